@@ -1,0 +1,1 @@
+"""The integers of TensorFlow Lite Micro: the only Python that rounds."""

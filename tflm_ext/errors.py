@@ -1,0 +1,110 @@
+"""Every error that tflm_ext raises on purpose.
+
+    TflmExtError                      1  a bug of ours
+     +-- ConfigError                  2  an argument, a name or a file of the user
+     +-- UnsupportedModelError        3  the model cannot be exported
+     |    +-- UnsupportedOperatorError   an operator outside the table
+     +-- BudgetError                  4  the model does not fit
+     +-- ToolError                    5  a compiler, pio or a converter failed
+     +-- VerificationError            6  the C differs from TensorFlow Lite Micro
+     +-- StorageError                 7  disk full, no permission
+
+The number is the exit code of the command line. Ctrl-C ends with 130.
+"""
+
+from __future__ import annotations
+
+
+class TflmExtError(Exception):
+    """One line on what is wrong and one on what to do.
+
+    Args:
+        problem: what is wrong, one sentence.
+        hint: what to do about it, one sentence.
+    """
+
+    exit_code = 1
+
+    def __init__(self, problem: str, hint: str) -> None:
+        super().__init__(f"{problem}\n{hint}")
+        self.problem = problem
+        self.hint = hint
+
+
+class ConfigError(TflmExtError):
+    """An argument, a name or a file given by the user is not usable."""
+
+    exit_code = 2
+
+
+class UnsupportedModelError(TflmExtError):
+    """The model is well understood, and cannot be exported as it is."""
+
+    exit_code = 3
+
+
+class UnsupportedOperatorError(UnsupportedModelError):
+    """The model has an operator outside the table in docs/reference/operators.md."""
+
+
+class BudgetError(TflmExtError):
+    """The model needs more than the budget or the board gives."""
+
+    exit_code = 4
+
+
+class ToolError(TflmExtError):
+    """A program that we called failed.
+
+    Args:
+        problem: which program failed at what, one sentence.
+        hint: what to do about it, one sentence.
+        command: the command line that was run.
+        output: what the program printed; the last 20 lines are kept.
+    """
+
+    exit_code = 5
+
+    def __init__(
+        self, problem: str, hint: str, *, command: tuple[str, ...] = (), output: str = ""
+    ) -> None:
+        super().__init__(problem, hint)
+        self.command = command
+        self.output = "\n".join(output.strip().splitlines()[-20:])
+
+
+class VerificationError(TflmExtError):
+    """The generated C and TensorFlow Lite Micro disagree.
+
+    Args:
+        problem: what differs, one sentence.
+        hint: what to do about it, one sentence.
+        operator: the first operator that differs, like "3 CONV_2D", where known.
+        index: flat index of the first element that differs, where known.
+        expected: its value in TensorFlow Lite Micro.
+        got: its value in the C.
+    """
+
+    exit_code = 6
+
+    def __init__(
+        self,
+        problem: str,
+        hint: str,
+        *,
+        operator: str | None = None,
+        index: int | None = None,
+        expected: int | None = None,
+        got: int | None = None,
+    ) -> None:
+        super().__init__(problem, hint)
+        self.operator = operator
+        self.index = index
+        self.expected = expected
+        self.got = got
+
+
+class StorageError(TflmExtError):
+    """A file could not be written: disk full, no permission, a read-only folder."""
+
+    exit_code = 7

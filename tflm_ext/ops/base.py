@@ -1,0 +1,173 @@
+"""What an operator is: the contract between ops/, plan/, emit/ and the kernels in templates/kernels/.
+
+To add one, copy the file of a similar operator, write its kernel header and its test, and add one
+line to OPERATORS in ops/__init__.py. docs/how-to/add-an-operator.md walks through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tflm_ext.frontend.flatbuffer import Table
+from tflm_ext.ir import DType, Node, NodeView
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    """A const table of the generated code. Equal tables are stored once.
+
+    Attributes:
+        role: what it is for the operator, part of its C name: "weights", "bias", "multipliers".
+        dtype: element type.
+        data: little-endian bytes.
+    """
+
+    role: str
+    dtype: DType
+    data: bytes
+
+    @classmethod
+    def of(cls, role: str, dtype: DType, values: Any) -> Const:
+        """A table of integers, checked to fit the type.
+
+        Raises:
+            OverflowError: a value does not fit; a bug of ours, never the user's.
+        """
+        array = np.asarray(values)
+        cast = np.ascontiguousarray(array.astype(dtype.numpy))
+        if not np.array_equal(cast.astype(np.float64), array.astype(np.float64)):
+            raise OverflowError(f"{role}: a value does not fit into {dtype.value}")
+        return cls(role, dtype, cast.tobytes())
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Argument: the node's i-th input, in the arena or, when constant, as a const table."""
+
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Argument: the node's i-th output in the arena."""
+
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """Argument: bytes of the arena that live during this call only, aligned to 4."""
+
+    bytes: int
+    dtype: DType = DType.INT8
+
+
+Argument: TypeAlias = Input | Output | Const | Scratch
+FieldValue: TypeAlias = int | tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a kernel, all integers final.
+
+    In C: `tflm_ext_<kernel>(&op, <arguments in this order>)`, where op is a `static const
+    tflm_ext_<kernel>_t` with these fields. Pointers have the element type of what they point to.
+
+    Attributes:
+        fields: name and value of every member of the kernel's parameter struct, in its order.
+        arguments: what the kernel's pointers point to, in its order.
+        in_place: pairs (input, output) of which the output may start at the very address of the
+            input, when the input dies here. The kernel must then read every element of that input
+            no later than it writes the same or a later byte address of the output.
+    """
+
+    fields: tuple[tuple[str, FieldValue], ...]
+    arguments: tuple[Argument, ...]
+    in_place: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def scratch_bytes(self) -> int:
+        return sum(a.bytes for a in self.arguments if isinstance(a, Scratch))
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One way to run an operator.
+
+    Attributes:
+        name: C function tflm_ext_<name>, parameter struct tflm_ext_<name>_t.
+        header: file in templates/kernels/ that defines it.
+        lower: everything constant worked out.
+        cost: estimated instructions of one call on a Cortex-M4.
+        applies: whether the kernel can run the node.
+    """
+
+    name: str
+    header: str
+    lower: Callable[[NodeView], Call]
+    cost: Callable[[NodeView], int]
+    applies: Callable[[NodeView], bool] = lambda view: True
+
+
+def no_options(table: Table | None) -> None:
+    """parse of an operator without options."""
+    return None
+
+
+def no_macs(view: NodeView) -> int:
+    """macs of an operator that multiplies nothing by weights."""
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One operator of TensorFlow Lite, exactly as TFLM computes it.
+
+    Attributes:
+        name: TensorFlow Lite's name, like "CONV_2D".
+        code: its BuiltinOperator number in TensorFlow Lite's schema.
+        max_version: the highest operator version known to mean what we compute.
+        check: raises UnsupportedModelError for a node that this project does not run; every later
+            stage relies on it, so it checks shapes, types, quantisation and option values, all
+            untrusted.
+        reference: bit-exact NumPy; gets the node and the values of its inputs (None where an
+            optional input is absent), returns the values of its outputs, each in the output's
+            shape and type.
+        kernels: alternatives, in the order of preference at equal cost.
+        parse: options table of the flatbuffer (None if absent) to a frozen options dataclass.
+        macs: multiply-accumulate operations of one call.
+        keeps_state: reads and writes variable tensors.
+    """
+
+    name: str
+    code: int
+    max_version: int
+    check: Callable[[NodeView], None]
+    reference: Callable[[NodeView, Sequence[Array | None]], tuple[Array, ...]]
+    kernels: tuple[Kernel, ...]
+    parse: Callable[[Table | None], Any] = no_options
+    macs: Callable[[NodeView], int] = no_macs
+    keeps_state: bool = field(default=False)
+
+
+__all__ = [
+    "Argument",
+    "Array",
+    "Call",
+    "Const",
+    "FieldValue",
+    "Input",
+    "Kernel",
+    "Node",
+    "Operator",
+    "Output",
+    "Scratch",
+    "no_macs",
+    "no_options",
+]
