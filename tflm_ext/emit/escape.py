@@ -1,0 +1,88 @@
+"""Untrusted text and numbers as C, ini and Markdown see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+_PRINTABLE = {chr(c) for c in range(0x20, 0x7F)}
+
+
+def c_string(text: str) -> str:
+    """A C string literal with quotes, for any text.
+
+    UTF-8 bytes outside printable ASCII become octal escapes, which, unlike hexadecimal ones,
+    never swallow the character that follows. "?" is escaped, so no trigraph can form.
+
+    Example:
+        >>> c_string('say "hi"??/')
+        '"say \\\\"hi\\\\"\\\\?\\\\?/"'
+    """
+    out = []
+    for byte in text.encode("utf-8", "surrogatepass"):
+        char = chr(byte)
+        if char in '"\\?':
+            out.append("\\" + char)
+        elif char in _PRINTABLE:
+            out.append(char)
+        else:
+            out.append(f"\\{byte:03o}")
+    return '"' + "".join(out) + '"'
+
+
+def plain(text: str, limit: int = 120) -> str:
+    """One line of printable ASCII for comments, ini values, Markdown and terminals.
+
+    Everything else becomes "?"; so do backslash, backquote, `<`, `>`, `|`, `%`, `$` and quotes,
+    which mean something to a C preprocessor, a shell, Markdown, HTML or an ini file.
+
+    Example:
+        >>> plain("dense/\\nBiasAdd;<b>")
+        'dense/?BiasAdd;?b?'
+    """
+    kept = (c if c in _PRINTABLE and c not in "\\`<>|%$\"'" else "?" for c in text[:limit])
+    return "".join(kept)
+
+
+def c_comment(text: str) -> str:
+    """Text inside a block comment: printable ASCII that cannot end or nest the comment.
+
+    Example:
+        >>> c_comment("a */ b /* c")
+        'a *? b ?* c'
+    """
+    return plain(text).replace("*/", "*?").replace("/*", "?*").replace("??", "? ")
+
+
+def c_float(value: float) -> str:
+    """The shortest decimal literal that is exactly this float32.
+
+    Example:
+        >>> c_float(3e-7)
+        '3e-07f'
+        >>> c_float(0.5)
+        '0.5f'
+        >>> c_float(2.0)
+        '2.0f'
+    """
+    return f"{np.float32(value)!s}f"
+
+
+def c_bytes(data: bytes, indent: str = "    ", width: int = 92) -> str:
+    """The values of an int8 table, as wrapped lines without the braces."""
+    return c_numbers(np.frombuffer(data, np.int8).tolist(), indent, width)
+
+
+def c_numbers(values: Iterable[int], indent: str = "    ", width: int = 92) -> str:
+    """Integers separated by commas, wrapped to a width. INT32_MIN is written so that C takes it."""
+    lines: list[str] = []
+    line = indent
+    for value in values:
+        text = ("(-2147483647 - 1)" if value == -(2**31) else str(value)) + ","
+        if len(line) + len(text) > width and line != indent:
+            lines.append(line.rstrip())
+            line = indent
+        line += text + " "
+    lines.append(line.rstrip())
+    return "\n".join(lines)
