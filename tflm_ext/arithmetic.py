@@ -1,1 +1,159 @@
-"""The integers of TensorFlow Lite Micro: the only Python that rounds."""
+"""The integers of TensorFlow Lite Micro: the only Python that rounds.
+
+Every function equals TFLM bit for bit; tests compare with its interpreter. Rounding differs from
+function to function there, and so it does here: each docstring says which way it goes. The scheme
+is that of Jacob et al., "Quantization and Training of Neural Networks for Efficient
+Integer-Arithmetic-Only Inference", CVPR 2018, with two roundings per requantisation.
+
+Scales are Python floats that hold float32 values.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+INT8_MIN, INT8_MAX = -128, 127
+INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
+
+
+class Activation(enum.Enum):
+    """Fused activations; the value is TensorFlow Lite's number."""
+
+    NONE = 0
+    RELU = 1
+    RELU_N1_TO_1 = 2
+    RELU6 = 3
+
+
+def round_half_away(value: float) -> int:
+    """Round to nearest, halves away from zero, as C's round().
+
+    Example:
+        >>> [round_half_away(v) for v in (0.5, 1.5, -0.5, -2.5, 0.49999999999999994)]
+        [1, 2, -1, -3, 0]
+    """
+    whole = math.trunc(value)
+    if abs(value - whole) >= 0.5:
+        whole += 1 if value > 0 else -1
+    return whole
+
+
+def quantize_multiplier(real: float) -> tuple[int, int]:
+    """A positive double as multiplier * 2**(shift - 31), multiplier in [2**30, 2**31).
+
+    Tiny values become (0, 0), as in TFLM.
+
+    Example:
+        >>> quantize_multiplier(0.25)
+        (1073741824, -1)
+    """
+    if real == 0.0:
+        return 0, 0
+    mantissa, shift = math.frexp(real)
+    fixed = round_half_away(mantissa * 2.0**31)
+    if fixed == 2**31:
+        fixed //= 2
+        shift += 1
+    if shift < -31:
+        return 0, 0
+    return fixed, shift
+
+
+def wrap_int32(values: Array) -> Array:
+    """Reduce modulo 2**32 into int32, as two's complement arithmetic does."""
+    return np.asarray(values).astype(np.int64).astype(np.int32)
+
+
+def rounding_doubling_high_mul(a: Array, b: Array | int) -> Array:
+    """(a * b) / 2**31, halves upward, saturated where both are INT32_MIN.
+
+    Args:
+        a: int32 values in any integer type.
+        b: int32 values or one int32.
+    """
+    product = np.asarray(a, np.int64) * np.asarray(b, np.int64)
+    return np.minimum((product + (1 << 30)) >> 31, INT32_MAX)
+
+
+def rounding_divide_by_pot(x: Array, exponent: Array | int) -> Array:
+    """x / 2**exponent, halves away from zero; 0 <= exponent <= 31."""
+    x = np.asarray(x, np.int64)
+    exponent = np.asarray(exponent, np.int64)
+    mask = (np.int64(1) << exponent) - 1
+    threshold = (mask >> 1) + (x < 0)
+    return (x >> exponent) + ((x & mask) > threshold)
+
+
+def multiply_by_quantized_multiplier(
+    x: Array, multiplier: Array | int, shift: Array | int
+) -> Array:
+    """x * multiplier * 2**(shift - 31) with two roundings; a left shift wraps at 32 bits.
+
+    Args:
+        x: int32 values.
+        multiplier: from quantize_multiplier, one or one per element of the last axis.
+        shift: likewise.
+
+    Returns:
+        int64 array with int32 values.
+    """
+    shift = np.asarray(shift, np.int64)
+    left = np.maximum(shift, 0)
+    shifted = wrap_int32(np.asarray(x, np.int64) << left)
+    return rounding_divide_by_pot(
+        rounding_doubling_high_mul(shifted, multiplier), np.maximum(-shift, 0)
+    )
+
+
+def quantize_multipliers(reals: Sequence[float]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """quantize_multiplier for one value per channel: all multipliers, all shifts."""
+    pairs = [quantize_multiplier(real) for real in reals]
+    return tuple(m for m, _ in pairs), tuple(s for _, s in pairs)
+
+
+def float32_quotient(a: float, b: float) -> float:
+    """a / b in float32."""
+    return float(np.float32(a) / np.float32(b))
+
+
+def float32_product(a: float, b: float) -> float:
+    """a * b in float32."""
+    return float(np.float32(a) * np.float32(b))
+
+
+def quantize(real: float, scale: float, zero_point: int) -> int:
+    """real / scale in float32, halves away from zero, plus the zero point; not clamped."""
+    return round_half_away(float32_quotient(real, scale)) + zero_point
+
+
+def activation_range(
+    activation: Activation, scale: float, zero_point: int, low: int = INT8_MIN, high: int = INT8_MAX
+) -> tuple[int, int]:
+    """Smallest and largest quantised value after a fused activation.
+
+    Example:
+        >>> activation_range(Activation.RELU6, 0.05, -100)
+        (-100, 20)
+    """
+    match activation:
+        case Activation.NONE:
+            return low, high
+        case Activation.RELU:
+            return max(low, quantize(0.0, scale, zero_point)), high
+        case Activation.RELU6:
+            return (
+                max(low, quantize(0.0, scale, zero_point)),
+                min(high, quantize(6.0, scale, zero_point)),
+            )
+        case Activation.RELU_N1_TO_1:
+            return (
+                max(low, quantize(-1.0, scale, zero_point)),
+                min(high, quantize(1.0, scale, zero_point)),
+            )

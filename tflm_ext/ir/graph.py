@@ -122,6 +122,7 @@ class Node:
         inputs: tensor numbers; -1 for an optional input that is absent.
         outputs: tensor numbers.
         options: the frozen options dataclass of the operator's file in ops/, None without options.
+        intermediates: tensor numbers of which only the quantisation counts (recurrent operators).
     """
 
     index: int
@@ -129,6 +130,7 @@ class Node:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Any = None
+    intermediates: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

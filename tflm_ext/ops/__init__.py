@@ -1,0 +1,30 @@
+"""Every operator that is supported: one file each, and this list."""
+
+from tflm_ext.ops import conv_2d
+from tflm_ext.ops.base import (
+    Argument,
+    Call,
+    Const,
+    Input,
+    Kernel,
+    Operator,
+    Output,
+    Scratch,
+)
+
+OPERATORS: tuple[Operator, ...] = (conv_2d.OPERATOR,)
+
+BY_NAME = {operator.name: operator for operator in OPERATORS}
+
+__all__ = [
+    "BY_NAME",
+    "OPERATORS",
+    "Argument",
+    "Call",
+    "Const",
+    "Input",
+    "Kernel",
+    "Operator",
+    "Output",
+    "Scratch",
+]

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tflm_ext.frontend.flatbuffer import Table
+from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import DType, Node, NodeView
 
 Array: TypeAlias = np.ndarray[Any, Any]

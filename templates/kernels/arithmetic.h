@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * Fixed-point arithmetic of TensorFlow Lite Micro, bit for bit.
+ *
+ * Everything that rounds at run time is in this file. Right shifts of negative numbers are
+ * arithmetic shifts, as on every compiler that this code is made for (deviation D.1 in the
+ * list of MISRA deviations).
+ */
+#ifndef TFLM_EXT_ARITHMETIC_H
+#define TFLM_EXT_ARITHMETIC_H
+
+#include <stdint.h>
+
+/* Smaller and larger of two numbers. */
+static inline int32_t tflm_ext_min(int32_t a, int32_t b)
+{
+    return (a < b) ? a : b;
+}
+
+static inline int32_t tflm_ext_max(int32_t a, int32_t b)
+{
+    return (a > b) ? a : b;
+}
+
+/* Limits a value to [low, high]. */
+static inline int32_t tflm_ext_clamp(int32_t value, int32_t low, int32_t high)
+{
+    return tflm_ext_max(low, tflm_ext_min(value, high));
+}
+
+/* x * 2^bits modulo 2^32; 0 <= bits <= 31. */
+static inline int32_t tflm_ext_shift_left(int32_t x, int32_t bits)
+{
+    return (int32_t)((uint32_t)x << (uint32_t)bits);
+}
+
+/* (a * b) / 2^31, halves upward. The multiplier b is never INT32_MIN, so it cannot overflow. */
+static inline int32_t tflm_ext_high_mul(int32_t a, int32_t b)
+{
+    const int64_t product = (int64_t)a * (int64_t)b;
+    return (int32_t)((product + ((int64_t)1 << 30)) >> 31);
+}
+
+/* x / 2^exponent, halves away from zero; 0 <= exponent <= 31. */
+static inline int32_t tflm_ext_rounding_shift_right(int32_t x, int32_t exponent)
+{
+    const int32_t mask = (int32_t)(((uint32_t)1 << (uint32_t)exponent) - 1U);
+    const int32_t threshold = (mask >> 1) + ((x < 0) ? 1 : 0);
+    return (x >> exponent) + (((x & mask) > threshold) ? 1 : 0);
+}
+
+/* x * multiplier * 2^(shift - 31), rounded twice; -31 <= shift <= 30. */
+static inline int32_t tflm_ext_requantize(int32_t x, int32_t multiplier, int32_t shift)
+{
+    const int32_t left = tflm_ext_max(shift, 0);
+    const int32_t right = tflm_ext_max(-shift, 0);
+    return tflm_ext_rounding_shift_right(
+        tflm_ext_high_mul(tflm_ext_shift_left(x, left), multiplier), right);
+}
+
+#endif

@@ -1,0 +1,166 @@
+"""A reader of untrusted FlatBuffers that checks every offset before it follows it.
+
+The official Python package trusts the bytes: a hostile offset makes it read elsewhere, loop over
+2^31 elements or raise whatever comes. This reader raises MalformedError only, and it counts the
+bytes that it hands out, so that many tables pointing at one vector cannot make a small file large.
+
+Format: FlatBuffers internals, https://flatbuffers.dev/internals/.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import numpy as np
+
+
+class MalformedError(Exception):
+    """The bytes are no valid FlatBuffer."""
+
+
+class Reader:
+    """Bounds-checked access to the bytes of one file.
+
+    Args:
+        data: the file.
+        amplification: how often the file's size may be handed out in all.
+    """
+
+    def __init__(self, data: bytes, amplification: int = 16) -> None:
+        self._data = data
+        self._left = len(data) * amplification + 65536
+
+    def _charge(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise MalformedError("the same bytes are referred to again and again")
+
+    def unpack(self, code: str, position: int) -> Any:
+        """One little-endian scalar of a struct format code."""
+        size = struct.calcsize("<" + code)
+        if position < 0 or position + size > len(self._data):
+            raise MalformedError(f"an offset leads to byte {position} of {len(self._data)}")
+        self._charge(size)
+        return struct.unpack_from("<" + code, self._data, position)[0]
+
+    def slice(self, position: int, size: int) -> bytes:
+        """A copy of some bytes."""
+        if position < 0 or size < 0 or position + size > len(self._data):
+            raise MalformedError(f"a vector of {size} bytes at {position} leaves the file")
+        self._charge(size)
+        return self._data[position : position + size]
+
+    def follow(self, position: int) -> int:
+        """The position that an unsigned offset stored at this position leads to."""
+        return position + int(self.unpack("I", position))
+
+    def root(self) -> Table:
+        """The root table."""
+        return Table(self, self.follow(0))
+
+    def identifier(self) -> bytes:
+        """The four bytes that name the schema."""
+        return self.slice(4, 4)
+
+
+class Table:
+    """One table; fields are asked for by their number in the schema.
+
+    A field that is absent yields the default, as FlatBuffers has it.
+    """
+
+    def __init__(self, reader: Reader, position: int) -> None:
+        self._reader = reader
+        self._position = position
+        self._vtable = position - int(reader.unpack("i", position))
+        self._vtable_size = int(reader.unpack("H", self._vtable))
+
+    def _field(self, field: int) -> int | None:
+        entry = 4 + 2 * field
+        if entry + 2 > self._vtable_size:
+            return None
+        offset = int(self._reader.unpack("H", self._vtable + entry))
+        return self._position + offset if offset else None
+
+    def _scalar(self, code: str, field: int, default: Any) -> Any:
+        at = self._field(field)
+        return default if at is None else self._reader.unpack(code, at)
+
+    def bool(self, field: int, default: bool = False) -> bool:
+        return bool(self._scalar("B", field, default))
+
+    def int8(self, field: int, default: int = 0) -> int:
+        return int(self._scalar("b", field, default))
+
+    def uint8(self, field: int, default: int = 0) -> int:
+        return int(self._scalar("B", field, default))
+
+    def int32(self, field: int, default: int = 0) -> int:
+        return int(self._scalar("i", field, default))
+
+    def uint32(self, field: int, default: int = 0) -> int:
+        return int(self._scalar("I", field, default))
+
+    def uint64(self, field: int, default: int = 0) -> int:
+        return int(self._scalar("Q", field, default))
+
+    def float32(self, field: int, default: float = 0.0) -> float:
+        return float(self._scalar("f", field, default))
+
+    def table(self, field: int) -> Table | None:
+        """The table that a field refers to, None if absent."""
+        at = self._field(field)
+        return None if at is None else Table(self._reader, self._reader.follow(at))
+
+    def _vector(self, field: int, element_size: int) -> tuple[int, int] | None:
+        at = self._field(field)
+        if at is None:
+            return None
+        start = self._reader.follow(at)
+        count = int(self._reader.unpack("I", start))
+        # The whole vector must lie in the file before anything loops over it.
+        self._reader.slice(start + 4, count * element_size)
+        return start + 4, count
+
+    def tables(self, field: int) -> tuple[Table, ...]:
+        """The tables of a vector of tables, () if absent."""
+        vector = self._vector(field, 4)
+        if vector is None:
+            return ()
+        start, count = vector
+        return tuple(
+            Table(self._reader, self._reader.follow(start + 4 * i)) for i in range(count)
+        )
+
+    def bytes(self, field: int) -> bytes | None:
+        """The bytes of a vector of bytes, None if absent."""
+        vector = self._vector(field, 1)
+        return None if vector is None else self._reader.slice(*vector)
+
+    def text(self, field: int) -> str:
+        """A string, "" if absent; bytes that are no UTF-8 are replaced."""
+        return (self.bytes(field) or b"").decode("utf-8", "replace")
+
+    def _numbers(self, dtype: str, field: int) -> list[Any] | None:
+        size = np.dtype(dtype).itemsize
+        vector = self._vector(field, size)
+        if vector is None:
+            return None
+        start, count = vector
+        return np.frombuffer(self._reader.slice(start, count * size), dtype).tolist()
+
+    def int32s(self, field: int) -> tuple[int, ...] | None:
+        """A vector of int32, None if absent."""
+        numbers = self._numbers("<i4", field)
+        return None if numbers is None else tuple(numbers)
+
+    def int64s(self, field: int) -> tuple[int, ...] | None:
+        """A vector of int64, None if absent."""
+        numbers = self._numbers("<i8", field)
+        return None if numbers is None else tuple(numbers)
+
+    def float32s(self, field: int) -> tuple[float, ...] | None:
+        """A vector of float32, None if absent."""
+        numbers = self._numbers("<f4", field)
+        return None if numbers is None else tuple(numbers)

@@ -1,0 +1,39 @@
+"""What holds for every graph, between any two stages."""
+
+from __future__ import annotations
+
+from tflm_ext.ir.graph import Graph
+
+
+def verify_graph(graph: Graph) -> str | None:
+    """The first rule that a graph breaks, None if it is well formed.
+
+    Every tensor number exists; a tensor is written once, by one operator, and is then no constant,
+    no input and no variable; operators read only what is there when they run; inputs are distinct,
+    and outputs are written or are inputs or constants.
+    """
+    tensors = graph.tensors
+    if not graph.inputs or not graph.outputs:
+        return "the model has no inputs or no outputs"
+    if len(set(graph.inputs)) != len(graph.inputs):
+        return "two inputs of the model are one tensor"
+    ready = set(graph.inputs)
+    for index in graph.inputs:
+        if tensors[index].constant or tensors[index].variable:
+            return f"input tensor {index} is a constant or a variable"
+    ready |= {i for i, t in tensors.items() if t.constant or t.variable}
+    for node in graph.nodes:
+        where = f"operator {node.index} {node.operator}"
+        if not node.outputs:
+            return f"{where} writes nothing"
+        for i in node.inputs:
+            if i >= 0 and i not in ready:
+                return f"{where} reads tensor {i}, which nothing wrote before"
+        for i in node.outputs:
+            if i in ready:
+                return f"{where} writes tensor {i}, which is there already"
+            ready.add(i)
+    for i in graph.outputs:
+        if i not in ready:
+            return f"output tensor {i} is written by no operator"
+    return None

@@ -1,0 +1,195 @@
+"""CONV_2D: dense and grouped convolution, dilated, one or many weight scales."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflm_ext.arithmetic import Activation, activation_range, multiply_by_quantized_multiplier
+from tflm_ext.flatbuffer import Table
+from tflm_ext.ir import DType, NodeView, Tensor
+from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output
+from tflm_ext.ops.common import (
+    Padding,
+    bias_values,
+    check_accumulator,
+    check_activation,
+    check_counts,
+    check_int8,
+    check_shape,
+    check_shifts,
+    check_weights,
+    conv_multipliers,
+    parse_activation,
+    parse_padding,
+    requantization_tables,
+    scale,
+    zero_point,
+)
+from tflm_ext.ops.windows import Axis, check_windows, patches, slide
+
+
+@dataclass(frozen=True, slots=True)
+class Conv2DOptions:
+    """Options of CONV_2D."""
+
+    padding: Padding
+    stride_height: int
+    stride_width: int
+    dilation_height: int
+    dilation_width: int
+    activation: Activation
+
+
+def parse(table: Table | None) -> Conv2DOptions:
+    if table is None:
+        return Conv2DOptions(Padding.SAME, 0, 0, 1, 1, Activation.NONE)
+    return Conv2DOptions(
+        padding=parse_padding(table.int8(0)),
+        stride_width=table.int32(1),
+        stride_height=table.int32(2),
+        activation=parse_activation(table.int8(3)),
+        dilation_width=table.int32(4, 1),
+        dilation_height=table.int32(5, 1),
+    )
+
+
+def _bias(view: NodeView) -> Tensor | None:
+    return view.input(2) if view.has_input(2) else None
+
+
+def _axes(view: NodeView) -> tuple[Axis, Axis]:
+    options: Conv2DOptions = view.options
+    _, height, width, _ = view.input(0).shape
+    _, window_height, window_width, _ = view.input(1).shape
+    return (
+        slide(
+            height, window_height, options.stride_height, options.dilation_height, options.padding
+        ),
+        slide(width, window_width, options.stride_width, options.dilation_width, options.padding),
+    )
+
+
+def check(view: NodeView) -> None:
+    options: Conv2DOptions = view.options
+    check_counts(view, (2, 3))
+    image, weights, out = view.input(0), view.input(1), view.output()
+    check_int8(view, image, out)
+    view.require(
+        len(image.shape) == 4 and len(weights.shape) == 4,
+        "its input or filter does not have four dimensions",
+        "Use Conv1D or Conv2D; CONV_2D of other ranks is not supported.",
+    )
+    check_windows(
+        view,
+        options.stride_height,
+        options.stride_width,
+        options.dilation_height,
+        options.dilation_width,
+    )
+    channels, group_channels = weights.shape[0], weights.shape[3]
+    groups = image.shape[3] // group_channels
+    view.require(
+        image.shape[3] % group_channels == 0 and channels % groups == 0,
+        f"{image.shape[3]} input channels do not fit a filter of {list(weights.shape)}",
+        "The file is damaged or was written by an unknown converter.",
+    )
+    rows, columns = _axes(view)
+    check_shape(view, out, (image.shape[0], rows.out, columns.out, channels))
+    check_weights(view, weights, _bias(view), 0, channels)
+    check_accumulator(
+        view,
+        np.abs(weights.array().astype(np.int64)).sum((1, 2, 3)),
+        bias_values(_bias(view), channels),
+    )
+    check_shifts(view, conv_multipliers(image, weights, out, channels)[1])
+    check_activation(view, options.activation, out)
+
+
+def macs(view: NodeView) -> int:
+    return view.output().elements * int(np.prod(view.input(1).shape[1:]))
+
+
+def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
+    image, weights = inputs[0], inputs[1]
+    assert image is not None and weights is not None
+    rows, columns = _axes(view)
+    channels, _, _, group_channels = weights.shape
+    groups = image.shape[3] // group_channels
+    centred = image.astype(np.float64) - zero_point(view.input(0))
+    windows = patches(centred, rows, columns, 0)
+    sums = np.empty((*windows.shape[:3], channels), np.float64)
+    for group in range(groups):
+        ins = slice(group * group_channels, (group + 1) * group_channels)
+        outs = slice(group * (channels // groups), (group + 1) * (channels // groups))
+        # Integers below 2**53 are exact in float64, and BLAS is many times faster with those.
+        sums[..., outs] = np.tensordot(
+            windows[..., ins], weights[outs].astype(np.float64), ((3, 4, 5), (1, 2, 3))
+        )
+    return (requantize(view, sums.astype(np.int64) + bias_values(_bias(view), channels)),)
+
+
+def requantize(view: NodeView, sums: Array) -> Array:
+    """Sums to the int8 output of a convolution with these inputs, weights and output."""
+    out = view.output()
+    multipliers, shifts = conv_multipliers(view.input(0), view.input(1), out, out.shape[3])
+    scaled = multiply_by_quantized_multiplier(sums, np.array(multipliers), np.array(shifts))
+    low, high = activation_range(view.options.activation, scale(out), zero_point(out))
+    return np.clip(scaled + zero_point(out), low, high).astype(np.int8)
+
+
+def _lower(view: NodeView) -> Call:
+    image, weights, out = view.input(0), view.input(1), view.output()
+    rows, columns = _axes(view)
+    channels, _, _, group_channels = weights.shape
+    low, high = activation_range(view.options.activation, scale(out), zero_point(out))
+    return Call(
+        fields=(
+            ("batches", image.shape[0]),
+            ("input_height", rows.size),
+            ("input_width", columns.size),
+            ("input_channels", image.shape[3]),
+            ("group_channels", group_channels),
+            ("filter_height", rows.window),
+            ("filter_width", columns.window),
+            ("stride_height", rows.stride),
+            ("stride_width", columns.stride),
+            ("dilation_height", rows.dilation),
+            ("dilation_width", columns.dilation),
+            ("pad_top", rows.before),
+            ("pad_left", columns.before),
+            ("output_height", rows.out),
+            ("output_width", columns.out),
+            ("output_channels", channels),
+            ("group_outputs", channels * group_channels // image.shape[3]),
+            ("input_zero_point", zero_point(image)),
+            ("output_zero_point", zero_point(out)),
+            ("output_min", low),
+            ("output_max", high),
+        ),
+        arguments=(
+            Input(0),
+            Const("weights", DType.INT8, weights.data or b""),
+            Const.of("bias", DType.INT32, bias_values(_bias(view), channels)),
+            *requantization_tables(*conv_multipliers(image, weights, out, channels)),
+            Output(),
+        ),
+    )
+
+
+def _cost(view: NodeView) -> int:
+    return 9 * macs(view) + 60 * view.output().elements
+
+
+OPERATOR = Operator(
+    name="CONV_2D",
+    code=3,
+    max_version=8,
+    parse=parse,
+    check=check,
+    macs=macs,
+    reference=reference,
+    kernels=(Kernel("conv_2d", "conv_2d.h", _lower, _cost),),
+)

@@ -1,0 +1,78 @@
+"""Windows that slide over an image: sizes, padding, and the patches that NumPy sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflm_ext.ir import NodeView
+from tflm_ext.ops.base import Array
+from tflm_ext.ops.common import Padding
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One spatial axis of a sliding window.
+
+    Attributes:
+        size: of the image.
+        window: of the filter.
+        before: padding in front of the image; what is needed behind follows.
+        out: of the output.
+    """
+
+    size: int
+    window: int
+    stride: int
+    dilation: int
+    before: int
+    out: int
+
+
+def slide(size: int, window: int, stride: int, dilation: int, padding: Padding) -> Axis:
+    """Output size and padding as TensorFlow defines them."""
+    extent = (window - 1) * dilation + 1
+    if padding is Padding.SAME:
+        out = -(-size // stride)
+    else:
+        out = (size + stride - extent) // stride
+    before = max((out - 1) * stride + extent - size, 0) // 2
+    return Axis(size, window, stride, dilation, before, out)
+
+
+def check_windows(view: NodeView, *numbers: int) -> None:
+    """Require strides, dilations and filter sizes from 1 to 32767."""
+    view.require(
+        all(1 <= n <= 32767 for n in numbers),
+        f"a stride, dilation or filter size is none: {list(numbers)}",
+        "The file is damaged or was written by an unknown converter.",
+    )
+
+
+def patches(image: Array, rows: Axis, columns: Axis, fill: int) -> Array:
+    """Every window of an image.
+
+    Args:
+        image: (batch, height, width, channels).
+        fill: value outside the image.
+
+    Returns:
+        (batch, out height, out width, window height, window width, channels), a view of a copy.
+    """
+    after = [
+        max((a.out - 1) * a.stride + (a.window - 1) * a.dilation + 1 - a.size - a.before, 0)
+        for a in (rows, columns)
+    ]
+    padded = np.pad(
+        image,
+        ((0, 0), (rows.before, after[0]), (columns.before, after[1]), (0, 0)),
+        constant_values=fill,
+    )
+    b, y, x, c = padded.strides
+    return np.lib.stride_tricks.as_strided(
+        padded,
+        (image.shape[0], rows.out, columns.out, rows.window, columns.window, image.shape[3]),
+        (b, y * rows.stride, x * columns.stride, y * rows.dilation, x * columns.dilation, c),
+        writeable=False,
+    )
