@@ -1,0 +1,146 @@
+# Everything runs in an environment of its own, .venv; an active one is neither used nor changed.
+#
+#   make demo             train a digits CNN, export it, build it, test it
+#   make test             the whole test suite, with all its set-up
+#   make check            its fast part, about two minutes
+#   make system-packages  what the tests need from Debian or Ubuntu
+#   make examples         write platformio_projects/ anew from the committed models
+#   make bench-host       times of the command line on this machine
+#   make fuzz SECONDS=600 feed broken models to the reader
+#   make docs             write the generated pages of docs/ anew
+#   make format           format and mend the Python code
+#   make dist             wheel and source archive in dist/
+#   make clean            remove all that the others wrote but the environment
+#   make distclean        remove the environment, too
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+HALFWAY := $(VENV)/.halfway
+SECONDS := 60
+DEBIAN_PACKAGES := gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib \
+	qemu-system-arm cppcheck clang arduino-builder arduino-ctags
+
+# What the user's shell says about Python is about another environment.
+unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONOPTIMIZE \
+	PIP_TARGET PIP_PREFIX PIP_USER PIP_REQUIRE_VIRTUALENV PIP_CONSTRAINT \
+	PYTEST_ADDOPTS PYTEST_PLUGINS MYPYPATH
+export PYTHONNOUSERSITE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# pio, the console scripts and whatever they call come from our environment first.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: help demo test check lint format-check ruff types contracts unit system-packages \
+	test-packages examples bench-host fuzz docs format dist venv clean distclean
+
+help:
+	@sed -n '/^#   make/s/^#   //p' Makefile
+
+# An environment that was moved or lost its interpreter is made anew, like an outdated one.
+ifneq ($(shell $(PYTHON) -c 'print(open("$(READY)").read().strip())' 2>/dev/null),$(CURDIR))
+.PHONY: $(READY)
+endif
+
+venv: $(READY)
+
+# HALFWAY marks an environment whose making was interrupted: it is not trusted, but made again.
+# The search for an interpreter leaves out .venv itself, which is first on the PATH.
+$(READY): setup.cfg pyproject.toml constraints.txt
+	@if [ -e $(HALFWAY) ] || ! $(PYTHON) -c 'import pip' 2>/dev/null; then rm -rf $(VENV); fi
+	@if [ ! -e $(PYTHON) ]; then \
+		PATH=$${PATH#*:}; \
+		for python in python3.13 python3.12 python3.11 python3; do \
+			"$$python" -c 'import ensurepip, sys, venv; \
+sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null || continue; \
+			echo "make: new environment in $(VENV) with $$("$$python" -V)"; \
+			mkdir $(VENV) && touch $(HALFWAY) && "$$python" -m venv $(VENV) || exit 1; \
+			break; \
+		done; \
+		if [ ! -e $(PYTHON) ]; then \
+			echo "make: no Python 3.11, 3.12 or 3.13 with its venv module was found." >&2; \
+			echo "make: install one, on Debian and Ubuntu: apt install python3 python3-venv" >&2; \
+			exit 1; \
+		fi; \
+	fi
+	@touch $(HALFWAY)
+	@echo "make: installing into $(VENV); a first time takes some minutes"
+	@$(PYTHON) -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
+	@echo "$(CURDIR)" > $(READY)
+	@rm -f $(HALFWAY)
+
+demo: $(READY)
+	@$(PYTHON) examples/demo.py
+
+# The last lines of `make test` are pytest's.
+test: lint test-packages
+	$(PYTHON) -m pytest -n 2 --dist worksteal
+
+check: lint unit
+
+lint: format-check ruff types contracts
+
+format-check: $(READY)
+	$(PYTHON) -m ruff format --check --quiet .
+
+ruff: $(READY)
+	$(PYTHON) -m ruff check --quiet .
+
+types: $(READY)
+	$(PYTHON) -m mypy
+
+contracts: $(READY)
+	$(VENV)/bin/lint-imports --no-cache --no-logo
+
+unit: $(READY)
+	$(PYTHON) -m pytest -n 2 --dist worksteal -m "not slow"
+
+system-packages:
+	@if dpkg-query --show $(DEBIAN_PACKAGES) >/dev/null 2>&1; then \
+		echo "make: all Debian packages are installed"; \
+	elif ! command -v apt-get >/dev/null; then \
+		echo "make: this is neither Debian nor Ubuntu; install what these hold:" >&2; \
+		echo "make: $(DEBIAN_PACKAGES)" >&2; \
+		exit 1; \
+	else \
+		sudo=; if [ "$$(id -u)" != 0 ]; then sudo=sudo; fi; \
+		$$sudo apt-get update --quiet=2 && \
+		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes \
+			--no-install-recommends $(DEBIAN_PACKAGES); \
+	fi
+
+# Only root in a container or in CI gets packages unasked; who lacks some is told at the end.
+test-packages:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		$(MAKE) --no-print-directory system-packages || \
+			echo "make: going on without; tests that need them skip" >&2; \
+	fi
+
+examples: $(READY)
+	$(PYTHON) examples/regenerate.py
+
+bench-host: $(READY)
+	@$(PYTHON) benchmarks/host.py
+
+fuzz: $(READY)
+	TFLM_EXT_FUZZ_SECONDS=$(SECONDS) $(PYTHON) -m pytest -m fuzz -q
+
+docs: $(READY)
+	$(PYTHON) docs/generate.py
+
+format: $(READY)
+	$(PYTHON) -m ruff check --fix --quiet .
+	$(PYTHON) -m ruff format --quiet .
+
+dist: $(READY)
+	$(PYTHON) -m build --quiet .
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tflm_ext.egg-info
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)
