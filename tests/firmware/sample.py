@@ -1,0 +1,174 @@
+"""A model library written by hand: the C interface of generated code around a trivial sum.
+
+Element i of an output is input 0's element i (modulo its size) + 1 + the output's index + the
+number of inferences since the last reset, as int8 wraps around. So golden vectors, resets and
+accidental second runs all show. With `state=False` the inferences do not count.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflm_ext.emit.escape import c_comment, c_string
+from tflm_ext.emit.facts import Border, GoldenVector, ModelFacts
+from tflm_ext.emit.files import RenderedFile
+
+NASTY = ('say "hi"', "a */ b", "new\nline", "what??/", "grün 日本", "back\\slash", "%s%n", "</b>")
+SHA256 = "0123456789abcdef" * 4
+
+
+def sample_outputs(facts: ModelFacts, inputs: tuple[bytes, ...], runs: int = 0) -> tuple[bytes, ...]:
+    """What the sample model gives for these inputs after so many other runs."""
+    first = np.frombuffer(inputs[0], np.uint8)
+    return tuple(
+        (np.resize(first, border.size) + np.uint8(1 + index + runs)).astype(np.uint8).tobytes()
+        for index, border in enumerate(facts.outputs)
+    )
+
+
+def sample_facts(
+    name: str = "digits",
+    inputs: tuple[tuple[int, ...], ...] = ((1, 8, 8, 1),),
+    outputs: tuple[tuple[int, ...], ...] = ((1, 8),),
+    labels: tuple[str, ...] = NASTY,
+    vectors: int = 3,
+) -> ModelFacts:
+    """Facts of a sample model with right golden vectors."""
+    rng = np.random.default_rng(1)
+    facts = ModelFacts(
+        name=name,
+        library=name.title().replace("_", ""),
+        sha256=SHA256,
+        inputs=tuple(Border(f"in*/{i}\n", shape, 1 / 255, -128) for i, shape in enumerate(inputs)),
+        outputs=tuple(Border(f"out{i}", shape, 1 / 256, -128) for i, shape in enumerate(outputs)),
+        labels=labels,
+        weight_bytes=0,
+        arena_bytes=sum(int(np.prod(shape)) for shape in (*inputs, *outputs)),
+        macs=0,
+        version="0.1.0",
+        command="tflm-ext export model.tflite -o sample --labels 'a*/b'",
+        golden=(),
+    )
+    golden = []
+    for _ in range(vectors):
+        values = tuple(rng.integers(0, 256, b.size, np.uint8).tobytes() for b in facts.inputs)
+        golden.append(GoldenVector(values, sample_outputs(facts, values)))
+    return ModelFacts(
+        **{slot: getattr(facts, slot) for slot in ModelFacts.__slots__ if slot != "golden"},
+        golden=tuple(golden),
+    )
+
+
+def sample_library(facts: ModelFacts, *, state: bool = True) -> tuple[RenderedFile, ...]:
+    """lib/<Name>/src/ of the sample model."""
+    name, upper = facts.name, facts.upper
+    borders = [(f"INPUT{i}", b) for i, b in enumerate(facts.inputs)]
+    borders += [(f"OUTPUT{i}", b) for i, b in enumerate(facts.outputs)]
+    macros = ""
+    for prefix, border in borders:
+        shape = ", ".join(str(size) for size in border.shape)
+        macros += f"/* {c_comment(border.tensor_name)} */\n"
+        macros += f"#define {upper}_{prefix}_SIZE {border.size}\n"
+        macros += f"#define {upper}_{prefix}_RANK {len(border.shape)}\n"
+        macros += f"#define {upper}_{prefix}_SHAPE {{{shape}}}\n"
+        macros += f"#define {upper}_{prefix}_SCALE {np.float32(border.scale)!s}f\n"
+        macros += f"#define {upper}_{prefix}_ZERO_POINT ({border.zero_point})\n"
+    if facts.labels:
+        macros += f"#define {upper}_LABELS {{{', '.join(map(c_string, facts.labels))}}}\n"
+    members = "".join(f"    int8_t {p.lower()}[{b.size}];\n" for p, b in borders)
+    header = f"""/* SPDX-License-Identifier: 0BSD */
+#ifndef {upper}_MODEL_H
+#define {upper}_MODEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+{macros}
+typedef struct {name}_context {{
+    uint32_t magic;
+    uint32_t runs;
+{members}}} {name}_context_t;
+
+typedef enum {{
+    {upper}_OK = 0,
+    {upper}_ERROR_NULL = -1,
+    {upper}_ERROR_NOT_INITIALIZED = -2,
+    {upper}_ERROR_RUNTIME = -3
+}} {name}_status_t;
+
+{name}_status_t {name}_init({name}_context_t *ctx);
+{name}_status_t {name}_reset({name}_context_t *ctx);
+int8_t *{name}_input({name}_context_t *ctx, size_t index);
+const int8_t *{name}_output(const {name}_context_t *ctx, size_t index);
+{name}_status_t {name}_invoke({name}_context_t *ctx);
+
+static inline float {name}_dequantize_output0(int8_t q)
+{{
+    return {upper}_OUTPUT0_SCALE * (float)(q - {upper}_OUTPUT0_ZERO_POINT);
+}}
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+"""
+    inputs = "".join(f"    case {i}: return ctx->input{i};\n" for i in range(len(facts.inputs)))
+    outputs = "".join(f"    case {i}: return ctx->output{i};\n" for i in range(len(facts.outputs)))
+    sums = "".join(
+        f"""    for (size_t i = 0; i < {upper}_OUTPUT{k}_SIZE; ++i) {{
+        const uint32_t sum = (uint32_t)ctx->input0[i % {upper}_INPUT0_SIZE] + {k + 1}u + ctx->runs;
+        const int32_t low = (int32_t)(sum & 0xFFu);
+        ctx->output{k}[i] = (int8_t)(low < 128 ? low : low - 256);
+    }}
+"""
+        for k in range(len(facts.outputs))
+    )
+    source = f"""/* SPDX-License-Identifier: 0BSD */
+#include "{name}_model.h"
+
+#define MAGIC 0x5A17u
+
+{name}_status_t {name}_init({name}_context_t *ctx)
+{{
+    ctx->magic = MAGIC;
+    return {name}_reset(ctx);
+}}
+
+{name}_status_t {name}_reset({name}_context_t *ctx)
+{{
+    ctx->runs = 0;
+    return ctx->magic == MAGIC ? {upper}_OK : {upper}_ERROR_NOT_INITIALIZED;
+}}
+
+int8_t *{name}_input({name}_context_t *ctx, size_t index)
+{{
+    switch (index) {{
+{inputs}    default: return NULL;
+    }}
+}}
+
+const int8_t *{name}_output(const {name}_context_t *ctx, size_t index)
+{{
+    switch (index) {{
+{outputs}    default: return NULL;
+    }}
+}}
+
+{name}_status_t {name}_invoke({name}_context_t *ctx)
+{{
+{sums}    ctx->runs += {int(state)}u;
+    ctx->input0[0] = 0; /* an input does not survive */
+    return {upper}_OK;
+}}
+"""
+    folder = f"lib/{facts.library}/src"
+    return (
+        RenderedFile.text(f"{folder}/{facts.library}.h", f'#include "{name}_model.h"\n'),
+        RenderedFile.text(f"{folder}/{name}_model.h", header),
+        RenderedFile.text(f"{folder}/{name}_model.c", source),
+    )
