@@ -1,0 +1,140 @@
+"""The parent's side of the converter's child process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+import tflm_ext.errors
+from tflm_ext.errors import TflmExtError
+
+Progress = Callable[[str], None]
+
+ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "KERAS_BACKEND": "tensorflow",
+    "PYTHONIOENCODING": "utf-8",
+}
+
+
+class ChildEnded(Exception):
+    """The child ended instead of answering.
+
+    Attributes:
+        code: its exit status; negative is the signal that killed it.
+        log: all it printed.
+    """
+
+    def __init__(self, code: int, log: str) -> None:
+        super().__init__(f"exit status {code}")
+        self.code = code
+        self.log = log
+
+
+class Child:
+    """A process that serves requests until it is closed; what it prints goes to a log.
+
+    Use it in a with statement: whatever happens inside, Ctrl-C included, the process is gone at
+    its end. It starts with the first request, and again with the first one after a crash.
+
+    Args:
+        log: file for all that the process prints.
+        program: module to run; it gets the number of the file descriptor for its answers.
+    """
+
+    def __init__(self, log: Path, program: str = "tflm_ext.convert.worker") -> None:
+        self.log = log
+        self.program = program
+        self._process: subprocess.Popen[str] | None = None
+        self._answers: TextIO | None = None
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def command(self) -> list[str]:
+        # -P: a tensorflow.py in the current folder is not TensorFlow.
+        return [sys.executable, "-P", "-m", self.program]
+
+    def start(self) -> None:
+        """Start the process unless it runs: importing TensorFlow takes seconds."""
+        if self._process is not None:
+            return
+        read, write = os.pipe()
+        path = os.pathsep.join(entry for entry in sys.path if entry)
+        with self.log.open("wb") as log:
+            try:
+                self._process = subprocess.Popen(
+                    [*self.command, str(write)],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=(write,),
+                    start_new_session=True,
+                    text=True,
+                    env={**os.environ, **ENVIRONMENT, "PYTHONPATH": path},
+                )
+            finally:
+                os.close(write)
+        self._answers = os.fdopen(read, encoding="utf-8")
+
+    def close(self) -> None:
+        """Kill the process, if any."""
+        if self._process is None or self._answers is None or self._process.stdin is None:
+            return
+        self._process.kill()
+        self._process.wait()
+        self._answers.close()
+        try:
+            self._process.stdin.close()
+        except BrokenPipeError:
+            pass  # A request that the process did not live to read.
+        self._process = None
+
+    def ask(self, do: str, progress: Progress, **request: Any) -> dict[str, Any]:
+        """Send a request and wait for its answer.
+
+        Raises:
+            ChildEnded: the process crashed or raised; the next request starts a new one.
+            TflmExtError: the child refused, of the very class that it raised.
+        """
+        self.start()
+        assert self._process is not None and self._process.stdin and self._answers
+        try:
+            self._process.stdin.write(json.dumps({"do": do, **request}) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # It ended already; no answer will come.
+        for line in self._answers:
+            answer = json.loads(line)
+            if "progress" in answer:
+                progress(answer["progress"])
+            elif "error" in answer:
+                kind: type[TflmExtError] = getattr(tflm_ext.errors, answer["error"])
+                raise kind(answer["problem"], answer["hint"])
+            else:
+                result: dict[str, Any] = answer["result"]
+                return result
+        code = self._process.wait()
+        self.close()
+        raise ChildEnded(code, self.output())
+
+    def output(self) -> str:
+        """All that the process has printed so far."""
+        return self.log.read_text(encoding="utf-8", errors="replace")

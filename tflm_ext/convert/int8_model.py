@@ -1,0 +1,41 @@
+"""Int8Model: what a conversion hands on. Free of TensorFlow."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Int8Model:
+    """A fully quantised model as the bytes of its .tflite.
+
+    Attributes:
+        bytes: the .tflite; its inputs and outputs are in the order of the Keras model.
+        sha256: of bytes, in hex.
+        input_names: what the Keras model calls its inputs, in order; the keys of a dict or a .npz
+            with calibration data. Empty for a .tflite that was given as one.
+        output_names: what the Keras model calls its outputs, in order.
+        warnings: one sentence each, for the user.
+        log: what the converter printed.
+        float_outputs: what the float model gives for test_data, one array per output, samples
+            first; None without test data or float model.
+    """
+
+    bytes: bytes
+    sha256: str
+    input_names: tuple[str, ...] = ()
+    output_names: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    log: str = ""
+    float_outputs: tuple[np.ndarray[Any, Any], ...] | None = field(
+        default=None, compare=False, repr=False
+    )
+
+    @classmethod
+    def of(cls, content: bytes, **others: Any) -> Int8Model:
+        """A model with its sha256 worked out."""
+        return cls(content, hashlib.sha256(content).hexdigest(), **others)
