@@ -83,6 +83,7 @@ class Tensor:
         shape: fixed and complete, batch included; () is a scalar.
         data: little-endian bytes of a constant, None for what is computed.
         variable: keeps its value between two calls (the state of a recurrent operator).
+        alias: number of the tensor whose bytes this one shares, in another shape.
     """
 
     index: int
@@ -92,6 +93,7 @@ class Tensor:
     quantization: Quantization | None = None
     data: bytes | None = None
     variable: bool = False
+    alias: int | None = None
 
     @property
     def elements(self) -> int:
@@ -163,6 +165,12 @@ class Graph:
     def with_tensors(self, *tensors: Tensor) -> Graph:
         """A copy in which these tensors replace or join the others."""
         return replace(self, tensors={**self.tensors, **{t.index: t for t in tensors}})
+
+    def storage(self, tensor: int) -> int:
+        """The tensor whose bytes a tensor uses: itself, or the end of its chain of aliases."""
+        while (alias := self.tensors[tensor].alias) is not None:
+            tensor = alias
+        return tensor
 
     def producer(self, tensor: int) -> Node | None:
         """The node that writes a tensor, None for inputs and constants."""

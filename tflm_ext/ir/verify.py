@@ -10,7 +10,8 @@ def verify_graph(graph: Graph) -> str | None:
 
     Every tensor number exists; a tensor is written once, by one operator, and is then no constant,
     no input and no variable; operators read only what is there when they run; inputs are distinct,
-    and outputs are written or are inputs or constants.
+    and outputs are written or are inputs or constants. An alias stands for the
+    tensor whose bytes it shares, and both have the same number of bytes.
     """
     tensors = graph.tensors
     if not graph.inputs or not graph.outputs:
@@ -22,18 +23,21 @@ def verify_graph(graph: Graph) -> str | None:
         if tensors[index].constant or tensors[index].variable:
             return f"input tensor {index} is a constant or a variable"
     ready |= {i for i, t in tensors.items() if t.constant or t.variable}
+    for i, tensor in tensors.items():
+        if tensor.alias is not None and tensors[tensor.alias].bytes != tensor.bytes:
+            return f"tensor {i} shares the bytes of a tensor of another size"
     for node in graph.nodes:
         where = f"operator {node.index} {node.operator}"
         if not node.outputs:
             return f"{where} writes nothing"
         for i in node.inputs:
-            if i >= 0 and i not in ready:
+            if i >= 0 and graph.storage(i) not in ready:
                 return f"{where} reads tensor {i}, which nothing wrote before"
         for i in node.outputs:
-            if i in ready:
+            if i in ready or tensors[i].alias is not None:
                 return f"{where} writes tensor {i}, which is there already"
             ready.add(i)
     for i in graph.outputs:
-        if i not in ready:
+        if graph.storage(i) not in ready:
             return f"output tensor {i} is written by no operator"
     return None

@@ -1,0 +1,65 @@
+"""Equality of generated C, NumPy references and TensorFlow Lite Micro, for tests of operators."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from tflm_ext.emit.facts import Border, ModelFacts
+from tflm_ext.emit.model import arena_bytes, model_files
+from tflm_ext.frontend import read_graph
+from tflm_ext.ir import Graph
+from tflm_ext.ops.run import initial_state, run_graph
+from tflm_ext.passes import run_passes
+from tflm_ext.plan import Plan, make_plan
+from tflm_ext.verify.compare import arena_for, verify
+from tflm_ext.verify.tflm_child import compute
+from tflm_ext.verify.vectors import make_vectors
+
+
+def borders(graph: Graph, indices: tuple[int, ...]) -> tuple[Border, ...]:
+    return tuple(
+        Border(t.name, t.shape, t.quantization.scale, t.quantization.zero_point)
+        for t in (graph.tensors[i] for i in indices)
+    )
+
+
+def facts_for(model: bytes, graph: Graph, plan: Plan, name: str) -> ModelFacts:
+    return ModelFacts(
+        name=name,
+        library=name.capitalize(),
+        sha256=hashlib.sha256(model).hexdigest(),
+        inputs=borders(graph, graph.inputs),
+        outputs=borders(graph, graph.outputs),
+        labels=(),
+        weight_bytes=plan.weight_bytes,
+        arena_bytes=arena_bytes(plan),
+        macs=plan.macs,
+        version="test",
+        command="test",
+        golden=(),
+    )
+
+
+def assert_exact(model: bytes, *, name: str = "net", c: bool = True, seed: int = 0) -> Plan:
+    """The NumPy reference equals TFLM and, unless c=False, so does the compiled C.
+
+    At least 64 inputs, one after the other. Compiling takes about a second: compare many models
+    with c=False, and a few that stand for them with c=True.
+    """
+    graph = read_graph(model, name)
+    vectors = make_vectors(borders(graph, graph.inputs), seed=seed)
+    # In this process, unlike the product: starting a child for each of a thousand models is slow.
+    expected, _ = compute(model, vectors, len(graph.outputs), arena_for(graph))
+    state = initial_state(graph)
+    for v, vector in enumerate(zip(*vectors, strict=True)):
+        values = run_graph(graph, vector, state)
+        state = {i: values[i] for i in state}
+        for i, e in zip(graph.outputs, expected, strict=True):
+            np.testing.assert_array_equal(values[i], e[v], f"NumPy, vector {v}, tensor {i}")
+    plan = make_plan(run_passes(graph))
+    if c:
+        facts = facts_for(model, graph, plan, name)
+        verify(model, graph, facts, model_files(facts, plan), vectors)
+    return plan

@@ -1,0 +1,113 @@
+"""Run both sides and compare them, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tflm_ext.emit.facts import ModelFacts
+from tflm_ext.emit.files import RenderedFile
+from tflm_ext.errors import VerificationError
+from tflm_ext.ir import Graph
+from tflm_ext.verify.host import run_host
+from tflm_ext.verify.tflm import run_tflm
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+_HINT = "Do not use these files; export again, and report a bug if it happens again."
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Proof that the C equals TensorFlow Lite Micro.
+
+    Attributes:
+        inputs: vectors that were compared.
+        mismatches: output bytes that differed; 0, since anything else is an error.
+        outputs: what TFLM computed, per output an int8 array (vectors, *shape).
+    """
+
+    inputs: int
+    mismatches: int
+    outputs: tuple[Array, ...]
+
+
+def arena_for(graph: Graph) -> int:
+    """A generous arena for TFLM's interpreter, intermediate tensors all kept."""
+    tensors = sum(t.bytes + 256 for t in graph.tensors.values() if not t.constant)
+    channels = sum(
+        max(t.shape, default=1) * 16 for t in graph.tensors.values() if t.constant
+    )
+    return 2 * tensors + channels + 4096 * len(graph.nodes) + (1 << 20)
+
+
+def verify(
+    model: bytes,
+    graph: Graph,
+    facts: ModelFacts,
+    sources: Sequence[RenderedFile],
+    vectors: Sequence[Array],
+) -> Verification:
+    """Compare C and TFLM on vectors that run one after the other.
+
+    Args:
+        model: the bytes that TFLM runs.
+        graph: as read from them, before any pass.
+        sources: the files of lib/<Name>/src/.
+        vectors: per input an int8 array (vectors, *shape).
+
+    Raises:
+        VerificationError: they differ; names the first operator whose output differs.
+    """
+    expected = run_tflm(model, vectors, len(graph.outputs), arena_bytes=arena_for(graph)).outputs
+    got = run_host(facts, sources, vectors).outputs
+    mismatches = sum(
+        int(np.count_nonzero(e.reshape(len(e), -1) != g))
+        for e, g in zip(expected, got, strict=True)
+    )
+    if mismatches:
+        raise _explain(model, graph, facts, sources, vectors, mismatches)
+    return Verification(len(vectors[0]), 0, expected)
+
+
+def _explain(
+    model: bytes,
+    graph: Graph,
+    facts: ModelFacts,
+    sources: Sequence[RenderedFile],
+    vectors: Sequence[Array],
+    mismatches: int,
+) -> VerificationError:
+    traced = run_host(facts, sources, vectors, trace=True).tensors
+    computed = {i for node in graph.nodes for i in node.outputs}
+    known = [i for i in traced if i in computed]
+    tensors = run_tflm(
+        model, vectors, len(graph.outputs), arena_bytes=arena_for(graph), tensors=known
+    ).tensors
+    for node in graph.nodes:
+        for i in node.outputs:
+            if i not in tensors:
+                continue
+            dtype = graph.tensors[i].dtype.numpy
+            ours = np.stack([np.frombuffer(b, dtype) for b in traced[i]])
+            theirs = tensors[i].reshape(ours.shape)
+            wrong = np.argwhere(ours != theirs)
+            if len(wrong):
+                vector, element = wrong[0].tolist()
+                view = graph.view(node)
+                e, g = int(theirs[vector, element]), int(ours[vector, element])
+                return VerificationError(
+                    f"{facts.name}: {view.label} differs from TensorFlow Lite Micro: element "
+                    f"{element} on input {vector} is {g} instead of {e}.",
+                    _HINT,
+                    operator=f"{node.index} {node.operator}",
+                    index=element,
+                    expected=e,
+                    got=g,
+                )
+    return VerificationError(
+        f"{facts.name}: {mismatches} output bytes differ from TensorFlow Lite Micro.", _HINT
+    )

@@ -1,0 +1,436 @@
+"""A client of the firmware's serial protocol, for a board or the program of the host.
+
+The protocol is described in docs/reference/protocol.md. All its commands may be repeated, so
+whatever goes wrong on the line is answered in one way: find each other again, say it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import selectors
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from tflm_ext.errors import ConfigError, ToolError, VerificationError
+
+PROTOCOL_VERSION = 1
+BAUD_RATE = 115200
+
+_FIRST_GREETING_SECONDS = 8.0  # a board that resets when its port is opened, and its self-test
+_GREETING_SECONDS = 60.0  # an inference that takes longer than _REPLY_SECONDS
+_REPLY_SECONDS = 2.0
+_POLL_SECONDS = 0.5
+_ATTEMPTS = 5
+_REPLY_CHARACTERS = 4096
+
+
+def crc16(text: bytes | bytearray) -> int:
+    """CRC-16/CCITT-FALSE: polynomial 0x1021, start 0xFFFF, not reflected.
+
+    Example:
+        >>> f"{crc16(b'123456789'):04X}"
+        '29B1'
+    """
+    crc = 0xFFFF
+    for byte in text:
+        crc ^= byte << 8
+        for _ in range(8):
+            crc = (crc << 1) ^ 0x1021 if crc & 0x8000 else crc << 1
+        crc &= 0xFFFF
+    return crc
+
+
+def request(command: str) -> bytes:
+    """The line that asks for a command.
+
+    Example:
+        >>> request("INFO")
+        b'>INFO*01C6\\n'
+    """
+    text = command.encode("ascii")
+    return b">%b*%04X\n" % (text, crc16(text))
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """What a device says about itself; sizes in bytes."""
+
+    model: str
+    sha256: str
+    context_bytes: int
+    chunk_bytes: int
+    input_bytes: tuple[int, ...]
+    output_bytes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """Golden vectors that gave the right outputs when the device started, and all of them."""
+
+    passed: int
+    total: int
+
+
+class ByteStream(Protocol):
+    """A line to a device."""
+
+    name: str
+
+    def write(self, data: bytes) -> None:
+        """Send all of it; ToolError if the line is cut."""
+
+    def read(self, seconds: float) -> bytes:
+        """What has arrived, waiting at most so long; ToolError if the line is cut."""
+
+    def close(self) -> None:
+        """Give the line back. May be called twice."""
+
+
+class PortStream:
+    """A serial port.
+
+    Raises:
+        ToolError: it is not there, is in use, may not be used, or is unplugged later.
+    """
+
+    def __init__(self, port: str) -> None:
+        import serial
+
+        self.name = port
+        try:
+            self._port: Any = serial.Serial(
+                port, BAUD_RATE, timeout=_POLL_SECONDS, write_timeout=_REPLY_SECONDS, exclusive=True
+            )
+        except (serial.SerialException, ValueError) as error:
+            raise _port_error(port, error) from error
+
+    def write(self, data: bytes) -> None:
+        import serial
+
+        try:
+            self._port.write(data)
+        except serial.SerialTimeoutException:
+            # Nobody takes the bytes. The missing reply says so, after the usual attempts.
+            return
+        except (serial.SerialException, OSError) as error:
+            raise _cut(self.name) from error
+
+    def read(self, seconds: float) -> bytes:
+        import serial
+
+        try:
+            self._port.timeout = seconds
+            data: bytes = self._port.read(1)
+            return data + self._port.read(self._port.in_waiting) if data else data
+        except (serial.SerialException, OSError) as error:
+            raise _cut(self.name) from error
+
+    def close(self) -> None:
+        self._port.close()
+
+
+class ProgramStream:
+    """The standard input and output of a program.
+
+    Raises:
+        ToolError: it cannot be started, or ends too early.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self.name = Path(command[0]).name
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+        except OSError as error:
+            raise ToolError(
+                f"{command[0]} cannot be started: {error.strerror}.",
+                "Build the project first: tflm-ext build DIR",
+                command=tuple(command),
+            ) from error
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._stdin = self._process.stdin
+        self._stdout = self._process.stdout
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._stdout, selectors.EVENT_READ)
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._stdin.write(data)
+            self._stdin.flush()
+        except BrokenPipeError as error:
+            raise _cut(self.name) from error
+
+    def read(self, seconds: float) -> bytes:
+        if not self._selector.select(seconds):
+            return b""
+        data = os.read(self._stdout.fileno(), 65536)
+        if not data:
+            raise _cut(self.name)
+        return data
+
+    def close(self) -> None:
+        self._selector.close()
+        with contextlib.suppress(BrokenPipeError):  # it has ended already
+            self._stdin.close()
+        try:
+            self._process.wait(_POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._stdout.close()
+
+
+class Device:
+    """A device that runs a model, over any line.
+
+    Args:
+        stream: the line; the device owns it from now on.
+        attempts: how often a command is said before the line is given up.
+
+    Raises:
+        ToolError: what answers, if anything, does not speak the protocol.
+        ConfigError: it speaks another version of it.
+    """
+
+    def __init__(self, stream: ByteStream, *, attempts: int = _ATTEMPTS) -> None:
+        self._stream = stream
+        self._attempts = attempts
+        self._received = bytearray()
+        self._info: DeviceInfo | None = None
+
+    @classmethod
+    def on_port(cls, port: str) -> Self:
+        """The board at a serial port, like "/dev/ttyACM0"."""
+        return cls(PortStream(port))
+
+    @classmethod
+    def in_program(cls, command: Sequence[str]) -> Self:
+        """A program that speaks the protocol over its standard input and output."""
+        return cls(ProgramStream(command))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the line back."""
+        self._stream.close()
+
+    def info(self) -> DeviceInfo:
+        """What runs on the device; asked once, then remembered."""
+        if self._info is None:
+            self._info = self._parse_info(self._greet(_FIRST_GREETING_SECONDS))
+        return self._info
+
+    def expect(self, model: str, sha256: str) -> None:
+        """Make sure that the device runs this very model.
+
+        Raises:
+            ConfigError: it runs another one.
+        """
+        info = self.info()
+        if info.sha256 != sha256:
+            raise ConfigError(
+                f"{self._stream.name} runs the model {info.model!r} ({info.sha256[:8]}), "
+                f"the project has {model!r} ({sha256[:8]}).",
+                "Upload the project's firmware: pio run -e nano33ble -t upload",
+            )
+
+    def selftest(self) -> SelfTest:
+        """The result of the golden vectors when the device started."""
+        passed, total = self._numbers(self._ask("SELFTEST"), 2)
+        return SelfTest(passed, total)
+
+    def reset(self) -> None:
+        """Put the state of a stateful model back to the start."""
+        self._ask("RESET")
+
+    def run(self, inputs: Sequence[bytes]) -> tuple[tuple[bytes, ...], int]:
+        """One inference.
+
+        Args:
+            inputs: raw int8 bytes of every input.
+
+        Returns:
+            The raw bytes of every output, and the microseconds that the inference took.
+
+        Raises:
+            ConfigError: the number or a size of the inputs does not fit the model.
+            VerificationError: the model failed on the device.
+            ToolError: the line is cut, or too noisy.
+        """
+        info = self.info()
+        sizes = tuple(len(data) for data in inputs)
+        if sizes != info.input_bytes:
+            raise ConfigError(
+                f"The model {info.model!r} takes inputs of {info.input_bytes} bytes, "
+                f"received {sizes}.",
+                "Give one int8 buffer for every input of the model.",
+            )
+        for index, data in enumerate(inputs):
+            for offset in range(0, len(data), info.chunk_bytes):
+                chunk = data[offset : offset + info.chunk_bytes]
+                self._ask(f"IN {index} {offset} {chunk.hex().upper()}")
+        (microseconds,) = self._numbers(self._ask("RUN"), 1)
+        outputs = (self._output(index, size) for index, size in enumerate(info.output_bytes))
+        return tuple(outputs), microseconds
+
+    def _output(self, index: int, size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            count = min(self.info().chunk_bytes, size - len(data))
+            answer = self._ask(f"OUT {index} {len(data)} {count}")
+            try:
+                chunk = bytes.fromhex(answer)
+            except ValueError as error:
+                raise self._nonsense(answer) from error
+            if len(chunk) != count:
+                raise self._nonsense(answer)
+            data += chunk
+        return bytes(data)
+
+    def _ask(self, command: str) -> str:
+        """Say a command until it is understood; returns the values of the reply."""
+        self.info()
+        word = command.partition(" ")[0]
+        for attempt in range(self._attempts):
+            if attempt > 0:
+                # A late reply to the last attempt must not be taken for one to the next.
+                self._greet(_GREETING_SECONDS)
+            self._stream.write(request(command))
+            reply = self._reply(_REPLY_SECONDS)
+            while reply is not None and reply.startswith("OK protocol="):
+                reply = self._reply(_REPLY_SECONDS)  # a late reply to a greeting
+            if reply is None or reply.startswith(("ERR 1 ", "ERR 2 ")):
+                continue
+            if reply.startswith("ERR 5 "):
+                raise VerificationError(
+                    f"{self._stream.name} refused {word}: {reply[6:]}.",
+                    "Reset the device; if it stays so, export and upload the project again.",
+                )
+            if reply.startswith("ERR "):
+                raise self._nonsense(reply)
+            return reply[3:]
+        raise ToolError(
+            f"{self._stream.name} did not answer {word} in {self._attempts} attempts.",
+            "Look at the cable, and close other programs that use the port.",
+        )
+
+    def _greet(self, seconds: float) -> str:
+        """Ask INFO until its answer comes, and forget everything that came before."""
+        deadline = time.monotonic() + seconds
+        ask_at, patience = 0.0, _POLL_SECONDS
+        while (now := time.monotonic()) < deadline:
+            if now >= ask_at:
+                # The newline ends whatever half a line the device may still have.
+                self._stream.write(b"\n" + request("INFO"))
+                ask_at, patience = now + patience, 2 * patience
+            reply = self._reply(_POLL_SECONDS)
+            if reply is not None and reply.startswith("OK protocol="):
+                return reply[3:]
+        raise ToolError(
+            f"{self._stream.name} does not answer like the firmware of a tflm_ext project.",
+            "Upload the project's firmware (pio run -e nano33ble -t upload) and use its port.",
+        )
+
+    def _reply(self, seconds: float) -> str | None:
+        """The next line with a right CRC, without `<` and CRC; None if none comes in time.
+
+        Lines that start with anything but `<` are for people. A damaged reply ends the wait.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            line, newline, rest = self._received.partition(b"\n")
+            if newline:
+                self._received = rest
+                start = line.rfind(b"<")
+                if start < 0:
+                    continue
+                text, star, crc = line[start + 1 :].rstrip(b"\r").rpartition(b"*")
+                if star and crc == b"%04X" % crc16(text) and text.isascii():
+                    return text.decode("ascii")
+                return None
+            del self._received[:-_REPLY_CHARACTERS]
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            self._received += self._stream.read(min(left, _POLL_SECONDS))
+
+    def _parse_info(self, answer: str) -> DeviceInfo:
+        pairs = dict(pair.partition("=")[::2] for pair in answer.split(" "))
+        if pairs.get("protocol") != str(PROTOCOL_VERSION):
+            raise ConfigError(
+                f"{self._stream.name} speaks version {pairs.get('protocol')} of the protocol, "
+                f"this tflm_ext speaks {PROTOCOL_VERSION}.",
+                "Export the project with this tflm_ext and upload its firmware.",
+            )
+        try:
+            info = DeviceInfo(
+                model=pairs["model"],
+                sha256=pairs["sha256"],
+                context_bytes=int(pairs["context"]),
+                chunk_bytes=int(pairs["chunk"]),
+                input_bytes=tuple(int(size) for size in pairs["inputs"].split(",")),
+                output_bytes=tuple(int(size) for size in pairs["outputs"].split(",")),
+            )
+        except (KeyError, ValueError) as error:
+            raise self._nonsense(answer) from error
+        if info.chunk_bytes < 1 or min(info.input_bytes + info.output_bytes) < 1:
+            raise self._nonsense(answer)
+        return info
+
+    def _numbers(self, answer: str, count: int) -> tuple[int, ...]:
+        words = answer.split(" ")
+        if len(words) != count or not all(word.isdecimal() for word in words):
+            raise self._nonsense(answer)
+        return tuple(int(word) for word in words)
+
+    def _nonsense(self, answer: str) -> ToolError:
+        return ToolError(
+            f"{self._stream.name} gave an answer outside the protocol: {answer[:60]!r}.",
+            "Export the project with this tflm_ext and upload its firmware.",
+        )
+
+
+def _cut(name: str) -> ToolError:
+    return ToolError(
+        f"The connection to {name} was cut.", "Connect the device again and repeat the command."
+    )
+
+
+def _port_error(port: str, error: Exception) -> ToolError:
+    from serial.tools import list_ports
+
+    number = getattr(error, "errno", None)
+    if number == errno.EACCES:
+        return ToolError(
+            f"The port {port} may not be used by this user.",
+            "Join its group, usually dialout or uucp: sudo usermod -aG dialout $USER",
+        )
+    if number in {errno.EBUSY, errno.EAGAIN}:
+        return ToolError(
+            f"The port {port} is in use by another program.",
+            "Close the serial monitor or whatever else has it open.",
+        )
+    found = ", ".join(sorted(p.device for p in list_ports.comports())) or "none"
+    if number == errno.ENOENT:
+        return ToolError(
+            f"There is no port {port}.", f"Connect the board. Ports of this computer: {found}"
+        )
+    return ToolError(f"{port} cannot be used as a serial port.", f"Ports of this computer: {found}")

@@ -1,0 +1,98 @@
+"""TensorFlow Lite Micro's own interpreter, in a child process: it may crash on odd models.
+
+The child is tflm_child.py; parent and child exchange .npz files in a temporary folder. Nothing
+that the interpreter prints reaches the terminal.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tflm_ext.errors import ToolError, UnsupportedModelError
+
+Array: TypeAlias = np.ndarray[Any, Any]
+_CHILD = str(Path(__file__).resolve().with_name("tflm_child.py"))
+
+
+@dataclass(frozen=True, slots=True)
+class TflmRun:
+    """What TFLM computed.
+
+    Attributes:
+        outputs: per output of the model, an array (vectors, *shape).
+        tensors: by tensor number, likewise, for the tensors that were asked for.
+    """
+
+    outputs: tuple[Array, ...]
+    tensors: Mapping[int, Array]
+
+
+def run_tflm(
+    model: bytes,
+    inputs: Sequence[Array],
+    output_count: int,
+    *,
+    arena_bytes: int,
+    reset_each: bool = False,
+    tensors: Sequence[int] = (),
+) -> TflmRun:
+    """Run a model on vectors, one after the other in one interpreter.
+
+    Args:
+        model: bytes of the .tflite.
+        inputs: per input of the model, an array (vectors, *shape).
+        output_count: outputs of the model.
+        arena_bytes: generous; TFLM may crash instead of failing when it is too small.
+        reset_each: put the state of recurrent operators back before each vector.
+        tensors: numbers of intermediate tensors to return as well.
+
+    Raises:
+        UnsupportedModelError: TFLM refuses the model.
+        ToolError: the interpreter crashed.
+    """
+    with tempfile.TemporaryDirectory(prefix="tflm_ext_") as folder:
+        request, response = Path(folder, "request.npz"), Path(folder, "response.npz")
+        numbers = [len(inputs), output_count, arena_bytes, reset_each, *tensors]
+        np.savez(
+            request,
+            model=np.frombuffer(model, np.uint8),
+            numbers=np.array(numbers, np.int64),
+            **{f"input{i}": array for i, array in enumerate(inputs)},
+        )
+        command = (sys.executable, "-P", _CHILD, str(request), str(response))
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace")  # noqa: S603
+        if done.returncode < 0:
+            name = signal.Signals(-done.returncode).name
+            raise ToolError(
+                f"TensorFlow Lite Micro's interpreter crashed on this model ({name}).",
+                "Check the model with a TensorFlow Lite interpreter; the file may be damaged.",
+                command=command,
+                output=done.stderr,
+            )
+        if done.returncode != 0:
+            said = [line for line in done.stderr.splitlines() if line.strip()]
+            reason = " ".join(line for line in said if not line.startswith(("Traceback", " ")))
+            raise UnsupportedModelError(
+                f"TensorFlow Lite Micro refuses this model: {reason[:300]}",
+                "Convert the model again; see docs/reference/operators.md for what is supported.",
+            )
+        with np.load(response) as archive:
+            return TflmRun(
+                outputs=tuple(
+                    archive[name] for name in archive.files if name.startswith("output")
+                ),
+                tensors={
+                    int(name.removeprefix("tensor")): archive[name]
+                    for name in archive.files
+                    if name.startswith("tensor")
+                },
+            )

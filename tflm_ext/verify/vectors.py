@@ -1,0 +1,48 @@
+"""The inputs on which C and TensorFlow Lite Micro are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tflm_ext.emit.facts import Border
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+_SPIKES = 8
+_RANDOM = 32
+_MINIMUM = 64
+
+
+def make_vectors(
+    borders: Sequence[Border], samples: Sequence[Array] = (), *, seed: int = 0
+) -> tuple[Array, ...]:
+    """Samples, extremes, spikes and uniformly random inputs, at least 64 in all.
+
+    Args:
+        borders: the inputs of the model.
+        samples: quantised samples of the user, per input an int8 array (n, *shape); may be empty.
+        seed: of the random inputs.
+
+    Returns:
+        Per input an int8 array (vectors, *shape); the samples come first.
+    """
+    generator = np.random.default_rng(seed)
+    given = len(samples[0]) if samples else 0
+    random = max(_RANDOM, _MINIMUM - given - 3 - 2 * _SPIKES)
+    columns = []
+    for i, border in enumerate(borders):
+        zero = border.zero_point
+        levels = np.array([-128, 127, zero], np.int8)
+        flat = np.repeat(levels, border.size).reshape(3, border.size)
+        spikes = np.full((2 * _SPIKES, border.size), zero, np.int8)
+        places = generator.integers(border.size, size=2 * _SPIKES)
+        spikes[np.arange(2 * _SPIKES), places] = np.tile(np.array([-128, 127], np.int8), _SPIKES)
+        noise = generator.integers(-128, 128, (random, border.size), np.int8)
+        parts = [flat, spikes, noise]
+        if given:
+            parts.insert(0, np.asarray(samples[i], np.int8).reshape(given, border.size))
+        columns.append(np.concatenate(parts).reshape(-1, *border.shape))
+    return tuple(columns)
