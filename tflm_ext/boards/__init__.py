@@ -1,0 +1,108 @@
+"""What a board is: one .toml per board beside this file, data and no code."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from tflm_ext.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A microcontroller board, sizes in bytes.
+
+    Attributes:
+        name: what the user writes, the name of the .toml file.
+        title, url: for people.
+        core: the processor core, like "cortex-m4".
+        clock_hz: of the core.
+        flash_bytes, ram_bytes: what a program may occupy, its framework included.
+        reserved_flash_bytes, reserved_ram_bytes: what the framework needs of that.
+        stack_bytes: stack of the emulated core.
+        environment: name of the board's environment in platformio.ini.
+        platform, platformio_board, framework: PlatformIO's names.
+        machine_flags, common_flags, c_flags, cxx_flags: what its compilers are called with.
+    """
+
+    name: str
+    title: str
+    url: str
+    core: str
+    clock_hz: int
+    flash_bytes: int
+    ram_bytes: int
+    reserved_flash_bytes: int
+    reserved_ram_bytes: int
+    stack_bytes: int
+    environment: str
+    platform: str
+    platformio_board: str
+    framework: str
+    machine_flags: tuple[str, ...]
+    common_flags: tuple[str, ...]
+    c_flags: tuple[str, ...]
+    cxx_flags: tuple[str, ...]
+
+    @property
+    def usable_flash_bytes(self) -> int:
+        """Flash left for the user's program."""
+        return self.flash_bytes - self.reserved_flash_bytes
+
+    @property
+    def usable_ram_bytes(self) -> int:
+        """RAM left for the user's program, stack and heap of the framework not counted."""
+        return self.ram_bytes - self.reserved_ram_bytes
+
+
+@functools.cache
+def boards() -> tuple[Board, ...]:
+    """All known boards, sorted by name.
+
+    Example:
+        >>> [board.name for board in boards()]
+        ['nano33ble_sense']
+    """
+    files = (f for f in resources.files(__name__).iterdir() if f.name.endswith(".toml"))
+    return tuple(
+        _parse(file.name.removesuffix(".toml"), tomllib.loads(file.read_text(encoding="utf-8")))
+        for file in sorted(files, key=lambda file: file.name)
+    )
+
+
+def board(name: str) -> Board:
+    """The board of that name.
+
+    Raises:
+        ConfigError: there is none.
+
+    Example:
+        >>> board("nano33ble_sense").usable_ram_bytes
+        196608
+    """
+    for known in boards():
+        if known.name == name:
+            return known
+    raise ConfigError(
+        f"There is no board {name!r}.", f"Choose one of: {', '.join(b.name for b in boards())}."
+    )
+
+
+def _parse(name: str, data: dict[str, Any]) -> Board:
+    scalars = {key: value for key, value in data.items() if not isinstance(value, dict)}
+    pio, flags = data["platformio"], data["flags"]
+    return Board(
+        name=name,
+        **scalars,
+        environment=pio["environment"],
+        platform=pio["platform"],
+        platformio_board=pio["board"],
+        framework=pio["framework"],
+        machine_flags=tuple(flags["machine"]),
+        common_flags=tuple(flags["common"]),
+        c_flags=tuple(flags["c"]),
+        cxx_flags=tuple(flags["cxx"]),
+    )

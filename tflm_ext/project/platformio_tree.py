@@ -1,0 +1,170 @@
+"""The PlatformIO side of a generated project: platformio.ini, the emulated core, the tests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from tflm_ext.boards import Board
+from tflm_ext.emit.facts import Border, GoldenVector, ModelFacts
+from tflm_ext.emit.files import RenderedFile
+from tflm_ext.emit.render import render, verbatim
+
+M4_BOARD = "mps2_an386"
+STDIO_BYTES = 4096
+"""newlib takes its FILEs and their buffers from a heap; on the board they are reserved RAM."""
+QEMU_ARGUMENTS = (
+    *("-machine", "mps2-an386"),
+    *("-display", "none", "-monitor", "none", "-serial", "none"),
+    *("-semihosting-config", "enable=on,target=native"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _M4View:
+    title: str
+    flash_bytes: int
+    ram_bytes: int
+    stack_bytes: int
+    stdio_bytes: int
+    board_flash_bytes: int
+    board_ram_bytes: int
+    reserved_flash_bytes: int
+    reserved_ram_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _M4BuilderView:
+    machine_flags: str
+    common_flags: str
+    c_flags: str
+    cxx_flags: str
+    qemu_arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class _IniView:
+    name: str
+    library: str
+    version: str
+    title: str
+    environment: str
+    platform: str
+    board: str
+    framework: str
+    m4_platform: str
+    m4_board: str
+    qemu_arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _TestView:
+    name: str
+    upper: str
+    library: str
+
+
+@dataclass(frozen=True, slots=True)
+class _GoldenView:
+    sha256: str
+    version: str
+    command: str
+    inputs: tuple[Border, ...]
+    outputs: tuple[Border, ...]
+    golden: tuple[GoldenVector, ...]
+
+
+def platformio_files(facts: ModelFacts, board: Board) -> tuple[RenderedFile, ...]:
+    """All that `pio run` and `pio test` need besides lib/ and src/.
+
+    Args:
+        facts: about the model; at least one golden vector.
+        board: whose environment and memory the project gets.
+
+    Returns:
+        platformio.ini, .gitignore, platforms/tflm_ext_m4_<hash>/ and test/.
+    """
+    m4 = m4_platform_files(board)
+    ini = _IniView(
+        name=facts.name,
+        library=facts.library,
+        version=facts.version,
+        title=board.title,
+        environment=board.environment,
+        platform=board.platform,
+        board=board.platformio_board,
+        framework=board.framework,
+        m4_platform=PurePosixPath(m4[0].path).parts[1],
+        m4_board=M4_BOARD,
+        qemu_arguments=QEMU_ARGUMENTS,
+    )
+    return (
+        RenderedFile.text("platformio.ini", render("platformio/platformio.ini.j2", ini)),
+        RenderedFile(".gitignore", verbatim("platformio/gitignore")),
+        *m4,
+        *_test_files(facts),
+    )
+
+
+def m4_platform_files(board: Board) -> tuple[RenderedFile, ...]:
+    """The development platform of the emulated core, in a folder named by its content.
+
+    PlatformIO links a project's platform into its core folder by the folder's name alone. With
+    the content in the name, a project can only ever meet a platform that equals its own.
+    """
+    memory = _M4View(
+        title=board.title,
+        flash_bytes=board.usable_flash_bytes,
+        ram_bytes=board.usable_ram_bytes,
+        stack_bytes=board.stack_bytes,
+        stdio_bytes=STDIO_BYTES,
+        board_flash_bytes=board.flash_bytes,
+        board_ram_bytes=board.ram_bytes,
+        reserved_flash_bytes=board.reserved_flash_bytes,
+        reserved_ram_bytes=board.reserved_ram_bytes,
+    )
+    builder = _M4BuilderView(
+        machine_flags=json.dumps(board.machine_flags),
+        common_flags=json.dumps(board.common_flags),
+        c_flags=json.dumps(board.c_flags),
+        # No guards and no destructors at exit: there is one thread, and main() never comes back.
+        cxx_flags=json.dumps((*board.cxx_flags, "-fno-threadsafe-statics", "-fno-use-cxa-atexit")),
+        qemu_arguments=json.dumps(QEMU_ARGUMENTS),
+    )
+    files = (
+        RenderedFile("platform.json", verbatim("platformio/m4/platform.json")),
+        RenderedFile.text(f"boards/{M4_BOARD}.json", render("platformio/m4/board.json.j2", memory)),
+        RenderedFile.text("builder/main.py", render("platformio/m4/builder/main.py.j2", builder)),
+        RenderedFile.text("linker.ld", render("platformio/m4/linker.ld.j2", memory)),
+        RenderedFile("startup.c", verbatim("platformio/m4/startup.c")),
+    )
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.path}\0{len(file.content)}\0".encode())
+        digest.update(file.content)
+    folder = f"platforms/tflm_ext_m4_{digest.hexdigest()[:8]}"
+    return tuple(RenderedFile(f"{folder}/{file.path}", file.content) for file in files)
+
+
+def _test_files(facts: ModelFacts) -> tuple[RenderedFile, ...]:
+    test = _TestView(name=facts.name, upper=facts.upper, library=facts.library)
+    golden = _GoldenView(
+        sha256=facts.sha256,
+        version=facts.version,
+        command=facts.command,
+        inputs=facts.inputs,
+        outputs=facts.outputs,
+        golden=facts.golden,
+    )
+    suite = "test/test_model"
+    return (
+        RenderedFile.text(f"{suite}/test_model.cpp", render("test/test_model.cpp.j2", test)),
+        RenderedFile.text(f"{suite}/golden_vectors.h", render("test/golden_vectors.h.j2", golden)),
+        RenderedFile.text(f"{suite}/golden_vectors.c", render("test/golden_vectors.c.j2", golden)),
+        *(
+            RenderedFile(f"test/{path}", verbatim(f"test/{path}"))
+            for path in ("test_custom_runner.py", "sanitize.py", "unity/unity.h", "unity/unity.c")
+        ),
+    )

@@ -1,0 +1,207 @@
+"""PlatformIO's core folder: the user's own, or ours where the registry cannot be reached.
+
+Two things of PlatformIO come from its registry only: the platform `native` and the package
+`tool-scons`. Without them `pio` waits a minute for the registry and fails. Ours are a few lines
+each; `tool-scons` starts the SCons that PyPI has.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import os
+import sys
+import tempfile
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from tflm_ext.emit.render import verbatim
+from tflm_ext.errors import StorageError, ToolError
+
+REGISTRY = "https://api.registry.platformio.org/v3/packages/platformio/platform/native"
+LOOK_SECONDS = 2.0
+
+
+@functools.cache
+def registry_reachable() -> bool:
+    """Whether PlatformIO's registry answers within two seconds; looked up once per process."""
+    answered = threading.Event()
+
+    def look() -> None:
+        try:
+            with urllib.request.urlopen(REGISTRY, timeout=LOOK_SECONDS) as answer:  # noqa: S310
+                if answer.status == 200:
+                    answered.set()
+        except (OSError, ValueError):
+            pass  # which is the answer: out of reach
+
+    # In a thread, because no time limit of a socket covers the resolution of a name.
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    thread.join(LOOK_SECONDS)
+    return answered.is_set()
+
+
+def user_core_dir() -> Path:
+    """The folder that `pio` uses unless told otherwise."""
+    chosen = os.environ.get("PLATFORMIO_CORE_DIR")
+    return Path(chosen).expanduser() if chosen else Path.home() / ".platformio"
+
+
+def own_core_dir() -> Path:
+    """The folder that we fill; it need not exist."""
+    return Path(platformdirs.user_cache_dir("tflm_ext")) / "platformio"
+
+
+@functools.cache
+def core_dir() -> Path:
+    """The core folder to run pio with; decided once per process.
+
+    Returns:
+        The user's, when it has what `platform = native` needs or can get it; otherwise ours,
+        filled. The user's folder is only looked at.
+
+    Raises:
+        StorageError: our folder cannot be written.
+        ToolError: SCons or PlatformIO is not installed.
+    """
+    user, own = user_core_dir(), own_core_dir()
+    if user != own and (is_complete(user) or registry_reachable()):
+        return user
+    return write_own_core(own)
+
+
+def is_complete(core: Path) -> bool:
+    """Whether a core folder has the platform `native` and the SCons that our PlatformIO wants."""
+    platforms = (_json(path) for path in sorted(core.glob("platforms/*/platform.json")))
+    if not any(manifest.get("name") == "native" for manifest in platforms):
+        return False
+    import semantic_version
+
+    wanted = semantic_version.SimpleSpec(_scons_requirement())
+    for path in sorted(core.glob("packages/tool-scons*/.piopm")):
+        try:
+            installed = semantic_version.Version(_json(path).get("version", ""))
+        except ValueError:
+            continue
+        if installed in wanted and (path.parent / "scons.py").is_file():
+            return True
+    return False
+
+
+def write_own_core(core: Path) -> Path:
+    """Write `native` and `tool-scons` into a core folder; files that are right stay untouched."""
+    if importlib.util.find_spec("SCons") is None:
+        raise ToolError(
+            "PlatformIO's registry cannot be reached and SCons is not installed.",
+            f"Run: {sys.executable} -m pip install scons",
+        )
+    try:
+        for path, content in _own_core_files():
+            _write(core / path, content)
+        # PlatformIO keeps its own notes in this one: ours are only its beginning.
+        if not (core / "appstate.json").exists():
+            _write(core / "appstate.json", _dump(_quiet_state()))
+    except OSError as error:
+        raise StorageError(
+            f"PlatformIO's core folder cannot be written: {error}.",
+            "Free the place, or set PLATFORMIO_CORE_DIR to a folder that can be written.",
+        ) from error
+    return core
+
+
+def _own_core_files() -> Iterator[tuple[str, bytes]]:
+    native, scons = "platforms/native", "packages/tool-scons"
+    version = _scons_requirement().lstrip("~^=")
+    spec = {"owner": "platformio", "id": None, "requirements": None, "uri": None}
+    for name in ("platform.json", "builder/main.py"):
+        yield f"{native}/{name}", verbatim(f"platformio/core/native/{name}")
+    manifest = json.loads(verbatim("platformio/core/native/platform.json"))
+    yield (
+        f"{native}/.piopm",
+        _dump(
+            {
+                "type": "platform",
+                "name": "native",
+                "version": manifest["version"],
+                "spec": {**spec, "name": "native"},
+            }
+        ),
+    )
+    yield f"{scons}/scons.py", verbatim("platformio/core/tool-scons/scons.py")
+    yield (
+        f"{scons}/package.json",
+        _dump(
+            {
+                "name": "tool-scons",
+                "description": "Starts the SCons of the Python that runs PlatformIO",
+                "version": version,
+            }
+        ),
+    )
+    yield (
+        f"{scons}/.piopm",
+        _dump(
+            {
+                "type": "tool",
+                "name": "tool-scons",
+                "version": version,
+                "spec": {**spec, "name": "tool-scons"},
+            }
+        ),
+    )
+
+
+def _quiet_state() -> dict[str, Any]:
+    """No telemetry and no look for newer versions, also when the user types `pio`."""
+    import platformio
+
+    return {
+        "settings": {"enable_telemetry": False, "check_platformio_interval": 36500},
+        "last_version": platformio.__version__,
+        "last_check": {},
+    }
+
+
+def _scons_requirement() -> str:
+    if importlib.util.find_spec("platformio") is None:
+        raise ToolError(
+            "PlatformIO is not installed.", f"Run: {sys.executable} -m pip install platformio"
+        )
+    from platformio.dependencies import get_core_dependencies
+
+    return str(get_core_dependencies()["tool-scons"])
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of somebody else's; {} when it is none."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _dump(data: dict[str, Any]) -> bytes:
+    return (json.dumps(data, indent=2, sort_keys=True) + "\n").encode()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replace a file as a whole, so that a pio that runs at the same time never sees half."""
+    if path.is_file() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
