@@ -1,0 +1,106 @@
+"""What all tests share: tools that may be missing, golden files, and a clean checkout."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+GOLDEN = ROOT / "tests" / "golden"
+REQUIRE_ALL = os.environ.get("TFLM_EXT_REQUIRE_ALL") == "1"
+
+# A skip whose reason names one of these is a skip for a missing tool, as one by the mark is.
+TOOLS = (
+    "arduino-builder",
+    "arduino-ctags",
+    "arm-none-eabi",
+    "cc",
+    "clang",
+    "cppcheck",
+    "gcc",
+    "qemu-system-arm",
+)
+_TOOL = re.compile(rf"missing tool|(?<![\w-])({'|'.join(map(re.escape, TOOLS))})(?!\w)")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="write tests/golden anew instead of comparing"
+    )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    programs = [program for mark in item.iter_markers("tool") for program in mark.args]
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        pytest.skip(f"missing tool: {', '.join(missing)}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if REQUIRE_ALL and report.skipped and _missing_tool(report):
+        report.outcome = "failed"
+        report.longrepr = f"TFLM_EXT_REQUIRE_ALL=1, but {report.longrepr[2]}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = [r for r in terminalreporter.stats.get("skipped", ()) if _missing_tool(r)]
+    if skipped:
+        terminalreporter.write_sep("-", "missing tools")
+        terminalreporter.write_line(
+            f"{len(skipped)} tests were skipped for want of a tool. To run them, too:"
+        )
+        terminalreporter.write_line("    make system-packages")
+
+
+def _missing_tool(report: pytest.TestReport) -> bool:
+    return isinstance(report.longrepr, tuple) and bool(_TOOL.search(report.longrepr[2]))
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, Mapping[str, bytes]], None]:
+    """Compare a tree of files with tests/golden/<name>; --update-golden writes it instead."""
+
+    def compare(name: str, files: Mapping[str, bytes]) -> None:
+        folder = GOLDEN / name
+        if request.config.getoption("--update-golden"):
+            shutil.rmtree(folder, ignore_errors=True)
+            for path, content in files.items():
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_bytes(content)
+        committed = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
+        assert sorted(files) == sorted(committed)
+        for path, content in files.items():
+            assert content == committed[path], f"{name}/{path}: see pytest --update-golden"
+
+    return compare
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_checkout(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In CI, the tests leave the checkout as they found it."""
+    watched = REQUIRE_ALL and not request.config.getoption("--update-golden")
+    before = _git_status() if watched else ""
+    yield
+    if watched:
+        assert _git_status() == before, "a test wrote into the checkout"
+
+
+def _git_status() -> str:
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        return ""
+    return subprocess.run(
+        ["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
