@@ -7,17 +7,24 @@ accidental second runs all show. With `state=False` the inferences do not count.
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
 import numpy as np
 
 from tflm_ext.emit.escape import c_comment, c_string
 from tflm_ext.emit.facts import Border, GoldenVector, ModelFacts
 from tflm_ext.emit.files import RenderedFile
+from tflm_ext.project.firmware import firmware_files
 
 NASTY = ('say "hi"', "a */ b", "new\nline", "what??/", "grün 日本", "back\\slash", "%s%n", "</b>")
 SHA256 = "0123456789abcdef" * 4
 
 
-def sample_outputs(facts: ModelFacts, inputs: tuple[bytes, ...], runs: int = 0) -> tuple[bytes, ...]:
+def sample_outputs(
+    facts: ModelFacts, inputs: tuple[bytes, ...], runs: int = 0
+) -> tuple[bytes, ...]:
     """What the sample model gives for these inputs after so many other runs."""
     first = np.frombuffer(inputs[0], np.uint8)
     return tuple(
@@ -161,6 +168,9 @@ const int8_t *{name}_output(const {name}_context_t *ctx, size_t index)
 
 {name}_status_t {name}_invoke({name}_context_t *ctx)
 {{
+    if (ctx->magic != MAGIC) {{
+        return {upper}_ERROR_NOT_INITIALIZED;
+    }}
 {sums}    ctx->runs += {int(state)}u;
     ctx->input0[0] = 0; /* an input does not survive */
     return {upper}_OK;
@@ -172,3 +182,38 @@ const int8_t *{name}_output(const {name}_context_t *ctx, size_t index)
         RenderedFile.text(f"{folder}/{name}_model.h", header),
         RenderedFile.text(f"{folder}/{name}_model.c", source),
     )
+
+
+def write(files: Iterable[RenderedFile], folder: Path) -> Path:
+    """Write files below a folder."""
+    for file in files:
+        path = folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.content)
+    return folder
+
+
+def host_program(
+    facts: ModelFacts, folder: Path, *, state: bool = True, edit: tuple[str, str, str] | None = None
+) -> Path:
+    """The firmware of the sample model for this computer, with sanitizers.
+
+    Args:
+        edit: a file of the library, a text in it, and what stands there instead.
+    """
+    write((*firmware_files(facts), *sample_library(facts, state=state)), folder)
+    if edit is not None:
+        name, old, new = edit
+        path = folder / f"lib/{facts.library}/src/{name}"
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+    flags = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wcast-align"]
+    flags += ["-Wundef", "-Werror", "-O1", "-g", "-fsanitize=address,undefined"]
+    flags += ["-fno-sanitize-recover=all", f"-Ilib/{facts.library}/src"]
+    model = f"lib/{facts.library}/src/{facts.name}_model.c"
+    subprocess.run(
+        ["gcc", "-std=c99", *flags, "-c", model, "-o", "model.o"], cwd=folder, check=True
+    )
+    command = ["g++", "-std=c++14", *flags, "src/main.cpp", "model.o", "-o", "program"]
+    subprocess.run(command, cwd=folder, check=True)
+    return folder / "program"
