@@ -1,4 +1,7 @@
-"""Tests that need a program say so here."""
+"""Tests that need a program and find out late, or only some of them, say so here.
+
+The mark `tool` says the same for a whole test.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ def require_tool(*programs: str) -> None:
     missing = [program for program in programs if shutil.which(program) is None]
     if not missing:
         return
-    reason = f"{', '.join(missing)} not found: run make system-packages"
+    reason = f"missing tool: {', '.join(missing)}"
     if os.environ.get("TFLM_EXT_REQUIRE_ALL") == "1":
         pytest.fail(reason)
     pytest.skip(reason)

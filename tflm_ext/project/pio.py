@@ -190,9 +190,9 @@ def run(
 
 def test(
     project: str | os.PathLike[str],
-    environment: str = "native",
+    environment: str = "native",  # noqa: PT028 - no test of pytest's
     *,
-    timeout_seconds: float = TIMEOUT_SECONDS,
+    timeout_seconds: float = TIMEOUT_SECONDS,  # noqa: PT028
 ) -> TestResult:
     """Build and run the tests of one environment with `pio test`.
 
@@ -237,13 +237,18 @@ def _check_environment(project: Path, environment: str) -> None:
         _require("gcc", "g++")
     elif "tflm_ext_m4" in platform:
         _require("arm-none-eabi-gcc", "arm-none-eabi-g++", "qemu-system-arm")
-    elif re.fullmatch(r"[\w-]+", platform) and not registry_reachable():
-        if not any(core_dir().glob(f"platforms/{platform}*")):
-            raise ToolError(
-                f"PlatformIO's platform {platform} is not installed, and its registry cannot be "
-                "reached.",
-                "Try again with a connection to the internet, or use the environment cortex_m4.",
-            )
+    elif not registry_reachable() and not _is_installed(platform):
+        raise ToolError(
+            f"PlatformIO's platform {platform} is not installed, and its registry cannot be "
+            "reached.",
+            "Try again with a connection to the internet, or use the environment cortex_m4.",
+        )
+
+
+def _is_installed(platform: str) -> bool:
+    """Whether pio finds a platform without its registry, as far as the folder's name tells."""
+    name = re.fullmatch(r"(?:[\w-]+/)?([\w-]+)\s*(?:@.*)?", platform)
+    return name is None or any(core_dir().glob(f"platforms/{name[1]}*"))
 
 
 def _require(*programs: str) -> None:

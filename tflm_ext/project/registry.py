@@ -35,7 +35,7 @@ def registry_reachable() -> bool:
 
     def look() -> None:
         try:
-            with urllib.request.urlopen(REGISTRY, timeout=LOOK_SECONDS) as answer:  # noqa: S310
+            with urllib.request.urlopen(REGISTRY, timeout=LOOK_SECONDS) as answer:
                 if answer.status == 200:
                     answered.set()
         except (OSError, ValueError):
@@ -78,12 +78,19 @@ def core_dir() -> Path:
 
 
 def is_complete(core: Path) -> bool:
-    """Whether a core folder has the platform `native` and the SCons that our PlatformIO wants."""
+    """Whether our PlatformIO, run on a core folder, builds `native` without its registry.
+
+    That takes the platform, the right SCons, and no other version of PlatformIO having been the
+    last to use the folder: the next one looks for newer packages.
+    """
     platforms = (_json(path) for path in sorted(core.glob("platforms/*/platform.json")))
     if not any(manifest.get("name") == "native" for manifest in platforms):
         return False
+    import platformio
     import semantic_version
 
+    if _json(core / "appstate.json").get("last_version") not in (None, platformio.__version__):
+        return False
     wanted = semantic_version.SimpleSpec(_scons_requirement())
     for path in sorted(core.glob("packages/tool-scons*/.piopm")):
         try:
@@ -105,9 +112,9 @@ def write_own_core(core: Path) -> Path:
     try:
         for path, content in _own_core_files():
             _write(core / path, content)
-        # PlatformIO keeps its own notes in this one: ours are only its beginning.
-        if not (core / "appstate.json").exists():
-            _write(core / "appstate.json", _dump(_quiet_state()))
+        # PlatformIO keeps notes of its own in this one.
+        state = _json(core / "appstate.json") | _quiet_state()
+        _write(core / "appstate.json", json.dumps(state).encode())
     except OSError as error:
         raise StorageError(
             f"PlatformIO's core folder cannot be written: {error}.",
@@ -118,54 +125,33 @@ def write_own_core(core: Path) -> Path:
 
 def _own_core_files() -> Iterator[tuple[str, bytes]]:
     native, scons = "platforms/native", "packages/tool-scons"
-    version = _scons_requirement().lstrip("~^=")
-    spec = {"owner": "platformio", "id": None, "requirements": None, "uri": None}
     for name in ("platform.json", "builder/main.py"):
         yield f"{native}/{name}", verbatim(f"platformio/core/native/{name}")
     manifest = json.loads(verbatim("platformio/core/native/platform.json"))
-    yield (
-        f"{native}/.piopm",
-        _dump(
-            {
-                "type": "platform",
-                "name": "native",
-                "version": manifest["version"],
-                "spec": {**spec, "name": "native"},
-            }
-        ),
-    )
+    yield f"{native}/.piopm", _installed("platform", "native", manifest["version"])
+    package = {
+        "name": "tool-scons",
+        "description": "Starts the SCons of the Python that runs PlatformIO",
+        "version": _scons_requirement().lstrip("~^="),
+    }
     yield f"{scons}/scons.py", verbatim("platformio/core/tool-scons/scons.py")
-    yield (
-        f"{scons}/package.json",
-        _dump(
-            {
-                "name": "tool-scons",
-                "description": "Starts the SCons of the Python that runs PlatformIO",
-                "version": version,
-            }
-        ),
-    )
-    yield (
-        f"{scons}/.piopm",
-        _dump(
-            {
-                "type": "tool",
-                "name": "tool-scons",
-                "version": version,
-                "spec": {**spec, "name": "tool-scons"},
-            }
-        ),
-    )
+    yield f"{scons}/package.json", _dump(package)
+    yield f"{scons}/.piopm", _installed("tool", "tool-scons", package["version"])
+
+
+def _installed(kind: str, name: str, version: str) -> bytes:
+    """The note that PlatformIO leaves in a package that it installed."""
+    spec = {"owner": "platformio", "id": None, "name": name, "requirements": None, "uri": None}
+    return _dump({"type": kind, "name": name, "version": version, "spec": spec})
 
 
 def _quiet_state() -> dict[str, Any]:
-    """No telemetry and no look for newer versions, also when the user types `pio`."""
+    """No telemetry, no look for newer versions or packages, also when the user types `pio`."""
     import platformio
 
     return {
         "settings": {"enable_telemetry": False, "check_platformio_interval": 36500},
         "last_version": platformio.__version__,
-        "last_check": {},
     }
 
 

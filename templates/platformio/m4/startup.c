@@ -38,6 +38,7 @@ extern int main(void);
 extern void __libc_init_array(void);
 
 void reset_handler(void);
+void report_fault(void) __attribute__((noreturn, used));
 void _init(void);
 void _fini(void);
 void _exit(int status) __attribute__((noreturn));
@@ -200,11 +201,37 @@ void _fini(void)
 {
 }
 
-static void fault_handler(void)
+void report_fault(void)
 {
     static const char message[] = "\ncore fault: the program left its memory or met a bad instruction\n";
     (void)_write(1, message, (int)sizeof message - 1);
     _exit(FAULT_STATUS);
+}
+
+/* The stack may be what overflowed: begin a new one. */
+__attribute__((naked)) static void fault_handler(void)
+{
+    __asm__ volatile("ldr sp, =stack_top\n\tb report_fault");
+}
+
+/* Nobody may touch the 1 MiB below the stack, and nobody write to the first 4 MiB, the flash. */
+static void protect_memory(void)
+{
+    const uint32_t enabled = 1u;
+    const uint32_t normal_memory = 1u << 17;
+    const uint32_t read_only = 6u << 24;
+    const uint32_t size_4_mib = 21u << 1;
+    const uint32_t size_1_mib = 19u << 1;
+    const uint32_t with_default_map = 4u;
+
+    *MPU_RNR = 0u;
+    *MPU_RBAR = 0u;
+    *MPU_RASR = read_only | normal_memory | size_4_mib | enabled;
+    *MPU_RNR = 1u;
+    *MPU_RBAR = 0x1FF00000u;
+    *MPU_RASR = normal_memory | size_1_mib | enabled;
+    *MPU_CTRL = with_default_map | enabled;
+    __asm__ volatile("dsb\n\tisb" : : : "memory");
 }
 
 void reset_handler(void)
@@ -222,12 +249,7 @@ void reset_handler(void)
     *CPACR |= 0xFu << 20;
     __asm__ volatile("dsb\n\tisb" : : : "memory");
 
-    /* The first 4 MiB, the flash, can be read and executed; the default map holds elsewhere. */
-    *MPU_RNR = 0u;
-    *MPU_RBAR = 0u;
-    *MPU_RASR = (6u << 24) | (1u << 17) | (21u << 1) | 1u;
-    *MPU_CTRL = 5u;
-    __asm__ volatile("dsb\n\tisb" : : : "memory");
+    protect_memory();
 
     *TIMER0_RELOAD = UINT32_MAX;
     *TIMER0_VALUE = UINT32_MAX;

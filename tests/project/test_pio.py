@@ -1,0 +1,294 @@
+"""Real runs of pio on the sample project, on this computer and on the emulated core."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tflm_ext.errors import BudgetError, ConfigError, ToolError, VerificationError
+from tflm_ext.project import pio, registry
+from tflm_ext.project.platformio_tree import QEMU_ARGUMENTS
+
+pytestmark = [pytest.mark.usefixtures("offline")]
+
+native = [pytest.mark.slow, pytest.mark.tool("gcc", "g++")]
+emulated = [
+    pytest.mark.slow,
+    pytest.mark.tool("arm-none-eabi-gcc", "arm-none-eabi-g++", "qemu-system-arm"),
+]
+both = pytest.mark.parametrize(
+    "environment",
+    [pytest.param("native", marks=native), pytest.param("cortex_m4", marks=emulated)],
+)
+on_native = pytest.mark.parametrize("environment", [pytest.param("native", marks=native)])
+on_cortex_m4 = pytest.mark.parametrize("environment", [pytest.param("cortex_m4", marks=emulated)])
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def model(project: Path) -> Path:
+    return project / "lib/Sample/src/sample_model.c"
+
+
+@both
+def test_build_and_test(environment: str, project: Path, offline: Path) -> None:
+    built = pio.run(project, environment)
+    assert built.program.is_file()
+    assert (built.flash_bytes is None) == (environment == "native")
+    tested = pio.test(project, environment)
+    assert (tested.passed, tested.failed) == (6, 0)
+    assert [case.name for case in tested.cases] == [
+        "test_null_context",
+        "test_not_initialized",
+        "test_bad_index",
+        "test_golden_vectors",
+        "test_repeated_invoke",
+        "test_init_again",
+    ]
+    assert not (offline / ".platformio").exists()
+
+
+@both
+def test_a_flipped_bit_of_a_golden_vector_fails(environment: str, project: Path) -> None:
+    table = project / "test/test_model/golden_vectors.c"
+    edit(table, "    -128, -127, 0, 1, 2, 3,\n", "    -128, -127, 1, 1, 2, 3,\n")
+    with pytest.raises(VerificationError) as caught:
+        pio.test(project, environment)
+    error = caught.value
+    assert (error.index, error.expected, error.got) == (2, 1, 0)
+    assert error.problem == (
+        f"2 of 6 tests failed in {environment}; test_golden_vectors: "
+        "Element 2 Expected 1 Was 0. golden vector 1, output 0"
+    )
+    assert "verify" in error.hint
+
+
+@on_native
+@pytest.mark.parametrize(
+    ("statement", "report"),
+    [
+        ("volatile int top = 2147483647; top = top + 1;", "runtime error: signed integer overflow"),
+        ("((volatile int8_t *)ctx)[sizeof *ctx] = 1;", "AddressSanitizer: global-buffer-overflow"),
+    ],
+)
+def test_a_sanitizer_report_is_a_failed_verification(
+    statement: str, report: str, environment: str, project: Path
+) -> None:
+    edit(model(project), "    ctx->initialized = ", f"    {statement}\n    ctx->initialized = ")
+    with pytest.raises(VerificationError) as caught:
+        pio.test(project, environment)
+    assert caught.value.problem.startswith("The tests of native were stopped: ")
+    assert report in caught.value.problem
+
+
+@on_cortex_m4
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "*(volatile int *)NULL = 1;",
+        "volatile char large[20000]; large[0] = 1;",
+        '__asm__ volatile("udf #0");',
+    ],
+    ids=["null", "stack overflow", "bad instruction"],
+)
+def test_a_fault_of_the_core_is_a_failed_verification(
+    statement: str, environment: str, project: Path
+) -> None:
+    edit(model(project), "    ctx->initialized = ", f"    {statement}\n    ctx->initialized = ")
+    with pytest.raises(VerificationError) as caught:
+        pio.test(project, environment)
+    assert caught.value.problem == (
+        "The tests of cortex_m4 were stopped: core fault: "
+        "the program left its memory or met a bad instruction"
+    )
+
+
+@both
+def test_a_compiler_error_is_a_tool_error(environment: str, project: Path) -> None:
+    edit(model(project), "return SAMPLE_OK;", "return SAMPLE_FINE;")
+    for command in (pio.run, pio.test):
+        with pytest.raises(ToolError) as caught:
+            command(project, environment)
+        assert "SAMPLE_FINE" in caught.value.problem
+        assert caught.value.command[0] == "pio"
+        assert 0 < len(caught.value.output.splitlines()) <= 20
+
+
+@on_cortex_m4
+@pytest.mark.parametrize(
+    ("region", "declaration", "size"),
+    [
+        ("RAM", "volatile char large[262144];", 262_144 - 196_608),
+        ("FLASH", "extern const char large[];\nconst char large[983040] = {1};", 983_040 - 884_736),
+    ],
+)
+def test_what_does_not_fit_says_by_how_much(
+    region: str, declaration: str, size: int, environment: str, project: Path
+) -> None:
+    main = project / "src/main.cpp"
+    edit(main, "int main(void)\n{", f"{declaration}\n\nint main(void)\n{{\n    (void)large[1];")
+    if region == "FLASH":
+        edit(main, "return 3;", "return large[context.initialized % 983040u];")
+    with pytest.raises(BudgetError) as caught:
+        pio.run(project, environment)
+    start = f"The program of cortex_m4 does not fit: it exceeds {region} by "
+    assert caught.value.problem.startswith(start)
+    # The rest of the firmware needs a little, too.
+    assert size < int(caught.value.problem.removeprefix(start).split()[0]) < size + 20_000
+
+
+@on_cortex_m4
+def test_the_emulated_core_speaks_with_the_host(environment: str, project: Path) -> None:
+    program = pio.run(project, environment).program
+    done = subprocess.run(
+        ["qemu-system-arm", *QEMU_ARGUMENTS, "-kernel", program],
+        input=b"hello\nworld",
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.stdout == b"ready 0\nHELLO\nWORLD"
+    assert done.returncode == 3
+
+
+@on_native
+def test_tests_that_do_not_end_are_stopped(environment: str, project: Path) -> None:
+    pio.test(project, environment)
+    edit(
+        model(project),
+        "    ctx->initialized = ",
+        "    while (ctx != NULL) {\n    }\n    ctx->initialized = ",
+    )
+    started = time.monotonic()
+    with pytest.raises(ToolError, match="did not end within 6 s"):
+        pio.test(project, environment, timeout_seconds=6)
+    assert time.monotonic() - started < 10
+
+
+@on_cortex_m4
+def test_a_deleted_or_emptied_neighbour_does_not_disturb(
+    environment: str, make_project: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    first, second = make_project(tmp_path / "a" / "same"), make_project(tmp_path / "b" / "same")
+    pio.run(first, environment)
+    pio.run(second, environment)
+    shutil.rmtree(first)
+    pio.test(second, environment)
+    third = make_project(tmp_path / "c" / "same")
+    pio.run(third, environment)
+    for path in third.glob("platforms/*/*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert pio.test(second, environment).passed == 6
+
+
+@on_cortex_m4
+def test_a_neighbours_edited_platform_is_not_used(
+    environment: str, make_project: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    first, second = make_project(tmp_path / "a"), make_project(tmp_path / "b")
+    pio.run(first, environment)
+    next(first.glob("platforms/*/linker.ld")).write_text("broken")
+    pio.run(second, environment)
+
+
+@both
+def test_pio_typed_by_hand_with_the_line_that_doctor_prints(
+    environment: str, project: Path, offline: Path
+) -> None:
+    line = pio.shell_line()
+    command = f"{line} && {sys.executable} -m platformio test -e {environment}"
+    clean = {name: os.environ[name] for name in ("PATH", "HOME")}
+    started = time.monotonic()
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=project, env=clean, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 succeeded" in done.stdout
+    assert time.monotonic() - started < 30
+    assert not (offline / ".platformio").exists()
+
+
+@pytest.mark.slow
+def test_pio_understands_every_environment(project: Path) -> None:
+    done = subprocess.run(
+        [*pio.pio_command(), "project", "config", "--json-output"],
+        cwd=project,
+        env=pio.pio_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    sections = dict(json.loads(done.stdout))
+    assert dict(sections["platformio"])["default_envs"] == ["native"]
+    board = dict(sections["env:nano33ble"])
+    assert (board["platform"], board["board"]) == ("nordicnrf52", "nano33ble")
+    assert dict(sections["env:cortex_m4"])["test_testing_command"][0] == "qemu-system-arm"
+
+
+def test_an_unknown_environment(project: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        pio.run(project, "uno")
+    assert str(caught.value) == (
+        "platformio.ini has no environment 'uno'.\nChoose one of: native, cortex_m4, nano33ble."
+    )
+
+
+def test_a_folder_without_a_project(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        pio.test(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path} has no platformio.ini.\nName the folder that tflm-ext export wrote."
+    )
+
+
+def test_a_platformio_ini_that_is_none(project: Path) -> None:
+    (project / "platformio.ini").write_text("no section = 1\n")
+    with pytest.raises(ConfigError, match="cannot be read: File contains no section headers"):
+        pio.run(project)
+
+
+def test_missing_tools_are_named_with_their_packages(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ToolError) as caught:
+        pio.test(project, "cortex_m4")
+    assert str(caught.value) == (
+        "arm-none-eabi-gcc and arm-none-eabi-g++ and qemu-system-arm cannot be found on the "
+        "PATH.\nRun: sudo apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi "
+        "libstdc++-arm-none-eabi-newlib qemu-system-arm"
+    )
+    with pytest.raises(ToolError, match="sudo apt-get install build-essential"):
+        pio.run(project, "native")
+
+
+def test_the_board_without_its_platform_fails_at_once(project: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(ToolError) as caught:
+        pio.run(project, "nano33ble")
+    assert caught.value.problem == (
+        "PlatformIO's platform nordicnrf52 is not installed, and its registry cannot be reached."
+    )
+    assert time.monotonic() - started < 2
+
+
+def test_variables_that_would_move_the_projects_folders_are_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PLATFORMIO_BUILD_DIR", "/elsewhere")
+    monkeypatch.setenv("PLATFORMIO_PLATFORMS_DIR", "/elsewhere")
+    environment = pio.pio_environment()
+    assert "/elsewhere" not in environment.values()
+    assert environment["PLATFORMIO_CORE_DIR"] == str(registry.own_core_dir())
