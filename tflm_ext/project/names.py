@@ -54,7 +54,7 @@ def model_name(text: str, *, derived: bool = False) -> str:
         >>> model_name("KWS ref-model (2)", derived=True)
         'kws_ref_model_2'
     """
-    name = _sanitise(text) if derived else text.lower()
+    name = _sanitise(text) if derived else text.lower() if text.isascii() else text
     problem = _problem(name)
     if problem is None:
         return name
@@ -99,9 +99,10 @@ def _problem(name: str) -> str | None:
 def _sanitise(text: str) -> str:
     ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     name = re.sub(r"[^a-z0-9]+", "_", ascii_only.lower()).strip("_")
-    if name and (name[0].isdigit() or name in RESERVED):
-        name = f"model_{name}"
-    return name[:LONGEST].rstrip("_")
+    name = name[:LONGEST].rstrip("_")
+    if name and _problem(name) is not None:
+        name = f"model_{name}"[:LONGEST].rstrip("_")
+    return name
 
 
 def _shown(text: str) -> str:
