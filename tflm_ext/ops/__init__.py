@@ -1,6 +1,9 @@
 """Every operator that is supported: one file each, and this list."""
 
-from tflm_ext.ops import conv_2d
+from tflm_ext.ops import (
+    conv_2d,
+    fully_connected,
+)
 from tflm_ext.ops.base import (
     Argument,
     Call,
@@ -12,7 +15,10 @@ from tflm_ext.ops.base import (
     Scratch,
 )
 
-OPERATORS: tuple[Operator, ...] = (conv_2d.OPERATOR,)
+OPERATORS: tuple[Operator, ...] = (
+    conv_2d.OPERATOR,
+    fully_connected.OPERATOR,
+)
 
 BY_NAME = {operator.name: operator for operator in OPERATORS}
 
