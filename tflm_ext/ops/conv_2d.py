@@ -33,7 +33,7 @@ from tflm_ext.ops.windows import Axis, check_windows, patches, slide
 
 @dataclass(frozen=True, slots=True)
 class Conv2DOptions:
-    """Options of CONV_2D."""
+    """Options of CONV_2D; the border is that of a PAD before it: top, bottom, left, right."""
 
     padding: Padding
     stride_height: int
@@ -41,6 +41,7 @@ class Conv2DOptions:
     dilation_height: int
     dilation_width: int
     activation: Activation
+    border: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
 def parse(table: Table | None) -> Conv2DOptions:
@@ -61,14 +62,13 @@ def _bias(view: NodeView) -> Tensor | None:
 
 
 def _axes(view: NodeView) -> tuple[Axis, Axis]:
-    options: Conv2DOptions = view.options
+    o: Conv2DOptions = view.options
     _, height, width, _ = view.input(0).shape
     _, window_height, window_width, _ = view.input(1).shape
+    top, bottom, left, right = o.border
     return (
-        slide(
-            height, window_height, options.stride_height, options.dilation_height, options.padding
-        ),
-        slide(width, window_width, options.stride_width, options.dilation_width, options.padding),
+        slide(height, window_height, o.stride_height, o.dilation_height, o.padding, (top, bottom)),
+        slide(width, window_width, o.stride_width, o.dilation_width, o.padding, (left, right)),
     )
 
 

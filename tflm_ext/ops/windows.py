@@ -30,15 +30,27 @@ class Axis:
     out: int
 
 
-def slide(size: int, window: int, stride: int, dilation: int, padding: Padding) -> Axis:
-    """Output size and padding as TensorFlow defines them."""
+def slide(
+    size: int,
+    window: int,
+    stride: int,
+    dilation: int,
+    padding: Padding,
+    border: tuple[int, int] = (0, 0),
+) -> Axis:
+    """Output size and padding as TensorFlow defines them for an image with a border around it.
+
+    Args:
+        border: what a PAD operator that became part of this one added before and behind.
+    """
     extent = (window - 1) * dilation + 1
+    padded = size + sum(border)
     if padding is Padding.SAME:
-        out = -(-size // stride)
+        out = -(-padded // stride)
     else:
-        out = (size + stride - extent) // stride
-    before = max((out - 1) * stride + extent - size, 0) // 2
-    return Axis(size, window, stride, dilation, before, out)
+        out = (padded + stride - extent) // stride
+    before = max((out - 1) * stride + extent - padded, 0) // 2
+    return Axis(size, window, stride, dilation, before + border[0], out)
 
 
 def check_windows(view: NodeView, *numbers: int) -> None:
@@ -47,6 +59,17 @@ def check_windows(view: NodeView, *numbers: int) -> None:
         all(1 <= n <= 32767 for n in numbers),
         f"a stride, dilation or filter size is none: {list(numbers)}",
         "The file is damaged or was written by an unknown converter.",
+    )
+
+
+def reads_ahead(rows: Axis, columns: Axis) -> bool:
+    """Whether an operator that slides channel by channel may overwrite its input with its output.
+
+    Without padding in front, and with as many channels out as in, the window of the output
+    element at address o starts at o or later, in every batch: what is overwritten was read.
+    """
+    return rows.before == 0 and columns.before == 0 and rows.out <= rows.size and (
+        columns.out <= columns.size
     )
 
 
