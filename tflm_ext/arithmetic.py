@@ -157,3 +157,20 @@ def activation_range(
                 max(low, quantize(-1.0, scale, zero_point)),
                 min(high, quantize(1.0, scale, zero_point)),
             )
+
+
+def quantize_array(values: Array, scale: float, zero_point: int) -> Array:
+    """Real values to int8: nearest step in float32, halves away from zero, saturated.
+
+    Args:
+        values: finite numbers of any shape.
+    """
+    scaled = np.asarray(values, np.float32) / np.float32(scale)
+    whole = np.trunc(scaled)
+    rounded = whole + np.where(np.abs(scaled - whole) >= 0.5, np.sign(scaled), 0)
+    return np.clip(rounded.astype(np.float64) + zero_point, INT8_MIN, INT8_MAX).astype(np.int8)
+
+
+def dequantize_array(values: Array, scale: float, zero_point: int) -> Array:
+    """int8 to float32: scale * (q - zero_point)."""
+    return np.float32(scale) * (np.asarray(values, np.int32) - zero_point).astype(np.float32)

@@ -48,9 +48,31 @@ class UnsupportedOperatorError(UnsupportedModelError):
 
 
 class BudgetError(TflmExtError):
-    """The model needs more than the budget or the board gives."""
+    """The model needs more than the budget or the board gives.
+
+    Args:
+        problem: what does not fit, one sentence.
+        hint: what to do about it, one sentence.
+        needs: what the model needs, in bytes or operations.
+        has: the limit.
+        largest: name and bytes of the five largest tensors that count towards it.
+    """
 
     exit_code = 4
+
+    def __init__(
+        self,
+        problem: str,
+        hint: str,
+        *,
+        needs: int | None = None,
+        has: int | None = None,
+        largest: tuple[tuple[str, int], ...] = (),
+    ) -> None:
+        super().__init__(problem, hint)
+        self.needs = needs
+        self.has = has
+        self.largest = largest
 
 
 class ToolError(TflmExtError):

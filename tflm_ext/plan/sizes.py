@@ -6,12 +6,17 @@ import functools
 import tomllib
 from collections.abc import Sequence
 from importlib.resources import files
+from typing import Any
 
 
 @functools.cache
-def _table() -> dict[str, int]:
-    text = files("tflm_ext.plan").joinpath("kernel_sizes.toml").read_text("utf-8")
-    return dict(tomllib.loads(text)["bytes"])
+def _file() -> dict[str, Any]:
+    return tomllib.loads(files("tflm_ext.plan").joinpath("kernel_sizes.toml").read_text("utf-8"))
+
+
+def compiler() -> str:
+    """The compiler that the table was measured with."""
+    return str(_file()["compiler"])
 
 
 def code_bytes(kernels: Sequence[str], steps: int) -> int:
@@ -21,5 +26,5 @@ def code_bytes(kernels: Sequence[str], steps: int) -> int:
         kernels: distinct kernel names.
         steps: operators of the model.
     """
-    table = _table()
-    return sum(table[name] for name in kernels) + steps * table["call"] + table["entry"]
+    table = _file()["bytes"]
+    return int(sum(table[k] for k in kernels) + steps * table["call"] + table["entry"])

@@ -1,0 +1,192 @@
+"""The calls of a Keras user: export() and what it returns."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tflm_ext.boards import board as find_board
+from tflm_ext.errors import ConfigError
+from tflm_ext.options import Budget, Optimize, Runtime
+
+if TYPE_CHECKING:
+    from tflm_ext.pipeline import Options
+    from tflm_ext.project.pio import BuildResult, TestResult
+    from tflm_ext.report import Report
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """An exported project.
+
+    Attributes:
+        folder: the project, absolute.
+        report: everything that is known about it; report.to_dict() is report.json.
+        kept: generated files that you had edited and that were therefore not replaced; the new
+            text lies beside each as <file>.new.
+    """
+
+    folder: Path
+    report: Report
+    kept: tuple[str, ...] = ()
+
+    def build(self, environment: str = "native") -> BuildResult:
+        """Run `pio run -e <environment>` and return what it measured.
+
+        Args:
+            environment: "native", "cortex_m4" (emulated) or the board's.
+
+        Raises:
+            ToolError: pio or a compiler is missing or failed.
+            BudgetError: the program does not fit the memory of the environment.
+        """
+        from tflm_ext.project.pio import run
+
+        return run(self.folder, environment)
+
+    def test(self, environment: str = "native") -> TestResult:
+        """Run `pio test -e <environment>` and return what it found.
+
+        Raises:
+            ToolError: pio, a compiler or the emulator is missing or failed.
+            VerificationError: a test failed.
+        """
+        from tflm_ext.project.pio import test
+
+        return test(self.folder, environment)
+
+
+def export(
+    model: Any,
+    folder: str | os.PathLike[str],
+    *,
+    calibration_data: Any = None,
+    test_data: Any = None,
+    name: str | None = None,
+    labels: Sequence[str] | None = None,
+    board: str = "nano33ble_sense",
+    runtime: str = "compiled",
+    optimize: str = "balanced",
+    budget: Budget | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> ExportResult:
+    """Turn a Keras model into a firmware project whose C gives TFLM's bytes.
+
+    The model is quantised to int8, read, planned and printed as plain C; the C is compiled with
+    sanitizers and compared with TensorFlow Lite Micro on at least 64 inputs. Only then is the
+    project written, whole or not at all. The model itself is not changed, and pio is not run.
+
+    Args:
+        model: keras.Model, tf_keras.Model, or the path of a .keras, .h5 or int8 .tflite file or of
+            a SavedModel folder.
+        folder: the project's folder: new, empty, or an earlier export.
+        calibration_data: real inputs from which the int8 ranges are taken, 100 or more, samples
+            first: an array, a list of arrays (several inputs), a dict by input name, a generator,
+            or a tf.data.Dataset. Not needed for a model that is int8 or quantisation-aware.
+        test_data: (x, y); its accuracy in float, int8 and C goes into the report, and golden
+            vectors come from it.
+        name: C identifier, prefix of all symbols; by default made from the folder's name.
+        labels: names of the classes, in the order of the output.
+        board: see `tflm-ext boards`.
+        runtime: "compiled", plain C that is generated for the model.
+        optimize: "balanced", "speed" or "size".
+        budget: limits that the model must keep.
+        overwrite: replace generated files that were edited.
+        progress: show progress on a terminal.
+
+    Returns:
+        The project and its report; build(), test() run pio on it.
+
+    Raises:
+        ConfigError: an argument cannot be used.
+        UnsupportedModelError: the model cannot be converted or run; names the Keras layer.
+        BudgetError: it does not fit the budget or the board.
+        VerificationError: the C differs from TFLM; nothing is written.
+        ToolError: a C compiler is missing, or the converter crashed.
+        StorageError: the project cannot be written.
+    """
+    from tflm_ext.pipeline import make_project, write
+    from tflm_ext.report.progress import show_progress
+
+    target = Path(folder)
+    options = make_options(
+        name or target.resolve().name,
+        derived=name is None,
+        labels=labels,
+        board=board,
+        runtime=runtime,
+        optimize=optimize,
+        budget=budget,
+    )
+    with show_progress(progress) as say:
+        int8, samples = _load(model, calibration_data, test_data, say)
+        project = make_project(int8, options, samples, say)
+        kept = write(project, target, overwrite=overwrite)
+    return ExportResult(target.resolve(), project.report, kept)
+
+
+def make_options(
+    name: str,
+    *,
+    derived: bool = False,
+    labels: Sequence[str] | None = None,
+    board: str = "nano33ble_sense",
+    runtime: str = "compiled",
+    optimize: str = "balanced",
+    budget: Budget | None = None,
+) -> Options:
+    """Check what the user chose.
+
+    Raises:
+        ConfigError: one of them cannot be used.
+    """
+    from tflm_ext.pipeline import Options
+    from tflm_ext.project.names import model_name
+
+    return Options(
+        name=model_name(name, derived=derived),
+        board=find_board(board),
+        budget=budget or Budget(),
+        runtime=Runtime(_one_of("runtime", runtime, [r.value for r in Runtime])),
+        optimize=Optimize(_one_of("optimize", optimize, [o.value for o in Optimize])),
+        labels=_labels(labels),
+    )
+
+
+def _one_of(what: str, value: str, known: list[str]) -> str:
+    if value not in known:
+        raise ConfigError(
+            f"{what}={value!r} is not known.", f"Choose one of: {', '.join(known)}."
+        )
+    return value
+
+
+def _labels(labels: Sequence[str] | None) -> tuple[str, ...]:
+    if isinstance(labels, str) or not all(isinstance(text, str) for text in labels or ()):
+        raise ConfigError(
+            "labels must be a list of strings.", 'Give one name per class, as in ["no", "yes"].'
+        )
+    return tuple(labels or ())
+
+
+def _load(
+    model: Any, calibration_data: Any, test_data: Any, say: Callable[[str], None]
+) -> tuple[Any, Any]:
+    from tflm_ext.convert import convert
+    from tflm_ext.pipeline import Samples
+
+    inputs, targets = (None, None) if test_data is None else _pair(test_data)
+    converted = convert(model, calibration_data, test_inputs=inputs, progress=say)
+    return converted.int8, Samples(converted.calibration, converted.test, targets)
+
+
+def _pair(test_data: Any) -> tuple[Any, Any]:
+    if not isinstance(test_data, tuple | list) or len(test_data) != 2:
+        raise ConfigError(
+            "test_data is not a pair.", "Give test_data=(x, y), inputs and targets."
+        )
+    return test_data[0], test_data[1]

@@ -1,0 +1,224 @@
+"""The stages from int8 bytes to a verified project, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tflm_ext.arithmetic import quantize_array
+from tflm_ext.boards import Board
+from tflm_ext.convert.int8_model import Int8Model
+from tflm_ext.emit.facts import Border, ModelFacts
+from tflm_ext.emit.files import RenderedFile
+from tflm_ext.emit.model import arena_bytes, context_bytes, model_files
+from tflm_ext.frontend import read_graph
+from tflm_ext.ir import Graph
+from tflm_ext.options import Budget, Optimize, Runtime
+from tflm_ext.passes import PassResult, run_passes
+from tflm_ext.plan import Plan, make_plan
+from tflm_ext.plan.budget import check_budget
+from tflm_ext.project.arduino import arduino_files
+from tflm_ext.project.firmware import firmware_files
+from tflm_ext.project.names import library_name
+from tflm_ext.project.platformio_tree import platformio_files
+from tflm_ext.project.readme import readme_files
+from tflm_ext.report import Accuracy, Report
+from tflm_ext.report.report import digests
+from tflm_ext.verify.accuracy import measure_accuracy
+from tflm_ext.verify.compare import verify
+from tflm_ext.verify.golden import make_golden
+from tflm_ext.verify.vectors import make_vectors
+from tflm_ext.version import VERSION
+
+Array: TypeAlias = np.ndarray[Any, Any]
+Progress: TypeAlias = Callable[[str], None]
+
+_SAMPLES = 16  # of each kind of real data, besides extremes and random inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user chose, checked."""
+
+    name: str
+    board: Board
+    budget: Budget = Budget()
+    runtime: Runtime = Runtime.COMPILED
+    optimize: Optimize = Optimize.BALANCED
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Real data of the user, per input of the model a float array (samples, *shape).
+
+    Attributes:
+        calibration, test: may be empty.
+        targets: of the test samples, None without.
+    """
+
+    calibration: tuple[Array, ...] = ()
+    test: tuple[Array, ...] = ()
+    targets: Array | None = None
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A model read, rewritten and planned."""
+
+    model: bytes
+    graph: Graph
+    passes: PassResult
+    plan: Plan
+    facts: ModelFacts
+
+
+@dataclass(frozen=True)
+class Project:
+    """A verified project, ready to be written."""
+
+    report: Report
+    files: tuple[RenderedFile, ...]
+
+
+def analyse(int8: Int8Model, options: Options) -> Analysis:
+    """Read, rewrite and plan a model; nothing is compiled or run.
+
+    Raises:
+        UnsupportedModelError: the file is damaged or cannot be run.
+    """
+    graph = read_graph(int8.bytes, options.name)
+    passes = run_passes(graph)
+    plan = make_plan(passes.graph, options.optimize)
+    facts = ModelFacts(
+        name=options.name,
+        library=library_name(options.name),
+        sha256=int8.sha256,
+        inputs=_borders(graph, graph.inputs),
+        outputs=_borders(graph, graph.outputs),
+        labels=options.labels,
+        weight_bytes=plan.weight_bytes,
+        arena_bytes=arena_bytes(plan),
+        macs=plan.macs,
+        version=VERSION,
+        command=_command(options),
+        golden=(),
+    )
+    return Analysis(int8.bytes, graph, passes, plan, facts)
+
+
+def describe(analysis: Analysis, options: Options, warnings: Sequence[str] = ()) -> Report:
+    """The report of a model that was not exported."""
+    return Report(
+        facts=analysis.facts,
+        plan=analysis.plan,
+        passes=analysis.passes.records,
+        board=options.board.name,
+        runtime=options.runtime,
+        optimize=options.optimize,
+        warnings=tuple(warnings),
+    )
+
+
+def make_project(
+    int8: Int8Model, options: Options, samples: Samples, progress: Progress
+) -> Project:
+    """Every stage after the conversion, up to the files of a verified project.
+
+    Raises:
+        BudgetError: it does not fit.
+        VerificationError: the C differs from TFLM.
+    """
+    progress("planning")
+    analysis = analyse(int8, options)
+    check_budget(analysis.plan, context_bytes(analysis.plan), options.budget, options.board)
+    sources = model_files(analysis.facts, analysis.plan)
+
+    progress("comparing with TensorFlow Lite Micro")
+    vectors = _vectors(analysis, samples)
+    verification = verify(int8.bytes, analysis.graph, analysis.facts, sources, vectors)
+    golden = make_golden(int8.bytes, analysis.graph, vectors)
+    accuracy = _accuracy(int8, analysis, samples, sources)
+
+    progress("writing the project")
+    facts = replace(analysis.facts, golden=golden)
+    report = replace(
+        describe(analysis, options, int8.warnings),
+        facts=facts,
+        vectors=verification.inputs,
+        accuracy=accuracy,
+    )
+    files = (
+        *platformio_files(facts, options.board),
+        *firmware_files(facts),
+        *arduino_files(facts, sources),
+        *readme_files(report, options.board),
+        RenderedFile(f"model/{facts.name}.tflite", int8.bytes),
+    )
+    report = replace(report, files=digests(files))
+    return Project(report, (*files, RenderedFile.text("report.json", report.to_json())))
+
+
+def write(project: Project, folder: Path, *, overwrite: bool) -> tuple[str, ...]:
+    """Put a project on disk, whole or not at all; returns the files that were kept as edited."""
+    from tflm_ext.project.write import write_project
+
+    return write_project(folder, project.files, overwrite=overwrite).kept
+
+
+def _borders(graph: Graph, indices: tuple[int, ...]) -> tuple[Border, ...]:
+    borders = []
+    for i in indices:
+        tensor = graph.tensors[i]
+        if tensor.quantization is None:
+            raise AssertionError(f"border {i} was not checked")  # read_graph refuses these
+        q = tensor.quantization
+        borders.append(Border(tensor.name, tensor.shape, q.scale, q.zero_point))
+    return tuple(borders)
+
+
+def _command(options: Options) -> str:
+    """What regenerates the project, run inside it."""
+    words = ["tflm-ext export", f"model/{options.name}.tflite -o .", f"--name {options.name}"]
+    if options.optimize is not Optimize.BALANCED:
+        words.append(f"--optimize {options.optimize.value}")
+    return " ".join(words)
+
+
+def _quantize(borders: Sequence[Border], columns: Sequence[Array]) -> tuple[Array, ...]:
+    return tuple(
+        quantize_array(column, b.scale, b.zero_point).reshape(len(column), *b.shape)
+        for b, column in zip(borders, columns, strict=True)
+    )
+
+
+def _vectors(analysis: Analysis, samples: Samples) -> tuple[Array, ...]:
+    """Test samples, calibration samples, extremes and random inputs; the same for one model."""
+    inputs = analysis.facts.inputs
+    parts = [
+        _quantize(inputs, [column[:_SAMPLES] for column in part])
+        for part in (samples.test, samples.calibration)
+        if part
+    ]
+    given = tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return make_vectors(inputs, given, seed=int(analysis.facts.sha256[:8], 16))
+
+
+def _accuracy(
+    int8: Int8Model, analysis: Analysis, samples: Samples, sources: Sequence[RenderedFile]
+) -> Accuracy | None:
+    if samples.targets is None:
+        return None
+    return measure_accuracy(
+        int8.bytes,
+        analysis.graph,
+        analysis.facts,
+        sources,
+        _quantize(analysis.facts.inputs, samples.test),
+        samples.targets,
+        int8.float_outputs,
+    )

@@ -1,0 +1,75 @@
+"""Does a plan fit the user's budget and the board?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from tflm_ext.boards import Board
+from tflm_ext.errors import BudgetError
+from tflm_ext.options import Budget
+from tflm_ext.plan.plan import Plan
+
+_LARGEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    what: str
+    unit: str
+    needs: int
+    has: int | None
+    largest: Callable[[Plan], Iterable[tuple[str, int]]]
+    hint: str
+
+
+def check_budget(plan: Plan, context_bytes: int, budget: Budget, board: Board) -> None:
+    """Compare what a plan needs with the budget, then with the board.
+
+    Args:
+        context_bytes: sizeof(context).
+
+    Raises:
+        BudgetError: the first limit that is exceeded: by how much, and the largest tensors.
+    """
+    flash = plan.weight_bytes + plan.code_bytes
+    smaller = "Make the model smaller (fewer channels, prune_channels), or raise the limit."
+    limits = (
+        _Limit("weight_bytes", "bytes", plan.weight_bytes, budget.weight_bytes, _weights, smaller),
+        _Limit("flash_bytes", "bytes", flash, budget.flash_bytes, _weights, smaller),
+        _Limit("ram_bytes", "bytes", context_bytes, budget.ram_bytes, _activations, smaller),
+        _Limit("macs", "operations", plan.macs, budget.macs, _macs, smaller),
+        _Limit("flash", "bytes", flash, board.usable_flash_bytes, _weights, _hint(board)),
+        _Limit("RAM", "bytes", context_bytes, board.usable_ram_bytes, _activations, _hint(board)),
+    )
+    for limit in limits:
+        if limit.has is not None and limit.needs > limit.has:
+            largest = tuple(sorted(limit.largest(plan), key=lambda row: -row[1])[:_LARGEST])
+            rows = ", ".join(f"{name} {size:,}" for name, size in largest)
+            raise BudgetError(
+                f"{plan.graph.name} needs {limit.needs:,} {limit.unit} of {limit.what}, there are "
+                f"{limit.has:,}: {limit.needs - limit.has:,} too many. Largest: {rows}.",
+                limit.hint,
+                needs=limit.needs,
+                has=limit.has,
+                largest=largest,
+            )
+
+
+def _hint(board: Board) -> str:
+    return f"Make the model smaller; the {board.title} leaves no more to a program."
+
+
+def _weights(plan: Plan) -> Iterable[tuple[str, int]]:
+    return ((table.symbol, table.bytes) for table in plan.tables)
+
+
+def _activations(plan: Plan) -> Iterable[tuple[str, int]]:
+    tensors = plan.graph.tensors
+    return (
+        (tensors[i].name, tensors[i].bytes) for i in plan.offsets if tensors[i].alias is None
+    )
+
+
+def _macs(plan: Plan) -> Iterable[tuple[str, int]]:
+    return ((step.view.label, step.macs) for step in plan.steps)

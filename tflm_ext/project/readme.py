@@ -1,0 +1,75 @@
+"""README.md of a generated project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tflm_ext.boards import Board
+from tflm_ext.emit.escape import plain
+from tflm_ext.emit.files import RenderedFile
+from tflm_ext.emit.render import render
+from tflm_ext.plan.sizes import compiler
+from tflm_ext.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadmeView:
+    name: str
+    upper: str
+    library: str
+    version: str
+    sha256: str
+    command: str
+    vectors: int
+    weight_bytes: str
+    code_bytes: str
+    context_bytes: str
+    macs: str
+    compiler: str
+    accuracy_rows: tuple[tuple[str, str], ...]
+    environment: str
+    board_title: str
+    borders: tuple[tuple[str, str, str, int], ...]
+    labels: str
+
+
+def readme_files(report: Report, board: Board) -> tuple[RenderedFile, ...]:
+    """The README.md of a project, from what its report knows."""
+    facts, plan, accuracy = report.facts, report.plan, report.accuracy
+    rows: list[tuple[str, str]] = []
+    if accuracy is not None:
+        what = accuracy.metric.replace("_", " ")
+        figures = (
+            ("float", accuracy.float_model),
+            ("int8 in TFLM", accuracy.int8_tflm),
+            ("this C", accuracy.int8_c),
+        )
+        rows = [
+            (f"{what}, {name}, {accuracy.samples} samples", f"{value:.4f}")
+            for name, value in figures
+            if value is not None
+        ]
+    view = _ReadmeView(
+        name=facts.name,
+        upper=facts.upper,
+        library=facts.library,
+        version=facts.version,
+        sha256=facts.sha256,
+        command=facts.command,
+        vectors=report.vectors or 0,
+        weight_bytes=f"{plan.weight_bytes:,}",
+        code_bytes=f"{plan.code_bytes:,}",
+        context_bytes=f"{report.ram_bytes:,}",
+        macs=f"{plan.macs:,}",
+        compiler=compiler(),
+        accuracy_rows=tuple(rows),
+        environment=board.environment,
+        board_title=board.title,
+        borders=tuple(
+            (f"{kind} {i}", "x".join(map(str, b.shape)), f"{b.scale:.9g}", b.zero_point)
+            for kind, borders in (("input", facts.inputs), ("output", facts.outputs))
+            for i, b in enumerate(borders)
+        ),
+        labels=", ".join(plain(label) for label in facts.labels),
+    )
+    return (RenderedFile.text("README.md", render("project/README.md.j2", view)),)

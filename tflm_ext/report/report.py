@@ -1,0 +1,178 @@
+"""Report: the frozen results of all stages, and their JSON (docs/reference/report.schema.json)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tflm_ext.emit.facts import Border, ModelFacts
+from tflm_ext.emit.files import RenderedFile
+from tflm_ext.emit.model import arena_bytes, context_bytes
+from tflm_ext.options import Optimize, Runtime
+from tflm_ext.passes import PassRecord
+from tflm_ext.plan import Plan
+from tflm_ext.plan.sizes import compiler
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """The same test data through the float model, TFLM, and the C.
+
+    Attributes:
+        metric: "accuracy" (share of right classes) or "mean_absolute_error".
+        samples: how many were compared.
+        float_model: None where there is no float model.
+        int8_tflm: the int8 model in TensorFlow Lite Micro.
+        int8_c: the generated C as it ran on this computer.
+    """
+
+    metric: str
+    samples: int
+    float_model: float | None
+    int8_tflm: float
+    int8_c: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that is known about an export or an inspected model.
+
+    Attributes:
+        facts: names, borders, labels.
+        plan: kernels and memory.
+        passes: what the rewrites removed.
+        board, runtime, optimize: the options.
+        warnings: one sentence each.
+        vectors: inputs compared with TFLM, all without a mismatch; None if not verified.
+        accuracy: None without test data.
+        files: path and SHA-256 of every generated file.
+    """
+
+    facts: ModelFacts
+    plan: Plan
+    passes: tuple[PassRecord, ...]
+    board: str
+    runtime: Runtime
+    optimize: Optimize
+    warnings: tuple[str, ...] = ()
+    vectors: int | None = None
+    accuracy: Accuracy | None = None
+    files: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def ram_bytes(self) -> int:
+        """sizeof(context), exact."""
+        return context_bytes(self.plan)
+
+    @property
+    def flash_bytes(self) -> int:
+        """Weights, exact, and code, estimated."""
+        return self.plan.weight_bytes + self.plan.code_bytes
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of report.json."""
+        found: dict[str, Any] = {
+            "schema": SCHEMA,
+            "tool": {"name": "tflm_ext", "version": self.facts.version},
+            "model": {
+                "name": self.facts.name,
+                "sha256": self.facts.sha256,
+                "inputs": [_border(b) for b in self.facts.inputs],
+                "outputs": [_border(b) for b in self.facts.outputs],
+                "labels": list(self.facts.labels),
+                "macs": self.plan.macs,
+            },
+            "options": {
+                "board": self.board,
+                "runtime": self.runtime.value,
+                "optimize": self.optimize.value,
+            },
+            "operators": [_step(step) for step in self.plan.steps],
+            "passes": [
+                {
+                    "name": record.name,
+                    "removed_nodes": list(record.removed_nodes),
+                    "removed_tensors": list(record.removed_tensors),
+                }
+                for record in self.passes
+            ],
+            "memory": {
+                "arena_bytes": arena_bytes(self.plan),
+                "context_bytes": self.ram_bytes,
+                "live_bytes": self.plan.live_bytes,
+                "tensors": [
+                    {
+                        "tensor": i,
+                        "offset_bytes": offset,
+                        "size_bytes": self.plan.graph.tensors[i].bytes,
+                    }
+                    for i, offset in sorted(self.plan.offsets.items())
+                ],
+            },
+            "flash": {
+                "weight_bytes": self.plan.weight_bytes,
+                "code_bytes": self.plan.code_bytes,
+                "code_is_estimate": True,
+                "code_compiler": compiler(),
+                "total_bytes": self.flash_bytes,
+            },
+            "warnings": list(self.warnings),
+            "files": [{"path": path, "sha256": sha256} for path, sha256 in self.files],
+        }
+        if self.vectors is not None:
+            found["verification"] = {"inputs": self.vectors, "mismatches": 0}
+        if self.accuracy is not None:
+            found["accuracy"] = {
+                "metric": self.accuracy.metric,
+                "samples": self.accuracy.samples,
+                "float_model": self.accuracy.float_model,
+                "int8_tflm": self.accuracy.int8_tflm,
+                "int8_c": self.accuracy.int8_c,
+            }
+        return found
+
+    def to_json(self) -> str:
+        """report.json: sorted keys, no time, host or absolute path."""
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+
+
+def digests(files: Sequence[RenderedFile]) -> tuple[tuple[str, str], ...]:
+    """Path and SHA-256 of every file, sorted by path."""
+    return tuple(
+        (file.path, hashlib.sha256(file.content).hexdigest())
+        for file in sorted(files, key=lambda f: f.path)
+    )
+
+
+def _border(border: Border) -> dict[str, Any]:
+    return {
+        "name": border.tensor_name,
+        "shape": list(border.shape),
+        "scale": border.scale,
+        "zero_point": border.zero_point,
+        "size_bytes": border.size,
+    }
+
+
+def _step(step: Any) -> dict[str, Any]:
+    row = {
+        "index": step.index,
+        "operator": step.view.node.operator,
+        "kernel": step.kernel.name,
+        "inputs": [list(t.shape) for t in step.view.inputs if not t.constant],
+        "outputs": [list(t.shape) for t in step.view.outputs],
+        "macs": step.macs,
+        "weight_bytes": step.weight_bytes,
+        "scratch_bytes": step.call.scratch_bytes,
+        "alternatives": [
+            {"kernel": name, "estimated_instructions": cost} for name, cost in step.alternatives
+        ],
+    }
+    if step.view.keras_layer:
+        row["keras_layer"] = step.view.keras_layer
+    return row

@@ -1,0 +1,95 @@
+"""A report as text for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tflm_ext.emit.escape import plain
+from tflm_ext.report.report import Report
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def print_report(report: Report, *, operators: bool = True) -> None:
+    """Print borders, operators, memory and flash to standard output."""
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False)
+    for part in _parts(report, operators):
+        console.print(part)
+
+
+def _parts(report: Report, operators: bool) -> list[RenderableType]:
+    from rich.table import Table
+
+    facts, plan = report.facts, report.plan
+    parts: list[RenderableType] = [f"{facts.name}  sha256 {facts.sha256[:16]}"]
+    borders = Table(box=None, pad_edge=False)
+    for heading in ("border", "shape", "scale", "zero point", "name"):
+        borders.add_column(heading)
+    for kind, rows in (("input", facts.inputs), ("output", facts.outputs)):
+        for i, b in enumerate(rows):
+            shape = "x".join(map(str, b.shape))
+            borders.add_row(
+                f"{kind} {i}", shape, f"{b.scale:.9g}", str(b.zero_point), plain(b.tensor_name)
+            )
+    parts += ["", borders]
+    if operators:
+        table = Table(box=None, pad_edge=False)
+        for heading, justify in (
+            ("#", "right"),
+            ("operator", "left"),
+            ("kernel", "left"),
+            ("output", "left"),
+            ("MACs", "right"),
+            ("weights B", "right"),
+            ("arena", "left"),
+            ("layer", "left"),
+        ):
+            table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        for step in plan.steps:
+            out = step.view.node.outputs[0]
+            at, size = plan.offsets[out], plan.graph.tensors[out].bytes
+            table.add_row(
+                str(step.index),
+                step.view.node.operator,
+                step.kernel.name,
+                "x".join(map(str, step.view.output().shape)),
+                f"{step.macs:,}",
+                f"{step.weight_bytes:,}",
+                f"{at}..{at + size}",
+                plain(step.view.keras_layer or ""),
+            )
+        parts += ["", table]
+    parts += ["", _figures(report)]
+    parts += [f"warning: {plain(warning, 400)}" for warning in report.warnings]
+    return parts
+
+
+def _figures(report: Report) -> RenderableType:
+    from rich.table import Table
+
+    plan = report.plan
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column()
+    table.add_row("flash, weights", f"{plan.weight_bytes:,}", "bytes, exact")
+    table.add_row("flash, code", f"{plan.code_bytes:,}", "bytes, estimated")
+    table.add_row("RAM, context", f"{report.ram_bytes:,}", "bytes, exact")
+    table.add_row("live maximum", f"{plan.live_bytes:,}", "bytes of activations at one operator")
+    table.add_row("MACs", f"{plan.macs:,}", "per inference")
+    if report.vectors is not None:
+        table.add_row("compared", f"{report.vectors:,}", "inputs with TFLM, 0 mismatches")
+    if report.accuracy is not None:
+        a = report.accuracy
+        name = a.metric.replace("_", " ")
+        for who, value in (
+            ("Keras float", a.float_model),
+            ("int8 in TFLM", a.int8_tflm),
+            ("the C as it ran", a.int8_c),
+        ):
+            if value is not None:
+                table.add_row(f"{name}, {who}", f"{value:.4f}", f"on {a.samples:,} samples")
+    return table

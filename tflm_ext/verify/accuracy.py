@@ -1,0 +1,82 @@
+"""The user's test data through the float model, TFLM and the C, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tflm_ext.arithmetic import dequantize_array
+from tflm_ext.emit.facts import ModelFacts
+from tflm_ext.emit.files import RenderedFile
+from tflm_ext.errors import ConfigError
+from tflm_ext.ir import Graph
+from tflm_ext.report import Accuracy
+from tflm_ext.verify.compare import arena_for
+from tflm_ext.verify.host import run_host
+from tflm_ext.verify.tflm import run_tflm
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+
+def measure_accuracy(
+    model: bytes,
+    graph: Graph,
+    facts: ModelFacts,
+    sources: Sequence[RenderedFile],
+    inputs: Sequence[Array],
+    targets: Array,
+    float_outputs: Sequence[Array] | None,
+) -> Accuracy:
+    """Run all test data, each sample after a reset, and score the first output.
+
+    Args:
+        inputs: per input of the model, int8 (samples, *shape).
+        targets: class numbers (samples,), one-hot rows, or real values in the output's shape.
+        float_outputs: what the float model gave, None where there is none.
+
+    Raises:
+        ConfigError: the targets do not fit the output.
+    """
+    run = run_tflm(
+        model, inputs, len(graph.outputs), arena_bytes=arena_for(graph), reset_each=True
+    )
+    ours = run_host(facts, sources, inputs, reset_each=True)
+    border = facts.outputs[0]
+    rows = [
+        None if float_outputs is None else np.asarray(float_outputs[0]),
+        dequantize_array(run.outputs[0], border.scale, border.zero_point),
+        dequantize_array(ours.outputs[0], border.scale, border.zero_point),
+    ]
+    count = len(inputs[0])
+    metric, score = _metric(np.asarray(targets), count, border.size)
+    scores = [None if r is None else score(r.reshape(count, border.size)) for r in rows]
+    return Accuracy(metric, count, scores[0], scores[1] or 0.0, scores[2] or 0.0)
+
+
+def _metric(targets: Array, count: int, size: int) -> tuple[str, Any]:
+    if len(targets) != count:
+        raise ConfigError(
+            f"The test data has {count} inputs and {len(targets)} targets.",
+            "Give test_data=(x, y) of the same length.",
+        )
+    flat = targets.reshape(count, -1)
+    if size > 1 and flat.shape[1] == size and _is_one_hot(flat):
+        flat = flat.argmax(1)[:, None]
+    whole = np.issubdtype(flat.dtype, np.integer) or bool(np.all(flat == np.round(flat)))
+    if size > 1 and flat.shape[1] == 1 and whole and 0 <= flat.min() and flat.max() < size:
+        classes = flat[:, 0]
+        return "accuracy", lambda rows: float(np.mean(rows.argmax(1) == classes))
+    if size == 1 and flat.shape[1] == 1 and np.isin(flat, (0, 1)).all():
+        return "accuracy", lambda rows: float(np.mean((rows >= 0.5) == flat))
+    if flat.shape[1] == size:
+        return "mean_absolute_error", lambda rows: float(np.mean(np.abs(rows - flat)))
+    raise ConfigError(
+        f"Targets of shape {list(targets.shape)} do not fit an output of {size} values.",
+        "Give class numbers, one-hot rows, or values in the output's shape.",
+    )
+
+
+def _is_one_hot(rows: Array) -> bool:
+    return bool(np.isin(rows, (0, 1)).all() and (rows.sum(1) == 1).all())
