@@ -2,6 +2,7 @@
 
 from tflm_ext.ops import (
     conv_2d,
+    depthwise_conv_2d,
     fully_connected,
 )
 from tflm_ext.ops.base import (
@@ -9,14 +10,17 @@ from tflm_ext.ops.base import (
     Call,
     Const,
     Input,
+    Inputs,
     Kernel,
     Operator,
     Output,
+    Outputs,
     Scratch,
 )
 
 OPERATORS: tuple[Operator, ...] = (
     conv_2d.OPERATOR,
+    depthwise_conv_2d.OPERATOR,
     fully_connected.OPERATOR,
 )
 
@@ -29,8 +33,10 @@ __all__ = [
     "Call",
     "Const",
     "Input",
+    "Inputs",
     "Kernel",
     "Operator",
     "Output",
+    "Outputs",
     "Scratch",
 ]

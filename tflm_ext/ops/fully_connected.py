@@ -118,7 +118,8 @@ def macs(view: NodeView) -> int:
 
 def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
     values, weights = inputs[0], inputs[1]
-    assert values is not None and weights is not None
+    assert values is not None
+    assert weights is not None
     units, depth = weights.shape
     # Integers below 2**53 are exact in float64, and BLAS is many times faster with those.
     centred = values.reshape(-1, depth).astype(np.float64) - zero_point(view.input(0))

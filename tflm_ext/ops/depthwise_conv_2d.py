@@ -1,0 +1,182 @@
+"""DEPTHWISE_CONV_2D: every channel with its own filters, one or several each, dilated or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflm_ext.arithmetic import Activation, activation_range
+from tflm_ext.flatbuffer import Table
+from tflm_ext.ir import DType, NodeView, Tensor
+from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output
+from tflm_ext.ops.common import (
+    Padding,
+    bias_values,
+    check_accumulator,
+    check_activation,
+    check_counts,
+    check_int8,
+    check_shape,
+    check_shifts,
+    check_weights,
+    conv_multipliers,
+    parse_activation,
+    parse_padding,
+    requantization_tables,
+    scale,
+    zero_point,
+)
+from tflm_ext.ops.conv_2d import requantize
+from tflm_ext.ops.windows import Axis, check_windows, patches, reads_ahead, slide
+
+
+@dataclass(frozen=True, slots=True)
+class DepthwiseConv2DOptions:
+    """Options of DEPTHWISE_CONV_2D."""
+
+    padding: Padding
+    stride_height: int
+    stride_width: int
+    dilation_height: int
+    dilation_width: int
+    depth_multiplier: int
+    activation: Activation
+
+
+def parse(table: Table | None) -> DepthwiseConv2DOptions:
+    if table is None:
+        return DepthwiseConv2DOptions(Padding.SAME, 0, 0, 1, 1, 0, Activation.NONE)
+    return DepthwiseConv2DOptions(
+        padding=parse_padding(table.int8(0)),
+        stride_width=table.int32(1),
+        stride_height=table.int32(2),
+        depth_multiplier=table.int32(3),
+        activation=parse_activation(table.int8(4)),
+        dilation_width=table.int32(5, 1),
+        dilation_height=table.int32(6, 1),
+    )
+
+
+def _bias(view: NodeView) -> Tensor | None:
+    return view.input(2) if view.has_input(2) else None
+
+
+def _axes(view: NodeView) -> tuple[Axis, Axis]:
+    o: DepthwiseConv2DOptions = view.options
+    _, height, width, _ = view.input(0).shape
+    _, window_height, window_width, _ = view.input(1).shape
+    return (
+        slide(height, window_height, o.stride_height, o.dilation_height, o.padding),
+        slide(width, window_width, o.stride_width, o.dilation_width, o.padding),
+    )
+
+
+def check(view: NodeView) -> None:
+    options: DepthwiseConv2DOptions = view.options
+    check_counts(view, (2, 3))
+    image, weights, out = view.input(0), view.input(1), view.output()
+    check_int8(view, image, out)
+    view.require(
+        len(image.shape) == 4 and len(weights.shape) == 4,
+        "its input or filter does not have four dimensions",
+        "Use DepthwiseConv1D or DepthwiseConv2D; other ranks are not supported.",
+    )
+    check_windows(
+        view,
+        options.stride_height,
+        options.stride_width,
+        options.dilation_height,
+        options.dilation_width,
+        *weights.shape[1:3],
+    )
+    channels = weights.shape[3]
+    view.require(
+        weights.shape[0] == 1 and channels == image.shape[3] * options.depth_multiplier,
+        f"{image.shape[3]} input channels times {options.depth_multiplier} do not fit a filter of "
+        f"{list(weights.shape)}",
+        "The file is damaged or was written by an unknown converter.",
+    )
+    rows, columns = _axes(view)
+    check_shape(view, out, (image.shape[0], rows.out, columns.out, channels))
+    check_weights(view, weights, _bias(view), 3, channels)
+    check_accumulator(
+        view,
+        np.abs(weights.array().astype(np.int64)).sum((0, 1, 2)),
+        bias_values(_bias(view), channels),
+    )
+    check_shifts(view, conv_multipliers(image, weights, out, channels)[1])
+    check_activation(view, options.activation, out)
+
+
+def macs(view: NodeView) -> int:
+    _, height, width, _ = view.input(1).shape
+    return view.output().elements * height * width
+
+
+def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
+    image, weights = inputs[0], inputs[1]
+    assert image is not None
+    assert weights is not None
+    rows, columns = _axes(view)
+    centred = image.astype(np.int64) - zero_point(view.input(0))
+    windows = patches(centred, rows, columns, 0)
+    per_input = weights[0].astype(np.int64).reshape(rows.window, columns.window, image.shape[3], -1)
+    sums = np.einsum("bhwyxc,yxcm->bhwcm", windows, per_input).reshape(view.output().shape)
+    return (requantize(view, sums + bias_values(_bias(view), weights.shape[3])),)
+
+
+def _lower(view: NodeView) -> Call:
+    image, weights, out = view.input(0), view.input(1), view.output()
+    rows, columns = _axes(view)
+    channels = weights.shape[3]
+    multiplier: int = view.options.depth_multiplier
+    low, high = activation_range(view.options.activation, scale(out), zero_point(out))
+    return Call(
+        fields=(
+            ("batches", image.shape[0]),
+            ("input_height", rows.size),
+            ("input_width", columns.size),
+            ("input_channels", image.shape[3]),
+            ("depth_multiplier", multiplier),
+            ("filter_height", rows.window),
+            ("filter_width", columns.window),
+            ("stride_height", rows.stride),
+            ("stride_width", columns.stride),
+            ("dilation_height", rows.dilation),
+            ("dilation_width", columns.dilation),
+            ("pad_top", rows.before),
+            ("pad_left", columns.before),
+            ("output_height", rows.out),
+            ("output_width", columns.out),
+            ("input_zero_point", zero_point(image)),
+            ("output_zero_point", zero_point(out)),
+            ("output_min", low),
+            ("output_max", high),
+        ),
+        arguments=(
+            Input(0),
+            Const("weights", DType.INT8, weights.data or b""),
+            Const.of("bias", DType.INT32, bias_values(_bias(view), channels)),
+            *requantization_tables(*conv_multipliers(image, weights, out, channels)),
+            Output(),
+        ),
+        in_place=((0, 0),) if multiplier == 1 and reads_ahead(rows, columns) else (),
+    )
+
+
+def _cost(view: NodeView) -> int:
+    return 14 * macs(view) + 60 * view.output().elements
+
+
+OPERATOR = Operator(
+    name="DEPTHWISE_CONV_2D",
+    code=4,
+    max_version=6,
+    parse=parse,
+    check=check,
+    macs=macs,
+    reference=reference,
+    kernels=(Kernel("depthwise_conv_2d", "depthwise_conv_2d.h", _lower, _cost),),
+)
