@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,8 @@ from tflm_ext.emit.facts import Border, ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir import DType, NodeView, Tensor
-from tflm_ext.ops import Input, Output, Scratch
+from tflm_ext.ops import Input, Inputs, Output, Outputs, Scratch
+from tflm_ext.ops.base import FieldValue
 from tflm_ext.ops.run import initial_value
 from tflm_ext.plan import Plan, Step
 from tflm_ext.plan.plan import Table
@@ -283,7 +284,7 @@ def _step_view(name: str, plan: Plan, step: Step) -> _StepView:
     )
 
 
-def _value(value: int | tuple[int, ...]) -> str:
+def _value(value: FieldValue) -> str:
     if isinstance(value, tuple):
         return "{ " + ", ".join(map(_value, value)) + " }"
     return "(-2147483647 - 1)" if value == -(2**31) else str(value)
@@ -297,21 +298,35 @@ def _pointer(offset: int, dtype: DType, *, const: bool) -> str:
     return f"({qualifier}{dtype.c} *)({qualifier}void *)&arena[{offset}]"
 
 
+def _array(ctype: str, elements: Iterable[str]) -> str:
+    """A compound literal, its elements on lines of their own."""
+    lines = ",\n            ".join(elements)
+    return f"({ctype}){{\n            {lines} }}"
+
+
 def _arguments(name: str, plan: Plan, step: Step) -> Iterator[str]:
     view, tables, scratch = step.view, iter(step.tables), iter(step.scratch)
+
+    def output(i: int) -> str:
+        return _pointer(plan.offsets[i], view.graph.tensors[i].dtype, const=False)
+
+    def source(i: int) -> str:
+        if view.graph.tensors[view.graph.storage(i)].constant:
+            return f"{name}_{next(tables).symbol}"
+        tensor = view.graph.tensors[i]
+        return _pointer(plan.offsets[i], tensor.dtype, const=not tensor.variable)
+
     for argument in step.call.arguments:
         if isinstance(argument, Scratch):
             yield _pointer(next(scratch), argument.dtype, const=False)
         elif isinstance(argument, Output):
-            i = view.node.outputs[argument.index]
-            yield _pointer(plan.offsets[i], view.graph.tensors[i].dtype, const=False)
+            yield output(view.node.outputs[argument.index])
         elif isinstance(argument, Input):
-            i = view.node.inputs[argument.index]
-            if view.graph.tensors[view.graph.storage(i)].constant:
-                yield f"{name}_{next(tables).symbol}"
-            else:
-                tensor = view.graph.tensors[i]
-                yield _pointer(plan.offsets[i], tensor.dtype, const=not tensor.variable)
+            yield source(view.node.inputs[argument.index])
+        elif isinstance(argument, Outputs):
+            yield _array("void *const[]", map(output, view.node.outputs))
+        elif isinstance(argument, Inputs):
+            yield _array("const void *const[]", map(source, view.node.inputs))
         else:
             yield f"{name}_{next(tables).symbol}"
 

@@ -61,6 +61,16 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Inputs:
+    """Argument: every input of the node, as an array of pointers in C."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Argument: every output of the node, as an array of pointers in C."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scratch:
     """Argument: bytes of the arena that live during this call only, aligned to 4."""
 
@@ -68,8 +78,8 @@ class Scratch:
     dtype: DType = DType.INT8
 
 
-Argument: TypeAlias = Input | Output | Const | Scratch
-FieldValue: TypeAlias = int | tuple[int, ...]
+Argument: TypeAlias = Input | Output | Inputs | Outputs | Const | Scratch
+FieldValue: TypeAlias = "int | tuple[FieldValue, ...]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,8 @@ class Call:
     tflm_ext_<kernel>_t` with these fields. Pointers have the element type of what they point to.
 
     Attributes:
-        fields: name and value of every member of the kernel's parameter struct, in its order.
+        fields: name and value of every member of the kernel's parameter struct, in its order; a
+            tuple is an array or a nested struct.
         arguments: what the kernel's pointers point to, in its order.
         in_place: pairs (input, output) of which the output may start at the very address of the
             input, when the input dies here. The kernel must then read every element of that input
@@ -163,10 +174,12 @@ __all__ = [
     "Const",
     "FieldValue",
     "Input",
+    "Inputs",
     "Kernel",
     "Node",
     "Operator",
     "Output",
+    "Outputs",
     "Scratch",
     "no_macs",
     "no_options",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from tflm_ext.ir import Graph, NodeView
-from tflm_ext.ops import BY_NAME, Call, Const, Input, Kernel, Scratch
+from tflm_ext.ops import BY_NAME, Call, Const, Input, Inputs, Kernel, Scratch
 from tflm_ext.options import Optimize
 from tflm_ext.plan.arena import Buffer, arena_size, check_placement, place
 from tflm_ext.plan.sizes import code_bytes
@@ -161,12 +161,17 @@ def constants(view: NodeView, call: Call) -> tuple[Const, ...]:
     """The const tables of a call, constant inputs included, in the order of its arguments."""
     found = []
     for argument in call.arguments:
+        indices: Iterable[int] = ()
         if isinstance(argument, Const):
             found.append(argument)
         elif isinstance(argument, Input):
-            root = view.graph.tensors[view.graph.storage(view.node.inputs[argument.index])]
+            indices = (argument.index,)
+        elif isinstance(argument, Inputs):
+            indices = range(view.input_count)
+        for i in indices:
+            root = view.graph.tensors[view.graph.storage(view.node.inputs[i])]
             if root.data is not None:
-                found.append(Const(f"input{argument.index}", root.dtype, root.data))
+                found.append(Const(f"input{i}", root.dtype, root.data))
     return tuple(found)
 
 
