@@ -174,3 +174,124 @@ def quantize_array(values: Array, scale: float, zero_point: int) -> Array:
 def dequantize_array(values: Array, scale: float, zero_point: int) -> Array:
     """int8 to float32: scale * (q - zero_point)."""
     return np.float32(scale) * (np.asarray(values, np.int32) - zero_point).astype(np.float32)
+
+
+def divide_half_away(a: Array, b: Array | int) -> Array:
+    """a / b, halves away from zero; b is positive.
+
+    Example:
+        >>> divide_half_away(np.array([3, -3, 5]), 2).tolist()
+        [2, -2, 3]
+    """
+    a = np.asarray(a, np.int64)
+    return np.sign(a) * ((np.abs(a) + np.asarray(b) // 2) // b)
+
+
+def shift_left_saturated(x: Array, bits: int) -> Array:
+    """x * 2**bits, held inside int32."""
+    return np.clip(np.asarray(x, np.int64) << bits, INT32_MIN, INT32_MAX)
+
+
+def _exp_near_zero(x: Array) -> Array:
+    """exp(x / 2**31) * 2**31 for -1/4 <= x / 2**31 < 0: a Taylor polynomial around -1/8."""
+    at = np.asarray(x, np.int64) + (1 << 28)
+    square = rounding_doubling_high_mul(at, at)
+    cube = rounding_doubling_high_mul(square, at)
+    fourth = rounding_divide_by_pot(rounding_doubling_high_mul(square, square), 2)
+    third = rounding_doubling_high_mul(fourth + cube, 715827883)
+    tail = at + rounding_divide_by_pot(third + square, 1)
+    return 1895147668 + rounding_doubling_high_mul(tail, 1895147668)
+
+
+# exp(-1/4), exp(-1/2), exp(-1), ... exp(-16), each times 2**31.
+_EXP_FACTORS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
+
+
+def exp_on_negative(x: Array, integer_bits: int) -> Array:
+    """exp of fixed-point numbers up to 0.
+
+    Args:
+        x: int32 values, x / 2**(31 - integer_bits) <= 0.
+        integer_bits: 1 to 5.
+
+    Returns:
+        The results times 2**31; 2**31 - 1 for an x of 0.
+    """
+    x = np.asarray(x, np.int64)
+    fraction = 31 - integer_bits
+    quarter = 1 << (fraction - 2)
+    low = (x & (quarter - 1)) - quarter
+    result = _exp_near_zero(shift_left_saturated(low, integer_bits))
+    rest = low - x
+    for exponent, factor in enumerate(_EXP_FACTORS[: integer_bits + 2], -2):
+        chosen = (rest & (1 << (fraction + exponent))) != 0
+        result = np.where(chosen, rounding_doubling_high_mul(result, factor), result)
+    return np.where(x == 0, INT32_MAX, result)
+
+
+def _two_over_one_plus(x: Array) -> Array:
+    """2 / (1 + x / 2**31) * 2**29 by three Newton-Raphson steps; sums wrap at 32 bits."""
+    total = np.asarray(x, np.int64) + INT32_MAX
+    half = np.where(total < 0, -((1 - total) // 2), (total + 1) // 2)
+    result = 1515870810 + rounding_doubling_high_mul(half, -1010580540)
+    for _ in range(3):
+        error = (1 << 29) - rounding_doubling_high_mul(half, result)
+        step = shift_left_saturated(rounding_doubling_high_mul(result, error), 2)
+        result = wrap_int32(result + step).astype(np.int64)
+    return result
+
+
+def one_over_one_plus(x: Array) -> Array:
+    """1 / (1 + x / 2**31) * 2**31 for x from 0 to 2**31 - 1."""
+    return shift_left_saturated(_two_over_one_plus(x), 1)
+
+
+def logistic(x: Array) -> Array:
+    """1 / (1 + exp(-x / 2**27)) * 2**31 for int32 values."""
+    x = np.asarray(x, np.int64)
+    positive = one_over_one_plus(exp_on_negative(-np.abs(x), 4))
+    return np.where(x == 0, 1 << 30, np.where(x > 0, positive, INT32_MAX - positive))
+
+
+def tanh(x: Array) -> Array:
+    """tanh(x / 2**27) * 2**31 for int32 values."""
+    x = np.asarray(x, np.int64)
+    # tanh(a) = (1 - e) / (1 + e) with e = exp(-2a); one integer bit more doubles the exponent.
+    ratio = _two_over_one_plus(exp_on_negative(-np.abs(x), 5)) - (1 << 29)
+    return np.sign(x) * shift_left_saturated(ratio, 2)
+
+
+def inverse_sqrt(x: int) -> tuple[int, int]:
+    """1 / sqrt(x) as multiplier * 2**(shift - 31), for integers from 1 to 2**29 - 1."""
+    if x == 1:
+        return INT32_MAX, 0
+    pairs = (31 - x.bit_length()) // 2 - 1
+    shift = 11 - pairs
+    scaled = np.int64(x << (2 * pairs)) >> 1
+    half = rounding_divide_by_pot(scaled, 1)
+    guess = np.int64(1 << 28)
+    for _ in range(5):
+        square = rounding_doubling_high_mul(guess, guess)
+        cube = shift_left_saturated(rounding_doubling_high_mul(square, guess), 6)
+        step = rounding_doubling_high_mul(guess, 3 << 27) - rounding_doubling_high_mul(cube, half)
+        guess = shift_left_saturated(step, 3)
+    result = int(rounding_doubling_high_mul(guess, 1518500250))
+    return result << max(-shift, 0), -max(shift, 0)
+
+
+def leading_sign_bits(x: Array) -> Array:
+    """How often int32 values can be doubled without overflow."""
+    magnitude = np.where(np.asarray(x) < 0, ~np.asarray(x), x).astype(np.float64)
+    # frexp gives the exponent of the highest bit plus 1, and 0 for 0; exact up to 2**53.
+    return 31 - np.frexp(magnitude)[1].astype(np.int64)
+
+
+def reciprocal(x: Array) -> tuple[Array, Array]:
+    """1 / x as inverse * 2**(-31 - shift), for integers from 0 on; TFLM gives 0 an inverse, too.
+
+    Returns:
+        inverse and shift.
+    """
+    x = np.asarray(x, np.int64)
+    zeros = leading_sign_bits(x) + 1
+    return one_over_one_plus((x << zeros) - (1 << 31)), 31 - zeros

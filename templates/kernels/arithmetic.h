@@ -58,4 +58,10 @@ static inline int32_t tflm_ext_requantize(int32_t x, int32_t multiplier, int32_t
         tflm_ext_high_mul(tflm_ext_shift_left(x, left), multiplier), right);
 }
 
+/* a / b, halves away from zero; b is positive. */
+static inline int32_t tflm_ext_divide_half_away(int32_t a, int32_t b)
+{
+    return ((a > 0) ? (a + (b / 2)) : (a - (b / 2))) / b;
+}
+
 #endif
