@@ -4,8 +4,11 @@ from tflm_ext.ops import (
     average_pool_2d,
     conv_2d,
     depthwise_conv_2d,
+    expand_dims,
     fully_connected,
     max_pool_2d,
+    reshape,
+    squeeze,
 )
 from tflm_ext.ops.base import (
     Argument,
@@ -24,8 +27,11 @@ OPERATORS: tuple[Operator, ...] = (
     average_pool_2d.OPERATOR,
     conv_2d.OPERATOR,
     depthwise_conv_2d.OPERATOR,
+    expand_dims.OPERATOR,
     fully_connected.OPERATOR,
     max_pool_2d.OPERATOR,
+    reshape.OPERATOR,
+    squeeze.OPERATOR,
 )
 
 BY_NAME = {operator.name: operator for operator in OPERATORS}

@@ -1,0 +1,36 @@
+"""What the operators share that only give the same bytes another shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tflm_ext.ir import NodeView
+from tflm_ext.ops.base import Array, Call, Input, Kernel, Output
+
+
+def check_copy(view: NodeView) -> None:
+    """Require input and output to be alike but for their shapes."""
+    source, target = view.input(0), view.output()
+    view.require(
+        source.dtype is target.dtype and source.elements == target.elements,
+        f"it turns {source.dtype.value} {list(source.shape)} into {target.dtype.value} "
+        f"{list(target.shape)}",
+        "The file is damaged or was written by an unknown converter.",
+    )
+
+
+def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
+    values = inputs[0]
+    assert values is not None
+    return (values.reshape(view.output().shape),)
+
+
+def _lower(view: NodeView) -> Call:
+    return Call(
+        fields=(("bytes", view.output().bytes),),
+        arguments=(Input(0), Output()),
+        in_place=((0, 0),),
+    )
+
+
+COPY = Kernel("copy", "copy.h", _lower, lambda view: 20 + view.output().bytes // 2)

@@ -1,0 +1,39 @@
+"""EXPAND_DIMS: the same bytes with one more axis, of size 1."""
+
+from __future__ import annotations
+
+from tflm_ext.ir import DType, NodeView
+from tflm_ext.ops.base import Operator
+from tflm_ext.ops.common import check_constant, check_counts, check_shape
+from tflm_ext.ops.copying import COPY, check_copy, reference
+
+
+def check(view: NodeView) -> None:
+    check_counts(view, (2,))
+    check_copy(view)
+    shape, axis = view.input(0).shape, view.input(1)
+    check_constant(view, axis, "axis")
+    number = axis.array().reshape(-1)[0].item() if axis.dtype is DType.INT32 else len(shape) + 1
+    view.require(
+        axis.elements == 1 and -len(shape) - 1 <= number <= len(shape),
+        f"its axis is no int32 from {-len(shape) - 1} to {len(shape)}",
+        "The file is damaged or was written by an unknown converter.",
+        axis,
+    )
+    at = number if number >= 0 else number + len(shape) + 1
+    check_shape(view, view.output(), (*shape[:at], 1, *shape[at:]))
+    view.require(
+        view.input(0).dtype in {DType.INT8, DType.INT16, DType.FLOAT32},
+        f"its element type is {view.input(0).dtype.value}",
+        "TensorFlow Lite Micro expands int8, int16 and float32 only.",
+    )
+
+
+OPERATOR = Operator(
+    name="EXPAND_DIMS",
+    code=70,
+    max_version=1,
+    check=check,
+    reference=reference,
+    kernels=(COPY,),
+)

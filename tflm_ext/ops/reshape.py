@@ -1,0 +1,24 @@
+"""RESHAPE: the same bytes in another shape."""
+
+from __future__ import annotations
+
+from tflm_ext.ir import NodeView
+from tflm_ext.ops.base import Operator
+from tflm_ext.ops.common import check_counts
+from tflm_ext.ops.copying import COPY, check_copy, reference
+
+
+def check(view: NodeView) -> None:
+    # TFLM takes the shape from the output tensor, not from the second input or the options.
+    check_counts(view, (1, 2))
+    check_copy(view)
+
+
+OPERATOR = Operator(
+    name="RESHAPE",
+    code=22,
+    max_version=1,
+    check=check,
+    reference=reference,
+    kernels=(COPY,),
+)
