@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,39 @@ def test_a_neighbours_edited_platform_is_not_used(
 
 
 @both
+def test_a_folder_with_a_difficult_name(
+    environment: str, make_project: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    project = make_project(tmp_path / "a (b)'s; %d #1 grün")
+    pio.run(project, environment)
+    assert pio.test(project, environment).passed == 6
+
+
+@on_native
+def test_the_real_unity_is_used_where_it_is_installed(environment: str, project: Path) -> None:
+    """Stands for the registry's: another harness at the place where pio installs Unity."""
+    unity = project / ".pio/libdeps/native/Unity"
+    shutil.copytree(project / "test/unity", unity / "src")
+    edit(unity / "src/unity.c", 'print_head(line, "PASS");', 'print_head(line, "PASS: real");')
+    (unity / "library.json").write_text('{"name": "Unity", "version": "2.6.1"}')
+    spec = {"owner": "throwtheswitch", "name": "Unity", "id": 1, "requirements": None, "uri": None}
+    note = {"type": "library", "name": "Unity", "version": "2.6.1", "spec": spec}
+    (unity / ".piopm").write_text(json.dumps(note))
+    tested = pio.test(project, environment)
+    assert [case.message for case in tested.cases] == ["real"] * 6
+
+
+@on_native
+def test_two_pios_in_an_empty_core_folder_at_once(
+    environment: str, make_project: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    projects = [make_project(tmp_path / name) for name in "ab"]
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(pio.run, projects))
+    assert [result.environment for result in results] == [environment] * 2
+
+
+@both
 def test_pio_typed_by_hand_with_the_line_that_doctor_prints(
     environment: str, project: Path, offline: Path
 ) -> None:
@@ -242,6 +276,16 @@ def test_an_unknown_environment(project: Path) -> None:
         pio.run(project, "uno")
     assert str(caught.value) == (
         "platformio.ini has no environment 'uno'.\nChoose one of: native, cortex_m4, nano33ble."
+    )
+
+
+def test_a_dollar_in_the_path(make_project: Callable[[Path], Path], tmp_path: Path) -> None:
+    project = make_project(tmp_path / "cash$")
+    with pytest.raises(ConfigError) as caught:
+        pio.run(project)
+    assert str(caught.value) == (
+        f"PlatformIO cannot build in {project}: it takes $ for a variable.\n"
+        "Move the project to a folder without $ in its path."
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.project.conftest import HEADER
 from tflm_ext.boards import board
 from tflm_ext.emit.facts import Border, GoldenVector, ModelFacts
 from tflm_ext.project.platformio_tree import m4_platform_files, platformio_files
@@ -116,7 +117,7 @@ def test_several_inputs_and_outputs_compile_for_the_board(
         golden=(GoldenVector((bytes(6), b"\x80\x7f"), (b"ab", bytes(6), b"cd")),),
     )
     suite = write(tmp_path, several) / "test/test_model"
-    (tmp_path / "Sample.h").write_text(facts_header())
+    (tmp_path / "Sample.h").write_text(HEADER)
     flags = [*BOARD.machine_flags, *BOARD.common_flags, *STRICT]
     compile_only(
         *("arm-none-eabi-gcc", *flags, *BOARD.c_flags),
@@ -132,7 +133,24 @@ def test_several_inputs_and_outputs_compile_for_the_board(
     assert "{{vector0_input0, vector0_input1}," in table
 
 
-def facts_header() -> str:
-    from tests.project.conftest import HEADER
-
-    return HEADER
+@pytest.mark.tool("arm-none-eabi-g++")
+def test_the_tests_compile_as_a_sketch(facts: ModelFacts, tmp_path: Path) -> None:
+    suite = write(tmp_path, facts) / "test/test_model"
+    (tmp_path / "Sample.h").write_text(HEADER)
+    (tmp_path / "Arduino.h").write_text(
+        """\
+extern "C" void setup(void);
+extern "C" void loop(void);
+unsigned long millis(void);
+struct Port {
+    void begin(unsigned long baud);
+    operator bool();
+};
+extern Port Serial;
+"""
+    )
+    flags = [*BOARD.machine_flags, *BOARD.common_flags, *STRICT, "-DARDUINO=10819"]
+    compile_only(
+        *("arm-none-eabi-g++", *flags, *BOARD.cxx_flags, "-I", tmp_path),
+        *("-I", tmp_path / "test/unity", "-c", suite / "test_model.cpp", "-o", tmp_path / "o"),
+    )

@@ -232,6 +232,11 @@ def _check_environment(project: Path, environment: str) -> None:
             f"platformio.ini has no environment {environment!r}.",
             f"Choose one of: {', '.join(known)}.",
         )
+    if "$" in str(project):
+        raise ConfigError(
+            f"PlatformIO cannot build in {project}: it takes $ for a variable.",
+            "Move the project to a folder without $ in its path.",
+        )
     platform = known[environment].get("platform", "")
     if platform == "native":
         _require("gcc", "g++")
