@@ -8,7 +8,7 @@ accidental second runs all show. With `state=False` the inferences do not count.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -194,23 +194,21 @@ def write(files: Iterable[RenderedFile], folder: Path) -> Path:
 
 
 def host_program(
-    facts: ModelFacts, folder: Path, *, state: bool = True, edit: tuple[str, str, str] | None = None
+    facts: ModelFacts, folder: Path, *, state: bool = True, edits: Mapping[str, str] | None = None
 ) -> Path:
     """The firmware of the sample model for this computer, with sanitizers.
 
     Args:
-        edit: a file of the library, a text in it, and what stands there instead.
+        edits: texts in the source of the model, and what stands there instead.
     """
     write((*firmware_files(facts), *sample_library(facts, state=state)), folder)
-    if edit is not None:
-        name, old, new = edit
-        path = folder / f"lib/{facts.library}/src/{name}"
-        assert old in path.read_text()
-        path.write_text(path.read_text().replace(old, new))
+    model = folder / f"lib/{facts.library}/src/{facts.name}_model.c"
+    for old, new in (edits or {}).items():
+        assert old in model.read_text()
+        model.write_text(model.read_text().replace(old, new))
     flags = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wcast-align"]
     flags += ["-Wundef", "-Werror", "-O1", "-g", "-fsanitize=address,undefined"]
     flags += ["-fno-sanitize-recover=all", f"-Ilib/{facts.library}/src"]
-    model = f"lib/{facts.library}/src/{facts.name}_model.c"
     subprocess.run(
         ["gcc", "-std=c99", *flags, "-c", model, "-o", "model.o"], cwd=folder, check=True
     )

@@ -204,8 +204,7 @@ def test_lower_case_hex_is_taken(program: Path) -> None:
 def test_a_failing_model_is_reported(tmp_path: Path) -> None:
     """The model of this program refuses to start."""
     facts = sample_facts()
-    source = "digits_model.c"
-    program = host_program(facts, tmp_path, edit=(source, "ctx->magic = MAGIC;", ""))
+    program = host_program(facts, tmp_path, edits={"ctx->magic = MAGIC;": ""})
     lines = b"".join(map(request, ("SELFTEST", "IN 0 0 00", "RUN", "RESET")))
     result = subprocess.run([program], check=False, input=lines, capture_output=True)
     assert result.returncode == 1

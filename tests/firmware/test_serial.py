@@ -1,0 +1,364 @@
+"""The client against the real host program: over pipes, over a pseudo-terminal, over bad lines."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import pty
+import random
+import subprocess
+import sys
+import threading
+import tty
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import serial as pyserial
+
+from tests.firmware.sample import SHA256, host_program, sample_facts, sample_outputs
+from tflm_ext.emit.facts import ModelFacts
+from tflm_ext.errors import ConfigError, TflmExtError, ToolError, VerificationError
+from tflm_ext.verify import serial
+from tflm_ext.verify.serial import Device, PortStream, ProgramStream, SelfTest, crc16, request
+
+needs_compiler = pytest.mark.tool("gcc", "g++")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test waits for seconds."""
+    monkeypatch.setattr(serial, "_FIRST_GREETING_SECONDS", 2.0)
+    monkeypatch.setattr(serial, "_GREETING_SECONDS", 5.0)
+    monkeypatch.setattr(serial, "_REPLY_SECONDS", 0.1)
+    monkeypatch.setattr(serial, "_POLL_SECONDS", 0.05)
+
+
+def values(facts: ModelFacts, seed: int) -> tuple[bytes, ...]:
+    rng = np.random.default_rng(seed)
+    return tuple(rng.integers(0, 256, border.size, np.uint8).tobytes() for border in facts.inputs)
+
+
+def check_inferences(device: Device, facts: ModelFacts, count: int = 3) -> None:
+    """Outputs are right, and every inference ran exactly once."""
+    device.expect("digits", SHA256)
+    assert device.selftest() == SelfTest(3, 3)
+    device.reset()
+    for run in range(count):
+        inputs = values(facts, run)
+        outputs, microseconds = device.run(inputs)
+        assert outputs == sample_outputs(facts, inputs, run)
+        assert microseconds >= 0
+    device.reset()
+    assert device.run(values(facts, 9))[0] == sample_outputs(facts, values(facts, 9))
+
+
+@needs_compiler
+def test_program(program: Path, facts: ModelFacts) -> None:
+    with Device.in_program([str(program)]) as device:
+        info = device.info()
+        assert (info.model, info.sha256, info.chunk_bytes) == ("digits", SHA256, 240)
+        assert (info.input_bytes, info.output_bytes) == ((600, 5), (8, 700))
+        assert info.context_bytes >= 600 + 5 + 8 + 700
+        check_inferences(device, facts)
+
+
+@contextlib.contextmanager
+def terminal(talk: Callable[[int], None]) -> Iterator[str]:
+    """A pseudo-terminal; `talk` has its other end in a thread. Yields the port's name."""
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    thread = threading.Thread(target=talk, args=(ours,), daemon=True)
+    thread.start()
+    try:
+        yield os.ttyname(theirs)
+    finally:
+        os.close(theirs)
+        thread.join(5)
+        assert not thread.is_alive()
+        os.close(ours)
+
+
+def silent(line: int) -> None:
+    """Takes everything, says nothing, until the terminal is closed."""
+    with contextlib.suppress(OSError):
+        while os.read(line, 4096):
+            pass
+
+
+def echo(line: int) -> None:
+    with contextlib.suppress(OSError):
+        while data := os.read(line, 4096):
+            os.write(line, data)
+
+
+def run_program(program: Path) -> Callable[[int], None]:
+    """The firmware behind a terminal, after the noise of a board that has just started."""
+
+    def talk(line: int) -> None:
+        os.write(line, b"\x00\xffboot v1.0\r\n<half a reply")
+        process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=line)
+        assert process.stdin is not None
+        with process, contextlib.suppress(OSError):
+            while data := os.read(line, 4096):
+                process.stdin.write(data)
+                process.stdin.flush()
+
+    return talk
+
+
+@needs_compiler
+def test_port(program: Path, facts: ModelFacts) -> None:
+    with terminal(run_program(program)) as port, Device.on_port(port) as device:
+        check_inferences(device, facts)
+
+
+class BadLine(ProgramStream):
+    """Loses, changes and adds bytes in both directions."""
+
+    def __init__(self, program: Path, seed: int, rate: float) -> None:
+        super().__init__([str(program)])
+        self._random = random.Random(seed)
+        self._rate = rate
+        self.faults = 0
+
+    def write(self, data: bytes) -> None:
+        super().write(self._damage(data))
+
+    def read(self, seconds: float) -> bytes:
+        return self._damage(super().read(seconds))
+
+    def _damage(self, data: bytes) -> bytes:
+        if not data or self._random.random() > self._rate:
+            return data
+        self.faults += 1
+        at = self._random.randrange(len(data))
+        byte = bytes([self._random.randrange(256)])
+        kind = self._random.randrange(4)
+        return [data[:at], data[:at] + byte + data[at:], data[:at] + byte + data[at + 1 :], b""][
+            kind
+        ]
+
+
+@needs_compiler
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("seed", range(4))
+def test_bad_line(program: Path, facts: ModelFacts, seed: int) -> None:
+    line = BadLine(program, seed, rate=0.1)
+    with Device(line, attempts=20) as device:
+        check_inferences(device, facts)
+    assert line.faults >= 3
+
+
+@needs_compiler
+@pytest.mark.usefixtures("quick")
+def test_an_inference_may_take_longer_than_a_reply(tmp_path: Path) -> None:
+    facts = sample_facts(inputs=((4,),), outputs=((4,),))
+    wait = "for (clock_t start = clock(); clock() - start < CLOCKS_PER_SEC / 6;) {}"
+    edits = {"ctx->runs +=": f"{wait}\n    ctx->runs +=", "#define": "#include <time.h>\n#define"}
+    program = host_program(facts, tmp_path, edits=edits)
+    with Device.in_program([str(program)]) as device:
+        _, microseconds = device.run(values(facts, 0))
+        assert microseconds > 150_000
+        assert device.run(values(facts, 1))[0] == sample_outputs(facts, values(facts, 1), 1)
+
+
+class Script:
+    """A device that answers every command with a given text."""
+
+    name = "script"
+
+    def __init__(self, answers: dict[str, str]) -> None:
+        self._answers = {"INFO": INFO} | answers
+        self._waiting = b""
+        self.asked: list[str] = []
+
+    def write(self, data: bytes) -> None:
+        command = data.strip()[1:-5].decode()
+        self.asked.append(command)
+        answer = self._answers[command.split(" ")[0]].encode()
+        self._waiting += b"<%b*%04X\r\n" % (answer, crc16(answer))
+
+    def read(self, seconds: float) -> bytes:
+        data, self._waiting = self._waiting, b""
+        return data
+
+    def close(self) -> None:
+        pass
+
+
+INFO = "OK protocol=1 model=m sha256=12345678abc context=99 chunk=2 new=1 inputs=4 outputs=2"
+
+
+def text(error: pytest.ExceptionInfo[TflmExtError]) -> str:
+    return str(error.value)
+
+
+def test_chunks_are_as_long_as_the_device_says() -> None:
+    script = Script({"IN": "OK", "RUN": "OK 7", "OUT": "OK 01FF"})
+    assert Device(script).run([b"\x01\x02\x03\x04"]) == ((b"\x01\xff",), 7)
+    assert script.asked == ["INFO", "IN 0 0 0102", "IN 0 2 0304", "RUN", "OUT 0 0 2"]
+
+
+def test_another_version() -> None:
+    with pytest.raises(ConfigError) as error:
+        Device(Script({"INFO": INFO.replace("protocol=1", "protocol=2")})).info()
+    assert text(error) == (
+        "script speaks version 2 of the protocol, this tflm_ext speaks 1.\n"
+        "Export the project with this tflm_ext and upload its firmware."
+    )
+
+
+def test_a_model_that_fails() -> None:
+    with pytest.raises(VerificationError) as error:
+        Device(Script({"IN": "OK", "RUN": "ERR 5 the model failed"})).run([bytes(4)])
+    assert text(error) == (
+        "script refused RUN: the model failed.\n"
+        "Reset the device; if it stays so, export and upload the project again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        ("INFO", "OK protocol=1 chunk=x"),
+        ("INFO", "OK protocol=1"),
+        ("INFO", INFO.replace("chunk=2", "chunk=0")),
+        ("INFO", INFO.replace("outputs=2", "outputs=-2")),
+        ("SELFTEST", "OK 3 x"),
+        ("SELFTEST", "OK 3"),
+        ("SELFTEST", "OK 3 -3"),
+        ("SELFTEST", "ERR 3 unknown command"),
+    ],
+)
+def test_strange_answers(command: str, answer: str) -> None:
+    with pytest.raises(ToolError) as error:
+        Device(Script({command: answer})).selftest()
+    shown = answer.removeprefix("OK ")[:60]
+    assert text(error) == (
+        f"script gave an answer outside the protocol: {shown!r}.\n"
+        "Export the project with this tflm_ext and upload its firmware."
+    )
+
+
+@pytest.mark.parametrize("answer", ["OK 01", "OK 0102FF", "OK 0G01", "OK"])
+def test_strange_outputs(answer: str) -> None:
+    with pytest.raises(ToolError, match="outside the protocol"):
+        Device(Script({"IN": "OK", "RUN": "OK 7", "OUT": answer})).run([bytes(4)])
+
+
+def test_another_model() -> None:
+    with pytest.raises(ConfigError) as error:
+        Device(Script({})).expect("digits", SHA256)
+    assert text(error) == (
+        "script runs the model 'm' (12345678), the project has 'digits' (01234567).\n"
+        "Upload the project's firmware: pio run -e nano33ble -t upload"
+    )
+
+
+@pytest.mark.parametrize("inputs", [[], [b"1"], [bytes(4), b""], [bytes(5)]])
+def test_inputs_that_do_not_fit(inputs: list[bytes]) -> None:
+    with pytest.raises(ConfigError, match=r"takes inputs of \(4,\) bytes, received"):
+        Device(Script({})).run(inputs)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("talk", [silent, echo])
+def test_something_else_at_the_port(talk: Callable[[int], None]) -> None:
+    with (
+        terminal(talk) as port,
+        Device.on_port(port) as device,
+        pytest.raises(ToolError) as error,
+    ):
+        device.info()
+    assert text(error) == (
+        f"{port} does not answer like the firmware of a tflm_ext project.\n"
+        "Upload the project's firmware (pio run -e nano33ble -t upload) and use its port."
+    )
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_command_that_is_never_answered() -> None:
+    with pytest.raises(ToolError) as error:
+        Device(Script({"SELFTEST": "ERR 1 wrong CRC"})).selftest()
+    assert text(error).startswith("script did not answer SELFTEST in 5 attempts.\n")
+
+
+def test_missing_port() -> None:
+    with pytest.raises(ToolError) as error:
+        Device.on_port("/dev/ttyNOTHING0")
+    assert text(error).startswith(
+        "There is no port /dev/ttyNOTHING0.\nConnect the board. Ports of this computer: "
+    )
+
+
+def test_port_in_use() -> None:
+    with terminal(silent) as port, contextlib.closing(PortStream(port)):
+        with pytest.raises(ToolError) as error:
+            Device.on_port(port)
+        assert text(error) == (
+            f"The port {port} is in use by another program.\n"
+            "Close the serial monitor or whatever else has it open."
+        )
+
+
+def test_port_of_another_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise pyserial.SerialException(errno.EACCES, "could not open port")
+
+    monkeypatch.setattr(pyserial, "Serial", refuse)
+    with pytest.raises(ToolError) as error:
+        Device.on_port("/dev/ttyACM0")
+    assert text(error) == (
+        "The port /dev/ttyACM0 may not be used by this user.\n"
+        "Join its group, usually dialout or uucp: sudo usermod -aG dialout $USER"
+    )
+
+
+def test_no_serial_port() -> None:
+    with pytest.raises(ToolError, match="/dev/null cannot be used as a serial port"):
+        Device.on_port("/dev/null")
+
+
+def test_unplugged() -> None:
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    with contextlib.closing(PortStream(os.ttyname(theirs))) as stream:
+        stream.write(b"x")
+        os.close(theirs)
+        os.close(ours)
+        with pytest.raises(ToolError) as error:
+            stream.read(1.0)
+    assert "was cut.\nConnect the device again and repeat the command." in text(error)
+
+
+def test_missing_program() -> None:
+    with pytest.raises(ToolError, match="cannot be started: No such file") as error:
+        Device.in_program(["/nowhere/program"])
+    assert error.value.command == ("/nowhere/program",)
+
+
+def test_program_that_ends() -> None:
+    with (
+        Device.in_program([sys.executable, "-c", "pass"]) as device,
+        pytest.raises(ToolError, match=r"The connection to python\S* was cut\."),
+    ):
+        device.info()
+
+
+def test_program_that_does_not_end_is_ended(tmp_path: Path) -> None:
+    stream = ProgramStream([sys.executable, "-c", "import time; time.sleep(600)"])
+    stream.close()
+    assert stream._process.returncode == -9
+
+
+def test_pyserial_is_imported_late() -> None:
+    code = "import sys, tflm_ext.verify.serial; assert 'serial' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_request() -> None:
+    assert request("IN 0 0 80FF007F") == b">IN 0 0 80FF007F*959E\n"
+    assert crc16(b"") == 0xFFFF
