@@ -58,7 +58,7 @@ def assert_exact(model: bytes, *, name: str = "net", c: bool = True, seed: int =
         state = {i: values[i] for i in state}
         for i, e in zip(graph.outputs, expected, strict=True):
             np.testing.assert_array_equal(values[i], e[v], f"NumPy, vector {v}, tensor {i}")
-    plan = make_plan(run_passes(graph))
+    plan = make_plan(run_passes(graph).graph)
     if c:
         facts = facts_for(model, graph, plan, name)
         verify(model, graph, facts, model_files(facts, plan), vectors)

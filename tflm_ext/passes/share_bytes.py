@@ -1,0 +1,89 @@
+"""Operators that only rename bytes are no operators: their output shares the input's bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from tflm_ext.ir import Graph, NodeView
+from tflm_ext.passes.edit import without_nodes
+
+
+def rewrite(graph: Graph) -> Graph:
+    """Make the outputs of operators that move and change nothing aliases of their inputs.
+
+    Chains of them, like several RESHAPE, become aliases of the first tensor.
+    """
+    removed = set()
+    for node in graph.nodes:
+        view = graph.view(node)
+        source = _source(view)
+        if source is None:
+            continue
+        root = graph.tensors[graph.storage(node.inputs[source])]
+        # A constant has no place in the arena, and a variable changes while its alias is in use.
+        if root.constant or root.variable:
+            continue
+        graph = graph.with_tensors(replace(view.output(), alias=root.index))
+        removed.add(node)
+    return without_nodes(graph, removed)
+
+
+def _source(view: NodeView) -> int | None:
+    """The input of which the output has exactly the bytes, None if there is none."""
+    rule = _RULES.get(view.node.operator)
+    return None if rule is None or view.output_count != 1 else rule(view)
+
+
+def _always(view: NodeView) -> int | None:
+    return 0
+
+
+def _same_shape(view: NodeView) -> int | None:
+    """Operators that copy a part of the input, or the input and something around it."""
+    return 0 if view.input().shape == view.output().shape else None
+
+
+def _same_numbers(view: NodeView) -> int | None:
+    a, b = view.input(), view.output()
+    return 0 if (a.dtype, a.quantization) == (b.dtype, b.quantization) else None
+
+
+def _strided_slice(view: NodeView) -> int | None:
+    strides = view.input(3)
+    forward = strides.constant and bool((strides.array() > 0).all())
+    return _same_shape(view) if forward else None
+
+
+def _transpose(view: NodeView) -> int | None:
+    """The axes that are longer than 1 keep their order."""
+    permutation, shape = view.input(1), view.input().shape
+    if not permutation.constant:
+        return None
+    moved = [axis % len(shape) for axis in permutation.array().ravel().tolist()]
+    long = [axis for axis in moved if shape[axis] > 1]
+    return 0 if long == sorted(long) else None
+
+
+def _only_input(view: NodeView) -> int | None:
+    return _same_numbers(view) if view.input_count == 1 else None
+
+
+def _split(view: NodeView) -> int | None:
+    return 1
+
+
+_RULES: Mapping[str, Callable[[NodeView], int | None]] = {
+    "CONCATENATION": _only_input,
+    "EXPAND_DIMS": _always,
+    "PACK": _only_input,
+    "PAD": _same_shape,
+    "PADV2": _same_shape,
+    "QUANTIZE": _same_numbers,
+    "RESHAPE": _always,
+    "SPLIT": _split,
+    "SQUEEZE": _always,
+    "STRIDED_SLICE": _strided_slice,
+    "TRANSPOSE": _transpose,
+    "UNPACK": _always,
+}
