@@ -119,13 +119,15 @@ def quantize_multipliers(reals: Sequence[float]) -> tuple[tuple[int, ...], tuple
 
 
 def float32_quotient(a: float, b: float) -> float:
-    """a / b in float32."""
-    return float(np.float32(a) / np.float32(b))
+    """a / b in float32; infinite where that overflows."""
+    with np.errstate(over="ignore", under="ignore"):
+        return float(np.float32(a) / np.float32(b))
 
 
 def float32_product(a: float, b: float) -> float:
-    """a * b in float32."""
-    return float(np.float32(a) * np.float32(b))
+    """a * b in float32; infinite where that overflows."""
+    with np.errstate(over="ignore", under="ignore"):
+        return float(np.float32(a) * np.float32(b))
 
 
 def quantize(real: float, scale: float, zero_point: int) -> int:

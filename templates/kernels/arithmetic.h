@@ -64,4 +64,41 @@ static inline int32_t tflm_ext_divide_half_away(int32_t a, int32_t b)
     return ((a > 0) ? (a + (b / 2)) : (a - (b / 2))) / b;
 }
 
+/* x * 2^bits, held inside int32; 0 <= bits <= 31. */
+static inline int32_t tflm_ext_shift_left_saturated(int32_t x, int32_t bits)
+{
+    const int64_t wide = (int64_t)x * ((int64_t)1 << bits);
+
+    if (wide > INT32_MAX) {
+        return INT32_MAX;
+    }
+    return (wide < INT32_MIN) ? INT32_MIN : (int32_t)wide;
+}
+
+/* How often x can be doubled without overflow; 31 for 0 and -1. */
+static inline int32_t tflm_ext_leading_sign_bits(int32_t x)
+{
+    uint32_t magnitude = (uint32_t)((x < 0) ? ~x : x);
+    int32_t bits = 31;
+
+    while (magnitude != 0U) {
+        magnitude >>= 1;
+        --bits;
+    }
+    return bits;
+}
+
+/* 1 / (1 + x / 2^31) * 2^31 by three Newton-Raphson steps; x >= 0. */
+static inline int32_t tflm_ext_one_over_one_plus(int32_t x)
+{
+    const int32_t half = (int32_t)(((int64_t)x + ((int64_t)1 << 31)) >> 1);
+    int32_t result = 1515870810 + tflm_ext_high_mul(half, -1010580540); /* 48/17 - 32/17 * half */
+
+    for (int32_t i = 0; i < 3; ++i) {
+        const int32_t error = ((int32_t)1 << 29) - tflm_ext_high_mul(half, result);
+        result += tflm_ext_shift_left_saturated(tflm_ext_high_mul(result, error), 2);
+    }
+    return tflm_ext_shift_left_saturated(result, 1);
+}
+
 #endif
