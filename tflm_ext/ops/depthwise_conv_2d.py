@@ -34,7 +34,7 @@ from tflm_ext.ops.windows import Axis, check_windows, patches, reads_ahead, slid
 
 @dataclass(frozen=True, slots=True)
 class DepthwiseConv2DOptions:
-    """Options of DEPTHWISE_CONV_2D."""
+    """Options of DEPTHWISE_CONV_2D; the border is that of a PAD: top, bottom, left, right."""
 
     padding: Padding
     stride_height: int
@@ -43,6 +43,7 @@ class DepthwiseConv2DOptions:
     dilation_width: int
     depth_multiplier: int
     activation: Activation
+    border: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
 def parse(table: Table | None) -> DepthwiseConv2DOptions:
@@ -67,9 +68,10 @@ def _axes(view: NodeView) -> tuple[Axis, Axis]:
     o: DepthwiseConv2DOptions = view.options
     _, height, width, _ = view.input(0).shape
     _, window_height, window_width, _ = view.input(1).shape
+    top, bottom, left, right = o.border
     return (
-        slide(height, window_height, o.stride_height, o.dilation_height, o.padding),
-        slide(width, window_width, o.stride_width, o.dilation_width, o.padding),
+        slide(height, window_height, o.stride_height, o.dilation_height, o.padding, (top, bottom)),
+        slide(width, window_width, o.stride_width, o.dilation_width, o.padding, (left, right)),
     )
 
 

@@ -24,7 +24,7 @@ from tflm_ext.ops.windows import Axis, check_windows, reads_ahead, slide
 
 @dataclass(frozen=True, slots=True)
 class PoolOptions:
-    """Options of the pooling operators."""
+    """Options of the pooling operators; the border is that of a PAD: top, bottom, left, right."""
 
     padding: Padding
     stride_height: int
@@ -32,6 +32,7 @@ class PoolOptions:
     window_height: int
     window_width: int
     activation: Activation
+    border: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
 def parse(table: Table | None) -> PoolOptions:
@@ -50,9 +51,10 @@ def parse(table: Table | None) -> PoolOptions:
 def axes(view: NodeView) -> tuple[Axis, Axis]:
     o: PoolOptions = view.options
     _, height, width, _ = view.input(0).shape
+    top, bottom, left, right = o.border
     return (
-        slide(height, o.window_height, o.stride_height, 1, o.padding),
-        slide(width, o.window_width, o.stride_width, 1, o.padding),
+        slide(height, o.window_height, o.stride_height, 1, o.padding, (top, bottom)),
+        slide(width, o.window_width, o.stride_width, 1, o.padding, (left, right)),
     )
 
 
