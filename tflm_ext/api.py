@@ -190,3 +190,39 @@ def _pair(test_data: Any) -> tuple[Any, Any]:
             "test_data is not a pair.", "Give test_data=(x, y), inputs and targets."
         )
     return test_data[0], test_data[1]
+
+
+def inspect_model(
+    model: Any,
+    *,
+    calibration: str | None = None,
+    name: str | None = None,
+    board: str = "nano33ble_sense",
+    runtime: str = "compiled",
+    optimize: str = "balanced",
+) -> Report:
+    """Read and plan a model without writing, compiling or running anything.
+
+    Args:
+        model: as in export().
+        calibration: path of a calibration .npz, for models that are not int8 yet.
+
+    Returns:
+        Its report: operators, memory plan, sizes.
+
+    Raises:
+        ConfigError, UnsupportedModelError, ToolError: as in export().
+    """
+    from tflm_ext.convert import load_npz
+    from tflm_ext.pipeline import analyse, describe
+
+    options = make_options(
+        name or Path(str(model)).stem,
+        derived=name is None,
+        board=board,
+        runtime=runtime,
+        optimize=optimize,
+    )
+    data = load_npz(calibration).x if calibration else None
+    int8, _ = _load(model, data, None, lambda text: None)
+    return describe(analyse(int8, options), options, int8.warnings)

@@ -81,33 +81,52 @@ def _explain(
     vectors: Sequence[Array],
     mismatches: int,
 ) -> VerificationError:
+    try:
+        compare_tensors(model, graph, facts, sources, vectors)
+    except VerificationError as error:
+        return error
+    return VerificationError(
+        f"{facts.name}: {mismatches} output bytes differ from TensorFlow Lite Micro.", _HINT
+    )
+
+
+def compare_tensors(
+    model: bytes,
+    graph: Graph,
+    facts: ModelFacts,
+    sources: Sequence[RenderedFile],
+    vectors: Sequence[Array],
+) -> int:
+    """Compare every tensor that the C computes with TFLM's, in the order of the operators.
+
+    Takes more time than verify(), and finds what later operators would hide.
+
+    Returns:
+        How many tensors were compared.
+
+    Raises:
+        VerificationError: names the first operator that differs.
+    """
     traced = run_host(facts, sources, vectors, trace=True).tensors
-    computed = {i for node in graph.nodes for i in node.outputs}
-    known = [i for i in traced if i in computed]
-    tensors = run_tflm(
-        model, vectors, len(graph.outputs), arena_bytes=arena_for(graph), tensors=known
+    compared = [i for node in graph.nodes for i in node.outputs if i in traced]
+    theirs = run_tflm(
+        model, vectors, len(graph.outputs), arena_bytes=arena_for(graph), tensors=compared
     ).tensors
     for node in graph.nodes:
-        for i in node.outputs:
-            if i not in tensors:
-                continue
-            dtype = graph.tensors[i].dtype.numpy
-            ours = np.stack([np.frombuffer(b, dtype) for b in traced[i]])
-            theirs = tensors[i].reshape(ours.shape)
-            wrong = np.argwhere(ours != theirs)
+        for i in (i for i in node.outputs if i in theirs):
+            ours = np.stack([np.frombuffer(b, graph.tensors[i].dtype.numpy) for b in traced[i]])
+            expected = theirs[i].reshape(ours.shape)
+            wrong = np.argwhere(ours != expected)
             if len(wrong):
                 vector, element = wrong[0].tolist()
-                view = graph.view(node)
-                e, g = int(theirs[vector, element]), int(ours[vector, element])
-                return VerificationError(
-                    f"{facts.name}: {view.label} differs from TensorFlow Lite Micro: element "
-                    f"{element} on input {vector} is {g} instead of {e}.",
+                e, g = int(expected[vector, element]), int(ours[vector, element])
+                raise VerificationError(
+                    f"{facts.name}: {graph.view(node).label} differs from TensorFlow Lite Micro: "
+                    f"element {element} on input {vector} is {g} instead of {e}.",
                     _HINT,
                     operator=f"{node.index} {node.operator}",
                     index=element,
                     expected=e,
                     got=g,
                 )
-    return VerificationError(
-        f"{facts.name}: {mismatches} output bytes differ from TensorFlow Lite Micro.", _HINT
-    )
+    return len(compared)

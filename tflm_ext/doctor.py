@@ -1,0 +1,169 @@
+"""What is installed, what is missing, and the exact command that mends it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tflm_ext.errors import ToolError
+from tflm_ext.project import pio, registry
+from tflm_ext.verify.host import find_compiler
+
+_PACKAGES = (
+    ("tensorflow", True, "converts Keras models"),
+    ("keras", True, "converts Keras models"),
+    ("tf_keras", False, "converts models of tf_keras"),
+    ("tensorflow-model-optimization", False, "quantisation-aware training of tf_keras models"),
+    ("tflite-micro", True, "the reference that the C is compared with"),
+    ("platformio", True, "builds and tests projects"),
+    ("scons", True, "builds projects where PlatformIO's registry cannot be reached"),
+    ("jinja2", True, "writes projects"),
+    ("pyserial", False, "talks to boards"),
+)
+_PROGRAMS = (
+    ("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi", "builds for cortex_m4"),
+    ("arm-none-eabi-g++", "libstdc++-arm-none-eabi-newlib", "builds for cortex_m4"),
+    ("qemu-system-arm", "qemu-system-arm", "runs the emulated Cortex-M4"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        ok: whether it is there and works.
+        required: whether export needs it.
+        detail: version or path, or what is wrong.
+        remedy: the command that mends it, "" if nothing is to be done.
+    """
+
+    what: str
+    ok: bool
+    required: bool
+    detail: str
+    purpose: str
+    remedy: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def to_text(self) -> str:
+        mark = "ok     " if self.ok else "MISSING" if self.required else "absent "
+        text = f"{mark}  {self.what:<30} {self.detail}  ({self.purpose})"
+        return f"{text}\n         {self.remedy}" if self.remedy else text
+
+
+def diagnose() -> tuple[Finding, ...]:
+    """Look at everything that tflm_ext uses; takes a few seconds, imports no TensorFlow."""
+    return (
+        _platform(),
+        _python(),
+        *_packages(),
+        _compiler(),
+        *_programs(),
+        *_platformio(),
+    )
+
+
+def _platform() -> Finding:
+    found = f"{platform.system()} {platform.machine()}"
+    return Finding(
+        what="platform",
+        ok=found == "Linux x86_64",
+        required=True,
+        detail=found,
+        purpose="TensorFlow Lite Micro's Python package is built for Linux x86_64 only",
+        remedy="" if found == "Linux x86_64" else "On Windows, use WSL2; elsewhere, a container.",
+    )
+
+
+def _python() -> Finding:
+    ok = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return Finding(
+        what="Python",
+        ok=ok,
+        required=True,
+        detail=platform.python_version(),
+        purpose="3.11 to 3.13 are supported",
+        remedy="" if ok else "Make an environment with Python 3.11, 3.12 or 3.13.",
+    )
+
+
+def _packages() -> Iterator[Finding]:
+    for package, required, purpose in _PACKAGES:
+        try:
+            version = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            remedy = f"{sys.executable} -m pip install {package}"
+            yield Finding(package, False, required, "not installed", purpose, remedy)
+        else:
+            yield Finding(package, True, required, version, purpose)
+
+
+def _compiler() -> Finding:
+    purpose = "every export compiles the C and compares it"
+    try:
+        compiler = find_compiler()
+    except ToolError as error:
+        return Finding("C compiler", False, True, error.problem, purpose, error.hint)
+    with tempfile.TemporaryDirectory(prefix="tflm_ext_") as folder:
+        source = Path(folder, "main.c")
+        source.write_text("int main(void) { return 0; }\n", "utf-8")
+        done = subprocess.run(  # noqa: S603
+            (
+                *(compiler, "-fsanitize=address,undefined"),
+                *(str(source), "-o", str(Path(folder, "main"))),
+            ),
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
+    if done.returncode != 0:
+        return Finding(
+            "C compiler",
+            False,
+            True,
+            f"{compiler} cannot use the address and undefined-behaviour sanitizers",
+            purpose,
+            "sudo apt-get install gcc libc6-dev",
+        )
+    return Finding("C compiler", True, True, shutil.which(compiler) or compiler, purpose)
+
+
+def _programs() -> Iterator[Finding]:
+    for program, packages, purpose in _PROGRAMS:
+        path = shutil.which(program)
+        if path is None:
+            remedy = f"sudo apt-get install {packages}"
+            yield Finding(program, False, False, "not found", purpose, remedy)
+        else:
+            yield Finding(program, True, False, path, purpose)
+
+
+def _platformio() -> Iterator[Finding]:
+    reachable = registry.registry_reachable()
+    yield Finding(
+        "PlatformIO's registry",
+        reachable,
+        False,
+        "reachable" if reachable else "not reachable",
+        "packages for boards come from there; host and emulated core work without it",
+    )
+    core = registry.core_dir()
+    yield Finding(
+        "PlatformIO's core folder",
+        True,
+        True,
+        str(core),
+        "for a plain pio in your shell, type the line below",
+        pio.shell_line(),
+    )
