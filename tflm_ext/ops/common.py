@@ -7,7 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tflm_ext.arithmetic import Activation, activation_range, float32_product, quantize_multipliers
+from tflm_ext.arithmetic import (
+    Activation,
+    activation_range,
+    float32_product,
+    quantize_multiplier,
+    quantize_multipliers,
+)
 from tflm_ext.flatbuffer import MalformedError
 from tflm_ext.ir import DType, NodeView, Quantization, Tensor
 from tflm_ext.ops.base import Array, Const
@@ -108,6 +114,13 @@ def check_shape(view: NodeView, tensor: Tensor, shape: tuple[int, ...]) -> None:
 
 def check_activation(view: NodeView, activation: Activation, output: Tensor) -> None:
     """Require a fused activation to leave at least one value."""
+    # TFLM refuses ends that leave 32 bits.
+    view.require(
+        activation is Activation.NONE or scale(output) > 6.0 / 2**30,
+        f"its activation {activation.name} does not fit the scale {scale(output):.3g}",
+        _CONVERT,
+        output,
+    )
     low, high = activation_range(activation, scale(output), zero_point(output))
     view.require(
         low <= high,
@@ -193,4 +206,31 @@ def requantization_tables(
     return (
         Const.of("multipliers", DType.INT32, multipliers),
         Const.of("shifts", DType.INT8, shifts),
+    )
+
+
+def check_rank(view: NodeView, *tensors: Tensor) -> None:
+    """Require at most as many dimensions as TFLM's shapes hold."""
+    for tensor in tensors:
+        view.require(
+            len(tensor.shape) <= 6,
+            f"it has {len(tensor.shape)} dimensions",
+            "TensorFlow Lite Micro computes with at most 6 dimensions.",
+            tensor,
+        )
+
+
+def check_requantization(view: NodeView, largest: int, ratio: float) -> None:
+    """Require that a ratio of scales can multiply sums up to some size without overflow.
+
+    Room is left for adding a zero point.
+    """
+    possible = 0 <= ratio < 2.0**31
+    if possible:
+        shift = quantize_multiplier(ratio)[1]
+        possible = shift <= 30 and (largest << max(shift, 0)) < 2**31 - 128
+    view.require(
+        possible,
+        f"a ratio of its scales is {ratio:.3g}, too large for 32 bits",
+        "The scales in the file are out of proportion; calibrate with real data.",
     )
