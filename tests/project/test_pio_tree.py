@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import dataclasses
 import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,21 @@ def test_the_tree_is_complete(facts: ModelFacts) -> None:
         "test/unity/unity.h",
         "test/unity/unity.c",
     ]
+
+
+def test_what_is_filled_in_is_as_committed(
+    facts: ModelFacts, golden: Callable[[str, Mapping[str, bytes]], None]
+) -> None:
+    copied = {"startup.c", "platform.json", "unity.c", "unity.h", "sanitize.py"}
+    files = {f.path: f.content for f in platformio_files(facts, BOARD)}
+    golden(
+        "platformio_sample",
+        {
+            path: content
+            for path, content in files.items()
+            if Path(path).name not in copied | {"test_custom_runner.py", ".gitignore"}
+        },
+    )
 
 
 def test_platformio_ini(facts: ModelFacts, tmp_path: Path) -> None:
