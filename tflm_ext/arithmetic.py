@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -71,7 +72,7 @@ def wrap_int32(values: Array) -> Array:
     return np.asarray(values).astype(np.int64).astype(np.int32)
 
 
-def rounding_doubling_high_mul(a: Array, b: Array | int) -> Array:
+def rounding_doubling_high_mul(a: ArrayLike, b: ArrayLike) -> Array:
     """(a * b) / 2**31, halves upward, saturated where both are INT32_MIN.
 
     Args:
@@ -82,7 +83,7 @@ def rounding_doubling_high_mul(a: Array, b: Array | int) -> Array:
     return np.minimum((product + (1 << 30)) >> 31, INT32_MAX)
 
 
-def rounding_divide_by_pot(x: Array, exponent: Array | int) -> Array:
+def rounding_divide_by_pot(x: ArrayLike, exponent: ArrayLike) -> Array:
     """x / 2**exponent, halves away from zero; 0 <= exponent <= 31."""
     x = np.asarray(x, np.int64)
     exponent = np.asarray(exponent, np.int64)
@@ -92,7 +93,7 @@ def rounding_divide_by_pot(x: Array, exponent: Array | int) -> Array:
 
 
 def multiply_by_quantized_multiplier(
-    x: Array, multiplier: Array | int, shift: Array | int
+    x: ArrayLike, multiplier: ArrayLike, shift: ArrayLike
 ) -> Array:
     """x * multiplier * 2**(shift - 31) with two roundings; a left shift wraps at 32 bits.
 
@@ -178,7 +179,7 @@ def dequantize_array(values: Array, scale: float, zero_point: int) -> Array:
     return np.float32(scale) * (np.asarray(values, np.int32) - zero_point).astype(np.float32)
 
 
-def divide_half_away(a: Array, b: Array | int) -> Array:
+def divide_half_away(a: ArrayLike, b: ArrayLike) -> Array:
     """a / b, halves away from zero; b is positive.
 
     Example:

@@ -137,7 +137,8 @@ def requantize(view: NodeView, sums: Array) -> Array:
     multipliers, shifts = conv_multipliers(view.input(0), view.input(1), out, out.shape[3])
     scaled = multiply_by_quantized_multiplier(sums, np.array(multipliers), np.array(shifts))
     low, high = activation_range(view.options.activation, scale(out), zero_point(out))
-    return np.clip(scaled + zero_point(out), low, high).astype(np.int8)
+    result: Array = np.clip(scaled + zero_point(out), low, high).astype(np.int8)
+    return result
 
 
 def _lower(view: NodeView) -> Call:

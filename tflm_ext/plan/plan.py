@@ -197,9 +197,8 @@ def _buffers(graph: Graph, calls: list[Call]) -> list[Buffer]:
         for source, target in call.in_place:
             root = graph.storage(node.inputs[source])
             overlays.setdefault(node.outputs[target], []).append(("tensor", root))
-    for i, tensor in graph.tensors.items():
-        if tensor.variable:
-            first[i], last[i] = -1, end
+    for i in (i for i, t in graph.tensors.items() if t.variable):
+        first[i], last[i] = -1, end
     for i in graph.outputs:
         last[graph.storage(i)] = end
     buffers = [

@@ -62,12 +62,10 @@ def run_tflm(
     with tempfile.TemporaryDirectory(prefix="tflm_ext_") as folder:
         request, response = Path(folder, "request.npz"), Path(folder, "response.npz")
         numbers = [len(inputs), output_count, arena_bytes, reset_each, *tensors]
-        np.savez(
-            request,
-            model=np.frombuffer(model, np.uint8),
-            numbers=np.array(numbers, np.int64),
-            **{f"input{i}": array for i, array in enumerate(inputs)},
-        )
+        arrays: dict[str, Any] = {f"input{i}": array for i, array in enumerate(inputs)}
+        arrays["model"] = np.frombuffer(model, np.uint8)
+        arrays["numbers"] = np.array(numbers, np.int64)
+        np.savez(request, **arrays)
         command = (sys.executable, "-P", _CHILD, str(request), str(response))
         done = subprocess.run(command, capture_output=True, text=True, errors="replace")  # noqa: S603
         if done.returncode < 0:

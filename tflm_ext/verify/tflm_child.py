@@ -49,11 +49,9 @@ def main(request: str, response: str) -> None:
     outputs, observed = compute(
         model, inputs, output_count, arena_bytes, bool(reset_each), tensors
     )
-    np.savez(
-        response,
-        **{f"output{i}": array for i, array in enumerate(outputs)},
-        **{f"tensor{i}": array for i, array in observed.items()},
-    )
+    arrays: dict[str, Any] = {f"output{i}": array for i, array in enumerate(outputs)}
+    arrays |= {f"tensor{i}": array for i, array in observed.items()}
+    np.savez(response, **arrays)
 
 
 if __name__ == "__main__":
