@@ -298,3 +298,37 @@ def reciprocal(x: Array) -> tuple[Array, Array]:
     x = np.asarray(x, np.int64)
     zeros = leading_sign_bits(x) + 1
     return one_over_one_plus((x << zeros) - (1 << 31)), 31 - zeros
+
+
+def sigmoid_multiplier(scale: float) -> tuple[int, int]:
+    """The factor from quantised steps to steps of 2**-27, as multiplier * 2**(shift - 31)."""
+    mantissa, shift = math.frexp(scale * 2.0**27)
+    return round_half_away(mantissa * 2.0**31), shift
+
+
+def input_radius(integer_bits: int, shift: int) -> int:
+    """From how many quantised steps on a fixed-point function saturates; shift >= 0."""
+    return (((1 << integer_bits) - 1) << (31 - integer_bits)) >> shift
+
+
+def float32_sqrt(value: float) -> float:
+    """The square root in float32."""
+    return float(np.sqrt(np.float32(value)))
+
+
+def elu_array(x: Array, scale: float, output_scale: float, output_zero_point: int) -> Array:
+    """ELU in float32 and its result quantised, halves away from zero, not saturated.
+
+    The C library's expf, which TFLM calls, is taken to round correctly. It does for all but a few
+    arguments in a thousand, and there the result would have to lie on a rounding edge to differ.
+
+    Args:
+        x: quantised inputs minus their zero point.
+    """
+    real = np.float32(scale) * x.astype(np.float32)
+    exponential = np.exp(np.minimum(real, 0).astype(np.float64)).astype(np.float32)
+    values = np.where(real < 0, exponential - np.float32(1), real)
+    scaled = values * (np.float32(1) / np.float32(output_scale))
+    whole = np.trunc(scaled)
+    rounded = whole + np.where(np.abs(scaled - whole) >= 0.5, np.sign(scaled), 0)
+    return rounded.astype(np.float32) + np.float32(output_zero_point)
