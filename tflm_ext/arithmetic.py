@@ -332,3 +332,19 @@ def elu_array(x: Array, scale: float, output_scale: float, output_zero_point: in
     whole = np.trunc(scaled)
     rounded = whole + np.where(np.abs(scaled - whole) >= 0.5, np.sign(scaled), 0)
     return rounded.astype(np.float32) + np.float32(output_zero_point)
+
+
+def mean_multiplier(multiplier: int, shift: int, count: int) -> tuple[int, int]:
+    """The multiplier of a sum made that of a mean: divided by count, rounded down.
+
+    Args:
+        multiplier: from quantize_multiplier, with its shift.
+        shift: at least -31.
+        count: elements that are added, positive.
+
+    Example:
+        >>> mean_multiplier(1 << 30, 0, 3)
+        (715827882, -1)
+    """
+    bits = min(count.bit_length() - 1, 32, 31 + shift)
+    return (multiplier << bits) // count, shift - bits
