@@ -8,6 +8,7 @@ from tflm_ext.ops import (
     fully_connected,
     max_pool_2d,
     reshape,
+    softmax,
     squeeze,
 )
 from tflm_ext.ops.base import (
@@ -31,6 +32,7 @@ OPERATORS: tuple[Operator, ...] = (
     fully_connected.OPERATOR,
     max_pool_2d.OPERATOR,
     reshape.OPERATOR,
+    softmax.OPERATOR,
     squeeze.OPERATOR,
 )
 

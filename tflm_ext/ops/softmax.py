@@ -1,0 +1,121 @@
+"""SOFTMAX over the last axis.
+
+TFLM computes exp(beta * scale * (x - largest)) in 32-bit fixed point. A row holds at most 256
+differences, so that the exponentials come from a table that the export computes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflm_ext.arithmetic import (
+    exp_on_negative,
+    quantize_multiplier,
+    reciprocal,
+    rounding_divide_by_pot,
+    rounding_doubling_high_mul,
+)
+from tflm_ext.flatbuffer import Table
+from tflm_ext.ir import DType, NodeView
+from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output
+from tflm_ext.ops.common import check_counts, check_int8, check_shape, scale, zero_point
+
+_INTEGER_BITS = 5  # of the fixed-point argument of exp
+_SUM_BITS = 12  # integer bits of the sum of exponentials
+
+
+@dataclass(frozen=True, slots=True)
+class SoftmaxOptions:
+    """Options of SOFTMAX."""
+
+    beta: float
+
+
+def parse(table: Table | None) -> SoftmaxOptions:
+    return SoftmaxOptions(0.0 if table is None else table.float32(0))
+
+
+def check(view: NodeView) -> None:
+    check_counts(view, (1,))
+    inp, out = view.input(0), view.output()
+    check_int8(view, inp, out)
+    check_shape(view, out, inp.shape)
+    view.require(
+        zero_point(out) == -128 and scale(out) == 1 / 256,
+        f"its output has scale {scale(out):g} and zero point {zero_point(out)}",
+        "The output of a softmax needs scale 1/256 and zero point -128.",
+        out,
+    )
+    beta: float = view.options.beta
+    view.require(
+        math.isfinite(beta) and beta * scale(inp) * 2**26 > 1,
+        f"beta {beta:g} times the input's scale {scale(inp):g} is not above 2**-26",
+        "The file is damaged, or the calibration data gave no logits.",
+    )
+    view.require(
+        len(inp.shape) >= 1 and inp.shape[-1] < 4096,
+        f"it has no axis or more than 4095 values in one: {list(inp.shape)}",
+        "Compute the softmax of so many values outside the model.",
+    )
+
+
+def exponentials(view: NodeView) -> Array:
+    """exp of 0, -1, -2, ... input steps, times 2**31, as far as they have an effect."""
+    fraction = 31 - _INTEGER_BITS
+    real = view.options.beta * scale(view.input(0)) * 2**fraction
+    multiplier, shift = quantize_multiplier(min(real, 2**31 - 1.0))
+    # TFLM takes exp of anything smaller as 0, for the argument would not fit.
+    reach = ((2**_INTEGER_BITS - 1) << fraction) >> shift
+    steps = -np.arange(min(reach, 255) + 1, dtype=np.int64)
+    arguments = rounding_doubling_high_mul(steps << shift, multiplier)
+    table = exp_on_negative(arguments, _INTEGER_BITS)
+    return table[table >= 1 << (_SUM_BITS - 1)]  # what is smaller rounds to 0 everywhere
+
+
+def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
+    values = inputs[0]
+    assert values is not None
+    table = np.zeros(256, np.int64)
+    known = exponentials(view)
+    table[: len(known)] = known
+    rows = values.astype(np.int64)
+    exps = table[rows.max(-1, keepdims=True) - rows]
+    inverse, bits = reciprocal(rounding_divide_by_pot(exps, _SUM_BITS).sum(-1, keepdims=True))
+    # Where it is more than 31, for more than 511 equal values, TFLM stops the program.
+    exponent = np.minimum(bits + _SUM_BITS - 31 + 31 - 8, 31)
+    scaled = rounding_divide_by_pot(rounding_doubling_high_mul(inverse, exps), exponent)
+    return (np.minimum(scaled - 128, 127).astype(np.int8),)
+
+
+def _lower(view: NodeView) -> Call:
+    inp = view.input(0)
+    table = exponentials(view)
+    return Call(
+        fields=(
+            ("rows", inp.elements // inp.shape[-1]),
+            ("size", inp.shape[-1]),
+            ("steps", len(table)),
+        ),
+        arguments=(Input(0), Const.of("exponentials", DType.INT32, table), Output()),
+        in_place=((0, 0),),
+    )
+
+
+def _cost(view: NodeView) -> int:
+    inp = view.input(0)
+    return 40 * inp.elements + 200 * (inp.elements // inp.shape[-1])
+
+
+OPERATOR = Operator(
+    name="SOFTMAX",
+    code=25,
+    max_version=2,
+    parse=parse,
+    check=check,
+    reference=reference,
+    kernels=(Kernel("softmax", "softmax.h", _lower, _cost),),
+)
