@@ -16,6 +16,7 @@ import numpy as np
 from tflm_ext.emit.escape import c_comment, c_string
 from tflm_ext.emit.facts import Border, GoldenVector, ModelFacts
 from tflm_ext.emit.files import RenderedFile
+from tflm_ext.project.arduino import arduino_files
 from tflm_ext.project.firmware import firmware_files
 
 NASTY = ('say "hi"', "a */ b", "new\nline", "what??/", "grün 日本", "back\\slash", "%s%n", "</b>")
@@ -67,7 +68,7 @@ def sample_facts(
 
 
 def sample_library(facts: ModelFacts, *, state: bool = True) -> tuple[RenderedFile, ...]:
-    """lib/<Name>/src/ of the sample model."""
+    """The C of the sample model, as the emitter gives it: paths relative to lib/<Name>/src/."""
     name, upper = facts.name, facts.upper
     borders = [(f"INPUT{i}", b) for i, b in enumerate(facts.inputs)]
     borders += [(f"OUTPUT{i}", b) for i, b in enumerate(facts.outputs)]
@@ -176,12 +177,15 @@ const int8_t *{name}_output(const {name}_context_t *ctx, size_t index)
     return {upper}_OK;
 }}
 """
-    folder = f"lib/{facts.library}/src"
     return (
-        RenderedFile.text(f"{folder}/{facts.library}.h", f'#include "{name}_model.h"\n'),
-        RenderedFile.text(f"{folder}/{name}_model.h", header),
-        RenderedFile.text(f"{folder}/{name}_model.c", source),
+        RenderedFile.text(f"{name}_model.h", header),
+        RenderedFile.text(f"{name}_model.c", source),
     )
+
+
+def sample_project(facts: ModelFacts, *, state: bool = True) -> tuple[RenderedFile, ...]:
+    """src/, lib/ and arduino/ of the sample model."""
+    return (*firmware_files(facts), *arduino_files(facts, sample_library(facts, state=state)))
 
 
 def write(files: Iterable[RenderedFile], folder: Path) -> Path:
@@ -201,7 +205,7 @@ def host_program(
     Args:
         edits: texts in the source of the model, and what stands there instead.
     """
-    write((*firmware_files(facts), *sample_library(facts, state=state)), folder)
+    write(sample_project(facts, state=state), folder)
     model = folder / f"lib/{facts.library}/src/{facts.name}_model.c"
     for old, new in (edits or {}).items():
         assert old in model.read_text()

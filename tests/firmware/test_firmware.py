@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.firmware.sample import NASTY, host_program, sample_facts, sample_library, write
+from tests.firmware.sample import NASTY, host_program, sample_facts, sample_project, write
 from tflm_ext.emit.facts import GoldenVector, ModelFacts
 from tflm_ext.project.firmware import GOLDEN_BYTES, firmware_files
 
@@ -79,7 +79,7 @@ def test_compiles_without_a_warning(
     compiler: str, standard: str, flags: str, tmp_path: Path
 ) -> None:
     facts = sample_facts(inputs=((4,), (2, 2)), outputs=((3,), (1,)))
-    write((*firmware_files(facts), *sample_library(facts)), tmp_path)
+    write(sample_project(facts), tmp_path)
     (tmp_path / "src/protocol.c").write_text('#include "protocol.h"\n#include "golden.h"\n')
     source = "main.cpp" if "++" in compiler else "protocol.c"
     command = [compiler, standard, *flags.split(), *WARNINGS, "-Ilib/Digits/src", "-c"]

@@ -1,0 +1,178 @@
+"""lib/<Name>/ of a generated project, a PlatformIO and Arduino library, and its .zip."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from dataclasses import dataclass
+
+from tflm_ext.emit.escape import c_float
+from tflm_ext.emit.facts import ModelFacts
+from tflm_ext.emit.files import RenderedFile
+from tflm_ext.emit.render import render, verbatim
+
+
+@dataclass(frozen=True, slots=True)
+class _BorderRow:
+    what: str
+    shape: str
+    scale: str
+    zero_point: int
+
+
+@dataclass(frozen=True, slots=True)
+class _LibraryView:
+    """Variables of library.h, library.properties and README.md."""
+
+    name: str
+    upper: str
+    library: str
+    sha256: str
+    version: str
+    semantic_version: str
+    weight_bytes: int
+    arena_bytes: int
+    borders: tuple[_BorderRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _SampleTable:
+    border: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _SampleView:
+    name: str
+    tables: tuple[_SampleTable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _ExampleView:
+    """Variables of example.ino; inputs and outputs are their indexes."""
+
+    name: str
+    upper: str
+    library: str
+    inputs: range
+    outputs: range
+    labelled: bool
+
+
+def arduino_files(
+    facts: ModelFacts, library_sources: tuple[RenderedFile, ...]
+) -> tuple[RenderedFile, ...]:
+    """The library around a model's C, and the .zip of it.
+
+    Args:
+        facts: what the library is about, with at least one golden vector.
+        library_sources: the C of the model, paths relative to the library's src/.
+
+    Returns:
+        lib/<Name>/, the sources included, and arduino/<Name>.zip.
+    """
+    folder = f"lib/{facts.library}"
+    example = f"{folder}/examples/{facts.library}"
+    view = _library_view(facts)
+    library = (
+        RenderedFile.text(f"{folder}/library.json", _library_json(view)),
+        RenderedFile.text(
+            f"{folder}/library.properties", render("arduino/library.properties.j2", view)
+        ),
+        RenderedFile.text(f"{folder}/README.md", render("arduino/README.md.j2", view)),
+        RenderedFile(f"{folder}/LICENSE", verbatim("arduino/LICENSE")),
+        RenderedFile.text(f"{folder}/src/{facts.library}.h", render("arduino/library.h.j2", view)),
+        *(RenderedFile(f"{folder}/src/{file.path}", file.content) for file in library_sources),
+        RenderedFile.text(
+            f"{example}/{facts.library}.ino", render("arduino/example.ino.j2", _example_view(facts))
+        ),
+        RenderedFile.text(
+            f"{example}/sample.h", render("arduino/sample.h.j2", _sample_view(facts))
+        ),
+    )
+    return (*library, RenderedFile(f"arduino/{facts.library}.zip", _zip(library)))
+
+
+def _library_view(facts: ModelFacts) -> _LibraryView:
+    return _LibraryView(
+        name=facts.name,
+        upper=facts.upper,
+        library=facts.library,
+        sha256=facts.sha256,
+        version=facts.version,
+        semantic_version=_semantic_version(facts.version),
+        weight_bytes=facts.weight_bytes,
+        arena_bytes=facts.arena_bytes,
+        borders=tuple(
+            _BorderRow(
+                what=f"{kind} {i}",
+                shape=" x ".join(map(str, border.shape)) or "1",
+                scale=c_float(border.scale).removesuffix("f"),
+                zero_point=border.zero_point,
+            )
+            for kind, borders in (("input", facts.inputs), ("output", facts.outputs))
+            for i, border in enumerate(borders)
+        ),
+    )
+
+
+def _sample_view(facts: ModelFacts) -> _SampleView:
+    vector = facts.golden[0]
+    tables = [_SampleTable(f"input{i}", data) for i, data in enumerate(vector.inputs)]
+    tables += [_SampleTable(f"output{i}", data) for i, data in enumerate(vector.outputs)]
+    return _SampleView(name=facts.name, tables=tuple(tables))
+
+
+def _example_view(facts: ModelFacts) -> _ExampleView:
+    return _ExampleView(
+        name=facts.name,
+        upper=facts.upper,
+        library=facts.library,
+        inputs=range(len(facts.inputs)),
+        outputs=range(len(facts.outputs)),
+        labelled=len(facts.labels) == facts.outputs[0].size,
+    )
+
+
+def _library_json(view: _LibraryView) -> str:
+    """PlatformIO's manifest: pure C, for every platform and framework, sources in src/."""
+    manifest = {
+        "name": view.library,
+        "version": view.semantic_version,
+        "description": f"The neural network {view.name} in plain C, "
+        "byte for byte as TensorFlow Lite Micro runs it.",
+        "license": "0BSD",
+        "headers": f"{view.library}.h",
+        "frameworks": "*",
+        "platforms": "*",
+    }
+    return json.dumps(manifest, indent=2) + "\n"
+
+
+def _semantic_version(version: str) -> str:
+    """The three numbers that Arduino wants, of a Python version.
+
+    Example:
+        >>> _semantic_version("0.2.dev3"), _semantic_version("1.4.2rc1")
+        ('0.2.0', '1.4.2')
+    """
+    match = re.match(r"(\d+)(?:\.(\d+))?(?:\.(\d+))?", version)
+    numbers = match.groups(default="0") if match else ("0", "0", "0")
+    return ".".join(numbers)
+
+
+def _zip(library: tuple[RenderedFile, ...]) -> bytes:
+    """The files below one top-level folder, the same bytes on every machine.
+
+    Stored, not deflated: different versions of zlib compress to different bytes.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for file in sorted(library, key=lambda file: file.path):
+            entry = zipfile.ZipInfo(file.path.removeprefix("lib/"))  # dated 1980-01-01
+            entry.create_system = 3  # Unix, also when made elsewhere
+            entry.external_attr = 0o100644 << 16
+            archive.writestr(entry, file.content)
+    return buffer.getvalue()
