@@ -1,0 +1,37 @@
+"""The five models of MLPerf Tiny, where they can be had: bit exact, and within their memory.
+
+They are not part of the repository. TFLM_EXT_MODELS names their folder; otherwise it is
+shared/models beside the repository.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.harness import assert_exact
+
+FOLDER = Path(
+    os.environ.get("TFLM_EXT_MODELS")
+    or Path(__file__).resolve().parents[2] / "shared" / "models"
+)
+
+# The most bytes of activations alive at one operator, nothing in place.
+LIVE_BYTES = {
+    "pretrainedResnet_quant": 49152,
+    "kws_ref_model": 16000,
+    "vww_96_int8": 55296,
+    "ad01_int8": 768,
+    "str_ww_ref_model": 6656,
+}
+
+
+@pytest.mark.parametrize("name", LIVE_BYTES)
+def test_exact_and_within_memory(name: str) -> None:
+    path = FOLDER / f"{name}.tflite"
+    if not path.is_file():
+        pytest.skip(f"{path.name} is not in {FOLDER}; set TFLM_EXT_MODELS to its folder")
+    plan = assert_exact(path.read_bytes(), name=name.lower())
+    assert plan.arena_bytes <= LIVE_BYTES[name]
