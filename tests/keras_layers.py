@@ -1,4 +1,4 @@
-"""One Keras model per row of the table of layers: what it becomes in int8 and whether it is exported.
+"""One Keras model per row of the table of layers: what it becomes, and whether it is exported.
 
 Run as a program it is the converter's child with one request more, "build", so that the models
 are built where TensorFlow already is; the process that reads the rows stays free of it.
@@ -6,7 +6,6 @@ are built where TensorFlow already is; the process that reads the rows stays fre
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from tflm_ext.convert.child import Child, ChildEnded
+from tflm_ext.convert.convert import explain
 from tflm_ext.errors import TflmExtError
 
 CALIBRATION_SAMPLES = 32
@@ -36,7 +36,7 @@ class Row:
         operators: the operators of the .tflite with their number; empty if there is none.
         build: makes the model for one input shape.
         shapes: input shapes without the batch.
-        float_tensors: float32 tensors of the .tflite.
+        float_tensors: float32 tensors that the operators read or write.
         refused: None, or a pattern that the message and hint of the refusal contain.
         library: "keras" or "tf_keras".
     """
@@ -123,9 +123,9 @@ def flatten_dense(shape: Shape) -> Any:
     return sequence(shape, conv2d(), _layers().Flatten(), _layers().Dense(5))
 
 
-@row("Reshape", FC, ((4, 4), (3, 6), (7, 2)))
+@row("Reshape", FC, VECTORS)
 def reshape(shape: Shape) -> Any:
-    return sequence(shape, _layers().Reshape((shape[0] * shape[1],)), _layers().Dense(8))
+    return sequence(shape, _layers().Reshape((1, shape[0])), _layers().Dense(12))
 
 
 @row("Conv2D", "CONV_2D", IMAGES)
@@ -160,9 +160,7 @@ def separable2d(shape: Shape) -> Any:
 
 @row("Conv2D+BN+ReLU", "CONV_2D", IMAGES)
 def conv2d_bn_relu(shape: Shape) -> Any:
-    return sequence(
-        shape, conv2d(use_bias=False), _layers().BatchNormalization(), _layers().ReLU()
-    )
+    return sequence(shape, conv2d(use_bias=False), _layers().BatchNormalization(), _layers().ReLU())
 
 
 @row("Conv2D+BN+ReLU6", "CONV_2D", IMAGES)
@@ -207,9 +205,7 @@ def conv1d_causal_dilated(shape: Shape) -> Any:
 
 @row("Conv1D+BN+ReLU", CONV1D, SEQUENCES)
 def conv1d_bn_relu(shape: Shape) -> Any:
-    return sequence(
-        shape, conv1d(use_bias=False), _layers().BatchNormalization(), _layers().ReLU()
-    )
+    return sequence(shape, conv1d(use_bias=False), _layers().BatchNormalization(), _layers().ReLU())
 
 
 @row("DepthwiseConv1D", "RESHAPEx2 DEPTHWISE_CONV_2D", SEQUENCES)
@@ -323,9 +319,7 @@ row("Dense(gelu)", f"{FC} GELU", VECTORS, refused="hard_silu")(dense("gelu"))
 def dense_gelu_approximate(shape: Shape) -> Any:
     import keras
 
-    return sequence(
-        shape, _layers().Dense(12), lambda y: keras.ops.gelu(y, approximate=True)
-    )
+    return sequence(shape, _layers().Dense(12), lambda y: keras.ops.gelu(y, approximate=True))
 
 
 row("Dense(silu/swish)", f"{FC} LOGISTIC MUL", VECTORS)(dense("silu"))
@@ -506,9 +500,7 @@ def attention(shape: Shape) -> Any:
     return keras.Model(x, _layers().MultiHeadAttention(2, 4)(y, y))
 
 
-@row(
-    "Embedding", "LESS ADD SELECT GATHER MEAN", ((6,), (3,), (11,)), refused="features"
-)
+@row("Embedding", "LESS ADD SELECT GATHER MEAN", ((6,), (3,), (11,)), refused="features")
 def embedding(shape: Shape) -> Any:
     import keras
 
@@ -612,8 +604,9 @@ def build(row: Row, shape: Shape) -> Any:
     rng = np.random.default_rng(7)
     ranges = {"gamma": (0.5, 1.5), "moving_variance": (0.5, 2.0), "variance": (0.5, 2.0)}
     for weight in model.weights:
-        if len(weight.shape) == 1:
-            low, high = ranges.get(weight.name.split("/")[-1].split(":")[0], (-0.5, 0.5))
+        kind = weight.name.split("/")[-1].split(":")[0]
+        if len(weight.shape) == 1 or kind == "bias":
+            low, high = ranges.get(kind, (-0.5, 0.5))
             weight.assign(rng.uniform(low, high, weight.shape))
     return model
 
@@ -653,8 +646,9 @@ def convert_rows(rows: list[Row] = ROWS, shapes: slice = slice(None)) -> Iterato
                     np.savez(calibration, x000=samples(row, shape, model["dtypes"][0]))
                     child.ask("convert", _silent, calibration=str(calibration), out=str(out))
                     yield Converted(row, shape, out.read_bytes(), None)
-                except ChildEnded as error:
-                    print(row.name, shape, error, error.log[-3000:])
+                except ChildEnded as ended:
+                    error = explain("convert", ended, model["layers"], child.command)
+                    yield Converted(row, shape, None, error)
                 except TflmExtError as error:
                     yield Converted(row, shape, None, error)
 
@@ -678,7 +672,7 @@ def main() -> None:
         return converter.open(folder)
 
     with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8") as answers:
-        serve({"build": build_row, "convert": converter.convert}, sys.stdin, answers)
+        serve({**converter.handlers, "build": build_row}, sys.stdin, answers)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -101,10 +102,8 @@ class Child:
         self._process.kill()
         self._process.wait()
         self._answers.close()
-        try:
+        with contextlib.suppress(BrokenPipeError):  # a request that it did not live to read
             self._process.stdin.close()
-        except BrokenPipeError:
-            pass  # A request that the process did not live to read.
         self._process = None
 
     def ask(self, do: str, progress: Progress, **request: Any) -> dict[str, Any]:
@@ -115,12 +114,12 @@ class Child:
             TflmExtError: the child refused, of the very class that it raised.
         """
         self.start()
-        assert self._process is not None and self._process.stdin and self._answers
-        try:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        assert self._answers is not None
+        with contextlib.suppress(BrokenPipeError):  # it ended already; no answer will come
             self._process.stdin.write(json.dumps({"do": do, **request}) + "\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # It ended already; no answer will come.
         for line in self._answers:
             answer = json.loads(line)
             if "progress" in answer:

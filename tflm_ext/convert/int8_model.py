@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,11 +22,11 @@ class Int8Model:
         output_names: what the Keras model calls its outputs, in order.
         warnings: one sentence each, for the user.
         log: what the converter printed.
-        float_outputs: what the float model gives for test_data, one array per output, samples
-            first; None without test data or float model.
+        float_outputs: what the float model gives for the test inputs, one array per output,
+            samples first; None without test inputs or float model.
     """
 
-    bytes: bytes
+    bytes: builtins.bytes
     sha256: str
     input_names: tuple[str, ...] = ()
     output_names: tuple[str, ...] = ()
@@ -36,6 +37,21 @@ class Int8Model:
     )
 
     @classmethod
-    def of(cls, content: bytes, **others: Any) -> Int8Model:
+    def of(cls, content: builtins.bytes, **others: Any) -> Int8Model:
         """A model with its sha256 worked out."""
         return cls(content, hashlib.sha256(content).hexdigest(), **others)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What convert() returns.
+
+    Attributes:
+        int8: the model.
+        calibration: calibration_data per input as a float array (samples, *shape); () without.
+        test: test_inputs in the same form; () without.
+    """
+
+    int8: Int8Model
+    calibration: tuple[np.ndarray[Any, Any], ...] = ()
+    test: tuple[np.ndarray[Any, Any], ...] = ()

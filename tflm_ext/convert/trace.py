@@ -1,17 +1,35 @@
-"""A Keras model to a SavedModel at batch 1. Runs where TensorFlow already is: for a live model in
-the user's process, for a file in the converter's child."""
+"""A Keras model to a SavedModel at batch 1.
+
+Runs where TensorFlow already is: for a live model in the user's process, for a file in the
+converter's child. A SavedModel, because the converter fuses an LSTM of tf_keras only in one.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tflm_ext.errors import UnsupportedModelError
+from tflm_ext.convert.remedies import loop_refusal
+from tflm_ext.errors import ConfigError, UnsupportedModelError
 
 SIGNATURE = "serving_default"
+NAMES = "keras.json"
+
+Inputs = Sequence[tuple[str, tuple[int | None, ...], Any]]
+
+
+def library(model: Any) -> str | None:
+    """Whose model an object is: "keras", "tf_keras", or None for anything else."""
+    for base in type(model).__mro__:
+        package = base.__module__.split(".")[0]
+        if package in {"keras", "tf_keras"} and base.__name__ == "Model":
+            return package
+    return None
 
 
 def trace(model: Any, folder: Path) -> None:
@@ -26,43 +44,20 @@ def trace(model: Any, folder: Path) -> None:
         folder: where the SavedModel goes.
 
     Raises:
-        UnsupportedModelError: the model has no known inputs, or a size of them is not fixed.
+        ConfigError: Keras 3 runs on another backend than TensorFlow.
+        UnsupportedModelError: the model has no known inputs, a size of them is not fixed, or a
+            layer loops.
     """
     import tensorflow as tf
 
-    inputs = _inputs(model)
-    structure = model.input
+    if library(model) == "keras":
+        import keras
 
-    def call(*samples: Any) -> dict[str, Any]:
-        outputs = model(tf.nest.pack_sequence_as(structure, samples), training=False)
-        return {f"y{i:03}": y for i, y in enumerate(tf.nest.flatten(outputs))}
-
-    with _quiet():
-        function = tf.function(call, autograph=False).get_concrete_function(
-            *(
-                tf.TensorSpec(shape, dtype, name=f"x{i:03}")
-                for i, (_, shape, dtype) in enumerate(inputs)
+        if keras.config.backend() != "tensorflow":
+            raise ConfigError(
+                f"Keras runs on {keras.config.backend()}, the converter reads TensorFlow only.",
+                "Save the model with model.save('model.keras') and give that path.",
             )
-        )
-        module = tf.Module()
-        module.variables_of_the_graph = list(function.graph.variables)
-        tf.saved_model.save(module, str(folder), signatures={SIGNATURE: function})
-    names = {
-        "inputs": [name for name, _, _ in inputs],
-        "outputs": _output_names(model),
-        "layers": {layer.name: type(layer).__name__ for layer in layers(model)},
-    }
-    (folder / "keras.json").write_text(json.dumps(names), encoding="utf-8")
-
-
-def layers(model: Any) -> Iterator[Any]:
-    """All layers of a model, those inside other layers and models included."""
-    for layer in model._flatten_layers(include_self=False):
-        yield layer
-
-
-def _inputs(model: Any) -> list[tuple[str, tuple[int, ...], Any]]:
-    """Name, shape at batch 1 and type of every input."""
     try:
         tensors = list(model.inputs or ())
     except (AttributeError, ValueError):
@@ -73,22 +68,92 @@ def _inputs(model: Any) -> list[tuple[str, tuple[int, ...], Any]]:
             " never built.",
             "Give it inputs: x = keras.Input(shape); model = keras.Model(x, model(x)).",
         )
-    found = []
-    for tensor in tensors:
-        name = tensor.name.split(":")[0]
-        shape = tuple(tensor.shape)
-        if any(size is None for size in shape[1:]) or not shape:
-            raise UnsupportedModelError(
-                f"Input {name!r} of model {model.name!r} has a size that is not fixed: {shape}.",
-                "Build the model with a fixed shape, like keras.Input((96, 96, 3)); a"
-                " microcontroller's memory is planned before it runs.",
-            )
-        found.append((name, (1, *(int(size) for size in shape[1:])), tensor.dtype))
-    return found
+    inputs = [(t.name.split(":")[0], tuple(t.shape), t.dtype) for t in tensors]
+    structure = model.input
+
+    def call(samples: Sequence[Any]) -> list[Any]:
+        return list(
+            tf.nest.flatten(model(tf.nest.pack_sequence_as(structure, samples), training=False))
+        )
+
+    layers = {
+        layer.name: type(layer).__name__ for layer in model._flatten_layers(include_self=False)
+    }
+    names = {"outputs": [str(name).split(":")[0] for name in model.output_names], "layers": layers}
+    _save(call, inputs, names, folder)
+    if library(model) == "keras":
+        _restore_layer_names(folder / "saved_model.pb", {*layers, model.name})
+    _refuse_loops(folder / "saved_model.pb", layers)
 
 
-def _output_names(model: Any) -> list[str]:
-    return [str(name).split(":")[0] for name in model.output_names]
+def narrow(source: Path, folder: Path) -> None:
+    """Save what a SavedModel's signature computes for one sample, as trace() does.
+
+    Raises:
+        UnsupportedModelError: no signature, a size that is not fixed, or a loop.
+    """
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(source))
+    signatures = dict(loaded.signatures)
+    if SIGNATURE not in signatures and len(signatures) != 1:
+        raise UnsupportedModelError(
+            f"The SavedModel {source.name} has no signature {SIGNATURE!r}.",
+            "Write it with model.export(folder).",
+        )
+    signature = signatures.get(SIGNATURE) or next(iter(signatures.values()))
+    specs = signature.structured_input_signature[1]
+    keys = sorted(specs, key=_natural)
+    outputs = sorted(signature.structured_outputs, key=_natural)
+    inputs = [(key, tuple(specs[key].shape), specs[key].dtype) for key in keys]
+
+    def call(samples: Sequence[Any]) -> list[Any]:
+        results = signature(**dict(zip(keys, samples, strict=True)))
+        return [results[key] for key in outputs]
+
+    _save(call, inputs, {"outputs": outputs, "layers": {}}, folder, loaded)
+    _refuse_loops(folder / "saved_model.pb", {})
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A key that sorts output_10 after output_9."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
+
+
+def _save(
+    call: Any, inputs: Inputs, names: Mapping[str, Any], folder: Path, owner: Any = None
+) -> None:
+    """Trace a function of a list of samples and write it with its names."""
+    import tensorflow as tf
+
+    specs = [
+        tf.TensorSpec(_fixed(name, shape), dtype, name=f"x{i:03}")
+        for i, (name, shape, dtype) in enumerate(inputs)
+    ]
+
+    def function(*samples: Any) -> dict[str, Any]:
+        return {f"y{i:03}": y for i, y in enumerate(call(samples))}
+
+    with _quiet():
+        concrete = tf.function(function, autograph=False).get_concrete_function(*specs)
+        module = tf.Module()
+        module.owner = owner
+        module.read = list(concrete.graph.variables)
+        tf.saved_model.save(module, str(folder), signatures={SIGNATURE: concrete})
+    names = {**names, "inputs": [name for name, _, _ in inputs]}
+    (folder / NAMES).write_text(json.dumps(names), encoding="utf-8")
+
+
+def _fixed(name: str, shape: tuple[int | None, ...]) -> tuple[int, ...]:
+    """The shape at batch 1."""
+    sizes = [size for size in shape[1:] if size is not None]
+    if not shape or len(sizes) != len(shape) - 1 or shape[0] not in {None, 1}:
+        raise UnsupportedModelError(
+            f"Input {name!r} has the shape {shape}: beside a free batch, every size must be fixed.",
+            "Build the model with a fixed shape, like keras.Input((96, 96, 3)): a"
+            " microcontroller's memory is planned before it runs.",
+        )
+    return (1, *(int(size) for size in sizes))
 
 
 @contextmanager
@@ -103,3 +168,73 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
+
+
+def _restore_layer_names(file: Path, layers: Collection[str]) -> None:
+    """Let the nodes of a graph carry the names of their Keras layers.
+
+    Keras 3 opens the name scope of a layer twice, so that TensorFlow calls the second one
+    "dense_1" for layer "dense", and "dense_1_2" for layer "dense_1". Every message about an
+    operator speaks of its layer, so one number is taken off wherever a layer's name is left.
+    """
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    model = SavedModel.FromString(file.read_bytes())
+    for function in model.meta_graphs[0].graph_def.library.function:
+        new = _unique({n.name: _layer_path(n.name, layers) for n in function.node_def})
+        for node in function.node_def:
+            node.name = new[node.name]
+            node.input[:] = [_renamed(entry, new) for entry in node.input]
+            if "_class" in node.attr:
+                where = node.attr["_class"].list
+                where.s[:] = [
+                    b"loc:@" + new[name].encode() if name in new else entry
+                    for entry in where.s
+                    for name in [entry.decode().removeprefix("loc:@")]
+                ]
+        for mapping in (function.ret, function.control_ret):
+            for key, entry in list(mapping.items()):
+                mapping[key] = _renamed(entry, new)
+    file.write_bytes(model.SerializeToString())
+
+
+def _layer_path(path: str, layers: Collection[str]) -> str:
+    parts = path.split("/")
+    for i, part in enumerate(parts[:-1]):
+        name = re.sub(r"_\d+$", "", part)
+        if name in layers:
+            parts[i] = name
+    return "/".join(parts)
+
+
+def _unique(names: Mapping[str, str]) -> dict[str, str]:
+    """Old to new name; a layer that is called twice gives its second nodes a number."""
+    seen: Counter[str] = Counter(old for old, new in names.items() if old == new)
+    unique = {}
+    for old, new in names.items():
+        candidate = new
+        while old != new and seen[candidate]:
+            seen[new] += 1
+            candidate = f"{new}_{seen[new] - 1}"
+        seen[candidate] += old != new
+        unique[old] = candidate
+    return unique
+
+
+def _renamed(entry: str, new: Mapping[str, str]) -> str:
+    """An input of a node: "name:output:0", "^name", or an argument of the function."""
+    name, colon, rest = entry.removeprefix("^").partition(":")
+    return ("^" if entry.startswith("^") else "") + new.get(name, name) + colon + rest
+
+
+def _refuse_loops(file: Path, layers: Mapping[str, str]) -> None:
+    """Refuse what would crash the converter: a loop outside an LSTM that it can fuse."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    model = SavedModel.FromString(file.read_bytes())
+    for function in model.meta_graphs[0].graph_def.library.function:
+        if function.attr["api_implements"].s.startswith(b"lstm_"):
+            continue
+        for node in function.node_def:
+            if node.op in {"While", "StatelessWhile"}:
+                raise loop_refusal(node.name, layers)

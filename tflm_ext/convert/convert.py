@@ -1,0 +1,253 @@
+"""convert(): a Keras model or a model file to int8 .tflite bytes."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tflm_ext.convert import ranges
+from tflm_ext.convert.child import Child, ChildEnded, Progress
+from tflm_ext.convert.files import kind_of, read_tflite
+from tflm_ext.convert.int8_model import Conversion, Int8Model
+from tflm_ext.convert.remedies import crash_refusal, operator_refusal
+from tflm_ext.convert.samples import MAX_STREAMED, Array, Border, gather
+from tflm_ext.errors import ConfigError, TflmExtError, ToolError, UnsupportedModelError
+from tflm_ext.frontend import read_graph
+
+_LOOKED_AT = 100
+
+
+def convert(
+    model: Any, calibration_data: Any = None, *, progress: Progress, test_inputs: Any = None
+) -> Conversion:
+    """Quantise a model to int8 at batch 1, with int8 inputs and outputs.
+
+    TensorFlow runs in a child process that is gone when this returns or raises, Ctrl-C included;
+    what it prints is kept and never shown on the way. The model itself stays as it is.
+
+    Args:
+        model: keras.Model, tf_keras.Model, or the path of a .keras or .h5 (never loaded if that
+            would run code from the file), a SavedModel folder, or an int8 .tflite, which is taken
+            as it is, without TensorFlow.
+        calibration_data: at least 100 samples that are like real input, as an array (samples
+            first), a list of arrays or a dict by name for several inputs, or a generator or
+            tf.data.Dataset of such, of which the first 1000 samples are used. Labels beside them
+            are left out. Needed unless the model is quantisation-aware or int8 already.
+        progress: called with a short text whenever something else begins.
+        test_inputs: in the same forms; the float model is run on all of them.
+
+    Raises:
+        ConfigError: no such model, or data that is missing, empty, wrongly shaped or not finite.
+        UnsupportedModelError: a model that cannot become int8 at batch 1.
+        UnsupportedOperatorError: TensorFlow Lite has no operator for a layer.
+        ToolError: TensorFlow is missing or crashed.
+    """
+    path = Path(model) if isinstance(model, str | os.PathLike) else None
+    kind = kind_of(path) if path else "traced"
+    given = {"calibration_data": calibration_data, "test_data": test_inputs}
+    given = {what: data for what, data in given.items() if data is not None}
+    if path and kind == "tflite":
+        return _taken(path, given)
+    with (
+        tempfile.TemporaryDirectory(prefix="tflm_ext_") as folder,
+        Child(Path(folder, "log.txt")) as child,
+    ):
+        return _Work(child, Path(folder), progress).run(model, path, kind, given)
+
+
+def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
+    """A model that is int8 already, with the data that came with it."""
+    content = read_tflite(path)
+    if not given:
+        return Conversion(Int8Model.of(content))
+    graph = read_graph(content, path.stem)
+    tensors = [graph.tensors[i] for i in graph.inputs]
+    borders = [Border(_signature_name(t.name), t.shape, "float32") for t in tensors]
+    quantised = [(q.scale, q.zero_point) if (q := t.quantization) else None for t in tensors]
+    data, warnings = _gather(given, borders)
+    warnings += _input_warnings(data, borders, quantised)
+    return _conversion(Int8Model.of(content, warnings=tuple(warnings)), data)
+
+
+def _signature_name(tensor_name: str) -> str:
+    """What the user calls an input whose tensor the converter named."""
+    return tensor_name.partition(":")[0].removeprefix("serving_default_")
+
+
+def _gather(
+    given: Mapping[str, Any], borders: Sequence[Border]
+) -> tuple[dict[str, list[Array]], list[str]]:
+    """All data as one array per input, and what there is to warn about."""
+    data: dict[str, list[Array]] = {}
+    warnings: list[str] = []
+    for what, samples in given.items():
+        data[what], cut = gather(samples, borders, what)
+        if cut:
+            warnings.append(f"Of {what}, the first {MAX_STREAMED} samples were used.")
+    return data, warnings
+
+
+def _input_warnings(
+    data: Mapping[str, list[Array]],
+    borders: Sequence[Border],
+    quantised: Sequence[tuple[float, int] | None],
+) -> list[str]:
+    return [
+        warning
+        for what, columns in data.items()
+        for border, column, q in zip(borders, columns, quantised, strict=True)
+        if q is not None
+        for warning in ranges.unscaled(border.name, what, column, *q)
+    ]
+
+
+def _conversion(int8: Int8Model, data: Mapping[str, list[Array]]) -> Conversion:
+    return Conversion(
+        int8, tuple(data.get("calibration_data", ())), tuple(data.get("test_data", ()))
+    )
+
+
+class _Work:
+    """One conversion in a folder of its own."""
+
+    def __init__(self, child: Child, folder: Path, progress: Progress) -> None:
+        self.child = child
+        self.folder = folder
+        self.progress = progress
+        self.layers: Mapping[str, str] = {}
+
+    def run(self, model: Any, path: Path | None, kind: str, given: Mapping[str, Any]) -> Conversion:
+        self.progress("starting TensorFlow")
+        self.child.start()
+        if path is None:
+            self._trace(model)
+        about = self._ask(
+            "load",
+            path=str((path or self.folder).absolute()),
+            kind=kind,
+            folder=str(self.folder / "model"),
+        )
+        self.layers = about["layers"]
+        borders = [
+            Border(name, tuple(shape), dtype)
+            for name, shape, dtype in zip(
+                about["inputs"], about["shapes"], about["dtypes"], strict=True
+            )
+        ]
+        self.progress("reading the data")
+        data, warnings = _gather(given, borders)
+        calibration = None
+        # Representative data beside trained ranges would end in islands of float32.
+        if not about["quantisation_aware"]:
+            if "calibration_data" not in data:
+                raise ConfigError(
+                    "calibration_data is missing: int8 needs to know the range of every layer.",
+                    "Give at least 100 samples that are like real input, scaled as in training.",
+                )
+            warnings += ranges.few_samples(len(data["calibration_data"][0]))
+            calibration = self._write(data["calibration_data"])
+        out = self.folder / "model.tflite"
+        quantised = self._ask("convert", calibration=calibration, out=str(out))
+        warnings += _input_warnings(data, borders, quantised["inputs"])
+        outputs: list[Array] = []
+        if data:
+            outputs = self._float_outputs(data)
+            for name, values, q in zip(
+                about["outputs"], outputs, quantised["outputs"], strict=True
+            ):
+                if q is not None:
+                    warnings += ranges.saturates(name, values, *q)
+        int8 = Int8Model.of(
+            out.read_bytes(),
+            input_names=tuple(about["inputs"]),
+            output_names=tuple(about["outputs"]),
+            warnings=tuple(warnings),
+            log=self.child.output(),
+            float_outputs=tuple(outputs) if "test_data" in data else None,
+        )
+        return _conversion(int8, data)
+
+    def _trace(self, model: Any) -> None:
+        from tflm_ext.convert.trace import library, trace
+
+        if library(model) is None:
+            raise ConfigError(
+                f"A {type(model).__name__} is no model.",
+                "Give a keras.Model, a tf_keras.Model, or the path of a model file.",
+            )
+        self.progress("saving the model")
+        trace(model, self.folder / "model")
+
+    def _write(self, columns: Sequence[Array]) -> str:
+        file = self.folder / "samples.npz"
+        np.savez(
+            file, allow_pickle=False, **{f"x{i:03}": column for i, column in enumerate(columns)}
+        )
+        return str(file)
+
+    def _float_outputs(self, data: Mapping[str, list[Array]]) -> list[Array]:
+        """The float model's outputs for all test data, else for some calibration samples."""
+        columns = data.get("test_data") or [c[:_LOOKED_AT] for c in data["calibration_data"]]
+        out = self.folder / "outputs.npz"
+        self._ask("predict", data=self._write(columns), out=str(out))
+        with np.load(out, allow_pickle=False) as file:
+            return [file[key] for key in sorted(file.files)]
+
+    def _ask(self, do: str, **request: Any) -> dict[str, Any]:
+        try:
+            return self.child.ask(do, self.progress, **request)
+        except ChildEnded as ended:
+            raise explain(do, ended, self.layers, self.child.command) from ended
+
+
+def explain(
+    do: str, ended: ChildEnded, layers: Mapping[str, str], command: Sequence[str]
+) -> TflmExtError:
+    """What the end of a child means for the user.
+
+    Args:
+        do: the request that it did not answer.
+        ended: how it ended, and its log.
+        layers: class of every Keras layer, by name; empty if they are not known.
+        command: that started it.
+    """
+    missing = re.search(r"No module named '(tensorflow|keras|tf_keras|h5py)'", ended.log)
+    if missing:
+        return ToolError(
+            f"{missing[1]} is not installed.",
+            f"Install it: {command[0]} -m pip install {missing[1]}",
+            command=tuple(command),
+            output=ended.log,
+        )
+    refused = re.search(r"(?:TF Select|Custom) ops: (.*)", ended.log)
+    if do == "convert" and refused:
+        operators = [name.strip() for name in refused[1].split(",")]
+        paths = [
+            path
+            for name in operators
+            for path in re.findall(rf'"{re.escape(name)}:", "([^"@]+)@', ended.log)
+        ]
+        return operator_refusal(operators, paths, layers)
+    crash = crash_refusal(layers) if do == "convert" and ended.code < 0 else None
+    if crash:
+        return crash
+    said = next((line for line in reversed(ended.log.splitlines()) if line.strip()), "nothing")
+    if do == "load" and ended.code > 0:
+        return UnsupportedModelError(
+            f"The model cannot be loaded: {said.strip()}",
+            "If it has classes of your own, load it yourself and give the live model.",
+        )
+    how = f"signal {-ended.code}" if ended.code < 0 else f"exit status {ended.code}"
+    return ToolError(
+        f"TensorFlow failed in the step {do!r} ({how}).",
+        "Its last words are above; leave layers out of the model until the conversion passes to"
+        " find the one that breaks it.",
+        command=tuple(command),
+        output=ended.log,
+    )

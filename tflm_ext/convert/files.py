@@ -1,0 +1,162 @@
+"""Model files as they lie on the disk: what kind they are, and what they would do when loaded."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tflm_ext.errors import ConfigError, UnsupportedModelError
+from tflm_ext.flatbuffer import MalformedError, Reader
+
+_FORMATS = "a .keras, .h5 or int8 .tflite file, or a SavedModel folder"
+_MAX_CONFIG = 1 << 28
+_FLOAT32 = 0
+_QUANTIZE, _DEQUANTIZE = 114, 6
+# SPLIT, SPLIT_V, UNPACK, PACK, RESHAPE, STRIDED_SLICE, CONCATENATION, TRANSPOSE
+_MOVERS = frozenset({49, 102, 88, 83, 22, 45, 2, 39})
+
+
+def kind_of(path: Path) -> str:
+    """Tell "keras", "h5", "tflite" and "saved_model" apart, by the content rather than the name.
+
+    Raises:
+        ConfigError: there is no such file or folder, or it holds no model.
+    """
+    if path.is_dir():
+        if (path / "saved_model.pb").is_file():
+            return "saved_model"
+        raise ConfigError(f"The folder {path} holds no saved_model.pb.", f"Give {_FORMATS}.")
+    if not path.is_file():
+        raise ConfigError(f"There is no model at {path}.", f"Give {_FORMATS}.")
+    with path.open("rb") as file:
+        head = file.read(8)
+    if head[4:] == b"TFL3":
+        return "tflite"
+    if head.startswith(b"PK"):
+        return "keras"
+    if head == b"\x89HDF\r\n\x1a\n":
+        return "h5"
+    if path.suffix == ".tflite":
+        return "tflite"  # The reader of .tflite files says best what is wrong with this one.
+    raise ConfigError(f"{path} is no model file that can be read.", f"Give {_FORMATS}.")
+
+
+def read_config(path: Path, kind: str) -> tuple[str, Any]:
+    """Library and configuration of a .keras or .h5, read without a loader.
+
+    Returns:
+        "keras" or "tf_keras" from the version that wrote the file, and the parsed JSON.
+
+    Raises:
+        UnsupportedModelError: the file is damaged or holds weights only.
+    """
+    try:
+        text, version = _keras_config(path) if kind == "keras" else _h5_config(path)
+        config = json.loads(text)
+    except (KeyError, OSError, RecursionError, ValueError, zipfile.BadZipFile) as error:
+        raise UnsupportedModelError(
+            f"{path.name} has no readable model configuration: {type(error).__name__}: {error}.",
+            "Save the whole model with model.save('model.keras'), not its weights only.",
+        ) from error
+    return ("keras" if version.startswith("3") else "tf_keras"), config
+
+
+def _keras_config(path: Path) -> tuple[str, str]:
+    with zipfile.ZipFile(path) as archive:
+        if archive.getinfo("config.json").file_size > _MAX_CONFIG:
+            raise ValueError("config.json is too large")
+        metadata = json.loads(archive.read("metadata.json"))
+        return archive.read("config.json").decode(), str(metadata["keras_version"])
+
+
+def _h5_config(path: Path) -> tuple[str, str]:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        config, version = file.attrs["model_config"], file.attrs.get("keras_version", "2")
+    return _text(config), _text(version)
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def refuse_code(config: Any, name: str) -> None:
+    """Refuse a configuration that makes a loader run code from the file.
+
+    Nested models, wrapped layers and functions are all dicts somewhere in the configuration, so
+    every dict is looked at, wherever it stands.
+
+    Raises:
+        UnsupportedModelError: a Lambda layer, a pickled function, or a layer that loads a foreign
+            SavedModel.
+    """
+    left = [config]
+    while left:
+        value = left.pop()
+        if isinstance(value, Mapping):
+            kind = str(value.get("class_name", "")).split(">")[-1]
+            if kind in {"Lambda", "__lambda__", "TFSMLayer"}:
+                inner = value.get("config")
+                layer = inner.get("name") if isinstance(inner, Mapping) else None
+                raise UnsupportedModelError(
+                    f"{name} has a {kind} layer {layer!r}: to load it is to run code from it.",
+                    "Load the model yourself if you trust it and give export() the live model, or"
+                    " replace the layer by one of Keras.",
+                )
+            left.extend(value.values())
+        elif isinstance(value, list):
+            left.extend(value)
+
+
+def float_operators(data: bytes) -> tuple[set[int], bool]:
+    """Numbers of the operators of a .tflite that compute in float32, and whether all of them do.
+
+    QUANTIZE and DEQUANTIZE, which only stand at the border, are left out.
+
+    Raises:
+        MalformedError: no valid .tflite.
+    """
+    model = Reader(data).root()
+    codes = [max(table.int8(0), table.int32(3)) for table in model.tables(1)]
+    floats: set[int] = set()
+    others: set[int] = set()
+    for subgraph in model.tables(2):
+        types = [table.int8(1) for table in subgraph.tables(0)]
+        for operator in subgraph.tables(3):
+            outputs = operator.int32s(2) or ()
+            if operator.uint32(0) >= len(codes) or any(o >= len(types) for o in outputs):
+                raise MalformedError("an operator refers to what is not there")
+            code = codes[operator.uint32(0)]
+            if code not in {_QUANTIZE, _DEQUANTIZE}:
+                computes = any(types[o] == _FLOAT32 for o in outputs)
+                (floats if computes else others).add(code)
+    return floats, bool(floats) and not others
+
+
+def moves_floats(data: bytes) -> bool:
+    """Whether an operator that only moves data was left in float32 by the converter."""
+    return bool(float_operators(data)[0] & _MOVERS)
+
+
+def read_tflite(path: Path) -> bytes:
+    """The bytes of an int8 .tflite; whether all in it is supported is for the reader to say.
+
+    Raises:
+        UnsupportedModelError: it is a float model.
+    """
+    data = path.read_bytes()
+    try:
+        _, is_float = float_operators(data)
+    except MalformedError:
+        return data  # The reader says what is wrong with it.
+    if is_float:
+        raise UnsupportedModelError(
+            f"{path.name} computes in float32; only int8 models can be exported.",
+            "Give the Keras model it came from with calibration_data, or convert it yourself with"
+            " a representative dataset, TFLITE_BUILTINS_INT8 and int8 inputs and outputs.",
+        )
+    return data

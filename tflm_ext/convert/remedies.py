@@ -1,0 +1,97 @@
+"""What to do about a layer or an operator that cannot be exported. Free of TensorFlow.
+
+The remedies of TensorFlow Lite's operators are in tflm_ext.ops.names, because the reader of
+.tflite files needs them too; here are those of Keras layers and of TensorFlow's operators, which
+only the converter sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from tflm_ext.errors import UnsupportedModelError, UnsupportedOperatorError
+
+UNROLL = "Build the layer with unroll=True, or use an LSTM of tf_keras, which is fused."
+RECURRENT = frozenset(
+    {
+        "Bidirectional",
+        "ConvLSTM1D",
+        "ConvLSTM2D",
+        "ConvLSTM3D",
+        "GRU",
+        "LSTM",
+        "RNN",
+        "SimpleRNN",
+    }
+)
+
+# Of TensorFlow's operators, by the part of their name that tells what the user wrote.
+_OPERATORS = {
+    "ArgMax": "Leave argmax out of the model and take it from the outputs in your C code.",
+    "BitwiseAnd": "Leave argmax and bit operations out of the model; take the largest of the"
+    " outputs in your C code.",
+    "Conv3D": "Use Conv2D with the third dimension in the channels.",
+    "FFT": "Compute spectra before the model.",
+    "Lookup": "Turn words into numbers before the model.",
+    "Random": "Use the random layer in training only: random numbers are not reproducible.",
+    "String": "Turn text into numbers before the model.",
+    "Unique": "Turn words into numbers before the model.",
+}
+_ANY = "Replace the layer by one of those in docs/reference/operators.md."
+
+
+def layer_of(path: str, layers: Mapping[str, str]) -> str | None:
+    """The innermost Keras layer that a node's path leads through.
+
+    Args:
+        path: "model/layer/Op" as TensorFlow names nodes.
+        layers: class of every layer, by name; empty if they are not known.
+    """
+    parts = [p for p in path.split("/")[:-1] if not p.startswith("StatefulPartitionedCall")]
+    known = [p for p in parts if p in layers] if layers else parts
+    return known[-1] if known else None
+
+
+def described(name: str, layers: Mapping[str, str]) -> str:
+    """How messages call a layer: "'lstm' (LSTM)"."""
+    return f"{name!r} ({layers[name]})" if name in layers else repr(name)
+
+
+def loop_refusal(path: str, layers: Mapping[str, str]) -> UnsupportedModelError:
+    """The error about a loop at a node's path."""
+    layer = layer_of(path, layers)
+    where = f"Keras layer {described(layer, layers)}" if layer else "The model"
+    return UnsupportedModelError(
+        f"{where} runs its steps in a loop, which the converter cannot turn into int8.", UNROLL
+    )
+
+
+def crash_refusal(layers: Mapping[str, str]) -> UnsupportedModelError | None:
+    """The error about a converter that crashed, if a layer is known to crash it."""
+    recurrent = [described(name, layers) for name, kind in layers.items() if kind in RECURRENT]
+    if not recurrent:
+        return None
+    return UnsupportedModelError(
+        f"The converter crashed on a model with Keras layer {', '.join(recurrent)}.", UNROLL
+    )
+
+
+def operator_refusal(
+    operators: Iterable[str], paths: Iterable[str], layers: Mapping[str, str]
+) -> UnsupportedOperatorError:
+    """The error about TensorFlow operators for which TensorFlow Lite has no counterpart.
+
+    Args:
+        operators: names of TensorFlow, like "BitwiseAnd".
+        paths: of the nodes, where known.
+        layers: class of every layer, by name.
+    """
+    operators = list(operators)
+    found = sorted({layer for path in paths if (layer := layer_of(path, layers))})
+    where = " (Keras layer " + ", ".join(described(f, layers) for f in found) + ")" if found else ""
+    hint = next(
+        (remedy for part, remedy in _OPERATORS.items() for name in operators if part in name), _ANY
+    )
+    return UnsupportedOperatorError(
+        f"TensorFlow Lite has no operator for {', '.join(operators)}{where}.", hint
+    )

@@ -1,0 +1,201 @@
+"""Calibration and test data, in all the forms that Keras users have them in. Free of TensorFlow."""
+
+from __future__ import annotations
+
+import itertools
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tflm_ext.errors import ConfigError, StorageError
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+MAX_STREAMED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Border:
+    """One input of the float model.
+
+    Attributes:
+        name: what the user's model calls it.
+        shape: batch 1 included.
+        dtype: NumPy's name of its type.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def sample(self) -> tuple[int, ...]:
+        """The shape of one sample, without the batch."""
+        return self.shape[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """The arrays of a data file.
+
+    Attributes:
+        x: one array, or a dict of them by input name; samples first.
+        y: labels, None without.
+    """
+
+    x: Array | dict[str, Array]
+    y: Array | None = None
+
+
+def load_npz(path: str | Path) -> Samples:
+    """Read calibration or test data from a .npz.
+
+    Args:
+        path: file with the key x or one key per input of the model, and y for labels. Nothing in
+            it is unpickled.
+
+    Returns:
+        Its arrays, x and y.
+
+    Raises:
+        ConfigError: no such file, no .npz, objects in it, or no samples.
+        StorageError: the file cannot be read.
+    """
+    path = Path(path)
+    how = "Write it with numpy.savez(path, x=samples, y=labels); x is an array, samples first."
+    try:
+        file = np.load(path, allow_pickle=False)
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise ConfigError(f"{path} is a single array, not a .npz.", how)
+        with file:
+            arrays = {key: file[key] for key in file.files}
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise ConfigError(f"There is no data file {path}.", how) from error
+    except (EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise ConfigError(f"{path} is no .npz that can be read: {error}.", how) from error
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be read: {error.strerror or error}.", "Check the file's permissions."
+        ) from error
+    labels = arrays.pop("y", None)
+    if not arrays:
+        raise ConfigError(f"{path} has no key x and no input's name.", how)
+    return Samples(arrays["x"] if list(arrays) == ["x"] else arrays, labels)
+
+
+def gather(data: Any, inputs: Sequence[Border], what: str) -> tuple[list[Array], bool]:
+    """The samples of every input, samples first, in the type of the input.
+
+    Args:
+        data: array; list of arrays (several inputs); dict by input name; (x, y) with labels, which
+            are left out; or an iterable of such, batched or not: generator, tf.data.Dataset.
+        inputs: what the model takes.
+        what: how messages call the data, like "calibration_data".
+
+    Returns:
+        One array per input, and whether an iterable was cut off after 1000 samples.
+
+    Raises:
+        ConfigError: empty, wrongly shaped, of another type, or not finite.
+    """
+    parts = _parts(data, inputs)
+    cut = False
+    if parts is not None:
+        columns = [_batch(p, b, what) for p, b in zip(parts, inputs, strict=True)]
+    elif isinstance(data, Iterable) and not isinstance(data, str | bytes | Mapping):
+        rows, cut = _streamed(iter(data), inputs, what)
+        columns = [np.concatenate(column) for column in zip(*rows, strict=True)]
+    else:
+        raise _unfit(what, f"is a {type(data).__name__}", inputs)
+    counts = {len(column) for column in columns}
+    if len(counts) > 1:
+        raise _unfit(what, f"has {sorted(counts)} samples for the inputs, not as many each", inputs)
+    if counts <= {0}:
+        raise ConfigError(f"{what} has no samples.", "Give at least 100 that are like real input.")
+    return columns, cut
+
+
+def _parts(data: Any, inputs: Sequence[Border]) -> list[Any] | None:
+    """One value per input, None for what must be iterated over."""
+    if isinstance(data, tuple) and not _is_inputs(data, inputs):
+        data = data[0] if data else data  # (x, y) or (x, y, weights), as Keras has it
+    if isinstance(data, Mapping) and set(data) >= {border.name for border in inputs}:
+        return [data[border.name] for border in inputs]
+    if isinstance(data, list | tuple):
+        return list(data) if _is_inputs(data, inputs) else None
+    if len(inputs) == 1 and hasattr(data, "__array__"):
+        return [data]
+    return None
+
+
+def _is_inputs(data: Sequence[Any], inputs: Sequence[Border]) -> bool:
+    """Whether a list has one array per input, rather than one entry per sample."""
+    return len(data) == len(inputs) and all(hasattr(part, "__array__") for part in data)
+
+
+def _streamed(
+    items: Iterator[Any], inputs: Sequence[Border], what: str
+) -> tuple[list[list[Array]], bool]:
+    rows: list[list[Array]] = []
+    count = 0
+    for item in items:
+        parts = _parts(item, inputs)
+        if parts is None:
+            raise _unfit(what, f"yields a {type(item).__name__}", inputs)
+        row = [_batch(p, b, what) for p, b in zip(parts, inputs, strict=True)]
+        rows.append(row)
+        count += len(row[0])
+        if count >= MAX_STREAMED:
+            return rows, next(items, None) is not None
+    if not rows:
+        raise ConfigError(f"{what} has no samples.", "Give at least 100 that are like real input.")
+    return rows, False
+
+
+def _batch(value: Any, border: Border, what: str) -> Array:
+    """Samples of one input: a batch as it is, a single sample as a batch of one."""
+    array = np.asarray(value)
+    where = f"{what} for input {border.name!r}"
+    if array.shape == border.sample and border.sample:
+        array = array[np.newaxis]
+    if array.shape[1:] != border.sample or not array.ndim:
+        raise ConfigError(
+            f"{where} has the shape {array.shape}, a sample is {border.sample}.",
+            f"Give an array of shape {_shape_text(border)}.",
+        )
+    if array.dtype.kind not in "fiub":
+        raise ConfigError(
+            f"{where} is of type {array.dtype}.",
+            f"Give numbers as the model takes them: {border.dtype}.",
+        )
+    if not np.isfinite(array).all():
+        raise ConfigError(
+            f"{where} has values that are not finite (NaN or infinite).",
+            "Remove or replace them: one such value ruins the range of every layer.",
+        )
+    cast = array.astype(border.dtype)
+    if np.dtype(border.dtype).kind in "iu" and not np.array_equal(cast, array):
+        raise ConfigError(
+            f"{where} has values that {border.dtype} cannot hold.",
+            f"Give whole numbers in the range of {border.dtype}.",
+        )
+    if not np.isfinite(cast).all():
+        raise ConfigError(f"{where} has values beyond {border.dtype}.", "Scale the data.")
+    return cast
+
+
+def _unfit(what: str, problem: str, inputs: Sequence[Border]) -> ConfigError:
+    if len(inputs) == 1:
+        hint = f"Give an array of shape {_shape_text(inputs[0])}, or a generator of such."
+    else:
+        shapes = ", ".join(f"{b.name!r}: {_shape_text(b)}" for b in inputs)
+        hint = f"Give one array per input, as a list or a dict {{{shapes}}}."
+    return ConfigError(f"{what} {problem}.", hint)
+
+
+def _shape_text(border: Border) -> str:
+    return "(" + ", ".join(itertools.chain(["samples"], map(str, border.sample))) + ")"
