@@ -5,6 +5,7 @@
 #   make check            its fast part, about two minutes
 #   make system-packages  what the tests need from Debian or Ubuntu
 #   make examples         write platformio_projects/ anew from the committed models
+#   make kernel-sizes     measure the code of every kernel for the Cortex-M4
 #   make bench-host       times of the command line on this machine
 #   make fuzz SECONDS=600 feed broken models to the reader
 #   make docs             write the generated pages of docs/ anew
@@ -35,7 +36,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help demo test check lint format-check ruff types contracts unit system-packages \
-	test-packages examples bench-host fuzz docs format dist venv clean distclean
+	test-packages examples kernel-sizes bench-host fuzz docs format dist venv clean distclean
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -121,6 +122,9 @@ test-packages:
 
 examples: $(READY)
 	$(PYTHON) examples/regenerate.py
+
+kernel-sizes: $(READY)
+	$(PYTHON) benchmarks/kernel_sizes.py
 
 bench-host: $(READY)
 	@$(PYTHON) benchmarks/host.py

@@ -1,0 +1,61 @@
+"""What holds for every module: its examples run, and few import TensorFlow."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in (ROOT / "tflm_ext").rglob("*.py")
+    if path.name != "__main__.py"
+)
+# These run in a child process of export(), and import TensorFlow or Keras at their head.
+HEAVY = [m for m in MODULES if m.startswith(("tflm_ext.compress", "tflm_ext.convert"))]
+LIGHT = [m for m in MODULES if m not in HEAVY]
+FRAMEWORKS = ("tensorflow", "keras", "tf_keras")
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_examples_in_docstrings(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+@pytest.mark.slow
+def test_examples_in_docstrings_of_modules_with_tensorflow(tmp_path: Path) -> None:
+    code = (
+        "import doctest, importlib, sys; sys.path.insert(0, sys.argv[1])\n"
+        "sys.exit(sum(doctest.testmod(importlib.import_module(m)).failed for m in sys.argv[2:]))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT), *HEAVY],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_no_other_module_imports_a_framework(tmp_path: Path) -> None:
+    code = (
+        "import importlib, sys; sys.path.insert(0, sys.argv[1])\n"
+        "for name in sys.argv[2:]:\n"
+        "    importlib.import_module(name)\n"
+        f"    print(*(name + ': ' + f for f in {FRAMEWORKS} if f in sys.modules), end='')\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT), *LIGHT],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (result.stdout, result.returncode) == ("", 0), result.stderr
