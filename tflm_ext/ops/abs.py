@@ -1,0 +1,27 @@
+"""ABS: the absolute value."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflm_ext.arithmetic import float32_quotient
+from tflm_ext.ir import NodeView
+from tflm_ext.ops import lookup
+from tflm_ext.ops.base import Array
+from tflm_ext.ops.common import check_requantization, scale
+
+
+def _ratio(view: NodeView) -> float:
+    return float32_quotient(scale(view.input()), scale(view.output()))
+
+
+def check(view: NodeView) -> None:
+    lookup.check_unary(view)
+    check_requantization(view, 255, _ratio(view))
+
+
+def table(view: NodeView) -> Array:
+    return lookup.rescaled(view, np.abs(lookup.centred(view)), _ratio(view))
+
+
+OPERATOR = lookup.operator("ABS", 101, 5, table, check=check)

@@ -1,0 +1,24 @@
+"""ELU: exp(x) - 1 for negative numbers. TFLM tabulates it in float32 when it starts."""
+
+from __future__ import annotations
+
+from tflm_ext.arithmetic import elu_array
+from tflm_ext.ir import NodeView
+from tflm_ext.ops import lookup
+from tflm_ext.ops.base import Array
+from tflm_ext.ops.common import check_requantization, scale, zero_point
+
+
+def check(view: NodeView) -> None:
+    lookup.check_unary(view)
+    check_requantization(view, 255, scale(view.input()) / scale(view.output()))
+    check_requantization(view, 1, 1.0 / scale(view.output()))
+
+
+def table(view: NodeView) -> Array:
+    out = view.output()
+    centred = lookup.centred(view)
+    return lookup.saturate(elu_array(centred, scale(view.input()), scale(out), zero_point(out)))
+
+
+OPERATOR = lookup.operator("ELU", 111, 1, table, check=check)

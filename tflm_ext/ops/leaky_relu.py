@@ -1,0 +1,61 @@
+"""LEAKY_RELU: negative numbers are multiplied by a constant."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflm_ext.arithmetic import (
+    float32_product,
+    float32_quotient,
+    multiply_by_quantized_multiplier,
+    quantize_multiplier,
+)
+from tflm_ext.flatbuffer import Table
+from tflm_ext.ir import NodeView
+from tflm_ext.ops import lookup
+from tflm_ext.ops.base import Array
+from tflm_ext.ops.common import check_requantization, scale, zero_point
+
+
+@dataclass(frozen=True, slots=True)
+class LeakyReluOptions:
+    """Options of LEAKY_RELU."""
+
+    alpha: float
+
+
+def parse(table: Table | None) -> LeakyReluOptions:
+    return LeakyReluOptions(0.0 if table is None else table.float32(0))
+
+
+def _ratios(view: NodeView) -> tuple[float, float]:
+    """Of the scales, for numbers from 0 on and, with the sign of alpha, for those below."""
+    inp, out = scale(view.input()), scale(view.output())
+    slope = float32_product(inp, view.options.alpha)
+    return float32_quotient(inp, out), float32_quotient(slope, out)
+
+
+def check(view: NodeView) -> None:
+    lookup.check_unary(view)
+    view.require(
+        math.isfinite(view.options.alpha),
+        f"its alpha is {view.options.alpha}",
+        "The file is damaged or was written by an unknown converter.",
+    )
+    for ratio in _ratios(view):
+        check_requantization(view, 255, abs(ratio))
+
+
+def table(view: NodeView) -> Array:
+    above, below = _ratios(view)
+    centred = lookup.centred(view)
+    negative = multiply_by_quantized_multiplier(centred, *quantize_multiplier(abs(below)))
+    positive = multiply_by_quantized_multiplier(centred, *quantize_multiplier(above))
+    results = np.where(centred >= 0, positive, -negative if below < 0 else negative)
+    return lookup.saturate(results + zero_point(view.output()))
+
+
+OPERATOR = lookup.operator("LEAKY_RELU", 98, 2, table, check=check, parse=parse)

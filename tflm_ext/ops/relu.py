@@ -1,0 +1,28 @@
+"""RELU, standing alone: negative numbers become 0, and the rest is requantised."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflm_ext.arithmetic import float32_quotient
+from tflm_ext.ir import NodeView
+from tflm_ext.ops import lookup
+from tflm_ext.ops.base import Array
+from tflm_ext.ops.common import check_requantization, scale, zero_point
+
+
+def _ratio(view: NodeView) -> float:
+    return float32_quotient(scale(view.input()), scale(view.output()))
+
+
+def check(view: NodeView) -> None:
+    lookup.check_unary(view)
+    check_requantization(view, 255, _ratio(view))
+
+
+def table(view: NodeView) -> Array:
+    results = lookup.rescaled(view, lookup.centred(view), _ratio(view))
+    return np.maximum(results, np.int8(zero_point(view.output())))
+
+
+OPERATOR = lookup.operator("RELU", 19, 3, table, check=check)

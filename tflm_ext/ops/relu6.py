@@ -1,0 +1,33 @@
+"""RELU6, standing alone: limits numbers to 0 to 6.
+
+TFLM takes the input's quantisation for the output's, whatever the file says of the output.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflm_ext.arithmetic import INT8_MAX, quantize
+from tflm_ext.ir import NodeView
+from tflm_ext.ops import lookup
+from tflm_ext.ops.base import Array
+from tflm_ext.ops.common import scale, zero_point
+
+
+def check(view: NodeView) -> None:
+    lookup.check_unary(view)
+    view.require(
+        scale(view.input()) > 6.0 / 2**30,
+        f"the scale {scale(view.input()):.3g} is out of range",
+        "Calibrate the model with real data.",
+        view.input(),
+    )
+
+
+def table(view: NodeView) -> Array:
+    zero = zero_point(view.input())
+    six = min(quantize(6.0, scale(view.input()), zero), INT8_MAX)
+    return np.clip(lookup.INPUTS, zero, six).astype(np.int8)
+
+
+OPERATOR = lookup.operator("RELU6", 21, 3, table, check=check)

@@ -1,0 +1,57 @@
+"""RSQRT: 1 / sqrt(x)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflm_ext.arithmetic import (
+    INT8_MAX,
+    float32_product,
+    float32_sqrt,
+    inverse_sqrt,
+    multiply_by_quantized_multiplier,
+    quantize_multiplier,
+)
+from tflm_ext.ir import NodeView
+from tflm_ext.ops import lookup
+from tflm_ext.ops.base import Array
+from tflm_ext.ops.common import scale, zero_point
+
+_FRACTION = 20
+
+
+def _ratio(view: NodeView) -> float:
+    root = float32_sqrt(scale(view.input()))
+    return 1.0 / max(float32_product(root, scale(view.output())), 1e-45)
+
+
+def check(view: NodeView) -> None:
+    lookup.check_unary(view)
+    view.require(
+        zero_point(view.input()) == -128,
+        f"its input's zero point is {zero_point(view.input())}, so that the input can be negative",
+        "TensorFlow Lite Micro fails there at run time; take the root of numbers from 0 on only.",
+        view.input(),
+    )
+    shift = quantize_multiplier(_ratio(view))[1]
+    view.require(
+        _FRACTION - 31 <= shift <= 29,
+        f"the scales {scale(view.input()):.3g} and {scale(view.output()):.3g} do not fit together",
+        "Calibrate the model with real data.",
+    )
+
+
+def table(view: NodeView) -> Array:
+    multiplier, shift = quantize_multiplier(_ratio(view))
+    roots = [inverse_sqrt(x) for x in range(1, 256)]
+    fixed = multiply_by_quantized_multiplier(
+        np.ones(255, np.int64),
+        np.array([m for m, _ in roots]),
+        np.array([s for _, s in roots]) + _FRACTION,
+    )
+    scaled = multiply_by_quantized_multiplier(fixed, multiplier, shift - _FRACTION)
+    results = lookup.saturate(scaled + zero_point(view.output()))
+    return np.concatenate([np.array([INT8_MAX], np.int8), results])
+
+
+OPERATOR = lookup.operator("RSQRT", 76, 3, table, check=check)
