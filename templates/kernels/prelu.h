@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * PRELU: negative numbers are multiplied by input 2.
+ *
+ * Output may be the memory of an input of its size.
+ */
+#ifndef TFLM_EXT_PRELU_H
+#define TFLM_EXT_PRELU_H
+
+#include <stdint.h>
+
+#include "arithmetic.h"
+#include "broadcast.h"
+
+typedef struct {
+    tflm_ext_broadcast_t shape;
+    int32_t input1_zero_point;
+    int32_t input2_zero_point;
+    int32_t output_zero_point;
+    int32_t output_min;
+    int32_t output_max;
+    int32_t positive_multiplier;
+    int32_t positive_shift;
+    int32_t negative_multiplier;
+    int32_t negative_shift;
+} tflm_ext_prelu_t;
+
+/* One number and its slope. */
+static inline int8_t tflm_ext_prelu_element(const tflm_ext_prelu_t *op, int8_t a, int8_t b)
+{
+    const int32_t x = (int32_t)a - op->input1_zero_point;
+    const int32_t slope = (int32_t)b - op->input2_zero_point;
+    const int32_t scaled =
+        (x >= 0) ? tflm_ext_requantize(x, op->positive_multiplier, op->positive_shift)
+                 : tflm_ext_requantize(x * slope, op->negative_multiplier, op->negative_shift);
+
+    return (int8_t)tflm_ext_clamp(scaled + op->output_zero_point, op->output_min, op->output_max);
+}
+
+static inline void tflm_ext_prelu(const tflm_ext_prelu_t *op, const int8_t *input1,
+                                  const int8_t *input2, int8_t *output)
+{
+    const tflm_ext_broadcast_t *const shape = &op->shape;
+    int8_t *out = output;
+
+    for (int32_t run = 0; run < shape->runs; ++run) {
+        const int8_t *a = &input1[tflm_ext_run_start(shape->sizes, shape->steps1, run)];
+        const int8_t *b = &input2[tflm_ext_run_start(shape->sizes, shape->steps2, run)];
+        for (int32_t i = 0; i < shape->length; ++i) {
+            *out = tflm_ext_prelu_element(op, *a, *b);
+            ++out;
+            a += shape->step1;
+            b += shape->step2;
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,147 @@
+"""What operators on two int8 tensors share: broadcasting and fused activations."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflm_ext.arithmetic import Activation, activation_range
+from tflm_ext.flatbuffer import Table
+from tflm_ext.ir import NodeView
+from tflm_ext.ops.base import Argument, Array, Call, FieldValue, Input, Output
+from tflm_ext.ops.common import (
+    check_activation,
+    check_counts,
+    check_int8,
+    check_rank,
+    parse_activation,
+    scale,
+    zero_point,
+)
+
+_AXES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryOptions:
+    """Options of ADD, SUB, MUL and DIV."""
+
+    activation: Activation
+
+
+def parse_binary(table: Table | None) -> BinaryOptions:
+    return BinaryOptions(parse_activation(0 if table is None else table.int8(0)))
+
+
+def check_binary(view: NodeView) -> None:
+    """Require two int8 inputs and an int8 output of the shape to which they are broadcast."""
+    check_counts(view, (2,))
+    first, second, out = view.input(0), view.input(1), view.output()
+    check_int8(view, first, second, out)
+    check_rank(view, first, second, out)
+    pairs = itertools.zip_longest(first.shape[::-1], second.shape[::-1], fillvalue=1)
+    sizes = tuple(a if b == 1 else b if a in (1, b) else 0 for a, b in pairs)[::-1]
+    view.require(
+        out.shape == sizes,
+        f"its shape is {list(out.shape)}, but its inputs have {list(first.shape)} and "
+        f"{list(second.shape)}",
+        "The file is damaged or was written by an unknown converter.",
+        out,
+    )
+    if view.options is not None:
+        check_activation(view, view.options.activation, out)
+
+
+def output_range(view: NodeView) -> tuple[int, int]:
+    """Smallest and largest output after the fused activation, if there is one."""
+    activation = Activation.NONE if view.options is None else view.options.activation
+    return activation_range(activation, scale(view.output()), zero_point(view.output()))
+
+
+def centred(view: NodeView, inputs: Sequence[Array | None], i: int) -> Array:
+    """The values of an input minus its zero point."""
+    values = inputs[i]
+    assert values is not None
+    return values.astype(np.int64) - zero_point(view.input(i))
+
+
+def finish(view: NodeView, scaled: Array) -> tuple[Array, ...]:
+    """Add the zero point, apply the activation: the results of a reference."""
+    low, high = output_range(view)
+    return (np.clip(scaled + zero_point(view.output()), low, high).astype(np.int8),)
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    size: int
+    step1: int
+    step2: int
+
+
+def _axes(view: NodeView) -> list[_Axis]:
+    """The output's axes, outermost first, those of size 1 left out and neighbours joined."""
+    rank = len(view.output().shape)
+    shapes = [(1,) * (rank - len(t.shape)) + t.shape for t in (view.input(0), view.input(1))]
+    axes: list[_Axis] = []
+    strides = [1, 1]
+    for size, *sizes in reversed(list(zip(view.output().shape, *shapes, strict=True))):
+        steps = [0 if n == 1 else stride for n, stride in zip(sizes, strides, strict=True)]
+        if size > 1:
+            inner = axes[0] if axes else None
+            if inner and all(
+                (step == 0) == (of_inner == 0)
+                for step, of_inner in zip(steps, (inner.step1, inner.step2), strict=True)
+            ):
+                axes[0] = _Axis(inner.size * size, inner.step1, inner.step2)
+            else:
+                axes.insert(0, _Axis(size, *steps))
+        strides = [n * stride for n, stride in zip(sizes, strides, strict=True)]
+    return axes
+
+
+def broadcast_fields(view: NodeView) -> tuple[tuple[str, FieldValue], ...]:
+    """The members of tflm_ext_broadcast_t, which kernels have as their member `shape`."""
+    *outer, run = _axes(view) or [_Axis(1, 1, 1)]
+    outer = [_Axis(1, 0, 0)] * (_AXES - len(outer)) + outer
+    return (
+        ("shape.runs", int(np.prod([axis.size for axis in outer]))),
+        ("shape.length", run.size),
+        ("shape.step1", run.step1),
+        ("shape.step2", run.step2),
+        ("shape.sizes", tuple(axis.size for axis in outer)),
+        ("shape.steps1", tuple(axis.step1 for axis in outer)),
+        ("shape.steps2", tuple(axis.step2 for axis in outer)),
+    )
+
+
+def call(view: NodeView, *fields: tuple[str, FieldValue]) -> Call:
+    """The call of an elementwise kernel; its other fields follow the shape."""
+    arguments: tuple[Argument, ...] = (Input(0), Input(1), Output())
+    elements = view.output().elements
+    return Call(
+        fields=(*broadcast_fields(view), *fields),
+        arguments=arguments,
+        in_place=tuple((i, 0) for i in (0, 1) if view.input(i).elements == elements),
+    )
+
+
+def zero_point_fields(view: NodeView) -> tuple[tuple[str, FieldValue], ...]:
+    """Zero points and range as most elementwise kernels want them."""
+    low, high = output_range(view)
+    return (
+        ("input1_zero_point", zero_point(view.input(0))),
+        ("input2_zero_point", zero_point(view.input(1))),
+        ("output_zero_point", zero_point(view.output())),
+        ("output_min", low),
+        ("output_max", high),
+    )
+
+
+def cost(view: NodeView, instructions: int) -> int:
+    """Estimated instructions of a call that spends so many on every element."""
+    runs = next(value for name, value in broadcast_fields(view) if name == "shape.runs")
+    assert isinstance(runs, int)
+    return 30 + 60 * runs + instructions * view.output().elements

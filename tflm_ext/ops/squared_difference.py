@@ -1,0 +1,55 @@
+"""SQUARED_DIFFERENCE, with broadcasting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tflm_ext.arithmetic import (
+    float32_product,
+    multiply_by_quantized_multiplier,
+    quantize_multiplier,
+)
+from tflm_ext.ir import NodeView
+from tflm_ext.ops import add, elementwise
+from tflm_ext.ops.base import Array, Call, Kernel, Operator
+from tflm_ext.ops.common import check_requantization, scale
+
+_LEFT_SHIFT = 7
+
+
+def _ratios(view: NodeView) -> tuple[float, float, float]:
+    """Of input 1, input 2 and the output to the common scale."""
+    first, second = scale(view.input(0)), scale(view.input(1))
+    common = 2.0 * max(first, second)
+    fine_output = float32_product(1 << (2 * _LEFT_SHIFT), scale(view.output()))
+    return first / common, second / common, common * common / fine_output
+
+
+def check(view: NodeView) -> None:
+    elementwise.check_binary(view)
+    # Half of 255 steps either way, 2**7 times finer.
+    check_requantization(view, (255 << _LEFT_SHIFT) ** 2, _ratios(view)[2])
+
+
+def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
+    first, second = add.to_common_scale(view, inputs, _ratios(view), _LEFT_SHIFT)
+    scaled = multiply_by_quantized_multiplier(
+        (first - second) ** 2, *quantize_multiplier(_ratios(view)[2])
+    )
+    return elementwise.finish(view, scaled)
+
+
+def _lower(view: NodeView) -> Call:
+    return elementwise.call(
+        view, *elementwise.zero_point_fields(view), *add.multiplier_fields(_ratios(view))
+    )
+
+
+OPERATOR = Operator(
+    name="SQUARED_DIFFERENCE",
+    code=99,
+    max_version=2,
+    check=check,
+    reference=reference,
+    kernels=(Kernel("squared_difference", "squared_difference.h", _lower, add.cost),),
+)
