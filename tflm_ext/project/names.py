@@ -26,7 +26,8 @@ _HEADERS = """
     functional inttypes iso646 iterator limits list locale main map math memory new numeric optional
     queue random set setjmp setup signal span stack stdalign stdarg stdatomic stdbool stddef stdint
     stdio stdlib stdnoreturn string tgmath thread threads time tuple uchar utility variant vector
-    wchar wctype golden protocol sample client ipaddress loop pdm print printable server spi stream unity usb wire wstring
+    wchar wctype client ipaddress loop pdm print printable server spi stream unity usb wire wstring
+    golden protocol sample
 """
 
 # The board's core defines functions like i2c_init and serial_reset.
