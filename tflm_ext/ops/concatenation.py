@@ -1,0 +1,90 @@
+"""CONCATENATION along any axis.
+
+TFLM takes inputs with the quantisation of the output only: where they differ, the converter puts a
+QUANTIZE in front, which does the requantisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflm_ext.arithmetic import Activation
+from tflm_ext.flatbuffer import Table
+from tflm_ext.ir import DType, NodeView
+from tflm_ext.ops.axes import check_axis, check_dimensions
+from tflm_ext.ops.base import Array, Operator
+from tflm_ext.ops.common import check_counts, check_shape, parse_activation
+from tflm_ext.ops.movement import check_moved, join_kernel
+
+_MAX_INPUTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ConcatenationOptions:
+    """Options of CONCATENATION."""
+
+    axis: int
+    activation: Activation
+
+
+def parse(table: Table | None) -> ConcatenationOptions:
+    if table is None:
+        return ConcatenationOptions(0, Activation.NONE)
+    return ConcatenationOptions(table.int32(0), parse_activation(table.int8(1)))
+
+
+def _axis(view: NodeView) -> int:
+    options: ConcatenationOptions = view.options
+    return options.axis % len(view.output().shape)
+
+
+def check(view: NodeView) -> None:
+    options: ConcatenationOptions = view.options
+    view.require(
+        1 <= view.input_count <= _MAX_INPUTS,
+        f"it joins {view.input_count} tensors, TensorFlow Lite Micro takes up to {_MAX_INPUTS}",
+        "Concatenate in two steps.",
+    )
+    check_counts(view, (len(view.inputs),))
+    out = view.output()
+    check_moved(view, *view.inputs, out)
+    check_dimensions(view, out, range(1, 7))
+    rank = len(out.shape)
+    check_axis(view, options.axis, rank)
+    view.require(
+        options.activation is Activation.NONE,
+        f"it has the fused activation {options.activation.name}",
+        "TensorFlow Lite Micro takes none here; use a layer of its own.",
+    )
+    axis = _axis(view)
+    along = 0
+    for tensor in view.inputs:
+        view.require(
+            tensor.dtype is DType.FLOAT32 or tensor.quantization == out.quantization,
+            "its quantisation is not that of the output",
+            "TensorFlow Lite Micro does not requantise here; convert the model again with "
+            "TensorFlow 2.21, which puts a QUANTIZE in front.",
+            tensor,
+        )
+        check_dimensions(view, tensor, range(rank, rank + 1))
+        check_shape(view, tensor, (*out.shape[:axis], tensor.shape[axis], *out.shape[axis + 1 :]))
+        along += tensor.shape[axis]
+    check_shape(view, out, (*out.shape[:axis], along, *out.shape[axis + 1 :]))
+
+
+def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
+    return (np.concatenate([i for i in inputs if i is not None], axis=_axis(view)),)
+
+
+OPERATOR = Operator(
+    name="CONCATENATION",
+    code=2,
+    max_version=4,
+    parse=parse,
+    check=check,
+    reference=reference,
+    kernels=(join_kernel(_axis),),
+)

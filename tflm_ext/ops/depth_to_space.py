@@ -1,0 +1,42 @@
+"""DEPTH_TO_SPACE: channels become blocks of pixels."""
+
+from __future__ import annotations
+
+from tflm_ext.ir import NodeView
+from tflm_ext.ops.base import Array, Operator
+from tflm_ext.ops.common import check_shape
+from tflm_ext.ops.movement import rearrange_kernel, rearrange_reference
+from tflm_ext.ops.space_to_depth import check_blocks, parse
+
+
+def check(view: NodeView) -> None:
+    block = check_blocks(view)
+    batches, height, width, channels = view.input().shape
+    view.require(
+        channels % (block * block) == 0,
+        f"{channels} channels do not make blocks of {block} x {block} pixels",
+        "Use a number of channels that the block's area divides.",
+    )
+    check_shape(
+        view,
+        view.output(),
+        (batches, height * block, width * block, channels // (block * block)),
+    )
+
+
+def rearrange(view: NodeView, source: Array) -> Array:
+    batches, height, width, channels = source.shape
+    block = view.options.size
+    rows = source.reshape(batches * height, width, block, channels // block)
+    return rows.transpose(0, 2, 1, 3)
+
+
+OPERATOR = Operator(
+    name="DEPTH_TO_SPACE",
+    code=5,
+    max_version=2,
+    parse=parse,
+    check=check,
+    reference=rearrange_reference(rearrange),
+    kernels=(rearrange_kernel(rearrange),),
+)

@@ -1,0 +1,114 @@
+"""GATHER at constant positions along an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflm_ext.flatbuffer import Table
+from tflm_ext.ir import NodeView
+from tflm_ext.ops.axes import DAMAGED, check_axis, check_integers, integers
+from tflm_ext.ops.base import Array, Call, Input, Kernel, Operator, Output
+from tflm_ext.ops.common import check_counts, check_shape
+from tflm_ext.ops.movement import check_moved
+
+
+@dataclass(frozen=True, slots=True)
+class GatherOptions:
+    """Options of GATHER.
+
+    Attributes:
+        batch_dims: leading axes that input and positions share; below 0 from the positions' back.
+    """
+
+    axis: int
+    batch_dims: int
+
+
+def parse(table: Table | None) -> GatherOptions:
+    return GatherOptions(0, 0) if table is None else GatherOptions(table.int32(0), table.int32(1))
+
+
+def _axes(view: NodeView) -> tuple[int, int]:
+    """The axis and the number of leading axes that are shared."""
+    options: GatherOptions = view.options
+    rank = len(view.input(1).shape)
+    batch_dims = options.batch_dims + (rank if options.batch_dims < 0 else 0)
+    return options.axis % len(view.input().shape), batch_dims
+
+
+def check(view: NodeView) -> None:
+    options: GatherOptions = view.options
+    check_counts(view, (2,))
+    source, positions, out = view.input(), view.input(1), view.output()
+    check_moved(view, source, out)
+    check_integers(view, positions, "positions")
+    check_axis(view, options.axis, len(source.shape))
+    axis, shared = _axes(view)
+    view.require(
+        0 <= shared <= min(axis, len(positions.shape))
+        and source.shape[:shared] == positions.shape[:shared],
+        f"it shares {options.batch_dims} axes of {list(source.shape)} and {list(positions.shape)}",
+        DAMAGED,
+    )
+    size = source.shape[axis]
+    view.require(
+        all(0 <= p < size for p in integers(positions)),
+        f"it gathers at positions outside the {size} of axis {axis}",
+        "Give positions from 0 to the size of the axis less one.",
+    )
+    check_shape(
+        view, out, source.shape[:axis] + positions.shape[shared:] + source.shape[axis + 1 :]
+    )
+
+
+def _sizes(view: NodeView) -> tuple[int, int, int, int, int]:
+    """Elements: batches, outer, along the axis, positions per batch, inner."""
+    axis, shared = _axes(view)
+    shape, positions = view.input().shape, view.input(1).shape
+    groups = (shape[:shared], shape[shared:axis], (shape[axis],), positions[shared:])
+    batches, outer, size, count = (int(np.prod(g, dtype=np.int64)) for g in groups)
+    return batches, outer, size, count, int(np.prod(shape[axis + 1 :], dtype=np.int64))
+
+
+def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
+    source, positions = inputs[0], inputs[1]
+    assert source is not None
+    assert positions is not None
+    batches, outer, size, count, inner = _sizes(view)
+    values = source.reshape(batches, outer, size, inner)
+    found = [v[:, p] for v, p in zip(values, positions.reshape(batches, count), strict=True)]
+    return (np.stack(found).reshape(view.output().shape),)
+
+
+def _lower(view: NodeView) -> Call:
+    batches, outer, size, count, inner = _sizes(view)
+    run = inner * view.input().dtype.size
+    return Call(
+        fields=(
+            ("batches", batches),
+            ("outer", outer),
+            ("axis_bytes", size * run),
+            ("positions", count),
+            ("run", run),
+        ),
+        arguments=(Input(0), Input(1), Output()),
+    )
+
+
+def _cost(view: NodeView) -> int:
+    batches, outer, _, count, _ = _sizes(view)
+    return batches * outer * count * 20 + view.output().bytes
+
+
+OPERATOR = Operator(
+    name="GATHER",
+    code=36,
+    max_version=5,
+    parse=parse,
+    check=check,
+    reference=reference,
+    kernels=(Kernel("gather", "gather.h", _lower, _cost),),
+)

@@ -1,0 +1,178 @@
+"""Operators that move elements and change none: what they share.
+
+An operator that rearranges one tensor is one function from an array to a NumPy view of it. The
+reference copies the view; the kernel gets the view's shape and strides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from tflm_ext.ir import DType, NodeView, Tensor
+from tflm_ext.ops.base import (
+    Array,
+    Call,
+    Const,
+    FieldValue,
+    Input,
+    Inputs,
+    Kernel,
+    Output,
+    Outputs,
+)
+from tflm_ext.ops.common import check_int8
+
+Rearrange: TypeAlias = Callable[[NodeView, Array], Array]
+Fields: TypeAlias = tuple[tuple[str, FieldValue], ...]
+
+_RANK = 5
+
+
+def check_moved(view: NodeView, *tensors: Tensor) -> None:
+    """Require tensors of one element type: int8 with its quantisation, or float32.
+
+    Float tensors are moved by what the converter leaves between DEQUANTIZE and QUANTIZE.
+    """
+    if all(t.dtype is DType.FLOAT32 for t in tensors):
+        return
+    check_int8(view, *tensors)
+
+
+def box_fields(source: Array, source_view: Array, target: Array, target_view: Array) -> Fields:
+    """The parameters of the rearrange kernel.
+
+    Args:
+        source: a contiguous array.
+        source_view: a view of it: what to read, in order.
+        target: a contiguous array of the same element type.
+        target_view: a view of it in the shape of source_view: where to write.
+    """
+    run = source.itemsize
+    box: list[tuple[int, int, int]] = []
+    for size, read, write in zip(
+        source_view.shape, source_view.strides, target_view.strides, strict=True
+    ):
+        if size == 1:
+            continue
+        if box and box[-1][1:] == (size * read, size * write):
+            size *= box.pop()[0]  # noqa: PLW2901 - one loop over both runs as far as two
+        box.append((size, read, write))
+    if box and box[-1][1:] == (run, run):
+        run *= box.pop()[0]
+    box = [(1, 0, 0)] * (_RANK - len(box)) + box
+    shape, reads, writes = zip(*box, strict=True)
+    return (
+        ("source_start", _address(source_view) - _address(source)),
+        ("target_start", _address(target_view) - _address(target)),
+        ("shape", shape),
+        ("source_strides", reads),
+        ("target_strides", writes),
+        ("run", run),
+    )
+
+
+def _address(array: Array) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def empty(tensor: Tensor) -> Array:
+    """An array like the tensor, of which only the address counts."""
+    return np.empty(tensor.shape, tensor.dtype.numpy)
+
+
+def rearrange_reference(
+    rearrange: Rearrange,
+) -> Callable[[NodeView, Sequence[Array | None]], tuple[Array, ...]]:
+    """The reference of an operator that rearranges its input 0."""
+
+    def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
+        source = inputs[0]
+        assert source is not None
+        return (rearrange(view, source).reshape(view.output().shape),)
+
+    return reference
+
+
+def rearrange_kernel(rearrange: Rearrange) -> Kernel:
+    """The kernel of an operator that rearranges its input 0; at most five strides must differ."""
+
+    def lower(view: NodeView) -> Call:
+        source = empty(view.input())
+        moved = rearrange(view, source)
+        target = np.empty(moved.shape, source.dtype)
+        fields = box_fields(source, moved, target, target)
+        return Call(
+            fields=fields,
+            arguments=(Input(0), Output()),
+            in_place=((0, 0),) if _never_behind(dict(fields)) else (),
+        )
+
+    def cost(view: NodeView) -> int:
+        run = dict(lower(view).fields)["run"]
+        assert isinstance(run, int)
+        return view.output().bytes // run * 8 + view.output().bytes
+
+    return Kernel("rearrange", "rearrange.h", lower, cost)
+
+
+def _never_behind(fields: dict[str, FieldValue]) -> bool:
+    """Whether every run is read from its own address or a higher one than it is written to.
+
+    The target is written from front to back, so nothing is then overwritten before it was read.
+    """
+    reads, writes = fields["source_strides"], fields["target_strides"]
+    assert isinstance(reads, tuple)
+    assert isinstance(writes, tuple)
+    return all(r >= w for r, w in zip(reads, writes, strict=True))  # type: ignore[operator]
+
+
+def _moved_bytes(view: NodeView) -> int:
+    return sum(t.bytes for t in view.outputs)
+
+
+def _rounds(shape: tuple[int, ...], axis: int) -> int:
+    return int(np.prod(shape[:axis], dtype=np.int64))
+
+
+def join_kernel(axis: Callable[[NodeView], int]) -> Kernel:
+    """The kernel of an operator that puts its inputs side by side along an axis of the output."""
+
+    def lower(view: NodeView) -> Call:
+        rounds = _rounds(view.output().shape, axis(view))
+        return Call(
+            fields=(("rounds", rounds), ("inputs", view.input_count)),
+            arguments=(
+                Inputs(),
+                Const.of("runs", DType.INT32, [t.bytes // rounds for t in view.inputs]),
+                Output(),
+            ),
+        )
+
+    def cost(view: NodeView) -> int:
+        return _rounds(view.output().shape, axis(view)) * view.input_count * 20 + _moved_bytes(view)
+
+    return Kernel("join", "join.h", lower, cost)
+
+
+def split_kernel(index: int, axis: Callable[[NodeView], int]) -> Kernel:
+    """The kernel of an operator that cuts input `index` along an axis into its outputs."""
+
+    def lower(view: NodeView) -> Call:
+        rounds = _rounds(view.input(index).shape, axis(view))
+        return Call(
+            fields=(("rounds", rounds), ("outputs", view.output_count)),
+            arguments=(
+                Input(index),
+                Const.of("runs", DType.INT32, [t.bytes // rounds for t in view.outputs]),
+                Outputs(),
+            ),
+        )
+
+    def cost(view: NodeView) -> int:
+        rounds = _rounds(view.input(index).shape, axis(view))
+        return rounds * view.output_count * 20 + _moved_bytes(view)
+
+    return Kernel("split", "split.h", lower, cost)

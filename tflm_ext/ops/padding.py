@@ -1,0 +1,101 @@
+"""PAD and PADV2: a constant border of the value that stands for zero, or of a given one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tflm_ext.ir import NodeView
+from tflm_ext.ops.axes import DAMAGED, check_dimensions, check_integers, integers
+from tflm_ext.ops.base import Array, Call, Input, Kernel, Operator, Output
+from tflm_ext.ops.common import check_constant, check_counts, check_int8, check_shape, zero_point
+from tflm_ext.ops.movement import box_fields, empty
+
+
+def paddings(view: NodeView) -> tuple[tuple[int, int], ...]:
+    """Elements in front of and behind every axis."""
+    numbers = integers(view.input(1))
+    return tuple(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def border_value(view: NodeView) -> int:
+    """The quantised value of the border."""
+    if view.has_input(2):
+        return int(view.input(2).array().item())
+    return zero_point(view.output())
+
+
+def check(view: NodeView) -> None:
+    check_counts(view, (2, 3))
+    source, out = view.input(), view.output()
+    check_int8(view, source, out)
+    check_dimensions(view, source, range(1, 6))
+    check_integers(view, view.input(1), "paddings", 2 * len(source.shape))
+    if view.has_input(2):
+        value = view.input(2)
+        check_constant(view, value, "border value")
+        check_int8(view, value)
+        view.require(
+            value.elements == 1 and value.quantization == out.quantization,
+            "its border value is not one number with the output's quantisation",
+            DAMAGED,
+            value,
+        )
+    amounts = paddings(view)
+    view.require(
+        all(before >= 0 and after >= 0 for before, after in amounts),
+        f"its paddings are {[list(a) for a in amounts]}",
+        "Use Cropping to make a tensor smaller.",
+    )
+    shape = tuple(
+        before + size + after
+        for size, (before, after) in zip(source.shape, amounts, strict=True)
+    )
+    check_shape(view, out, shape)
+
+
+def _interior(view: NodeView, target: Array) -> Array:
+    return target[
+        tuple(
+            slice(before, before + size)
+            for size, (before, _) in zip(view.input().shape, paddings(view), strict=True)
+        )
+    ]
+
+
+def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
+    source, out = inputs[0], view.output()
+    assert source is not None
+    target = np.full(out.shape, border_value(view), np.int8)
+    _interior(view, target)[...] = source
+    return (target,)
+
+
+def _lower(view: NodeView) -> Call:
+    source, target = empty(view.input()), empty(view.output())
+    box = box_fields(source, source, target, _interior(view, target))
+    return Call(
+        fields=(
+            ("bytes", view.output().bytes),
+            ("value", border_value(view)),
+            ("interior", tuple(value for _, value in box)),
+        ),
+        arguments=(Input(0), Output()),
+    )
+
+
+def _cost(view: NodeView) -> int:
+    return view.output().bytes + 2 * view.input().bytes
+
+
+def pad_operator(name: str, code: int) -> Operator:
+    """PAD or PADV2; TFLM makes no difference between them."""
+    return Operator(
+        name=name,
+        code=code,
+        max_version=4,
+        check=check,
+        reference=reference,
+        kernels=(Kernel("pad", "pad.h", _lower, _cost),),
+    )

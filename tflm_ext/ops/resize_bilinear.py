@@ -1,0 +1,134 @@
+"""RESIZE_BILINEAR, in TFLM's integers with ten fractional bits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflm_ext.arithmetic import rounding_divide_by_pot
+from tflm_ext.flatbuffer import Table
+from tflm_ext.ir import NodeView
+from tflm_ext.ops.axes import DAMAGED, check_dimensions, check_integers, integers
+from tflm_ext.ops.base import Array, Call, Input, Kernel, Operator, Output
+from tflm_ext.ops.common import check_counts, check_int8, check_shape
+
+_ONE = 1024
+_MAX_SIZE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeBilinearOptions:
+    """Options of RESIZE_BILINEAR."""
+
+    align_corners: bool
+    half_pixel_centers: bool
+
+
+def parse(table: Table | None) -> ResizeBilinearOptions:
+    # Fields 0 and 1 were the new size, before it became an input.
+    if table is None:
+        return ResizeBilinearOptions(align_corners=False, half_pixel_centers=False)
+    return ResizeBilinearOptions(table.bool(2), table.bool(3))
+
+
+@dataclass(frozen=True, slots=True)
+class _Positions:
+    """Where the rows or columns of the output lie in the input, times 1024."""
+
+    step: int
+    start: int
+
+    def between(self, size: int, out: int) -> tuple[Array, Array, Array]:
+        """Of each output row: the two input rows, and 1024 times the weight of the second."""
+        at = np.arange(out, dtype=np.int64) * self.step + self.start
+        low = np.maximum(at // _ONE, 0)
+        high = np.minimum((at + _ONE - 1) // _ONE, size - 1)
+        return low, high, at - _ONE * low
+
+
+def _positions(view: NodeView, axis: int) -> _Positions:
+    options: ResizeBilinearOptions = view.options
+    size, out = view.input().shape[axis], view.output().shape[axis]
+    if options.align_corners and out > 1:
+        size, out = size - 1, out - 1
+    step = (_ONE * size + out // 2) // out
+    return _Positions(step, step // 2 - _ONE // 2 if options.half_pixel_centers else 0)
+
+
+def check(view: NodeView) -> None:
+    options: ResizeBilinearOptions = view.options
+    check_counts(view, (2,))
+    source, out = view.input(), view.output()
+    check_int8(view, source, out)
+    check_dimensions(view, source, range(4, 5))
+    check_integers(view, view.input(1), "size", 2)
+    check_shape(view, out, (source.shape[0], *integers(view.input(1)), source.shape[3]))
+    view.require(
+        not (options.align_corners and options.half_pixel_centers),
+        "it aligns corners and takes pixel centres at once",
+        DAMAGED,
+    )
+    for axis in (1, 2):
+        size, new = source.shape[axis], out.shape[axis]
+        view.require(
+            max(size, new) <= _MAX_SIZE,
+            f"it resizes {size} to {new}",
+            f"Use images of at most {_MAX_SIZE} rows and columns.",
+        )
+        # The step is rounded to 1/1024; over thousands of rows that can lead out of the image,
+        # and TFLM reads what lies there.
+        view.require(
+            int(_positions(view, axis).between(size, new)[0][-1]) < size,
+            f"its {new} steps lead out of the {size} rows or columns",
+            "Resize to fewer rows and columns.",
+        )
+
+
+def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
+    source, out = inputs[0], view.output()
+    assert source is not None
+    low, high, weight = _positions(view, 1).between(source.shape[1], out.shape[1])
+    left, right, across = _positions(view, 2).between(source.shape[2], out.shape[2])
+    values = source.astype(np.int64)
+    down = weight[:, None, None]
+    rows = values[:, low] * (_ONE - down) + values[:, high] * down
+    across = across[:, None]
+    pixels = rows[:, :, left] * (_ONE - across) + rows[:, :, right] * across
+    return (rounding_divide_by_pot(pixels, 20).astype(np.int8),)
+
+
+def _lower(view: NodeView) -> Call:
+    source, out = view.input(), view.output()
+    rows, columns = _positions(view, 1), _positions(view, 2)
+    return Call(
+        fields=(
+            ("batches", source.shape[0]),
+            ("input_height", source.shape[1]),
+            ("input_width", source.shape[2]),
+            ("channels", source.shape[3]),
+            ("output_height", out.shape[1]),
+            ("output_width", out.shape[2]),
+            ("step_y", rows.step),
+            ("step_x", columns.step),
+            ("start_y", rows.start),
+            ("start_x", columns.start),
+        ),
+        arguments=(Input(0), Output()),
+    )
+
+
+def _cost(view: NodeView) -> int:
+    return 25 * view.output().elements
+
+
+OPERATOR = Operator(
+    name="RESIZE_BILINEAR",
+    code=23,
+    max_version=4,
+    parse=parse,
+    check=check,
+    reference=reference,
+    kernels=(Kernel("resize_bilinear", "resize_bilinear.h", _lower, _cost),),
+)

@@ -1,0 +1,105 @@
+"""STRIDED_SLICE with constant begin, end and strides, forwards and backwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tflm_ext.flatbuffer import Table
+from tflm_ext.ir import NodeView
+from tflm_ext.ops.axes import DAMAGED, check_dimensions, check_integers, integers
+from tflm_ext.ops.base import Array, Operator
+from tflm_ext.ops.common import check_counts, check_shape
+from tflm_ext.ops.movement import check_moved, rearrange_kernel, rearrange_reference
+
+
+@dataclass(frozen=True, slots=True)
+class StridedSliceOptions:
+    """Options of STRIDED_SLICE: masks have one bit per axis of the input."""
+
+    begin_mask: int
+    end_mask: int
+    shrink_axis_mask: int
+    unsupported: bool
+
+
+def parse(table: Table | None) -> StridedSliceOptions:
+    if table is None:
+        return StridedSliceOptions(0, 0, 0, unsupported=False)
+    return StridedSliceOptions(
+        begin_mask=table.int32(0),
+        end_mask=table.int32(1),
+        shrink_axis_mask=table.int32(4),
+        unsupported=table.int32(2) != 0 or table.int32(3) != 0 or table.bool(5),
+    )
+
+
+def _range(view: NodeView, axis: int) -> range:
+    """The positions along an axis that are read.
+
+    As Python's own slices, but that an axis that is dropped reads the position begin, clamped.
+    """
+    size, bit = view.input().shape[axis], 1 << axis
+    begin, end, stride = (integers(view.input(i))[axis] for i in (1, 2, 3))
+    options: StridedSliceOptions = view.options
+    positions = range(size)[
+        slice(
+            None if options.begin_mask & bit else begin,
+            None if options.end_mask & bit else end,
+            stride,
+        )
+    ]
+    if options.shrink_axis_mask & bit:
+        return range(positions.start, positions.start + 1)
+    return positions
+
+
+def check(view: NodeView) -> None:
+    check_counts(view, (4,))
+    source, out = view.input(), view.output()
+    check_moved(view, source, out)
+    check_dimensions(view, source, range(1, 5))
+    rank = len(source.shape)
+    for i, role in ((1, "begin"), (2, "end"), (3, "strides")):
+        check_integers(view, view.input(i), role, rank)
+    options: StridedSliceOptions = view.options
+    view.require(
+        not options.unsupported,
+        "it uses an ellipsis, a new axis or offsets, which TensorFlow Lite Micro ignores",
+        "Give the slice a begin and an end for every axis.",
+    )
+    strides = integers(view.input(3))
+    view.require(0 not in strides, f"its strides are {list(strides)}", DAMAGED)
+    shape = []
+    for axis, size in enumerate(source.shape):
+        positions = _range(view, axis)
+        if options.shrink_axis_mask & (1 << axis):
+            # TFLM writes nothing at all in these cases.
+            view.require(
+                strides[axis] > 0 and positions.start < size,
+                f"it takes position {positions.start} of the {size} along axis {axis}",
+                "Take a position inside the tensor, with a positive stride.",
+            )
+        else:
+            shape.append(len(positions))
+    check_shape(view, out, tuple(shape))
+
+
+def rearrange(view: NodeView, source: Array) -> Array:
+    index = []
+    for axis in range(source.ndim):
+        positions = _range(view, axis)
+        # A stop of -1 would count from the back in a slice.
+        stop = None if positions.stop < 0 else positions.stop
+        index.append(slice(positions.start, stop, positions.step))
+    return source[tuple(index)]
+
+
+OPERATOR = Operator(
+    name="STRIDED_SLICE",
+    code=45,
+    max_version=7,
+    parse=parse,
+    check=check,
+    reference=rearrange_reference(rearrange),
+    kernels=(rearrange_kernel(rearrange),),
+)

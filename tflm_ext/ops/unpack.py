@@ -1,0 +1,66 @@
+"""UNPACK: the slices of a tensor along an axis, which disappears."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflm_ext.flatbuffer import Table
+from tflm_ext.ir import NodeView
+from tflm_ext.ops.axes import DAMAGED, check_axis
+from tflm_ext.ops.base import Array, Operator
+from tflm_ext.ops.common import check_counts, check_shape
+from tflm_ext.ops.movement import check_moved, split_kernel
+
+
+@dataclass(frozen=True, slots=True)
+class UnpackOptions:
+    """Options of UNPACK."""
+
+    count: int
+    axis: int
+
+
+def parse(table: Table | None) -> UnpackOptions:
+    return UnpackOptions(0, 0) if table is None else UnpackOptions(table.int32(0), table.int32(1))
+
+
+def _axis(view: NodeView) -> int:
+    options: UnpackOptions = view.options
+    return options.axis % len(view.input().shape)
+
+
+def check(view: NodeView) -> None:
+    options: UnpackOptions = view.options
+    check_counts(view, (1,), view.output_count)
+    source = view.input()
+    check_moved(view, source, *view.outputs)
+    check_axis(view, options.axis, len(source.shape))
+    axis = _axis(view)
+    view.require(
+        options.count == view.output_count == source.shape[axis],
+        f"it unpacks {options.count} of {source.shape[axis]} slices into {view.output_count} "
+        "tensors",
+        DAMAGED,
+    )
+    for tensor in view.outputs:
+        check_shape(view, tensor, (*source.shape[:axis], *source.shape[axis + 1 :]))
+
+
+def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
+    source = inputs[0]
+    assert source is not None
+    return tuple(np.moveaxis(source, _axis(view), 0))
+
+
+OPERATOR = Operator(
+    name="UNPACK",
+    code=88,
+    max_version=4,
+    parse=parse,
+    check=check,
+    reference=reference,
+    kernels=(split_kernel(0, _axis),),
+)
