@@ -1,0 +1,194 @@
+"""TRANSPOSE_CONV: the transpose of a convolution, as Conv2DTranspose uses it.
+
+TFLM scatters every input into 32-bit sums of the whole output. Here every output gathers the
+inputs that reach it: the same sums, without the memory for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflm_ext.arithmetic import Activation, activation_range, multiply_by_quantized_multiplier
+from tflm_ext.flatbuffer import Table
+from tflm_ext.ir import DType, NodeView, Tensor
+from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output
+from tflm_ext.ops.common import (
+    Padding,
+    bias_values,
+    check_accumulator,
+    check_activation,
+    check_counts,
+    check_int8,
+    check_shape,
+    check_shifts,
+    check_weights,
+    conv_multipliers,
+    parse_activation,
+    parse_padding,
+    requantization_tables,
+    scale,
+    zero_point,
+)
+from tflm_ext.ops.windows import Axis, check_windows, slide
+
+# Inputs of the operator; input 0 is the shape of the output, which the output has, too.
+_WEIGHTS, _IMAGE, _BIAS = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class TransposeConvOptions:
+    """Options of TRANSPOSE_CONV."""
+
+    padding: Padding
+    stride_height: int
+    stride_width: int
+    activation: Activation
+
+
+def parse(table: Table | None) -> TransposeConvOptions:
+    if table is None:
+        return TransposeConvOptions(Padding.SAME, 0, 0, Activation.NONE)
+    return TransposeConvOptions(
+        padding=parse_padding(table.int8(0)),
+        stride_width=table.int32(1),
+        stride_height=table.int32(2),
+        activation=parse_activation(table.int8(3)),
+    )
+
+
+def _bias(view: NodeView) -> Tensor | None:
+    return view.input(_BIAS) if view.has_input(_BIAS) else None
+
+
+def _axes(view: NodeView) -> tuple[Axis, Axis]:
+    """The axes of the convolution of which this is the transpose: from our output to our input."""
+    o: TransposeConvOptions = view.options
+    _, height, width, _ = view.output().shape
+    _, window_height, window_width, _ = view.input(_WEIGHTS).shape
+    return (
+        slide(height, window_height, o.stride_height, 1, o.padding),
+        slide(width, window_width, o.stride_width, 1, o.padding),
+    )
+
+
+def check(view: NodeView) -> None:
+    options: TransposeConvOptions = view.options
+    check_counts(view, (3, 4))
+    image, weights, out = view.input(_IMAGE), view.input(_WEIGHTS), view.output()
+    check_int8(view, image, out)
+    view.require(
+        len(image.shape) == len(weights.shape) == len(out.shape) == 4,
+        "its input, filter or output does not have four dimensions",
+        "Use Conv1DTranspose or Conv2DTranspose; other ranks are not supported.",
+    )
+    check_windows(view, options.stride_height, options.stride_width, *weights.shape[1:3])
+    channels = weights.shape[0]
+    check_shape(view, out, (image.shape[0], *out.shape[1:3], channels))
+    rows, columns = _axes(view)
+    check_shape(view, image, (image.shape[0], rows.out, columns.out, weights.shape[3]))
+    check_weights(view, weights, _bias(view), 0, channels)
+    check_accumulator(
+        view,
+        np.abs(weights.array().astype(np.int64)).sum((1, 2, 3)),
+        bias_values(_bias(view), channels),
+    )
+    check_shifts(view, conv_multipliers(image, weights, out, channels)[1])
+    check_activation(view, options.activation, out)
+
+
+def macs(view: NodeView) -> int:
+    channels, height, width, _ = view.input(_WEIGHTS).shape
+    return view.input(_IMAGE).elements * height * width * channels
+
+
+def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
+    weights, image = inputs[_WEIGHTS], inputs[_IMAGE]
+    assert weights is not None
+    assert image is not None
+    out = view.output()
+    rows, columns = _axes(view)
+    batches, _, _, channels = out.shape
+    canvas = np.zeros(
+        (
+            batches,
+            max(rows.before + rows.size, rows.out * rows.stride + rows.window),
+            max(columns.before + columns.size, columns.out * columns.stride + columns.window),
+            channels,
+        ),
+        np.int64,
+    )
+    centred = image.astype(np.int64) - zero_point(view.input(_IMAGE))
+    for y in range(rows.window):
+        for x in range(columns.window):
+            canvas[
+                :,
+                y : y + rows.out * rows.stride : rows.stride,
+                x : x + columns.out * columns.stride : columns.stride,
+            ] += centred @ weights[:, y, x].T.astype(np.int64)
+    sums = canvas[
+        :,
+        rows.before : rows.before + rows.size,
+        columns.before : columns.before + columns.size,
+    ]
+    multipliers, shifts = conv_multipliers(
+        view.input(_IMAGE), view.input(_WEIGHTS), out, channels
+    )
+    scaled = multiply_by_quantized_multiplier(
+        sums + bias_values(_bias(view), channels), np.array(multipliers), np.array(shifts)
+    )
+    low, high = activation_range(view.options.activation, scale(out), zero_point(out))
+    return (np.clip(scaled + zero_point(out), low, high).astype(np.int8),)
+
+
+def _lower(view: NodeView) -> Call:
+    image, weights, out = view.input(_IMAGE), view.input(_WEIGHTS), view.output()
+    rows, columns = _axes(view)
+    channels = weights.shape[0]
+    low, high = activation_range(view.options.activation, scale(out), zero_point(out))
+    return Call(
+        fields=(
+            ("batches", image.shape[0]),
+            ("input_height", rows.out),
+            ("input_width", columns.out),
+            ("input_channels", image.shape[3]),
+            ("filter_height", rows.window),
+            ("filter_width", columns.window),
+            ("stride_height", rows.stride),
+            ("stride_width", columns.stride),
+            ("pad_top", rows.before),
+            ("pad_left", columns.before),
+            ("output_height", rows.size),
+            ("output_width", columns.size),
+            ("output_channels", channels),
+            ("input_zero_point", zero_point(image)),
+            ("output_zero_point", zero_point(out)),
+            ("output_min", low),
+            ("output_max", high),
+        ),
+        arguments=(
+            Input(_IMAGE),
+            Const("weights", DType.INT8, weights.data or b""),
+            Const.of("bias", DType.INT32, bias_values(_bias(view), channels)),
+            *requantization_tables(*conv_multipliers(image, weights, out, channels)),
+            Output(),
+        ),
+    )
+
+
+def _cost(view: NodeView) -> int:
+    return 9 * macs(view) + 80 * view.output().elements
+
+
+OPERATOR = Operator(
+    name="TRANSPOSE_CONV",
+    code=67,
+    max_version=3,
+    parse=parse,
+    check=check,
+    macs=macs,
+    reference=reference,
+    kernels=(Kernel("transpose_conv", "transpose_conv.h", _lower, _cost),),
+)
