@@ -162,15 +162,19 @@ def activation_range(
             )
 
 
+def _round_half_away_array(values: Array) -> Array:
+    """round_half_away for floating-point values, which stay floating-point."""
+    whole = np.trunc(values)
+    return whole + np.where(np.abs(values - whole) >= 0.5, np.sign(values), 0)
+
+
 def quantize_array(values: Array, scale: float, zero_point: int) -> Array:
     """Real values to int8: nearest step in float32, halves away from zero, saturated.
 
     Args:
         values: finite numbers of any shape.
     """
-    scaled = np.asarray(values, np.float32) / np.float32(scale)
-    whole = np.trunc(scaled)
-    rounded = whole + np.where(np.abs(scaled - whole) >= 0.5, np.sign(scaled), 0)
+    rounded = _round_half_away_array(np.asarray(values, np.float32) / np.float32(scale))
     return np.clip(rounded.astype(np.float64) + zero_point, INT8_MIN, INT8_MAX).astype(np.int8)
 
 
@@ -272,7 +276,7 @@ def inverse_sqrt(x: int) -> tuple[int, int]:
     shift = 11 - pairs
     scaled = np.int64(x << (2 * pairs)) >> 1
     half = rounding_divide_by_pot(scaled, 1)
-    guess = np.int64(1 << 28)
+    guess: Array = np.array(1 << 28)
     for _ in range(5):
         square = rounding_doubling_high_mul(guess, guess)
         cube = shift_left_saturated(rounding_doubling_high_mul(square, guess), 6)
@@ -328,9 +332,7 @@ def elu_array(x: Array, scale: float, output_scale: float, output_zero_point: in
     real = np.float32(scale) * x.astype(np.float32)
     exponential = np.exp(np.minimum(real, 0).astype(np.float64)).astype(np.float32)
     values = np.where(real < 0, exponential - np.float32(1), real)
-    scaled = values * (np.float32(1) / np.float32(output_scale))
-    whole = np.trunc(scaled)
-    rounded = whole + np.where(np.abs(scaled - whole) >= 0.5, np.sign(scaled), 0)
+    rounded = _round_half_away_array(values * (np.float32(1) / np.float32(output_scale)))
     return rounded.astype(np.float32) + np.float32(output_zero_point)
 
 
