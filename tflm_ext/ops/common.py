@@ -10,7 +10,6 @@ import numpy as np
 from tflm_ext.arithmetic import (
     Activation,
     activation_range,
-    float32_product,
     quantize_multiplier,
     quantize_multipliers,
 )
@@ -45,10 +44,15 @@ def parse_padding(number: int) -> Padding:
 
 
 def check_counts(view: NodeView, inputs: Sequence[int], outputs: int = 1) -> None:
-    """Require one of these numbers of inputs, and exactly so many outputs."""
+    """Require one of these numbers of inputs, and exactly so many outputs.
+
+    As many inputs as the smallest number are there; behind those, one may be absent.
+    """
     view.require(
-        view.input_count in inputs and view.output_count == outputs,
-        f"it has {view.input_count} inputs and {view.output_count} outputs",
+        view.input_count in inputs
+        and view.output_count == outputs
+        and all(view.has_input(i) for i in range(min(inputs))),
+        f"it has {len(view.inputs)} inputs and {view.output_count} outputs",
         "The file is damaged or was written by an unknown converter.",
     )
 
@@ -187,11 +191,6 @@ def conv_multipliers(
     if len(scales) == 1:
         scales = scales * channels
     return quantize_multipliers([scale(inp) * s / scale(out) for s in scales])
-
-
-def single_multiplier(inp: Tensor, weights: Tensor, out: Tensor) -> float:
-    """The ratio of scales that TFLM works out for a fully connected layer with one scale."""
-    return float32_product(scale(inp), scale(weights)) / scale(out)
 
 
 def bias_values(bias: Tensor | None, channels: int) -> Array:
