@@ -10,8 +10,11 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 
 from tests.harness import assert_exact
 from tests.tflite_builder import ModelBuilder
+from tflm_ext.arithmetic import multiply_by_quantized_multiplier, quantize_multiplier
 from tflm_ext.errors import UnsupportedModelError
 from tflm_ext.frontend import read_graph
+from tflm_ext.ops.fully_connected import OPERATOR
+from tflm_ext.verify.tflm_child import compute
 
 
 def fully_connected(
@@ -99,3 +102,30 @@ def test_refuses(model: bytes, problem: str) -> None:
     with pytest.raises(UnsupportedModelError) as caught:
         read_graph(model)
     assert problem in caught.value.problem
+
+
+def test_the_product_of_scales_is_a_double() -> None:
+    """The precision of the multiplier shows in one of a hundred thousand sums near a tie."""
+    generator = np.random.default_rng(0)
+    depth, outputs, rows = 64, 64, 2000
+    differing = 0
+    for _ in range(3):
+        scales = generator.uniform(0.01, 0.4, 3).astype(np.float32)
+        b = ModelBuilder()
+        x = b.tensor((rows, depth), scale=scales[0], zero_point=89)
+        weights = generator.integers(-127, 128, (outputs, depth), np.int8)
+        w = b.constant(weights, scale=scales[1] / 10)
+        y = b.tensor((rows, outputs), scale=scales[2] * 100)
+        b.operator("FULLY_CONNECTED", [x, w], [y], schema.FullyConnectedOptionsT())
+        model = b.finish([x], [y])
+        view = next(iter(read_graph(model).views()))
+        inputs = generator.integers(-128, 128, (rows, depth), np.int8)
+        (expected,), _ = compute(model, [inputs[None]], 1, 1 << 20)
+        (got,) = OPERATOR.reference(view, [inputs, weights, None])
+        np.testing.assert_array_equal(got, expected[0])
+        sums = (inputs.astype(np.int64) - 89) @ weights.T.astype(np.int64)
+        single = np.float32(scales[0]) * np.float32(scales[1] / 10)
+        multiplier, shift = quantize_multiplier(float(single) / float(np.float32(scales[2] * 100)))
+        coarse = multiply_by_quantized_multiplier(sums, multiplier, shift)
+        differing += int(np.count_nonzero(coarse != got))
+    assert differing > 0, "choose scales that tell a float from a double"

@@ -11,7 +11,6 @@ from tflm_ext.arithmetic import (
     Activation,
     activation_range,
     multiply_by_quantized_multiplier,
-    quantize_multiplier,
 )
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import DType, NodeView, Tensor
@@ -29,7 +28,6 @@ from tflm_ext.ops.common import (
     quantization,
     requantization_tables,
     scale,
-    single_multiplier,
     zero_point,
 )
 
@@ -61,12 +59,9 @@ def _per_tensor(view: NodeView) -> bool:
 
 
 def _multipliers(view: NodeView) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Multiplier and shift of every output; TFLM computes a single one in another precision."""
+    """Multiplier and shift of every output, or the only ones."""
     inp, weights, out = view.input(0), view.input(1), view.output()
-    if _per_channel(view):
-        return conv_multipliers(inp, weights, out, weights.shape[0])
-    multiplier, shift = quantize_multiplier(single_multiplier(inp, weights, out))
-    return (multiplier,), (shift,)
+    return conv_multipliers(inp, weights, out, weights.shape[0] if _per_channel(view) else 1)
 
 
 def check(view: NodeView) -> None:

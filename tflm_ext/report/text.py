@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from tflm_ext.emit.escape import plain
@@ -10,12 +11,16 @@ from tflm_ext.report.report import Report
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+_PIPE_WIDTH = 200
+
 
 def print_report(report: Report, *, operators: bool = True) -> None:
     """Print borders, operators, memory and flash to standard output."""
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False)
+    # Into a pipe, lines are as long as they are.
+    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    console = Console(highlight=False, markup=False, width=width)
     for part in _parts(report, operators):
         console.print(part)
 

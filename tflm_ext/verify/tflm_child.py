@@ -36,7 +36,7 @@ def compute(
         for i, column in enumerate(outputs):
             column.append(np.array(interpreter.get_output(i)))
         for i, column in observed.items():
-            column.append(np.array(interpreter.GetTensor(i, 0)))
+            column.append(np.array(interpreter.GetTensor(i, 0)["tensor_data"]))
     return [np.stack(c) for c in outputs], {i: np.stack(c) for i, c in observed.items()}
 
 
