@@ -193,6 +193,11 @@ def conv_multipliers(
     return quantize_multipliers([scale(inp) * s / scale(out) for s in scales])
 
 
+def single_multiplier(a: Tensor, b: Tensor, out: Tensor) -> float:
+    """The ratio of scales of a product of two tensors with one scale each."""
+    return scale(a) * scale(b) / scale(out)
+
+
 def bias_values(bias: Tensor | None, channels: int) -> Array:
     """Bias as int32 values; zeros where there is none."""
     return np.zeros(channels, np.int32) if bias is None else bias.array()
