@@ -235,7 +235,7 @@ class NodeView:
 
     def reject(self, problem: str, hint: str, tensor: Tensor | None = None) -> NoReturn:
         """Raise UnsupportedModelError that names model, operator, layer and tensor."""
-        which = f", tensor {tensor.name!r}" if tensor is not None else ""
+        which = f", tensor {tensor.name[:80]!r}" if tensor is not None else ""
         raise UnsupportedModelError(f"{self.graph.name}: {self.label}{which}: {problem}", hint)
 
     def require(

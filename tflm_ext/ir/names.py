@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_MAX_LAYER = 200
+
 
 def keras_layer(tensor_name: str) -> str | None:
     """The Keras layer that a converter's tensor name speaks of, None if it names none.
@@ -19,4 +21,6 @@ def keras_layer(tensor_name: str) -> str | None:
     """
     parts = tensor_name.split(";", 1)[0].split(":", 1)[0].split("/")
     parts = [p for p in parts if p and not p.startswith("StatefulPartitionedCall")]
-    return parts[-2] if len(parts) >= 2 else None
+    # Names come from the file, and messages show layers as they are: in one readable line.
+    layer = parts[-2] if len(parts) >= 2 else None
+    return layer if layer and layer.isprintable() and len(layer) <= _MAX_LAYER else None

@@ -14,6 +14,10 @@ def verify_graph(graph: Graph) -> str | None:
     tensor whose bytes it shares, and both have the same number of bytes.
     """
     tensors = graph.tensors
+
+    def label(i: int) -> str:
+        return f"tensor {i} {tensors[i].name[:80]!r}"
+
     if not graph.inputs or not graph.outputs:
         return "the model has no inputs or no outputs"
     if len(set(graph.inputs)) != len(graph.inputs):
@@ -21,23 +25,23 @@ def verify_graph(graph: Graph) -> str | None:
     ready = set(graph.inputs)
     for index in graph.inputs:
         if tensors[index].constant or tensors[index].variable:
-            return f"input tensor {index} is a constant or a variable"
+            return f"the input {label(index)} is a constant or a variable"
     ready |= {i for i, t in tensors.items() if t.constant or t.variable}
     for i, tensor in tensors.items():
         if tensor.alias is not None and tensors[tensor.alias].bytes != tensor.bytes:
-            return f"tensor {i} shares the bytes of a tensor of another size"
+            return f"{label(i)} shares the bytes of a tensor of another size"
     for node in graph.nodes:
         where = f"operator {node.index} {node.operator}"
         if not node.outputs:
             return f"{where} writes nothing"
         for i in node.inputs:
             if i >= 0 and graph.storage(i) not in ready:
-                return f"{where} reads tensor {i}, which nothing wrote before"
-        for i in node.outputs:
+                return f"{where} reads {label(i)}, which nothing wrote before"
+        for i in node.outputs:  # of one operator, too, no two may be the same tensor
             if i in ready or tensors[i].alias is not None:
-                return f"{where} writes tensor {i}, which is there already"
+                return f"{where} writes {label(i)}, which is there already"
             ready.add(i)
     for i in graph.outputs:
         if graph.storage(i) not in ready:
-            return f"output tensor {i} is written by no operator"
+            return f"the output {label(i)} is written by no operator"
     return None

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from tflm_ext.ir import Graph, NodeView
+from tflm_ext.ir import Graph, NodeView, Tensor
 from tflm_ext.ops import BY_NAME
 from tflm_ext.passes.edit import without_nodes
 
 _MAX_GROWTH_BYTES = 4096
+_MAX_BYTES = 1 << 16
 _MAX_MACS = 1 << 24
 
 
@@ -20,23 +21,20 @@ def rewrite(graph: Graph) -> Graph:
     Outputs of the model stay computed. An operator stays, too, where the constant would be much
     larger than what it is made of: it would cost flash, and a small hostile file could grow large.
     """
-    folded = set()
-    for node in graph.nodes:
-        view = graph.view(node)
-        if not _foldable(view):
-            continue
-        operator = BY_NAME[node.operator]
-        results = operator.reference(
-            view, [graph.tensors[i].array() if i >= 0 else None for i in node.inputs]
-        )
-        graph = graph.with_tensors(
-            *(
-                replace(tensor, data=np.asarray(result, tensor.dtype.numpy).tobytes())
-                for tensor, result in zip(view.outputs, results, strict=True)
-            )
-        )
-        folded.add(node)
-    return without_nodes(graph, folded)
+    while views := [view for view in graph.views() if _foldable(view)]:
+        computed = [tensor for view in views for tensor in _compute(view)]
+        graph = without_nodes(graph.with_tensors(*computed), {view.node for view in views})
+    return graph
+
+
+def _compute(view: NodeView) -> list[Tensor]:
+    """The outputs of an operator as constants."""
+    inputs = [view.graph.tensors[i].array() if i >= 0 else None for i in view.node.inputs]
+    results = BY_NAME[view.node.operator].reference(view, inputs)
+    return [
+        replace(tensor, data=np.asarray(result, tensor.dtype.numpy).tobytes())
+        for tensor, result in zip(view.outputs, results, strict=True)
+    ]
 
 
 def _foldable(view: NodeView) -> bool:
@@ -47,6 +45,6 @@ def _foldable(view: NodeView) -> bool:
         and not operator.keeps_state
         and not any(i in view.graph.outputs for i in view.node.outputs)
         and sum(t.bytes for t in view.outputs)
-        <= sum(t.bytes for t in view.inputs) + _MAX_GROWTH_BYTES
+        <= min(sum(t.bytes for t in view.inputs) + _MAX_GROWTH_BYTES, _MAX_BYTES)
         and operator.macs(view) <= _MAX_MACS
     )

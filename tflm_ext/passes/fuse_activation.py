@@ -76,9 +76,7 @@ def _table(view: NodeView) -> Array:
     """What the node makes of -128, -127, ..., 127."""
     levels = np.arange(-128, 128).astype(np.int8)
     shape = (*[1] * max(len(view.output().shape) - 1, 0), 256)
-    reshaped = [
-        replace(t, shape=shape) for t in (*view.inputs, view.output()) if not t.constant
-    ]
+    reshaped = [replace(t, shape=shape) for t in (*view.inputs, view.output()) if not t.constant]
     probe = view.graph.with_tensors(*reshaped).view(view.node)
     values = [t.array() if t.constant else levels.reshape(shape) for t in probe.inputs]
     (result,) = BY_NAME[view.node.operator].reference(probe, values)

@@ -14,19 +14,22 @@ def rewrite(graph: Graph) -> Graph:
 
     Chains of them, like several RESHAPE, become aliases of the first tensor.
     """
+    aliases: dict[int, int] = {}
     removed = set()
     for node in graph.nodes:
-        view = graph.view(node)
-        source = _source(view)
+        source = _source(graph.view(node))
         if source is None:
             continue
-        root = graph.tensors[graph.storage(node.inputs[source])]
+        read = graph.storage(node.inputs[source])
+        root = graph.tensors[aliases.get(read, read)]
         # A constant has no place in the arena, and a variable changes while its alias is in use.
         if root.constant or root.variable:
             continue
-        graph = graph.with_tensors(replace(view.output(), alias=root.index))
+        (output,) = node.outputs
+        aliases[output] = root.index
         removed.add(node)
-    return without_nodes(graph, removed)
+    tensors = [replace(graph.tensors[i], alias=root) for i, root in aliases.items()]
+    return without_nodes(graph.with_tensors(*tensors), removed)
 
 
 def _source(view: NodeView) -> int | None:

@@ -1,0 +1,138 @@
+"""Inputs and outputs of a model are int8; a float32 or uint8 border around them is taken off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tflm_ext.errors import UnsupportedModelError
+from tflm_ext.flatbuffer import MalformedError
+from tflm_ext.frontend.parse import RawModel, RawNode, parse
+from tflm_ext.frontend.subset import subset
+from tflm_ext.ir import DType, Tensor
+from tflm_ext.ops.islands import DEQUANTIZE, QUANTIZE
+
+_BORDERS = (DType.FLOAT32, DType.UINT8)
+_HINT = "Export the model again, or give the file that the converter wrote."
+
+
+@dataclass(frozen=True, slots=True)
+class StrippedBorder:
+    """A QUANTIZE or DEQUANTIZE at the border of the model that is not exported.
+
+    Attributes:
+        what: "input 0", "output 1".
+        tensor_name: of the tensor that the model had there; untrusted.
+        dtype: its element type.
+    """
+
+    what: str
+    tensor_name: str
+    dtype: DType
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} {self.tensor_name[:80]!r} is {self.dtype.value} in the file; its "
+            "conversion is not part of the project, which works on int8"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Int8Borders:
+    """A model whose borders are int8 as far as they can be.
+
+    Attributes:
+        data: bytes of a .tflite, for TFLM as well as for us; those given if nothing was stripped.
+        stripped: what was taken off.
+    """
+
+    data: bytes
+    stripped: tuple[StrippedBorder, ...]
+
+
+def strip_borders(data: bytes, name: str = "model") -> Int8Borders:
+    """Take off QUANTIZE after inputs and DEQUANTIZE or QUANTIZE before outputs.
+
+    What TFLM computes between them stays the same, bit for bit. Borders of another kind stay as
+    they are, and read_graph() refuses them.
+
+    Args:
+        data: bytes of the file; not trusted.
+        name: how messages call the model.
+
+    Raises:
+        UnsupportedModelError: no valid .tflite.
+    """
+    try:
+        model = parse(data, name)
+        inputs, entries = _entries(model)
+        outputs, exits = _exits(model)
+        removed = {node.index for node in (*entries, *exits)}
+        if not removed:
+            return Int8Borders(data, ())
+        kept = [n.index for n in model.nodes if n.index not in removed]
+        stripped = [
+            StrippedBorder(f"{what} {i}", model.tensors[old].name, model.tensors[old].dtype)
+            for what, before, after in (
+                ("input", model.inputs, inputs),
+                ("output", model.outputs, outputs),
+            )
+            for i, (old, new) in enumerate(zip(before, after, strict=True))
+            if old != new
+        ]
+        return Int8Borders(subset(data, kept, inputs, outputs), tuple(stripped))
+    except MalformedError as error:
+        raise UnsupportedModelError(f"{name}: not a valid .tflite file: {error}.", _HINT) from error
+
+
+def _entries(model: RawModel) -> tuple[tuple[int, ...], list[RawNode]]:
+    """The inputs behind the border, and the operators that made it."""
+    readers = _by_tensor((i, node) for node in model.nodes for i in node.inputs)
+    inputs, removed = list(model.inputs), []
+    for place, i in enumerate(model.inputs):
+        if model.tensors[i].dtype not in _BORDERS or len(readers.get(i, ())) != 1:
+            continue
+        (node,) = readers[i]
+        if node.code == QUANTIZE and _int8(model, node.outputs):
+            inputs[place] = node.outputs[0]
+            removed.append(node)
+    return tuple(inputs), removed
+
+
+def _exits(model: RawModel) -> tuple[tuple[int, ...], list[RawNode]]:
+    """The outputs before the border, and the operators that made it."""
+    read = {i for node in model.nodes for i in node.inputs}
+    writers = _by_tensor((i, node) for node in model.nodes for i in node.outputs)
+    outputs, removed = list(model.outputs), []
+    for place, i in enumerate(model.outputs):
+        if model.tensors[i].dtype not in _BORDERS or i in read or len(writers.get(i, ())) != 1:
+            continue
+        (node,) = writers[i]
+        if node.code in (QUANTIZE, DEQUANTIZE) and _int8(model, node.inputs):
+            outputs[place] = node.inputs[0]
+            removed.append(node)
+    return tuple(outputs), removed
+
+
+def _by_tensor(pairs: Iterable[tuple[int, RawNode]]) -> dict[int, list[RawNode]]:
+    found: dict[int, list[RawNode]] = {}
+    for i, node in pairs:
+        found.setdefault(i, []).append(node)
+    return found
+
+
+def _int8(model: RawModel, tensors: Sequence[int]) -> bool:
+    return len(tensors) == 1 and tensors[0] >= 0 and int8_border(model.tensors[tensors[0]])
+
+
+def int8_border(tensor: Tensor) -> bool:
+    """Whether a tensor can be an input or an output of the generated code."""
+    q = tensor.quantization
+    return (
+        tensor.dtype is DType.INT8
+        and q is not None
+        and not q.per_channel
+        and -128 <= q.zero_point <= 127
+        and not tensor.constant
+        and not tensor.variable
+    )

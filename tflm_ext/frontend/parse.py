@@ -1,0 +1,271 @@
+"""Untrusted .tflite bytes to tensors and operators that may still be of any kind.
+
+After parse() every tensor number exists, shapes are fixed and bounded, and positive for all that
+operators read and write, constants have exactly their size, and scales are finite and positive.
+Nothing is known about operators yet.
+
+Field numbers are those of TensorFlow Lite's schema.fbs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tflm_ext.errors import UnsupportedModelError
+from tflm_ext.flatbuffer import MalformedError, Reader, Table
+from tflm_ext.ir import DType, Quantization, Tensor
+
+_TENSOR_TYPES: Mapping[int, DType] = {
+    0: DType.FLOAT32,
+    2: DType.INT32,
+    3: DType.UINT8,
+    4: DType.INT64,
+    6: DType.BOOL,
+    7: DType.INT16,
+    9: DType.INT8,
+}
+_OTHER_TYPES: Mapping[int, str] = {
+    1: "float16",
+    5: "string",
+    8: "complex64",
+    10: "float64",
+    11: "complex128",
+    12: "uint64",
+    13: "resource",
+    14: "variant",
+    15: "uint32",
+    16: "uint16",
+    17: "int4",
+    18: "bfloat16",
+}
+_MAX_ELEMENTS = 1 << 24  # 64 times the RAM of the board, and no product of two leaves 64 bits
+_MAX_RANK = 8
+_MAX_NAME = 1024
+_MAX_NODES = 4096
+
+
+class _Unsupported(Exception):
+    """A tensor is valid and not supported."""
+
+    def __init__(self, problem: str, hint: str) -> None:
+        super().__init__(problem)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class RawNode:
+    """One operator as the file has it.
+
+    Attributes:
+        index: its number in the file.
+        code: BuiltinOperator number.
+        custom: name of a custom operator, untrusted.
+        inputs: tensor numbers; -1 for an optional input that is absent.
+        options: its options table.
+    """
+
+    index: int
+    code: int
+    custom: str
+    version: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    intermediates: tuple[int, ...]
+    options: Table | None = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RawModel:
+    """The only subgraph of a file."""
+
+    tensors: Mapping[int, Tensor]
+    nodes: tuple[RawNode, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def parse(data: bytes, name: str) -> RawModel:
+    """Take a file apart.
+
+    Args:
+        name: how messages call the model.
+
+    Raises:
+        MalformedError: no valid .tflite.
+        UnsupportedModelError: a valid one with something that this project does not know.
+    """
+    model = root(data)
+    subgraphs = model.tables(2)
+    if len(subgraphs) != 1:
+        raise UnsupportedModelError(
+            f"{name}: the model has {len(subgraphs)} subgraphs, one is supported.",
+            "Control flow (while, if) is not supported; use unroll=True in recurrent layers.",
+        )
+    (subgraph,) = subgraphs
+    buffers = _buffers(model)
+    try:
+        tensors = {i: _tensor(i, table, buffers) for i, table in enumerate(subgraph.tables(0))}
+    except _Unsupported as error:
+        raise UnsupportedModelError(f"{name}: {error}", error.hint) from None
+    codes = [_code(table) for table in model.tables(1)]
+    operators = subgraph.tables(3)
+    if len(operators) > _MAX_NODES:
+        raise UnsupportedModelError(
+            f"{name}: the model has {len(operators)} operators, {_MAX_NODES} are the most.",
+            "Make the model smaller; unroll fewer steps of recurrent layers.",
+        )
+    nodes = tuple(_node(i, table, codes, tensors) for i, table in enumerate(operators))
+    return RawModel(
+        tensors,
+        nodes,
+        inputs=_indices("an input of the model", subgraph.int32s(1), tensors),
+        outputs=_indices("an output of the model", subgraph.int32s(2), tensors),
+    )
+
+
+def root(data: bytes) -> Table:
+    """The Model table of a file.
+
+    Raises:
+        MalformedError: the file is of another kind.
+    """
+    reader = Reader(data)
+    if len(data) < 8 or reader.identifier() != b"TFL3":
+        raise MalformedError("it does not start with the identifier TFL3")
+    model = reader.root()
+    if model.uint32(0) != 3:
+        raise MalformedError(f"schema version {model.uint32(0)} instead of 3")
+    return model
+
+
+def _buffers(model: Table) -> tuple[bytes | None, ...]:
+    buffers = []
+    for table in model.tables(4):
+        if table.uint64(1) > 1:
+            raise MalformedError("weights lie outside the FlatBuffer (a model above 2 GB)")
+        buffers.append(table.bytes(0))
+    return tuple(buffers)
+
+
+def _tensor(index: int, table: Table, buffers: tuple[bytes | None, ...]) -> Tensor:
+    name = table.text(3)[:_MAX_NAME]
+    where = f"tensor {index} {name[:80]!r}"
+    shape = table.int32s(0) or ()
+    _check_shape(where, shape, table.int32s(7) or ())
+    dtype = _TENSOR_TYPES.get(table.int8(1))
+    if dtype is None:
+        number = table.int8(1)
+        raise _Unsupported(
+            f"the element type of {where} is {_OTHER_TYPES.get(number, f'number {number}')}, "
+            "which is not supported.",
+            "Convert the model with full int8 quantisation.",
+        )
+    if table.table(6) is not None:
+        raise _Unsupported(
+            f"the data of {where} is stored sparse, which TensorFlow Lite Micro does not run.",
+            "Convert the model without sparsity encoding.",
+        )
+    buffer = table.uint32(2)
+    if buffer >= len(buffers):
+        raise MalformedError(f"{where} refers to buffer {buffer} of {len(buffers)}")
+    tensor = Tensor(
+        index=index,
+        name=name,
+        shape=shape,
+        dtype=dtype,
+        quantization=_quantization(table.table(4), where, shape),
+        data=buffers[buffer] or None,
+        variable=table.bool(5),
+    )
+    if tensor.data is not None and len(tensor.data) != tensor.bytes:
+        raise MalformedError(
+            f"{where} has {len(tensor.data)} bytes of data, its shape {list(shape)} needs "
+            f"{tensor.bytes}"
+        )
+    if tensor.data is not None and tensor.variable:
+        raise MalformedError(f"{where} is a variable and a constant")
+    return tensor
+
+
+def _check_shape(where: str, shape: tuple[int, ...], signature: tuple[int, ...]) -> None:
+    # TensorFlow Lite keeps the -1 of a size that was free in `signature` and puts 1 into `shape`:
+    # at the batch that is what we run, elsewhere it is not what the user means.
+    if -1 in signature[1:] or (-1 in signature[:1] and shape[:1] != (1,)) or -1 in shape:
+        raise _Unsupported(
+            f"the shape of {where} is not fixed: {list(signature or shape)[:_MAX_RANK]}.",
+            "Give the model's inputs fixed shapes and convert it at batch 1.",
+        )
+    if len(shape) > _MAX_RANK:
+        raise MalformedError(f"{where} has {len(shape)} dimensions")
+    if any(d < 0 for d in shape) or math.prod(shape) > _MAX_ELEMENTS:
+        raise MalformedError(f"{where} has the shape {list(shape)}")
+
+
+def _quantization(table: Table | None, where: str, shape: tuple[int, ...]) -> Quantization | None:
+    scales = (table and table.float32s(2)) or ()
+    zero_points = (table and table.int64s(3)) or ()
+    if table is None or not scales or not zero_points:
+        return None  # to TFLM, too, a tensor without one of the two is not quantised
+    if len(zero_points) == 1:
+        zero_points = zero_points * len(scales)
+    if len(zero_points) != len(scales):
+        raise MalformedError(f"{where} has {len(scales)} scales and {len(zero_points)} zero points")
+    bad = next((s for s in scales if not math.isfinite(s) or s <= 0), None)
+    if bad is not None:
+        raise MalformedError(f"{where} has the scale {bad}, which is not positive and finite")
+    if any(not -(2**31) <= z < 2**31 for z in zero_points):
+        raise MalformedError(f"{where} has a zero point outside 32 bits")
+    axis = table.int32(6)
+    if len(scales) > 1 and not (0 <= axis < len(shape) and shape[axis] == len(scales)):
+        raise MalformedError(f"{where} has {len(scales)} scales for axis {axis} of {list(shape)}")
+    return Quantization(scales, zero_points, axis if len(scales) > 1 else 0)
+
+
+def _code(table: Table) -> tuple[int, str, int]:
+    # Old converters know the one-byte field only, and put 127 there for what does not fit.
+    return max(table.int8(0), table.int32(3)), table.text(1)[:_MAX_NAME], table.int32(2, 1)
+
+
+def _indices(
+    what: str,
+    numbers: tuple[int, ...] | None,
+    tensors: Mapping[int, Tensor],
+    *,
+    optional: bool = False,
+    empty: bool = False,
+) -> tuple[int, ...]:
+    numbers = numbers or ()
+    for number in numbers:
+        if optional and number == -1:
+            continue
+        if number not in tensors:
+            raise MalformedError(f"{what} is tensor {number} of {len(tensors)}")
+        # Of an intermediate only the quantisation counts, and converters give it no elements.
+        if tensors[number].elements == 0 and not empty:
+            raise MalformedError(f"{what} is tensor {number}, which has no elements")
+    return numbers
+
+
+def _node(
+    index: int,
+    table: Table,
+    codes: list[tuple[int, str, int]],
+    tensors: Mapping[int, Tensor],
+) -> RawNode:
+    number = table.uint32(0)
+    if number >= len(codes):
+        raise MalformedError(f"operator {index} refers to operator code {number} of {len(codes)}")
+    code, custom, version = codes[number]
+    where = f"operator {index}"
+    return RawNode(
+        index=index,
+        code=code,
+        custom=custom,
+        version=version,
+        inputs=_indices(f"an input of {where}", table.int32s(1), tensors, optional=True),
+        outputs=_indices(f"an output of {where}", table.int32s(2), tensors),
+        intermediates=_indices(f"an intermediate of {where}", table.int32s(8), tensors, empty=True),
+        options=table.table(4) if table.uint8(3) else None,
+    )
