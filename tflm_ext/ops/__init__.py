@@ -4,6 +4,7 @@ from tflm_ext.ops import abs as abs_
 from tflm_ext.ops import (
     add,
     average_pool_2d,
+    batch_matmul,
     concatenation,
     conv_2d,
     depth_to_space,
@@ -66,6 +67,7 @@ OPERATORS: tuple[Operator, ...] = (
     abs_.OPERATOR,
     add.OPERATOR,
     average_pool_2d.OPERATOR,
+    batch_matmul.OPERATOR,
     concatenation.OPERATOR,
     conv_2d.OPERATOR,
     depth_to_space.OPERATOR,

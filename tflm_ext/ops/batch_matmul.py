@@ -1,0 +1,176 @@
+"""BATCH_MATMUL: products of matrices, either of them transposed, batches broadcast."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflm_ext.arithmetic import multiply_by_quantized_multiplier
+from tflm_ext.flatbuffer import Table
+from tflm_ext.ir import NodeView
+from tflm_ext.ops.base import Array, Call, Input, Kernel, Operator, Output
+from tflm_ext.ops.common import (
+    check_counts,
+    check_int8,
+    check_shape,
+    check_shifts,
+    conv_multipliers,
+    zero_point,
+)
+
+_BATCH_AXES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class BatchMatMulOptions:
+    """Options of BATCH_MATMUL: which operands are stored transposed."""
+
+    adj_x: bool
+    adj_y: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Matrices:
+    """One operand: matrices of rows x columns in the order in which they are multiplied.
+
+    Attributes:
+        batch: sizes of the batch axes.
+        row_stride: elements from one row to the next.
+    """
+
+    batch: tuple[int, ...]
+    rows: int
+    columns: int
+    row_stride: int
+    column_stride: int
+
+    def batch_strides(self) -> tuple[int, ...]:
+        """Elements from one matrix to the next along _BATCH_AXES axes; 0 where broadcast."""
+        batch = (1,) * (_BATCH_AXES - len(self.batch)) + self.batch
+        size = self.rows * self.columns
+        return tuple(
+            size * math.prod(batch[i + 1 :]) if d > 1 else 0 for i, d in enumerate(batch)
+        )
+
+
+def _matrices(shape: tuple[int, ...], transposed: bool) -> _Matrices:
+    *batch, rows, columns = shape
+    if transposed:
+        return _Matrices(tuple(batch), columns, rows, 1, columns)
+    return _Matrices(tuple(batch), rows, columns, columns, 1)
+
+
+def _operands(view: NodeView) -> tuple[_Matrices, _Matrices]:
+    options: BatchMatMulOptions = view.options
+    return (
+        _matrices(view.input(0).shape, options.adj_x),
+        _matrices(view.input(1).shape, options.adj_y),
+    )
+
+
+def _multiplier(view: NodeView) -> tuple[int, int]:
+    (multiplier,), (shift,) = conv_multipliers(view.input(0), view.input(1), view.output(), 1)
+    return multiplier, shift
+
+
+def parse(table: Table | None) -> BatchMatMulOptions:
+    if table is None:
+        return BatchMatMulOptions(False, False)
+    return BatchMatMulOptions(table.bool(0), table.bool(1))
+
+
+def check(view: NodeView) -> None:
+    check_counts(view, (2,))
+    a, b, out = view.input(0), view.input(1), view.output()
+    check_int8(view, a, b, out)
+    view.require(
+        all(2 <= len(t.shape) <= 2 + _BATCH_AXES for t in (a, b)),
+        f"its operands have the shapes {list(a.shape)} and {list(b.shape)}",
+        "TensorFlow Lite Micro multiplies tensors of two to five dimensions.",
+    )
+    left, right = _operands(view)
+    view.require(
+        left.columns == right.rows and _broadcast(left.batch, right.batch) is not None,
+        f"operands of {list(a.shape)} and {list(b.shape)} cannot be multiplied",
+        "The file is damaged or was written by an unknown converter.",
+    )
+    batch = _broadcast(left.batch, right.batch) or ()
+    check_shape(view, out, (*batch, left.rows, right.columns))
+    view.require(
+        left.columns * 255 * 255 < 2**31,
+        f"sums of {left.columns} products may need more than 32 bits",
+        "Split the product.",
+    )
+    check_shifts(view, (_multiplier(view)[1],))
+
+
+def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The common shape of two batches, None if there is none."""
+    rank = max(len(a), len(b))
+    pairs = list(zip((1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b, strict=True))
+    if any(x != y and 1 not in (x, y) for x, y in pairs):
+        return None
+    return tuple(max(pair) for pair in pairs)
+
+
+def macs(view: NodeView) -> int:
+    return view.output().elements * _operands(view)[0].columns
+
+
+def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
+    options: BatchMatMulOptions = view.options
+    operands = []
+    for i, transposed in enumerate((options.adj_x, options.adj_y)):
+        values = inputs[i]
+        assert values is not None
+        # Integers below 2**53 are exact in float64, and BLAS is many times faster with those.
+        centred = values.astype(np.float64) - zero_point(view.input(i))
+        operands.append(centred.swapaxes(-1, -2) if transposed else centred)
+    sums = (operands[0] @ operands[1]).astype(np.int64)
+    scaled = multiply_by_quantized_multiplier(sums, *_multiplier(view))
+    return (np.clip(scaled + zero_point(view.output()), -128, 127).astype(np.int8),)
+
+
+def _lower(view: NodeView) -> Call:
+    left, right = _operands(view)
+    batch = view.output().shape[:-2]
+    multiplier, shift = _multiplier(view)
+    return Call(
+        fields=(
+            ("batches", (1,) * (_BATCH_AXES - len(batch)) + batch),
+            ("left_batch_strides", left.batch_strides()),
+            ("right_batch_strides", right.batch_strides()),
+            ("rows", left.rows),
+            ("columns", right.columns),
+            ("depth", left.columns),
+            ("left_row_stride", left.row_stride),
+            ("left_depth_stride", left.column_stride),
+            ("right_column_stride", right.column_stride),
+            ("right_depth_stride", right.row_stride),
+            ("left_zero_point", zero_point(view.input(0))),
+            ("right_zero_point", zero_point(view.input(1))),
+            ("output_zero_point", zero_point(view.output())),
+            ("multiplier", multiplier),
+            ("shift", shift),
+        ),
+        arguments=(Input(0), Input(1), Output()),
+    )
+
+
+def _cost(view: NodeView) -> int:
+    return 8 * macs(view) + 40 * view.output().elements
+
+
+OPERATOR = Operator(
+    name="BATCH_MATMUL",
+    code=126,
+    max_version=4,
+    parse=parse,
+    check=check,
+    macs=macs,
+    reference=reference,
+    kernels=(Kernel("batch_matmul", "batch_matmul.h", _lower, _cost),),
+)
