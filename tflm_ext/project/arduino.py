@@ -19,7 +19,7 @@ class _BorderRow:
     what: str
     shape: str
     scale: str
-    zero_point: int
+    difference: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def _library_view(facts: ModelFacts) -> _LibraryView:
                 what=f"{kind} {i}",
                 shape=" x ".join(map(str, border.shape)) or "1",
                 scale=c_float(border.scale).removesuffix("f"),
-                zero_point=border.zero_point,
+                difference=f"q {'+' if border.zero_point < 0 else '-'} {abs(border.zero_point)}",
             )
             for kind, borders in (("input", facts.inputs), ("output", facts.outputs))
             for i, border in enumerate(borders)
