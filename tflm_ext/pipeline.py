@@ -31,6 +31,7 @@ from tflm_ext.report.report import digests
 from tflm_ext.verify.accuracy import measure_accuracy
 from tflm_ext.verify.compare import verify
 from tflm_ext.verify.golden import make_golden
+from tflm_ext.verify.tflm import run_outputs
 from tflm_ext.verify.vectors import make_vectors
 from tflm_ext.version import VERSION
 
@@ -91,7 +92,7 @@ def analyse(int8: Int8Model, options: Options) -> Analysis:
     Raises:
         UnsupportedModelError: the file is damaged or cannot be run.
     """
-    graph = read_graph(int8.bytes, options.name)
+    graph = read_graph(int8.bytes, options.name, run=run_outputs)
     passes = run_passes(graph)
     plan = make_plan(passes.graph, options.optimize)
     facts = ModelFacts(

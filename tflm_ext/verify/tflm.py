@@ -94,3 +94,10 @@ def run_tflm(
                     if name.startswith("tensor")
                 },
             )
+
+
+def run_outputs(
+    model: bytes, inputs: Sequence[Array], output_count: int, arena_bytes: int
+) -> tuple[Array, ...]:
+    """The outputs alone: what read_graph() asks for to turn float islands into tables."""
+    return run_tflm(model, inputs, output_count, arena_bytes=arena_bytes).outputs
