@@ -243,6 +243,7 @@ def test_any_bytes(program: Path, traffic: list[bytes]) -> None:
     _survives(program, traffic)
 
 
+@pytest.mark.slow
 @pytest.mark.fuzz
 def test_any_bytes_for_longer(program: Path) -> None:
     end = time.monotonic() + float(os.environ.get("TFLM_EXT_FUZZ_SECONDS", "5"))
