@@ -13,6 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tflm_ext.errors import TflmExtError
 CALIBRATION_SAMPLES = 32
 
 Shape = tuple[int, ...]
+Refusal = tuple[str | None, str]
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Row:
         build: makes the model for one input shape.
         shapes: input shapes without the batch.
         float_tensors: float32 tensors that the operators read or write.
-        refused: None, or a pattern that the message and hint of the refusal contain.
+        refused: None, or the layer that the refusal names (None outside a layer) and a word of
+            its hint.
         library: "keras" or "tf_keras".
     """
 
@@ -46,7 +49,7 @@ class Row:
     build: Callable[[Shape], Any]
     shapes: tuple[Shape, ...]
     float_tensors: int = 0
-    refused: str | None = None
+    refused: Refusal | None = None
     library: str = "keras"
 
     @property
@@ -67,7 +70,7 @@ def row(
     shapes: tuple[Shape, ...],
     *,
     float_tensors: int = 0,
-    refused: str | None = None,
+    refused: Refusal | None = None,
     library: str = "keras",
 ) -> Callable[[Callable[[Shape], Any]], Callable[[Shape], Any]]:
     """Register the builder of a row; operators are written as in the table: "RESHAPEx2 CONV_2D"."""
@@ -123,9 +126,10 @@ def flatten_dense(shape: Shape) -> Any:
     return sequence(shape, conv2d(), _layers().Flatten(), _layers().Dense(5))
 
 
-@row("Reshape", FC, VECTORS)
+@row("Reshape", FC, ((16,), (8,), (36,)))
 def reshape(shape: Shape) -> Any:
-    return sequence(shape, _layers().Reshape((1, shape[0])), _layers().Dense(12))
+    layers = _layers()
+    return sequence(shape, layers.Reshape((4, -1)), layers.Flatten(), layers.Dense(12))
 
 
 @row("Conv2D", "CONV_2D", IMAGES)
@@ -268,7 +272,7 @@ def cropping(shape: Shape) -> Any:
     return sequence(shape, conv2d(), _layers().Cropping2D(((1, 2), (0, 1))))
 
 
-@row("UpSampling2D nearest", "RESHAPEx3 TILEx2", IMAGES, refused="bilinear")
+@row("UpSampling2D nearest", "RESHAPEx3 TILEx2", IMAGES, refused=("up_sampling2d", "bilinear"))
 def upsampling_nearest(shape: Shape) -> Any:
     return sequence(shape, _layers().UpSampling2D(2))
 
@@ -278,7 +282,7 @@ def upsampling_bilinear(shape: Shape) -> Any:
     return sequence(shape, _layers().UpSampling2D(2, interpolation="bilinear"))
 
 
-@row("UpSampling1D", "RESHAPEx2 TILE", SEQUENCES, refused="bilinear")
+@row("UpSampling1D", "RESHAPEx2 TILE", SEQUENCES, refused=("up_sampling1d", "bilinear"))
 def upsampling1d(shape: Shape) -> Any:
     return sequence(shape, _layers().UpSampling1D(2))
 
@@ -298,7 +302,7 @@ def conv1d_transpose(shape: Shape) -> Any:
     "DEQUANTIZE CONV_3D QUANTIZE ADD",
     ((4, 5, 6, 2), (3, 3, 3, 1), (5, 4, 4, 3)),
     float_tensors=3,
-    refused="Conv2D",
+    refused=("conv3d", "Conv2D"),
 )
 def conv3d(shape: Shape) -> Any:
     return sequence(shape, _layers().Conv3D(4, 3, padding="same"))
@@ -312,25 +316,28 @@ def softmax(shape: Shape) -> Any:
 row("Dense(softmax)", f"{FC} SOFTMAX", VECTORS)(dense("softmax"))
 row("Dense(sigmoid)", f"{FC} LOGISTIC", VECTORS)(dense("sigmoid"))
 row("Dense(tanh)", f"{FC} TANH", VECTORS)(dense("tanh"))
-row("Dense(gelu)", f"{FC} GELU", VECTORS, refused="hard_silu")(dense("gelu"))
+row("Dense(gelu)", f"{FC} GELU", VECTORS, refused=("dense", "hard_silu"))(dense("gelu"))
 
 
-@row("Dense(gelu approx)", f"{FC} GELU", VECTORS, refused="hard_silu")
+@row("Dense(gelu approx)", f"{FC} GELU", VECTORS, refused=("dense", "hard_silu"))
 def dense_gelu_approximate(shape: Shape) -> Any:
     import keras
 
-    return sequence(shape, _layers().Dense(12), lambda y: keras.ops.gelu(y, approximate=True))
+    gelu = partial(keras.ops.gelu, approximate=True)
+    return sequence(shape, _layers().Dense(12, activation=gelu))
 
 
 row("Dense(silu/swish)", f"{FC} LOGISTIC MUL", VECTORS)(dense("silu"))
 row("Dense(elu)", f"{FC} DEQUANTIZE ELU QUANTIZE", VECTORS, float_tensors=2)(dense("elu"))
-row("Dense(selu)", f"{FC} GREATER MULx2 EXP SUB SELECT", VECTORS, refused="relu")(dense("selu"))
-row("Dense(softplus)", f"{FC} EXP ADD LOG", VECTORS, refused="relu")(dense("softplus"))
+row("Dense(selu)", f"{FC} GREATER MULx2 EXP SUB SELECT", VECTORS, refused=("dense", "relu"))(
+    dense("selu")
+)
+row("Dense(softplus)", f"{FC} EXP ADD LOG", VECTORS, refused=("dense", "relu"))(dense("softplus"))
 row("Dense(softsign)", f"{FC} ABS ADD DIV", VECTORS)(dense("softsign"))
-row("Dense(mish)", f"{FC} EXP ADD LOG TANH MUL", VECTORS, refused="relu")(dense("mish"))
+row("Dense(mish)", f"{FC} EXP ADD LOG TANH MUL", VECTORS, refused=("dense", "relu"))(dense("mish"))
 row("Dense(hard_sigmoid)", f"{FC} MUL", VECTORS)(dense("hard_sigmoid"))
 row("Dense(hard_silu)", f"{FC} HARD_SWISH", VECTORS)(dense("hard_silu"))
-row("Dense(exponential)", f"{FC} EXP", VECTORS, refused="relu")(dense("exponential"))
+row("Dense(exponential)", f"{FC} EXP", VECTORS, refused=("dense", "relu"))(dense("exponential"))
 
 
 @row("LeakyReLU", f"{FC} LEAKY_RELU", VECTORS)
@@ -431,7 +438,7 @@ def permute(shape: Shape) -> Any:
     return sequence(shape, conv1d(), _layers().Permute((2, 1)))
 
 
-@row("RepeatVector", f"{FC} RESHAPEx2 TILE", VECTORS, refused="Concatenate")
+@row("RepeatVector", f"{FC} RESHAPEx2 TILE", VECTORS, refused=("repeat_vector", "RepeatVector"))
 def repeat_vector(shape: Shape) -> Any:
     return sequence(shape, _layers().Dense(6), _layers().RepeatVector(4))
 
@@ -449,22 +456,22 @@ STEPS = ((4, 5), (4, 3), (4, 9))
 
 
 def recurrent(
-    name: str, operators: str, layer: str, *, refused: str | None = None, **options: Any
+    name: str, operators: str, layer: str, *, refused: Refusal | None = None, **options: Any
 ) -> None:
     row(name, operators, STEPS, refused=refused)(
         lambda shape: sequence(shape, getattr(_layers(), layer)(8, **options))
     )
 
 
-recurrent("LSTM", "", "LSTM", refused="unroll=True")
-recurrent("LSTM return_seq", "", "LSTM", refused="unroll=True", return_sequences=True)
+recurrent("LSTM", "", "LSTM", refused=("lstm", "unroll=True"))
+recurrent("LSTM return_seq", "", "LSTM", refused=("lstm", "unroll=True"), return_sequences=True)
 recurrent(
     "LSTM unroll",
     f"RESHAPEx4 UNPACK {FC}x7 SPLITx4 LOGISTICx11 TANHx8 MULx11 ADDx9",
     "LSTM",
     unroll=True,
 )
-recurrent("GRU", "", "GRU", refused="unroll=True")
+recurrent("GRU", "", "GRU", refused=("gru", "unroll=True"))
 recurrent(
     "GRU unroll",
     f"RESHAPE UNPACK {FC}x7 SPLITx4 ADDx15 LOGISTICx8 SUBx4 MULx11 TANHx4 STRIDED_SLICEx9",
@@ -478,11 +485,11 @@ recurrent(
     unroll=True,
     reset_after=False,
 )
-recurrent("SimpleRNN", "", "SimpleRNN", refused="unroll=True")
+recurrent("SimpleRNN", "", "SimpleRNN", refused=("simple_rnn", "unroll=True"))
 recurrent("SimpleRNN unroll", f"RESHAPE UNPACK {FC}x7 TANHx4 ADDx3", "SimpleRNN", unroll=True)
 
 
-@row("Bidirectional(LSTM)", "", STEPS, refused="unroll=True")
+@row("Bidirectional(LSTM)", "", STEPS, refused=("forward_lstm", "unroll=True"))
 def bidirectional(shape: Shape) -> Any:
     return sequence(shape, _layers().Bidirectional(_layers().LSTM(8)))
 
@@ -500,7 +507,12 @@ def attention(shape: Shape) -> Any:
     return keras.Model(x, _layers().MultiHeadAttention(2, 4)(y, y))
 
 
-@row("Embedding", "LESS ADD SELECT GATHER MEAN", ((6,), (3,), (11,)), refused="features")
+@row(
+    "Embedding",
+    "LESS ADD SELECT GATHER MEAN",
+    ((6,), (3,), (11,)),
+    refused=("embedding", "one-hot"),
+)
 def embedding(shape: Shape) -> Any:
     import keras
 
@@ -542,7 +554,7 @@ def absolute(shape: Shape) -> Any:
     return sequence(shape, _layers().Dense(12), keras.ops.abs)
 
 
-@row("ops.argmax", "", VECTORS, refused="C code")
+@row("ops.argmax", "", VECTORS, refused=(None, "C code"))
 def argmax(shape: Shape) -> Any:
     import keras
 
@@ -570,7 +582,7 @@ def total(shape: Shape) -> Any:
     return sequence(shape, conv1d(), lambda y: keras.ops.sum(y, axis=1))
 
 
-@row("ops.log/spec", f"{FC} EXP ADDx2 LOGx2", VECTORS, refused="relu")
+@row("ops.log/spec", f"{FC} EXP ADDx2 LOGx2", VECTORS, refused=("dense", "relu"))
 def logarithm(shape: Shape) -> Any:
     import keras
 

@@ -18,7 +18,6 @@ from tflm_ext.convert.int8_model import Conversion, Int8Model
 from tflm_ext.convert.remedies import crash_refusal, operator_refusal
 from tflm_ext.convert.samples import MAX_STREAMED, Array, Border, gather
 from tflm_ext.errors import ConfigError, TflmExtError, ToolError, UnsupportedModelError
-from tflm_ext.frontend import read_graph
 
 _LOOKED_AT = 100
 
@@ -66,6 +65,8 @@ def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
     content = read_tflite(path)
     if not given:
         return Conversion(Int8Model.of(content))
+    from tflm_ext.frontend import read_graph
+
     graph = read_graph(content, path.stem)
     tensors = [graph.tensors[i] for i in graph.inputs]
     borders = [Border(_signature_name(t.name), t.shape, "float32") for t in tensors]

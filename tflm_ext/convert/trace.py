@@ -6,11 +6,13 @@ converter's child. A SavedModel, because the converter fuses an LSTM of tf_keras
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,39 @@ SIGNATURE = "serving_default"
 NAMES = "keras.json"
 
 Inputs = Sequence[tuple[str, tuple[int | None, ...], Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scopes:
+    """How the nodes of a graph are called after their Keras layers.
+
+    Attributes:
+        layers: names of the layers and of the model; empty if they are not known.
+        numbered: whether Keras opens the scope of a layer twice, as Keras 3 does, so that
+            TensorFlow calls the second one "dense_1" for layer "dense", and "dense_1_2" for layer
+            "dense_1".
+    """
+
+    layers: frozenset[str] = frozenset()
+    numbered: bool = False
+
+    def path(self, path: str) -> str:
+        """A node's path with the layers' own names, and the innermost right before the node.
+
+        Example:
+            >>> Scopes(frozenset({"net", "dense"}), numbered=True).path("net_1/dense_1/Gelu/mul")
+            'net/dense/Gelu_mul'
+        """
+        names = [re.sub(r"_\d+$", "", p) if self.numbered else p for p in path.split("/")]
+        known = [i for i, name in enumerate(names[:-1]) if name in self.layers]
+        if not known:
+            return path
+        parts = [
+            n if i in known else p
+            for i, (n, p) in enumerate(zip(names, path.split("/"), strict=True))
+        ]
+        end = known[-1] + 1
+        return "/".join([*parts[:end], "_".join(parts[end:])])
 
 
 def library(model: Any) -> str | None:
@@ -50,7 +85,8 @@ def trace(model: Any, folder: Path) -> None:
     """
     import tensorflow as tf
 
-    if library(model) == "keras":
+    numbered = library(model) == "keras"
+    if numbered:
         import keras
 
         if keras.config.backend() != "tensorflow":
@@ -80,10 +116,7 @@ def trace(model: Any, folder: Path) -> None:
         layer.name: type(layer).__name__ for layer in model._flatten_layers(include_self=False)
     }
     names = {"outputs": [str(name).split(":")[0] for name in model.output_names], "layers": layers}
-    _save(call, inputs, names, folder)
-    if library(model) == "keras":
-        _restore_layer_names(folder / "saved_model.pb", {*layers, model.name})
-    _refuse_loops(folder / "saved_model.pb", layers)
+    _save(call, inputs, names, folder, scopes=Scopes(frozenset({*layers, model.name}), numbered))
 
 
 def narrow(source: Path, folder: Path) -> None:
@@ -111,8 +144,7 @@ def narrow(source: Path, folder: Path) -> None:
         results = signature(**dict(zip(keys, samples, strict=True)))
         return [results[key] for key in outputs]
 
-    _save(call, inputs, {"outputs": outputs, "layers": {}}, folder, loaded)
-    _refuse_loops(folder / "saved_model.pb", {})
+    _save(call, inputs, {"outputs": outputs, "layers": {}}, folder, owner=loaded)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
@@ -121,18 +153,37 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def _save(
-    call: Any, inputs: Inputs, names: Mapping[str, Any], folder: Path, owner: Any = None
+    call: Any,
+    inputs: Inputs,
+    names: Mapping[str, Any],
+    folder: Path,
+    *,
+    scopes: Scopes = Scopes(),
+    owner: Any = None,
 ) -> None:
-    """Trace a function of a list of samples and write it with its names."""
+    """Trace a function of a list of samples and write it with its names.
+
+    Args:
+        call: from a list of tensors to a list of tensors.
+        inputs: what it takes.
+        names: of outputs and layers.
+        folder: where the SavedModel goes.
+        scopes: how nodes are called after layers.
+        owner: keeps alive what the function reads.
+    """
     import tensorflow as tf
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     specs = [
         tf.TensorSpec(_fixed(name, shape), dtype, name=f"x{i:03}")
         for i, (name, shape, dtype) in enumerate(inputs)
     ]
+    producers: list[str] = []
 
     def function(*samples: Any) -> dict[str, Any]:
-        return {f"y{i:03}": y for i, y in enumerate(call(samples))}
+        outputs = call(samples)
+        producers[:] = [output.op.name for output in outputs]
+        return {f"y{i:03}": y for i, y in enumerate(outputs)}
 
     with _quiet():
         concrete = tf.function(function, autograph=False).get_concrete_function(*specs)
@@ -140,6 +191,14 @@ def _save(
         module.owner = owner
         module.read = list(concrete.graph.variables)
         tf.saved_model.save(module, str(folder), signatures={SIGNATURE: concrete})
+    file = folder / "saved_model.pb"
+    model = SavedModel.FromString(file.read_bytes())
+    (graph,) = model.meta_graphs
+    for body in graph.graph_def.library.function:
+        _restore_layer_names(body, scopes)
+    _name_borders(graph, [name for name, _, _ in inputs], [scopes.path(p) for p in producers])
+    _refuse_loops(graph.graph_def.library.function, names["layers"])
+    file.write_bytes(model.SerializeToString())
     names = {**names, "inputs": [name for name, _, _ in inputs]}
     (folder / NAMES).write_text(json.dumps(names), encoding="utf-8")
 
@@ -170,41 +229,57 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _restore_layer_names(file: Path, layers: Collection[str]) -> None:
-    """Let the nodes of a graph carry the names of their Keras layers.
+def _restore_layer_names(function: Any, scopes: Scopes) -> None:
+    """Let the nodes of a function carry the names of their Keras layers, for messages."""
+    new = _unique({n.name: scopes.path(n.name) for n in function.node_def})
+    for node in function.node_def:
+        node.name = new[node.name]
+        node.input[:] = [_renamed(entry, new) for entry in node.input]
+        if "_class" in node.attr:
+            where = node.attr["_class"].list
+            where.s[:] = [
+                b"loc:@" + new.get(name, name).encode()
+                for name in (entry.decode().removeprefix("loc:@") for entry in where.s)
+            ]
+    for mapping in (function.ret, function.control_ret):
+        for key, entry in list(mapping.items()):
+            mapping[key] = _renamed(entry, new)
 
-    Keras 3 opens the name scope of a layer twice, so that TensorFlow calls the second one
-    "dense_1" for layer "dense", and "dense_1_2" for layer "dense_1". Every message about an
-    operator speaks of its layer, so one number is taken off wherever a layer's name is left.
+
+def _name_borders(graph: Any, inputs: Sequence[str], producers: Sequence[str]) -> None:
+    """Let input and output tensors of the .tflite carry names that mean something.
+
+    The converter names an input after its placeholder and an output after the node that the
+    signature points at: without this, all outputs are "StatefulPartitionedCall".
     """
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+    from tensorflow.core.framework.node_def_pb2 import NodeDef
 
-    model = SavedModel.FromString(file.read_bytes())
-    for function in model.meta_graphs[0].graph_def.library.function:
-        new = _unique({n.name: _layer_path(n.name, layers) for n in function.node_def})
-        for node in function.node_def:
-            node.name = new[node.name]
-            node.input[:] = [_renamed(entry, new) for entry in node.input]
-            if "_class" in node.attr:
-                where = node.attr["_class"].list
-                where.s[:] = [
-                    b"loc:@" + new[name].encode() if name in new else entry
-                    for entry in where.s
-                    for name in [entry.decode().removeprefix("loc:@")]
-                ]
-        for mapping in (function.ret, function.control_ret):
-            for key, entry in list(mapping.items()):
-                mapping[key] = _renamed(entry, new)
-    file.write_bytes(model.SerializeToString())
+    signature = graph.signature_def[SIGNATURE]
+    nodes = graph.graph_def.node
+    taken = {node.name for node in nodes}
 
+    def free(name: str) -> str:
+        name = re.sub(r"[^A-Za-z0-9_./]", "_", name).lstrip("_/") or "tensor"
+        numbered = (f"{name}_{i}" for i in itertools.count(1))
+        name = name if name not in taken else next(n for n in numbered if n not in taken)
+        taken.add(name)
+        return name
 
-def _layer_path(path: str, layers: Collection[str]) -> str:
-    parts = path.split("/")
-    for i, part in enumerate(parts[:-1]):
-        name = re.sub(r"_\d+$", "", part)
-        if name in layers:
-            parts[i] = name
-    return "/".join(parts)
+    new = {
+        signature.inputs[key].name.partition(":")[0]: free(name)
+        for key, name in zip(sorted(signature.inputs), inputs, strict=True)
+    }
+    for node in nodes:
+        node.name = new.get(node.name, node.name)
+        node.input[:] = [_renamed(entry, new) for entry in node.input]
+    for tensor in signature.inputs.values():
+        tensor.name = _renamed(tensor.name, new)
+    for key, producer in zip(sorted(signature.outputs), producers, strict=True):
+        tensor = signature.outputs[key]
+        identity = NodeDef(name=free(producer), op="Identity", input=[tensor.name])
+        identity.attr["T"].type = tensor.dtype
+        nodes.append(identity)
+        tensor.name = f"{identity.name}:0"
 
 
 def _unique(names: Mapping[str, str]) -> dict[str, str]:
@@ -227,12 +302,9 @@ def _renamed(entry: str, new: Mapping[str, str]) -> str:
     return ("^" if entry.startswith("^") else "") + new.get(name, name) + colon + rest
 
 
-def _refuse_loops(file: Path, layers: Mapping[str, str]) -> None:
+def _refuse_loops(functions: Iterable[Any], layers: Mapping[str, str]) -> None:
     """Refuse what would crash the converter: a loop outside an LSTM that it can fuse."""
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-
-    model = SavedModel.FromString(file.read_bytes())
-    for function in model.meta_graphs[0].graph_def.library.function:
+    for function in functions:
         if function.attr["api_implements"].s.startswith(b"lstm_"):
             continue
         for node in function.node_def:

@@ -101,8 +101,7 @@ class Converter:
             )
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         progress("converting")
-        data: bytes = converter.convert()
-        return data
+        return _in_order(converter.convert())
 
     def predict(self, request: Request, progress: Progress) -> dict[str, Any]:
         """Write what the float model gives for the samples of a .npz, output by output."""
@@ -134,23 +133,38 @@ def _samples(file: str, what: str, progress: Progress) -> Iterator[dict[str, Any
         yield {key: column[i : i + 1] for key, column in columns.items()}
 
 
+def _in_order(data: bytes) -> bytes:
+    """The .tflite with its borders in the order of the signature's names, as the model has them.
+
+    The converter writes them in the order of a hash table.
+    """
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    buffer = bytearray(data)
+    model = schema.Model.GetRootAs(buffer)
+    graph, signature = model.Subgraphs(0), model.SignatureDefs(0)
+    for indices, count, entry in (
+        (graph.InputsAsNumpy(), signature.InputsLength(), signature.Inputs),
+        (graph.OutputsAsNumpy(), signature.OutputsLength(), signature.Outputs),
+    ):
+        named = {entry(i).Name(): entry(i).TensorIndex() for i in range(count)}
+        indices[:] = [named[name] for name in sorted(named)]  # a view of the buffer
+    return bytes(buffer)
+
+
 def _borders(data: bytes) -> dict[str, Any]:
-    """Scale and zero point of every border, which stand in the order of the signature."""
+    """Scale and zero point of every input and output, None where it is not int8."""
     import numpy as np
     import tensorflow as tf
 
     interpreter = tf.lite.Interpreter(model_content=data)
-    runner = interpreter.get_signature_runner()
-    borders = {}
-    for side, details, named in (
-        ("inputs", interpreter.get_input_details(), runner.get_input_details()),
-        ("outputs", interpreter.get_output_details(), runner.get_output_details()),
-    ):
-        order = [named[key]["index"] for key in sorted(named)]
-        if [d["index"] for d in details] != order:
-            raise RuntimeError(f"the converter changed the order of the {side}")
-        borders[side] = [d["quantization"] if d["dtype"] is np.int8 else None for d in details]
-    return borders
+    return {
+        side: [d["quantization"] if d["dtype"] is np.int8 else None for d in details]
+        for side, details in (
+            ("inputs", interpreter.get_input_details()),
+            ("outputs", interpreter.get_output_details()),
+        )
+    }
 
 
 def _load_keras(path: Path, library: str) -> Any:
