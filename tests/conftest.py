@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +28,10 @@ TOOLS = (
     "qemu-system-arm",
 )
 _TOOL = re.compile(rf"missing tool|(?<![\w-])({'|'.join(map(re.escape, TOOLS))})(?!\w)")
+
+# How long one example takes says something about the machine only.
+hypothesis.settings.register_profile("tflm_ext", deadline=None)
+hypothesis.settings.load_profile("tflm_ext")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
