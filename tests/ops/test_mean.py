@@ -1,0 +1,62 @@
+"""MEAN against TensorFlow Lite Micro."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.harness import assert_exact
+from tests.ops.reductions import SHAPES, axes_of, reduction
+from tflm_ext.errors import UnsupportedModelError
+from tflm_ext.frontend import read_graph
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        reduction("MEAN"),
+        reduction("MEAN", (2, 3, 2, 3, 2, 3), (0, -4, 4), True, (0.1, 0.03), (127, -128)),
+        reduction("MEAN", (7, 6), -1, scales=(0.1, 0.4), zero_points=(-128, 127)),
+    ],
+)
+def test_c_equals_tflm(model: bytes) -> None:
+    assert_exact(model)
+
+
+@given(
+    data=st.data(),
+    shape=SHAPES,
+    keep_dims=st.booleans(),
+    scales=st.tuples(
+        st.sampled_from([1e-6, 0.02, 0.3, 5.0]), st.sampled_from([1e-4, 0.02, 0.25, 90.0])
+    ),
+    zero_points=st.tuples(st.integers(-128, 127), st.integers(-128, 127)),
+)
+def test_numpy_equals_tflm(
+    data: st.DataObject,
+    shape: tuple[int, ...],
+    keep_dims: bool,
+    scales: tuple[float, float],
+    zero_points: tuple[int, int],
+) -> None:
+    axes = data.draw(axes_of(shape))
+    assert_exact(reduction("MEAN", shape, axes, keep_dims, scales, zero_points), c=False)
+
+
+@pytest.mark.parametrize(
+    ("model", "problem"),
+    [
+        (reduction("MEAN", out=(1, 4, 3)), "its shape is [1, 4, 3], the operator gives [1, 3]"),
+        (reduction("MEAN", axes=(1, 4), out=(1, 3)), "works along axis 4 of a tensor of rank 4"),
+        (reduction("MEAN", axes_type=np.int64), "its axes has 2 elements of type int64"),
+        (reduction("MEAN", scales=(1.0, 1e-20)), "a ratio of scales needs a shift of"),
+        (reduction("MEAN", scales=(1.0, 1e-8)), "times a ratio of scales are too large"),
+        (reduction("MEAN", (2,) * 8, (0, 2, 4, 6)), "lie too far apart"),
+    ],
+)
+def test_refuses(model: bytes, problem: str) -> None:
+    with pytest.raises(UnsupportedModelError, match="operator 0 MEAN") as caught:
+        read_graph(model)
+    assert problem in caught.value.problem

@@ -1,0 +1,66 @@
+"""TRANSPOSE against TensorFlow Lite Micro."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.harness import assert_exact
+from tests.tflite_builder import ModelBuilder
+from tflm_ext.errors import UnsupportedModelError
+from tflm_ext.frontend import read_graph
+
+
+def transpose(
+    shape: tuple[int, ...] = (2, 3, 4),
+    permutation: tuple[int, ...] = (2, 0, 1),
+    out: tuple[int, ...] | None = None,
+    constant: bool = True,
+) -> bytes:
+    """A model of one TRANSPOSE."""
+    b = ModelBuilder()
+    x = b.tensor(shape, scale=0.1)
+    y = b.tensor(out or [shape[p] for p in permutation], scale=0.1)
+    if constant:
+        p = b.constant(np.array(permutation, np.int32))
+    else:
+        p = b.tensor((len(permutation),), dtype="int32", variable=True)
+    b.operator("TRANSPOSE", [x, p], [y])
+    return b.finish([x], [y])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        transpose(),
+        transpose((2, 3, 4, 2, 3), (4, 2, 0, 3, 1)),
+        transpose((1, 6, 1, 5), (0, 2, 1, 3)),
+        transpose((3, 2, 5, 4), (0, 2, 1, 3)),
+    ],
+)
+def test_c_equals_tflm(model: bytes) -> None:
+    assert_exact(model)
+
+
+@given(data=st.data(), shape=st.lists(st.integers(1, 5), min_size=1, max_size=5))
+def test_numpy_equals_tflm(data: st.DataObject, shape: list[int]) -> None:
+    permutation = data.draw(st.permutations(range(len(shape))))
+    assert_exact(transpose(tuple(shape), tuple(permutation)), c=False)
+
+
+@pytest.mark.parametrize(
+    ("model", "problem"),
+    [
+        (transpose(permutation=(2, 2, 1)), "its permutation is [2, 2, 1]"),
+        (transpose(permutation=(2, 0, -2)), "its permutation is [2, 0, -2]"),
+        (transpose(out=(2, 3, 4)), "its shape is [2, 3, 4], the operator gives [4, 2, 3]"),
+        (transpose((1,) * 6, tuple(range(6))), "6 dimensions, TensorFlow Lite Micro takes 1 to 5"),
+        (transpose(constant=False), "its permutation is computed at run time"),
+    ],
+)
+def test_refuses(model: bytes, problem: str) -> None:
+    with pytest.raises(UnsupportedModelError, match="operator 0 TRANSPOSE") as caught:
+        read_graph(model)
+    assert problem in caught.value.problem
