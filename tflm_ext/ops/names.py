@@ -9,6 +9,8 @@ _REMEDIES = {
     "GELU": "Use relu, silu or hard_silu.",
     "SELECT": "Replace Embedding by one-hot input and Dense, and selu by relu or elu.",
     "SELECT_V2": "Replace Embedding by one-hot input and Dense, and selu by relu or elu.",
+    "LESS": "Replace Embedding by one-hot input and Dense, and comparisons by relu.",
+    "GREATER": "Use relu or elu instead of selu, and instead of comparisons.",
     "EXP": "Use relu, hard_sigmoid or hard_silu instead of exponential, softplus and mish.",
     "LOG": "Compute logarithms before the model; use relu instead of softplus and mish.",
     "CONV_3D": "Use Conv2D with the third dimension in the channels.",
