@@ -32,10 +32,19 @@ def test_numpy_equals_tflm(data: st.DataObject, shape: tuple[int, ...], keep_dim
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (reduction("REDUCE_MAX", out=(1, 4, 3)), "its shape is [1, 4, 3], the operator gives [1, 3]"),
+        (
+            reduction("REDUCE_MAX", out=(1, 4, 3)),
+            "its shape is [1, 4, 3], the operator gives [1, 3]",
+        ),
         (reduction("REDUCE_MAX", axes=(-5,), out=(1, 4, 5, 3)), "works along axis -5 of a tensor"),
-        (reduction("REDUCE_MAX", scales=(0.1, 0.2)), "its input and output have different quantisations"),
-        (reduction("REDUCE_MAX", zero_points=(1, 2)), "its input and output have different quantisations"),
+        (
+            reduction("REDUCE_MAX", scales=(0.1, 0.2)),
+            "its input and output have different quantisations",
+        ),
+        (
+            reduction("REDUCE_MAX", zero_points=(1, 2)),
+            "its input and output have different quantisations",
+        ),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:

@@ -28,9 +28,9 @@ def strided_slice(
 ) -> bytes:
     """A model of one STRIDED_SLICE; NumPy says what shape comes out."""
     index = tuple(
-        b if shrink >> i & 1 and not begin_mask >> i & 1 else slice(
-            None if begin_mask >> i & 1 else b, None if end_mask >> i & 1 else e, s
-        )
+        b
+        if shrink >> i & 1 and not begin_mask >> i & 1
+        else slice(None if begin_mask >> i & 1 else b, None if end_mask >> i & 1 else e, s)
         for i, (b, e, s) in enumerate(zip(begin, end, strides, strict=True))
     )
     b = ModelBuilder()

@@ -13,11 +13,11 @@ import numpy as np
 
 from tflm_ext.arithmetic import Activation
 from tflm_ext.flatbuffer import Table
-from tflm_ext.ir import DType, NodeView
+from tflm_ext.ir import NodeView
 from tflm_ext.ops.axes import check_axis, check_dimensions
 from tflm_ext.ops.base import Array, Operator
-from tflm_ext.ops.common import check_counts, check_shape, parse_activation
-from tflm_ext.ops.movement import check_moved, join_kernel
+from tflm_ext.ops.common import check_counts, check_int8, check_shape, parse_activation
+from tflm_ext.ops.movement import join_kernel
 
 _MAX_INPUTS = 10
 
@@ -50,7 +50,7 @@ def check(view: NodeView) -> None:
     )
     check_counts(view, (len(view.inputs),))
     out = view.output()
-    check_moved(view, *view.inputs, out)
+    check_int8(view, *view.inputs, out)
     check_dimensions(view, out, range(1, 7))
     rank = len(out.shape)
     check_axis(view, options.axis, rank)
@@ -63,7 +63,7 @@ def check(view: NodeView) -> None:
     along = 0
     for tensor in view.inputs:
         view.require(
-            tensor.dtype is DType.FLOAT32 or tensor.quantization == out.quantization,
+            tensor.quantization == out.quantization,
             "its quantisation is not that of the output",
             "TensorFlow Lite Micro does not requantise here; convert the model again with "
             "TensorFlow 2.21, which puts a QUANTIZE in front.",

@@ -11,8 +11,7 @@ from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
 from tflm_ext.ops.axes import DAMAGED, check_axis, check_integers, integers
 from tflm_ext.ops.base import Array, Call, Input, Kernel, Operator, Output
-from tflm_ext.ops.common import check_counts, check_shape
-from tflm_ext.ops.movement import check_moved
+from tflm_ext.ops.common import check_counts, check_int8, check_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ def check(view: NodeView) -> None:
     options: GatherOptions = view.options
     check_counts(view, (2,))
     source, positions, out = view.input(), view.input(1), view.output()
-    check_moved(view, source, out)
+    check_int8(view, source, out)
     check_integers(view, positions, "positions")
     check_axis(view, options.axis, len(source.shape))
     axis, shared = _axes(view)

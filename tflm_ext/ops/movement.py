@@ -23,22 +23,11 @@ from tflm_ext.ops.base import (
     Output,
     Outputs,
 )
-from tflm_ext.ops.common import check_int8
 
 Rearrange: TypeAlias = Callable[[NodeView, Array], Array]
 Fields: TypeAlias = tuple[tuple[str, FieldValue], ...]
 
 _RANK = 5
-
-
-def check_moved(view: NodeView, *tensors: Tensor) -> None:
-    """Require tensors of one element type: int8 with its quantisation, or float32.
-
-    Float tensors are moved by what the converter leaves between DEQUANTIZE and QUANTIZE.
-    """
-    if all(t.dtype is DType.FLOAT32 for t in tensors):
-        return
-    check_int8(view, *tensors)
 
 
 def box_fields(source: Array, source_view: Array, target: Array, target_view: Array) -> Fields:

@@ -11,8 +11,8 @@ from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
 from tflm_ext.ops.axes import DAMAGED, check_axis
 from tflm_ext.ops.base import Array, Operator
-from tflm_ext.ops.common import check_counts, check_shape
-from tflm_ext.ops.movement import check_moved, join_kernel
+from tflm_ext.ops.common import check_counts, check_int8, check_shape
+from tflm_ext.ops.movement import join_kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def check(view: NodeView) -> None:
     )
     check_counts(view, (options.count,))
     source, out = view.input(), view.output()
-    check_moved(view, *view.inputs, out)
+    check_int8(view, *view.inputs, out)
     check_axis(view, options.axis, len(source.shape) + 1)
     axis = options.axis % (len(source.shape) + 1)
     for tensor in view.inputs:

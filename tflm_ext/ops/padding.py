@@ -49,8 +49,7 @@ def check(view: NodeView) -> None:
         "Use Cropping to make a tensor smaller.",
     )
     shape = tuple(
-        before + size + after
-        for size, (before, after) in zip(source.shape, amounts, strict=True)
+        before + size + after for size, (before, after) in zip(source.shape, amounts, strict=True)
     )
     check_shape(view, out, shape)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tflm_ext.ir import DType, NodeView
 from tflm_ext.ops.axes import DAMAGED, check_dimensions, check_integers, integers
 from tflm_ext.ops.base import Array, Operator
-from tflm_ext.ops.common import check_counts, check_shape
-from tflm_ext.ops.movement import check_moved, rearrange_kernel, rearrange_reference
+from tflm_ext.ops.common import check_counts, check_int8, check_shape
+from tflm_ext.ops.movement import rearrange_kernel, rearrange_reference
 
 
 def _begin_and_shape(view: NodeView) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -22,12 +22,10 @@ def _begin_and_shape(view: NodeView) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def check(view: NodeView) -> None:
     check_counts(view, (3,))
     source, out = view.input(), view.output()
-    check_moved(view, source, out)
+    check_int8(view, source, out)
     check_dimensions(view, source, range(1, 6))
     for i, role in ((1, "begin"), (2, "size")):
-        check_integers(
-            view, view.input(i), role, len(source.shape), (DType.INT32, DType.INT64)
-        )
+        check_integers(view, view.input(i), role, len(source.shape), (DType.INT32, DType.INT64))
     view.require(
         view.input(1).dtype is view.input(2).dtype,
         "its begin and its size have different element types",

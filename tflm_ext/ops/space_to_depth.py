@@ -8,8 +8,8 @@ from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
 from tflm_ext.ops.axes import DAMAGED, check_dimensions
 from tflm_ext.ops.base import Array, Operator
-from tflm_ext.ops.common import check_counts, check_shape
-from tflm_ext.ops.movement import check_moved, rearrange_kernel, rearrange_reference
+from tflm_ext.ops.common import check_counts, check_int8, check_shape
+from tflm_ext.ops.movement import rearrange_kernel, rearrange_reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ def check_blocks(view: NodeView) -> int:
     """Require what both operators need, and return the size of a block."""
     options: BlockOptions = view.options
     check_counts(view, (1,))
-    check_moved(view, view.input(), view.output())
+    check_int8(view, view.input(), view.output())
     check_dimensions(view, view.input(), range(4, 5))
     view.require(options.size >= 1, f"its block size is {options.size}", DAMAGED)
     return options.size

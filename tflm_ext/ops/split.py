@@ -9,8 +9,8 @@ import numpy as np
 from tflm_ext.ir import NodeView
 from tflm_ext.ops.axes import DAMAGED, check_axis, check_integers, integers
 from tflm_ext.ops.base import Array, Operator
-from tflm_ext.ops.common import check_counts, check_shape
-from tflm_ext.ops.movement import check_moved, split_kernel
+from tflm_ext.ops.common import check_counts, check_int8, check_shape
+from tflm_ext.ops.movement import split_kernel
 
 
 def _axis(view: NodeView) -> int:
@@ -20,7 +20,7 @@ def _axis(view: NodeView) -> int:
 def check(view: NodeView) -> None:
     check_counts(view, (2,), view.output_count)
     source = view.input(1)
-    check_moved(view, source, *view.outputs)
+    check_int8(view, source, *view.outputs)
     check_integers(view, view.input(0), "axis", 1)
     check_axis(view, integers(view.input(0))[0], len(source.shape))
     axis = _axis(view)

@@ -9,8 +9,8 @@ import numpy as np
 from tflm_ext.ir import DType, NodeView
 from tflm_ext.ops.axes import DAMAGED, check_axis, check_dimensions, check_integers, integers
 from tflm_ext.ops.base import Array, Operator
-from tflm_ext.ops.common import check_counts, check_shape
-from tflm_ext.ops.movement import check_moved, split_kernel
+from tflm_ext.ops.common import check_counts, check_int8, check_shape
+from tflm_ext.ops.movement import split_kernel
 
 
 def _axis(view: NodeView) -> int:
@@ -20,13 +20,11 @@ def _axis(view: NodeView) -> int:
 def check(view: NodeView) -> None:
     check_counts(view, (3,), view.output_count)
     source = view.input(0)
-    check_moved(view, source, *view.outputs)
+    check_int8(view, source, *view.outputs)
     check_integers(view, view.input(2), "axis", 1)
     rank = len(source.shape)
     check_axis(view, integers(view.input(2))[0], rank)
-    check_integers(
-        view, view.input(1), "sizes", view.output_count, (DType.INT32, DType.INT64)
-    )
+    check_integers(view, view.input(1), "sizes", view.output_count, (DType.INT32, DType.INT64))
     axis = _axis(view)
     sizes = []
     for size, tensor in zip(integers(view.input(1)), view.outputs, strict=True):

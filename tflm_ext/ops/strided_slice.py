@@ -8,8 +8,8 @@ from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
 from tflm_ext.ops.axes import DAMAGED, check_dimensions, check_integers, integers
 from tflm_ext.ops.base import Array, Operator
-from tflm_ext.ops.common import check_counts, check_shape
-from tflm_ext.ops.movement import check_moved, rearrange_kernel, rearrange_reference
+from tflm_ext.ops.common import check_counts, check_int8, check_shape
+from tflm_ext.ops.movement import rearrange_kernel, rearrange_reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def _range(view: NodeView, axis: int) -> range:
 def check(view: NodeView) -> None:
     check_counts(view, (4,))
     source, out = view.input(), view.output()
-    check_moved(view, source, out)
+    check_int8(view, source, out)
     check_dimensions(view, source, range(1, 5))
     rank = len(source.shape)
     for i, role in ((1, "begin"), (2, "end"), (3, "strides")):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from tflm_ext.ir import NodeView
 from tflm_ext.ops.axes import DAMAGED, check_dimensions, check_integers, integers
 from tflm_ext.ops.base import Array, Operator
-from tflm_ext.ops.common import check_counts, check_shape
-from tflm_ext.ops.movement import check_moved, rearrange_kernel, rearrange_reference
+from tflm_ext.ops.common import check_counts, check_int8, check_shape
+from tflm_ext.ops.movement import rearrange_kernel, rearrange_reference
 
 
 def check(view: NodeView) -> None:
     check_counts(view, (2,))
     source, out = view.input(), view.output()
-    check_moved(view, source, out)
+    check_int8(view, source, out)
     check_dimensions(view, source, range(1, 6))
     check_integers(view, view.input(1), "permutation", len(source.shape))
     permutation = integers(view.input(1))

@@ -11,8 +11,8 @@ from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
 from tflm_ext.ops.axes import DAMAGED, check_axis
 from tflm_ext.ops.base import Array, Operator
-from tflm_ext.ops.common import check_counts, check_shape
-from tflm_ext.ops.movement import check_moved, split_kernel
+from tflm_ext.ops.common import check_counts, check_int8, check_shape
+from tflm_ext.ops.movement import split_kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def check(view: NodeView) -> None:
     options: UnpackOptions = view.options
     check_counts(view, (1,), view.output_count)
     source = view.input()
-    check_moved(view, source, *view.outputs)
+    check_int8(view, source, *view.outputs)
     check_axis(view, options.axis, len(source.shape))
     axis = _axis(view)
     view.require(
