@@ -177,7 +177,8 @@ def _batch(value: Any, border: Border, what: str) -> Array:
             f"{where} has values that are not finite (NaN or infinite).",
             "Remove or replace them: one such value ruins the range of every layer.",
         )
-    cast = array.astype(border.dtype)
+    with np.errstate(over="ignore"):
+        cast = array.astype(border.dtype)
     if np.dtype(border.dtype).kind in "iu" and not np.array_equal(cast, array):
         raise ConfigError(
             f"{where} has values that {border.dtype} cannot hold.",

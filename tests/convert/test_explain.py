@@ -1,0 +1,71 @@
+"""What a child's end means: the layer, the remedy, and what TensorFlow said."""
+
+from __future__ import annotations
+
+import pytest
+
+from tflm_ext.convert.child import ChildEnded
+from tflm_ext.convert.convert import explain
+from tflm_ext.errors import TflmExtError, ToolError, UnsupportedModelError, UnsupportedOperatorError
+
+COMMAND = ("python", "-m", "worker")
+SELECT_LOG = """
+loc(callsite(fused["FFT:", "net/spectrum/FFT@__inference_function_9"] at "elsewhere"))
+Some ops are not supported by the native TFLite runtime
+TF Select ops: FFT
+Details:
+"""
+
+
+def ended(code: int, log: str, do: str = "convert", **layers: str) -> TflmExtError:
+    return explain(do, ChildEnded(code, log), layers, COMMAND)
+
+
+def test_operator_without_counterpart() -> None:
+    error = ended(1, SELECT_LOG, spectrum="STFT", net="Sequential")
+    assert type(error) is UnsupportedOperatorError
+    assert str(error) == (
+        "TensorFlow Lite has no operator for FFT (Keras layer 'spectrum' (STFT)).\n"
+        "Compute spectra before the model."
+    )
+
+
+def test_unknown_operator_without_layer() -> None:
+    assert str(ended(1, "Custom ops: Frobnicate\n")) == (
+        "TensorFlow Lite has no operator for Frobnicate.\n"
+        "Replace the layer by one of those in docs/reference/operators.md."
+    )
+
+
+def test_crash_on_a_recurrent_layer() -> None:
+    error = ended(-11, "", memory="GRU", dense="Dense")
+    assert type(error) is UnsupportedModelError
+    assert str(error) == (
+        "The converter crashed on a model with Keras layer 'memory' (GRU).\n"
+        "Build the layer with unroll=True, or use an LSTM of tf_keras, which is fused."
+    )
+
+
+def test_crash_on_something_else() -> None:
+    error = ended(-6, "first\nlast words\n", dense="Dense")
+    assert isinstance(error, ToolError)
+    assert error.problem == "TensorFlow failed in the step 'convert' (signal 6)."
+    assert error.output == "first\nlast words"
+    assert error.command == COMMAND
+
+
+@pytest.mark.parametrize("package", ["tensorflow", "keras", "tf_keras", "h5py"])
+def test_missing_package(package: str) -> None:
+    error = ended(1, f"ModuleNotFoundError: No module named '{package}'", do="load")
+    assert str(error) == (
+        f"{package} is not installed.\nInstall it: python -m pip install {package}"
+    )
+
+
+def test_model_that_keras_cannot_load() -> None:
+    error = ended(1, "Traceback\nTypeError: Could not locate class 'Own'.\n", do="load")
+    assert type(error) is UnsupportedModelError
+    assert str(error) == (
+        "The model cannot be loaded: TypeError: Could not locate class 'Own'.\n"
+        "If it has classes of your own, load it yourself and give the live model."
+    )

@@ -1,0 +1,57 @@
+"""Each warning appears where it should and nowhere else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tflm_ext.convert.ranges import few_samples, saturates, unscaled
+
+PIXELS = np.linspace(0, 1, 1000).reshape(100, 10)
+
+
+def test_few_samples() -> None:
+    assert list(few_samples(100)) == []
+    (text,) = few_samples(99)
+    assert text == (
+        "calibration_data has 99 samples; with fewer than 100 the ranges of the layers are a guess."
+    )
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.5, 2.0, 0.1])
+def test_data_in_range(factor: float) -> None:
+    assert list(unscaled("image", "test_data", factor * PIXELS, 1 / 255, -128)) == []
+
+
+@pytest.mark.parametrize("factor", [255, 1 / 255])
+def test_data_of_another_scale(factor: float) -> None:
+    (text,) = unscaled("image", "test_data", factor * PIXELS, 1 / 255, -128)
+    assert "were both scaled in the same way?" in text
+    assert "'image'" in text
+
+
+def test_outliers() -> None:
+    data = np.concatenate([PIXELS.ravel() / 20, np.full(100, 0.001), [1.0]])
+    (text,) = unscaled("image", "calibration_data", data, 1 / 255, -128)
+    assert text == (
+        "A few outliers set the range of input 'image': 99.8 % of calibration_data share 13 of"
+        " the 256 steps; clip or scale the data."
+    )
+
+
+def test_constant_data_has_no_outliers() -> None:
+    assert list(unscaled("image", "test_data", np.ones((9, 9)), 1 / 255, -128)) == []
+
+
+def test_saturation() -> None:
+    logits = np.linspace(-10, 10, 1000)
+    assert list(saturates("scores", logits, 20 / 255, 0)) == []
+    (text,) = saturates("scores", logits, 0.05, 0)
+    assert text == (
+        "Output 'scores' saturates: 36 % of its values lie outside -6.4 to 6.35, which is all"
+        " that its int8 range holds."
+    )
+
+
+def test_a_sure_softmax_does_not_saturate() -> None:
+    assert list(saturates("scores", np.array([0.0, 1.0]), 1 / 256, -128)) == []
