@@ -11,6 +11,7 @@ Scales are Python floats that hold float32 values.
 from __future__ import annotations
 
 import enum
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -350,3 +351,39 @@ def mean_multiplier(multiplier: int, shift: int, count: int) -> tuple[int, int]:
     """
     bits = min(count.bit_length() - 1, 32, 31 + shift)
     return (multiplier << bits) // count, shift - bits
+
+
+@functools.cache
+def tanh_entries() -> Array:
+    """tanh(i / 48) * 2**15 for i from 0 to 255, between which the 16-bit functions interpolate.
+
+    A chord runs below the curve. Every entry is raised by half of the largest gap, so that the
+    error between two entries is as large upwards as downwards; the last is the end of the range.
+    """
+    tanh_x = [math.tanh(i / 48) for i in range(255)]
+    raised = [t + t * (1 - t * t) / 18432 for t in tanh_x]
+    entries = np.array([round_half_away(2.0**15 * r) for r in raised] + [32767])
+    entries.setflags(write=False)
+    return entries
+
+
+def _interpolate(x: Array, bits: int, end: int) -> Array:
+    """tanh_entries at x / 2**bits, times 2**bits; `end` from entry 255 on."""
+    entries = tanh_entries().astype(np.int64)
+    low = np.minimum(x >> bits, 254)
+    between = entries[low] * (1 << bits) + (x & ((1 << bits) - 1)) * np.diff(entries)[low]
+    return np.where(x >> bits >= 255, end << bits, between)
+
+
+def sigmoid_int16(x: Array) -> Array:
+    """1 / (1 + exp(-x / 2**12)) * 2**15 for int16 values."""
+    x = 3 * np.asarray(x, np.int64)
+    half = _interpolate(np.abs(x), 9, 32766)
+    return ((1 << 24) + np.where(x >= 0, half + 512, 511 - half)) >> 10
+
+
+def tanh_int16(x: Array, multiplier: int, shift: int) -> Array:
+    """tanh(y / 2**12) * 2**15 with y = x * multiplier / 3 / 2**shift, for int16 values."""
+    x = (np.asarray(x, np.int64) * multiplier + ((1 << shift) >> 1)) >> shift
+    value = _interpolate(np.abs(x), 8, 32767)
+    return np.where(x >= 0, value + 128, 127 - value) >> 8

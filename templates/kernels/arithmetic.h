@@ -101,4 +101,45 @@ static inline int32_t tflm_ext_one_over_one_plus(int32_t x)
     return tflm_ext_shift_left_saturated(result, 1);
 }
 
+/*
+ * A table of 256 entries at x / 2^bits, times 2^bits: linear between the entries, `end` from entry
+ * 255 on. The entries grow from 0 to 32767; x >= 0 and bits <= 9.
+ */
+static inline int32_t tflm_ext_interpolate(const int16_t *entries, int32_t x, int32_t bits,
+                                           int32_t end)
+{
+    const int32_t one = (int32_t)1 << bits;
+    const int32_t i = x >> bits;
+
+    if (i >= 255) {
+        return end * one;
+    }
+    return ((int32_t)entries[i] * one) +
+           ((x & (one - 1)) * ((int32_t)entries[i + 1] - (int32_t)entries[i]));
+}
+
+/* 1 / (1 + exp(-x / 2^12)) * 2^15 for x in int16; entries are tanh(i / 48) * 2^15. */
+static inline int32_t tflm_ext_sigmoid_int16(const int16_t *entries, int32_t x)
+{
+    const int32_t scaled = x * 3;
+    const int32_t magnitude = (scaled < 0) ? -scaled : scaled;
+    const int32_t half = tflm_ext_interpolate(entries, magnitude, 9, 32766);
+
+    return (((int32_t)1 << 24) + ((scaled < 0) ? (511 - half) : (half + 512))) >> 10;
+}
+
+/*
+ * tanh(y / 2^12) * 2^15 with y = x * multiplier / 3 / 2^shift, for x in int16 with
+ * x * multiplier + 2^(shift - 1) in int32; entries are tanh(i / 48) * 2^15.
+ */
+static inline int32_t tflm_ext_tanh_int16(const int16_t *entries, int32_t x, int32_t multiplier,
+                                          int32_t shift)
+{
+    const int32_t scaled = ((x * multiplier) + (((int32_t)1 << shift) >> 1)) >> shift;
+    const int32_t magnitude = (scaled < 0) ? -scaled : scaled;
+    const int32_t value = tflm_ext_interpolate(entries, magnitude, 8, 32767);
+
+    return ((scaled < 0) ? (127 - value) : (value + 128)) >> 8;
+}
+
 #endif

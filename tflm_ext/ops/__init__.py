@@ -46,6 +46,7 @@ from tflm_ext.ops import (
     tanh,
     transpose,
     transpose_conv,
+    unidirectional_sequence_lstm,
     unpack,
 )
 from tflm_ext.ops import slice as slice_
@@ -111,6 +112,7 @@ OPERATORS: tuple[Operator, ...] = (
     tanh.OPERATOR,
     transpose.OPERATOR,
     transpose_conv.OPERATOR,
+    unidirectional_sequence_lstm.OPERATOR,
     unpack.OPERATOR,
 )
 

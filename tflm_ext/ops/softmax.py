@@ -14,6 +14,7 @@ import numpy as np
 
 from tflm_ext.arithmetic import (
     exp_on_negative,
+    input_radius,
     quantize_multiplier,
     reciprocal,
     rounding_divide_by_pot,
@@ -69,7 +70,7 @@ def exponentials(view: NodeView) -> Array:
     real = view.options.beta * scale(view.input(0)) * 2**fraction
     multiplier, shift = quantize_multiplier(min(real, 2**31 - 1.0))
     # TFLM takes exp of anything smaller as 0, for the argument would not fit.
-    reach = ((2**_INTEGER_BITS - 1) << fraction) >> shift
+    reach = input_radius(_INTEGER_BITS, shift)
     steps = -np.arange(min(reach, 255) + 1, dtype=np.int64)
     arguments = rounding_doubling_high_mul(steps << shift, multiplier)
     table = exp_on_negative(arguments, _INTEGER_BITS)
