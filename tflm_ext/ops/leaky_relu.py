@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from tflm_ext.arithmetic import (
-    float32_product,
-    float32_quotient,
     multiply_by_quantized_multiplier,
     quantize_multiplier,
 )
@@ -33,9 +31,9 @@ def parse(table: Table | None) -> LeakyReluOptions:
 
 def _ratios(view: NodeView) -> tuple[float, float]:
     """Of the scales, for numbers from 0 on and, with the sign of alpha, for those below."""
+    # The source multiplies and divides in float32; the build that we compare with, in double.
     inp, out = scale(view.input()), scale(view.output())
-    slope = float32_product(inp, view.options.alpha)
-    return float32_quotient(inp, out), float32_quotient(slope, out)
+    return inp / out, inp * view.options.alpha / out
 
 
 def check(view: NodeView) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from tflm_ext.arithmetic import (
     float32_product,
-    float32_quotient,
     multiply_by_quantized_multiplier,
     quantize_multiplier,
 )
@@ -19,14 +18,14 @@ _LEFT_SHIFT = 20
 
 
 def _ratios(view: NodeView) -> tuple[float, float, float]:
-    """As of ADD, in float32 however."""
+    """As of ADD. The source divides in float32; the build that we compare with, in double."""
     first, second = scale(view.input(0)), scale(view.input(1))
     common = float32_product(2, max(first, second))
     fine_output = float32_product(1 << _LEFT_SHIFT, scale(view.output()))
     return (
-        float32_quotient(first, common),
-        float32_quotient(second, common),
-        float32_quotient(common, fine_output),
+        first / common,
+        second / common,
+        common / fine_output,
     )
 
 
