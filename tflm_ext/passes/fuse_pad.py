@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from tflm_ext.ir import Graph, Node, NodeView, Tensor
 from tflm_ext.ops.common import zero_point
+from tflm_ext.ops.padding import border_value, paddings
 from tflm_ext.passes.edit import uses, without_nodes
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
@@ -75,7 +76,7 @@ def _seen(graph: Graph, image: Tensor, padded: Tensor, shape: tuple[int, ...]) -
 
 def _border(reader: NodeView, pad: NodeView) -> _Border | None:
     """What the reader would have to add by itself, None where that is not exact."""
-    value = _value(pad)
+    value = border_value(pad)
     exact = (reader.node.operator in _CONVOLUTIONS and value == zero_point(pad.input())) or (
         reader.node.operator == "MAX_POOL_2D" and value == _INT8_MIN
     )
@@ -87,26 +88,17 @@ def _border(reader: NodeView, pad: NodeView) -> _Border | None:
     return border
 
 
-def _value(pad: NodeView) -> int | None:
-    if not pad.has_input(2):
-        return zero_point(pad.output())
-    value = pad.input(2)
-    return int(value.array().item()) if value.constant and value.elements == 1 else None
-
-
 def _in_shape(shape: tuple[int, ...], pad: NodeView) -> _Border | None:
     """The pads along the axes of another shape of the padded image, None if they do not match.
 
     Both shapes must have the same axes longer than 1 in the same order.
     """
-    table = pad.input(1)
-    if not table.constant or len(shape) != 4:
+    if len(shape) != 4:
         return None
-    pads = [(int(a), int(b)) for a, b in table.array().reshape(-1, 2)]
     axes = [
-        (size, *pair)
-        for size, after, pair in zip(pad.input().shape, pad.output().shape, pads, strict=True)
-        if after > 1
+        (size, *pads)
+        for size, pads in zip(pad.input().shape, paddings(pad), strict=True)
+        if size + sum(pads) > 1
     ]
     sizes, found = [], []
     for length in shape:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from tflm_ext.errors import UnsupportedModelError
 from tflm_ext.ir import Graph
 from tflm_ext.ir.verify import verify_graph
 from tflm_ext.ops import BY_NAME
@@ -55,7 +56,7 @@ class PassResult:
     """The rewritten graph; every tensor that it still has keeps the values that it had.
 
     Attributes:
-        records: of the rewrites that changed something, in their order.
+        records: of the rewrites that removed something, in their order.
     """
 
     graph: Graph
@@ -82,7 +83,9 @@ def run_passes(graph: Graph, *, prove: bool = True) -> PassResult:
         _check(name, rewritten)
         if expected is not None and rewritten.nodes != graph.nodes:
             _compare(name, rewritten, expected, _values(rewritten))
-        records.append(_record(name, graph, rewritten))
+        record = _record(name, graph, rewritten)
+        if record.removed_tensors or record.removed_nodes:
+            records.append(record)
         graph = rewritten
     return PassResult(graph, tuple(records))
 
@@ -104,7 +107,10 @@ def _check(name: str, graph: Graph) -> None:
     if problem is not None:
         raise AssertionError(f"{name}: {problem}")
     for view in graph.views():
-        BY_NAME[view.node.operator].check(view)
+        try:
+            BY_NAME[view.node.operator].check(view)
+        except UnsupportedModelError as error:
+            raise AssertionError(f"{name}: {error.problem}") from error
 
 
 def _values(graph: Graph) -> tuple[Values, ...]:

@@ -42,9 +42,9 @@ def _always(view: NodeView) -> int | None:
     return 0
 
 
-def _same_shape(view: NodeView) -> int | None:
+def _same_size(view: NodeView) -> int | None:
     """Operators that copy a part of the input, or the input and something around it."""
-    return 0 if view.input().shape == view.output().shape else None
+    return 0 if view.input().elements == view.output().elements else None
 
 
 def _same_numbers(view: NodeView) -> int | None:
@@ -55,7 +55,7 @@ def _same_numbers(view: NodeView) -> int | None:
 def _strided_slice(view: NodeView) -> int | None:
     strides = view.input(3)
     forward = strides.constant and bool((strides.array() > 0).all())
-    return _same_shape(view) if forward else None
+    return _same_size(view) if forward else None
 
 
 def _transpose(view: NodeView) -> int | None:
@@ -80,11 +80,13 @@ _RULES: Mapping[str, Callable[[NodeView], int | None]] = {
     "CONCATENATION": _only_input,
     "EXPAND_DIMS": _always,
     "PACK": _only_input,
-    "PAD": _same_shape,
-    "PADV2": _same_shape,
+    "PAD": _same_size,
+    "PADV2": _same_size,
     "QUANTIZE": _same_numbers,
     "RESHAPE": _always,
+    "SLICE": _same_size,
     "SPLIT": _split,
+    "SPLIT_V": _always,
     "SQUEEZE": _always,
     "STRIDED_SLICE": _strided_slice,
     "TRANSPOSE": _transpose,
