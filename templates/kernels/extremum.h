@@ -20,7 +20,7 @@ typedef struct {
 /* The larger or smaller of two. */
 static inline int8_t tflm_ext_extremum_element(const tflm_ext_extremum_t *op, int8_t a, int8_t b)
 {
-    return (((int32_t)a - (int32_t)b) * op->sign > 0) ? a : b;
+    return ((((int32_t)a - (int32_t)b) * op->sign) > 0) ? a : b;
 }
 
 static inline void tflm_ext_extremum(const tflm_ext_extremum_t *op, const int8_t *input1,
