@@ -85,7 +85,7 @@ def operator(
     def lower_lookup(view: NodeView) -> Call:
         return Call(
             fields=(("elements", view.output().elements),),
-            arguments=(Input(), Const.of("table", DType.INT8, table(view)), Output()),
+            arguments=(Input(), Const.of("results", DType.INT8, table(view)), Output()),
             in_place=((0, 0),),
         )
 
