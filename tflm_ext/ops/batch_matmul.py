@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tflm_ext.arithmetic import multiply_by_quantized_multiplier
+from tflm_ext.arithmetic import multiply_by_quantized_multiplier, quantize_multiplier
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
 from tflm_ext.ops.base import Array, Call, Input, Kernel, Operator, Output
 from tflm_ext.ops.common import (
     check_counts,
     check_int8,
+    check_requantization,
     check_shape,
-    check_shifts,
-    conv_multipliers,
+    single_multiplier,
     zero_point,
 )
 
@@ -72,8 +72,7 @@ def _operands(view: NodeView) -> tuple[_Matrices, _Matrices]:
 
 
 def _multiplier(view: NodeView) -> tuple[int, int]:
-    (multiplier,), (shift,) = conv_multipliers(view.input(0), view.input(1), view.output(), 1)
-    return multiplier, shift
+    return quantize_multiplier(single_multiplier(view.input(0), view.input(1), view.output()))
 
 
 def parse(table: Table | None) -> BatchMatMulOptions:
@@ -99,12 +98,7 @@ def check(view: NodeView) -> None:
     )
     batch = _broadcast(left.batch, right.batch) or ()
     check_shape(view, out, (*batch, left.rows, right.columns))
-    view.require(
-        left.columns * 255 * 255 < 2**31,
-        f"sums of {left.columns} products may need more than 32 bits",
-        "Split the product.",
-    )
-    check_shifts(view, (_multiplier(view)[1],))
+    check_requantization(view, left.columns * 255 * 255, single_multiplier(a, b, out))
 
 
 def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...] | None:

@@ -159,17 +159,21 @@ def check_weights(
         check_shape(view, bias, (channels,))
 
 
-def check_accumulator(view: NodeView, sums: Array, bias: Array) -> None:
-    """Require that no input can overflow the 32-bit accumulator.
+def check_accumulator(view: NodeView, sums: Array, bias: Array, shifts: Sequence[int]) -> None:
+    """Require that no input can overflow 32 bits, neither as a sum nor when it is requantised.
 
     Args:
         sums: per channel, the sum of the absolute weights.
         bias: per channel.
+        shifts: of the requantisation, per channel or one for all.
     """
-    worst = int(np.max(np.abs(bias.astype(np.int64)) + 255 * sums.astype(np.int64)))
+    check_shifts(view, shifts)
+    worst = np.abs(bias.astype(np.int64)) + 255 * sums.astype(np.int64)
+    largest = int(np.max(np.minimum(worst, 2**31) << np.maximum(shifts, 0)))
+    # Room is left for adding a zero point.
     view.require(
-        worst < 2**31,
-        f"its sums reach {worst}, more than 32 bits hold",
+        largest < 2**31 - 128,
+        f"its scaled sums reach {largest}, more than 32 bits hold",
         "Scale the layer's weights or inputs, or split the layer.",
     )
 
@@ -190,7 +194,8 @@ def conv_multipliers(
     scales = quantization(weights).scales
     if len(scales) == 1:
         scales = scales * channels
-    return quantize_multipliers([scale(inp) * s / scale(out) for s in scales])
+    scale_in, scale_out = scale(inp), scale(out)
+    return quantize_multipliers(tuple(scale_in * s / scale_out for s in scales))
 
 
 def single_multiplier(a: Tensor, b: Tensor, out: Tensor) -> float:

@@ -19,7 +19,6 @@ from tflm_ext.ops.common import (
     check_counts,
     check_int8,
     check_shape,
-    check_shifts,
     check_weights,
     conv_multipliers,
     parse_activation,
@@ -88,6 +87,7 @@ def check(view: NodeView) -> None:
         options.stride_width,
         options.dilation_height,
         options.dilation_width,
+        *weights.shape[1:3],
     )
     channels, group_channels = weights.shape[0], weights.shape[3]
     groups = image.shape[3] // group_channels
@@ -103,8 +103,8 @@ def check(view: NodeView) -> None:
         view,
         np.abs(weights.array().astype(np.int64)).sum((1, 2, 3)),
         bias_values(_bias(view), channels),
+        conv_multipliers(image, weights, out, channels)[1],
     )
-    check_shifts(view, conv_multipliers(image, weights, out, channels)[1])
     check_activation(view, options.activation, out)
 
 

@@ -21,7 +21,6 @@ from tflm_ext.ops.common import (
     check_activation,
     check_counts,
     check_int8,
-    check_shifts,
     check_weights,
     conv_multipliers,
     parse_activation,
@@ -90,8 +89,7 @@ def check(view: NodeView) -> None:
     sums = np.abs(weights.array().astype(np.int64)).sum(1)
     # The zero point is folded into the bias, so that products reach 128 * |weight| beside it.
     values = bias_values(bias, units).astype(np.int64)
-    check_accumulator(view, sums, np.abs(values) + sums)
-    check_shifts(view, _multipliers(view)[1])
+    check_accumulator(view, sums, np.abs(values) + sums, _multipliers(view)[1])
     check_activation(view, options.activation, out)
 
 

@@ -23,7 +23,6 @@ from tflm_ext.ops.common import (
     check_counts,
     check_int8,
     check_shape,
-    check_shifts,
     check_weights,
     conv_multipliers,
     parse_activation,
@@ -94,8 +93,8 @@ def check(view: NodeView) -> None:
         view,
         np.abs(weights.array().astype(np.int64)).sum((1, 2, 3)),
         bias_values(_bias(view), channels),
+        conv_multipliers(image, weights, out, channels)[1],
     )
-    check_shifts(view, conv_multipliers(image, weights, out, channels)[1])
     check_activation(view, options.activation, out)
 
 
