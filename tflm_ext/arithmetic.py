@@ -13,7 +13,6 @@ from __future__ import annotations
 import enum
 import functools
 import math
-from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -114,7 +113,8 @@ def multiply_by_quantized_multiplier(
     )
 
 
-def quantize_multipliers(reals: Sequence[float]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+@functools.lru_cache(maxsize=256)  # the references ask again for every input
+def quantize_multipliers(reals: tuple[float, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """quantize_multiplier for one value per channel: all multipliers, all shifts."""
     pairs = [quantize_multiplier(real) for real in reals]
     return tuple(m for m, _ in pairs), tuple(s for _, s in pairs)
@@ -124,12 +124,6 @@ def float32_quotient(a: float, b: float) -> float:
     """a / b in float32; infinite where that overflows."""
     with np.errstate(over="ignore", under="ignore"):
         return float(np.float32(a) / np.float32(b))
-
-
-def float32_product(a: float, b: float) -> float:
-    """a * b in float32; infinite where that overflows."""
-    with np.errstate(over="ignore", under="ignore"):
-        return float(np.float32(a) * np.float32(b))
 
 
 def quantize(real: float, scale: float, zero_point: int) -> int:
@@ -314,11 +308,6 @@ def sigmoid_multiplier(scale: float) -> tuple[int, int]:
 def input_radius(integer_bits: int, shift: int) -> int:
     """From how many quantised steps on a fixed-point function saturates; shift >= 0."""
     return (((1 << integer_bits) - 1) << (31 - integer_bits)) >> shift
-
-
-def float32_sqrt(value: float) -> float:
-    """The square root in float32."""
-    return float(np.sqrt(np.float32(value)))
 
 
 def elu_array(x: Array, scale: float, output_scale: float, output_zero_point: int) -> Array:

@@ -1,4 +1,4 @@
-"""ADD, with broadcasting and fused activations."""
+"""ADD, with broadcasting and fused activations; SUB differs in a sign."""
 
 from __future__ import annotations
 
@@ -13,66 +13,48 @@ from tflm_ext.ops.common import scale
 _LEFT_SHIFT = 20
 
 
+def _ratios(view: NodeView) -> tuple[float, float, float]:
+    """Of input 1, input 2 and the output to the common scale."""
+    first, second, common = elementwise.common_scale(view)
+    return first, second, common / ((1 << _LEFT_SHIFT) * scale(view.output()))
+
+
 def check(view: NodeView) -> None:
     elementwise.check_binary(view)
-    check_ratios(view, ratios(view))
-
-
-def ratios(view: NodeView) -> tuple[float, float, float]:
-    """Of input 1, input 2 and the output to the common scale."""
-    first, second = scale(view.input(0)), scale(view.input(1))
-    common = 2 * max(first, second)
-    return first / common, second / common, common / ((1 << _LEFT_SHIFT) * scale(view.output()))
-
-
-def check_ratios(view: NodeView, ratios: Sequence[float]) -> None:
-    """Require that all are above 0 and, rounded, at most 1, as TFLM does."""
+    ratio = _ratios(view)[2]
     view.require(
-        all(0 < ratio < 1 and quantize_multiplier(ratio)[1] <= 0 for ratio in ratios),
+        ratio < 1 and quantize_multiplier(ratio)[1] <= 0,
         f"its output's scale {scale(view.output()):.3g} is too small for the inputs'",
         "The scales in the file are out of proportion; calibrate with real data.",
     )
 
 
-def to_common_scale(
-    view: NodeView, inputs: Sequence[Array | None], ratios: Sequence[float], left_shift: int
-) -> tuple[Array, Array]:
-    """Both inputs in a common scale."""
-    first, second = (
-        multiply_by_quantized_multiplier(
-            elementwise.centred(view, inputs, i) << left_shift, *quantize_multiplier(ratios[i])
-        )
-        for i in (0, 1)
+def signed_sum(view: NodeView, inputs: Sequence[Array | None], sign: int) -> tuple[Array, ...]:
+    """Input 1 plus or minus input 2."""
+    ratios = _ratios(view)
+    first, second = elementwise.to_common_scale(view, inputs, ratios, _LEFT_SHIFT)
+    return elementwise.finish(
+        view,
+        multiply_by_quantized_multiplier(first + sign * second, *quantize_multiplier(ratios[2])),
     )
-    return first, second
 
 
 def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
-    first, second = to_common_scale(view, inputs, ratios(view), _LEFT_SHIFT)
-    scaled = multiply_by_quantized_multiplier(
-        first + second, *quantize_multiplier(ratios(view)[2])
-    )
-    return elementwise.finish(view, scaled)
+    return signed_sum(view, inputs, 1)
 
 
-def multiplier_fields(ratios: Sequence[float]) -> tuple[tuple[str, int], ...]:
-    """Multipliers and shifts of both inputs and the output."""
-    return tuple(
-        field
-        for name, ratio in zip(("input1", "input2", "output"), ratios, strict=True)
-        for field in zip(
-            (f"{name}_multiplier", f"{name}_shift"), quantize_multiplier(ratio), strict=True
-        )
+def lower(view: NodeView, sign: int) -> Call:
+    """The call of the kernel that adds or subtracts."""
+    return elementwise.call(
+        view,
+        *elementwise.zero_point_fields(view),
+        *elementwise.multiplier_fields(_ratios(view)),
+        ("sign", sign),
     )
 
 
 def _lower(view: NodeView) -> Call:
-    return elementwise.call(
-        view,
-        *elementwise.zero_point_fields(view),
-        *multiplier_fields(ratios(view)),
-        ("sign", 1),
-    )
+    return lower(view, 1)
 
 
 def cost(view: NodeView) -> int:

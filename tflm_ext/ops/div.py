@@ -21,7 +21,6 @@ from tflm_ext.ops.common import check_requantization, scale
 
 
 def _ratio(view: NodeView) -> float:
-    # The source multiplies and divides in float32; the build that we compare with, in double.
     return scale(view.input(0)) / (scale(view.input(1)) * scale(view.output()))
 
 

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tflm_ext.arithmetic import Activation, activation_range
+from tflm_ext.arithmetic import (
+    Activation,
+    activation_range,
+    multiply_by_quantized_multiplier,
+    quantize_multiplier,
+)
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
 from tflm_ext.ops.base import Argument, Array, Call, FieldValue, Input, Output
@@ -72,6 +77,36 @@ def finish(view: NodeView, scaled: Array) -> tuple[Array, ...]:
     """Add the zero point, apply the activation: the results of a reference."""
     low, high = output_range(view)
     return (np.clip(scaled + zero_point(view.output()), low, high).astype(np.int8),)
+
+
+def common_scale(view: NodeView) -> tuple[float, float, float]:
+    """The ratios of both inputs' scales to a common one, and that: twice the larger of them."""
+    first, second = scale(view.input(0)), scale(view.input(1))
+    common = 2 * max(first, second)
+    return first / common, second / common, common
+
+
+def to_common_scale(
+    view: NodeView, inputs: Sequence[Array | None], ratios: Sequence[float], left_shift: int
+) -> list[Array]:
+    """Both inputs, centred, times 2**left_shift and their ratios."""
+    return [
+        multiply_by_quantized_multiplier(
+            centred(view, inputs, i) << left_shift, *quantize_multiplier(ratios[i])
+        )
+        for i in (0, 1)
+    ]
+
+
+def multiplier_fields(ratios: Sequence[float]) -> tuple[tuple[str, FieldValue], ...]:
+    """Multipliers and shifts of both inputs and the output."""
+    return tuple(
+        field
+        for name, ratio in zip(("input1", "input2", "output"), ratios, strict=True)
+        for field in zip(
+            (f"{name}_multiplier", f"{name}_shift"), quantize_multiplier(ratio), strict=True
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)

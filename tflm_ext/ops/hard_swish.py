@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflm_ext.arithmetic import (
-    float32_product,
-    float32_quotient,
-    quantize_multiplier,
-    rounding_divide_by_pot,
-)
+from tflm_ext.arithmetic import quantize_multiplier, rounding_divide_by_pot
 from tflm_ext.ir import NodeView
 from tflm_ext.ops import lookup
 from tflm_ext.ops.base import Array
@@ -20,8 +15,8 @@ _MIN, _MAX = -(2**15), 2**15 - 1
 
 def _ratios(view: NodeView) -> tuple[float, float]:
     """Steps of the input, 128 times finer, in steps of the output and in steps of 3 / 2**15."""
-    fine = float32_product(1 / 128, scale(view.input()))
-    return float32_quotient(fine, scale(view.output())), float32_quotient(fine, 3 / 2**15)
+    fine = scale(view.input()) / 128
+    return fine / scale(view.output()), fine / (3 / 2**15)
 
 
 def check(view: NodeView) -> None:

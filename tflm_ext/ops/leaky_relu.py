@@ -7,10 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tflm_ext.arithmetic import (
-    multiply_by_quantized_multiplier,
-    quantize_multiplier,
-)
+from tflm_ext.arithmetic import multiply_by_quantized_multiplier, quantize_multiplier
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
 from tflm_ext.ops import lookup
@@ -31,7 +28,6 @@ def parse(table: Table | None) -> LeakyReluOptions:
 
 def _ratios(view: NodeView) -> tuple[float, float]:
     """Of the scales, for numbers from 0 on and, with the sign of alpha, for those below."""
-    # The source multiplies and divides in float32; the build that we compare with, in double.
     inp, out = scale(view.input()), scale(view.output())
     return inp / out, inp * view.options.alpha / out
 

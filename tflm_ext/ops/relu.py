@@ -11,7 +11,6 @@ from tflm_ext.ops.common import check_requantization, scale, zero_point
 
 
 def _ratio(view: NodeView) -> float:
-    # The source divides in float32; the build that we compare with, in double.
     return scale(view.input()) / scale(view.output())
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tflm_ext.arithmetic import (
     INT8_MAX,
-    float32_product,
-    float32_sqrt,
     inverse_sqrt,
     multiply_by_quantized_multiplier,
     quantize_multiplier,
@@ -21,8 +21,7 @@ _FRACTION = 20
 
 
 def _ratio(view: NodeView) -> float:
-    root = float32_sqrt(scale(view.input()))
-    return 1.0 / max(float32_product(root, scale(view.output())), 1e-45)
+    return 1.0 / (math.sqrt(scale(view.input())) * scale(view.output()))
 
 
 def check(view: NodeView) -> None:

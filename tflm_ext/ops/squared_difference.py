@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tflm_ext.arithmetic import (
-    float32_product,
-    multiply_by_quantized_multiplier,
-    quantize_multiplier,
-)
+from tflm_ext.arithmetic import multiply_by_quantized_multiplier, quantize_multiplier
 from tflm_ext.ir import NodeView
 from tflm_ext.ops import add, elementwise
 from tflm_ext.ops.base import Array, Call, Kernel, Operator
@@ -19,10 +15,9 @@ _LEFT_SHIFT = 7
 
 def _ratios(view: NodeView) -> tuple[float, float, float]:
     """Of input 1, input 2 and the output to the common scale."""
-    first, second = scale(view.input(0)), scale(view.input(1))
-    common = 2.0 * max(first, second)
-    fine_output = float32_product(1 << (2 * _LEFT_SHIFT), scale(view.output()))
-    return first / common, second / common, common * common / fine_output
+    first, second, common = elementwise.common_scale(view)
+    fine_output = (1 << (2 * _LEFT_SHIFT)) * scale(view.output())
+    return first, second, common * common / fine_output
 
 
 def check(view: NodeView) -> None:
@@ -32,16 +27,17 @@ def check(view: NodeView) -> None:
 
 
 def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
-    first, second = add.to_common_scale(view, inputs, _ratios(view), _LEFT_SHIFT)
+    ratios = _ratios(view)
+    first, second = elementwise.to_common_scale(view, inputs, ratios, _LEFT_SHIFT)
     scaled = multiply_by_quantized_multiplier(
-        (first - second) ** 2, *quantize_multiplier(_ratios(view)[2])
+        (first - second) ** 2, *quantize_multiplier(ratios[2])
     )
     return elementwise.finish(view, scaled)
 
 
 def _lower(view: NodeView) -> Call:
     return elementwise.call(
-        view, *elementwise.zero_point_fields(view), *add.multiplier_fields(_ratios(view))
+        view, *elementwise.zero_point_fields(view), *elementwise.multiplier_fields(_ratios(view))
     )
 
 
