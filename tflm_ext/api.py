@@ -159,9 +159,7 @@ def make_options(
 
 def _one_of(what: str, value: str, known: list[str]) -> str:
     if value not in known:
-        raise ConfigError(
-            f"{what}={value!r} is not known.", f"Choose one of: {', '.join(known)}."
-        )
+        raise ConfigError(f"{what}={value!r} is not known.", f"Choose one of: {', '.join(known)}.")
     return value
 
 
@@ -186,9 +184,7 @@ def _load(
 
 def _pair(test_data: Any) -> tuple[Any, Any]:
     if not isinstance(test_data, tuple | list) or len(test_data) != 2:
-        raise ConfigError(
-            "test_data is not a pair.", "Give test_data=(x, y), inputs and targets."
-        )
+        raise ConfigError("test_data is not a pair.", "Give test_data=(x, y), inputs and targets.")
     return test_data[0], test_data[1]
 
 

@@ -82,7 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     export = _command(commands, "export", _export, "write a verified project for a model")
     _add_model(export)
     export.add_argument("-o", "--output", required=True, metavar="DIR", help="project folder")
-    export.add_argument("--data", metavar="NPZ", help="test data, x and y: accuracy, golden vectors")
+    export.add_argument(
+        "--data", metavar="NPZ", help="test data, x and y: accuracy, golden vectors"
+    )
     export.add_argument("--labels", metavar="A,B,...", help="names of the classes, or @FILE")
     export.add_argument("--overwrite", action="store_true", help="replace edited files, too")
     export.add_argument("--quiet", action="store_true", help="print nothing but errors")

@@ -119,9 +119,7 @@ def verify_port(folder: Path, port: str, *, seed: int | None = None) -> Recheck:
             device.reset()
             got, _ = device.run([column[i].tobytes() for column in vectors])
             for k, output in enumerate(got):
-                wrong = np.flatnonzero(
-                    np.frombuffer(output, np.int8) != expected[k][i].reshape(-1)
-                )
+                wrong = np.flatnonzero(np.frombuffer(output, np.int8) != expected[k][i].reshape(-1))
                 if len(wrong):
                     at = int(wrong[0])
                     e = int(expected[k][i].flat[at])
@@ -134,9 +132,7 @@ def verify_port(folder: Path, port: str, *, seed: int | None = None) -> Recheck:
                         expected=e,
                         got=g,
                     )
-    return Recheck(
-        port, len(vectors[0]), len(graph.outputs), seed, _edited(folder, report)
-    )
+    return Recheck(port, len(vectors[0]), len(graph.outputs), seed, _edited(folder, report))
 
 
 def _load(folder: Path) -> tuple[Analysis, dict[str, Any]]:

@@ -39,9 +39,7 @@ def measure_accuracy(
     Raises:
         ConfigError: the targets do not fit the output.
     """
-    run = run_tflm(
-        model, inputs, len(graph.outputs), arena_bytes=arena_for(graph), reset_each=True
-    )
+    run = run_tflm(model, inputs, len(graph.outputs), arena_bytes=arena_for(graph), reset_each=True)
     ours = run_host(facts, sources, inputs, reset_each=True)
     border = facts.outputs[0]
     rows = [

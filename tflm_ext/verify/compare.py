@@ -38,9 +38,7 @@ class Verification:
 def arena_for(graph: Graph) -> int:
     """A generous arena for TFLM's interpreter, intermediate tensors all kept."""
     tensors = sum(t.bytes + 256 for t in graph.tensors.values() if not t.constant)
-    channels = sum(
-        max(t.shape, default=1) * 16 for t in graph.tensors.values() if t.constant
-    )
+    channels = sum(max(t.shape, default=1) * 16 for t in graph.tensors.values() if t.constant)
     return 2 * tensors + channels + 4096 * len(graph.nodes) + (1 << 20)
 
 

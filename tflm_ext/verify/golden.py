@@ -31,9 +31,7 @@ def make_golden(model: bytes, graph: Graph, vectors: Sequence[Array]) -> tuple[G
     size = sum(graph.tensors[i].bytes for i in (*graph.inputs, *graph.outputs))
     count = max(2, min(_COUNT, _BYTES // size))
     chosen = [column[:count] for column in vectors]
-    run = run_tflm(
-        model, chosen, len(graph.outputs), arena_bytes=arena_for(graph), reset_each=True
-    )
+    run = run_tflm(model, chosen, len(graph.outputs), arena_bytes=arena_for(graph), reset_each=True)
     return tuple(
         GoldenVector(
             inputs=tuple(column[i].tobytes() for column in chosen),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,8 @@ import numpy as np
 from tflm_ext.emit.facts import ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.render import render
-from tflm_ext.errors import ToolError, VerificationError
+from tflm_ext.errors import StorageError, ToolError, VerificationError
+from tflm_ext.verify.program import run_program, scratch_folder
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -31,6 +32,15 @@ WARNINGS = (
     "-Werror",
 )
 _SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
+_VARIABLES = {"UBSAN_OPTIONS": "print_stacktrace=1", "LC_ALL": "C"}
+
+# A hanging program is ended, a slow computer is not mistaken for one: with sanitizers and others
+# at work, it still does more than these steps a second.
+_SECONDS = 60.0
+_STEPS_PER_SECOND = 1_000_000
+_COMPILER_SECONDS = 900.0
+
+_HINT = "Do not use these files; export again, and report a bug if it happens again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +96,13 @@ def run_host(
         trace: return every operator's output instead of the model's.
 
     Raises:
-        ToolError: there is no compiler.
+        ToolError: there is no compiler, or it lacks something.
+        StorageError: the disk is full.
         VerificationError: it does not compile without a warning, a sanitizer reports, or the
             program fails.
     """
     compiler = find_compiler()
-    with tempfile.TemporaryDirectory(prefix="tflm_ext_") as folder:
-        root = Path(folder)
+    with scratch_folder() as root:
         for file in sources:
             path = root / file.path
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,33 +120,80 @@ def run_host(
             *((f"-D{facts.upper}_TRACE",) if trace else ()),
             *("harness.c", *units, "-o", "harness"),
         )
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, errors="replace")  # noqa: S603
-        if done.returncode != 0:
-            raise VerificationError(
-                f"The generated C does not compile with {compiler}: {_first_error(done.stderr)}",
-                "Run tflm-ext doctor; if the compiler is in order, this is a bug of tflm_ext.",
-            )
+        _compile(command, root)
         vectors = b"".join(
             part.tobytes() for vector in zip(*inputs, strict=True) for part in vector
         )
+        count = len(inputs[0])
+        steps = facts.macs + 64 * facts.arena_bytes
         program = (str(root / "harness"), "reset" if reset_each else "stream")
-        ran = subprocess.run(program, input=vectors, capture_output=True)  # noqa: S603
-        if ran.returncode != 0:
-            report = ran.stderr.decode("utf-8", "replace")
-            raise VerificationError(
-                f"The C stopped with status {ran.returncode} on this computer: "
-                f"{_first_error(report)}",
-                "Do not use these files; export again, and report a bug if it happens again.",
-            )
-    count = len(inputs[0])
+        output = _run(program, vectors, _SECONDS + count * steps / _STEPS_PER_SECOND)
     if trace:
-        return HostRun((), _split_trace(ran.stdout))
+        return HostRun((), _split_trace(output))
     sizes = [b.size for b in facts.outputs]
-    table = np.frombuffer(ran.stdout, np.int8).reshape(count, sum(sizes))
+    table = np.frombuffer(output, np.int8).reshape(count, sum(sizes))
     ends = np.cumsum(sizes).tolist()
     return HostRun(
         tuple(table[:, end - size : end] for size, end in zip(sizes, ends, strict=True)), {}
     )
+
+
+def _compile(command: Sequence[str], folder: Path) -> None:
+    try:
+        done = run_program(
+            command, seconds=_COMPILER_SECONDS, folder=folder, variables={"LC_ALL": "C"}
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(
+            f"{command[0]} did not end within {_COMPILER_SECONDS:.0f} s.",
+            "Check the C compiler with tflm-ext doctor.",
+            command=tuple(command),
+        ) from error
+    if done.returncode == 0:
+        return
+    said = done.stderr.decode("utf-8", "replace")
+    if "No space left on device" in said:
+        raise StorageError(
+            f"The disk is full: {command[0]} could not write its files.",
+            "Free some space, or set TMPDIR to another folder.",
+        )
+    if re.search(r"\.[ch]:\d+:\d+: error: ", said):
+        raise VerificationError(
+            f"The generated C does not compile with {command[0]}: {_first_error(said)}",
+            "Run tflm-ext doctor; if the compiler is in order, this is a bug of tflm_ext.",
+        )
+    raise ToolError(
+        f"{command[0]} failed: {_first_error(said)}",
+        "Run tflm-ext doctor; it says what is missing.",
+        command=tuple(command),
+        output=said,
+    )
+
+
+def _run(program: Sequence[str], vectors: bytes, seconds: float) -> bytes:
+    try:
+        ran = run_program(program, seconds=seconds, data=vectors, variables=_VARIABLES)
+    except subprocess.TimeoutExpired as error:
+        raise VerificationError(
+            f"The C did not end within {seconds:.0f} s on this computer.", _HINT
+        ) from error
+    if ran.returncode != 0:
+        report = ran.stderr.decode("utf-8", "replace")
+        operator = _operator(report)
+        place = f" in operator {operator}" if operator else ""
+        raise VerificationError(
+            f"The C stopped with status {ran.returncode} on this computer{place}: "
+            f"{_first_error(report)}",
+            _HINT,
+            operator=operator,
+        )
+    return ran.stdout
+
+
+def _operator(report: str) -> str | None:
+    """The operator in whose function a sanitizer found something, like "3 CONV_2D"."""
+    match = re.search(r" in \w+?_op(\d+)_(\w+)", report)
+    return f"{int(match[1])} {match[2].upper()}" if match else None
 
 
 def _first_error(text: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tflm_ext.errors import ToolError, UnsupportedModelError
+from tflm_ext.errors import StorageError, ToolError, UnsupportedModelError
+from tflm_ext.verify.program import run_program, scratch_folder
 
 Array: TypeAlias = np.ndarray[Any, Any]
 _CHILD = str(Path(__file__).resolve().with_name("tflm_child.py"))
+
+# Far more than any model for a microcontroller takes on a busy computer.
+_SECONDS = 120.0
+_SECONDS_PER_VECTOR = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +61,49 @@ def run_tflm(
 
     Raises:
         UnsupportedModelError: TFLM refuses the model.
-        ToolError: the interpreter crashed.
+        ToolError: the interpreter is missing, crashed or hangs.
+        StorageError: the disk is full.
     """
-    with tempfile.TemporaryDirectory(prefix="tflm_ext_") as folder:
-        request, response = Path(folder, "request.npz"), Path(folder, "response.npz")
+    with scratch_folder() as folder:
+        request, response = folder / "request.npz", folder / "response.npz"
         numbers = [len(inputs), output_count, arena_bytes, reset_each, *tensors]
         arrays: dict[str, Any] = {f"input{i}": array for i, array in enumerate(inputs)}
         arrays["model"] = np.frombuffer(model, np.uint8)
         arrays["numbers"] = np.array(numbers, np.int64)
         np.savez(request, **arrays)
         command = (sys.executable, "-P", _CHILD, str(request), str(response))
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace")  # noqa: S603
+        seconds = _SECONDS + _SECONDS_PER_VECTOR * len(inputs[0])
+        try:
+            done = run_program(command, seconds=seconds)
+        except subprocess.TimeoutExpired as error:
+            raise ToolError(
+                f"TensorFlow Lite Micro's interpreter did not end within {seconds:.0f} s.",
+                "Check the model with a TensorFlow Lite interpreter; the file may be damaged.",
+                command=command,
+            ) from error
+        printed = done.stderr.decode("utf-8", "replace")
         if done.returncode < 0:
             name = signal.Signals(-done.returncode).name
             raise ToolError(
                 f"TensorFlow Lite Micro's interpreter crashed on this model ({name}).",
                 "Check the model with a TensorFlow Lite interpreter; the file may be damaged.",
                 command=command,
-                output=done.stderr,
+                output=printed,
+            )
+        if "No space left on device" in printed:
+            raise StorageError(
+                "The disk is full: the results of TensorFlow Lite Micro could not be written.",
+                "Free some space, or set TMPDIR to another folder.",
+            )
+        if "ImportError" in printed or "ModuleNotFoundError" in printed:
+            raise ToolError(
+                "TensorFlow Lite Micro's interpreter, the package tflite-micro, cannot be loaded.",
+                f"Run: {sys.executable} -m pip install --force-reinstall tflite-micro",
+                command=command,
+                output=printed,
             )
         if done.returncode != 0:
-            said = [line for line in done.stderr.splitlines() if line.strip()]
+            said = [line for line in printed.splitlines() if line.strip()]
             reason = " ".join(line for line in said if not line.startswith(("Traceback", " ")))
             raise UnsupportedModelError(
                 f"TensorFlow Lite Micro refuses this model: {reason[:300]}",
@@ -85,9 +111,7 @@ def run_tflm(
             )
         with np.load(response) as archive:
             return TflmRun(
-                outputs=tuple(
-                    archive[name] for name in archive.files if name.startswith("output")
-                ),
+                outputs=tuple(archive[name] for name in archive.files if name.startswith("output")),
                 tensors={
                     int(name.removeprefix("tensor")): archive[name]
                     for name in archive.files

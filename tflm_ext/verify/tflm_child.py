@@ -46,9 +46,7 @@ def main(request: str, response: str) -> None:
         input_count, output_count, arena_bytes, reset_each, *tensors = archive["numbers"].tolist()
         model = archive["model"].tobytes()
         inputs = [archive[f"input{i}"] for i in range(input_count)]
-    outputs, observed = compute(
-        model, inputs, output_count, arena_bytes, bool(reset_each), tensors
-    )
+    outputs, observed = compute(model, inputs, output_count, arena_bytes, bool(reset_each), tensors)
     arrays: dict[str, Any] = {f"output{i}": array for i, array in enumerate(outputs)}
     arrays |= {f"tensor{i}": array for i, array in observed.items()}
     np.savez(response, **arrays)
