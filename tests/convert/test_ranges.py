@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -45,13 +47,28 @@ def test_constant_data_has_no_outliers() -> None:
 
 def test_saturation() -> None:
     logits = np.linspace(-10, 10, 1000)
-    assert list(saturates("scores", logits, 20 / 255, 0)) == []
     (text,) = saturates("scores", logits, 0.05, 0)
     assert text == (
-        "Output 'scores' saturates: 36 % of its values lie outside -6.4 to 6.35, which is all"
-        " that its int8 range holds."
+        "Output 'scores' saturates: 37 % of its values lie at or beyond the ends of its int8 range,"
+        " -6.4 to 6.35."
     )
 
 
-def test_a_sure_softmax_does_not_saturate() -> None:
-    assert list(saturates("scores", np.array([0.0, 1.0]), 1 / 256, -128)) == []
+def test_a_range_that_fits_does_not_saturate() -> None:
+    assert list(saturates("scores", np.linspace(-10, 10, 1000), 20 / 255, 0)) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "scale", "zero_point"),
+    [
+        (np.repeat([0.0, 1.0], 50), 1 / 256, -128),
+        (np.repeat([-1.0, 1.0], 50), 1 / 128, 0),
+        (np.repeat([0.0, 3.0], 50), 6 / 255, -128),
+        (np.array([-5.0, 0.0, 5.0]), 10 / 255, 0),
+    ],
+    ids=["softmax", "tanh", "relu", "few values"],
+)
+def test_natural_ends_do_not_saturate(
+    values: np.ndarray[Any, Any], scale: float, zero_point: int
+) -> None:
+    assert list(saturates("scores", values, scale, zero_point)) == []

@@ -89,7 +89,13 @@ class Child:
                     pass_fds=(write,),
                     start_new_session=True,
                     text=True,
-                    env={**os.environ, **ENVIRONMENT, "PYTHONPATH": path},
+                    # What TensorFlow leaves in the temporary folder goes the way of the log.
+                    env={
+                        **os.environ,
+                        **ENVIRONMENT,
+                        "PYTHONPATH": path,
+                        "TMPDIR": str(self.log.parent),
+                    },
                 )
             finally:
                 os.close(write)

@@ -12,7 +12,9 @@ Array: TypeAlias = np.ndarray[Any, Any]
 FEW_SAMPLES = 100
 _TOO_LARGE = 4.0
 _TOO_SMALL = 1 / 16
-_MANY = 0.01
+_MANY = 0.05
+_SEVERAL = 8
+_BOUNDED = {(1 / 256, -128), (1 / 128, 0)}
 
 
 def real_range(scale: float, zero_point: int) -> tuple[float, float]:
@@ -63,7 +65,10 @@ def unscaled(name: str, what: str, data: Array, scale: float, zero_point: int) -
 
 
 def saturates(name: str, values: Array, scale: float, zero_point: int) -> Iterator[str]:
-    """A warning about an output whose float values int8 cannot hold.
+    """A warning about an output that often lies at or beyond the ends of its int8 range.
+
+    Ends that a layer has by nature are none: the zero of relu, and the bounds of softmax, sigmoid
+    and tanh, whose scales are fixed.
 
     Args:
         name: of the output.
@@ -71,11 +76,14 @@ def saturates(name: str, values: Array, scale: float, zero_point: int) -> Iterat
         scale: of the int8 output.
         zero_point: of the int8 output.
     """
+    if (scale, zero_point) in _BOUNDED:
+        return
     low, high = real_range(scale, zero_point)
-    # A step beyond the end is ordinary: a softmax's 1.0 is 255/256 in int8.
-    share = float(np.mean((values < low - 1.01 * scale) | (values > high + 1.01 * scale)))
-    if share > _MANY:
+    outside = values >= high - scale / 2
+    if low < -scale / 2:
+        outside |= values <= low + scale / 2
+    if np.count_nonzero(outside) >= _SEVERAL and float(np.mean(outside)) > _MANY:
         yield (
-            f"Output {name!r} saturates: {100 * share:.0f} % of its values lie outside"
-            f" {low:.4g} to {high:.4g}, which is all that its int8 range holds."
+            f"Output {name!r} saturates: {100 * float(np.mean(outside)):.0f} % of its values lie at"
+            f" or beyond the ends of its int8 range, {low:.4g} to {high:.4g}."
         )

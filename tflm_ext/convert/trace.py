@@ -105,7 +105,10 @@ def trace(model: Any, folder: Path) -> None:
             "Give it inputs: x = keras.Input(shape); model = keras.Model(x, model(x)).",
         )
     inputs = [(t.name.split(":")[0], tuple(t.shape), t.dtype) for t in tensors]
-    structure = model.input
+    try:
+        structure = model.input
+    except AttributeError:
+        structure = tensors[0]
 
     def call(samples: Sequence[Any]) -> list[Any]:
         return list(
@@ -115,7 +118,9 @@ def trace(model: Any, folder: Path) -> None:
     layers = {
         layer.name: type(layer).__name__ for layer in model._flatten_layers(include_self=False)
     }
-    names = {"outputs": [str(name).split(":")[0] for name in model.output_names], "layers": layers}
+    # A Sequential of Keras 3 has neither this nor, before its first call, an input.
+    outputs = getattr(model, "output_names", None) or [model.layers[-1].name]
+    names = {"outputs": [str(name).partition(":")[0] for name in outputs], "layers": layers}
     _save(call, inputs, names, folder, scopes=Scopes(frozenset({*layers, model.name}), numbered))
 
 
