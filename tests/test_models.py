@@ -14,8 +14,7 @@ import pytest
 from tests.harness import assert_exact
 
 FOLDER = Path(
-    os.environ.get("TFLM_EXT_MODELS")
-    or Path(__file__).resolve().parents[2] / "shared" / "models"
+    os.environ.get("TFLM_EXT_MODELS") or Path(__file__).resolve().parents[2] / "shared" / "models"
 )
 
 # The most bytes of activations alive at one operator, nothing in place.

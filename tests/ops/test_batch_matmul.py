@@ -10,8 +10,14 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 
 from tests.harness import assert_exact
 from tests.tflite_builder import ModelBuilder
+from tflm_ext.arithmetic import (
+    multiply_by_quantized_multiplier,
+    quantize_multiplier,
+)
 from tflm_ext.errors import UnsupportedModelError
 from tflm_ext.frontend import read_graph
+from tflm_ext.ops.batch_matmul import OPERATOR
+from tflm_ext.verify.tflm_child import compute
 
 
 def batch_matmul(
@@ -21,6 +27,7 @@ def batch_matmul(
     adj_y: bool = False,
     constant: int | None = None,
     zero_points: tuple[int, int, int] = (-3, 7, 11),
+    scales: tuple[float, float] = (0.05, 0.07),
     output_scale: float = 0.2,
     shape: tuple[int, ...] | None = None,
     seed: int = 0,
@@ -30,7 +37,7 @@ def batch_matmul(
     b = ModelBuilder()
     operands = []
     for i, size in enumerate((left, right)):
-        scale, zero_point = (0.05, 0.07)[i], zero_points[i]
+        scale, zero_point = scales[i], zero_points[i]
         if i == constant:
             values = generator.integers(-128, 128, size, np.int8)
             operands.append(b.constant(values, scale=scale, zero_point=zero_point))
@@ -81,6 +88,24 @@ def test_numpy_equals_tflm(data: st.DataObject, adj_x: bool, adj_y: bool) -> Non
         seed=data.draw(st.integers(0, 99)),
     )
     assert_exact(model, c=False)
+
+
+def test_the_product_of_scales_is_a_double() -> None:
+    """A sum next to a tie, which a product in float32 would round to the other side."""
+    scales, output_scale, total = (0.746, 0.798), 239.2, 40381
+    model = batch_matmul(
+        (1, 4), (4, 1), zero_points=(0, 0, 0), scales=scales, output_scale=output_scale
+    )
+    left = np.array([[[127, 127, 63, 122]]], np.int8)
+    right = np.array([[[127], [127], [127], [1]]], np.int8)
+    assert (left.astype(int) @ right.astype(int)).item() == total
+    (expected,), _ = compute(model, [left, right], 1, 1 << 20)
+    view = next(iter(read_graph(model).views()))
+    (got,) = OPERATOR.reference(view, [left[0], right[0]])
+    single = np.float32(scales[0]) * np.float32(scales[1])
+    coarse = quantize_multiplier(float(single) / float(np.float32(output_scale)))
+    assert expected.item() == got.item() == 100
+    assert multiply_by_quantized_multiplier(np.array(total), *coarse) == 101
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,7 @@ def depthwise_conv_2d(
     if bias:
         values = generator.integers(-2000, 2000, outputs, np.int32)
         inputs.append(b.constant(values, scale=scales * 0.05))
-    y = b.tensor(
-        shape or (batches, *sizes, outputs), scale=output_scale, zero_point=zero_points[1]
-    )
+    y = b.tensor(shape or (batches, *sizes, outputs), scale=output_scale, zero_point=zero_points[1])
     options = schema.DepthwiseConv2DOptionsT()
     options.padding = 0 if same else 1
     options.strideH, options.strideW = stride
@@ -110,9 +108,7 @@ def test_numpy_equals_tflm(
     if not same:
         height = max(height, (window[0] - 1) * dilation[0] + 1)
         width = max(width, (window[1] - 1) * dilation[1] + 1)
-    model = depthwise_conv_2d(
-        height, width, window=window, dilation=dilation, same=same, **drawn
-    )
+    model = depthwise_conv_2d(height, width, window=window, dilation=dilation, same=same, **drawn)
     assert_exact(model, c=False)
 
 

@@ -67,6 +67,7 @@ def test_common_scales(exponent: float) -> None:
         (softmax(beta=-1.0), "is not above 2**-26"),
         (softmax(beta=math.nan), "is not above 2**-26"),
         (softmax(scale=1e-9), "is not above 2**-26"),
+        (softmax((1,) * 6 + (3,)), "it has 7 dimensions"),
         (softmax((1, 4096)), "more than 4095 values"),
         (softmax(output_shape=(10,)), "its shape is [10]"),
     ],

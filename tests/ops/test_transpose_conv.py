@@ -55,7 +55,9 @@ def transpose_conv(
     options.padding = 0 if same else 1
     options.strideH, options.strideW = stride
     options.fusedActivationFunction = activation
-    b.operator("TRANSPOSE_CONV", inputs, [y], options, version=3 if bias else 1)
+    b.operator(
+        "TRANSPOSE_CONV", inputs, [y], options, version=4 if activation else 3 if bias else 2
+    )
     return b.finish([x], [y])
 
 

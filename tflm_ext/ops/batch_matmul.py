@@ -51,9 +51,7 @@ class _Matrices:
         """Elements from one matrix to the next along _BATCH_AXES axes; 0 where broadcast."""
         batch = (1,) * (_BATCH_AXES - len(self.batch)) + self.batch
         size = self.rows * self.columns
-        return tuple(
-            size * math.prod(batch[i + 1 :]) if d > 1 else 0 for i, d in enumerate(batch)
-        )
+        return tuple(size * math.prod(batch[i + 1 :]) if d > 1 else 0 for i, d in enumerate(batch))
 
 
 def _matrices(shape: tuple[int, ...], transposed: bool) -> _Matrices:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from tflm_ext.ir import DType, NodeView
 from tflm_ext.ops.base import Operator
-from tflm_ext.ops.common import check_constant, check_counts, check_shape
+from tflm_ext.ops.common import check_constant, check_counts, check_rank, check_shape
 from tflm_ext.ops.copying import COPY, check_copy, reference
 
 
 def check(view: NodeView) -> None:
     check_counts(view, (2,))
     check_copy(view)
+    check_rank(view, view.output())
     shape, axis = view.input(0).shape, view.input(1)
     check_constant(view, axis, "axis")
     number = axis.array().reshape(-1)[0].item() if axis.dtype is DType.INT32 else len(shape) + 1

@@ -21,6 +21,7 @@ from tflm_ext.ops.common import (
     check_activation,
     check_counts,
     check_int8,
+    check_rank,
     check_weights,
     conv_multipliers,
     parse_activation,
@@ -68,6 +69,7 @@ def check(view: NodeView) -> None:
     check_counts(view, (2, 3))
     inp, weights, out = view.input(0), view.input(1), view.output()
     check_int8(view, inp, out)
+    check_rank(view, inp, out)
     view.require(
         len(weights.shape) == 2 and not options.shuffled,
         "its weights are no plain matrix",

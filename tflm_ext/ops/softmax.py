@@ -23,7 +23,7 @@ from tflm_ext.arithmetic import (
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import DType, NodeView
 from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output
-from tflm_ext.ops.common import check_counts, check_int8, check_shape, scale, zero_point
+from tflm_ext.ops.common import check_counts, check_int8, check_rank, check_shape, scale, zero_point
 
 _INTEGER_BITS = 5  # of the fixed-point argument of exp
 _SUM_BITS = 12  # integer bits of the sum of exponentials
@@ -44,6 +44,7 @@ def check(view: NodeView) -> None:
     check_counts(view, (1,))
     inp, out = view.input(0), view.output()
     check_int8(view, inp, out)
+    check_rank(view, inp)
     check_shape(view, out, inp.shape)
     view.require(
         zero_point(out) == -128 and scale(out) == 1 / 256,

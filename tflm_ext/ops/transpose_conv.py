@@ -132,9 +132,7 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
         rows.before : rows.before + rows.size,
         columns.before : columns.before + columns.size,
     ]
-    multipliers, shifts = conv_multipliers(
-        view.input(_IMAGE), view.input(_WEIGHTS), out, channels
-    )
+    multipliers, shifts = conv_multipliers(view.input(_IMAGE), view.input(_WEIGHTS), out, channels)
     scaled = multiply_by_quantized_multiplier(
         sums + bias_values(_bias(view), channels), np.array(multipliers), np.array(shifts)
     )
@@ -184,7 +182,7 @@ def _cost(view: NodeView) -> int:
 OPERATOR = Operator(
     name="TRANSPOSE_CONV",
     code=67,
-    max_version=3,
+    max_version=4,
     parse=parse,
     check=check,
     macs=macs,

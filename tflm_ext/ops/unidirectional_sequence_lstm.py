@@ -281,9 +281,7 @@ OPERATOR = Operator(
     macs=macs,
     reference=reference,
     kernels=(
-        Kernel(
-            "unidirectional_sequence_lstm", "unidirectional_sequence_lstm.h", _lower, _cost
-        ),
+        Kernel("unidirectional_sequence_lstm", "unidirectional_sequence_lstm.h", _lower, _cost),
     ),
     keeps_state=True,
 )

@@ -68,8 +68,11 @@ def reads_ahead(rows: Axis, columns: Axis) -> bool:
     Without padding in front, and with as many channels out as in, the window of the output
     element at address o starts at o or later, in every batch: what is overwritten was read.
     """
-    return rows.before == 0 and columns.before == 0 and rows.out <= rows.size and (
-        columns.out <= columns.size
+    return (
+        rows.before == 0
+        and columns.before == 0
+        and rows.out <= rows.size
+        and (columns.out <= columns.size)
     )
 
 
