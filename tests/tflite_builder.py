@@ -1,11 +1,11 @@
 """Small .tflite files for tests, written with the schema classes that tflite_micro ships.
 
-    b = ModelBuilder()
-    x = b.tensor((1, 8, 8, 3), scale=0.1, zero_point=-5)
-    w = b.constant(weights, scale=[0.01, 0.02], axis=0)
-    y = b.tensor((1, 8, 8, 2), scale=0.2)
-    b.operator("CONV_2D", [x, w], [y], options)
-    model = b.finish(inputs=[x], outputs=[y])
+b = ModelBuilder()
+x = b.tensor((1, 8, 8, 3), scale=0.1, zero_point=-5)
+w = b.constant(weights, scale=[0.01, 0.02], axis=0)
+y = b.tensor((1, 8, 8, 2), scale=0.2)
+b.operator("CONV_2D", [x, w], [y], options)
+model = b.finish(inputs=[x], outputs=[y])
 """
 
 from __future__ import annotations

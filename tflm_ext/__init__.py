@@ -1,10 +1,10 @@
 """From a Keras model to firmware for a microcontroller, proven equal to TensorFlow Lite Micro.
 
-    import tflm_ext
+import tflm_ext
 
-    result = tflm_ext.export(model, "digits", calibration_data=x_train[:200])
-    result.build("native")
-    result.test("native")
+result = tflm_ext.export(model, "digits", calibration_data=x_train[:200])
+result.build("native")
+result.test("native")
 """
 
 from tflm_ext.api import ExportResult, export

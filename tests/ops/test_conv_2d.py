@@ -48,9 +48,7 @@ def conv_2d(
     if bias:
         values = generator.integers(-2000, 2000, outputs, np.int32)
         inputs.append(b.constant(values, scale=scales * 0.05))
-    y = b.tensor(
-        shape or (batches, *sizes, outputs), scale=output_scale, zero_point=zero_points[1]
-    )
+    y = b.tensor(shape or (batches, *sizes, outputs), scale=output_scale, zero_point=zero_points[1])
     options = schema.Conv2DOptionsT()
     options.padding = 0 if same else 1
     options.strideH, options.strideW = stride
@@ -99,7 +97,9 @@ def test_numpy_equals_tflm(
         drawn["width"] = max(drawn["width"], (window[1] - 1) * dilation[1] + 1)
     groups = channels if grouped else 1
     assert_exact(
-        conv_2d(channels=channels, outputs=channels * multiple, groups=groups, window=window, **drawn),
+        conv_2d(
+            channels=channels, outputs=channels * multiple, groups=groups, window=window, **drawn
+        ),
         c=False,
     )
 

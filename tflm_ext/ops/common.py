@@ -147,8 +147,7 @@ def check_weights(
         weights,
     )
     view.require(
-        not quantized.per_channel
-        or (quantized.axis == axis and len(quantized.scales) == channels),
+        not quantized.per_channel or (quantized.axis == axis and len(quantized.scales) == channels),
         "its weights are quantised along another axis than the output channels",
         _CONVERT,
         weights,
@@ -208,9 +207,7 @@ def bias_values(bias: Tensor | None, channels: int) -> Array:
     return np.zeros(channels, np.int32) if bias is None else bias.array()
 
 
-def requantization_tables(
-    multipliers: Sequence[int], shifts: Sequence[int]
-) -> tuple[Const, Const]:
+def requantization_tables(multipliers: Sequence[int], shifts: Sequence[int]) -> tuple[Const, Const]:
     """The two tables of a requantisation per channel."""
     return (
         Const.of("multipliers", DType.INT32, multipliers),

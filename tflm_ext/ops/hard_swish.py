@@ -53,9 +53,7 @@ def table(view: NodeView) -> Array:
     opened = (gate + (1 << 15)) >> 1
     product = opened * scaled
     toward_zero = np.sign(product) * (np.abs(product) >> 15)
-    return lookup.saturate(
-        rounding_divide_by_pot(toward_zero, -shift) + zero_point(view.output())
-    )
+    return lookup.saturate(rounding_divide_by_pot(toward_zero, -shift) + zero_point(view.output()))
 
 
 OPERATOR = lookup.operator("HARD_SWISH", 117, 1, table, check=check)

@@ -21,9 +21,7 @@ _REMEDIES = {
 
 def remedy(name: str) -> str:
     """What to do about an operator that is not supported."""
-    return _REMEDIES.get(
-        name, "Replace the layer by one of those in docs/reference/operators.md."
-    )
+    return _REMEDIES.get(name, "Replace the layer by one of those in docs/reference/operators.md.")
 
 
 def builtin_name(code: int, custom: str) -> str:

@@ -63,6 +63,5 @@ def run_outputs(graph: Graph, inputs: Sequence[Array]) -> tuple[Array, ...]:
     """The outputs of one inference after a reset."""
     values = run_graph(graph, inputs)
     return tuple(
-        graph.tensors[i].array() if graph.tensors[i].constant else values[i]
-        for i in graph.outputs
+        graph.tensors[i].array() if graph.tensors[i].constant else values[i] for i in graph.outputs
     )

@@ -68,7 +68,9 @@ def _first_fit(order: Sequence[Buffer]) -> dict[object, int]:
     for buffer in order:
         rivals = [(at, other) for at, other in placed if _conflict(buffer, other)]
 
-        def fits(offset: int, buffer: Buffer = buffer, rivals: Sequence[tuple[int, Buffer]] = rivals) -> bool:
+        def fits(
+            offset: int, buffer: Buffer = buffer, rivals: Sequence[tuple[int, Buffer]] = rivals
+        ) -> bool:
             return all(
                 offset + buffer.size <= at
                 or at + other.size <= offset

@@ -66,9 +66,7 @@ def _weights(plan: Plan) -> Iterable[tuple[str, int]]:
 
 def _activations(plan: Plan) -> Iterable[tuple[str, int]]:
     tensors = plan.graph.tensors
-    return (
-        (tensors[i].name, tensors[i].bytes) for i in plan.offsets if tensors[i].alias is None
-    )
+    return ((tensors[i].name, tensors[i].bytes) for i in plan.offsets if tensors[i].alias is None)
 
 
 def _macs(plan: Plan) -> Iterable[tuple[str, int]]:

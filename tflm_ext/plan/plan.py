@@ -145,9 +145,7 @@ def make_plan(graph: Graph, optimize: Optimize = Optimize.BALANCED) -> Plan:
     )
 
 
-def _choose(
-    view: NodeView, optimize: Optimize
-) -> tuple[Kernel, Call, tuple[tuple[str, int], ...]]:
+def _choose(view: NodeView, optimize: Optimize) -> tuple[Kernel, Call, tuple[tuple[str, int], ...]]:
     kernels = [k for k in BY_NAME[view.node.operator].kernels if k.applies(view)]
     costs = tuple((k.name, k.cost(view)) for k in kernels)
     if optimize is Optimize.SIZE:
