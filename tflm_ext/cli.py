@@ -5,12 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tflm_ext.errors import BudgetError, ConfigError, TflmExtError, ToolError
+from tflm_ext.errors import (
+    BudgetError,
+    ConfigError,
+    StorageError,
+    TflmExtError,
+    ToolError,
+    VerificationError,
+)
 from tflm_ext.options import Budget, Optimize, Runtime
 from tflm_ext.version import VERSION
 
@@ -43,7 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
-        return command(options)
+        code = command(options)
+        sys.stdout.flush()
+        return code
     except TflmExtError as error:
         _print_error(error)
         return error.exit_code
@@ -52,21 +62,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # Whoever read the output has gone; say nothing, and let Python not say it either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence_stdout()
         return 0
+    except OSError as error:
+        _silence_stdout()
+        refused = StorageError(
+            f"{error.filename or 'The output'} could not be read or written: "
+            f"{error.strerror or error}.",
+            "Mend the permissions, or free some space, and run the command again.",
+        )
+        _print_error(refused)
+        return refused.exit_code
+
+
+def _silence_stdout() -> None:
+    """Whatever is still buffered goes nowhere, without another error at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_error(error: TflmExtError) -> None:
-    print(f"error: {error.problem}", file=sys.stderr)
+    lines = [f"error: {error.problem}"]
     if isinstance(error, ToolError) and error.output:
-        if error.command:
-            print(f"  $ {' '.join(error.command)}", file=sys.stderr)
-        for line in error.output.splitlines():
-            print(f"  | {line}", file=sys.stderr)
+        lines += [f"  $ {shlex.join(error.command)}"] if error.command else []
+        lines += [f"  | {line}" for line in error.output.splitlines()]
     if isinstance(error, BudgetError):
-        for name, size in error.largest:
-            print(f"  {size:>12,}  {name}", file=sys.stderr)
-    print(f"hint: {error.hint}", file=sys.stderr)
+        lines += [f"  {size:>12,}  {name}" for name, size in error.largest]
+    lines.append(f"hint: {error.hint}")
+    for line in lines:
+        print(_printable(line), file=sys.stderr)
+
+
+def _printable(text: str) -> str:
+    """One line that cannot command a terminal: texts come from models, files and programs."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,9 +116,15 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--labels", metavar="A,B,...", help="names of the classes, or @FILE")
     export.add_argument("--overwrite", action="store_true", help="replace edited files, too")
     export.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    for limit in ("flash", "weight", "ram"):
-        export.add_argument(f"--max-{limit}-bytes", type=int, metavar="N")
-    export.add_argument("--max-macs", type=int, metavar="N")
+    for limit, text in (
+        ("flash-bytes", "weights and code"),
+        ("weight-bytes", "constant tables"),
+        ("ram-bytes", "sizeof(context)"),
+        ("macs", "multiply-accumulate operations"),
+    ):
+        export.add_argument(
+            f"--max-{limit}", type=int, metavar="N", help=f"limit: {text}; more is an error"
+        )
     _add_json(export)
 
     inspect = _command(commands, "inspect", _inspect, "show operators, memory plan and sizes")
@@ -102,14 +136,14 @@ def _parser() -> argparse.ArgumentParser:
         ("test", _test, "run a project's tests with pio"),
     ):
         command = _command(commands, name, run, text)
-        command.add_argument("folder", metavar="DIR")
+        command.add_argument("folder", metavar="DIR", help="an exported project")
         command.add_argument(
             "-e", "--environment", default="native", metavar="ENV", help="default: native"
         )
         _add_json(command)
 
     verify = _command(commands, "verify", _verify, "compare a project's files with TFLM again")
-    verify.add_argument("folder", metavar="DIR")
+    verify.add_argument("folder", metavar="DIR", help="an exported project")
     verify.add_argument("--port", metavar="PORT", help="a board, like /dev/ttyACM0")
     verify.add_argument("--seed", type=int, metavar="N", help="of the inputs; default: random")
     _add_json(verify)
@@ -180,7 +214,8 @@ def _export(options: argparse.Namespace) -> int:
     if options.json or not options.quiet:
         _show(result.report, options.json, operators=False)
     for path in result.kept:
-        print(f"kept {path}, which you edited; the new text is {path}.new", file=sys.stderr)
+        line = f"note: {path} was edited and is kept; the new text is {path}.new"
+        print(_printable(line), file=sys.stderr)
     return 0
 
 
@@ -225,29 +260,61 @@ def _show(report: Report, as_json: bool, *, operators: bool = True) -> None:
 def _build(options: argparse.Namespace) -> int:
     from tflm_ext.project.pio import run
 
-    result = run(Path(options.folder), options.environment)
-    _print_fields(result, options.json)
+    folder = Path(options.folder)
+    built = run(folder, options.environment)
+    program = built.program.relative_to(folder.resolve()).as_posix()
+    if options.json:
+        _print_json(
+            "build",
+            {
+                "environment": built.environment,
+                "program": program,
+                "flash_bytes": built.flash_bytes,
+                "ram_bytes": built.ram_bytes,
+            },
+        )
+        return 0
+    print(f"{built.environment}: built {program} in {built.seconds:.1f} s")
+    if built.flash_bytes is not None and built.ram_bytes is not None:
+        print(
+            f"the whole program: {built.flash_bytes:,} bytes of flash, "
+            f"{built.ram_bytes:,} bytes of RAM"
+        )
     return 0
 
 
 def _test(options: argparse.Namespace) -> int:
     from tflm_ext.project.pio import test
+    from tflm_ext.recheck import explain
 
-    result = test(Path(options.folder), options.environment)
-    _print_fields(result, options.json)
+    folder = Path(options.folder)
+    try:
+        found = test(folder, options.environment)
+    except VerificationError as error:
+        raise explain(folder, error) from error
+    if options.json:
+        cases = [{"name": c.name, "status": c.status, "message": c.message} for c in found.cases]
+        _print_json(
+            "test",
+            {
+                "environment": found.environment,
+                "passed": found.passed,
+                "failed": found.failed,
+                "cases": cases,
+            },
+        )
+        return 0
+    for case in found.cases:
+        print(f"{case.status:8}  {_printable(case.name)}")
+    print(f"{found.environment}: {found.passed} tests passed in {found.seconds:.1f} s")
     return 0
 
 
-def _print_fields(result: Any, as_json: bool) -> None:
-    from dataclasses import asdict
+def _print_json(part: str, content: Any) -> None:
+    """One part of docs/reference/report.schema.json."""
+    from tflm_ext.report.report import envelope
 
-    fields = asdict(result)
-    if as_json:
-        print(json.dumps(fields, indent=2, sort_keys=True, default=str))
-        return
-    for key, value in fields.items():
-        if value is not None and not isinstance(value, tuple | list | dict):
-            print(f"{key.replace('_', ' '):>16}  {value}")
+    print(json.dumps(envelope() | {part: content}, indent=2, sort_keys=True))
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -259,7 +326,7 @@ def _verify(options: argparse.Namespace) -> int:
     else:
         checked = verify_project(folder, seed=options.seed)
     if options.json:
-        print(json.dumps(checked.to_dict(), indent=2, sort_keys=True))
+        _print_json("verify", checked.to_dict())
     else:
         print(checked.to_text())
     return 0
@@ -270,7 +337,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
     findings = diagnose()
     if options.json:
-        print(json.dumps([f.to_dict() for f in findings], indent=2, sort_keys=True))
+        _print_json("findings", [f.to_dict() for f in findings])
     else:
         for finding in findings:
             print(finding.to_text())
@@ -291,7 +358,7 @@ def _boards(options: argparse.Namespace) -> int:
             }
             for b in boards()
         ]
-        print(json.dumps(rows, indent=2, sort_keys=True))
+        _print_json("boards", rows)
         return 0
     for b in boards():
         print(

@@ -33,7 +33,7 @@ def check_budget(plan: Plan, context_bytes: int, budget: Budget, board: Board) -
         BudgetError: the first limit that is exceeded: by how much, and the largest tensors.
     """
     flash = plan.weight_bytes + plan.code_bytes
-    smaller = "Make the model smaller (fewer channels, prune_channels), or raise the limit."
+    smaller = "Make the model smaller (fewer channels or layers), or raise the limit."
     limits = (
         _Limit("weight_bytes", "bytes", plan.weight_bytes, budget.weight_bytes, _weights, smaller),
         _Limit("flash_bytes", "bytes", flash, budget.flash_bytes, _weights, smaller),

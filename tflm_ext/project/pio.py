@@ -385,7 +385,7 @@ def _raise_for_build(
         excess = " and ".join(f"{region} by {size} bytes" for region, size in overflows)
         raise BudgetError(
             f"The program of {environment} does not fit: it exceeds {excess}.",
-            "Make the model smaller with tflm_ext.compress(), or export with optimize='size'.",
+            "Make the model smaller (fewer channels or layers), or export with optimize='size'.",
         )
     if "No space left on device" in output:
         raise StorageError(

@@ -1,0 +1,487 @@
+"""Write the generated pages of docs/reference/ anew: what `make docs` runs.
+
+    python docs/generate.py
+
+api.md comes from the docstrings, cli.md from the parser of the command line, operators.md from the
+tuple OPERATORS and the tested Keras layers, errors.md from the classes and from errors that are
+provoked here. tests/docs fails when a page is not what this program writes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import errno
+import hashlib
+import importlib
+import inspect
+import os
+import pkgutil
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import tflm_ext
+from tflm_ext import errors
+from tflm_ext.api import make_options
+from tflm_ext.boards import board
+from tflm_ext.cli import _EXIT_CODES, _parser
+from tflm_ext.convert.remedies import _OPERATORS, UNROLL
+from tflm_ext.emit.facts import Border, ModelFacts
+from tflm_ext.emit.files import RenderedFile
+from tflm_ext.emit.model import arena_bytes, context_bytes, model_files
+from tflm_ext.frontend import read_graph
+from tflm_ext.ops import OPERATORS, Operator
+from tflm_ext.ops.names import _REMEDIES
+from tflm_ext.options import Budget
+from tflm_ext.plan import make_plan
+from tflm_ext.plan.budget import check_budget
+from tflm_ext.project import pio
+from tflm_ext.project.write import _storage_errors
+from tflm_ext.verify.compare import compare_tensors
+from tflm_ext.verify.host import find_compiler
+from tflm_ext.verify.vectors import make_vectors
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "docs" / "reference"
+NOTE = "<!-- Written by docs/generate.py; run `make docs` after a change of the code. -->\n\n"
+
+
+def of_tests(module: str) -> Any:
+    """A module of tests/, which is no installed package."""
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
+    return importlib.import_module(f"tests.{module}")
+
+
+# ---------------------------------------------------------------- api.md
+
+
+def api() -> str:
+    """The public API, from its docstrings."""
+    parts = [
+        "# Python API\n\n",
+        NOTE,
+        (
+            "`import tflm_ext` gives these names; it does not import TensorFlow. Errors have a "
+            "page of their own: [errors](errors.md).\n"
+        ),
+        _object("tflm_ext.export", tflm_ext.export, "##"),
+        _object("tflm_ext.ExportResult", tflm_ext.ExportResult, "##"),
+        _object("ExportResult.build", tflm_ext.ExportResult.build, "###"),
+        _object("ExportResult.test", tflm_ext.ExportResult.test, "###"),
+        _object("tflm_ext.Budget", tflm_ext.Budget, "##"),
+        "\n## What build() and test() return\n",
+        _object("BuildResult", pio.BuildResult, "###"),
+        _object("TestResult", pio.TestResult, "###"),
+        _object("TestCase", pio.TestCase, "###"),
+    ]
+    return "".join(parts)
+
+
+def _object(name: str, thing: Any, heading: str) -> str:
+    """A heading, the signature, and the docstring."""
+    doc = inspect.getdoc(thing) or ""
+    return f"\n{heading} {name}\n\n```python\n{_signature(name, thing)}\n```\n\n{_markdown(doc)}"
+
+
+def _signature(name: str, thing: Any) -> str:
+    called = inspect.signature(thing)
+    parameters = [p for p in called.parameters.values() if p.name != "self"]
+    rows, keyword_only = [], False
+    for p in parameters:
+        if p.kind is p.KEYWORD_ONLY and not keyword_only and not dataclasses.is_dataclass(thing):
+            rows.append("*")
+            keyword_only = True
+        default = "" if p.default is p.empty else f" = {p.default!r}"
+        rows.append(f"{p.name}: {p.annotation}{default}")
+    returned = "" if inspect.isclass(thing) else f" -> {called.return_annotation}"
+    line = f"{name}({', '.join(rows)}){returned}"
+    if len(line) <= 90:
+        return line
+    return f"{name}(\n" + "".join(f"    {row},\n" for row in rows) + f"){returned}"
+
+
+def _markdown(doc: str) -> str:
+    """A docstring in Google's style as Markdown."""
+    # What stands in angle brackets would be taken for HTML.
+    doc = "`".join(
+        part if i % 2 else part.replace("<", "&lt;") for i, part in enumerate(doc.split("`"))
+    )
+    out: list[str] = []
+    for block in re.split(r"\n\n(?=\S)", doc):
+        section, _, body = block.partition("\n")
+        if section not in ("Args:", "Attributes:", "Returns:", "Raises:", "Example:"):
+            out.append(f"{block}\n")
+            continue
+        body = textwrap.dedent(body)
+        title = {"Args:": "Arguments"}.get(section, section.rstrip(":"))
+        if section == "Example:":
+            out.append(f"**{title}**\n\n```python\n{body}\n```\n")
+        elif section == "Returns:":
+            out.append(f"**{title}** {_one_line(body)}\n")
+        else:
+            out.append(f"**{title}**\n\n" + "".join(_items(body)))
+    return "\n".join(out)
+
+
+def _items(body: str) -> Iterator[str]:
+    """Entries "name: text" with their continuation lines, as a list."""
+    for entry in re.split(r"\n(?=\S)", body):
+        name, _, text = entry.partition(":")
+        names = ", ".join(f"`{n.strip()}`" for n in name.split(","))
+        yield f"- {names}: {_one_line(text)}\n"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+# ---------------------------------------------------------------- cli.md
+
+
+def cli() -> str:
+    """The command line, from its parser."""
+    parser = _parser()
+    (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    helps = {choice.dest: choice.help for choice in commands._choices_actions}
+    parts = [
+        "# Command line\n\n",
+        NOTE,
+        (
+            "`tflm-ext COMMAND [options]`. `tflm-ext --help` and `tflm-ext COMMAND --help` say the "
+            "same, `tflm-ext --version` prints the version.\n\n"
+        ),
+        "| command | |\n|---|---|\n",
+        *(f"| [`{name}`](#tflm-ext-{name}) | {helps[name]} |\n" for name in commands.choices),
+    ]
+    for name, command in commands.choices.items():
+        parts.append(f"\n## tflm-ext {name}\n\n{_sentence(helps[name] or '')}\n\n")
+        parts.append(f"```\n{_usage(name, command)}\n```\n\n| | |\n|---|---|\n")
+        parts += [_option(a) for a in command._actions if a.dest != "help"]
+    parts.append("\n## Exit codes\n\n| code | |\n|---:|---|\n")
+    for line in _EXIT_CODES.splitlines()[1:]:
+        code, text = line.split(None, 1)
+        parts.append(f"| {code} | {text} |\n")
+    parts.append(
+        "\nAn error is two lines on standard error: `error: ` what is wrong, `hint: ` what to do. "
+        "See [errors](errors.md).\n\n"
+        "Progress is shown on a terminal only. `--json` prints one JSON document on standard "
+        "output: for `export` and `inspect` that of [report.json](report.md).\n"
+    )
+    return "".join(parts)
+
+
+def _usage(name: str, command: argparse.ArgumentParser) -> str:
+    words = ["tflm-ext", name]
+    for action in command._actions:
+        if action.option_strings and action.required:
+            words.append(f"{action.option_strings[0]} {action.metavar}")
+        elif not action.option_strings:
+            words.append(str(action.metavar))
+    return " ".join([*words, "[options]"])
+
+
+def _option(action: argparse.Action) -> str:
+    value = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
+    names = ", ".join(f"`{name}{value}`" for name in action.option_strings) or f"`{action.metavar}`"
+    text = (action.help or "").replace("|", "\\|")
+    if not text:
+        raise SystemExit(f"docs/generate.py: the option {names} needs a help text.")
+    if action.default not in (None, False) and "default" not in text:
+        text += f"; default: {action.default}"
+    return f"| {names} | {text} |\n"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+# ---------------------------------------------------------------- operators.md
+
+
+REFUSED = {
+    "AVERAGE_POOL_2D": "input and output with different scales; windows of 2^23 elements or more",
+    "BATCH_MATMUL": "operands of fewer than two or more than five dimensions",
+    "CONCATENATION": "inputs with another quantisation than the output (the converter puts a "
+    "QUANTIZE there, which is supported)",
+    "CONV_2D": "filters or biases that are computed; filters with a zero point; images of other "
+    "than four dimensions; sums that 32 bits cannot hold",
+    "DEPTHWISE_CONV_2D": "as CONV_2D",
+    "DIV": "scales out of proportion",
+    "EXPAND_DIMS": "an axis that is computed",
+    "FULLY_CONNECTED": "weights or biases that are computed; weights with a zero point; shuffled "
+    "weights; sums that 32 bits cannot hold",
+    "GATHER": "positions that are computed or outside the axis",
+    "HARD_SWISH": "scales that need more than 15 bits of shift",
+    "LEAKY_RELU": "a slope that is not finite",
+    "LOGISTIC": "an output zero point other than -128",
+    "MAX_POOL_2D": "input and output with different scales",
+    "MEAN": "axes that are computed or lie apart in more than three groups",
+    "PAD": "amounts that are computed or negative",
+    "PADV2": "amounts that are computed or negative; a border value of another quantisation",
+    "QUANTIZE": "float32 and uint8 anywhere but at the border of the model, where it is taken off, "
+    "and in float islands",
+    "REDUCE_MAX": "as MEAN; input and output with different quantisations",
+    "REDUCE_MIN": "as MEAN; input and output with different quantisations",
+    "RESIZE_BILINEAR": "`align_corners` together with `half_pixel_centers`; very large images",
+    "RSQRT": "an input zero point other than -128: negative numbers have no root",
+    "SLICE": "begin or size that are computed or outside the tensor",
+    "SOFTMAX": "an output of other than scale 1/256 and zero point -128; rows of more than 4095 "
+    "values",
+    "STRIDED_SLICE": "begin, end or strides that are computed; ellipsis and new axes",
+    "SUM": "as MEAN",
+    "TABLE": "",
+    "TRANSPOSE": "a permutation that is computed",
+    "TRANSPOSE_CONV": "as CONV_2D; output shapes that are computed",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "peepholes, projection, layer normalisation; another "
+    "activation than tanh; weights with one scale per channel",
+}
+
+
+def modules() -> dict[str, str]:
+    """The module in ops/ of every operator, by the operator's name."""
+    import tflm_ext.ops
+
+    found = {}
+    for info in pkgutil.iter_modules(tflm_ext.ops.__path__):
+        operator = getattr(importlib.import_module(f"tflm_ext.ops.{info.name}"), "OPERATOR", None)
+        if isinstance(operator, Operator):
+            found[operator.name] = info.name
+    return found
+
+
+def operators() -> str:
+    """The operators and the Keras layers that were tested."""
+    places = modules()
+    rows = []
+    for operator in OPERATORS:
+        module = importlib.import_module(f"tflm_ext.ops.{places[operator.name]}")
+        said = _one_line((inspect.getdoc(module) or "").split("\n\n")[0])
+        supported = said.removeprefix(operator.name).lstrip(":,").strip().rstrip(".")
+        kernels = ", ".join(
+            f"[`{k.name}`](../../templates/kernels/{k.header})" for k in operator.kernels
+        )
+        rows.append(
+            f"| {operator.name} | {operator.max_version} | {supported} | "
+            f"{REFUSED.get(operator.name, '')} | {kernels} |\n"
+        )
+    layers = of_tests("keras_layers").ROWS
+    exported = [row for row in layers if row.refused is None]
+    refused = [row for row in layers if row.refused is not None]
+    return "".join(
+        [
+            "# Operators and Keras layers\n\n",
+            NOTE,
+            (
+                f"{len(OPERATORS)} operators are supported, at int8, with TensorFlow Lite Micro's "
+                "exact arithmetic. All else is refused by an error that names the operator, the "
+                "Keras layer where it is known, and a remedy.\n\n"
+            ),
+            (
+                "Every operator refuses what TensorFlow Lite Micro refuses, and: activations in "
+                "other types than int8, with one scale per channel, or with a zero point outside "
+                "int8; shapes that are not fixed; tensors of more than 2^24 elements; scales so "
+                "far apart that 32-bit arithmetic would overflow. The column *refused* lists what "
+                "else.\n\n"
+            ),
+            "| operator | up to version | supported | refused | kernels |\n",
+            "|---|---:|---|---|---|\n",
+            *rows,
+            (
+                "\nTABLE never comes from a file: it stands for a *float island*, a DEQUANTIZE, "
+                "operators in float32 that work element by element, and a QUANTIZE, with one int8 "
+                "input and one int8 output. TensorFlow Lite Micro computes its 256 results at the "
+                "export.\n\n"
+            ),
+            (
+                "DEQUANTIZE and QUANTIZE at the border of the model are taken off: the project "
+                "works on int8.\n\n"
+            ),
+            "## Keras layers\n\n",
+            (
+                "The test suite converts these (`tests/keras_layers.py`), each at three shapes, "
+                f"and compares the C byte for byte. {len(exported)} cases are exported:\n\n"
+            ), each at three shapes, and "
+                f"compares the C byte for byte. {len(exported)} cases are exported:\n\n"
+            ),
+            "| layer | operators |\n|---|---|\n",
+            *(f"| {_layer(row)} | {_counts(row)} |\n" for row in exported),
+            f"\nThese {len(refused)} end in an error with a remedy:\n\n",
+            "| layer | what to do |\n|---|---|\n",
+            *(f"| {_layer(row)} | {_remedy(row)} |\n" for row in refused),
+        ]
+    )
+
+
+def _layer(row: Any) -> str:
+    return row.name.replace("|", "\\|")
+
+
+def _counts(row: Any) -> str:
+    return ", ".join(f"{name} x{n}" if n > 1 else name for name, n in row.operators.items())
+
+
+def _remedy(row: Any) -> str:
+    """The hint of the row's error, as the reader or the converter gives it."""
+    remedies = [_REMEDIES[name] for name in row.operators if name in _REMEDIES]
+    assert row.refused is not None
+    word = row.refused[1]
+    for text in (*remedies, UNROLL, *_OPERATORS.values()):
+        if word in text:
+            return text
+    raise SystemExit(f"docs/generate.py: no remedy for {row.name} has the word {word!r}.")
+
+
+# ---------------------------------------------------------------- errors.md
+
+
+def error_classes() -> str:
+    """The classes of errors, each with the text of a real one."""
+    examples = {type(error): error for error in map(_provoke, _PROVOCATIONS)}
+    parts = [
+        "# Errors\n\n",
+        NOTE,
+        (
+            "Every error that tflm_ext raises on purpose is a `tflm_ext.TflmExtError`: one line on "
+            "what is wrong (`problem`), one on what to do (`hint`). The command line prints both "
+            "and ends with the class's exit code; Ctrl-C ends with 130. After a failed export "
+            "nothing is left behind, and an earlier project is as it was.\n\n"
+        ),
+        "```\n",
+        (inspect.getdoc(errors) or "").split("\n\n")[1].replace("\n    ", "\n").strip(),
+        "\n```\n",
+    ]
+    for error in _subclasses(errors.TflmExtError):
+        example = examples[error]
+        doc = inspect.getdoc(error) or ""
+        parts.append(
+            f"\n## {error.__name__}\n\nExit code {error.exit_code}. {_markdown(doc)}\n"
+            f"```\nerror: {example.problem}\nhint: {example.hint}\n```\n"
+        )
+    return "".join(parts)
+
+
+def _subclasses(base: type[errors.TflmExtError]) -> Iterator[type[errors.TflmExtError]]:
+    for error in base.__subclasses__():
+        yield error
+        yield from _subclasses(error)
+
+
+def _provoke(action: Callable[[], object]) -> errors.TflmExtError:
+    try:
+        action()
+    except errors.TflmExtError as error:
+        return error
+    raise SystemExit(f"docs/generate.py: {action.__name__} raised nothing.")
+
+
+def _bad_name() -> None:
+    make_options("../digits")
+
+
+def _no_model() -> None:
+    read_graph(b"not a model", "digits")
+
+
+def _tile() -> None:
+    b = of_tests("tflite_builder").ModelBuilder()
+    x = b.tensor((1, 4), scale=0.1)
+    y = b.tensor((1, 8), scale=0.1, name="digits/repeat/Tile")
+    b.operator("TILE", [x, b.constant([1, 2])], [y])
+    read_graph(b.finish([x], [y]), "digits")
+
+
+def _dense() -> bytes:
+    b = of_tests("tflite_builder").ModelBuilder()
+    x = b.tensor((1, 4), scale=0.1)
+    y = b.tensor((1, 2), scale=0.5, name="digits/dense/MatMul")
+    weights = [[1, -2, 3, -4], [5, -6, 7, -8]]
+    b.operator("FULLY_CONNECTED", [x, b.constant(_int8(weights), scale=0.02)], [y])
+    return b.finish([x], [y])
+
+
+def _int8(values: Any) -> Any:
+    import numpy as np
+
+    return np.array(values, np.int8)
+
+
+def _budget() -> None:
+    plan = make_plan(read_graph(_dense(), "digits"))
+    limits = Budget(ram_bytes=8)
+    check_budget(plan, context_bytes(plan), limits, board("nano33ble_sense"))
+
+
+def _compiler() -> None:
+    with mock.patch.dict(os.environ, {"PATH": ""}):
+        os.environ.pop("CC", None)
+        find_compiler()
+
+
+def _wrong_weight() -> None:
+    """A model whose C has one weight more than it should."""
+    model = _dense()
+    graph = read_graph(model, "digits")
+    plan = make_plan(graph)
+    border = {
+        what: tuple(
+            Border(t.name, t.shape, t.quantization.scale, t.quantization.zero_point)
+            for t in (graph.tensors[i] for i in numbers)
+            if t.quantization is not None
+        )
+        for what, numbers in (("inputs", graph.inputs), ("outputs", graph.outputs))
+    }
+    facts = ModelFacts(
+        name="digits",
+        library="Digits",
+        sha256=hashlib.sha256(model).hexdigest(),
+        labels=(),
+        weight_bytes=plan.weight_bytes,
+        arena_bytes=arena_bytes(plan),
+        macs=plan.macs,
+        version="",
+        command="",
+        golden=(),
+        **border,
+    )
+    right = model_files(facts, plan)
+    wrong = [RenderedFile(f.path, f.content.replace(b"-8", b"-9")) for f in right]
+    assert wrong != list(right)
+    compare_tensors(model, graph, facts, wrong, make_vectors(facts.inputs))
+
+
+def _full_disk() -> None:
+    with _storage_errors(Path("digits")):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+_PROVOCATIONS = (_bad_name, _no_model, _tile, _budget, _compiler, _wrong_weight, _full_disk)
+
+
+# ----------------------------------------------------------------
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "api.md": api,
+    "cli.md": cli,
+    "errors.md": error_classes,
+    "operators.md": operators,
+}
+
+
+def main() -> None:
+    """Write every page that changed."""
+    for name, write in PAGES.items():
+        path, text = REFERENCE / name, write()
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+            print(f"{path.relative_to(ROOT)} is written.")
+
+
+if __name__ == "__main__":
+    main()
