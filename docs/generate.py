@@ -306,8 +306,6 @@ def operators() -> str:
             (
                 "The test suite converts these (`tests/keras_layers.py`), each at three shapes, "
                 f"and compares the C byte for byte. {len(exported)} cases are exported:\n\n"
-            ), each at three shapes, and "
-                f"compares the C byte for byte. {len(exported)} cases are exported:\n\n"
             ),
             "| layer | operators |\n|---|---|\n",
             *(f"| {_layer(row)} | {_counts(row)} |\n" for row in exported),
