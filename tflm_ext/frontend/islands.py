@@ -101,7 +101,9 @@ def _writes(node: RawNode, model: RawModel) -> DType:
     return model.tensors[node.outputs[0]].dtype
 
 
-def tabulate(data: bytes, model: RawModel, islands: Sequence[Island], run: Run) -> Iterator[Node]:
+def tabulate(
+    data: bytes, model: RawModel, islands: Sequence[Island], run: Run, name: str
+) -> Iterator[Node]:
     """The TABLE of every island, in any order.
 
     Raises:
@@ -118,10 +120,12 @@ def tabulate(data: bytes, model: RawModel, islands: Sequence[Island], run: Run) 
             if island.source not in targets and model.tensors[island.source].shape == shape
         ] or [next(island for island in waiting if island.source not in targets)]
         waiting = [island for island in waiting if island not in batch]
-        yield from _run(data, model, batch, run)
+        yield from _run(data, model, batch, run, name)
 
 
-def _run(data: bytes, model: RawModel, batch: Sequence[Island], run: Run) -> Iterator[Node]:
+def _run(
+    data: bytes, model: RawModel, batch: Sequence[Island], run: Run, name: str
+) -> Iterator[Node]:
     sources = sorted({island.source for island in batch})
     targets = [island.target for island in batch]
     operators = sorted({node.index for island in batch for node in island.nodes})
@@ -131,7 +135,7 @@ def _run(data: bytes, model: RawModel, batch: Sequence[Island], run: Run) -> Ite
     arena = (1 << 20) + 8 * elements * (len(operators) + len(sources) + 1) + 4096 * len(operators)
     if arena + vectors * elements * len(sources) > _MAX_BYTES:
         raise UnsupportedModelError(
-            f"The float32 operators from {operators[0]} to {operators[-1]} work on "
+            f"{name}: the float32 operators from {operators[0]} to {operators[-1]} work on "
             f"{elements} elements, too many for a microcontroller.",
             "Make the layer smaller.",
         )

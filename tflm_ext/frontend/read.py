@@ -86,7 +86,7 @@ def _nodes(data: bytes, model: RawModel, name: str, run: Run | None) -> tuple[No
             "Convert the model with full int8 quantisation.",
         )
     if run is not None:
-        nodes += tabulate(data, model, islands, run)
+        nodes += tabulate(data, model, islands, run, name)
     return tuple(sorted(nodes, key=lambda node: node.index))
 
 

@@ -1,0 +1,242 @@
+"""Float islands become tables that TFLM filled in, or are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+from tests.harness import assert_exact, run_here
+from tests.tflite_builder import ModelBuilder
+from tflm_ext.errors import UnsupportedModelError
+from tflm_ext.frontend import read_graph
+from tflm_ext.ops.base import Array
+
+SHAPE = (1, 5, 3)
+FUNCTIONS = {
+    "ELU": None,
+    "SQUARE": schema.SquareOptionsT,
+    "NEG": schema.NegOptionsT,
+    "EXP": schema.ExpOptionsT,
+    "ABS": schema.AbsOptionsT,
+    "SIN": None,
+    "COS": schema.CosOptionsT,
+    "LOGISTIC": None,
+    "TANH": None,
+    "CEIL": None,
+    "FLOOR": None,
+    "ROUND": None,
+    "RELU": None,
+    "RELU6": None,
+    "LEAKY_RELU": schema.LeakyReluOptionsT,
+    "HARD_SWISH": schema.HardSwishOptionsT,
+}
+
+
+def apply(b: ModelBuilder, name: str, *inputs: int, shape: tuple[int, ...] = SHAPE) -> int:
+    """A float32 operator; returns its output."""
+    binary = {"ADD": schema.AddOptionsT, "MUL": schema.MulOptionsT, "DIV": schema.DivOptionsT}
+    options = FUNCTIONS.get(name) or binary.get(name)
+    y = b.tensor(shape, dtype="float32", name=f"net/{name.lower()}/{name}")
+    b.operator(name, inputs, [y], options() if options else None)
+    return y
+
+
+def entry(b: ModelBuilder, x: int) -> int:
+    return apply(b, "DEQUANTIZE", x)
+
+
+def leave(b: ModelBuilder, y: int, scale: float = 0.05) -> int:
+    out = b.tensor(SHAPE, scale=scale, zero_point=-4)
+    b.operator("QUANTIZE", [y], [out])
+    return out
+
+
+def rows(*functions: str) -> bytes:
+    """RELU, then functions in float32 one after the other, then RELU."""
+    b = ModelBuilder()
+    x, q = b.tensor(SHAPE, scale=0.03, zero_point=5), b.tensor(SHAPE, scale=0.03, zero_point=5)
+    b.operator("RELU", [x], [q])
+    y = entry(b, q)
+    for name in functions:
+        y = apply(b, name, y)
+    out = leave(b, y)
+    z = b.tensor(SHAPE, scale=0.07)
+    b.operator("RELU", [out], [z])
+    return b.finish([x], [z])
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function(name: str) -> None:
+    graph = read_graph(rows(name), run=run_here)
+    assert [(n.index, n.operator) for n in graph.nodes] == [(0, "RELU"), (3, "TABLE"), (4, "RELU")]
+    assert_exact(rows(name), c=False)
+
+
+def test_in_c() -> None:
+    assert_exact(rows("ELU", "SQUARE", "NEG"))
+
+
+@given(st.lists(st.sampled_from(sorted(FUNCTIONS)), max_size=4))
+def test_any_row(names: list[str]) -> None:
+    assert_exact(rows(*names), c=False)
+
+
+def swish_like() -> bytes:
+    """x * sigmoid(x) + 0.5: two ways from the input, and a constant."""
+    b = ModelBuilder()
+    x = b.tensor(SHAPE, scale=0.03, zero_point=5)
+    y = entry(b, x)
+    half = b.constant(np.array([0.5], np.float32))
+    out = leave(b, apply(b, "ADD", apply(b, "MUL", y, apply(b, "LOGISTIC", y)), half))
+    return b.finish([x], [out])
+
+
+def test_ways_may_part_and_meet() -> None:
+    assert len(assert_exact(swish_like(), c=False).graph.nodes) == 1
+
+
+def two_at_once_and_one_behind() -> bytes:
+    """Two islands share the DEQUANTIZE; the third begins where the first ends."""
+    b = ModelBuilder()
+    x = b.tensor(SHAPE, scale=0.03, zero_point=5)
+    y = entry(b, x)
+    first, second = leave(b, apply(b, "NEG", y)), leave(b, apply(b, "SQUARE", y))
+    third = leave(b, apply(b, "ELU", entry(b, first)))
+    return b.finish([x], [second, third])
+
+
+def test_islands_run_together_where_they_can() -> None:
+    calls = []
+
+    def run(model: bytes, inputs: Sequence[Array], count: int, arena: int) -> Sequence[Array]:
+        calls.append((len(inputs), count))
+        return run_here(model, inputs, count, arena)
+
+    graph = read_graph(two_at_once_and_one_behind(), run=run)
+    assert [n.operator for n in graph.nodes] == ["TABLE"] * 3
+    assert calls == [(1, 2), (1, 1)]
+    assert_exact(two_at_once_and_one_behind(), c=False)
+
+
+def sum_of_two() -> bytes:
+    b = ModelBuilder()
+    x, y = (b.tensor(SHAPE, scale=0.03) for _ in range(2))
+    return b.finish([x, y], [leave(b, apply(b, "ADD", entry(b, x), entry(b, y)))])
+
+
+def per_channel_constant() -> bytes:
+    b = ModelBuilder()
+    x = b.tensor(SHAPE, scale=0.03)
+    c = b.constant(np.array([1, 2, 3], np.float32))
+    return b.finish([x], [leave(b, apply(b, "MUL", entry(b, x), c))])
+
+
+def reduction() -> bytes:
+    b = ModelBuilder()
+    x = b.tensor(SHAPE, scale=0.03)
+    y = b.tensor(SHAPE, dtype="float32", name="net/attention/Softmax")
+    options = schema.SoftmaxOptionsT()
+    options.beta = 1.0
+    b.operator("SOFTMAX", [entry(b, x)], [y], options)
+    return b.finish([x], [leave(b, y)])
+
+
+def unknown() -> bytes:
+    b = ModelBuilder()
+    x = b.tensor(SHAPE, scale=0.03)
+    return b.finish([x], [leave(b, apply(b, "GELU", entry(b, x)))])
+
+
+def float_output() -> bytes:
+    """The border is no DEQUANTIZE, so it stays and is refused."""
+    b = ModelBuilder()
+    x = b.tensor(SHAPE, scale=0.03)
+    return b.finish([x], [apply(b, "ELU", entry(b, x))])
+
+
+def dead_end() -> bytes:
+    b = ModelBuilder()
+    x, z = b.tensor(SHAPE, scale=0.03), b.tensor(SHAPE, scale=0.03)
+    apply(b, "ELU", entry(b, x))
+    b.operator("RELU", [x], [z])
+    return b.finish([x], [z])
+
+
+def long_row() -> bytes:
+    return rows(*["NEG"] * 70)
+
+
+def works_in_float(number: int, name: str, layer: str) -> str:
+    return (
+        f"net: operator {number} {name} (Keras layer {layer}) works in float32, and the float32 "
+        "operators around it are no function of one int8 tensor, element by element.\n"
+        "Replace the layer by one that the converter quantises, or move it out of the model."
+    )
+
+
+REFUSED: dict[str, tuple[bytes, str]] = {
+    "two inputs": (sum_of_two(), works_in_float(2, "ADD", "add")),
+    "a constant per channel": (per_channel_constant(), works_in_float(1, "MUL", "mul")),
+    "too long": (long_row(), works_in_float(2, "NEG", "neg")),
+    "a dead end": (dead_end(), works_in_float(1, "ELU", "elu")),
+    "not element by element": (
+        reduction(),
+        (
+            "net: operator 1 SOFTMAX (Keras layer attention) computes in float32.\n"
+            "Convert the model with full int8 quantisation; a layer that cannot be quantised has to be "
+            "replaced."
+        ),
+    ),
+    "unknown to TFLM": (
+        unknown(),
+        "net: operator 1 GELU (Keras layer gelu) is not supported.\nUse relu, silu or hard_silu.",
+    ),
+    "float output": (
+        float_output(),
+        (
+            "net: output 0 'net/elu/ELU' is float32, not int8.\n"
+            "Give the Keras model and calibration_data, or convert with full int8 quantisation "
+            "(inference type int8)."
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(case: str) -> None:
+    model, text = REFUSED[case]
+    with pytest.raises(UnsupportedModelError) as caught:
+        read_graph(model, "net", run=run_here)
+    assert str(caught.value) == text
+
+
+def test_without_an_interpreter() -> None:
+    with pytest.raises(UnsupportedModelError) as caught:
+        read_graph(rows("ELU"), "net")
+    assert str(caught.value) == (
+        "net: operator 1 begins a part in float32.\nConvert the model with full int8 quantisation."
+    )
+
+
+def test_too_large() -> None:
+    b = ModelBuilder()
+    shape = (1 << 12, 1 << 12)
+    x, z = b.tensor(shape, scale=0.1), b.tensor(shape, scale=0.1)
+    y = apply(b, "NEG", apply(b, "DEQUANTIZE", x, shape=shape), shape=shape)
+    b.operator("QUANTIZE", [y], [z])
+
+    def never(*_: Any) -> Sequence[Array]:
+        raise AssertionError
+
+    with pytest.raises(UnsupportedModelError) as caught:
+        read_graph(b.finish([x], [z]), "net", run=never)
+    assert str(caught.value) == (
+        "net: the float32 operators from 0 to 2 work on 16777216 elements, too many for a "
+        "microcontroller.\nMake the layer smaller."
+    )

@@ -1,0 +1,342 @@
+"""What read_graph() says of files that are damaged, hostile, or not for us: the full text."""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+from tests.frontend.models import code, dense, edited, operator, quantization, tensor
+from tests.tflite_builder import ModelBuilder
+from tflm_ext.errors import UnsupportedModelError, UnsupportedOperatorError
+from tflm_ext.frontend import read_graph
+from tflm_ext.frontend.parse import root
+
+MALFORMED = "Export the model again, or give the file that the converter wrote."
+QUANTISE = "Convert the model with full int8 quantisation (inference type int8)."
+
+
+# Where the length of the vector of tensors is stored.
+TENSORS = (root(dense()).tables(2)[0].vector(0, 4) or (0, 0))[0] - 4
+
+
+def patched(position: int, code: str, value: int) -> bytes:
+    data = bytearray(dense())
+    struct.pack_into(code, data, position, value)
+    return bytes(data)
+
+
+def one_vector_for_all() -> bytes:
+    """Thousands of buffers that are one: each would become a copy of the whole file."""
+    good = dense() + bytes(8192)
+    data = bytearray(good)
+    model = root(good)
+    at = model.position(4)
+    assert at is not None
+    buffers = len(data)
+    struct.pack_into("<I", data, at, buffers - at)
+    count = 4000
+    table = buffers + 4 + 4 * count
+    data += struct.pack("<I", count)
+    data += b"".join(struct.pack("<I", table - (buffers + 4 + 4 * i)) for i in range(count))
+    data += struct.pack("<iI", -8, 4)  # a table with its vtable behind it; data follows
+    data += struct.pack("<HHH", 6, 8, 4)
+    # The vector of the data is said to be as long as the count of buffers.
+    data[table + 4 : table + 8] = struct.pack("<I", len(data) - table - 4 + 2)
+    data += bytes(2) + struct.pack("<I", 8192) + bytes(8192)
+    return bytes(data)
+
+
+MALFORMED_FILES = {
+    "it does not start with the identifier TFL3": b"",
+    "it does not start with the identifier TFL3 ": b"\x89PNG\r\n\x1a\n" * 10,
+    "schema version 2 instead of 3": edited(lambda m, g: setattr(m, "version", 2)),
+    "an offset leads to byte 4294967295 of 744": patched(0, "<I", 2**32 - 1),
+    "a vector of 8589934588 bytes at 276 leaves the file": patched(TENSORS, "<I", 2**31 - 1),
+    "the same bytes are referred to again and again": one_vector_for_all(),
+    "weights lie outside the FlatBuffer (a model above 2 GB)": edited(
+        lambda m, g: setattr(m.buffers[1], "offset", 4096)
+    ),
+    "tensor 0 'x' has 9 dimensions": tensor(0, shape=[1] * 9),
+    "tensor 0 'x' has the shape [1, -4]": tensor(0, shape=[1, -4]),
+    "tensor 0 'x' has the shape [65536, 65536]": tensor(0, shape=[65536, 65536]),
+    "tensor 1 'weights' refers to buffer 3 of 3": tensor(1, buffer=3),
+    "tensor 1 'weights' has 12 bytes of data, its shape [3, 5] needs 15": tensor(1, shape=[3, 5]),
+    "tensor 1 'weights' is a variable and a constant": tensor(1, isVariable=True),
+    "tensor 0 'x' has the scale 0.0, which is not positive and finite": quantization(
+        0, scale=[0.0]
+    ),
+    "tensor 0 'x' has the scale nan, which is not positive and finite": quantization(
+        0, scale=[float("nan")]
+    ),
+    "tensor 0 'x' has the scale inf, which is not positive and finite": quantization(
+        0, scale=[float("inf")]
+    ),
+    "tensor 0 'x' has the scale -0.5, which is not positive and finite": quantization(
+        0, scale=[-0.5]
+    ),
+    "tensor 1 'weights' has 3 scales and 2 zero points": quantization(1, zeroPoint=[0, 0]),
+    "tensor 0 'x' has a zero point outside 32 bits": quantization(0, zeroPoint=[2**31]),
+    "tensor 1 'weights' has 3 scales for axis 2 of [3, 4]": quantization(1, quantizedDimension=2),
+    "tensor 1 'weights' has 3 scales for axis 1 of [3, 4]": quantization(1, quantizedDimension=1),
+    "operator 0 refers to operator code 7 of 1": operator(opcodeIndex=7),
+    "an input of operator 0 is tensor 4 of 4": operator(inputs=[0, 1, 4]),
+    "an input of operator 0 is tensor -2 of 4": operator(inputs=[0, 1, -2]),
+    "an output of operator 0 is tensor -1 of 4": operator(outputs=[-1]),
+    "an input of operator 0 is tensor 0, which has no elements": tensor(0, shape=[0, 4]),
+    "an input of the model is tensor 2147483647 of 4": edited(
+        lambda m, g: setattr(g, "inputs", [2**31 - 1])
+    ),
+    "the model has no inputs or no outputs": edited(lambda m, g: setattr(g, "inputs", [])),
+    "two inputs of the model are one tensor": edited(lambda m, g: setattr(g, "inputs", [0, 0])),
+    "operator 0 FULLY_CONNECTED writes nothing": operator(outputs=[]),
+    "operator 0 FULLY_CONNECTED reads tensor 3 'net/dense/MatMul', which nothing wrote before": (
+        operator(inputs=[3, 1, 2])
+    ),
+    "operator 0 FULLY_CONNECTED writes tensor 0 'x', which is there already": operator(outputs=[0]),
+    "operator 0 FULLY_CONNECTED writes tensor 3 'net/dense/MatMul', which is there already": (
+        operator(outputs=[3, 3])
+    ),
+    "operator 1 FULLY_CONNECTED writes tensor 3 'net/dense/MatMul', which is there already": edited(
+        lambda m, g: g.operators.append(g.operators[0])
+    ),
+    "the output tensor 3 'net/dense/MatMul' is written by no operator": edited(
+        lambda m, g: g.operators.clear()
+    ),
+    "fused activation number 9": edited(
+        lambda m, g: setattr(g.operators[0].builtinOptions, "fusedActivationFunction", 9)
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", MALFORMED_FILES)
+def test_damaged_and_hostile(reason: str) -> None:
+    with pytest.raises(UnsupportedModelError) as caught:
+        read_graph(MALFORMED_FILES[reason], "net")
+    assert type(caught.value) is UnsupportedModelError
+    assert caught.value.hint == MALFORMED
+    assert caught.value.problem == f"net: not a valid .tflite file: {reason.strip()}."
+
+
+@pytest.mark.parametrize("size", range(0, len(dense()), 7))
+def test_truncated(size: int) -> None:
+    with pytest.raises(UnsupportedModelError, match=r"^net: not a valid .tflite file: .*\.\n"):
+        read_graph(dense()[:size], "net")
+
+
+def shared_weights(operators: int) -> bytes:
+    """Operators that all read the same megabyte of weights."""
+    b = ModelBuilder()
+    x = b.tensor((1, 1024), scale=0.1)
+    w = b.constant(np.zeros((1024, 1024), np.int8), scale=0.1)
+    outputs = [b.tensor((1, 1024), scale=0.1) for _ in range(operators)]
+    for y in outputs:
+        b.operator("FULLY_CONNECTED", [x, w], [y], schema.FullyConnectedOptionsT())
+    return b.finish([x], outputs)
+
+
+def test_weights_that_are_used_too_often() -> None:
+    assert len(read_graph(shared_weights(20)).nodes) == 20
+    with pytest.raises(UnsupportedModelError, match="the same weights are used by too many"):
+        read_graph(shared_weights(150))
+
+
+def nodes(count: int) -> bytes:
+    """A row of RELU."""
+    b = ModelBuilder()
+    tensors = [b.tensor((1, 4), scale=0.1) for _ in range(count + 1)]
+    for x, y in itertools.pairwise(tensors):
+        b.operator("RELU", [x], [y])
+    return b.finish([tensors[0]], [tensors[-1]])
+
+
+def custom(model: Any, graph: Any) -> None:
+    model.operatorCodes[0].builtinCode = schema.BuiltinOperator.CUSTOM
+    model.operatorCodes[0].deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+    model.operatorCodes[0].customCode = b"Flex\x1b[2JErf\n"
+
+
+def tile(builtin: int, **others: int) -> dict[str, int]:
+    return {"builtinCode": builtin, "deprecatedBuiltinCode": min(builtin, 127), **others}
+
+
+UNSUPPORTED = {
+    "two subgraphs": (
+        edited(lambda m, g: m.subgraphs.append(g)),
+        (
+            "net: the model has 2 subgraphs, one is supported.\n"
+            "Control flow (while, if) is not supported; use unroll=True in recurrent layers."
+        ),
+    ),
+    "no subgraph": (
+        edited(lambda m, g: m.subgraphs.clear()),
+        (
+            "net: the model has 0 subgraphs, one is supported.\n"
+            "Control flow (while, if) is not supported; use unroll=True in recurrent layers."
+        ),
+    ),
+    "free size": (
+        tensor(0, shapeSignature=[1, -1]),
+        (
+            "net: the shape of tensor 0 'x' is not fixed: [1, -1].\n"
+            "Give the model's inputs fixed shapes and convert it at batch 1."
+        ),
+    ),
+    "free batch": (
+        tensor(0, shape=[2, 4], shapeSignature=[-1, 4]),
+        (
+            "net: the shape of tensor 0 'x' is not fixed: [-1, 4].\n"
+            "Give the model's inputs fixed shapes and convert it at batch 1."
+        ),
+    ),
+    "float16": (
+        tensor(1, type=schema.TensorType.FLOAT16),
+        (
+            "net: the element type of tensor 1 'weights' is float16, which is not supported.\n"
+            "Convert the model with full int8 quantisation."
+        ),
+    ),
+    "unknown type": (
+        tensor(1, type=99),
+        (
+            "net: the element type of tensor 1 'weights' is number 99, which is not supported.\n"
+            "Convert the model with full int8 quantisation."
+        ),
+    ),
+    "sparse": (
+        tensor(1, sparsity=schema.SparsityParametersT()),
+        (
+            "net: the data of tensor 1 'weights' is stored sparse, which TensorFlow Lite Micro does "
+            "not run.\n"
+            "Convert the model without sparsity encoding."
+        ),
+    ),
+    "many operators": (
+        nodes(4097),
+        (
+            "net: the model has 4097 operators, 4096 are the most.\n"
+            "Make the model smaller; unroll fewer steps of recurrent layers."
+        ),
+    ),
+    "float input": (
+        tensor(0, type=schema.TensorType.FLOAT32, quantization=None),
+        (
+            "net: input 0 'x' is float32, not int8.\n"
+            "Give the Keras model and calibration_data, or convert with full int8 quantisation "
+            "(inference type int8)."
+        ),
+    ),
+    "int16 output": (
+        tensor(3, type=schema.TensorType.INT16),
+        (
+            "net: output 0 'net/dense/MatMul' is int16, not int8.\n"
+            "Give the Keras model and calibration_data, or convert with full int8 quantisation "
+            "(inference type int8)."
+        ),
+    ),
+    "input without scale": (
+        tensor(0, quantization=None),
+        "net: input 0 'x' is a constant, a variable or has no single scale and zero point.\n"
+        + QUANTISE,
+    ),
+    "input without zero point": (
+        quantization(0, zeroPoint=[]),
+        "net: input 0 'x' is a constant, a variable or has no single scale and zero point.\n"
+        + QUANTISE,
+    ),
+    "input with a zero point outside int8": (
+        quantization(0, zeroPoint=[128]),
+        "net: input 0 'x' is a constant, a variable or has no single scale and zero point.\n"
+        + QUANTISE,
+    ),
+    "input per channel": (
+        quantization(0, scale=[0.1] * 4, zeroPoint=[0], quantizedDimension=1),
+        "net: input 0 'x' is a constant, a variable or has no single scale and zero point.\n"
+        + QUANTISE,
+    ),
+    "constant output": (
+        edited(lambda m, g: setattr(g, "outputs", [1])),
+        "net: output 0 'weights' is a constant, a variable or has no single scale and zero point.\n"
+        + QUANTISE,
+    ),
+    "variable input": (
+        tensor(0, isVariable=True),
+        "net: input 0 'x' is a constant, a variable or has no single scale and zero point.\n"
+        + QUANTISE,
+    ),
+    "float operator": (
+        tensor(1, type=schema.TensorType.FLOAT32, shape=[3, 1], quantization=None),
+        (
+            "net: operator 0 FULLY_CONNECTED (Keras layer dense) computes in float32.\n"
+            "Convert the model with full int8 quantisation; a layer that cannot be quantised has to be "
+            "replaced."
+        ),
+    ),
+}
+
+UNSUPPORTED_OPERATORS = {
+    "with a remedy": (
+        code(**tile(schema.BuiltinOperator.TILE)),
+        (
+            "net: operator 0 TILE (Keras layer dense) is not supported.\n"
+            "Use UpSampling2D(interpolation='bilinear'), or Conv2DTranspose; RepeatVector has no "
+            "counterpart."
+        ),
+    ),
+    "without a remedy": (
+        code(**tile(schema.BuiltinOperator.STABLEHLO_SORT)),
+        (
+            "net: operator 0 STABLEHLO_SORT (Keras layer dense) is not supported.\n"
+            "Replace the layer by one of those in docs/reference/operators.md."
+        ),
+    ),
+    "newer version": (
+        code(version=99),
+        (
+            "net: version 99 of operator 0 FULLY_CONNECTED (Keras layer dense) is not supported.\n"
+            "Replace the layer by one of those in docs/reference/operators.md."
+        ),
+    ),
+    "custom": (
+        edited(custom),
+        (
+            "net: operator 0 CUSTOM 'Flex\\x1b[2JErf\\n' (Keras layer dense) is not supported.\n"
+            "Replace the layer by one of those in docs/reference/operators.md."
+        ),
+    ),
+    "unknown number": (
+        code(**tile(5000)),
+        (
+            "net: operator 0 number 5000 (Keras layer dense) is not supported.\n"
+            "Replace the layer by one of those in docs/reference/operators.md."
+        ),
+    ),
+    "number of our own TABLE": (
+        code(builtinCode=-1, deprecatedBuiltinCode=-1),
+        (
+            "net: operator 0 number -1 (Keras layer dense) is not supported.\n"
+            "Replace the layer by one of those in docs/reference/operators.md."
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNSUPPORTED)
+def test_not_supported(case: str) -> None:
+    model, text = UNSUPPORTED[case]
+    with pytest.raises(UnsupportedModelError) as caught:
+        read_graph(model, "net")
+    assert str(caught.value) == text
+    assert type(caught.value) is UnsupportedModelError
+
+
+@pytest.mark.parametrize("case", UNSUPPORTED_OPERATORS)
+def test_operators_outside_the_table(case: str) -> None:
+    model, text = UNSUPPORTED_OPERATORS[case]
+    with pytest.raises(UnsupportedOperatorError) as caught:
+        read_graph(model, "net")
+    assert str(caught.value) == text
