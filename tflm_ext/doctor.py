@@ -118,7 +118,7 @@ def _compiler() -> Finding:
     with tempfile.TemporaryDirectory(prefix="tflm_ext_") as folder:
         source = Path(folder, "main.c")
         source.write_text("int main(void) { return 0; }\n", "utf-8")
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             (
                 *(compiler, "-fsanitize=address,undefined"),
                 *(str(source), "-o", str(Path(folder, "main"))),

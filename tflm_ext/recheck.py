@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,22 @@ import numpy as np
 
 from tflm_ext.api import make_options
 from tflm_ext.convert.int8_model import Int8Model
+from tflm_ext.emit.escape import plain
+from tflm_ext.emit.facts import GoldenVector
 from tflm_ext.emit.files import RenderedFile
-from tflm_ext.errors import ConfigError, VerificationError
+from tflm_ext.errors import ConfigError, TflmExtError, VerificationError
 from tflm_ext.pipeline import Analysis, analyse
 from tflm_ext.project.write import recover
-from tflm_ext.report.report import SCHEMA
+from tflm_ext.report.report import SCHEMA, digest
 from tflm_ext.verify.compare import arena_for, compare_tensors, verify
+from tflm_ext.verify.golden import read_golden
 from tflm_ext.verify.serial import Device
 from tflm_ext.verify.tflm import run_tflm
 from tflm_ext.verify.vectors import make_vectors
 
 _BOARD_VECTORS = 16
+_GOLDEN_VECTORS = "test/test_model/golden_vectors.c"
+_EXPORT_AGAIN = "Put the exported file back, or export the model again, with --overwrite."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +37,18 @@ class Recheck:
     """What was compared, without a difference.
 
     Attributes:
-        where: "this computer" or the board's port.
+        target: "host", or "board" behind a serial port.
         inputs: vectors compared.
         tensors: tensors compared on each; the outputs alone on a board.
+        golden: golden vectors in the project's files that are as TFLM gave them.
         seed: reproduces the inputs.
         edited: generated files that are not as they were exported.
     """
 
-    where: str
+    target: str
     inputs: int
     tensors: int
+    golden: int
     seed: int
     edited: tuple[str, ...]
 
@@ -48,16 +56,51 @@ class Recheck:
         return asdict(self) | {"mismatches": 0}
 
     def to_text(self) -> str:
+        where = {"host": "this computer", "board": "the board"}[self.target]
+        text = (
+            f"equal to TensorFlow Lite Micro on {where}: {_count(self.tensors, 'tensor')} on "
+            f"{_count(self.inputs, 'input')} (--seed {self.seed}), "
+            f"{_count(self.golden, 'golden vector')}"
+        )
         lines = [
-            f"equal to TensorFlow Lite Micro on {self.where}: {self.tensors} tensors on "
-            f"{self.inputs} inputs (--seed {self.seed})"
+            text,
+            *(f"note: {plain(path)} was edited after the export" for path in self.edited),
         ]
-        lines += [f"note: {path} was edited after the export" for path in self.edited]
         return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class _Exported:
+    """A project as its report.json tells.
+
+    Attributes:
+        golden: SHA-256 of every golden vector.
+        files: SHA-256 of every generated file.
+    """
+
+    folder: Path
+    analysis: Analysis
+    golden: tuple[str, ...]
+    files: Mapping[str, str]
+
+    def edited(self) -> tuple[str, ...]:
+        """Generated files that are missing or not as they were."""
+        return tuple(
+            path
+            for path, sha256 in self.files.items()
+            if not (file := self.folder / path).is_file()
+            or hashlib.sha256(file.read_bytes()).hexdigest() != sha256
+        )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def verify_project(folder: Path, *, seed: int | None = None) -> Recheck:
     """Compile the files that lie in a project, and compare every tensor on new inputs.
+
+    The project's golden vectors are compared, too, and are among the inputs.
 
     Args:
         folder: an exported project.
@@ -69,7 +112,8 @@ def verify_project(folder: Path, *, seed: int | None = None) -> Recheck:
         ToolError: there is no C compiler.
     """
     seed = secrets.randbelow(2**31) if seed is None else seed
-    analysis, report = _load(folder)
+    exported = _load(folder)
+    analysis = exported.analysis
     facts = analysis.facts
     root = folder / "lib" / facts.library / "src"
     sources = [
@@ -82,10 +126,114 @@ def verify_project(folder: Path, *, seed: int | None = None) -> Recheck:
             f"{folder} has no C files in lib/{facts.library}/src.",
             "Export the model again, with --overwrite.",
         )
-    vectors = make_vectors(facts.inputs, seed=seed)
+    golden = _check_golden(exported)
+    given = [
+        np.frombuffer(b"".join(vector.inputs[i] for vector in golden), np.int8)
+        for i in range(len(facts.inputs))
+    ]
+    samples = [column.reshape(len(golden), -1) for column in given] if golden else []
+    vectors = make_vectors(facts.inputs, samples, seed=seed)
     compared = compare_tensors(analysis.model, analysis.graph, facts, sources, vectors)
     checked = verify(analysis.model, analysis.graph, facts, sources, vectors)
-    return Recheck("this computer", checked.inputs, compared, seed, _edited(folder, report))
+    return Recheck("host", checked.inputs, compared, len(golden), seed, exported.edited())
+
+
+def explain(folder: Path, error: VerificationError) -> VerificationError:
+    """Why a project's tests failed, as far as comparing its files again can tell.
+
+    Args:
+        error: what the tests said.
+
+    Returns:
+        The same error, with the operator or golden vector that is wrong.
+    """
+    try:
+        verify_project(folder)
+    except VerificationError as found:
+        return VerificationError(
+            f"{error.problem.rstrip('.')}. The cause: {found.problem}",
+            found.hint,
+            operator=found.operator,
+            index=error.index if found.index is None else found.index,
+            expected=error.expected if found.expected is None else found.expected,
+            got=error.got if found.got is None else found.got,
+        )
+    except TflmExtError:
+        return error  # what stops the comparison does not say why the tests failed
+    return VerificationError(
+        error.problem,
+        "The files are right on this computer: check the tests, compiler and flags of that run.",
+        index=error.index,
+        expected=error.expected,
+        got=error.got,
+    )
+
+
+def _check_golden(exported: _Exported) -> tuple[GoldenVector, ...]:
+    """Require that the golden vectors of all files are those of the export.
+
+    Returns:
+        The vectors of the tests.
+
+    Raises:
+        VerificationError: one is not; names the file, the vector and the element.
+    """
+    facts = exported.analysis.facts
+    sizes = [border.size for border in (*facts.inputs, *facts.outputs)]
+    example = f"lib/{facts.library}/examples/{facts.library}/sample.h"
+    files = {
+        path: read_golden(file.read_text("utf-8", "replace"), sizes, len(facts.inputs))
+        for path in (_GOLDEN_VECTORS, "src/golden.h", example)
+        if (file := exported.folder / path).is_file()
+    }
+    for path, vectors in files.items():
+        if not vectors or len(vectors) > len(exported.golden):
+            raise VerificationError(
+                f"{path} does not hold the golden vectors of the export.", _EXPORT_AGAIN
+            )
+        for i, vector in enumerate(vectors):
+            if digest(vector) != exported.golden[i]:
+                copies = (v[i] for v in files.values() if i < len(v))
+                sound = (copy for copy in copies if digest(copy) == exported.golden[i])
+                right = next(sound, None) or _with_outputs(exported.analysis, vector)
+                raise _golden_error(path, i, vector, right)
+    return files.get(_GOLDEN_VECTORS, ())
+
+
+def _with_outputs(analysis: Analysis, vector: GoldenVector) -> GoldenVector:
+    """The vector with the outputs that TFLM gives for its inputs."""
+    graph = analysis.graph
+    inputs = [
+        np.frombuffer(data, np.int8).reshape(1, *border.shape)
+        for border, data in zip(analysis.facts.inputs, vector.inputs, strict=True)
+    ]
+    run = run_tflm(analysis.model, inputs, len(graph.outputs), arena_bytes=arena_for(graph))
+    return GoldenVector(vector.inputs, tuple(output.tobytes() for output in run.outputs))
+
+
+def _golden_error(
+    path: str, number: int, vector: GoldenVector, right: GoldenVector
+) -> VerificationError:
+    for kind, got, expected in (
+        ("input", vector.inputs, right.inputs),
+        ("output", vector.outputs, right.outputs),
+    ):
+        for i, (g, e) in enumerate(zip(got, expected, strict=True)):
+            if g != e:
+                ours, theirs = np.frombuffer(g, np.int8), np.frombuffer(e, np.int8)
+                at = int(np.flatnonzero(ours != theirs)[0])
+                return VerificationError(
+                    f"{path}: golden vector {number}, {kind} {i}, element {at} is {ours[at]} "
+                    f"instead of {theirs[at]}.",
+                    _EXPORT_AGAIN,
+                    index=at,
+                    expected=int(theirs[at]),
+                    got=int(ours[at]),
+                )
+    return VerificationError(
+        f"{path}: the inputs of golden vector {number} are not those of the export.",
+        _EXPORT_AGAIN,
+    )
 
 
 def verify_port(folder: Path, port: str, *, seed: int | None = None) -> Recheck:
@@ -97,7 +245,8 @@ def verify_port(folder: Path, port: str, *, seed: int | None = None) -> Recheck:
         VerificationError: an output differs, or the board's self test failed.
     """
     seed = secrets.randbelow(2**31) if seed is None else seed
-    analysis, report = _load(folder)
+    exported = _load(folder)
+    analysis = exported.analysis
     facts, graph = analysis.facts, analysis.graph
     vectors = [v[-_BOARD_VECTORS:] for v in make_vectors(facts.inputs, seed=seed)]
     expected = run_tflm(
@@ -132,10 +281,12 @@ def verify_port(folder: Path, port: str, *, seed: int | None = None) -> Recheck:
                         expected=e,
                         got=g,
                     )
-    return Recheck(port, len(vectors[0]), len(graph.outputs), seed, _edited(folder, report))
+    return Recheck(
+        "board", len(vectors[0]), len(graph.outputs), test.total, seed, exported.edited()
+    )
 
 
-def _load(folder: Path) -> tuple[Analysis, dict[str, Any]]:
+def _load(folder: Path) -> _Exported:
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no folder.", "Give the folder of an exported project.")
     recover(folder)
@@ -151,6 +302,8 @@ def _load(folder: Path) -> tuple[Analysis, dict[str, Any]]:
             runtime=str(chosen["runtime"]),
             optimize=str(chosen["optimize"]),
         )
+        golden = tuple(map(str, report["verification"]["golden_sha256"]))
+        files = {str(row["path"]): str(row["sha256"]) for row in report["files"]}
         model = (folder / "model" / f"{options.name}.tflite").read_bytes()
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(
@@ -162,13 +315,4 @@ def _load(folder: Path) -> tuple[Analysis, dict[str, Any]]:
             f"model/{options.name}.tflite is not the model that was exported.",
             "Put the original back, or export this one again.",
         )
-    return analyse(Int8Model.of(model), options), report
-
-
-def _edited(folder: Path, report: dict[str, Any]) -> tuple[str, ...]:
-    edited = []
-    for row in report["files"]:
-        path = folder / str(row["path"])
-        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != row["sha256"]:
-            edited.append(str(row["path"]))
-    return tuple(edited)
+    return _Exported(folder, analyse(Int8Model.of(model), options), golden, files)

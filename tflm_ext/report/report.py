@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tflm_ext.emit.facts import Border, ModelFacts
+from tflm_ext.emit.facts import Border, GoldenVector, ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.model import arena_bytes, context_bytes
 from tflm_ext.options import Optimize, Runtime
 from tflm_ext.passes import PassRecord
 from tflm_ext.plan import Plan
 from tflm_ext.plan.sizes import compiler
+from tflm_ext.version import VERSION
 
 SCHEMA = 1
 
@@ -76,9 +77,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """The content of report.json."""
-        found: dict[str, Any] = {
-            "schema": SCHEMA,
-            "tool": {"name": "tflm_ext", "version": self.facts.version},
+        found: dict[str, Any] = envelope() | {
             "model": {
                 "name": self.facts.name,
                 "sha256": self.facts.sha256,
@@ -125,7 +124,11 @@ class Report:
             "files": [{"path": path, "sha256": sha256} for path, sha256 in self.files],
         }
         if self.vectors is not None:
-            found["verification"] = {"inputs": self.vectors, "mismatches": 0}
+            found["verification"] = {
+                "inputs": self.vectors,
+                "mismatches": 0,
+                "golden_sha256": [digest(vector) for vector in self.facts.golden],
+            }
         if self.accuracy is not None:
             found["accuracy"] = {
                 "metric": self.accuracy.metric,
@@ -139,6 +142,16 @@ class Report:
     def to_json(self) -> str:
         """report.json: sorted keys, no time, host or absolute path."""
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+
+
+def envelope() -> dict[str, Any]:
+    """What every JSON of ours begins with."""
+    return {"schema": SCHEMA, "tool": {"name": "tflm_ext", "version": VERSION}}
+
+
+def digest(vector: GoldenVector) -> str:
+    """SHA-256 of a golden vector: its inputs, then its outputs."""
+    return hashlib.sha256(b"".join((*vector.inputs, *vector.outputs))).hexdigest()
 
 
 def digests(files: Sequence[RenderedFile]) -> tuple[tuple[str, str], ...]:

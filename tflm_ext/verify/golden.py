@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -39,3 +40,38 @@ def make_golden(model: bytes, graph: Graph, vectors: Sequence[Array]) -> tuple[G
         )
         for i in range(count)
     )
+
+
+def read_golden(text: str, sizes: Sequence[int], inputs: int) -> tuple[GoldenVector, ...]:
+    """The golden vectors that lie in a C file of an exported project, in their order.
+
+    Args:
+        text: of test/test_model/golden_vectors.c, src/golden.h or the example's sample.h.
+        sizes: bytes of every input, then of every output.
+        inputs: how many of them are inputs.
+
+    Returns:
+        None of them if the file has no tables of these sizes.
+    """
+    columns: dict[str, list[bytes]] = {}
+    for name, body in re.findall(r"static const int8_t (\w+)(?:\[\w+\])+ = \{([^;]*)\};", text):
+        numbers = [int(number) for number in re.findall(r"-?\d+", body)]
+        if not all(-128 <= number < 128 for number in numbers):
+            return ()
+        border = re.search(r"(?:input|output)\d+$", name)
+        columns.setdefault(border[0] if border else name, []).append(
+            np.array(numbers, np.int8).tobytes()
+        )
+    names = [f"input{i}" for i in range(inputs)]
+    names += [f"output{i}" for i in range(len(sizes) - inputs)]
+    if set(columns) != set(names):
+        return ()
+    tables = [b"".join(columns[name]) for name in names]
+    count = len(tables[0]) // sizes[0]
+    if [len(table) for table in tables] != [size * count for size in sizes]:
+        return ()
+    rows = [
+        tuple(table[v * size : (v + 1) * size] for table, size in zip(tables, sizes, strict=True))
+        for v in range(count)
+    ]
+    return tuple(GoldenVector(row[:inputs], row[inputs:]) for row in rows)
