@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
+from tflm_ext.convert import convert
 from tflm_ext.convert.child import ChildEnded
 from tflm_ext.convert.convert import explain
-from tflm_ext.errors import TflmExtError, ToolError, UnsupportedModelError, UnsupportedOperatorError
+from tflm_ext.errors import (
+    StorageError,
+    TflmExtError,
+    ToolError,
+    UnsupportedModelError,
+    UnsupportedOperatorError,
+)
 
 COMMAND = ("python", "-m", "worker")
 SELECT_LOG = """
@@ -60,6 +70,22 @@ def test_missing_package(package: str) -> None:
     assert str(error) == (
         f"{package} is not installed.\nInstall it: python -m pip install {package}"
     )
+
+
+def test_full_disk() -> None:
+    error = ended(1, "OSError: [Errno 28] No space left on device: 'model.tflite'")
+    assert type(error) is StorageError
+    assert str(error) == (
+        "The folder for temporary files cannot be written: No space left on device.\n"
+        "Free some space there, or let TMPDIR name another folder."
+    )
+
+
+def test_no_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "saved_model.pb").touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(StorageError, match="No such file or directory"):
+        convert(tmp_path, progress=lambda text: None)
 
 
 def test_model_that_keras_cannot_load() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,13 @@ from tflm_ext.convert.files import kind_of, read_tflite
 from tflm_ext.convert.int8_model import Conversion, Int8Model
 from tflm_ext.convert.remedies import crash_refusal, operator_refusal
 from tflm_ext.convert.samples import MAX_STREAMED, Array, Border, gather
-from tflm_ext.errors import ConfigError, TflmExtError, ToolError, UnsupportedModelError
+from tflm_ext.errors import (
+    ConfigError,
+    StorageError,
+    TflmExtError,
+    ToolError,
+    UnsupportedModelError,
+)
 
 _LOOKED_AT = 100
 
@@ -53,11 +60,26 @@ def convert(
     given = {what: data for what, data in given.items() if data is not None}
     if path and kind == "tflite":
         return _taken(path, given)
-    with (
-        tempfile.TemporaryDirectory(prefix="tflm_ext_") as folder,
-        Child(Path(folder, "log.txt")) as child,
-    ):
+    with _storage():
+        temporary = tempfile.TemporaryDirectory(prefix="tflm_ext_")
+    with temporary as folder, Child(Path(folder, "log.txt")) as child:
         return _Work(child, Path(folder), progress).run(model, path, kind, given)
+
+
+@contextmanager
+def _storage() -> Iterator[None]:
+    """Errors of the file system, while only our temporary folder is touched."""
+    try:
+        yield
+    except OSError as error:
+        raise _no_storage(error.strerror or str(error)) from error
+
+
+def _no_storage(reason: str) -> StorageError:
+    return StorageError(
+        f"The folder for temporary files cannot be written: {reason}.",
+        "Free some space there, or let TMPDIR name another folder.",
+    )
 
 
 def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
@@ -125,7 +147,8 @@ class _Work:
 
     def run(self, model: Any, path: Path | None, kind: str, given: Mapping[str, Any]) -> Conversion:
         self.progress("starting TensorFlow")
-        self.child.start()
+        with _storage():
+            self.child.start()
         if path is None:
             self._trace(model)
         about = self._ask(
@@ -183,13 +206,14 @@ class _Work:
                 "Give a keras.Model, a tf_keras.Model, or the path of a model file.",
             )
         self.progress("saving the model")
-        trace(model, self.folder / "model")
+        with _storage():
+            trace(model, self.folder / "model")
 
     def _write(self, columns: Sequence[Array]) -> str:
         file = self.folder / "samples.npz"
-        np.savez(
-            file, allow_pickle=False, **{f"x{i:03}": column for i, column in enumerate(columns)}
-        )
+        arrays = {f"x{i:03}": column for i, column in enumerate(columns)}
+        with _storage():
+            np.savez(file, allow_pickle=False, **arrays)
         return str(file)
 
     def _float_outputs(self, data: Mapping[str, list[Array]]) -> list[Array]:
@@ -226,6 +250,8 @@ def explain(
             command=tuple(command),
             output=ended.log,
         )
+    if "No space left on device" in ended.log:
+        return _no_storage("No space left on device")
     refused = re.search(r"(?:TF Select|Custom) ops: (.*)", ended.log)
     if do == "convert" and refused:
         operators = [name.strip() for name in refused[1].split(",")]
