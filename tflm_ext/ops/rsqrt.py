@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -40,15 +41,18 @@ def check(view: NodeView) -> None:
     )
 
 
+@functools.cache
+def _roots() -> Array:
+    """1 / sqrt(x) in steps of 2**-20 for x from 1 to 255."""
+    multipliers, shifts = zip(*(inverse_sqrt(x) for x in range(1, 256)), strict=True)
+    return multiply_by_quantized_multiplier(
+        np.ones(255, np.int64), np.array(multipliers), np.array(shifts) + _FRACTION
+    )
+
+
 def table(view: NodeView) -> Array:
     multiplier, shift = quantize_multiplier(_ratio(view))
-    roots = [inverse_sqrt(x) for x in range(1, 256)]
-    fixed = multiply_by_quantized_multiplier(
-        np.ones(255, np.int64),
-        np.array([m for m, _ in roots]),
-        np.array([s for _, s in roots]) + _FRACTION,
-    )
-    scaled = multiply_by_quantized_multiplier(fixed, multiplier, shift - _FRACTION)
+    scaled = multiply_by_quantized_multiplier(_roots(), multiplier, shift - _FRACTION)
     results = lookup.saturate(scaled + zero_point(view.output()))
     return np.concatenate([np.array([INT8_MAX], np.int8), results])
 

@@ -1,0 +1,56 @@
+"""DIV against TensorFlow Lite Micro."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.harness import assert_exact
+from tests.ops.elementwise import assert_all_inputs, binary, broadcasting, scales, zero_points
+from tflm_ext.errors import UnsupportedModelError
+from tflm_ext.frontend import read_graph
+
+
+@pytest.mark.parametrize("activation", [0, 3])
+def test_c_equals_tflm(activation: int) -> None:
+    assert_exact(broadcasting("DIV", (0.05, 0.04, 0.01), activation))
+
+
+@settings(max_examples=30)
+@given(
+    first=scales(*(1e-3, 1)),
+    second=scales(*(1e-3, 1)),
+    output=scales(*(70.0, 1e6)),
+    zeros=st.tuples(zero_points, zero_points, zero_points),
+    activation=st.sampled_from([0, 1, 2, 3]),
+)
+def test_all_pairs_of_inputs(
+    first: float, second: float, output: float, zeros: tuple[int, int, int], activation: int
+) -> None:
+    assert_all_inputs(
+        binary(
+            "DIV",
+            scales=(first, second, first / second / output),
+            zero_points=zeros,
+            activation=activation,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "problem"),
+    [
+        (
+            binary("DIV", ((2, 3), (3, 2)), output_shape=(2, 3)),
+            "its shape is [2, 3], but its inputs have [2, 3] and [3, 2]",
+        ),
+        (binary("DIV", ((1,) * 7, (1,))), "it has 7 dimensions"),
+        (binary("DIV", scales=(0.05, 0.05, 0.1)), "outside 64 to 4 million"),
+        (binary("DIV", scales=(1.0, 1.0, 1e-30)), "too large for 32 bits"),
+    ],
+)
+def test_refuses(model: bytes, problem: str) -> None:
+    with pytest.raises(UnsupportedModelError, match="operator 0 DIV") as caught:
+        read_graph(model)
+    assert problem in caught.value.problem
