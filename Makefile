@@ -100,7 +100,8 @@ unit: $(READY)
 	$(PYTHON) -m pytest -n 2 --dist worksteal -m "not slow"
 
 system-packages:
-	@if dpkg-query --show $(DEBIAN_PACKAGES) >/dev/null 2>&1; then \
+	@if command -v dpkg-query >/dev/null && ! dpkg-query --show --showformat \
+			'$${db:Status-Status}\n' $(DEBIAN_PACKAGES) 2>&1 | grep -qvx installed; then \
 		echo "make: all Debian packages are installed"; \
 	elif ! command -v apt-get >/dev/null; then \
 		echo "make: this is neither Debian nor Ubuntu; install what these hold:" >&2; \
