@@ -64,6 +64,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read the output has gone; say nothing, and let Python not say it either.
         _silence_stdout()
         return 0
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "tflm_ext"):
+            raise
+        missing = ToolError(
+            f"The Python package {package} is missing.",
+            f"Run: {shlex.quote(sys.executable)} -m pip install --force-reinstall tflm_ext",
+        )
+        _print_error(missing)
+        return missing.exit_code
     except OSError as error:
         _silence_stdout()
         refused = StorageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tflm_ext.errors import ToolError
-from tflm_ext.project import pio, registry
+from tflm_ext.errors import TflmExtError, ToolError
+from tflm_ext.project import registry
 from tflm_ext.verify.host import find_compiler
 
 _PACKAGES = (
@@ -25,7 +26,11 @@ _PACKAGES = (
     ("tflite-micro", True, "the reference that the C is compared with"),
     ("platformio", True, "builds and tests projects"),
     ("scons", True, "builds projects where PlatformIO's registry cannot be reached"),
+    ("numpy", True, "calculates"),
+    ("flatbuffers", True, "reads models"),
+    ("h5py", True, "reads .h5 models"),
     ("jinja2", True, "writes projects"),
+    ("rich", True, "shows progress and tables"),
     ("pyserial", False, "talks to boards"),
 )
 _PROGRAMS = (
@@ -33,6 +38,8 @@ _PROGRAMS = (
     ("arm-none-eabi-g++", "libstdc++-arm-none-eabi-newlib", "builds for cortex_m4"),
     ("qemu-system-arm", "qemu-system-arm", "runs the emulated Cortex-M4"),
 )
+
+_PYTHON = shlex.quote(sys.executable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +49,9 @@ class Finding:
     Attributes:
         ok: whether it is there and works.
         required: whether export needs it.
-        detail: version or path, or what is wrong.
+        detail: version, or what is wrong.
         remedy: the command that mends it, "" if nothing is to be done.
+        place: where it was found on this computer; text shows it, JSON does not.
     """
 
     what: str
@@ -52,13 +60,17 @@ class Finding:
     detail: str
     purpose: str
     remedy: str = ""
+    place: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        fields = asdict(self)
+        del fields["place"]
+        return fields | {"remedy": self.remedy.replace(_PYTHON, "python")}
 
     def to_text(self) -> str:
         mark = "ok     " if self.ok else "MISSING" if self.required else "absent "
-        text = f"{mark}  {self.what:<30} {self.detail}  ({self.purpose})"
+        found = " at ".join(filter(None, (self.detail, self.place)))
+        text = f"{mark}  {self.what:<30} {found}  ({self.purpose})"
         return f"{text}\n         {self.remedy}" if self.remedy else text
 
 
@@ -103,7 +115,7 @@ def _packages() -> Iterator[Finding]:
         try:
             version = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
-            remedy = f"{sys.executable} -m pip install {package}"
+            remedy = f"{_PYTHON} -m pip install {package}"
             yield Finding(package, False, required, "not installed", purpose, remedy)
         else:
             yield Finding(package, True, required, version, purpose)
@@ -136,7 +148,8 @@ def _compiler() -> Finding:
             purpose,
             "sudo apt-get install gcc libc6-dev",
         )
-    return Finding("C compiler", True, True, shutil.which(compiler) or compiler, purpose)
+    place = shutil.which(compiler) or compiler
+    return Finding("C compiler", True, True, _version(place), purpose, place=place)
 
 
 def _programs() -> Iterator[Finding]:
@@ -146,7 +159,15 @@ def _programs() -> Iterator[Finding]:
             remedy = f"sudo apt-get install {packages}"
             yield Finding(program, False, False, "not found", purpose, remedy)
         else:
-            yield Finding(program, True, False, path, purpose)
+            yield Finding(program, True, False, _version(path), purpose, place=path)
+
+
+def _version(program: str) -> str:
+    """What a program says of itself, in one line."""
+    done = subprocess.run(
+        (program, "--version"), capture_output=True, text=True, errors="replace", timeout=60
+    )
+    return next(iter(done.stdout.splitlines()), "version unknown")
 
 
 def _platformio() -> Iterator[Finding]:
@@ -158,12 +179,19 @@ def _platformio() -> Iterator[Finding]:
         "reachable" if reachable else "not reachable",
         "packages for boards come from there; host and emulated core work without it",
     )
-    core = registry.core_dir()
+    what, purpose = "PlatformIO's core folder", "for a plain pio in your shell, type the line below"
+    try:
+        core = registry.core_dir()
+    except TflmExtError as error:
+        purpose = "builds and tests projects"
+        yield Finding(what, False, False, error.problem, purpose, error.hint)
+        return
     yield Finding(
-        "PlatformIO's core folder",
+        what,
         True,
-        True,
+        False,
+        "of tflm_ext" if core == registry.own_core_dir() else "of PlatformIO",
+        purpose,
+        f'eval "$({_PYTHON} -m tflm_ext.project.pio)"',
         str(core),
-        "for a plain pio in your shell, type the line below",
-        pio.shell_line(),
     )

@@ -6,11 +6,12 @@ import functools
 import importlib.util
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from typing import TYPE_CHECKING, Any
 
 from tflm_ext.emit import escape
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 @functools.cache
@@ -24,6 +25,8 @@ def templates_folder() -> Path:
 
 @functools.cache
 def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     environment = Environment(
         loader=FileSystemLoader(templates_folder()),
         undefined=StrictUndefined,
