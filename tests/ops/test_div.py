@@ -38,6 +38,11 @@ def test_all_pairs_of_inputs(
     )
 
 
+def test_divides_scales_in_double() -> None:
+    """With ratios in float32 some of these pairs would give other results."""
+    assert_all_inputs(binary("DIV", scales=(0.0528, 0.0162, 0.0163), zero_points=(113, -11, 71)))
+
+
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
