@@ -19,9 +19,9 @@ def test_c_equals_tflm(activation: int) -> None:
 
 @settings(max_examples=30)
 @given(
-    first=scales(*(1e-3, 1)),
-    second=scales(*(1e-3, 1)),
-    output=scales(*(70.0, 1e6)),
+    first=scales(1e-3, 1),
+    second=scales(1e-3, 1),
+    output=scales(70.0, 1e6),
     zeros=st.tuples(zero_points, zero_points, zero_points),
     activation=st.sampled_from([0, 1, 2, 3]),
 )

@@ -18,9 +18,9 @@ def test_c_equals_tflm() -> None:
 
 @settings(max_examples=30)
 @given(
-    first=scales(*(1e-3, 1)),
-    second=scales(*(1e-3, 1)),
-    output=scales(*(1.0, 500.0)),
+    first=scales(1e-3, 1),
+    second=scales(1e-3, 1),
+    output=scales(1.0, 500.0),
     zeros=st.tuples(zero_points, zero_points, zero_points),
 )
 def test_all_pairs_of_inputs(

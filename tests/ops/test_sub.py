@@ -19,9 +19,9 @@ def test_c_equals_tflm(activation: int) -> None:
 
 @settings(max_examples=30)
 @given(
-    first=scales(*(1e-3, 1)),
-    second=scales(*(1e-3, 1)),
-    output=scales(*(1e-3, 1)),
+    first=scales(1e-3, 1),
+    second=scales(1e-3, 1),
+    output=scales(1e-3, 1),
     zeros=st.tuples(zero_points, zero_points, zero_points),
     activation=st.sampled_from([0, 1, 2, 3]),
 )
