@@ -65,12 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _silence_stdout()
         return 0
     except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
+        name = (error.name or "").partition(".")[0]
+        package = {"serial": "pyserial", "SCons": "scons"}.get(name, name)
         if package in ("", "tflm_ext"):
             raise
         missing = ToolError(
             f"The Python package {package} is missing.",
-            f"Run: {shlex.quote(sys.executable)} -m pip install --force-reinstall tflm_ext",
+            f"Run: {shlex.quote(sys.executable)} -m pip install {package}",
         )
         _print_error(missing)
         return missing.exit_code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -187,6 +188,10 @@ def _command(options: Options) -> str:
     words = ["tflm-ext export", f"model/{options.name}.tflite -o .", f"--name {options.name}"]
     if options.optimize is not Optimize.BALANCED:
         words.append(f"--optimize {options.optimize.value}")
+    if options.labels and all(
+        re.fullmatch(r"[\w.+-]+", label, re.ASCII) for label in options.labels
+    ):
+        words.append(f"--labels={','.join(options.labels)}")
     return " ".join(words)
 
 

@@ -248,7 +248,7 @@ def verify_port(folder: Path, port: str, *, seed: int | None = None) -> Recheck:
     exported = _load(folder)
     analysis = exported.analysis
     facts, graph = analysis.facts, analysis.graph
-    vectors = [v[-_BOARD_VECTORS:] for v in make_vectors(facts.inputs, seed=seed)]
+    vectors = [v[:_BOARD_VECTORS] for v in make_vectors(facts.inputs, seed=seed)]
     expected = run_tflm(
         analysis.model,
         vectors,

@@ -105,8 +105,10 @@ class _WeightsView:
     upper: str
     library: str
     version: str
+    command: str
     sha256: str
     weight_bytes: int
+    arena_bytes: int
     tables: tuple[_TableView, ...]
 
 
@@ -337,8 +339,10 @@ def _weights_view(facts: ModelFacts, plan: Plan) -> _WeightsView:
         upper=facts.upper,
         library=facts.library,
         version=facts.version,
+        command=facts.command,
         sha256=facts.sha256,
         weight_bytes=plan.weight_bytes,
+        arena_bytes=arena_bytes(plan),
         tables=tuple(_table_view(plan, table) for table in plan.tables),
     )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tflm_ext.boards import Board
-from tflm_ext.emit.escape import plain
+from tflm_ext.emit.escape import c_float, plain
+from tflm_ext.emit.facts import Border
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.render import render
 from tflm_ext.plan.sizes import compiler
@@ -29,7 +30,7 @@ class _ReadmeView:
     accuracy_rows: tuple[tuple[str, str], ...]
     environment: str
     board_title: str
-    borders: tuple[tuple[str, str, str, int], ...]
+    borders: tuple[tuple[str, str, str, str], ...]
     labels: str
 
 
@@ -66,10 +67,16 @@ def readme_files(report: Report, board: Board) -> tuple[RenderedFile, ...]:
         environment=board.environment,
         board_title=board.title,
         borders=tuple(
-            (f"{kind} {i}", "x".join(map(str, b.shape)), f"{b.scale:.9g}", b.zero_point)
+            (f"{kind} {i}", "x".join(map(str, b.shape)), *_formula(b))
             for kind, borders in (("input", facts.inputs), ("output", facts.outputs))
             for i, b in enumerate(borders)
         ),
         labels=", ".join(plain(label) for label in facts.labels),
     )
     return (RenderedFile.text("README.md", render("project/README.md.j2", view)),)
+
+
+def _formula(border: Border) -> tuple[str, str]:
+    """Scale and difference of real = scale * (difference)."""
+    sign = "+" if border.zero_point < 0 else "-"
+    return c_float(border.scale).removesuffix("f"), f"q {sign} {abs(border.zero_point)}"

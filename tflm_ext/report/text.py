@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tflm_ext.emit.escape import plain
+from tflm_ext.emit.escape import c_float, plain
 from tflm_ext.report.report import Report
 
 if TYPE_CHECKING:
@@ -37,7 +37,11 @@ def _parts(report: Report, operators: bool) -> list[RenderableType]:
         for i, b in enumerate(rows):
             shape = "x".join(map(str, b.shape))
             borders.add_row(
-                f"{kind} {i}", shape, f"{b.scale:.9g}", str(b.zero_point), plain(b.tensor_name)
+                f"{kind} {i}",
+                shape,
+                c_float(b.scale).removesuffix("f"),
+                str(b.zero_point),
+                plain(b.tensor_name),
             )
     parts += ["", borders]
     if operators:

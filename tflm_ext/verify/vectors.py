@@ -19,7 +19,7 @@ _MINIMUM = 64
 def make_vectors(
     borders: Sequence[Border], samples: Sequence[Array] = (), *, seed: int = 0
 ) -> tuple[Array, ...]:
-    """Samples, extremes, spikes and uniformly random inputs, at least 64 in all.
+    """Samples, extremes, uniformly random inputs and spikes, at least 64 in all.
 
     Args:
         borders: the inputs of the model.
@@ -41,7 +41,7 @@ def make_vectors(
         places = generator.integers(border.size, size=2 * _SPIKES)
         spikes[np.arange(2 * _SPIKES), places] = np.tile(np.array([-128, 127], np.int8), _SPIKES)
         noise = generator.integers(-128, 128, (random, border.size), np.int8)
-        parts = [flat, spikes, noise]
+        parts = [flat, noise, spikes]
         if given:
             parts.insert(0, np.asarray(samples[i], np.int8).reshape(given, border.size))
         columns.append(np.concatenate(parts).reshape(-1, *border.shape))
