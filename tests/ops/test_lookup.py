@@ -13,7 +13,6 @@ from tests.ops.elementwise import unary
     [
         (unary("RELU", 0.05, -3, 0.05, -3), "limit"),
         (unary("RELU6", 0.05, -3, 0.1, 4), "limit"),
-        (unary("QUANTIZE", 0.05, -3, 0.05, -3), "limit"),
         (unary("RELU", 0.05, -3, 0.06, -3), "lookup"),
         (unary("QUANTIZE", 0.05, -3, 0.05, 2), "lookup"),
     ],
