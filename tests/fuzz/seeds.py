@@ -1,0 +1,63 @@
+"""Good files to damage: all that the tests of operators and of the frontend build, real ones."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests.frontend import models, test_borders, test_islands
+from tests.passes import (
+    test_fold_constants,
+    test_fuse_activation,
+    test_fuse_pad,
+    test_remove_unused,
+    test_share_bytes,
+)
+from tests.test_models import FOLDER
+
+_OPS = Path(__file__).resolve().parents[1] / "ops"
+
+
+@cache
+def built() -> tuple[bytes, ...]:
+    """Small models, together with every operator that has a test."""
+    own = [
+        models.dense(),
+        test_borders.bordered(),
+        test_islands.rows("ELU", "SQUARE"),
+        test_islands.swish_like(),
+        test_islands.two_at_once_and_one_behind(),
+        test_fold_constants.constant_path(),
+        test_fuse_activation.clamped("RELU", ("MINIMUM", 9)),
+        test_fuse_pad.padded("MAX_POOL_2D"),
+        test_remove_unused.branches(),
+        *test_share_bytes.REMOVED.values(),
+    ]
+    for path in sorted(_OPS.glob("test_*.py")):
+        module = importlib.import_module(f"tests.ops.{path.stem}")
+        for function in vars(module).values():
+            for mark in getattr(function, "pytestmark", ()):
+                if mark.name == "parametrize":
+                    own.extend(_models(mark.args[1]))
+    return tuple(sorted(set(own), key=lambda model: (len(model), model)))
+
+
+@cache
+def real() -> tuple[bytes, ...]:
+    """The models of tests/test_models.py, where they can be had."""
+    return tuple(path.read_bytes() for path in sorted(FOLDER.glob("*.tflite")))
+
+
+def _models(values: Any) -> Iterator[bytes]:
+    """The .tflite files among the values of a test, however deep."""
+    if isinstance(values, bytes):
+        if values[4:8] == b"TFL3":
+            yield values
+    elif isinstance(values, tuple | list):
+        for value in values:
+            yield from _models(value)
+    elif hasattr(values, "values") and isinstance(values.values, tuple):  # pytest.param
+        yield from _models(values.values)
