@@ -511,7 +511,7 @@ def attention(shape: Shape) -> Any:
     "Embedding",
     "LESS ADD SELECT GATHER MEAN",
     ((6,), (3,), (11,)),
-    refused=("embedding", "one-hot"),
+    refused=(None, "int8"),
 )
 def embedding(shape: Shape) -> Any:
     import keras

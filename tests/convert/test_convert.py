@@ -173,7 +173,7 @@ def test_quantisation_aware_model_needs_no_calibration(keras: Any) -> None:
     assert saturated.startswith("Output 'quantised' saturates: 100 % of its values")
 
 
-@pytest.mark.parametrize("kind", ["subclass", "free size", "loop", "bidirectional"])
+@pytest.mark.parametrize("kind", ["subclass", "free size", "loop", "bidirectional", "embedding"])
 def test_refused_models(kind: str, keras: Any) -> None:
     layers = keras.layers
 
@@ -182,7 +182,8 @@ def test_refused_models(kind: str, keras: Any) -> None:
             return x
 
     def of(shape: Any, layer: Any) -> Any:
-        return keras.Sequential([keras.Input(shape, name="x"), layer])
+        dtype = "int32" if len(shape) == 1 else "float32"
+        return keras.Sequential([keras.Input(shape, name="x", dtype=dtype), layer])
 
     model, problem, hint = {
         "subclass": (
@@ -199,6 +200,11 @@ def test_refused_models(kind: str, keras: Any) -> None:
             lambda: of((5, 3), layers.GRU(2, name="memory")),
             "Keras layer 'memory' (GRU) runs its steps in a loop",
             "unroll=True",
+        ),
+        "embedding": (
+            lambda: of((5,), layers.Embedding(9, 2, name="words")),
+            "(Keras layer 'words' (Embedding)); only float inputs can become int8.",
+            "one-hot",
         ),
         "bidirectional": (
             lambda: of((5, 3), layers.Bidirectional(layers.LSTM(2, name="memory"))),

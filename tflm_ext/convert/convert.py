@@ -16,7 +16,7 @@ from tflm_ext.convert import ranges
 from tflm_ext.convert.child import Child, ChildEnded, Progress
 from tflm_ext.convert.files import kind_of, read_tflite
 from tflm_ext.convert.int8_model import Conversion, Int8Model
-from tflm_ext.convert.remedies import crash_refusal, operator_refusal
+from tflm_ext.convert.remedies import crash_refusal, input_refusal, operator_refusal
 from tflm_ext.convert.samples import MAX_STREAMED, Array, Border, gather
 from tflm_ext.errors import (
     ConfigError,
@@ -164,6 +164,9 @@ class _Work:
                 about["inputs"], about["shapes"], about["dtypes"], strict=True
             )
         ]
+        for border in borders:
+            if border.dtype != "float32":
+                raise input_refusal(border.name, border.dtype, self.layers)
         self.progress("reading the data")
         data, warnings = _gather(given, borders)
         calibration = None

@@ -66,6 +66,16 @@ def loop_refusal(path: str, layers: Mapping[str, str]) -> UnsupportedModelError:
     )
 
 
+def input_refusal(name: str, dtype: str, layers: Mapping[str, str]) -> UnsupportedModelError:
+    """The error about an input that is no float, as an Embedding has it."""
+    lookups = [described(layer, layers) for layer, kind in layers.items() if kind == "Embedding"]
+    where = f" (Keras layer {', '.join(lookups)})" if lookups else ""
+    return UnsupportedModelError(
+        f"Input {name!r} is {dtype}{where}; only float inputs can become int8.",
+        "Replace Embedding by one-hot input and Dense, and other integers by float input.",
+    )
+
+
 def crash_refusal(layers: Mapping[str, str]) -> UnsupportedModelError | None:
     """The error about a converter that crashed, if a layer is known to crash it."""
     recurrent = [described(name, layers) for name, kind in layers.items() if kind in RECURRENT]
