@@ -650,16 +650,18 @@ def convert_rows(rows: list[Row] = ROWS, shapes: slice = slice(None)) -> Iterato
         for row in rows:
             for shape in row.shapes[shapes]:
                 out = Path(folder, "model.tflite")
+                layers: dict[str, str] = {}
                 try:
                     calibration = Path(folder, "calibration.npz")
                     model = child.ask(
                         "build", _silent, row=ROWS.index(row), shape=shape, folder=f"{folder}/model"
                     )
+                    layers = model["layers"]
                     np.savez(calibration, x000=samples(row, shape, model["dtypes"][0]))
                     child.ask("convert", _silent, calibration=str(calibration), out=str(out))
                     yield Converted(row, shape, out.read_bytes(), None)
                 except ChildEnded as ended:
-                    error = explain("convert", ended, model["layers"], child.command)
+                    error = explain("convert", ended, layers, child.command)
                     yield Converted(row, shape, None, error)
                 except TflmExtError as error:
                     yield Converted(row, shape, None, error)

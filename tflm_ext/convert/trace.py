@@ -195,7 +195,9 @@ def _save(
         module = tf.Module()
         module.owner = owner
         module.read = list(concrete.graph.variables)
-        tf.saved_model.save(module, str(folder), signatures={SIGNATURE: concrete})
+        # Gradients name nodes in ways that _restore_layer_names() does not follow.
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(module, str(folder), {SIGNATURE: concrete}, options)
     file = folder / "saved_model.pb"
     model = SavedModel.FromString(file.read_bytes())
     (graph,) = model.meta_graphs
