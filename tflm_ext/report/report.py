@@ -141,7 +141,7 @@ class Report:
 
     def to_json(self) -> str:
         """report.json: sorted keys, no time, host or absolute path."""
-        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def envelope() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -50,6 +51,8 @@ def measure_accuracy(
     count = len(inputs[0])
     metric, score = _metric(np.asarray(targets), count, border.size)
     scores = [None if r is None else score(r.reshape(count, border.size)) for r in rows]
+    if scores[0] is not None and not math.isfinite(scores[0]):
+        scores[0] = None  # a float model that overflows has no error to speak of
     return Accuracy(metric, count, scores[0], scores[1] or 0.0, scores[2] or 0.0)
 
 
