@@ -15,6 +15,7 @@ import errno
 import hashlib
 import importlib
 import inspect
+import json
 import os
 import pkgutil
 import re
@@ -332,6 +333,8 @@ def _remedy(row: Any) -> str:
     for text in (*remedies, UNROLL, *_OPERATORS.values()):
         if word in text:
             return text
+    if remedies:
+        return remedies[0]
     raise SystemExit(f"docs/generate.py: no remedy for {row.name} has the word {word!r}.")
 
 
@@ -461,6 +464,69 @@ def _full_disk() -> None:
 _PROVOCATIONS = (_bad_name, _no_model, _tile, _budget, _compiler, _wrong_weight, _full_disk)
 
 
+# ---------------------------------------------------------------- report.md
+
+
+_SCHEMA_NOTE = (
+    " [report.schema.json](report.schema.json) says it exactly, as a JSON Schema, version 2020-12."
+    "\n\nThe number under `schema` changes when a key changes its meaning or goes.\n"
+)
+
+
+def report() -> str:
+    """The JSON documents, from their schema."""
+    schema = json.loads((REFERENCE / "report.schema.json").read_text("utf-8"))
+    parts = [
+        "# report.json\n\n",
+        NOTE,
+        schema["description"],
+        _SCHEMA_NOTE,
+    ]
+    for document in schema["oneOf"]:
+        parts.append(f"\n## {_document(document['title'])}\n\n")
+        parts.append(_properties(document))
+    parts.append("\n## Parts\n")
+    for name, part in schema["$defs"].items():
+        if part["type"] == "object":
+            said = f"{part['description']}\n\n" if "description" in part else ""
+            parts.append(f"\n### {name}\n\n{said}{_properties(part)}")
+    return "".join(parts)
+
+
+def _document(title: str) -> str:
+    """The commands of a title, marked as such."""
+    words = (w if w == "report.json" else f"`tflm-ext {w} --json`" for w in title.split(", "))
+    return ", ".join(words)
+
+
+def _properties(part: Any) -> str:
+    rows = ["| key | type | |\n|---|---|---|\n"]
+    for key, value in part["properties"].items():
+        optional = "" if key in part["required"] else "; only when known"
+        text = f"{value.get('description', '')}".rstrip(".") + optional
+        rows.append(f"| `{key}` | {_type(value)} | {text.removeprefix('; ')} |\n")
+    return "".join(rows)
+
+
+_SCALARS = ("bytes", "environment", "path", "sha256", "shape")
+
+
+def _type(value: Any) -> str:
+    if "const" in value:
+        return f"`{json.dumps(value['const'])}`"
+    if "enum" in value:
+        return ", ".join(f"`{json.dumps(v)}`" for v in value["enum"])
+    if "$ref" in value:
+        name = value["$ref"].rsplit("/", 1)[-1]
+        return name if name in _SCALARS else f"[{name}](#{name})"
+    if "properties" in value:
+        return "{" + ", ".join(f"`{key}`" for key in value["properties"]) + "}"
+    if value["type"] == "array":
+        return f"list of {_type(value['items'])}"
+    kinds = value["type"] if isinstance(value["type"], list) else [value["type"]]
+    return " or ".join(kinds)
+
+
 # ----------------------------------------------------------------
 
 
@@ -469,6 +535,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli,
     "errors.md": error_classes,
     "operators.md": operators,
+    "report.md": report,
 }
 
 

@@ -1,0 +1,188 @@
+"""The documentation is about the code as it is: pages, links, commands, names and tables."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import tflm_ext
+from tests.conftest import ROOT
+from tflm_ext.boards import boards
+from tflm_ext.cli import _parser
+from tflm_ext.errors import TflmExtError
+from tflm_ext.ops import OPERATORS
+
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    [
+        *DOCS.rglob("*.md"),
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    ]
+)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+BLOCK = re.compile(r"^```.*?^```$|^(?: {4}\S[^\n]*\n)+", re.MULTILINE | re.DOTALL)
+SPAN = re.compile(r"`([^`]+)`")
+PIO_COMMANDS = {"run", "test", "project"}
+
+
+def text_of(page: Path) -> str:
+    return page.read_text("utf-8")
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def load_generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate_docs", DOCS / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+generator = load_generator()
+
+
+@pytest.mark.parametrize("name", generator.PAGES)
+def test_generated_page_is_up_to_date(name: str) -> None:
+    assert text_of(generator.REFERENCE / name) == generator.PAGES[name](), "run make docs"
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = text_of(DOCS / "README.md")
+    linked = {(DOCS / link.split("#")[0]).resolve() for link in LINK.findall(index)}
+    assert set(DOCS.rglob("*.md")) - {DOCS / "README.md"} == linked
+
+
+def anchors(page: Path) -> set[str]:
+    """Of the headings, as GitHub makes them."""
+    found = set()
+    for heading in re.findall(r"^#+ (.*)$", text_of(page), re.MULTILINE):
+        plain = re.sub(r"[^\w\- ]", "", heading.lower())
+        found.add(plain.replace(" ", "-"))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(text_of(page)):
+        if link.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.is_relative_to(ROOT), link
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+def commands(program: str, page: Path) -> Iterator[list[str]]:
+    """Every call of a program that a page shows, as words."""
+    text = text_of(page)
+    lines = [line for block in BLOCK.findall(text) for line in block.splitlines()]
+    lines += [" ".join(span.split()) for span in SPAN.findall(BLOCK.sub("", text))]
+    for line in lines:
+        for part in re.split(r"&&|\|\||[;|]", line.split(" #")[0]):
+            words = part.split()
+            if words[:1] == [program]:
+                yield words[1:]
+
+
+def subcommands() -> dict[str, argparse.ArgumentParser]:
+    (action,) = (a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(action.choices)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_exist(page: Path) -> None:
+    known = subcommands()
+    for words in commands("tflm-ext", page):
+        if not words or words[0] in {"COMMAND", "--help", "--version"}:
+            continue
+        assert words[0] in known, words
+        options = {o for action in known[words[0]]._actions for o in action.option_strings}
+        for word in words[1:]:
+            assert not word.startswith("-") or word in options, words
+    targets = set(re.findall(r"^([a-z-]+):", text_of(ROOT / "Makefile"), re.MULTILINE))
+    for words in commands("make", page):
+        assert {w for w in words if "=" not in w} <= targets, words
+    environments = {
+        "native",
+        "cortex_m4",
+        "<environment>",
+        "ENV",
+        *(b.environment for b in boards()),
+    }
+    for words in commands("pio", page):
+        if words:
+            assert words[0] in PIO_COMMANDS, words
+            if "-e" in words:
+                assert words[words.index("-e") + 1] in environments, words
+
+
+def test_commands_are_found() -> None:
+    """Of which the test above would say nothing if it found none."""
+    shown = [words for page in PAGES for words in commands("tflm-ext", page)]
+    assert {words[0] for words in shown if words} >= set(subcommands())
+    readme = ROOT / "README.md"
+    assert [words[0] for words in commands("make", readme)][:2] == ["demo", "test"]
+    assert any(words[0] == "run" for words in commands("pio", readme))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_names_and_files_exist(page: Path) -> None:
+    text = text_of(page)
+    for name in re.findall(r"\btflm_ext\.(\w+)\(", text):
+        assert hasattr(tflm_ext, name), name
+    for block in re.findall(r"`([^`\n]+)`", text):
+        if re.match(r"(tflm_ext|templates|tests|examples|docs|benchmarks)/[\w./]+$", block):
+            assert (ROOT / block).exists(), block
+
+
+def test_the_pages_say_nothing_of_their_makers() -> None:
+    for page in PAGES:
+        assert not re.search(r"/work\b|/tmp\b|/root\b|shared/", text_of(page)), page
+
+
+@pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.name)
+def test_an_operator_has_all_its_parts(operator: generator.Operator) -> None:
+    module = generator.modules()[operator.name]
+    assert re.search(
+        rf"^\| {operator.name} \|", text_of(DOCS / "reference/operators.md"), re.MULTILINE
+    )
+    assert (ROOT / "tests" / "ops" / f"test_{module}.py").is_file()
+    for kernel in operator.kernels:
+        header = text_of(ROOT / "templates" / "kernels" / kernel.header)
+        assert re.search(rf"\btflm_ext_{kernel.name}_t;", header)
+        assert f"static inline void tflm_ext_{kernel.name}(" in header
+
+
+def test_every_error_has_its_section() -> None:
+    page = text_of(DOCS / "reference" / "errors.md")
+    for error in generator._subclasses(TflmExtError):
+        assert f"## {error.__name__}\n\nExit code {error.exit_code}. " in page
+
+
+@pytest.mark.tool("cc")
+def test_the_example_of_the_c_interface_compiles(tmp_path: Path) -> None:
+    page = text_of(DOCS / "reference" / "c-interface.md")
+    (example,) = re.findall(r"^```c\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    header = ROOT / "platformio_projects" / "digits" / "lib" / "Digits" / "src"
+    main = "\nint main(void) { float x[DIGITS_INPUT0_SIZE] = { 0 }; return classify(x) < 0; }\n"
+    (tmp_path / "main.c").write_text(example + main, "utf-8")
+    sources = [str(path) for path in header.glob("*.c")]
+    flags = shlex.split("-std=c99 -Wall -Wextra -Wpedantic -Werror -o main")
+    subprocess.run(
+        ["cc", "main.c", *sources, "-I", str(header), *flags], cwd=tmp_path, check=True, timeout=120
+    )
+    subprocess.run([str(tmp_path / "main")], check=True, timeout=60)
