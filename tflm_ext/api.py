@@ -39,7 +39,11 @@ class ExportResult:
         Args:
             environment: "native", "cortex_m4" (emulated) or the board's.
 
+        Returns:
+            The program, its sizes in bytes, and the time in seconds.
+
         Raises:
+            ConfigError: platformio.ini has no such environment.
             ToolError: pio or a compiler is missing or failed.
             BudgetError: the program does not fit the memory of the environment.
         """
@@ -50,7 +54,14 @@ class ExportResult:
     def test(self, environment: str = "native") -> TestResult:
         """Run `pio test -e <environment>` and return what it found.
 
+        Args:
+            environment: "native" (with sanitizers), "cortex_m4" (emulated) or the board's.
+
+        Returns:
+            The tests that passed, all of them, and the time in seconds.
+
         Raises:
+            ConfigError: platformio.ini has no such environment.
             ToolError: pio, a compiler or the emulator is missing or failed.
             VerificationError: a test failed.
         """
@@ -82,19 +93,24 @@ def export(
 
     Args:
         model: keras.Model, tf_keras.Model, or the path of a .keras, .h5 or int8 .tflite file or of
-            a SavedModel folder.
+            a SavedModel folder. Shapes must be fixed but for the batch, which becomes 1.
         folder: the project's folder: new, empty, or an earlier export.
-        calibration_data: real inputs from which the int8 ranges are taken, 100 or more, samples
-            first: an array, a list of arrays (several inputs), a dict by input name, a generator,
-            or a tf.data.Dataset. Not needed for a model that is int8 or quantisation-aware.
-        test_data: (x, y); its accuracy in float, int8 and C goes into the report, and golden
-            vectors come from it.
-        name: C identifier, prefix of all symbols; by default made from the folder's name.
+        calibration_data: real inputs from which the int8 ranges are taken, scaled as in training,
+            100 or more: a float array (samples, *shape), a list of such arrays (several inputs), a
+            dict of them by input name, a generator, or a tf.data.Dataset; of the last two, the
+            first 1000 samples are used. Not needed for a model that is int8 or
+            quantisation-aware.
+        test_data: (x, y); its score in float, int8 and C goes into the report, and golden vectors
+            come from it. x as calibration_data. y holds class numbers (samples,), one-hot rows, or
+            real values in the output's shape; the score is the share of right classes, or the mean
+            absolute error. Only the first output is scored.
+        name: C identifier in lower case, prefix of all symbols and files; by default made from the
+            folder's name.
         labels: names of the classes, in the order of the output.
         board: see `tflm-ext boards`.
         runtime: "compiled", plain C that is generated for the model.
         optimize: "balanced", "speed" or "size".
-        budget: limits that the model must keep.
+        budget: limits that the model must keep, in bytes and operations.
         overwrite: replace generated files that were edited.
         progress: show progress on a terminal.
 
@@ -108,6 +124,13 @@ def export(
         VerificationError: the C differs from TFLM; nothing is written.
         ToolError: a C compiler is missing, or the converter crashed.
         StorageError: the project cannot be written.
+
+    Example:
+        >>> try:
+        ...     export("missing.tflite", "digits")
+        ... except ConfigError as error:
+        ...     print(error.problem)
+        There is no model at missing.tflite.
     """
     from tflm_ext.pipeline import make_project, write
     from tflm_ext.report.progress import show_progress

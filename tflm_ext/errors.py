@@ -21,6 +21,17 @@ class TflmExtError(Exception):
     Args:
         problem: what is wrong, one sentence.
         hint: what to do about it, one sentence.
+
+    Attributes:
+        exit_code: of the command line.
+
+    Example:
+        >>> error = ConfigError("There is no board 'uno'.", "Choose one of: nano33ble_sense.")
+        >>> print(error)
+        There is no board 'uno'.
+        Choose one of: nano33ble_sense.
+        >>> error.exit_code
+        2
     """
 
     exit_code = 1
