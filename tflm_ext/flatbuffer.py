@@ -80,6 +80,8 @@ class Table:
         self._position = position
         self._vtable = position - int(reader.unpack("i", position))
         self._vtable_size = int(reader.unpack("H", self._vtable))
+        if self._vtable_size % 2:
+            raise MalformedError(f"the table at {position} has half a field")
 
     def position(self, field: int) -> int | None:
         """Where in the file a field is stored, None if absent."""

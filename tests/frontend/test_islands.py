@@ -147,6 +147,15 @@ def reduction() -> bytes:
     return b.finish([x], [leave(b, y)])
 
 
+def circle() -> bytes:
+    """An island that reads what it writes."""
+    b = ModelBuilder()
+    x, q, z = (b.tensor(SHAPE, scale=0.03, name=name) for name in "xqz")
+    b.operator("QUANTIZE", [apply(b, "NEG", entry(b, q))], [q])
+    b.operator("ADD", [x, q], [z], schema.AddOptionsT())
+    return b.finish([x], [z])
+
+
 def unknown() -> bytes:
     b = ModelBuilder()
     x = b.tensor(SHAPE, scale=0.03)
@@ -189,13 +198,21 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         reduction(),
         (
             "net: operator 1 SOFTMAX (Keras layer attention) computes in float32.\n"
-            "Convert the model with full int8 quantisation; a layer that cannot be quantised has to be "
-            "replaced."
+            "Convert the model with full int8 quantisation; a layer that cannot be quantised has "
+            "to be replaced."
         ),
     ),
     "unknown to TFLM": (
         unknown(),
         "net: operator 1 GELU (Keras layer gelu) is not supported.\nUse relu, silu or hard_silu.",
+    ),
+    "a circle": (
+        circle(),
+        (
+            "net: not a valid .tflite file: operator 0 DEQUANTIZE reads tensor 1 'q', which nothing "
+            "wrote before.\n"
+            "Export the model again, or give the file that the converter wrote."
+        ),
     ),
     "float output": (
         float_output(),

@@ -107,6 +107,10 @@ MALFORMED_FILES = {
     "the output tensor 3 'net/dense/MatMul' is written by no operator": edited(
         lambda m, g: g.operators.clear()
     ),
+    "operator 0 FULLY_CONNECTED has another one's options": operator(
+        builtinOptionsType=schema.BuiltinOptions.Conv2DOptions
+    ),
+    "the table at 24 has half a field": patched(10, "<H", 13),
     "fused activation number 9": edited(
         lambda m, g: setattr(g.operators[0].builtinOptions, "fusedActivationFunction", 9)
     ),
@@ -210,8 +214,8 @@ UNSUPPORTED = {
     "sparse": (
         tensor(1, sparsity=schema.SparsityParametersT()),
         (
-            "net: the data of tensor 1 'weights' is stored sparse, which TensorFlow Lite Micro does "
-            "not run.\n"
+            "net: the data of tensor 1 'weights' is stored sparse, which TensorFlow Lite Micro "
+            "does not run.\n"
             "Convert the model without sparsity encoding."
         ),
     ),
@@ -272,8 +276,8 @@ UNSUPPORTED = {
         tensor(1, type=schema.TensorType.FLOAT32, shape=[3, 1], quantization=None),
         (
             "net: operator 0 FULLY_CONNECTED (Keras layer dense) computes in float32.\n"
-            "Convert the model with full int8 quantisation; a layer that cannot be quantised has to be "
-            "replaced."
+            "Convert the model with full int8 quantisation; a layer that cannot be quantised has "
+            "to be replaced."
         ),
     ),
 }

@@ -63,6 +63,7 @@ class RawNode:
         code: BuiltinOperator number.
         custom: name of a custom operator, untrusted.
         inputs: tensor numbers; -1 for an optional input that is absent.
+        options_type: BuiltinOptions number, which says whose options these are; 0 for none.
         options: its options table.
     """
 
@@ -73,6 +74,7 @@ class RawNode:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     intermediates: tuple[int, ...]
+    options_type: int
     options: Table | None = field(compare=False)
 
 
@@ -267,5 +269,6 @@ def _node(
         inputs=_indices(f"an input of {where}", table.int32s(1), tensors, optional=True),
         outputs=_indices(f"an output of {where}", table.int32s(2), tensors),
         intermediates=_indices(f"an intermediate of {where}", table.int32s(8), tensors, empty=True),
+        options_type=table.uint8(3),
         options=table.table(4) if table.uint8(3) else None,
     )

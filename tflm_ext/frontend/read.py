@@ -20,6 +20,7 @@ from tflm_ext.ir.verify import verify_graph
 from tflm_ext.ops import BY_NAME, OPERATORS, Operator
 from tflm_ext.ops.islands import DEQUANTIZE, ELEMENTWISE, QUANTIZE
 from tflm_ext.ops.names import builtin_name, remedy
+from tflm_ext.ops.option_types import OPTION_TYPES
 
 _HINT = "Export the model again, or give the file that the converter wrote."
 _BY_CODE: Mapping[int, Operator] = {op.code: op for op in OPERATORS if op.code >= 0}
@@ -41,11 +42,9 @@ def read_graph(data: bytes, name: str = "model", *, run: Run | None = None) -> G
     try:
         model = parse(data, name)
         _check_borders(model, name)
+        _check_order(model, name)
         nodes = _nodes(data, model, name, run)
         graph = Graph(name, model.tensors, nodes, model.inputs, model.outputs)
-        problem = verify_graph(graph)
-        if problem is not None:
-            raise MalformedError(problem)
         _check_sharing(graph, len(data))
         for view in graph.views():
             BY_NAME[view.node.operator].check(view)
@@ -73,6 +72,14 @@ def _check_borders(model: RawModel, name: str) -> None:
             )
 
 
+def _check_order(model: RawModel, name: str) -> None:
+    """Require what holds for every graph, before anything follows its edges."""
+    nodes = tuple(Node(raw.index, _name(raw), raw.inputs, raw.outputs) for raw in model.nodes)
+    problem = verify_graph(Graph(name, model.tensors, nodes, model.inputs, model.outputs))
+    if problem is not None:
+        raise MalformedError(problem)
+
+
 def _nodes(data: bytes, model: RawModel, name: str, run: Run | None) -> tuple[Node, ...]:
     islands = find_islands(model)
     swallowed = {node.index for island in islands for node in island.nodes}
@@ -92,6 +99,9 @@ def _nodes(data: bytes, model: RawModel, name: str, run: Run | None) -> tuple[No
 
 def _node(raw: RawNode) -> Node:
     operator = _BY_CODE[raw.code]
+    expected = OPTION_TYPES.get(operator.name, raw.options_type)
+    if raw.options is not None and raw.options_type != expected:
+        raise MalformedError(f"operator {raw.index} {operator.name} has another one's options")
     return Node(
         index=raw.index,
         operator=operator.name,
@@ -100,6 +110,11 @@ def _node(raw: RawNode) -> Node:
         options=operator.parse(raw.options),
         intermediates=raw.intermediates,
     )
+
+
+def _name(raw: RawNode) -> str:
+    operator = _BY_CODE.get(raw.code)
+    return operator.name if operator else builtin_name(raw.code, raw.custom)
 
 
 def _blame(raw: RawNode, model: RawModel) -> int:
@@ -112,8 +127,7 @@ def _blame(raw: RawNode, model: RawModel) -> int:
 def _check_known(raw: RawNode, model: RawModel, name: str) -> None:
     operator = _BY_CODE.get(raw.code)
     layer = keras_layer(model.tensors[raw.outputs[0]].name) if raw.outputs else None
-    operator_name = operator.name if operator else builtin_name(raw.code, raw.custom)
-    label = f"{raw.index} {operator_name}" + (f" (Keras layer {layer})" if layer else "")
+    label = f"{raw.index} {_name(raw)}" + (f" (Keras layer {layer})" if layer else "")
     if _blame(raw, model) > 0:
         raise UnsupportedModelError(
             f"{name}: operator {label} works in float32, and the float32 operators around it are "
@@ -128,12 +142,12 @@ def _check_known(raw: RawNode, model: RawModel, name: str) -> None:
         )
     if operator is None:
         raise UnsupportedOperatorError(
-            f"{name}: operator {label} is not supported.", remedy(operator_name)
+            f"{name}: operator {label} is not supported.", remedy(_name(raw))
         )
     if raw.version > operator.max_version:
         raise UnsupportedOperatorError(
             f"{name}: version {raw.version} of operator {label} is not supported.",
-            remedy(operator_name),
+            remedy(_name(raw)),
         )
 
 
