@@ -209,8 +209,8 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "a circle": (
         circle(),
         (
-            "net: not a valid .tflite file: operator 0 DEQUANTIZE reads tensor 1 'q', which nothing "
-            "wrote before.\n"
+            "net: not a valid .tflite file: operator 0 DEQUANTIZE reads tensor 1 'q', which "
+            "nothing wrote before.\n"
             "Export the model again, or give the file that the converter wrote."
         ),
     ),
