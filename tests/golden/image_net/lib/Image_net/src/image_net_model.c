@@ -19,9 +19,12 @@
  *     5  SOFTMAX            softmax               0  0..3    1x3 -> 1x3          softmax
  */
 
-/* Arduino compiles with -Os, under which the kernels would be neither inlined nor specialised. */
+/*
+ * Arduino compiles with -Os, under which the kernels would be neither inlined nor specialised for
+ * the numbers of each call.
+ */
 #if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE_SIZE__)
-#pragma GCC optimize("O2")
+#pragma GCC optimize("O2", "ipa-cp-clone")
 #endif
 
 #include "image_net_model.h"

@@ -17,9 +17,12 @@
  *     2  MUL       mul        0  0..6   1x6, 1x6 -> 1x6  gated
  */
 
-/* Arduino compiles with -Os, under which the kernels would be neither inlined nor specialised. */
+/*
+ * Arduino compiles with -Os, under which the kernels would be neither inlined nor specialised for
+ * the numbers of each call.
+ */
 #if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE_SIZE__)
-#pragma GCC optimize("O2")
+#pragma GCC optimize("O2", "ipa-cp-clone")
 #endif
 
 #include "two_headed_net_model.h"
