@@ -167,6 +167,11 @@ def test_an_operator_has_all_its_parts(operator: generator.Operator) -> None:
         assert f"static inline void tflm_ext_{kernel.name}(" in header
 
 
+def test_the_readme_counts_the_operators() -> None:
+    of_files = [operator for operator in OPERATORS if operator.code >= 0]
+    assert f"[{len(of_files)} operators](docs/" in text_of(ROOT / "README.md")
+
+
 def test_every_error_has_its_section() -> None:
     page = text_of(DOCS / "reference" / "errors.md")
     for error in generator._subclasses(TflmExtError):
