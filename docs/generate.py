@@ -279,8 +279,8 @@ def operators() -> str:
             "# Operators and Keras layers\n\n",
             NOTE,
             (
-                f"{len(OPERATORS) - 1} operators are supported, at int8, with TensorFlow Lite Micro's "
-                "exact arithmetic. All else is refused by an error that names the operator, the "
+                f"{len(OPERATORS) - 1} operators are supported, at int8, with TensorFlow Lite "
+                "Micro's exact arithmetic. All else is refused by an error that names the operator, the "
                 "Keras layer where it is known, and a remedy.\n\n"
             ),
             (
@@ -294,8 +294,8 @@ def operators() -> str:
             "|---|---:|---|---|---|\n",
             *rows,
             (
-                "\nTABLE is not counted and never comes from a file: it stands for a *float island*, a DEQUANTIZE, "
-                "operators in float32 that work element by element, and a QUANTIZE, with one int8 "
+                "\nTABLE is not counted and never comes from a file: it stands for a *float "
+                "island*, a DEQUANTIZE, operators in float32 that work element by element, and a QUANTIZE, with one int8 "
                 "input and one int8 output. TensorFlow Lite Micro computes its 256 results at the "
                 "export.\n\n"
             ),
