@@ -280,8 +280,8 @@ def operators() -> str:
             NOTE,
             (
                 f"{len(OPERATORS) - 1} operators are supported, at int8, with TensorFlow Lite "
-                "Micro's exact arithmetic. All else is refused by an error that names the operator, the "
-                "Keras layer where it is known, and a remedy.\n\n"
+                "Micro's exact arithmetic. All else is refused by an error that names the "
+                "operator, the Keras layer where it is known, and a remedy.\n\n"
             ),
             (
                 "Every operator refuses what TensorFlow Lite Micro refuses, and: activations in "
@@ -295,9 +295,9 @@ def operators() -> str:
             *rows,
             (
                 "\nTABLE is not counted and never comes from a file: it stands for a *float "
-                "island*, a DEQUANTIZE, operators in float32 that work element by element, and a QUANTIZE, with one int8 "
-                "input and one int8 output. TensorFlow Lite Micro computes its 256 results at the "
-                "export.\n\n"
+                "island*, a DEQUANTIZE, operators in float32 that work element by element, and a "
+                "QUANTIZE, with one int8 input and one int8 output. TensorFlow Lite Micro computes "
+                "its 256 results at the export.\n\n"
             ),
             (
                 "DEQUANTIZE and QUANTIZE at the border of the model are taken off: the project "
