@@ -107,6 +107,7 @@ MALFORMED_FILES = {
     "the output tensor 3 'net/dense/MatMul' is written by no operator": edited(
         lambda m, g: g.operators.clear()
     ),
+    "operator 0 is no custom operator and has custom options": operator(customOptions=[1]),
     "operator 0 FULLY_CONNECTED has another one's options": operator(
         builtinOptionsType=schema.BuiltinOptions.Conv2DOptions
     ),

@@ -43,6 +43,7 @@ _OTHER_TYPES: Mapping[int, str] = {
 _MAX_ELEMENTS = 1 << 24  # 64 times the RAM of the board, and no product of two leaves 64 bits
 _MAX_RANK = 8
 _MAX_NAME = 1024
+_CUSTOM = 32
 _MAX_NODES = 4096
 
 
@@ -261,6 +262,8 @@ def _node(
         raise MalformedError(f"operator {index} refers to operator code {number} of {len(codes)}")
     code, custom, version = codes[number]
     where = f"operator {index}"
+    if code != _CUSTOM and table.position(5) is not None:
+        raise MalformedError(f"{where} is no custom operator and has custom options")
     return RawNode(
         index=index,
         code=code,
