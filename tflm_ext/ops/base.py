@@ -1,4 +1,4 @@
-"""What an operator is: the contract between ops/, plan/, emit/ and the kernels in templates/kernels/.
+"""What an operator is: the contract of ops/, plan/, emit/ and the kernels in templates/kernels/.
 
 To add one, copy the file of a similar operator, write its kernel header and its test, and add one
 line to OPERATORS in ops/__init__.py. docs/how-to/add-an-operator.md walks through it.
