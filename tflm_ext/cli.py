@@ -9,10 +9,9 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tflm_ext.errors import (
-    BudgetError,
     ConfigError,
     StorageError,
     TflmExtError,
@@ -96,8 +95,6 @@ def _print_error(error: TflmExtError) -> None:
     if isinstance(error, ToolError) and error.output:
         lines += [f"  $ {shlex.join(error.command)}"] if error.command else []
         lines += [f"  | {line}" for line in error.output.splitlines()]
-    if isinstance(error, BudgetError):
-        lines += [f"  {size:>12,}  {name}" for name, size in error.largest]
     lines.append(f"hint: {error.hint}")
     for line in lines:
         print(_printable(line), file=sys.stderr)
@@ -108,8 +105,16 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the arguments as every other error is said."""
+
+    def error(self, message: str) -> NoReturn:
+        _print_error(ConfigError(f"{message}.", f"See {self.prog} --help."))
+        self.exit(ConfigError.exit_code)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="tflm-ext",
         description="From a Keras model to firmware, proven equal to TensorFlow Lite Micro.",
         epilog=_EXIT_CODES,

@@ -16,6 +16,7 @@ from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.emit.facts import Border, ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.model import arena_bytes, context_bytes, model_files
+from tflm_ext.errors import ConfigError
 from tflm_ext.frontend import read_graph
 from tflm_ext.ir import Graph
 from tflm_ext.options import Budget, Optimize, Runtime
@@ -92,8 +93,10 @@ def analyse(int8: Int8Model, options: Options) -> Analysis:
 
     Raises:
         UnsupportedModelError: the file is damaged or cannot be run.
+        ConfigError: there are more or fewer labels than values in the first output.
     """
     graph = read_graph(int8.bytes, options.name, run=run_outputs)
+    _check_labels(graph, options.labels)
     passes = run_passes(graph)
     plan = make_plan(passes.graph, options.optimize)
     facts = ModelFacts(
@@ -111,6 +114,15 @@ def analyse(int8: Int8Model, options: Options) -> Analysis:
         golden=(),
     )
     return Analysis(int8.bytes, graph, passes, plan, facts)
+
+
+def _check_labels(graph: Graph, labels: tuple[str, ...]) -> None:
+    values = graph.tensors[graph.outputs[0]].bytes
+    if labels and len(labels) != values:
+        raise ConfigError(
+            f"labels has {len(labels)} names, and the first output has {values} values.",
+            "Give one name per class, in the order of the output.",
+        )
 
 
 def describe(analysis: Analysis, options: Options, warnings: Sequence[str] = ()) -> Report:
