@@ -151,10 +151,11 @@ def test_float_tflite_is_refused(tmp_path: Path) -> None:
     )
 
 
-def test_damaged_tflite_is_left_to_the_reader(tmp_path: Path) -> None:
+def test_damaged_tflite_is_refused_by_the_reader(tmp_path: Path) -> None:
     (tmp_path / "model.tflite").write_bytes(tflite("int8")[:90])
-    conversion = convert(tmp_path / "model.tflite", progress=lambda text: None)
-    assert conversion.int8.bytes == tflite("int8")[:90]
+    with pytest.raises(UnsupportedModelError) as caught:
+        convert(tmp_path / "model.tflite", progress=lambda text: None)
+    assert caught.value.problem.startswith("model: not a valid .tflite file: ")
 
 
 def test_movers_in_float_are_noticed() -> None:

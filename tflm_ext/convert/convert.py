@@ -83,19 +83,25 @@ def _no_storage(reason: str) -> StorageError:
 
 
 def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
-    """A model that is int8 already, with the data that came with it."""
-    content = read_tflite(path)
-    if not given:
-        return Conversion(Int8Model.of(content))
-    from tflm_ext.frontend import read_graph
+    """A model that is int8 already, without its float border, and the data that came with it."""
+    from tflm_ext.frontend import read_graph, strip_borders
+    from tflm_ext.verify.tflm import run_outputs
 
-    graph = read_graph(content, path.stem)
+    found = strip_borders(read_tflite(path), path.stem)
+    notes = [f"{border}." for border in found.stripped]
+    if not given:
+        return Conversion(Int8Model.of(found.data, warnings=tuple(notes)))
+    graph = read_graph(found.data, path.stem, run=run_outputs)
+    names = {border.what: border.tensor_name for border in found.stripped}
     tensors = [graph.tensors[i] for i in graph.inputs]
-    borders = [Border(_signature_name(t.name), t.shape, "float32") for t in tensors]
+    borders = [
+        Border(_signature_name(names.get(f"input {k}", t.name)), t.shape, "float32")
+        for k, t in enumerate(tensors)
+    ]
     quantised = [(q.scale, q.zero_point) if (q := t.quantization) else None for t in tensors]
     data, warnings = _gather(given, borders)
     warnings += _input_warnings(data, borders, quantised)
-    return _conversion(Int8Model.of(content, warnings=tuple(warnings)), data)
+    return _conversion(Int8Model.of(found.data, warnings=(*notes, *warnings)), data)
 
 
 def _signature_name(tensor_name: str) -> str:
