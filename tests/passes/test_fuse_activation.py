@@ -67,17 +67,16 @@ def passed(model: bytes) -> tuple[list[str], Activation]:
         (clamped("RELU6", producer="MUL"), Activation.RELU6),
         (clamped("RELU", "RELU6", producer="FULLY_CONNECTED"), Activation.RELU6),
         (clamped(("MAXIMUM", -20)), Activation.RELU),
-        (clamped(("MAXIMUM", -40), ("MINIMUM", 0)), Activation.RELU_N1_TO_1),
+        (clamped(("MAXIMUM", -20), ("MINIMUM", 100)), Activation.RELU6),
         (clamped("RELU", fused=3), Activation.RELU6),
         (clamped(("MINIMUM", 127)), Activation.NONE),
     ],
 )
-def test_fused_c(model: bytes, activation: Activation) -> None:
+def test_fused(model: bytes, activation: Activation) -> None:
     names, fused = passed(model)
-    if activation is not Activation.RELU_N1_TO_1:
-        assert len(names) == 1
-        assert fused is activation
-    assert_exact(model)
+    assert len(names) == 1
+    assert fused is activation
+    assert_exact(model, c=activation is Activation.RELU6)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +85,7 @@ def test_fused_c(model: bytes, activation: Activation) -> None:
         clamped("RELU", clamp_scale=0.06),
         clamped("RELU", also_output=True),
         clamped(("MAXIMUM", -19)),
+        clamped(("MAXIMUM", -40)),  # half of RELU_N1_TO_1
         clamped("RELU", fused=2),
     ],
 )
