@@ -21,8 +21,11 @@ def print_report(report: Report, *, operators: bool = True) -> None:
     # Into a pipe, lines are as long as they are.
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
     console = Console(highlight=False, markup=False, width=width)
-    for part in _parts(report, operators):
-        console.print(part)
+    with console.capture() as printed:
+        for part in _parts(report, operators):
+            console.print(part)
+    for line in printed.get().splitlines():
+        print(line.rstrip())
 
 
 def _parts(report: Report, operators: bool) -> list[RenderableType]:
