@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 ALIGNMENT = 4
 _TRIES = 400
+_TRIED_PAIRS = 4_000_000  # of buffers; so that thousands of operators do not take minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,8 @@ def place(buffers: Sequence[Buffer]) -> dict[object, int]:
         if best_size < 0 or size < best_size:
             best, best_size, best_order = offsets, size, list(order)
     generator = random.Random(0)  # noqa: S311 - a reproducible search, no secret
-    for _ in range(_TRIES if len(buffers) > 2 else 0):
+    tries = min(_TRIES, _TRIED_PAIRS // len(buffers) ** 2) if len(buffers) > 2 else 0
+    for _ in range(tries):
         if best_size == bound:
             break
         order = list(best_order)
