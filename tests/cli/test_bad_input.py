@@ -647,6 +647,19 @@ def test_a_compiler_that_fails(run: Run, tmp_path: Path, model: Path) -> None:
     assert not (tmp_path / "net").exists()
 
 
+def test_a_compiler_on_a_full_disk(run: Run, tmp_path: Path, model: Path) -> None:
+    full = tmp_path / "full-cc"
+    full.write_text("#!/bin/sh\necho 'cc1: No space left on device' >&2\nexit 1\n", "utf-8")
+    full.chmod(0o755)
+    done = run("export", "net.tflite", "-o", "net", CC=str(full))
+    assert (done.returncode, done.stdout) == (7, "")
+    assert done.stderr == (
+        f"error: The disk is full: {full} could not write its files.\n"
+        "hint: Free some space, or set TMPDIR to another folder.\n"
+    )
+    assert not (tmp_path / "net").exists()
+
+
 def test_no_compiler_for_pio(run: Run, project: Path) -> None:
     done = run("build", "project", PATH="/nowhere")
     assert (done.returncode, done.stdout) == (5, "")

@@ -140,7 +140,9 @@ def test_every_command_has_a_help(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"usage: tflm-ext {command}" in capsys.readouterr().out
 
 
-def test_inspect_lists_the_operators_that_run(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_lists_the_operators_that_run(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["inspect", str(model)]) == 0
     lines = capsys.readouterr().out.splitlines()
     rows = [line for line in lines if re.match(r" *\d+ +[A-Z_0-9]+ ", line)]

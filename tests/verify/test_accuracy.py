@@ -1,0 +1,83 @@
+"""Accuracy of TFLM and C side by side: which metric, and what does not fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.harness import borders, facts_for
+from tests.models import image_net
+from tflm_ext.emit.model import model_files
+from tflm_ext.errors import ConfigError
+from tflm_ext.frontend import read_graph
+from tflm_ext.plan import make_plan
+from tflm_ext.report import Accuracy
+from tflm_ext.verify.accuracy import measure_accuracy
+from tflm_ext.verify.tflm_child import compute
+from tflm_ext.verify.vectors import make_vectors
+
+pytestmark = pytest.mark.tool("cc")
+
+COUNT = 64
+MODEL = image_net()
+GRAPH = read_graph(MODEL, "net")
+INPUTS = make_vectors(borders(GRAPH, GRAPH.inputs), seed=9)
+OUTPUTS = compute(MODEL, INPUTS, 1, 1 << 20)[0][0].reshape(COUNT, 3)
+PROBABILITIES = (OUTPUTS.astype(np.float64) + 128) / 256
+
+
+def measure(targets: np.ndarray, floats: np.ndarray | None = None) -> Accuracy:
+    plan = make_plan(GRAPH)
+    facts = facts_for(MODEL, GRAPH, plan, "net")
+    return measure_accuracy(
+        MODEL,
+        GRAPH,
+        facts,
+        model_files(facts, plan),
+        INPUTS,
+        targets,
+        None if floats is None else [floats],
+    )
+
+
+@pytest.mark.parametrize("shape", ["classes", "column", "one-hot"])
+def test_classes(shape: str) -> None:
+    right = OUTPUTS.argmax(1)
+    wrong = np.where(np.arange(COUNT) < 16, (right + 1) % 3, right)
+    targets = {"classes": wrong, "column": wrong[:, None], "one-hot": np.eye(3)[wrong]}[shape]
+    found = measure(targets, floats=np.eye(3)[right])
+    assert found == Accuracy("accuracy", COUNT, 0.75, 0.75, 0.75)
+
+
+def test_values() -> None:
+    found = measure(PROBABILITIES + 0.25)
+    assert found.metric == "mean_absolute_error"
+    assert found.float_model is None
+    assert found.int8_tflm == found.int8_c == pytest.approx(0.25)
+
+
+def test_a_float_model_that_overflows_has_no_error() -> None:
+    found = measure(PROBABILITIES + 0.25, floats=np.full((COUNT, 3), np.nan))
+    assert found.float_model is None
+
+
+@pytest.mark.parametrize(
+    ("targets", "text"),
+    [
+        (
+            np.zeros(5, np.int64),
+            "The test data has 64 inputs and 5 targets.\nGive test_data=(x, y) of the same length.",
+        ),
+        (
+            np.full(COUNT, 3),
+            (
+                "Targets of shape [64] do not fit an output of 3 values.\n"
+                "Give class numbers, one-hot rows, or values in the output's shape."
+            ),
+        ),
+    ],
+)
+def test_targets_that_do_not_fit(targets: np.ndarray, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        measure(targets)
+    assert str(caught.value) == text
