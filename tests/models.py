@@ -81,3 +81,39 @@ def two_headed_net() -> bytes:
     product = b.tensor((1, 6), scale=0.06, zero_point=0, name="net/gated/Mul")
     b.operator("MUL", [total, gate], [product], schema.MulOptionsT())
     return b.finish([left, right], [product, gate])
+
+
+def recurrent_net() -> bytes:
+    """An LSTM, whose state outlives an inference, and a classifier of its outputs."""
+    generator = np.random.default_rng(2)
+    b = ModelBuilder()
+    x = b.tensor((1, 3, 2), scale=0.05, zero_point=-5, name="signal")
+    numbers = [-1] * 24
+    numbers[0] = x
+    for gate in range(4):
+        for first, depth in ((1, 2), (5, 3)):
+            values = generator.integers(-127, 128, (3, depth), np.int8)
+            numbers[first + gate] = b.constant(values, scale=0.01)
+        values = generator.integers(-2000, 2000, 3, np.int32)
+        numbers[12 + gate] = b.constant(values, scale=0.05 * 0.01)
+    hidden = {"scale": 1 / 128, "zero_point": 9}
+    numbers[18] = b.tensor((1, 3), variable=True, name="net/lstm/hidden", **hidden)
+    numbers[19] = b.tensor(
+        (1, 3), dtype="int16", scale=2.0**-11, variable=True, name="net/lstm/cell */"
+    )
+    sequence = b.tensor((1, 3, 3), name="net/lstm/sequence", **hidden)
+    options = schema.UnidirectionalSequenceLSTMOptionsT()
+    options.fusedActivationFunction = schema.ActivationFunctionType.TANH
+    options.cellClip = 10.0
+    b.operator("UNIDIRECTIONAL_SEQUENCE_LSTM", numbers, [sequence], options)
+    flat = b.tensor((1, 9), name="net/flatten/Reshape", **hidden)
+    b.operator("RESHAPE", [sequence, b.constant(np.array([1, 9], np.int32))], [flat])
+    scores = b.tensor((1, 2), scale=0.02, zero_point=-3, name="net/dense/MatMul")
+    weights = generator.integers(-127, 128, (2, 9), np.int8)
+    b.operator(
+        "FULLY_CONNECTED",
+        [flat, b.constant(weights, scale=0.01)],
+        [scores],
+        schema.FullyConnectedOptionsT(),
+    )
+    return b.finish([x], [scores])

@@ -12,7 +12,7 @@ import pytest
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tests.harness import facts_for
-from tests.models import image_net, two_headed_net
+from tests.models import image_net, recurrent_net, two_headed_net
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.boards import board
 from tflm_ext.emit.model import context_bytes, model_files
@@ -59,6 +59,7 @@ NETS = {
     "two": two_headed_net,
     "unchanged": unchanged_net,
     "deep": deep_net,
+    "recurrent": recurrent_net,
 }
 
 BOARD = board("nano33ble_sense")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.models import image_net, two_headed_net
+from tests.models import image_net, recurrent_net, two_headed_net
 from tflm_ext import export
 from tflm_ext.emit.render import templates_folder
 
@@ -19,7 +19,11 @@ pytestmark = pytest.mark.tool("cc")
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = ("no", 'say "hi"', "*/ ??/\n%s")
-MODELS = {"image_net": (image_net, LABELS), "two_headed_net": (two_headed_net, ())}
+MODELS = {
+    "image_net": (image_net, LABELS),
+    "two_headed_net": (two_headed_net, ()),
+    "recurrent_net": (recurrent_net, ()),
+}
 
 # Binary, and made of the files that are compared; the emulated core has a golden tree of its own.
 LEFT_OUT = ("arduino/", "model/", "platforms/")

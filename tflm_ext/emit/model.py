@@ -350,11 +350,12 @@ def _weights_view(facts: ModelFacts, plan: Plan) -> _WeightsView:
 def _table_view(plan: Plan, table: Table) -> _TableView:
     users = [s for s in plan.steps if table in s.tables]
     names = ", ".join(f"{s.index} {s.view.node.operator}" for s in users)
+    plural = "s" if len(users) > 1 else ""
     values = np.frombuffer(table.const.data, table.const.dtype.numpy)
     return _TableView(
         ctype=table.const.dtype.c,
         symbol=table.symbol,
         count=len(values),
-        comment=f"{table.const.role} of {names}",
+        comment=f"{table.const.role.replace('_', ' ')} of operator{plural} {names}",
         values=c_numbers(values.tolist()),
     )

@@ -11,7 +11,7 @@
  */
 #include "image_net_weights.h"
 
-/* weights of 0 CONV_2D */
+/* weights of operator 0 CONV_2D */
 const int8_t image_net_op00_weights[72] = {
     41, -14, 77, -65, 32, -81, 84, -49, -56, -16, -8, 94, -59, -97, -33, -20, -92, -19, 110,
     -59, -77, -47, 100, 83, 74, -70, 74, -63, -52, -58, 65, -24, -86, 122, 81, 36, -126,
@@ -19,53 +19,53 @@ const int8_t image_net_op00_weights[72] = {
     102, 64, 36, 28, -1, 86, 26, 66, 67, 9, -56, 25, -54, 81, -70, -52, -23, -44,
 };
 
-/* bias of 0 CONV_2D */
+/* bias of operator 0 CONV_2D */
 const int32_t image_net_op00_bias[4] = {
     -48, 288, -377, -197,
 };
 
-/* multipliers of 0 CONV_2D */
+/* multipliers of operator 0 CONV_2D */
 const int32_t image_net_op00_multipliers[4] = {
     1629672139, 2102507491, 1233349873, 2100551851,
 };
 
-/* shifts of 0 CONV_2D */
+/* shifts of operator 0 CONV_2D */
 const int8_t image_net_op00_shifts[4] = {
     -9, -9, -9, -9,
 };
 
-/* weights of 1 DEPTHWISE_CONV_2D */
+/* weights of operator 1 DEPTHWISE_CONV_2D */
 const int8_t image_net_op01_weights[36] = {
     108, 125, 19, 0, 18, 119, -90, -61, 115, -106, -109, -123, -79, 102, -105, 64, -59, 23,
     96, -113, -51, 94, 72, -57, -10, 124, 12, -1, 71, -7, -75, -4, -51, 38, 111, -99,
 };
 
-/* bias of 1 DEPTHWISE_CONV_2D */
+/* bias of operator 1 DEPTHWISE_CONV_2D */
 const int32_t image_net_op01_bias[4] = {
     480, 249, 461, -408,
 };
 
-/* multipliers of 1 DEPTHWISE_CONV_2D */
+/* multipliers of operator 1 DEPTHWISE_CONV_2D */
 const int32_t image_net_op01_multipliers[4] = {
     1331781547, 2078153387, 1285615872, 1102677504,
 };
 
-/* shifts of 1 DEPTHWISE_CONV_2D */
+/* shifts of operator 1 DEPTHWISE_CONV_2D */
 const int8_t image_net_op01_shifts[4] = {
     -7, -8, -7, -7,
 };
 
-/* weights of 4 FULLY_CONNECTED */
+/* weights of operator 4 FULLY_CONNECTED */
 const int8_t image_net_op04_weights[12] = {
     -28, 85, 11, 57, -118, 33, -117, -53, 92, 87, 13, 10,
 };
 
-/* bias of 4 FULLY_CONNECTED */
+/* bias of operator 4 FULLY_CONNECTED */
 const int32_t image_net_op04_bias[3] = {
     1049, -1499, 1235,
 };
 
-/* exponentials of 5 SOFTMAX */
+/* exponentials of operator 5 SOFTMAX */
 const int32_t image_net_op05_exponentials[256] = {
     2147483647, 2104960427, 2063279556, 2022423914, 1982377261, 1943123572, 1904647154,
     1866932594, 1829964861, 1793729143, 1758210963, 1723396118, 1689270790, 1655820437,

@@ -11,7 +11,7 @@
  */
 #include "two_headed_net_weights.h"
 
-/* results of 1 LOGISTIC */
+/* results of operator 1 LOGISTIC */
 const int8_t two_headed_net_op01_results[256] = {
     -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128,
     -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128,
