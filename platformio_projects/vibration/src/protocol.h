@@ -52,7 +52,12 @@ typedef struct {
 } protocol_device_t;
 
 /* What the tensors hold. */
-typedef enum { PROTOCOL_EMPTY = 0, PROTOCOL_WRITTEN, PROTOCOL_RAN, PROTOCOL_FAILED } protocol_state_t;
+typedef enum {
+    PROTOCOL_EMPTY = 0,
+    PROTOCOL_WRITTEN,
+    PROTOCOL_RAN,
+    PROTOCOL_FAILED
+} protocol_state_t;
 
 /* One connection; all zero at the start. */
 typedef struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * A golden vector of the model "digits": an input, and the output that TensorFlow Lite Micro
- * gave for it, as raw int8.
+ * A golden vector of the model "digits": an input, and the output that
+ * TensorFlow Lite Micro gave for it, as raw int8.
  */
 #ifndef SAMPLE_H
 #define SAMPLE_H
