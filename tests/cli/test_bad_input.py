@@ -605,7 +605,7 @@ def test_kill_9_in_the_middle_of_an_export_over_an_older_one(
         "write._move = move\n"
         "sys.exit(main(['export', 'net.tflite', '-o', 'net', '--labels', 'a,b,c', '--quiet']))\n"
     )
-    for at in (1, 6, 11):
+    for at in (1, 8):
         shutil.rmtree(tmp_path / "net", ignore_errors=True)
         shutil.copytree(exported, tmp_path / "net")
         killed = subprocess.run([sys.executable, "-c", code, str(at)], cwd=tmp_path)

@@ -70,5 +70,6 @@ def run_program(
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+            process.wait()  # at Ctrl-C, leaving the with statement would not
             raise
     return subprocess.CompletedProcess(command, process.returncode, output, errors)
