@@ -1,0 +1,310 @@
+"""What the callbacks on weights share: which weights they work on, and how they hook into fit().
+
+One class serves both libraries: it is a keras.callbacks.Callback, and fit() of tf_keras, which
+takes any object with the hooks, asks it three questions more. The hooks work on the TensorFlow
+variables that both kinds of models have inside; under a tf.distribute strategy an assignment to
+one of these goes to all replicas.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from tflm_ext.errors import ConfigError
+
+Values = npt.NDArray[np.floating[Any]]
+
+# Class -> its kernels: attribute, axis of the input channels, axes of the quantisation channels.
+_DENSE = ("kernel", -2, (-1,))
+_TRANSPOSED = ("kernel", -1, (-2,))
+_DEPTHWISE = (("depthwise_kernel", None, (-2, -1)), ("kernel", None, (-2, -1)))
+_SEPARABLE = (("depthwise_kernel", None, (-2, -1)), ("pointwise_kernel", -2, (-1,)))
+_RECURRENT = (("cell.kernel", -2, (-1,)), ("cell.recurrent_kernel", -2, (-1,)))
+_KERNELS: dict[str, tuple[tuple[str, int | None, tuple[int, ...]], ...]] = {
+    "Dense": (_DENSE,),
+    "Conv1D": (_DENSE,),
+    "Conv2D": (_DENSE,),
+    "Conv1DTranspose": (_TRANSPOSED,),
+    "Conv2DTranspose": (_TRANSPOSED,),
+    "DepthwiseConv1D": _DEPTHWISE,
+    "DepthwiseConv2D": _DEPTHWISE,
+    "SeparableConv1D": _SEPARABLE,
+    "SeparableConv2D": _SEPARABLE,
+    "LSTM": _RECURRENT,
+    "GRU": _RECURRENT,
+    "SimpleRNN": _RECURRENT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """The weights of a layer that multiply its input.
+
+    Attributes:
+        layer: name of the layer.
+        weights: name of the weights within it, like "kernel".
+        variable: tf.Variable.
+        input_axis: along which the products are summed; None for a depthwise convolution.
+        channel_axes: each place along these has a scale of its own in TensorFlow Lite.
+    """
+
+    layer: str
+    weights: str
+    variable: Any
+    input_axis: int | None
+    channel_axes: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.variable.shape)
+
+    def values(self) -> Values:
+        """The weights as float64 where they are that, else as float32."""
+        values: Values = self.variable.numpy()
+        return values if values.dtype == np.float64 else values.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """A layer whose weights stay as they are, and why."""
+
+    layer: str
+    reason: str
+
+
+def _layers(model: Any) -> list[Any]:
+    """All layers, those of nested models and wrappers included, in the same way in both Keras."""
+    return list(model._flatten_layers(include_self=False))
+
+
+def _kernels(layer: Any) -> list[Kernel]:
+    """The kernels of one layer; a subclass is what the nearest class in the table is."""
+    bases = (b for b in type(layer).__mro__ if b.__module__.split(".")[0] in {"keras", "tf_keras"})
+    found = next((_KERNELS[b.__name__] for b in bases if b.__name__ in _KERNELS), ())
+    kernels: dict[int, Kernel] = {}
+    for path, input_axis, channel_axes in found:
+        try:
+            variable = attrgetter(path)(layer)
+        except AttributeError:  # Keras 3 calls kernel what is depthwise_kernel in tf_keras
+            continue
+        variable = variable.value if isinstance(variable, keras.Variable) else variable
+        if hasattr(variable, "assign"):  # with LoRA it is a sum
+            name = path.rpartition(".")[2]
+            kernel = Kernel(layer.name, name, variable, input_axis, channel_axes)
+            kernels.setdefault(id(variable), kernel)
+    return list(kernels.values())
+
+
+def _named(model: Any, layers: Sequence[Any]) -> list[Any]:
+    """The layers that the user named, by name or as they are."""
+    known = _layers(model)
+    names = sorted({layer.name for layer in known})
+    chosen = []
+    for wanted in layers:
+        if isinstance(wanted, str):
+            found = [layer for layer in known if layer.name == wanted]
+        else:
+            found = [layer for layer in known if layer is wanted]
+        if not found:
+            name = wanted if isinstance(wanted, str) else getattr(wanted, "name", repr(wanted))
+            near = difflib.get_close_matches(name, names, 3) or names[:10]
+            what = "has no layer" if isinstance(wanted, str) else "does not contain the layer"
+            raise ConfigError(
+                f"Model {model.name!r} {what} {name!r}.",
+                f"It has {', '.join(near)}.",
+            )
+        chosen += found
+    return chosen
+
+
+def find_kernels(
+    model: Any, layers: Sequence[Any] | None, refusal: Callable[[Kernel], str], what: str
+) -> tuple[list[Kernel], list[LeftAlone]]:
+    """The weights to work on and the layers left alone.
+
+    Args:
+        model: of either Keras.
+        layers: names or layers that the user chose, with all that is inside them; None is all.
+        refusal: why weights cannot be worked on, or "".
+        what: is done, for messages, like "made sparse".
+
+    Raises:
+        ConfigError: no such layer, or none that can be worked on.
+    """
+    chosen = _layers(model) if layers is None else _named(model, layers)
+    kernels: dict[int, Kernel] = {}
+    left: dict[str, LeftAlone] = {}
+    for top in chosen:
+        found = False
+        for layer in dict.fromkeys([top, *_layers(top)]):
+            reasons = []
+            for kernel in _kernels(layer):
+                reason = refusal(kernel) if layer.trainable else "frozen: trainable is False"
+                reasons += [f"{kernel.weights}: {reason}"] if reason else []
+                if not reason:
+                    found = True
+                    kernels.setdefault(id(kernel.variable), kernel)
+            if reasons:
+                left[layer.name] = LeftAlone(layer.name, "; ".join(reasons))
+        if layers is not None and not found:
+            why = left[top.name].reason if top.name in left else f"a {type(top).__name__}"
+            raise ConfigError(
+                f"Layer {top.name!r} cannot be {what} ({why}).",
+                f"Leave it out of layers=, or leave out layers= to have all that can be {what}.",
+            )
+    if not kernels:
+        why = ", ".join(f"{entry.layer} ({entry.reason})" for entry in left.values())
+        raise ConfigError(
+            f"Model {model.name!r} has no layer that can be {what}{': ' + why if why else ''}.",
+            "It takes Dense, Conv1D, Conv2D or the like, with trainable weights.",
+        )
+    return list(kernels.values()), list(left.values())
+
+
+def whole(value: Any, name: str, least: int) -> int:
+    """Check an argument that is a whole number.
+
+    Raises:
+        ConfigError: it is none, or is less than the least.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ConfigError(
+            f"{name}={value!r} is out of range.", f"Give a whole number of at least {least}."
+        )
+    return int(value)
+
+
+def share(value: Any, name: str) -> float:
+    """Check an argument that is a share of the weights.
+
+    Raises:
+        ConfigError: it is no number in [0, 1).
+    """
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not 0 <= value < 1:
+        raise ConfigError(
+            f"{name}={value!r} is out of range.",
+            "Give a share of at least 0 and less than 1, like 0.75.",
+        )
+    return float(value)
+
+
+class WeightsCallback(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps weights in a form while fit() trains them.
+
+    A subclass says which form from which epoch on. It is given anew after every batch, so that
+    a model saved in the middle of training has it; nothing is kept beside the weights, so that
+    fit(initial_epoch=...) goes on with a model that was loaded.
+    """
+
+    what: str
+
+    def __init__(self, begin_epoch: int, layers: Sequence[Any] | None) -> None:
+        super().__init__()
+        self.begin_epoch = whole(begin_epoch, "begin_epoch", 0)
+        if isinstance(layers, str):
+            layers = [layers]
+        self.layers = None if layers is None else tuple(layers)
+        self.kernels: list[Kernel] = []
+        self.left_alone: list[LeftAlone] = []
+        self._epoch = -1
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(**config)
+
+    def _layer_names(self) -> list[str] | None:
+        if self.layers is None:
+            return None
+        return [layer if isinstance(layer, str) else layer.name for layer in self.layers]
+
+    # What the callback list of tf_keras asks.
+    def _implements_train_batch_hooks(self) -> bool:
+        return True
+
+    def _implements_test_batch_hooks(self) -> bool:
+        return False
+
+    def _implements_predict_batch_hooks(self) -> bool:
+        return False
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        model = self.model
+        if keras.config.backend() != "tensorflow" and isinstance(model, keras.Model):
+            raise ConfigError(
+                f"Keras runs on {keras.config.backend()}, {type(self).__name__} on TensorFlow.",
+                "Set KERAS_BACKEND=tensorflow in the environment.",
+            )
+        if not model.built:
+            raise ConfigError(
+                f"Model {model.name!r} has no weights yet.",
+                "Give it its inputs, or call model.build(input_shape) before fit().",
+            )
+        epochs = (self.params or {}).get("epochs")
+        if epochs is None:
+            raise ConfigError(
+                f"{type(self).__name__} was not told the number of epochs.",
+                "Use it with fit(), or give the CallbackList epochs=.",
+            )
+        self._epoch = -1
+        self.kernels, self.left_alone = find_kernels(model, self.layers, self._refusal, self.what)
+        self._start(epochs)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._epoch = epoch
+        self._begin(epoch)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        loss = (logs or {}).get("loss")
+        if loss is not None and not math.isfinite(loss):
+            raise ConfigError(
+                f"The loss is {float(loss)} after batch {batch} of epoch {self._epoch}.",
+                "Lower the learning rate, and look for values in the data that are not finite.",
+            )
+        self._apply()
+
+    def _within(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call what reads or assigns variables, for all replicas."""
+        with self.model.distribute_strategy.scope():
+            return function(*arguments)
+
+    def _values(self) -> list[Values]:
+        """The weights as they are.
+
+        Raises:
+            ConfigError: some are not finite.
+        """
+        values: list[Values] = self._within(lambda: [kernel.values() for kernel in self.kernels])
+        for kernel, weights in zip(self.kernels, values, strict=True):
+            if not np.isfinite(weights).all():
+                raise ConfigError(
+                    f"Layer {kernel.layer!r} has weights that are not finite.",
+                    "Go back to a model that was saved earlier, and lower the learning rate.",
+                )
+        return values
+
+    @abstractmethod
+    def _refusal(self, kernel: Kernel) -> str:
+        """Why weights cannot be worked on, or ""."""
+
+    @abstractmethod
+    def _start(self, epochs: int) -> None:
+        """Check the schedule against the number of epochs."""
+
+    @abstractmethod
+    def _begin(self, epoch: int) -> None:
+        """Choose the form for an epoch."""
+
+    @abstractmethod
+    def _apply(self) -> None:
+        """Give the weights the form chosen."""
