@@ -133,6 +133,7 @@ def export(
         There is no model at missing.tflite.
     """
     from tflm_ext.pipeline import make_project, write
+    from tflm_ext.project.write import check_folder
     from tflm_ext.report.progress import show_progress
 
     target = Path(folder)
@@ -145,6 +146,7 @@ def export(
         optimize=optimize,
         budget=budget,
     )
+    check_folder(target)
     with show_progress(progress) as say:
         int8, samples = _load(model, calibration_data, test_data, say)
         project = make_project(int8, options, samples, say)

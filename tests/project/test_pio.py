@@ -336,3 +336,11 @@ def test_variables_that_would_move_the_projects_folders_are_dropped(
     environment = pio.pio_environment()
     assert "/elsewhere" not in environment.values()
     assert environment["PLATFORMIO_CORE_DIR"] == str(registry.own_core_dir())
+
+
+def test_an_export_that_was_killed_is_finished_first(tmp_path: Path) -> None:
+    (tmp_path / ".tflm_ext").mkdir()
+    (tmp_path / ".tflm_ext" / "journal.json").write_text("no journal", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        pio.run(tmp_path)
+    assert "journal" in caught.value.problem

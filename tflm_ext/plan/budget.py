@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tflm_ext.boards import Board
 from tflm_ext.errors import BudgetError
+from tflm_ext.ir.names import keras_layer
 from tflm_ext.options import Budget
 from tflm_ext.plan.plan import Plan
 
@@ -65,8 +66,10 @@ def _weights(plan: Plan) -> Iterable[tuple[str, int]]:
 
 
 def _activations(plan: Plan) -> Iterable[tuple[str, int]]:
-    tensors = plan.graph.tensors
-    return ((tensors[i].name, tensors[i].bytes) for i in plan.offsets if tensors[i].alias is None)
+    tensors = (plan.graph.tensors[i] for i in plan.offsets)
+    return (
+        (keras_layer(t.name) or f"tensor {t.index}", t.bytes) for t in tensors if t.alias is None
+    )
 
 
 def _macs(plan: Plan) -> Iterable[tuple[str, int]]:

@@ -24,6 +24,7 @@ from typing import Any
 
 from tflm_ext.errors import BudgetError, ConfigError, StorageError, ToolError, VerificationError
 from tflm_ext.project.registry import core_dir, own_core_dir, registry_reachable
+from tflm_ext.project.write import recover
 
 TIMEOUT_SECONDS = 900.0
 
@@ -173,6 +174,8 @@ def run(
         ToolError: a tool is missing, or the build failed.
     """
     folder = Path(project).resolve()
+    if folder.is_dir():
+        recover(folder)  # of an export that was killed
     _check_environment(folder, environment)
     started = time.monotonic()
     arguments = ("run", "-d", str(folder), "-e", environment)
@@ -201,6 +204,8 @@ def test(
         ConfigError, BudgetError, ToolError: as in `run`.
     """
     folder = Path(project).resolve()
+    if folder.is_dir():
+        recover(folder)  # of an export that was killed
     _check_environment(folder, environment)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:

@@ -93,15 +93,32 @@ def write_project(
                 return _create(root, new)
             _recover(root)
             old = _generated(root)
-            if old is None and any(entry.name != _HOME for entry in root.iterdir()):
-                raise ConfigError(
-                    f"{folder} is not empty and not a project of tflm_ext.",
-                    "Choose another folder, or empty this one.",
-                )
+            _check_ours(folder, root, old)
             _discard(root / _HOME)
             if old is None and not _must_stay(root):
                 return _create(root, new)
             return _update(root, new, old or {}, overwrite)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse early what write_project() would refuse after a long export.
+
+    Raises:
+        ConfigError: the folder is neither new, nor empty, nor a project of ours.
+        StorageError: it cannot be read.
+    """
+    with _storage_errors(folder):
+        root = _resolve(folder)
+        if root.exists():
+            _check_ours(folder, root, _generated(root))
+
+
+def _check_ours(folder: Path, root: Path, generated: Mapping[str, str] | None) -> None:
+    if generated is None and any(entry.name != _HOME for entry in root.iterdir()):
+        raise ConfigError(
+            f"{folder} is not empty and not a project of tflm_ext.",
+            "Choose another folder, or empty this one.",
+        )
 
 
 def recover(folder: Path) -> bool:
