@@ -7,6 +7,9 @@ result.build("native")
 result.test("native")
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from tflm_ext.api import ExportResult, export
 from tflm_ext.errors import (
     BudgetError,
@@ -21,11 +24,16 @@ from tflm_ext.errors import (
 from tflm_ext.options import Budget
 from tflm_ext.version import VERSION as __version__
 
+if TYPE_CHECKING:
+    from tflm_ext.compress import ClusteringCallback, SparsityCallback, prune_channels
+
 __all__ = [
     "Budget",
     "BudgetError",
+    "ClusteringCallback",
     "ConfigError",
     "ExportResult",
+    "SparsityCallback",
     "StorageError",
     "TflmExtError",
     "ToolError",
@@ -34,4 +42,12 @@ __all__ = [
     "VerificationError",
     "__version__",
     "export",
+    "prune_channels",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What compresses needs Keras, which is imported when it is first asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("tflm_ext.compress"), name)

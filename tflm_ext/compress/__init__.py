@@ -1,0 +1,29 @@
+"""Making a Keras model smaller before it becomes int8.
+
+Importing this imports no framework: what is named here is found when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tflm_ext.compress.channels import PruningReport, prune_channels
+    from tflm_ext.compress.clustering import ClusteringCallback
+    from tflm_ext.compress.sparsity import SparsityCallback
+
+__all__ = ["ClusteringCallback", "PruningReport", "SparsityCallback", "prune_channels"]
+
+_HOME = {
+    "ClusteringCallback": "clustering",
+    "PruningReport": "channels",
+    "SparsityCallback": "sparsity",
+    "prune_channels": "channels",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
