@@ -76,7 +76,9 @@ def load_npz(path: str | Path) -> Samples:
     except (FileNotFoundError, IsADirectoryError) as error:
         raise ConfigError(f"There is no data file {path}.", how) from error
     except (EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise ConfigError(f"{path} is no .npz that can be read: {error}.", how) from error
+        # NumPy advises to allow pickles, which would run code from the file.
+        reason = "it holds Python objects" if "pickle" in str(error) else str(error).rstrip(".")
+        raise ConfigError(f"{path} is no .npz that can be read: {reason}.", how) from error
     except OSError as error:
         raise StorageError(
             f"{path} cannot be read: {error.strerror or error}.", "Check the file's permissions."
