@@ -25,7 +25,13 @@ from tflm_ext.options import Budget
 from tflm_ext.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from tflm_ext.compress import ClusteringCallback, SparsityCallback, prune_channels
+    from tflm_ext.compress import (
+        ClusteringCallback,
+        SparsityCallback,
+        prune_channels,
+        quantize_aware,
+        strip,
+    )
 
 __all__ = [
     "Budget",
@@ -43,6 +49,8 @@ __all__ = [
     "__version__",
     "export",
     "prune_channels",
+    "quantize_aware",
+    "strip",
 ]
 
 

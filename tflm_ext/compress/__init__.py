@@ -11,15 +11,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tflm_ext.compress.channels import PruningReport, prune_channels
     from tflm_ext.compress.clustering import ClusteringCallback
+    from tflm_ext.compress.qat import quantize_aware, strip
     from tflm_ext.compress.sparsity import SparsityCallback
 
-__all__ = ["ClusteringCallback", "PruningReport", "SparsityCallback", "prune_channels"]
+__all__ = [
+    "ClusteringCallback",
+    "PruningReport",
+    "SparsityCallback",
+    "prune_channels",
+    "quantize_aware",
+    "strip",
+]
 
 _HOME = {
     "ClusteringCallback": "clustering",
     "PruningReport": "channels",
     "SparsityCallback": "sparsity",
     "prune_channels": "channels",
+    "quantize_aware": "qat",
+    "strip": "qat",
 }
 
 

@@ -94,6 +94,8 @@ def trace(model: Any, folder: Path) -> None:
                 f"Keras runs on {keras.config.backend()}, the converter reads TensorFlow only.",
                 "Save the model with model.save('model.keras') and give that path.",
             )
+    # A quantisation-aware model of tflm_ext knows whether it was trained.
+    getattr(model, "check_exportable", lambda: None)()
     try:
         tensors = list(model.inputs or ())
     except (AttributeError, ValueError):

@@ -6,6 +6,7 @@ command line names. Descriptors 1 and 2 belong to TensorFlow and end in the pare
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -43,6 +44,8 @@ class Converter:
             library, config = read_config(path, kind)
             refuse_code(config, path.name)
             progress("loading the model")
+            if '"tflm_ext>' in json.dumps(config):
+                importlib.import_module("tflm_ext.compress.qat")  # registers its layers
             trace.trace(_load_keras(path, library), folder)
         elif kind == "saved_model":
             progress("loading the model")

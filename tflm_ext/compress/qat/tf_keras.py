@@ -1,0 +1,158 @@
+"""quantize_aware() and strip() for tf_keras, on tensorflow-model-optimization."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tflm_ext.errors import ConfigError, UnsupportedModelError
+
+_CLUSTERS = 256  # that int8 can tell apart
+
+
+def quantize_aware(model: Any, *, preserve: str | None) -> Any:
+    """Quantise with quantize_model() or, to preserve something, with its collaborative schemes."""
+    import tf_keras
+
+    if is_quantized(model):
+        raise ConfigError(
+            f"Model {model.name!r} is quantisation-aware already.",
+            "Train it, or call tflm_ext.strip() first.",
+        )
+    kernels = [weight.numpy() for weight in model.weights if "kernel" in weight.name]
+    kept = _found(kernels) if preserve == "auto" else preserve
+    with model.distribute_strategy.scope():
+        try:
+            # What is annotated loses its optimiser: that must not be the user's model.
+            copy = tf_keras.models.clone_model(model)
+            copy.set_weights(model.get_weights())
+            aware = _quantized(copy, kept, zeros=any((kernel == 0).any() for kernel in kernels))
+        except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise UnsupportedModelError(
+                f"tensorflow-model-optimization cannot quantise model {model.name!r}: {reason}.",
+                "Replace the layer that it names, or build the model with Keras 3.",
+            ) from error
+        if getattr(model, "_is_compiled", False):
+            aware.compile_from_config(model.get_compile_config())
+    return aware
+
+
+def _quantized(copy: Any, kept: str | None, *, zeros: bool) -> Any:
+    from tensorflow_model_optimization.python.core.api.experimental import combine
+    from tensorflow_model_optimization.python.core.quantization.keras import quantize
+
+    annotated = quantize.quantize_annotate_model(copy)
+    match kept:
+        case "clusters":
+            scheme = combine.Default8BitClusterPreserveQuantizeScheme(preserve_sparsity=zeros)
+            return quantize.quantize_apply(annotated, scheme)
+        case "sparsity":
+            scheme = combine.Default8BitPrunePreserveQuantizeScheme()
+            return quantize.quantize_apply(annotated, scheme)
+        case _:
+            return quantize.quantize_apply(annotated)
+
+
+def _found(kernels: list[Any]) -> str | None:
+    """What most weights of a model show: clusters, zeros, or nothing to preserve."""
+    size = sum(kernel.size for kernel in kernels)
+    distinct = [len(np.unique(kernel[kernel != 0])) for kernel in kernels]
+    clustered = sum(
+        kernel.size
+        for kernel, count in zip(kernels, distinct, strict=True)
+        if 0 < count <= _CLUSTERS and count < np.count_nonzero(kernel)
+    )
+    if 2 * clustered > size:
+        return "clusters"
+    return "sparsity" if any(0 < np.count_nonzero(k) < k.size for k in kernels) else None
+
+
+def is_quantized(model: Any) -> bool:
+    """Whether a model has layers of tensorflow-model-optimization that quantise."""
+    return any(_wraps(layer) or _rounds(layer) for layer in model.layers)
+
+
+def _class_names(layer: Any) -> set[str]:
+    return {base.__name__ for base in type(layer).__mro__}
+
+
+def _wraps(layer: Any) -> bool:
+    return "QuantizeWrapper" in _class_names(layer)
+
+
+def _rounds(layer: Any) -> bool:
+    return "QuantizeLayer" in _class_names(layer)
+
+
+def strip(model: Any) -> Any:
+    """The layers inside the wrappers, connected as the wrappers are, with their weights."""
+    config = model.get_config()
+    layers = {layer.name: layer for layer in model.layers}
+    renamed: dict[str, str] = {}
+    entries = []
+    for entry in config["layers"]:
+        layer = layers.get(entry["config"]["name"])
+        if layer is not None and _rounds(layer):
+            # A Sequential has no nodes: there, what is left out connects by itself.
+            for node in entry.get("inbound_nodes", ()):
+                renamed[layer.name] = node[0][0]
+            continue
+        if layer is None or not _wraps(layer):
+            entries.append(entry)
+            continue
+        renamed[layer.name] = layer.layer.name
+        inner = entry["config"]["layer"]
+        inner = {**inner, "config": _without_rounding(inner["config"])}
+        if "inbound_nodes" in entry:
+            inner |= {"name": layer.layer.name, "inbound_nodes": entry["inbound_nodes"]}
+        entries.append(inner)
+    with model.distribute_strategy.scope():
+        plain = type(model).from_config(_renamed({**config, "layers": entries}, renamed))
+        if not plain.built:
+            plain.build(model.input_shape)
+        sources = {renamed.get(name, name): layer for name, layer in layers.items()}
+        for layer in plain.layers:
+            source = sources.get(layer.name)
+            if source is not None and layer.weights:
+                values = _values(source)
+                layer.set_weights([values[_short(weight)] for weight in layer.weights])
+        if getattr(model, "_is_compiled", False):
+            plain.compile_from_config(model.get_compile_config())
+    return plain
+
+
+def _without_rounding(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A layer's configuration with its own activation."""
+    activation = config.get("activation")
+    if isinstance(activation, Mapping) and activation["class_name"] == "QuantizeAwareActivation":
+        activation = activation["config"]["activation"]
+        # The activation of a layer that another one follows at once: none.
+        return {**config, "activation": activation if isinstance(activation, str) else "linear"}
+    return dict(config)
+
+
+def _renamed(config: Any, names: Mapping[str, str]) -> Any:
+    """A configuration whose connections use the names of the layers that are left."""
+    if isinstance(config, Mapping):
+        return {key: _renamed(value, names) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        name, *numbers = config[:3] or [None]
+        if isinstance(name, str) and [type(number) for number in numbers] == [int, int]:
+            while name in names:
+                name = names[name]
+            return [name, *(_renamed(value, names) for value in config[1:])]
+        return [_renamed(value, names) for value in config]
+    return config
+
+
+def _short(weight: Any) -> str:
+    """The last part of a variable's name: "kernel" of "dense_1/kernel:0"."""
+    return str(weight.name).split("/")[-1].partition(":")[0]
+
+
+def _values(layer: Any) -> dict[str, Any]:
+    """A layer's weights, those of the layer that it wraps among them, by their short names."""
+    return {_short(weight): weight.numpy() for weight in layer.weights}
