@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tflm_ext.compress.channels.graph import layers_of
 from tflm_ext.convert.samples import Border, gather
 from tflm_ext.errors import ConfigError
 
@@ -67,7 +68,7 @@ def take_sample(model: Any, data: Any, what: str) -> Sample:
     inputs = [column[chosen] for column in inputs]
     if y is not None:
         y = keras.tree.map_structure(lambda column: column[chosen], y)
-    return Sample(inputs, keras.tree.pack_sequence_as(model.input, inputs), y)
+    return Sample(inputs, keras.tree.pack_sequence_as(layers_of(model).input, inputs), y)
 
 
 def fit_arguments(data: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import keras
@@ -58,7 +59,7 @@ def masked(use: Use, kept: Kept) -> list[Any] | None:
     consumed = [p for p in use.effect.slices if p.role is Role.CONSUMES]
     if all(kept[piece.channels].all() for piece in consumed):
         return None
-    weights = [np.array(weight) for weight in use.operation.weights]
+    weights = [np.asarray(weight).copy() for weight in use.operation.weights]
     for piece in consumed:
         np.moveaxis(weights[piece.weight], piece.axis, 0)[~kept[piece.channels]] = 0
     return weights
@@ -104,14 +105,17 @@ def _operation(operation: Any, use: Use | None, kept: Kept) -> Any:
         return _lambda(operation)
     try:
         config = operation.get_config()
+        if isinstance(getattr(operation, "activation", None), FunctionType):
+            config["activation"] = operation.activation
         for setting, channels in use.effect.sizes.items() if use else ():
             count = int(kept[channels].sum())
             config[setting] = size_after(setting, config[setting], count)
         return type(operation).from_config(config)
     except (NotImplementedError, TypeError, ValueError) as error:
+        said = str(error).rpartition("Exception encountered:")[2].strip().splitlines()
         raise UnsupportedModelError(
             f"Layer {operation.name!r} ({type(operation).__name__}) cannot be built anew:"
-            f" {str(error).strip().splitlines()[0]}",
+            f" {said[0] if said else type(error).__name__}",
             "Give its class a get_config() that returns every argument of its __init__(), and"
             " register functions of your own with keras.saving.register_keras_serializable().",
         ) from error
