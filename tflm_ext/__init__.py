@@ -27,7 +27,10 @@ from tflm_ext.version import VERSION as __version__
 if TYPE_CHECKING:
     from tflm_ext.compress import (
         ClusteringCallback,
+        DistillationCallback,
+        Distiller,
         SparsityCallback,
+        TeacherOutputs,
         prune_channels,
         quantize_aware,
         strip,
@@ -38,9 +41,12 @@ __all__ = [
     "BudgetError",
     "ClusteringCallback",
     "ConfigError",
+    "DistillationCallback",
+    "Distiller",
     "ExportResult",
     "SparsityCallback",
     "StorageError",
+    "TeacherOutputs",
     "TflmExtError",
     "ToolError",
     "UnsupportedModelError",

@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tflm_ext.compress.channels import PruningReport, prune_channels
     from tflm_ext.compress.clustering import ClusteringCallback
+    from tflm_ext.compress.distillation import DistillationCallback, Distiller, TeacherOutputs
     from tflm_ext.compress.qat import quantize_aware, strip
     from tflm_ext.compress.sparsity import SparsityCallback
 
 __all__ = [
     "ClusteringCallback",
+    "DistillationCallback",
+    "Distiller",
     "PruningReport",
     "SparsityCallback",
+    "TeacherOutputs",
     "prune_channels",
     "quantize_aware",
     "strip",
@@ -25,8 +29,11 @@ __all__ = [
 
 _HOME = {
     "ClusteringCallback": "clustering",
+    "DistillationCallback": "distillation",
+    "Distiller": "distillation",
     "PruningReport": "channels",
     "SparsityCallback": "sparsity",
+    "TeacherOutputs": "distillation",
     "prune_channels": "channels",
     "quantize_aware": "qat",
     "strip": "qat",
