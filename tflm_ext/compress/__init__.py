@@ -13,15 +13,23 @@ if TYPE_CHECKING:
     from tflm_ext.compress.clustering import ClusteringCallback
     from tflm_ext.compress.distillation import DistillationCallback, Distiller, TeacherOutputs
     from tflm_ext.compress.qat import quantize_aware, strip
+    from tflm_ext.compress.recipe import Recipe
+    from tflm_ext.compress.result import CompressionReport, CompressionResult, CompressionStep
+    from tflm_ext.compress.run import compress
     from tflm_ext.compress.sparsity import SparsityCallback
 
 __all__ = [
     "ClusteringCallback",
+    "CompressionReport",
+    "CompressionResult",
+    "CompressionStep",
     "DistillationCallback",
     "Distiller",
     "PruningReport",
+    "Recipe",
     "SparsityCallback",
     "TeacherOutputs",
+    "compress",
     "prune_channels",
     "quantize_aware",
     "strip",
@@ -29,11 +37,16 @@ __all__ = [
 
 _HOME = {
     "ClusteringCallback": "clustering",
+    "CompressionReport": "result",
+    "CompressionResult": "result",
+    "CompressionStep": "result",
     "DistillationCallback": "distillation",
     "Distiller": "distillation",
     "PruningReport": "channels",
+    "Recipe": "recipe",
     "SparsityCallback": "sparsity",
     "TeacherOutputs": "distillation",
+    "compress": "run",
     "prune_channels": "channels",
     "quantize_aware": "qat",
     "strip": "qat",

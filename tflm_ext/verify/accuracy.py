@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -49,14 +49,27 @@ def measure_accuracy(
         dequantize_array(ours.outputs[0], border.scale, border.zero_point),
     ]
     count = len(inputs[0])
-    metric, score = _metric(np.asarray(targets), count, border.size)
+    metric, score = metric_for(np.asarray(targets), count, border.size)
     scores = [None if r is None else score(r.reshape(count, border.size)) for r in rows]
     if scores[0] is not None and not math.isfinite(scores[0]):
         scores[0] = None  # a float model that overflows has no error to speak of
     return Accuracy(metric, count, scores[0], scores[1] or 0.0, scores[2] or 0.0)
 
 
-def _metric(targets: Array, count: int, size: int) -> tuple[str, Any]:
+def metric_for(targets: Array, count: int, size: int) -> tuple[str, Callable[[Array], float]]:
+    """What the targets of the first output ask for.
+
+    Args:
+        targets: as for measure_accuracy().
+        count: samples.
+        size: values of the output.
+
+    Returns:
+        "accuracy" or "mean_absolute_error", and a function of real outputs (count, size).
+
+    Raises:
+        ConfigError: the targets do not fit the output.
+    """
     if len(targets) != count:
         raise ConfigError(
             f"The test data has {count} inputs and {len(targets)} targets.",

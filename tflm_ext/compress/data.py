@@ -1,0 +1,200 @@
+"""The data of compress(): to train with, to calibrate with, and to measure with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from tflm_ext.convert.samples import Border, gather
+from tflm_ext.errors import ConfigError
+
+_CALIBRATION = 256  # samples, enough for int8 ranges
+_MEASURED = 10_000  # samples of a stream; arrays are taken as they are
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Training and validation data, checked.
+
+    Attributes:
+        train: as given, less what was held out: (x, y), (x, y, weights), or a Dataset.
+        calibration: per input an array (samples, *shape), of the training data.
+        inputs: the same of the validation data.
+        targets: of the validation data, for the first output.
+        shapes: what a checkpoint is bound to.
+    """
+
+    train: Any
+    calibration: list[Array]
+    inputs: list[Array]
+    targets: Array
+    shapes: str
+    validation: Any
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the training data is arrays."""
+        return isinstance(self.train, tuple)
+
+    def steps(self, batch_size: int) -> int | None:
+        """Batches of an epoch, None if nobody knows."""
+        if self.in_memory:
+            return -(-len(keras.tree.flatten(self.train[0])[0]) // batch_size)
+        if isinstance(self.train, keras.utils.PyDataset):
+            return len(self.train)
+        count = getattr(self.train, "cardinality", lambda: -1)()
+        return int(count) if int(count) > 0 else None
+
+
+def read_data(model: Any, train: Any, validation: Any, share: float, seed: int) -> Data:
+    """Check the data and hold out validation data where there is none.
+
+    Raises:
+        ConfigError: it is empty, has no targets, can be read once only, or does not fit the model.
+    """
+    train = _prepared(train, "train_data")
+    if validation is None:
+        if not isinstance(train, tuple):
+            raise ConfigError(
+                "validation_data is missing, and train_data is no array that could be split.",
+                "Give validation_data=(x_val, y_val), or a Dataset; never the test data.",
+            )
+        train, validation = _split(train, share, seed)
+    else:
+        validation = _prepared(validation, "validation_data")
+    borders = [
+        Border(
+            t.name.split(":")[0], (1, *t.shape[1:]), str(getattr(t.dtype, "name", None) or t.dtype)
+        )
+        for t in model.inputs
+    ]
+    calibration, _ = _collect(train, model, borders, "train_data", _CALIBRATION)
+    inputs, targets = _collect(validation, model, borders, "validation_data", _MEASURED)
+    shapes = [*_shapes(train), *(str(column.shape) for column in (*inputs, targets))]
+    return Data(
+        train,
+        [c[:_CALIBRATION] for c in calibration],
+        inputs,
+        targets,
+        ", ".join(shapes),
+        validation,
+    )
+
+
+def _prepared(data: Any, what: str) -> Any:
+    """(x, y[, weights]) as arrays, or a stream as it is."""
+    how = "Give arrays (x, y), a tf.data.Dataset or a keras.utils.PyDataset."
+    if isinstance(data, Iterator):
+        raise ConfigError(f"{what} is a {type(data).__name__}, which can be read only once.", how)
+    if isinstance(data, tuple):
+        if len(data) not in (2, 3):
+            raise ConfigError(f"{what} has {len(data)} parts, not x and y.", how)
+        arrays = tuple(keras.tree.map_structure(np.asarray, part) for part in data)
+        counts = {len(a) if a.ndim else 0 for part in arrays for a in keras.tree.flatten(part)}
+        if len(counts) > 1:
+            raise ConfigError(
+                f"{what} has arrays of {sorted(counts)} samples.", "Give as many of each."
+            )
+        return arrays
+    stream = isinstance(data, Iterable | keras.utils.PyDataset)
+    if not stream or isinstance(data, str | bytes | dict | list) or hasattr(data, "__array__"):
+        raise ConfigError(f"{what} is a {type(data).__name__}, not x and y.", how)
+    return data
+
+
+def _split(train: tuple[Any, ...], share: float, seed: int) -> tuple[Any, Any]:
+    """Hold out a share of the samples, drawn at random."""
+    count = len(keras.tree.flatten(train[0])[0])
+    held = round(share * count)
+    if not 0 < held < count:
+        raise ConfigError(
+            f"train_data has {count} samples, too few to hold out {share:.0%} of them.",
+            "Give more samples, or validation_data.",
+        )
+    order = np.random.default_rng(seed).permutation(count)
+
+    def part(chosen: Array) -> tuple[Any, ...]:
+        return tuple(keras.tree.map_structure(lambda a: a[np.sort(chosen)], p) for p in train)
+
+    return part(order[held:]), part(order[:held])
+
+
+def _collect(
+    data: Any, model: Any, borders: list[Border], what: str, limit: int
+) -> tuple[list[Array], Array]:
+    """Inputs per border, and the targets of the first output."""
+    columns: list[list[Array]] = []
+    targets: list[Array] = []
+    count = 0
+    for x, y in _batches(data, what):
+        # A structure of inputs in the model's own order, or by name.
+        arrays = x if isinstance(x, dict) else keras.tree.flatten(x)
+        found, _ = gather(
+            arrays[0] if isinstance(arrays, list) and len(arrays) == 1 else arrays, borders, what
+        )
+        columns.append(found)
+        targets.append(_first(y, model, what))
+        if len(targets[-1]) != len(found[0]):
+            raise ConfigError(
+                f"{what} has {len(found[0])} samples and {len(targets[-1])} targets.",
+                "Give as many of both.",
+            )
+        count += len(found[0])
+        if count >= limit:
+            break
+    if not columns:
+        raise ConfigError(f"{what} has no batches.", "Give a Dataset that is not empty.")
+    try:
+        return [np.concatenate(c) for c in zip(*columns, strict=True)], np.concatenate(targets)
+    except ValueError as error:
+        raise ConfigError(
+            f"{what} yields targets of different shapes: {error}.",
+            "Give every sample's target the same shape.",
+        ) from error
+
+
+def _batches(data: Any, what: str) -> Iterator[tuple[Any, Any]]:
+    batches: Iterable[Any]
+    if isinstance(data, tuple):
+        batches = [data]
+    elif isinstance(data, keras.utils.PyDataset):
+        batches = (data[i] for i in range(len(data)))
+    else:
+        batches = data
+    for batch in batches:
+        if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
+            raise ConfigError(
+                f"{what} yields a {type(batch).__name__}, not x and y.",
+                "Give batches (x, y) or (x, y, weights).",
+            )
+        yield batch[0], batch[1]
+
+
+def _first(y: Any, model: Any, what: str) -> Array:
+    """The targets of the first output, finite."""
+    if isinstance(y, dict):
+        names = list(getattr(model, "output_names", None) or y)
+        y = y.get(names[0], next(iter(y.values()), None))
+    elif isinstance(y, tuple | list) and y and hasattr(y[0], "__array__"):
+        y = y[0]
+    targets = np.asarray(y)
+    if targets.dtype.kind not in "fiub" or not targets.ndim:
+        raise ConfigError(f"{what} has no targets.", "Give numbers, one per sample at least.")
+    if not np.isfinite(targets).all():
+        raise ConfigError(
+            f"The targets of {what} are not all finite (NaN or infinite).",
+            "Remove or replace these samples.",
+        )
+    return targets
+
+
+def _shapes(train: Any) -> list[str]:
+    if isinstance(train, tuple):
+        return [str(array.shape) for array in keras.tree.flatten(train)]
+    return [str(getattr(train, "element_spec", type(train).__name__))]

@@ -1,0 +1,209 @@
+"""Recipe: what compress() does. Free of TensorFlow."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from tflm_ext.errors import ConfigError
+
+IMPORTANCES = ("norm", "batchnorm", "taylor")
+PATTERNS = ("1x4", "2:4", "unstructured")
+GROUPS = ("tensor", "channel")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """The steps of compress(), in their order; what is None or 0 is left out.
+
+    Channel pruning makes every model smaller and faster. Sparsity and clusters make none smaller
+    that ships today and are left out of the presets. Quantisation-aware training gives back
+    accuracy that int8 takes.
+
+    Args:
+        shrink: remove channels until the int8 model has so many times fewer bytes of weights and
+            so many times fewer MACs; more than 1.
+        ratio: instead of shrink: the share of all prunable channels to remove at once, in [0, 1).
+        importance: of channels: "norm", "batchnorm" or "taylor".
+        multiple_of: to what the numbers of channels that stay are rounded up.
+        round_epochs: of training after each tenth of the channels, with shrink or a budget.
+        fine_tune_epochs: after all channels that go are gone.
+        temperature: of distillation from the uncompressed model in all training that follows;
+            None trains with the targets alone.
+        alpha: share of the uncompressed model in the loss, 0 to 1.
+        sparsity: share of each kernel that becomes zero, in [0, 1).
+        sparsity_pattern: "1x4", "2:4" or "unstructured".
+        sparsity_epochs: of training towards it.
+        clusters: number of different values in a kernel, 2 to 256.
+        clusters_per: "tensor" or "channel".
+        clustering_epochs: of training with them.
+        quantize_epochs: of quantisation-aware training, with a tenth of the learning rate.
+        learning_rate: at the beginning of each step; it falls to 0 along a cosine.
+        batch_size: of arrays; a Dataset has its own.
+        validation_share: of the training arrays that is held out when there is no validation data.
+        seed: of everything random.
+
+    Raises:
+        ConfigError: a value is out of range.
+
+    Example:
+        >>> recipe = Recipe(ratio=0.5, fine_tune_epochs=10)
+        >>> Recipe.from_json(recipe.to_json()) == recipe
+        True
+        >>> Recipe.smallest().shrink
+        8.0
+    """
+
+    shrink: float | None = None
+    ratio: float | None = None
+    importance: str = "norm"
+    multiple_of: int = 4
+    round_epochs: int = 3
+    fine_tune_epochs: int = 20
+    temperature: float | None = 4.0
+    alpha: float = 0.5
+    sparsity: float | None = None
+    sparsity_pattern: str = "1x4"
+    sparsity_epochs: int = 10
+    clusters: int | None = None
+    clusters_per: str = "tensor"
+    clustering_epochs: int = 5
+    quantize_epochs: int = 5
+    learning_rate: float = 1e-3
+    batch_size: int = 32
+    validation_share: float = 0.2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            fits, wanted = _RULES[field.name]
+            optional = field.default is None or field.name == "temperature"
+            if (value is None and optional) or (value is not None and fits(value)):
+                continue
+            raise ConfigError(f"Recipe({field.name}={value!r}) is out of range.", f"Give {wanted}.")
+        if self.shrink is not None and self.ratio is not None:
+            raise ConfigError(
+                "A recipe has both shrink and ratio.",
+                "Give shrink=4 for weights and MACs 4 times fewer, or ratio=0.5 for half the"
+                " channels.",
+            )
+        if self.sparsity is not None and self.sparsity_pattern == "2:4" and self.sparsity != 0.5:
+            raise ConfigError(
+                f'Recipe(sparsity={self.sparsity}) does not go with sparsity_pattern="2:4".',
+                "Give sparsity=0.5: two of four are half of the weights.",
+            )
+
+    @classmethod
+    def fast(cls) -> Recipe:
+        """Half of the channels at once and a few epochs: a first look, in a minute or two."""
+        return cls(ratio=0.5, fine_tune_epochs=8, quantize_epochs=0)
+
+    @classmethod
+    def balanced(cls) -> Recipe:
+        """Weights and MACs 4 times fewer."""
+        return cls(shrink=4.0, fine_tune_epochs=30, quantize_epochs=5)
+
+    @classmethod
+    def smallest(cls) -> Recipe:
+        """Weights and MACs 8 times fewer."""
+        return cls(shrink=8.0, round_epochs=4, fine_tune_epochs=50, quantize_epochs=10)
+
+    @classmethod
+    def preset(cls, name: str) -> Recipe:
+        """A preset by its name.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        presets: dict[str, Callable[[], Recipe]] = {
+            "fast": cls.fast,
+            "balanced": cls.balanced,
+            "smallest": cls.smallest,
+        }
+        if name not in presets:
+            raise ConfigError(
+                f"There is no recipe {name!r}.", f"Choose one of: {', '.join(presets)}."
+            )
+        return presets[name]()
+
+    def to_json(self) -> str:
+        """All values as a JSON object."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Read what to_json() wrote; what is missing has its default.
+
+        Raises:
+            ConfigError: it is no JSON object, has an unknown name, or a value out of range.
+        """
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(
+                f"The recipe is no JSON: {error}.", "Write it with Recipe.balanced().to_json()."
+            ) from error
+        if not isinstance(values, dict):
+            raise ConfigError(
+                f"The recipe is a JSON {type(values).__name__}, no object.",
+                'Give one like {"shrink": 4, "fine_tune_epochs": 30}.',
+            )
+        known = [field.name for field in fields(cls)]
+        for name in values:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 3) or known
+                raise ConfigError(
+                    f"A recipe has no value {name!r}.", f"Choose one of: {', '.join(near)}."
+                )
+        return cls(**values)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _whole(least: int, most: float = float("inf")) -> tuple[Callable[[Any], bool], str]:
+    def fits(value: Any) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+    end = "at least {}" if most == float("inf") else "from {} to {}"
+    return fits, f"a whole number {end.format(least, most)}"
+
+
+def _one_of(*known: str) -> tuple[Callable[[Any], bool], str]:
+    return (lambda value: value in known), "one of: " + ", ".join(known)
+
+
+_SHARE = (lambda value: _number(value) and 0 <= value < 1), "a share from 0 to less than 1"
+_POSITIVE = (
+    (lambda value: _number(value) and 0 < value < float("inf")),
+    "a number greater than 0",
+)
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "shrink": ((lambda value: _number(value) and 1 < value < 1e6), "a number greater than 1"),
+    "ratio": _SHARE,
+    "importance": _one_of(*IMPORTANCES),
+    "multiple_of": _whole(1),
+    "round_epochs": _whole(1),
+    "fine_tune_epochs": _whole(0),
+    "temperature": _POSITIVE,
+    "alpha": ((lambda value: _number(value) and 0 <= value <= 1), "a share from 0 to 1"),
+    "sparsity": _SHARE,
+    "sparsity_pattern": _one_of(*PATTERNS),
+    "sparsity_epochs": _whole(1),
+    "clusters": _whole(2, 256),
+    "clusters_per": _one_of(*GROUPS),
+    "clustering_epochs": _whole(1),
+    "quantize_epochs": _whole(0),
+    "learning_rate": _POSITIVE,
+    "batch_size": _whole(1),
+    "validation_share": (
+        (lambda value: _number(value) and 0 < value < 1),
+        "a share greater than 0 and less than 1",
+    ),
+    "seed": _whole(0, 2**32 - 1),
+}
