@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tflm_ext.compress.channels.graph import layers_of
+from tflm_ext.compress.channels.graph import pack
 from tflm_ext.convert.samples import Border, gather
 from tflm_ext.errors import ConfigError
 
@@ -68,7 +68,7 @@ def take_sample(model: Any, data: Any, what: str) -> Sample:
     inputs = [column[chosen] for column in inputs]
     if y is not None:
         y = keras.tree.map_structure(lambda column: column[chosen], y)
-    return Sample(inputs, keras.tree.pack_sequence_as(layers_of(model).input, inputs), y)
+    return Sample(inputs, pack(model, inputs), y)
 
 
 def fit_arguments(data: Any) -> dict[str, Any]:
@@ -76,6 +76,15 @@ def fit_arguments(data: Any) -> dict[str, Any]:
     if not _in_memory(data):
         return {"x": data}
     return dict(zip(("x", "y", "sample_weight"), data, strict=False))
+
+
+def misfit(error: Exception) -> ConfigError:
+    """What Keras said of data that goes with the model, but not with the loss."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return ConfigError(
+        f"data does not fit the model or the loss: {lines[0] if lines else type(error).__name__}",
+        "Give what model.fit() takes: the same inputs, targets and loss as in training.",
+    )
 
 
 def _is_array(data: Any) -> bool:

@@ -143,6 +143,13 @@ def layers_of(operation: Any) -> Functional | None:
     return operation if functional else None
 
 
+def pack(model: Any, inputs: Sequence[Any]) -> Any:
+    """One array per input, in the structure that a model takes."""
+    function = layers_of(model)
+    assert function is not None  # read_channels() refused it
+    return keras.tree.pack_sequence_as(function.input, inputs)
+
+
 def _checked(model: Any) -> Any:
     if any(base.__module__.startswith("tf_keras") for base in type(model).__mro__):
         raise ConfigError(

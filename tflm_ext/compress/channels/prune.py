@@ -84,7 +84,8 @@ def prune_channels(
         small.fit(x_train, y_train, epochs=5)
     """
     graph = read_channels(model)
-    _check(ratio, budget, min_accuracy, validation_data, multiple_of)
+    _check_goal(ratio, budget, data)
+    _check_limits(budget, min_accuracy, validation_data, multiple_of, fine_tune_epochs)
     kind = _importance(importance)
     epochs = (_EPOCHS if budget else 0) if fine_tune_epochs is None else fine_tune_epochs
     loss = getattr(model, "loss", None) if loss is None else loss
@@ -109,9 +110,8 @@ def prune_channels(
         ended = Ended.RATIO
         if ratio and not cutter.smallest_step(read_channels(new)):
             ended = Ended.EXHAUSTED
-    elif sample is None:
-        raise ConfigError("A budget needs data, to plan int8.", "Give data=(x_train, y_train).")
     else:
+        assert sample is not None  # a budget needs data
         goal = Goal(budget, min_accuracy, validation_data)
         new, ended, rounds = prune_to_budget(model, goal, cutter, tuner, data, sample, say)
         if ended is not Ended.BUDGET:
@@ -129,15 +129,14 @@ def prune_channels(
     )
 
 
-def _check(
-    ratio: Any, budget: Any, min_accuracy: Any, validation_data: Any, multiple_of: Any
-) -> None:
+def _check_goal(ratio: Any, budget: Any, data: Any) -> None:
     if (ratio is None) == (budget is None):
         raise ConfigError(
             "prune_channels needs either a ratio or a budget.",
             "Give ratio=0.5, or budget=tflm_ext.Budget(flash_bytes=60_000).",
         )
-    if ratio is not None and (not isinstance(ratio, int | float) or not 0 <= ratio < 1):
+    number = isinstance(ratio, int | float) and not isinstance(ratio, bool)
+    if ratio is not None and (not number or not 0 <= ratio < 1):
         raise ConfigError(
             f"ratio={ratio!r} is no share of the channels.",
             "Give a number of at least 0 and less than 1; 0.5 removes half of them.",
@@ -146,6 +145,15 @@ def _check(
         raise ConfigError(
             f"budget={budget!r} has no limit.", "Give one, as in Budget(flash_bytes=60_000)."
         )
+    if budget is not None and data is None:
+        raise ConfigError(
+            "A budget needs data, to fine-tune and to plan int8.", "Give data=(x_train, y_train)."
+        )
+
+
+def _check_limits(
+    budget: Any, min_accuracy: Any, validation_data: Any, multiple_of: Any, epochs: Any
+) -> None:
     if min_accuracy is not None and budget is None:
         raise ConfigError(
             "min_accuracy is for a budget only.",
@@ -155,11 +163,20 @@ def _check(
         raise ConfigError(
             "min_accuracy needs validation_data.", "Give validation_data=(x_val, y_val)."
         )
-    if isinstance(multiple_of, bool) or not isinstance(multiple_of, int) or multiple_of < 1:
+    if epochs is not None and not _whole(epochs, at_least=0):
+        raise ConfigError(
+            f"fine_tune_epochs={epochs!r} is no whole number of at least 0.", "Give 0 for none."
+        )
+    if not _whole(multiple_of, at_least=1):
         raise ConfigError(
             f"multiple_of={multiple_of!r} is no whole number of at least 1.",
             "Leave it at 4, which kernels like, or give 1 for any count.",
         )
+
+
+def _whole(number: Any, *, at_least: int) -> bool:
+    integer = isinstance(number, int) and not isinstance(number, bool)
+    return integer and number >= at_least
 
 
 def _importance(given: str) -> Importance:

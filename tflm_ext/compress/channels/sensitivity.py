@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tflm_ext.compress.channels.choose import Costs
-from tflm_ext.compress.channels.data import Sample
+from tflm_ext.compress.channels.data import Sample, misfit
 from tflm_ext.compress.channels.graph import ChannelGraph, Kept
 from tflm_ext.compress.channels.rebuild import masked
 from tflm_ext.errors import ConfigError
@@ -52,7 +52,12 @@ class Meter:
 
     def _loss(self) -> float:
         outputs = self._model.predict_on_batch(self._sample.x)
-        loss = float(self._model.compute_loss(x=self._sample.x, y=self._sample.y, y_pred=outputs))
+        try:
+            loss = float(
+                self._model.compute_loss(x=self._sample.x, y=self._sample.y, y_pred=outputs)
+            )
+        except ValueError as error:
+            raise misfit(error) from error
         if not np.isfinite(loss):
             raise ConfigError(
                 f"The loss of model {self._model.name!r} on data is {loss}.",

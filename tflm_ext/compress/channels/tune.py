@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tflm_ext.compress.channels.data import fit_arguments
+from tflm_ext.compress.channels.data import fit_arguments, misfit
 from tflm_ext.errors import ConfigError
 
 
@@ -44,10 +44,7 @@ class Tuner:
                 **fit_arguments(data), epochs=self.epochs, verbose=0, callbacks=[stop]
             ).history
         except ValueError as error:
-            raise ConfigError(
-                f"data does not fit the model or the loss: {_first_line(error)}",
-                "Give what model.fit() takes: the same inputs, targets and loss as in training.",
-            ) from error
+            raise misfit(error) from error
         losses = history.get("loss", [])
         if not losses:
             raise ConfigError("data has no batches.", "Give a Dataset that is not empty.")
@@ -80,12 +77,7 @@ def fresh_optimizer(model: Any, given: Any) -> Any:
         ) from error
     if optimizer.built:
         raise ConfigError(
-            f"The optimizer {optimizer.name!r} holds the state of a model with other sizes.",
+            f"{type(optimizer).__name__} holds the state of a model with other sizes.",
             "Give a new one: type(optimizer).from_config(optimizer.get_config()).",
         )
     return optimizer
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
