@@ -90,7 +90,7 @@ class QuantizedModel(keras.Model):  # type: ignore[misc]
             ConfigError: never trained, or weights that are not finite.
         """
         for layer in self._links.ranges:
-            if not float(layer.high) > float(layer.low):
+            if not layer.high.numpy() > layer.low.numpy():
                 raise ConfigError(
                     f"The quantisation-aware model {self.name!r} knows no ranges yet:"
                     f" {layer.name!r} has seen no batch of finite values.",
