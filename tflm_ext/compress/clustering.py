@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
-from tflm_ext.compress.weights import Kernel, Values, WeightsCallback, whole
+from tflm_ext.compress.weights import Kernel, Values, WeightsCallback, assign, read, whole
 from tflm_ext.errors import ConfigError
 
 GROUPS = ("tensor", "channel")
@@ -103,6 +102,47 @@ def _groups(kernel: Kernel, per: str) -> Numbers:
     return first.reshape(np.prod(first.shape[: len(axes)]), -1)
 
 
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """The clusters of one kernel.
+
+    Attributes:
+        replicas: its variables.
+        numbers: the cluster of each weight, flat.
+        factors: from the sum of a cluster's weights to their common value: the mean, or zero.
+    """
+
+    replicas: tuple[Any, ...]
+    numbers: Numbers
+    factors: Values
+
+    @classmethod
+    def of(cls, kernel: Kernel, weights: Values, numbers: Numbers, clusters: int) -> Clusters:
+        """Where weights are zero now, their cluster stays zero."""
+        counts = np.bincount(numbers, minlength=clusters)
+        factors = 1 / np.maximum(counts, 1)
+        factors[numbers[weights == 0]] = 0
+        return cls(kernel.replicas, numbers, factors)
+
+    def kept(self) -> bool:
+        """Whether no weights have become zero that were not when the clusters were found."""
+        flat = read(self.replicas[0]).numpy().ravel()
+        return not self.factors[self.numbers[flat == 0]].any()
+
+    def average(self) -> None:
+        """Replace each weight by the mean of its cluster.
+
+        NumPy is several times as fast at it as the operators of TensorFlow. It sums in float64,
+        so that the mean of equal float32 values is that very value.
+        """
+        weights = read(self.replicas[0]).numpy()
+        flat = weights.ravel().astype(np.float64)
+        sums = np.bincount(self.numbers, weights=flat, minlength=self.factors.size)
+        means = (sums * self.factors).astype(weights.dtype)[self.numbers]
+        for variable in self.replicas:
+            assign(variable, means.reshape(weights.shape))
+
+
 class ClusteringCallback(WeightsCallback):
     """Lets weights take few different values during fit(), like 16 for each kernel.
 
@@ -172,8 +212,7 @@ class ClusteringCallback(WeightsCallback):
         self.reassign_epochs = whole(reassign_epochs, "reassign_epochs", 0)
         self.seed = whole(seed, "seed", 0)
         self._groups: list[Numbers] = []
-        self._numbers: Numbers | None = None
-        self._weight: Values = np.empty(0)
+        self._clusters: list[Clusters] = []
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -217,48 +256,43 @@ class ClusteringCallback(WeightsCallback):
                 f" fit(epochs={epochs}) ends before epoch {last}.",
                 f"Give fit() epochs={last + 1} or more, or the callback less.",
             )
-        self._numbers = None
+        self._clusters = []
         self._groups = [_groups(kernel, self.per) for kernel in self.kernels]
-        variables = [kernel.variable for kernel in self.kernels]
-        sizes = [places.size for places in self._groups]
-        exact = tf.float64 if tf.float64 in {v.dtype for v in variables} else tf.float32
-
-        def read() -> Any:
-            return tf.concat([tf.cast(tf.reshape(v, [-1]), exact) for v in variables], 0)
-
-        def write(flat: Any) -> None:
-            for variable, part in zip(variables, tf.split(flat, sizes), strict=True):
-                variable.assign(tf.cast(tf.reshape(part, variable.shape), variable.dtype))
-
-        self._read = tf.function(read, autograph=False)
-        self._write = tf.function(write, autograph=False)
 
     def _begin(self, epoch: int) -> None:
-        if epoch >= self.begin_epoch and self._numbers is None:
-            self._assign()
+        if epoch >= self.begin_epoch and not self._clusters:
+            self._find()
+        elif epoch >= self.begin_epoch + self.reassign_epochs:
+            self._refuse_zeros()
+
+    def _refuse_zeros(self) -> None:
+        """Averages would fill zeros that another callback keeps setting.
+
+        Raises:
+            ConfigError: there are zeros that are no cluster.
+        """
+        for kernel, clusters in zip(self.kernels, self._clusters, strict=True):
+            if not clusters.kept():
+                raise ConfigError(
+                    f"Layer {kernel.layer!r} got zeros after its clusters were found.",
+                    "Give the SparsityCallback an end_epoch before begin_epoch of the"
+                    " ClusteringCallback.",
+                )
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self.begin_epoch <= epoch < self.begin_epoch + self.reassign_epochs:
-            self._assign()
+            self._find()
 
-    def _assign(self) -> None:
+    def _find(self) -> None:
         """Find the clusters of the weights as they are, and move each weight to its own."""
         rng = np.random.default_rng(self.seed)
-        numbers = []
-        alive = []
-        start = 0
-        for places, weights in zip(self._groups, self._values(), strict=True):
+        self._clusters = []
+        for kernel, weights, places in zip(self.kernels, self._values(), self._groups, strict=True):
             flat = weights.ravel()
-            found = np.empty(flat.size, np.intp)
-            for group in places:
-                found[group] = start + k_means(flat[group], self.clusters, rng)
-                alive.append(np.ones(self.clusters))
-                alive[-1][0] = (flat[group] != 0).all()  # a cluster of zeros stays there
-                start += self.clusters
-            numbers.append(found)
-        self._numbers = np.concatenate(numbers)
-        counts = np.bincount(self._numbers, minlength=start)
-        self._weight = np.concatenate(alive) / np.maximum(counts, 1)
+            numbers = np.empty(flat.size, np.intp)
+            for start, group in enumerate(places):
+                numbers[group] = start * self.clusters + k_means(flat[group], self.clusters, rng)
+            self._clusters.append(Clusters.of(kernel, flat, numbers, len(places) * self.clusters))
         self._average()
 
     def _apply(self) -> None:
@@ -266,16 +300,8 @@ class ClusteringCallback(WeightsCallback):
             self._average()
 
     def _average(self) -> None:
-        """Replace each weight by the mean of its cluster.
-
-        NumPy is several times as fast at it as the operators of TensorFlow. It sums in float64,
-        so that the mean of equal float32 values is that very value.
-        """
-        if self._numbers is None:
-            return
-        flat = self._within(self._read).numpy()
-        sums = np.bincount(self._numbers, weights=flat, minlength=self._weight.size)
-        self._within(self._write, (sums * self._weight).astype(flat.dtype)[self._numbers])
+        for clusters in self._clusters:
+            clusters.average()
 
     def on_train_end(self, logs: Any = None) -> None:
         """Check that the weights take no more values than they should.
@@ -283,8 +309,10 @@ class ClusteringCallback(WeightsCallback):
         Raises:
             ConfigError: fit() ended before there were clusters.
         """
+        if self._clusters:
+            self._refuse_zeros()
         missing = self._missing()
-        if missing and self._epoch >= self.begin_epoch:
+        if missing and self._clusters:
             self._average()
             missing = self._missing()
             if not missing:
@@ -293,12 +321,12 @@ class ClusteringCallback(WeightsCallback):
                     " They are clustered now, but were not trained since.",
                     stacklevel=2,
                 )
-        self._numbers = None
+        self._clusters = []
         if missing:
             raise ConfigError(
                 f"fit() ended with epoch {self._epoch}, and {missing}.",
-                f"Let EarlyStopping begin later (start_from_epoch={self.begin_epoch + 1}), and a"
-                " SparsityCallback end before begin_epoch.",
+                f"Let EarlyStopping begin later (start_from_epoch={self.begin_epoch + 1}), or give"
+                " the callback a smaller begin_epoch.",
             )
 
     def _missing(self) -> str:

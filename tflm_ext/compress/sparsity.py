@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tflm_ext.compress.weights import Kernel, Values, WeightsCallback, share, whole
+from tflm_ext.compress.weights import Kernel, Values, WeightsCallback, assign, read, share, whole
 from tflm_ext.errors import ConfigError
 
 PATTERNS = ("1x4", "2:4", "unstructured")
@@ -91,9 +91,8 @@ class Units:
         """How many weights are zero in units that are zero altogether."""
         return int(self.sizes[self.scores == 0].sum())
 
-    def keep(self, part: float, channels: int) -> Mask:
-        """(rows, input channels), False where weights become zero: the units of least score."""
-        wanted = self.wanted(part)
+    def keep(self, wanted: int, channels: int) -> Mask:
+        """(rows, input channels), False where weights become zero: in the units of least score."""
         order = np.argsort(self.scores, axis=None, kind="stable")
         reached = np.cumsum(self.sizes.ravel()[order])
         count = np.searchsorted(reached, wanted) + 1 if wanted else 0
@@ -145,7 +144,7 @@ class SparsityCallback(WeightsCallback):
         begin_epoch: first epoch with zeros, counted from 0.
         end_epoch: epoch from which on the sparsity is final; fit() has to run it. By default two
             thirds of the way from begin_epoch to the last epoch. "constant" is final from
-            begin_epoch on.
+            begin_epoch on, and end_epoch only says what fit() has to run.
         layers: names of layers, or layers, with all that they contain; by default all.
 
     Attributes:
@@ -193,7 +192,7 @@ class SparsityCallback(WeightsCallback):
         self.schedule = schedule
         self.end_epoch = end_epoch
         self._end = 0
-        self._masks: list[Any] = []
+        self._masks: list[tuple[tuple[Any, ...], Any]] = []
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -260,28 +259,30 @@ class SparsityCallback(WeightsCallback):
             )
         self._masks = []
 
-        def multiply(masks: Sequence[Any]) -> None:
-            for kernel, mask in zip(self.kernels, masks, strict=True):
-                kernel.variable.assign(kernel.variable * mask)
-
-        self._multiply = tf.function(multiply, autograph=False)
+    def _part(self, sparsity: float) -> float:
+        """The share of what can become zero at all: with "2:4" that is half of the weights."""
+        return 2 * sparsity if self.pattern == "2:4" else sparsity
 
     def _begin(self, epoch: int) -> None:
         sparsity = self.sparsity(epoch)
         if sparsity == 0 or (self._masks and epoch > self._end):
             return
-        part = 2 * sparsity if self.pattern == "2:4" else sparsity
         self._masks = []
         for kernel, weights in zip(self.kernels, self._values(), strict=True):
             inputs_last = _inputs_last(kernel, weights)
-            keep = _units(kernel, weights, self.pattern).keep(part, inputs_last.shape[-1])
+            units = _units(kernel, weights, self.pattern)
+            # A model that was sparse before does not fall back to where the schedule begins.
+            before = min(units.zeros(), units.wanted(self._part(self.final_sparsity)))
+            wanted = max(units.wanted(self._part(sparsity)), before)
+            keep = units.keep(wanted, inputs_last.shape[-1])
             mask = _inputs_back(kernel, keep.reshape(inputs_last.shape))
-            self._masks.append(tf.constant(mask, kernel.variable.dtype))
+            self._masks.append((kernel.replicas, tf.constant(mask, kernel.variable.dtype)))
         self._apply()
 
     def _apply(self) -> None:
-        if self._masks:
-            self._within(self._multiply, self._masks)
+        for replicas, mask in self._masks:
+            for variable in replicas:
+                assign(variable, tf.raw_ops.Mul(x=read(variable), y=mask))
 
     def on_train_end(self, logs: Any = None) -> None:
         """Check that the model is as sparse as it should be.
@@ -310,10 +311,9 @@ class SparsityCallback(WeightsCallback):
 
     def _missing(self) -> str:
         """The first kernel that is not as sparse as it should be, or ""."""
-        part = 1.0 if self.pattern == "2:4" else self.final_sparsity
         for kernel, weights in zip(self.kernels, self._values(), strict=True):
             units = _units(kernel, weights, self.pattern)
-            if units.zeros() < units.wanted(part):
+            if units.zeros() < units.wanted(self._part(self.final_sparsity)):
                 zero = units.zeros() / weights.size
                 return f"layer {kernel.layer!r} has {zero:.0%} of {self.final_sparsity:.0%}"
         return ""

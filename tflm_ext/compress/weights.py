@@ -2,8 +2,9 @@
 
 One class serves both libraries: it is a keras.callbacks.Callback, and fit() of tf_keras, which
 takes any object with the hooks, asks it three questions more. The hooks work on the TensorFlow
-variables that both kinds of models have inside; under a tf.distribute strategy an assignment to
-one of these goes to all replicas.
+variables that both kinds of models have inside, one for each replica of a tf.distribute strategy.
+They call the operators on these directly: the layers above would take more time after every batch
+than the arithmetic does.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from tflm_ext.errors import ConfigError
 
@@ -68,6 +70,11 @@ class Kernel:
     def shape(self) -> tuple[int, ...]:
         return tuple(self.variable.shape)
 
+    @property
+    def replicas(self) -> tuple[Any, ...]:
+        """The variables of the replicas of a tf.distribute strategy; else the only one."""
+        return getattr(self.variable, "values", None) or (self.variable,)
+
     def values(self) -> Values:
         """The weights as float64 where they are that, else as float32."""
         values: Values = self.variable.numpy()
@@ -80,6 +87,16 @@ class LeftAlone:
 
     layer: str
     reason: str
+
+
+def read(variable: Any) -> Any:
+    """The value of a variable."""
+    return tf.raw_ops.ReadVariableOp(resource=variable.handle, dtype=variable.dtype)
+
+
+def assign(variable: Any, value: Any) -> None:
+    """Give a variable a value of its type."""
+    tf.raw_ops.AssignVariableOp(resource=variable.handle, value=value)
 
 
 def _layers(model: Any) -> list[Any]:
@@ -273,18 +290,13 @@ class WeightsCallback(keras.callbacks.Callback):  # type: ignore[misc]
             )
         self._apply()
 
-    def _within(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call what reads or assigns variables, for all replicas."""
-        with self.model.distribute_strategy.scope():
-            return function(*arguments)
-
     def _values(self) -> list[Values]:
         """The weights as they are.
 
         Raises:
             ConfigError: some are not finite.
         """
-        values: list[Values] = self._within(lambda: [kernel.values() for kernel in self.kernels])
+        values = [kernel.values() for kernel in self.kernels]
         for kernel, weights in zip(self.kernels, values, strict=True):
             if not np.isfinite(weights).all():
                 raise ConfigError(
