@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -239,10 +238,13 @@ def test_two_pios_in_an_empty_core_folder_at_once(
 
 @both
 def test_pio_typed_by_hand_with_the_line_that_doctor_prints(
-    environment: str, project: Path, offline: Path
+    environment: str, project: Path, offline: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    folders = os.environ["PATH"].split(os.pathsep)
+    others = [f for f in folders if not Path(f, "pio").exists()]  # no environment is active
+    monkeypatch.setenv("PATH", os.pathsep.join(others))
     line = pio.shell_line()
-    command = f"{line} && {sys.executable} -m platformio test -e {environment}"
+    command = f"{line} && pio test -e {environment}"
     clean = {name: os.environ[name] for name in ("PATH", "HOME")}
     started = time.monotonic()
     done = subprocess.run(

@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from dataclasses import dataclass
@@ -131,7 +132,11 @@ def pio_environment() -> dict[str, str]:
 
 def shell_line() -> str:
     """What a user types to make a plain `pio` work in a shell, for `tflm-ext doctor`."""
-    return f"export PLATFORMIO_CORE_DIR={shlex.quote(str(core_dir()))}"
+    line = f"export PLATFORMIO_CORE_DIR={shlex.quote(str(core_dir()))}"
+    scripts = sysconfig.get_path("scripts")
+    if shutil.which("pio") is None and shutil.which("pio", path=scripts):
+        line += f' PATH="$PATH":{shlex.quote(scripts)}'  # our environment is not active
+    return line
 
 
 def environments(project: Path) -> dict[str, dict[str, str]]:
