@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -132,16 +133,36 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--labels", metavar="A,B,...", help="names of the classes, or @FILE")
     export.add_argument("--overwrite", action="store_true", help="replace edited files, too")
     export.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    for limit, text in (
-        ("flash-bytes", "weights and code"),
-        ("weight-bytes", "constant tables"),
-        ("ram-bytes", "sizeof(context)"),
-        ("macs", "multiply-accumulate operations"),
-    ):
-        export.add_argument(
-            f"--max-{limit}", type=int, metavar="N", help=f"limit: {text}; more is an error"
-        )
+    _add_budget(export, "more is an error")
     _add_json(export)
+
+    compress = _command(commands, "compress", _compress, "make a Keras model smaller by training")
+    compress.add_argument("model", metavar="MODEL", help="trained and compiled: .keras or .h5")
+    compress.add_argument(
+        "--data", required=True, metavar="NPZ", help="training data, x and y; never the test data"
+    )
+    compress.add_argument(
+        "--validation", metavar="NPZ", help="x and y for the scores; default: a part of --data"
+    )
+    compress.add_argument(
+        "--recipe",
+        default="balanced",
+        metavar="RECIPE",
+        help="fast, balanced, smallest, or a JSON file",
+    )
+    compress.add_argument("-o", "--output", required=True, metavar="FILE", help=".keras to write")
+    compress.add_argument(
+        "--min-accuracy", type=float, metavar="A", help="of the validation data, 0 to 1"
+    )
+    compress.add_argument(
+        "--loss", metavar="NAME", help="by Keras' name; default: that of the compiled model"
+    )
+    compress.add_argument(
+        "--checkpoints", metavar="DIR", help="keep every step, to go on after an interruption"
+    )
+    compress.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    _add_budget(compress, "in place of the recipe's")
+    _add_json(compress)
 
     inspect = _command(commands, "inspect", _inspect, "show operators, memory plan and sizes")
     _add_model(inspect)
@@ -192,6 +213,27 @@ def _add_model(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_budget(command: argparse.ArgumentParser, consequence: str) -> None:
+    for limit, text in (
+        ("flash-bytes", "weights and code"),
+        ("weight-bytes", "constant tables"),
+        ("ram-bytes", "sizeof(context)"),
+        ("macs", "multiply-accumulate operations"),
+    ):
+        command.add_argument(
+            f"--max-{limit}", type=int, metavar="N", help=f"limit: {text}; {consequence}"
+        )
+
+
+def _budget(options: argparse.Namespace) -> Budget:
+    return Budget(
+        flash_bytes=options.max_flash_bytes,
+        weight_bytes=options.max_weight_bytes,
+        ram_bytes=options.max_ram_bytes,
+        macs=options.max_macs,
+    )
+
+
 def _add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print JSON")
 
@@ -218,12 +260,7 @@ def _export(options: argparse.Namespace) -> int:
         board=options.board,
         runtime=options.runtime,
         optimize=options.optimize,
-        budget=Budget(
-            flash_bytes=options.max_flash_bytes,
-            weight_bytes=options.max_weight_bytes,
-            ram_bytes=options.max_ram_bytes,
-            macs=options.max_macs,
-        ),
+        budget=_budget(options),
         overwrite=options.overwrite,
         progress=not options.quiet,
     )
@@ -247,6 +284,34 @@ def _read_labels(text: str | None) -> list[str] | None:
                 "Give a text file with one label a line.",
             ) from error
     return text.split(",")
+
+
+def _compress(options: argparse.Namespace) -> int:
+    # TensorFlow talks on standard error as soon as it is imported.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from tflm_ext.compress.files import compress_file, read_recipe
+
+    budget = _budget(options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the report says the same
+        report = compress_file(
+            Path(options.model),
+            Path(options.output),
+            data=Path(options.data),
+            validation=Path(options.validation) if options.validation else None,
+            recipe=read_recipe(options.recipe),
+            budget=None if budget == Budget() else budget,
+            min_accuracy=options.min_accuracy,
+            loss=options.loss,
+            checkpoints=options.checkpoints,
+            progress=not options.quiet,
+        )
+    if options.json:
+        _print_json("compress", report.to_dict())
+    elif not options.quiet:
+        for line in str(report).splitlines():
+            print(_printable(line))
+    return 0
 
 
 def _inspect(options: argparse.Namespace) -> int:

@@ -1,0 +1,308 @@
+"""compress(): the steps, the report, going on after an interruption, and bad input."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tflm_ext import Budget, ConfigError, Recipe, UnsupportedModelError
+from tflm_ext.cli import main
+from tflm_ext.compress.result import CompressionReport, CompressionStep
+
+pytestmark = pytest.mark.slow
+
+QUICK = Recipe(ratio=0.5, fine_tune_epochs=2, quantize_epochs=0, learning_rate=5e-3)
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[Any, Any]:
+    """Which of four quarters of an image is bright."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 4, 240)
+    x = rng.uniform(0, 0.4, (240, 8, 8, 1)).astype(np.float32)
+    for image, quarter in zip(x, y, strict=True):
+        row, column = 4 * (quarter // 2), 4 * (quarter % 2)
+        image[row : row + 4, column : column + 4] += 0.5
+    return x, y
+
+
+@pytest.fixture(scope="module")
+def model(data: tuple[Any, Any]) -> Any:
+    import keras
+
+    keras.utils.set_random_seed(0)
+    net = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Conv2D(8, 3, strides=2, activation="relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(16, activation="relu"),
+            keras.layers.Dense(4, activation="softmax"),
+        ],
+        name="quarters",
+    )
+    net.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
+    net.fit(*data, epochs=5, verbose=0)
+    return net
+
+
+@pytest.fixture
+def unchanged(model: Any) -> Iterator[Any]:
+    before, optimizer = model.get_weights(), model.optimizer
+    yield model
+    assert model.optimizer is optimizer
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def compress(*arguments: Any, **options: Any) -> Any:
+    from tflm_ext.compress.run import compress
+
+    return compress(*arguments, progress=False, **options)
+
+
+def test_every_step_in_its_order(unchanged: Any, data: Any) -> None:
+    recipe = Recipe(
+        ratio=0.5,
+        fine_tune_epochs=2,
+        sparsity=0.5,
+        sparsity_epochs=2,
+        clusters=8,
+        clustering_epochs=1,
+        quantize_epochs=1,
+        learning_rate=5e-3,
+    )
+    result = compress(unchanged, data, recipe=recipe)
+    report = result.report
+    assert [step.name for step in report.steps] == [
+        "as given",
+        "channel pruning",
+        "1x4 sparsity",
+        "8 clusters",
+        "quantisation-aware training",
+    ]
+    assert (report.metric, report.samples, report.recipe) == ("accuracy", 48, recipe)
+    given, pruned, sparse, clustered, aware = report.steps
+    assert given.parameters == unchanged.count_params()
+    assert pruned.parameters < given.parameters
+    assert pruned.macs < given.macs
+    assert pruned.weight_bytes < given.weight_bytes
+    # What the runtime does not store smaller is not said to be smaller.
+    assert sparse.tflite_bytes == pruned.tflite_bytes
+    assert "nothing saved" in sparse.notes[0]
+    assert "nothing saved" in clustered.notes[0]
+    assert "nothing gets smaller" in aware.notes[0]
+    assert aware.parameters == clustered.parameters == sparse.parameters == pruned.parameters
+    assert all(0.5 < step.int8_score <= 1 for step in report.steps)
+    from tflm_ext import strip
+
+    for layer in strip(result.model).layers:
+        if layer.name.startswith("dense"):
+            kernel = np.asarray(layer.kernel)
+            assert (kernel == 0).mean() >= 0.5
+            assert len(np.unique(kernel)) <= 8
+
+
+def test_a_budget_that_holds_and_one_that_cannot(unchanged: Any, data: Any) -> None:
+    # Of 8 and 16 channels, only half of the 16 can go.
+    recipe = Recipe(
+        shrink=1.25, multiple_of=8, round_epochs=1, fine_tune_epochs=0, quantize_epochs=0
+    )
+    report = compress(unchanged, data, recipe=recipe).report
+    first, last = report.steps
+    assert 1.25 * last.weight_bytes <= first.weight_bytes
+    assert 1.25 * last.macs <= first.macs
+    assert report.notes == ()
+    assert last.notes[0].startswith("8 of 16 prunable channels are gone (50%)")
+    with pytest.warns(UserWarning, match=r"budget is not reached \(weight_bytes 100\): no layer"):
+        report = compress(unchanged, data, recipe=recipe, budget=Budget(weight_bytes=100)).report
+    assert "no layer has channels to spare" in report.notes[0]
+    assert report.notes[0] in str(report)
+
+
+def test_an_interrupted_run_goes_on(
+    unchanged: Any, data: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tflm_ext.compress import training
+
+    folder = tmp_path / "run"
+    seen: list[str] = []
+
+    def interrupt(title: str, epoch: int, logs: Any) -> None:
+        seen.append(f"{title} {epoch}")
+        if seen == ["fine-tuning 0", "fine-tuning 1"]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_check_loss", interrupt)
+    recipe = Recipe(ratio=0.5, fine_tune_epochs=3, quantize_epochs=1, learning_rate=5e-3)
+    with pytest.raises(KeyboardInterrupt):
+        compress(unchanged, data, recipe=recipe, checkpoints=folder)
+    result = compress(unchanged, data, recipe=recipe, checkpoints=folder)
+    # The first epoch is not trained again, and neither was anything pruned anew.
+    assert seen[2:] == ["fine-tuning 1", "fine-tuning 2", "quantisation-aware training 0"]
+    assert "prunable channels are gone" in result.report.steps[1].notes[0]
+    assert not list(folder.glob("*-epochs"))
+
+    seen.clear()
+    again = compress(unchanged, data, recipe=recipe, checkpoints=folder)
+    assert seen == []
+    assert again.report == result.report
+    x = data[0][:8]
+    np.testing.assert_array_equal(again.model(x), result.model(x))
+
+    other = Recipe(ratio=0.5, fine_tune_epochs=4, quantize_epochs=1, learning_rate=5e-3)
+    for change, said in (
+        ({"recipe": other}, "another recipe: fine_tune_epochs was 3 and is 4"),
+        ({"recipe": recipe, "budget": Budget(macs=9)}, "another budget"),
+    ):
+        with pytest.raises(ConfigError, match=said) as caught:
+            compress(unchanged, data, checkpoints=folder, **change)
+        assert "new folder" in caught.value.hint
+    with pytest.raises(ConfigError, match="another data"):
+        compress(unchanged, (data[0][:99], data[1][:99]), recipe=recipe, checkpoints=folder)
+
+
+def test_datasets_and_weights(unchanged: Any, data: Any) -> None:
+    import tensorflow as tf
+
+    x, y = data
+    train = tf.data.Dataset.from_tensor_slices((x, y, np.ones(len(x)))).shuffle(240).batch(32)
+    report = compress(unchanged, train, validation_data=(x[:40], y[:40]), recipe=QUICK).report
+    assert report.samples == 40
+    assert report.steps[1].int8_score > 0.5
+
+
+def test_tf_keras(data: Any) -> None:
+    import tf_keras
+
+    tf_keras.utils.set_random_seed(0)
+    net = tf_keras.Sequential(
+        [
+            tf_keras.layers.Flatten(input_shape=(8, 8, 1)),
+            tf_keras.layers.Dense(8, activation="relu"),
+            tf_keras.layers.Dense(4, activation="softmax"),
+        ]
+    )
+    net.compile("adam", "sparse_categorical_crossentropy")
+    net.fit(*data, epochs=3, verbose=0)
+    before = net.get_weights()
+    with pytest.raises(ConfigError, match="one of tf_keras") as caught:
+        compress(net, data)
+    assert "set_weights" in caught.value.hint
+    recipe = Recipe(temperature=None, sparsity=0.5, sparsity_epochs=2, quantize_epochs=1)
+    result = compress(net, data, recipe=recipe)
+    assert [step.name for step in result.report.steps][1:] == [
+        "1x4 sparsity",
+        "quantisation-aware training",
+    ]
+    assert result.report.steps[2].parameters == net.count_params()
+    for old, new in zip(before, net.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_the_command_line(
+    unchanged: Any, data: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unchanged.save(tmp_path / "net.keras")
+    np.savez(tmp_path / "d.npz", x=data[0], y=data[1])
+    (tmp_path / "r.json").write_text(QUICK.to_json(), "utf-8")
+    arguments = ["compress", str(tmp_path / "net.keras"), "--data", str(tmp_path / "d.npz")]
+    arguments += ["--recipe", str(tmp_path / "r.json"), "-o", str(tmp_path / "small.keras")]
+    assert main([*arguments, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    _check_schema(found)
+    steps = found["compress"]["steps"]
+    assert [step["name"] for step in steps] == ["as given", "channel pruning"]
+    import keras
+
+    small = keras.models.load_model(tmp_path / "small.keras")
+    assert small.count_params() == steps[1]["parameters"]
+    for wrong, said in (
+        (["-o", str(tmp_path / "small.h5")], "no place for a model"),
+        (["--recipe", "tiny"], "no recipe 'tiny'"),
+        (["--recipe", str(tmp_path / "none.json")], "none.json cannot be read"),
+    ):
+        assert main([*arguments, *wrong]) == 2
+        error = capsys.readouterr().err.splitlines()
+        assert said in error[0]
+        assert [line.split(":")[0] for line in error] == ["error", "hint"]
+
+
+def _check_schema(found: Any) -> None:
+    import jsonschema
+
+    path = Path(__file__).resolve().parents[2] / "docs/reference/report.schema.json"
+    jsonschema.Draft202012Validator(json.loads(path.read_text("utf-8"))).validate(found)
+
+
+def _nan(array: Any) -> Any:
+    broken = np.array(array, np.float32)
+    broken[3] = np.nan
+    return broken
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda x, y: {"train_data": x}, "train_data is a ndarray"),
+        (lambda x, y: {"train_data": (x,)}, "has 1 parts"),
+        (lambda x, y: {"train_data": iter([(x, y)])}, "read only once"),
+        (lambda x, y: {"train_data": (x, y[:-1])}, r"\[239, 240\] samples"),
+        (lambda x, y: {"train_data": (x[:0], y[:0])}, "0 samples, too few"),
+        (lambda x, y: {"train_data": (x[:, :4], y)}, "has the shape"),
+        (lambda x, y: {"train_data": (_nan(x), y)}, "not finite"),
+        (lambda x, y: {"train_data": (x, _nan(y))}, "not all finite"),
+        (lambda x, y: {"train_data": [(x, y)]}, "train_data is a list"),
+        (lambda x, y: {"validation_data": (x, y[:3])}, r"validation_data has arrays"),
+        (lambda x, y: {"recipe": "balanced"}, "is no Recipe"),
+        (lambda x, y: {"budget": Budget()}, "has no limit"),
+        (lambda x, y: {"min_accuracy": 95, "recipe": Recipe.balanced()}, "min_accuracy=95"),
+        (lambda x, y: {"min_accuracy": 0.9}, "needs something to stop"),
+        (lambda x, y: {"model": "net.keras"}, "A str is no model"),
+        (lambda x, y: {"loss": lambda t, p: (t - p) ** 2}, "cannot teach"),
+    ],
+)
+def test_bad_input(unchanged: Any, data: Any, change: Any, problem: str) -> None:
+    options = {"model": unchanged, "train_data": data, "recipe": QUICK, **change(*data)}
+    with pytest.raises(ConfigError, match=problem) as caught:
+        compress(options.pop("model"), options.pop("train_data"), **options)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_folder_with_other_files_is_left_alone(unchanged: Any, data: Any, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("all of it", "utf-8")
+    with pytest.raises(ConfigError, match="no checkpoints"):
+        compress(unchanged, data, recipe=QUICK, checkpoints=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_models_that_cannot_be_compressed(data: Any) -> None:
+    import keras
+
+    dense = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
+    with pytest.raises(ConfigError, match="not compiled"):
+        compress(dense, data, recipe=QUICK)
+
+    class Own(keras.Model):  # type: ignore[misc, name-defined]
+        pass
+
+    with pytest.raises(UnsupportedModelError, match="inputs of model"):
+        compress(Own(), data, recipe=QUICK)
+
+
+def test_the_report_as_text() -> None:
+    step = CompressionStep("as given", None, 0.5, 1000, 2000, 900, 3000, 1800, 64, ("a note",))
+    report = CompressionReport("mean_absolute_error", 10, Recipe(), (step,), ("missed",))
+    text = str(report).splitlines()
+    assert text[0].startswith("step      mean absolute error, float")
+    assert text[1].split() == ["as", "given", "-", "0.5000", "1,000", "2,000", "900", "1,800", "64"]
+    assert text[2:] == [
+        "as given: a note",
+        "note: missed",
+        "scores on 10 samples of validation data",
+    ]
