@@ -62,8 +62,9 @@ class DistillationCallback(StopAtNaN):
 
     The loss while training is that of Distiller with the same arguments, and so are the steps;
     evaluate() and val_loss show your own loss. What compile() got and what save() writes stays
-    yours. Features need a Distiller, which has room for projections. It needs the TensorFlow
-    backend of Keras.
+    yours. Features need a Distiller, which has room for projections, and so do TeacherOutputs in
+    the scope of a tf.distribute strategy, where Keras calls the student before any callback. It
+    needs the TensorFlow backend of Keras.
 
     Args:
         teacher: a trained model with the inputs and outputs of the fitted one. It stays as it is.

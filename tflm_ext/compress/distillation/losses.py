@@ -279,7 +279,8 @@ def _kind(loss: Any, name: str, activation: str | None, student: Any) -> Kind:
     kind = _KINDS.get(getattr(function, "__name__", ""))
     own = getattr(function, "__module__", "").startswith("keras.")
     if kind is None or not own:
-        raise _unclear(name, f"its loss, {getattr(loss, 'name', loss)!s}, does not tell")
+        called = getattr(loss, "name", getattr(loss, "__name__", type(loss).__name__))
+        raise _unclear(name, f"its loss, {called}, does not tell")
     from_logits = isinstance(loss, keras.losses.Loss) and loss.get_config().get("from_logits")
     if kind in _ACTIVATION and activation == "linear" and not from_logits:
         raise ConfigError(

@@ -103,10 +103,12 @@ class TeacherOutputs:
         """
         check_model(teacher, "teacher")
         model = Teacher(teacher, features)
+        # Not predict(), which in a strategy's scope gives every batch to every replica.
+        run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
         parts = []
         checksums = []
         for x in _batches(data, batch_size):
-            parts.append([np.asarray(o, np.float32) for o in model.predict_on_batch(x)])
+            parts.append([np.asarray(o, np.float32) for o in run(x)])
             checksums.append(_checksums(x))
         if not parts:
             raise ConfigError("There is no data for the teacher.", "Give one sample at least.")
