@@ -17,7 +17,7 @@ MODULES = sorted(
     if path.name != "__main__.py"
 )
 # These run in a child process of export(), and import TensorFlow or Keras at their head.
-HEAVY = [m for m in MODULES if m.startswith(("tflm_ext.compress", "tflm_ext.convert"))]
+HEAVY = [m for m in MODULES if m.startswith(("tflm_ext.compression", "tflm_ext.convert"))]
 LIGHT = [m for m in MODULES if m not in HEAVY]
 FRAMEWORKS = ("tensorflow", "keras", "tf_keras")
 

@@ -25,7 +25,7 @@ from tflm_ext.options import Budget
 from tflm_ext.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from tflm_ext.compress import (
+    from tflm_ext.compression import (
         ClusteringCallback,
         CompressionReport,
         CompressionResult,
@@ -70,4 +70,4 @@ def __getattr__(name: str) -> Any:
     """What compresses needs Keras, which is imported when it is first asked for."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("tflm_ext.compress"), name)
+    return getattr(import_module("tflm_ext.compression"), name)

@@ -289,7 +289,7 @@ def _read_labels(text: str | None) -> list[str] | None:
 def _compress(options: argparse.Namespace) -> int:
     # TensorFlow talks on standard error as soon as it is imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from tflm_ext.compress.files import compress_file, read_recipe
+    from tflm_ext.compression.files import compress_file, read_recipe
 
     budget = _budget(options)
     with warnings.catch_warnings():

@@ -158,7 +158,7 @@ def test_with_a_sparsity_callback_that_ends_after(
 
 
 def test_k_means_finds_what_is_there() -> None:
-    from tflm_ext.compress.clustering import k_means
+    from tflm_ext.compression.clustering import k_means
 
     rng = np.random.default_rng(1)
     centres = np.array([-2.0, -0.5, 0.3, 1.5], np.float32)
@@ -178,7 +178,7 @@ def test_k_means_finds_what_is_there() -> None:
 
 
 def test_k_means_of_few_values_and_of_zeros() -> None:
-    from tflm_ext.compress.clustering import k_means
+    from tflm_ext.compression.clustering import k_means
 
     rng = np.random.default_rng(0)
     few = np.array([3, 1, 3, -2, 1], np.float32)

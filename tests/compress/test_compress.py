@@ -12,7 +12,7 @@ import pytest
 
 from tflm_ext import Budget, ConfigError, Recipe, UnsupportedModelError
 from tflm_ext.cli import main
-from tflm_ext.compress.result import CompressionReport, CompressionStep
+from tflm_ext.compression.result import CompressionReport, CompressionStep
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +61,7 @@ def unchanged(model: Any) -> Iterator[Any]:
 
 
 def compress(*arguments: Any, **options: Any) -> Any:
-    from tflm_ext.compress.run import compress
+    from tflm_ext.compression.run import compress
 
     return compress(*arguments, progress=False, **options)
 
@@ -128,7 +128,7 @@ def test_a_budget_that_holds_and_one_that_cannot(unchanged: Any, data: Any) -> N
 def test_an_interrupted_run_goes_on(
     unchanged: Any, data: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tflm_ext.compress import training
+    from tflm_ext.compression import training
 
     folder = tmp_path / "run"
     seen: list[str] = []

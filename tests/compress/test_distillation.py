@@ -97,7 +97,7 @@ def labelled(logits: Any, labels: Any) -> Any:
 def test_divergence_and_its_gradient(
     tf: Any, temperature: float, probabilities: tuple[bool, bool]
 ) -> None:
-    from tflm_ext.compress.distillation.losses import SoftTargets
+    from tflm_ext.compression.distillation.losses import SoftTargets
 
     teacher = RNG.normal(0, 6, (5, 4)).astype(np.float32)
     student = RNG.normal(0, 6, (5, 4)).astype(np.float32)
@@ -113,7 +113,7 @@ def test_divergence_and_its_gradient(
 
 
 def test_divergence_of_sigmoids_and_its_gradient(tf: Any) -> None:
-    from tflm_ext.compress.distillation.losses import SoftTargets
+    from tflm_ext.compression.distillation.losses import SoftTargets
 
     teacher, student = RNG.normal(0, 3, (2, 5, 4)).astype(np.float32)
     z = tf.Variable(student)
@@ -132,7 +132,7 @@ def test_divergence_of_sigmoids_and_its_gradient(tf: Any) -> None:
 
 def test_gradient_stays_of_one_size_when_it_gets_hot(tf: Any) -> None:
     """At high temperatures it is the centred difference of the logits (Hinton et al., 2015)."""
-    from tflm_ext.compress.distillation.losses import SoftTargets
+    from tflm_ext.compression.distillation.losses import SoftTargets
 
     teacher, student = RNG.normal(0, 1, (2, 1, 4)).astype(np.float32)
     z = tf.Variable(student)
@@ -144,7 +144,7 @@ def test_gradient_stays_of_one_size_when_it_gets_hot(tf: Any) -> None:
 
 
 def test_a_perfect_student_has_no_loss_even_where_softmax_underflows(tf: Any) -> None:
-    from tflm_ext.compress.distillation.losses import SoftTargets
+    from tflm_ext.compression.distillation.losses import SoftTargets
 
     logits = np.array([[300.0, 0.0, -300.0]], np.float32)
     assert float(SoftTargets(4.0)(logits, logits)) == 0.0
@@ -536,7 +536,7 @@ def test_features_of_other_shapes(tflm_ext: Any, keras: Any, crossentropy: Any) 
 
 
 def test_windows_that_do_not_divide_overlap() -> None:
-    from tflm_ext.compress.distillation.features import _averages
+    from tflm_ext.compression.distillation.features import _averages
 
     expected = np.array([[1, 0], [1, 0], [1, 1], [0, 1], [0, 1]]) / 3
     np.testing.assert_allclose(_averages(5, 2), expected, rtol=1e-6)

@@ -29,8 +29,8 @@ from tests.compress.qat_nets import (
     train,
 )
 from tests.conftest import ROOT
-from tflm_ext.compress.qat.layers import FakeQuant, Formula, QuantizedAffine, QuantizedLayer
-from tflm_ext.compress.qat.model import QuantizedModel
+from tflm_ext.compression.qat.layers import FakeQuant, Formula, QuantizedAffine, QuantizedLayer
+from tflm_ext.compression.qat.model import QuantizedModel
 from tflm_ext.errors import ConfigError, TflmExtError, UnsupportedModelError
 
 pytestmark = pytest.mark.slow

@@ -13,7 +13,7 @@ import pytest
 
 import tflm_ext
 from tflm_ext import ConfigError, Recipe
-from tflm_ext.compress.recipe import _RULES
+from tflm_ext.compression.recipe import _RULES
 
 
 @pytest.mark.parametrize("name", ["fast", "balanced", "smallest"])

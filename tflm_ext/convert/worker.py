@@ -45,7 +45,7 @@ class Converter:
             refuse_code(config, path.name)
             progress("loading the model")
             if '"tflm_ext>' in json.dumps(config):
-                importlib.import_module("tflm_ext.compress.qat")  # registers its layers
+                importlib.import_module("tflm_ext.compression.qat")  # registers its layers
             trace.trace(_load_keras(path, library), folder)
         elif kind == "saved_model":
             progress("loading the model")

@@ -1,5 +1,0 @@
-"""Quantisation-aware training: a model that rounds in training as its int8 form will."""
-
-from tflm_ext.compress.qat.api import quantize_aware, strip
-
-__all__ = ["quantize_aware", "strip"]

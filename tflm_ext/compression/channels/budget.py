@@ -1,0 +1,111 @@
+"""Pruning step by step until a budget holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tflm_ext.boards import board
+from tflm_ext.compression.channels.cut import Cutter, duplicate, made
+from tflm_ext.compression.channels.data import Sample
+from tflm_ext.compression.channels.graph import read_channels
+from tflm_ext.compression.channels.report import Ended, Round, Sizes
+from tflm_ext.compression.channels.tune import Tuner
+from tflm_ext.convert import convert
+from tflm_ext.emit.model import context_bytes
+from tflm_ext.errors import ConfigError
+from tflm_ext.options import Budget
+from tflm_ext.pipeline import Options, analyse
+
+_STEP = 0.1  # share of the prunable channels that one round removes
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Where to stop.
+
+    Attributes:
+        min_accuracy: None for none; else measured on the validation data.
+    """
+
+    budget: Budget
+    min_accuracy: float | None
+    validation_data: Any
+
+    def accuracy(self, tuner: Tuner, model: Any) -> float | None:
+        """Of a model of our own; None where nobody asked."""
+        if self.min_accuracy is None:
+            return None
+        return tuner.accuracy(model, self.validation_data)
+
+    def broken(self, accuracy: float | None) -> bool:
+        """Whether an accuracy is too low; NaN is."""
+        return accuracy is not None and not accuracy >= (self.min_accuracy or 0.0)
+
+
+def prune_to_budget(
+    model: Any,
+    goal: Goal,
+    cutter: Cutter,
+    tuner: Tuner,
+    data: Any,
+    sample: Sample,
+    say: Callable[[str], None],
+) -> tuple[Any, Ended, tuple[Round, ...]]:
+    """Prune a little, fine-tune, plan, until the budget holds or it cannot go on.
+
+    Returns:
+        The last model that is accurate enough, why it is the last, and the steps to it.
+
+    Raises:
+        ConfigError: the model is not accurate enough as it is.
+    """
+    graph = read_channels(model)
+    share = _STEP * cutter.prunable(graph)
+    model = duplicate(model, graph)
+    accuracy = goal.accuracy(tuner, model)
+    if goal.broken(accuracy):
+        raise ConfigError(
+            f"The accuracy of model {model.name!r} is {accuracy:.4g} before anything is removed,"
+            f" less than min_accuracy={goal.min_accuracy:.4g}.",
+            "Train it further, or lower min_accuracy.",
+        )
+    say("planning the model as it is")
+    rounds = [Round(0, accuracy, plan_sizes(model, sample))]
+    while not holds(goal.budget, rounds[-1].sizes):
+        graph = read_channels(model)
+        least = cutter.smallest_step(graph)
+        if not least:
+            return model, Ended.EXHAUSTED, tuple(rounds)
+        say(f"round {len(rounds)}: removing channels, fine-tuning")
+        smaller = cutter.cut(model, graph, max(least, share))
+        tuner.fit(smaller, data)
+        accuracy = goal.accuracy(tuner, smaller)
+        gone = rounds[-1].removed_channels + made(graph) - made(read_channels(smaller))
+        if goal.broken(accuracy):
+            rounds.append(Round(gone, accuracy, None))
+            return model, Ended.ACCURACY, tuple(rounds)
+        model = smaller
+        say(f"round {len(rounds)}: planning")
+        rounds.append(Round(gone, accuracy, plan_sizes(model, sample)))
+    return model, Ended.BUDGET, tuple(rounds)
+
+
+def plan_sizes(model: Any, sample: Sample) -> Sizes:
+    """What a model needs as int8, calibrated on the sample."""
+    int8 = convert(model, sample.inputs, progress=lambda text: None).int8
+    plan = analyse(int8, Options("pruned", board("nano33ble_sense"))).plan
+    return Sizes(
+        weight_bytes=plan.weight_bytes,
+        flash_bytes=plan.weight_bytes + plan.code_bytes,
+        ram_bytes=context_bytes(plan),
+        macs=plan.macs,
+    )
+
+
+def holds(budget: Budget, sizes: Sizes | None) -> bool:
+    """Whether every limit is kept."""
+    needs = {} if sizes is None else asdict(sizes)
+    limits = {name: limit for name, limit in asdict(budget).items() if limit is not None}
+    return all(name in needs and needs[name] <= limit for name, limit in limits.items())

@@ -1,0 +1,99 @@
+"""Removing channels once: which, from where, how many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tflm_ext.compression.channels.choose import choose, costs_by_importance, counts, ranked
+from tflm_ext.compression.channels.data import Sample
+from tflm_ext.compression.channels.graph import ChannelGraph, Group, read_channels
+from tflm_ext.compression.channels.importance import (
+    Importance,
+    Scores,
+    batch_norm_scales,
+    first_order,
+    norms,
+)
+from tflm_ext.compression.channels.rebuild import rebuild
+from tflm_ext.compression.channels.sensitivity import Meter, costs_on_data, gradients
+
+# Where the data sees no difference between layers, importance decides.
+_TIE_BREAK = 0.01
+
+
+@dataclass(frozen=True)
+class Cutter:
+    """Removes channels, once.
+
+    Attributes:
+        sample: None without data; then importance alone decides.
+    """
+
+    importance: Importance
+    multiple_of: int
+    sample: Sample | None
+    loss: Any
+
+    def prunable(self, graph: ChannelGraph) -> int:
+        """How many channels there are in the groups that have any to spare."""
+        return sum(group.weight * len(group.roots) for group in self.spare(graph))
+
+    def spare(self, graph: ChannelGraph) -> list[Group]:
+        """The groups that have channels to spare."""
+        return [group for group in graph.groups if len(counts(group, self.multiple_of)) > 1]
+
+    def smallest_step(self, graph: ChannelGraph) -> int:
+        """The fewest channels that can be removed at all, 0 if none can."""
+        steps = []
+        for group in graph.groups:
+            whole, *fewer = counts(group, self.multiple_of)
+            steps += [group.weight * (whole - count) for count in fewer[:1]]
+        return min(steps, default=0)
+
+    def cut(self, model: Any, graph: ChannelGraph, channels: float) -> Any:
+        """A new model with at most so many channels fewer."""
+        if channels <= 0:
+            return duplicate(model, graph)
+        own = duplicate(model, graph)  # whose weights change for a while as they are measured
+        graph = read_channels(own)
+        scores = self._scores(own, graph)
+        orders = [ranked(group, scores) for group in graph.groups]
+        allowed = [counts(group, self.multiple_of) for group in graph.groups]
+        costs = self._costs(own, graph, scores, orders, allowed)
+        kept = choose(graph.groups, allowed, costs, channels)
+        removed = [order[: len(order) - k] for order, k in zip(orders, kept, strict=True)]
+        return rebuild(own, graph, graph.kept(np.concatenate(removed)))
+
+    def _scores(self, model: Any, graph: ChannelGraph) -> Scores:
+        if self.importance is Importance.NORM:
+            return norms(graph)
+        if self.importance is Importance.BATCH_NORM:
+            return batch_norm_scales(graph)
+        assert self.sample is not None  # prune_channels() looked
+        return first_order(graph, gradients(model, self.sample, self.loss))
+
+    def _costs(
+        self, model: Any, graph: ChannelGraph, scores: Scores, orders: list[Any], allowed: Any
+    ) -> list[Any]:
+        every = list(zip(graph.groups, orders, allowed, strict=True))
+        by_importance = [costs_by_importance(group, scores, steps) for group, _, steps in every]
+        if self.sample is None:
+            return by_importance
+        meter = Meter(model, self.sample, self.loss)
+        on_data = [costs_on_data(graph, order, steps, meter) for _, order, steps in every]
+        most = max((costs.max() for costs in by_importance), default=0.0) or 1.0
+        little = _TIE_BREAK * (max((costs.max() for costs in on_data), default=0.0) or 1.0) / most
+        return [a + little * b for a, b in zip(on_data, by_importance, strict=True)]
+
+
+def duplicate(model: Any, graph: ChannelGraph) -> Any:
+    """The same model in layers of its own, not compiled."""
+    return rebuild(model, graph, graph.kept(np.empty(0, np.int64)))
+
+
+def made(graph: ChannelGraph) -> int:
+    """How many channels all layers make."""
+    return sum(len(use.produced) for use in graph.uses)

@@ -1,0 +1,131 @@
+"""What is taken from the user's training and validation data, in Keras' forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import keras
+import numpy as np
+
+from tflm_ext.compression.channels.graph import pack
+from tflm_ext.convert.samples import Border, gather
+from tflm_ext.errors import ConfigError
+
+SAMPLES = 256  # enough to rank channels and to calibrate int8
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Some of the data.
+
+    Attributes:
+        inputs: one array per input of the model, samples first.
+        x: the same, as the model takes it.
+        y: the targets as loss and metrics take them, None without.
+    """
+
+    inputs: list[Any]
+    x: Any
+    y: Any
+
+
+def take_sample(model: Any, data: Any, what: str) -> Sample:
+    """Up to 256 samples: spread over all of an array, the first ones of a stream.
+
+    Args:
+        data: x; (x, y) or (x, y, weights); or a Dataset or PyDataset of such batches.
+        what: how messages call the data.
+
+    Raises:
+        ConfigError: it is empty, read once only, not finite, or not what the model takes.
+    """
+    if isinstance(data, Iterator):
+        raise ConfigError(
+            f"{what} is a {type(data).__name__}, which can be read only once.",
+            "Give arrays (x, y), a tf.data.Dataset or a keras.utils.PyDataset.",
+        )
+    x, y = _arrays(data) if _in_memory(data) else _streamed(data, what)
+    borders = [
+        Border(tensor.name, (1, *tensor.shape[1:]), str(tensor.dtype)) for tensor in model.inputs
+    ]
+    flat = keras.tree.flatten(x)
+    inputs, _ = gather(flat if len(flat) > 1 else flat[0], borders, what)
+    count = len(inputs[0])
+    for target in keras.tree.flatten(y) if y is not None else ():
+        if len(target) != count:
+            raise ConfigError(
+                f"{what} has {count} samples and {len(target)} targets.", "Give as many of both."
+            )
+        if np.issubdtype(target.dtype, np.floating) and not np.isfinite(target).all():
+            raise ConfigError(
+                f"The targets of {what} are not all finite (NaN or infinite).",
+                "Remove or replace these samples.",
+            )
+    chosen = np.unique(np.linspace(0, count - 1, min(count, SAMPLES)).astype(int))
+    inputs = [column[chosen] for column in inputs]
+    if y is not None:
+        y = keras.tree.map_structure(lambda column: column[chosen], y)
+    return Sample(inputs, pack(model, inputs), y)
+
+
+def fit_arguments(data: Any) -> dict[str, Any]:
+    """The data as arguments of fit() and evaluate()."""
+    if not _in_memory(data):
+        return {"x": data}
+    return dict(zip(("x", "y", "sample_weight"), data, strict=False))
+
+
+def misfit(error: Exception) -> ConfigError:
+    """What Keras said of data that goes with the model, but not with the loss."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return ConfigError(
+        f"data does not fit the model or the loss: {lines[0] if lines else type(error).__name__}",
+        "Give what model.fit() takes: the same inputs, targets and loss as in training.",
+    )
+
+
+def _is_array(data: Any) -> bool:
+    return hasattr(data, "__array__") or isinstance(data, list | Mapping)
+
+
+def _in_memory(data: Any) -> bool:
+    return _is_array(data) or isinstance(data, tuple)
+
+
+def _arrays(data: Any) -> tuple[Any, Any]:
+    x, y = (*data, None)[:2] if isinstance(data, tuple) else (data, None)
+    y = None if y is None else keras.tree.map_structure(np.asarray, y)
+    return keras.tree.map_structure(np.asarray, x), y
+
+
+def _streamed(data: Any, what: str) -> tuple[Any, Any]:
+    if isinstance(data, keras.utils.PyDataset):
+        batches: Iterable[Any] = (data[i] for i in range(len(data)))
+    elif isinstance(data, Iterable) and not isinstance(data, str | bytes):
+        batches = data
+    else:
+        raise ConfigError(
+            f"{what} is a {type(data).__name__}.",
+            "Give arrays (x, y), a tf.data.Dataset or a keras.utils.PyDataset.",
+        )
+    parts: list[Any] = []
+    count = 0
+    for batch in islice(batches, SAMPLES):
+        x, y = _arrays(batch)
+        parts.append((x, y) if y is not None else (x,))
+        count += len(keras.tree.flatten(x)[0])
+        if count >= SAMPLES:
+            break
+    if not parts:
+        raise ConfigError(f"{what} has no batches.", "Give a Dataset that is not empty.")
+    try:
+        joined = keras.tree.map_structure(lambda *columns: np.concatenate(columns), *parts)
+    except ValueError as error:
+        raise ConfigError(
+            f"{what} yields batches of different shapes: {error}.",
+            "Give every batch the same structure, and every sample the same shape.",
+        ) from error
+    return (*joined, None)[:2]

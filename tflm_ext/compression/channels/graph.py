@@ -1,0 +1,300 @@
+"""The channels of a Keras 3 model: which go together, and which have to stay."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import keras
+import numpy as np
+from keras.src.models.functional import Functional  # the class itself has no public name
+
+from tflm_ext.compression.channels.rules import (
+    Call,
+    Effect,
+    Reason,
+    Role,
+    constrained,
+    effect,
+    of_activation,
+)
+from tflm_ext.compression.channels.ties import Channels, Ties
+from tflm_ext.errors import ConfigError, UnsupportedModelError
+
+# Whether a channel is kept, by its number.
+Kept: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A layer or an operation of the model, used once.
+
+    Attributes:
+        path: its name, after those of the nested models that it is in: "backbone/conv".
+    """
+
+    operation: Any
+    path: str
+    effect: Effect
+
+    @property
+    def produced(self) -> Channels:
+        """The channels that the layer makes."""
+        made = [piece.channels for piece in self.effect.slices if piece.role is Role.PRODUCES]
+        return np.concatenate(made) if made else np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Channels that are alike: any of them may go, each with all that is tied to it.
+
+    Attributes:
+        roots: one channel for each set of tied ones.
+        layers: paths of the layers that make them.
+        weight: how many channels of these layers one set is.
+        counts: how often one set stands on an axis of a kernel, for every such axis.
+    """
+
+    roots: Channels
+    layers: tuple[str, ...]
+    weight: int
+    counts: tuple[int, ...]
+
+    def step(self, multiple_of: int) -> int:
+        """Of how many sets a number must be a multiple, for every axis to be one."""
+        return math.lcm(*(multiple_of // math.gcd(multiple_of, count) for count in self.counts))
+
+
+@dataclass(frozen=True, slots=True)
+class Untouched:
+    """A layer whose channels stay, all or some.
+
+    Attributes:
+        layer: its path.
+        because: path of the layer that is the reason; often the same.
+    """
+
+    layer: str
+    reason: Reason
+    because: str
+
+    def __str__(self) -> str:
+        via = f" ({self.because})" if self.because != self.layer else ""
+        return f"{self.layer}: {self.reason}{via}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelGraph:
+    """The channels of a model.
+
+    Attributes:
+        uses: what has a rule, in the order of computation.
+        roots: of every channel, the one that stands for all tied to it.
+        groups: what may go.
+        untouched: what may not.
+    """
+
+    uses: tuple[Use, ...]
+    roots: Channels
+    groups: tuple[Group, ...]
+    untouched: tuple[Untouched, ...]
+
+    def kept(self, removed: Channels) -> Kept:
+        """Which channels are left without these roots and all that is tied to them."""
+        return ~np.isin(self.roots, removed)
+
+
+def read_channels(model: Any) -> ChannelGraph:
+    """Follow the channels through a model.
+
+    Args:
+        model: a built keras.Model: Sequential, functional, or nested ones of these.
+
+    Raises:
+        ConfigError: it is no Keras 3 model.
+        UnsupportedModelError: its layers are not known: a subclass of Model, or never built.
+    """
+    function = layers_of(_checked(model))
+    if function is None:
+        raise UnsupportedModelError(
+            f"The layers of model {model.name!r} cannot be followed: it is a subclass of Model with"
+            " a call() of its own, or was never built.",
+            "Build it as keras.Sequential with an Input, or as keras.Model(inputs, outputs).",
+        )
+    walk = _Walk(Counter(id(node.operation) for node in _all_nodes(function)))
+    inputs = [
+        walk.tensor(t.shape, Reason.INPUT, t._keras_history.operation.name) for t in function.inputs
+    ]
+    outputs = walk.run(function, inputs, "")
+    for tensor, channels in zip(function.outputs, outputs, strict=True):
+        walk.block(channels, Reason.OUTPUT, tensor._keras_history.operation.name)
+    return walk.result()
+
+
+def layers_of(operation: Any) -> Functional | None:
+    """The graph of a Sequential or functional model, None for anything else."""
+    if isinstance(operation, keras.Sequential):
+        own = type(operation).call is not keras.Sequential.call
+        return None if own else operation._functional
+    functional = isinstance(operation, Functional) and type(operation).call is Functional.call
+    return operation if functional else None
+
+
+def pack(model: Any, inputs: Sequence[Any]) -> Any:
+    """One array per input, in the structure that a model takes."""
+    function = layers_of(model)
+    assert function is not None  # read_channels() refused it
+    return keras.tree.pack_sequence_as(function.input, inputs)
+
+
+def _checked(model: Any) -> Any:
+    if any(base.__module__.startswith("tf_keras") for base in type(model).__mro__):
+        raise ConfigError(
+            "prune_channels takes Keras 3 models, and this one is of tf_keras.",
+            "Build the same layers with keras instead of tf_keras, and give them the weights:"
+            " new.set_weights(old.get_weights()).",
+        )
+    if not isinstance(model, keras.Model):
+        raise ConfigError(f"A {type(model).__name__} is no Keras model.", "Give a keras.Model.")
+    return model
+
+
+def _nodes(function: Functional) -> Iterator[Any]:
+    """The uses of operations in the order of computation, without the inputs."""
+    for depth in sorted(function._nodes_by_depth, reverse=True):
+        yield from (node for node in function._nodes_by_depth[depth] if not node.is_input)
+
+
+def _all_nodes(function: Functional) -> Iterator[Any]:
+    for node in _nodes(function):
+        yield node
+        inner = layers_of(node.operation)
+        if inner is not None:
+            yield from _all_nodes(inner)
+
+
+@dataclass
+class _Walk:
+    """What is known so far."""
+
+    uses_of: Counter[int]
+    ties: Ties = field(default_factory=Ties)
+    uses: list[Use] = field(default_factory=list)
+    blocks: list[tuple[Channels, Reason, str]] = field(default_factory=list)
+    walls: list[Untouched] = field(default_factory=list)
+
+    def tensor(self, shape: Sequence[int | None], reason: Reason, because: str) -> Channels:
+        """A tensor whose channels stay."""
+        size = shape[-1] if len(shape) > 1 else None
+        channels = self.ties.new(size or 0)
+        self.block(channels, reason, because)
+        return channels
+
+    def block(self, channels: Channels, reason: Reason, because: str) -> None:
+        self.blocks.append((channels, reason, because))
+
+    def run(self, function: Functional, inputs: Sequence[Channels], prefix: str) -> list[Channels]:
+        """Follow the channels through a model; those of its outputs."""
+        tensors = {id(t): c for t, c in zip(function.inputs, inputs, strict=True)}
+        for tensor, channels in zip(function.inputs, inputs, strict=True):
+            entry = tensor._keras_history.operation
+            sizes = {"batch_shape": channels} if len(channels) else {}
+            self.uses.append(Use(entry, prefix + entry.name, Effect(channels, sizes=sizes)))
+        for node in _nodes(function):
+            given = [tensors[id(t)] for t in node.input_tensors]
+            results = self._use(node, given, prefix + node.operation.name)
+            tensors.update({id(t): c for t, c in zip(node.outputs, results, strict=True)})
+        return [tensors[id(t)] for t in function.outputs]
+
+    def _use(self, node: Any, inputs: Sequence[Channels], path: str) -> list[Channels]:
+        operation = node.operation
+        shared = self.uses_of[id(operation)] > 1
+        inner = layers_of(operation)
+        plain = not any(isinstance(argument, dict) for argument in node.arguments.args)
+        if inner is not None and not shared and plain:
+            return self.run(inner, inputs, f"{path}/")
+        found = self._effect(node, inputs)
+        state = bool(getattr(operation, "weights", ()))
+        if shared and (state or (isinstance(found, Effect) and found.sizes)):
+            found = Reason.SHARED
+        if isinstance(found, Reason):
+            if state or found in (Reason.CUSTOM, Reason.ATTENTION):
+                self.walls.append(Untouched(path, found, path))
+            for channels in inputs:
+                self.block(channels, found, path)
+            return [self.tensor(t.shape, found, path) for t in node.outputs]
+        reason = of_activation(operation)
+        if reason:
+            self.block(found.output, reason, path)
+        if constrained(operation):
+            for channels in (*inputs, found.output):
+                self.block(channels, Reason.CONSTRAINT, path)
+        self.uses.append(Use(operation, path, found))
+        return [found.output]
+
+    def _effect(self, node: Any, inputs: Sequence[Channels]) -> Effect | Reason:
+        tensors = (*node.input_tensors, *node.outputs)
+        if any(len(t.shape) < 2 or not t.shape[-1] for t in tensors):
+            return Reason.UNKNOWN
+        arguments = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
+        constants = [a for a in arguments if not isinstance(a, keras.KerasTensor) and a is not None]
+        return effect(
+            Call(
+                node.operation,
+                tuple(inputs),
+                tuple(tuple(t.shape) for t in node.input_tensors),
+                tuple(node.outputs[0].shape),
+                tuple(constants),
+                self.ties,
+            )
+        )
+
+    def result(self) -> ChannelGraph:
+        roots = self.ties.roots()
+        blocked: dict[int, tuple[Reason, str]] = {}
+        # That they are an output says more than what else holds them.
+        for channels, reason, because in sorted(self.blocks, key=lambda b: b[1] != Reason.OUTPUT):
+            for root in np.unique(roots[channels]).tolist():
+                blocked.setdefault(root, (reason, because))
+        return ChannelGraph(
+            tuple(self.uses),
+            roots,
+            tuple(_groups(self.uses, roots, blocked)),
+            tuple(dict.fromkeys((*self.walls, *_untouched(self.uses, roots, blocked)))),
+        )
+
+
+def _groups(uses: Sequence[Use], roots: Channels, blocked: dict[int, Any]) -> Iterator[Group]:
+    """Sets of tied channels that stand on the same axes, equally often, form a group."""
+    stands: defaultdict[int, list[tuple[int, Role, int]]] = defaultdict(list)
+    for i, use in enumerate(uses):
+        for piece in use.effect.slices:
+            if piece.role is not Role.CARRIES:
+                found = np.unique(roots[piece.channels], return_counts=True)
+                for root, count in zip(*(a.tolist() for a in found), strict=True):
+                    stands[root].append((i, piece.role, count))
+    alike: defaultdict[tuple[tuple[int, Role, int], ...], list[int]] = defaultdict(list)
+    for root, axes in stands.items():
+        if root not in blocked and any(role is Role.PRODUCES for _, role, _ in axes):
+            alike[tuple(axes)].append(root)
+    for same, members in alike.items():
+        made = [(i, count) for i, role, count in same if role is Role.PRODUCES]
+        yield Group(
+            np.array(members),
+            tuple(uses[i].path for i, _ in made),
+            sum(count for _, count in made),
+            tuple(count for _, _, count in same),
+        )
+
+
+def _untouched(
+    uses: Sequence[Use], roots: Channels, blocked: dict[int, tuple[Reason, str]]
+) -> Iterator[Untouched]:
+    for use in uses:
+        held = {blocked[root]: None for root in roots[use.produced].tolist() if root in blocked}
+        for reason, because in held:
+            yield Untouched(use.path, reason, because)
+            break

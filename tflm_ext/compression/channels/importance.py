@@ -1,0 +1,93 @@
+"""How much a channel matters, compared with the others of its layer."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tflm_ext.compression.channels.graph import ChannelGraph, Use
+from tflm_ext.compression.channels.rules import Role, layers
+
+# By the number of a channel; tied ones have the same.
+Scores: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class Importance(enum.StrEnum):
+    """What tells which channels of a layer matter least."""
+
+    NORM = "norm"
+    BATCH_NORM = "batchnorm"
+    TAYLOR = "taylor"
+
+
+def norms(graph: ChannelGraph) -> Scores:
+    """The L2 norm of a channel's weights in the layers that make it."""
+    return _combined(graph, [_norm(use) for use in graph.uses])
+
+
+def batch_norm_scales(graph: ChannelGraph) -> Scores:
+    """The |gamma| of a channel in BatchNormalization; the norm where it meets none."""
+    scales = _combined(graph, [_scale(use) for use in graph.uses])
+    return np.where(np.isnan(scales), norms(graph), scales)
+
+
+def first_order(graph: ChannelGraph, gradients: Sequence[Mapping[int, Any]]) -> Scores:
+    """What the loss would change without a channel, by its first-order Taylor expansion, squared.
+
+    Args:
+        gradients: per batch, the gradient of the loss at every weight, by the weight's id.
+    """
+    per_use = []
+    for use in graph.uses:
+        changes = [change for batch in gradients if (change := _change(use, batch)) is not None]
+        per_use.append(np.square(changes).mean(axis=0) if changes else None)
+    return _combined(graph, per_use)
+
+
+def _norm(use: Use) -> Any:
+    for piece in use.effect.slices:
+        if piece.role is Role.PRODUCES:
+            return np.linalg.norm(_rows(use.operation.weights[piece.weight], piece.axis), axis=1)
+    return None
+
+
+def _scale(use: Use) -> Any:
+    layer = use.operation
+    scaled = type(layer) is layers.BatchNormalization and layer.scale
+    return np.abs(np.asarray(layer.gamma, np.float64)) if scaled else None
+
+
+def _change(use: Use, gradients: Mapping[int, Any]) -> Any:
+    """Per channel that comes out, weight times gradient, summed over the weights that make it."""
+    change = None
+    for piece in use.effect.slices:
+        variable = use.operation.weights[piece.weight]
+        if piece.channels is use.effect.output and id(variable) in gradients:
+            slopes = _rows(gradients[id(variable)], piece.axis)
+            product = (_rows(variable, piece.axis) * slopes).sum(axis=1)
+            change = product if change is None else change + product
+    return change
+
+
+def _rows(array: Any, axis: int) -> Any:
+    """One row per position of an axis."""
+    moved = np.moveaxis(np.asarray(array, np.float64), axis, 0)
+    return moved.reshape(len(moved), -1)
+
+
+def _combined(graph: ChannelGraph, per_use: Sequence[Any]) -> Scores:
+    """The mean over all layers that a set of tied channels runs through; NaN without any.
+
+    Every layer's values are divided by their mean, which makes layers comparable.
+    """
+    total, count = np.zeros(len(graph.roots)), np.zeros(len(graph.roots))
+    for use, values in zip(graph.uses, per_use, strict=True):
+        if values is not None and len(values):
+            where = graph.roots[use.effect.output]
+            np.add.at(total, where, values / (values.mean() or 1.0))
+            np.add.at(count, where, 1.0)
+    with np.errstate(invalid="ignore"):
+        return (total / count)[graph.roots]

@@ -1,0 +1,213 @@
+"""prune_channels(): a smaller model of the same kind."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tflm_ext.compression.channels.budget import Goal, prune_to_budget
+from tflm_ext.compression.channels.cut import Cutter, duplicate, made
+from tflm_ext.compression.channels.data import take_sample
+from tflm_ext.compression.channels.graph import ChannelGraph, Untouched, read_channels
+from tflm_ext.compression.channels.importance import Importance
+from tflm_ext.compression.channels.report import Ended, PrunedLayer, PruningReport, Round
+from tflm_ext.compression.channels.rules import Reason
+from tflm_ext.compression.channels.tune import Tuner, fresh_optimizer
+from tflm_ext.errors import ConfigError, UnsupportedModelError
+from tflm_ext.options import Budget
+
+_EPOCHS = 3  # of fine-tuning after every round towards a budget
+_SHOWN = 5  # layers in an error
+
+
+def prune_channels(
+    model: Any,
+    *,
+    ratio: float | None = None,
+    budget: Budget | None = None,
+    data: Any = None,
+    validation_data: Any = None,
+    importance: str = "norm",
+    multiple_of: int = 4,
+    min_accuracy: float | None = None,
+    fine_tune_epochs: int | None = None,
+    loss: Any = None,
+    optimizer: Any = None,
+    metrics: Any = None,
+    seed: int = 0,
+    report: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> Any:
+    """Remove channels from convolutions and Dense layers: fewer weights, less RAM, less time.
+
+    The first thing to try, since every runtime and every device gains from it. It costs accuracy,
+    most of which some epochs of training give back; a model that is small already has little to
+    spare.
+
+    Channels that meet in an Add, a Multiply or the like go together, as do those of depthwise
+    and grouped convolutions. Which ones go within a layer, `importance` says; from which layers
+    they go is measured on `data`, else taken from `importance`, too.
+
+    Args:
+        model: a Keras 3 model: Sequential, functional, nested. It stays as it is.
+        ratio: share of all prunable channels to remove, over the whole model; 0 <= ratio < 1.
+        budget: instead of a ratio: remove a tenth of the channels, fine-tune, plan the int8
+            model, again and again until it fits, or min_accuracy would be broken.
+        data: training data, x or (x, y), or a Dataset or PyDataset of such. With a budget and for
+            fine-tuning it needs targets.
+        validation_data: (x, y) or the like, needed for min_accuracy.
+        importance: "norm" of the weights, "batchnorm" scale, or "taylor": first-order change of
+            the loss, which needs data with targets.
+        multiple_of: to what the counts that stay are rounded up; never below it.
+        min_accuracy: with a budget, the least value of the first metric on validation_data.
+        fine_tune_epochs: after every removal; by default 3 with a budget and 0 with a ratio.
+        loss: by default that of the compiled model.
+        optimizer: for fine-tuning; by default a new one like that of the compiled model, or Adam.
+        metrics: for min_accuracy, by default accuracy.
+        seed: of fine-tuning; sets Keras' global seed.
+        report: also return what was done.
+        progress: called with a short text whenever something else begins.
+
+    Returns:
+        A new keras.Model, not compiled, with the old names; with report=True, (model,
+        PruningReport). A budget that was not reached is said in a warning, too.
+
+    Raises:
+        ConfigError: an argument, or data that does not fit the model.
+        UnsupportedModelError: the model cannot be followed or rebuilt, or no layer of it can
+            lose a channel.
+
+    Example:
+        small = tflm_ext.prune_channels(model, ratio=0.5, data=(x_train, y_train))
+        small.compile("adam", "sparse_categorical_crossentropy")
+        small.fit(x_train, y_train, epochs=5)
+    """
+    graph = read_channels(model)
+    _check_goal(ratio, budget, data)
+    _check_limits(budget, min_accuracy, validation_data, multiple_of, fine_tune_epochs)
+    kind = _importance(importance)
+    epochs = (_EPOCHS if budget else 0) if fine_tune_epochs is None else fine_tune_epochs
+    loss = getattr(model, "loss", None) if loss is None else loss
+    sample = None if data is None else take_sample(model, data, "data")
+    for needed, what in ((epochs > 0, "Fine-tuning"), (kind is Importance.TAYLOR, "taylor")):
+        if needed and (sample is None or sample.y is None or loss is None):
+            raise ConfigError(
+                f"{what} needs data with targets, and a loss.",
+                "Give data=(x, y), and loss= as in compile() unless the model is compiled.",
+            )
+    tuner = Tuner(loss, fresh_optimizer(model, optimizer), metrics, epochs, seed)
+    cutter = Cutter(kind, multiple_of, sample, loss)
+    prunable = cutter.prunable(graph)
+    if not prunable and (budget or ratio):
+        raise _nothing_to_prune(model, graph, cutter)
+    say = progress or (lambda text: None)
+    rounds: tuple[Round, ...] = ()
+    if budget is None:
+        say("removing channels")
+        new = cutter.cut(model, graph, (ratio or 0.0) * prunable)
+        tuner.fit(new, data)
+        ended = Ended.RATIO
+        if ratio and not cutter.smallest_step(read_channels(new)):
+            ended = Ended.EXHAUSTED
+    else:
+        assert sample is not None  # a budget needs data
+        goal = Goal(budget, min_accuracy, validation_data)
+        new, ended, rounds = prune_to_budget(model, goal, cutter, tuner, data, sample, say)
+        if ended is not Ended.BUDGET:
+            warnings.warn(f"The budget is not reached: {ended}.", stacklevel=2)
+    after = read_channels(new)
+    if not report:
+        return duplicate(new, after)
+    return duplicate(new, after), PruningReport(
+        layers=tuple(_layers(graph, after, cutter)),
+        untouched=(*graph.untouched, *_few(graph, cutter)),
+        prunable_channels=prunable,
+        removed_channels=made(graph) - made(after),
+        ended=ended,
+        rounds=rounds,
+    )
+
+
+def _check_goal(ratio: Any, budget: Any, data: Any) -> None:
+    if (ratio is None) == (budget is None):
+        raise ConfigError(
+            "prune_channels needs either a ratio or a budget.",
+            "Give ratio=0.5, or budget=tflm_ext.Budget(flash_bytes=60_000).",
+        )
+    number = isinstance(ratio, int | float) and not isinstance(ratio, bool)
+    if ratio is not None and (not number or not 0 <= ratio < 1):
+        raise ConfigError(
+            f"ratio={ratio!r} is no share of the channels.",
+            "Give a number of at least 0 and less than 1; 0.5 removes half of them.",
+        )
+    if budget is not None and (not isinstance(budget, Budget) or budget == Budget()):
+        raise ConfigError(
+            f"budget={budget!r} has no limit.", "Give one, as in Budget(flash_bytes=60_000)."
+        )
+    if budget is not None and data is None:
+        raise ConfigError(
+            "A budget needs data, to fine-tune and to plan int8.", "Give data=(x_train, y_train)."
+        )
+
+
+def _check_limits(
+    budget: Any, min_accuracy: Any, validation_data: Any, multiple_of: Any, epochs: Any
+) -> None:
+    if min_accuracy is not None and budget is None:
+        raise ConfigError(
+            "min_accuracy is for a budget only.",
+            "Leave it out; a ratio removes the same whatever it costs.",
+        )
+    if min_accuracy is not None and validation_data is None:
+        raise ConfigError(
+            "min_accuracy needs validation_data.", "Give validation_data=(x_val, y_val)."
+        )
+    if epochs is not None and not _whole(epochs, at_least=0):
+        raise ConfigError(
+            f"fine_tune_epochs={epochs!r} is no whole number of at least 0.", "Give 0 for none."
+        )
+    if not _whole(multiple_of, at_least=1):
+        raise ConfigError(
+            f"multiple_of={multiple_of!r} is no whole number of at least 1.",
+            "Leave it at 4, which kernels like, or give 1 for any count.",
+        )
+
+
+def _whole(number: Any, *, at_least: int) -> bool:
+    integer = isinstance(number, int) and not isinstance(number, bool)
+    return integer and number >= at_least
+
+
+def _importance(given: str) -> Importance:
+    known = [kind.value for kind in Importance]
+    if given not in known:
+        raise ConfigError(
+            f"importance={given!r} is not known.", f"Choose one of: {', '.join(known)}."
+        )
+    return Importance(given)
+
+
+def _nothing_to_prune(model: Any, graph: ChannelGraph, cutter: Cutter) -> UnsupportedModelError:
+    rows = [str(row) for row in (*graph.untouched, *_few(graph, cutter))]
+    shown = "; ".join(rows[:_SHOWN]) + ("; ..." if len(rows) > _SHOWN else "")
+    return UnsupportedModelError(
+        f"No layer of model {model.name!r} can lose a channel"
+        + (f": {shown}." if rows else ": it has no convolution and no Dense layer."),
+        "Compress it by other means: sparsity, clustering or quantisation-aware training.",
+    )
+
+
+def _few(graph: ChannelGraph, cutter: Cutter) -> Iterator[Untouched]:
+    """Layers that have nothing to spare, beside those that are untouched for other reasons."""
+    spare = {name for group in cutter.spare(graph) for name in group.layers}
+    other = spare | {row.layer for row in graph.untouched}
+    names = dict.fromkeys(name for group in graph.groups for name in group.layers)
+    return (Untouched(name, Reason.FEW, name) for name in names if name not in other)
+
+
+def _layers(before: ChannelGraph, after: ChannelGraph, cutter: Cutter) -> Iterator[PrunedLayer]:
+    spare = {name for group in cutter.spare(before) for name in group.layers}
+    for old, new in zip(before.uses, after.uses, strict=True):
+        if old.path in spare:
+            yield PrunedLayer(old.path, len(old.produced), len(new.produced))

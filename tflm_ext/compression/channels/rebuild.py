@@ -1,0 +1,134 @@
+"""Building a model anew, whole or without some of its channels."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import keras
+import numpy as np
+from keras.src.models.functional import Functional
+
+from tflm_ext.compression.channels.graph import ChannelGraph, Kept, Use, layers_of
+from tflm_ext.compression.channels.rules import Role, size_after
+from tflm_ext.errors import UnsupportedModelError
+
+
+def rebuild(model: Any, graph: ChannelGraph, kept: Kept) -> Any:
+    """A new model of the same layers and names, with the channels and weights that are kept.
+
+    It is not compiled. The old one stays as it is; nothing is shared between the two.
+
+    Raises:
+        UnsupportedModelError: a layer of the user's own cannot be made from its get_config().
+    """
+    uses = {id(use.operation): use for use in graph.uses}
+    made: dict[int, Any] = {}
+
+    def renewed(operation: Any) -> Any:
+        if id(operation) not in made:
+            made[id(operation)] = (
+                _model(operation, renewed)
+                if layers_of(operation) is not None
+                else _operation(operation, uses.get(id(operation)), kept)
+            )
+        return made[id(operation)]
+
+    new = renewed(model)
+    for operation in _leaves(model):
+        if getattr(operation, "weights", ()):
+            weights = sliced(operation, uses.get(id(operation)), kept)
+            made[id(operation)].set_weights(weights)
+    return new
+
+
+def sliced(layer: Any, use: Use | None, kept: Kept) -> list[Any]:
+    """The weights of a layer with the channels that are kept."""
+    weights = [np.asarray(weight) for weight in layer.weights]
+    for piece in use.effect.slices if use else ():
+        chosen = np.compress(kept[piece.channels], weights[piece.weight], axis=piece.axis)
+        weights[piece.weight] = chosen
+    return weights
+
+
+def masked(use: Use, kept: Kept) -> list[Any] | None:
+    """A layer's weights at their old size that do not see the channels that go; None if all do."""
+    consumed = [p for p in use.effect.slices if p.role is Role.CONSUMES]
+    if all(kept[piece.channels].all() for piece in consumed):
+        return None
+    weights = [np.asarray(weight).copy() for weight in use.operation.weights]
+    for piece in consumed:
+        np.moveaxis(weights[piece.weight], piece.axis, 0)[~kept[piece.channels]] = 0
+    return weights
+
+
+def _leaves(model: Any) -> list[Any]:
+    """Every layer, each once, nested models opened."""
+    function = layers_of(model)
+    if function is None:
+        return [model]
+    return [leaf for operation in function.operations for leaf in _leaves(operation)]
+
+
+def _model(model: Any, renewed: Callable[[Any], Any]) -> Any:
+    if isinstance(model, keras.Sequential):
+        entry = model.inputs[0]._keras_history.operation
+        new = type(model)([*map(renewed, (entry, *model.layers))], name=model.name)
+    else:
+        inputs = keras.tree.map_structure(
+            lambda tensor: renewed(tensor._keras_history.operation).output, model.input
+        )
+        outputs = model._run_through_graph(inputs, operation_fn=renewed)
+        new = _class(model)(inputs, outputs, name=model.name)
+    if not model.trainable:
+        new.trainable = False
+    return new
+
+
+def _class(model: Any) -> Any:
+    """The model's own class where it is made from inputs and outputs, as keras.Model is."""
+    wanted = list(inspect.signature(Functional.__init__).parameters)
+    own = list(inspect.signature(type(model).__init__).parameters)
+    return type(model) if own == wanted else keras.Model
+
+
+def _operation(operation: Any, use: Use | None, kept: Kept) -> Any:
+    if not isinstance(operation, keras.layers.Layer):
+        # An operation of keras.ops has settings, but neither weights nor a config of its own.
+        new = copy.copy(operation)
+        new._inbound_nodes, new._outbound_nodes = [], []
+        return new
+    if type(operation) is keras.layers.Lambda:
+        return _lambda(operation)
+    try:
+        config = operation.get_config()
+        if isinstance(getattr(operation, "activation", None), FunctionType):
+            config["activation"] = operation.activation
+        for setting, channels in use.effect.sizes.items() if use else ():
+            count = int(kept[channels].sum())
+            config[setting] = size_after(setting, config[setting], count)
+        return type(operation).from_config(config)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        said = str(error).rpartition("Exception encountered:")[2].strip().splitlines()
+        raise UnsupportedModelError(
+            f"Layer {operation.name!r} ({type(operation).__name__}) cannot be built anew:"
+            f" {said[0] if said else type(error).__name__}",
+            "Give its class a get_config() that returns every argument of its __init__(), and"
+            " register functions of your own with keras.saving.register_keras_serializable().",
+        ) from error
+
+
+def _lambda(layer: Any) -> Any:
+    """Its function is at hand: no need to read code back from a config."""
+    return keras.layers.Lambda(
+        layer.function,
+        output_shape=layer._output_shape,
+        mask=layer.mask,
+        arguments=layer.arguments,
+        name=layer.name,
+        dtype=layer.dtype_policy,
+        trainable=layer.trainable,
+    )

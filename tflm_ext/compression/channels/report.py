@@ -1,0 +1,84 @@
+"""What prune_channels() did."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from tflm_ext.compression.channels.graph import Untouched
+
+
+class Ended(enum.StrEnum):
+    """Why no more channels were removed."""
+
+    RATIO = "the ratio is reached"
+    BUDGET = "the budget holds"
+    ACCURACY = "min_accuracy would be broken"
+    EXHAUSTED = "no layer has channels to spare"
+
+
+@dataclass(frozen=True, slots=True)
+class PrunedLayer:
+    """A layer that has fewer channels now, or could have."""
+
+    layer: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What the int8 model needs, as planned for the compiled runtime."""
+
+    weight_bytes: int
+    flash_bytes: int
+    ram_bytes: int
+    macs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One step on the way to a budget; the first is the model as it was given.
+
+    Attributes:
+        removed_channels: of the model as it was given, so far.
+        accuracy: on the validation data, None without min_accuracy.
+        sizes: None if the round was given up before it was planned.
+    """
+
+    removed_channels: int
+    accuracy: float | None
+    sizes: Sizes | None
+
+
+@dataclass(frozen=True, slots=True)
+class PruningReport:
+    """What prune_channels() did.
+
+    Attributes:
+        layers: every layer that makes channels that may go, as it was and as it is.
+        untouched: every layer that keeps channels for another reason than its importance.
+        prunable_channels, removed_channels: over all layers.
+        ended: why it went no further.
+        rounds: with a budget; empty with a ratio.
+    """
+
+    layers: tuple[PrunedLayer, ...]
+    untouched: tuple[Untouched, ...]
+    prunable_channels: int
+    removed_channels: int
+    ended: Ended
+    rounds: tuple[Round, ...] = ()
+
+    @property
+    def removed_share(self) -> float:
+        """Removed of all prunable channels, 0 to 1."""
+        return self.removed_channels / self.prunable_channels if self.prunable_channels else 0.0
+
+    def __str__(self) -> str:
+        head = (
+            f"{self.removed_channels} of {self.prunable_channels} prunable channels removed"
+            f" ({self.removed_share:.0%}): {self.ended}."
+        )
+        rows = [f"{row.layer}: {row.before} -> {row.after}" for row in self.layers]
+        return "\n".join([head, *rows, *(f"untouched: {row}" for row in self.untouched)])

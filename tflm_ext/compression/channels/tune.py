@@ -1,0 +1,83 @@
+"""Training between the steps of pruning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from tflm_ext.compression.channels.data import fit_arguments, misfit
+from tflm_ext.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Tuner:
+    """How to train and to measure a model.
+
+    Attributes:
+        optimizer: never used itself: every model gets a new one of its settings.
+        metrics: as in compile(); the first is the accuracy.
+    """
+
+    loss: Any
+    optimizer: Any
+    metrics: Any
+    epochs: int
+    seed: int
+
+    def fit(self, model: Any, data: Any) -> None:
+        """Train a model of our own in place.
+
+        Raises:
+            ConfigError: the loss is not finite, or the data does not fit the model.
+        """
+        if not self.epochs:
+            return
+        keras.utils.set_random_seed(self.seed)
+        optimizer = type(self.optimizer).from_config(self.optimizer.get_config())
+        model.compile(optimizer, self.loss)
+        stop = keras.callbacks.TerminateOnNaN()
+        try:
+            history = model.fit(
+                **fit_arguments(data), epochs=self.epochs, verbose=0, callbacks=[stop]
+            ).history
+        except ValueError as error:
+            raise misfit(error) from error
+        losses = history.get("loss", [])
+        if not losses:
+            raise ConfigError("data has no batches.", "Give a Dataset that is not empty.")
+        if not np.isfinite(losses).all():
+            raise ConfigError(
+                f"The loss became {losses[-1]} in fine-tuning.",
+                "Give an optimizer with a lower learning rate, and check the data for NaN.",
+            )
+
+    def accuracy(self, model: Any, validation_data: Any) -> float:
+        """The first metric on validation data; compiles the model."""
+        model.compile(loss=self.loss, metrics=self.metrics or ["accuracy"], jit_compile=False)
+        values = model.evaluate(**fit_arguments(validation_data), verbose=0, return_dict=True)
+        return float(next(value for name, value in values.items() if not name.endswith("loss")))
+
+
+def fresh_optimizer(model: Any, given: Any) -> Any:
+    """What fine-tuning takes its settings from.
+
+    Raises:
+        ConfigError: `given` has been used for a model of other sizes, or is unknown.
+    """
+    if given is None:
+        return getattr(model, "optimizer", None) or keras.optimizers.Adam()
+    try:
+        optimizer = keras.optimizers.get(given)
+    except ValueError as error:
+        raise ConfigError(
+            f"optimizer={given!r} is not known.", "Give a keras.optimizers.Optimizer or its name."
+        ) from error
+    if optimizer.built:
+        raise ConfigError(
+            f"{type(optimizer).__name__} holds the state of a model with other sizes.",
+            "Give a new one: type(optimizer).from_config(optimizer.get_config()).",
+        )
+    return optimizer

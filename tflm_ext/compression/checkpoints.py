@@ -1,0 +1,201 @@
+"""What compress() leaves on disk after every step, to go on from there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tflm_ext.compression.recipe import Recipe
+from tflm_ext.compression.result import CompressionStep
+from tflm_ext.convert.trace import library
+from tflm_ext.errors import ConfigError, StorageError
+
+_STATE = "state.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step that is over.
+
+    Attributes:
+        name: of the step, unique.
+        metric: of its row.
+        row: None where nothing was measured.
+        notes: for the row of the step that is measured next.
+    """
+
+    name: str
+    metric: str = ""
+    row: CompressionStep | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Checkpoints:
+    """A folder with one model per step, bound to a recipe, a model and the shapes of its data.
+
+    Args:
+        folder: None keeps nothing.
+        key: what must be the same when the run is resumed, by what messages call it.
+
+    Raises:
+        ConfigError: the folder is of another run, or holds other files.
+        StorageError: it cannot be written.
+    """
+
+    def __init__(self, folder: Path | None, key: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self._key = dict(key)
+        self._done: list[Done] = []
+        if folder is None:
+            return
+        with _storage(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            if (folder / _STATE).exists():
+                self._done = self._read()
+                return
+            if any(folder.iterdir()):
+                raise ConfigError(
+                    f"The folder {folder} holds files, but no checkpoints of compress().",
+                    "Give a new or empty folder as checkpoints.",
+                )
+            self._write()
+
+    def done(self, name: str) -> Done | None:
+        """What is known of a step, None if it is not over."""
+        return next((entry for entry in self._done if entry.name == name), None)
+
+    def epochs(self, name: str) -> Path | None:
+        """A folder for the epochs of a step that is not over."""
+        return None if self.folder is None else self.folder / f"{name}-epochs"
+
+    def save(self, done: Done, model: Any = None) -> None:
+        """A step is over: keep its model, if it made one.
+
+        Raises:
+            StorageError: the disk is full or read-only.
+        """
+        self._done.append(done)
+        if self.folder is not None:
+            with _storage(self.folder):
+                if model is not None:
+                    path = self._model(done.name)
+                    part = path.with_name(f"part-{path.name}")
+                    model.save(str(part))
+                    os.replace(part, path)
+                self._write()
+
+    def load(self, name: str, given: Any) -> Any:
+        """The model after a step.
+
+        Args:
+            given: the model of the user, whose library loads it.
+
+        Raises:
+            ConfigError: it cannot be loaded.
+        """
+        path = self._model(name)
+        kind = library(given)
+        try:
+            if kind == "tf_keras":
+                import tf_keras
+                from tensorflow_model_optimization.python.core.quantization.keras import quantize
+
+                with quantize.quantize_scope():
+                    return tf_keras.models.load_model(str(path), compile=False)
+            import keras
+
+            import tflm_ext.compression.qat.model  # noqa: F401  registers its layers
+
+            return keras.models.load_model(str(path), compile=False)
+        except (OSError, TypeError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ConfigError(
+                f"The checkpoint {path} cannot be loaded: {reason}",
+                "Register layers of your own with keras.saving.register_keras_serializable(), or"
+                " begin anew in another folder.",
+            ) from error
+
+    def _model(self, name: str) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{name}.keras"
+
+    def _write(self) -> None:
+        assert self.folder is not None
+        state = {
+            "format": _FORMAT,
+            "key": self._key,
+            "done": [asdict(entry) for entry in self._done],
+        }
+        part = self.folder / f"part-{_STATE}"
+        part.write_text(json.dumps(state, indent=2) + "\n", "utf-8")
+        os.replace(part, self.folder / _STATE)
+
+    def _read(self) -> list[Done]:
+        assert self.folder is not None
+        path = self.folder / _STATE
+        try:
+            state = json.loads(path.read_text("utf-8"))
+            key, done = dict(state["key"]), [_done(entry) for entry in state["done"]]
+            if state["format"] != _FORMAT:
+                raise ValueError(f"format {state['format']}")
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(
+                f"{path} cannot be read as checkpoints of compress(): {error!r}.",
+                "Give a new folder as checkpoints.",
+            ) from error
+        ours = json.loads(json.dumps(self._key))
+        for what in ours:
+            if key.get(what) != ours[what]:
+                raise ConfigError(
+                    f"The checkpoints in {self.folder} are of another {what}"
+                    f"{_difference(key.get(what), ours[what])}.",
+                    f"Resume with the same {what}, or give a new folder as checkpoints.",
+                )
+        return done
+
+
+@contextmanager
+def _storage(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{folder} cannot be written: {error.strerror or error}.",
+            "Free some space, or give another folder as checkpoints.",
+        ) from error
+
+
+def _done(entry: Mapping[str, Any]) -> Done:
+    row = entry["row"]
+    return Done(
+        name=str(entry["name"]),
+        metric=str(entry["metric"]),
+        row=None if row is None else CompressionStep(**{**row, "notes": tuple(row["notes"])}),
+        notes=tuple(entry["notes"]),
+    )
+
+
+def _difference(theirs: Any, ours: Any) -> str:
+    """The first value that differs, for a recipe or a budget."""
+    if not isinstance(theirs, dict) or not isinstance(ours, dict):
+        return ""
+    name = next(name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name))
+    return f": {name} was {theirs.get(name)!r} and is {ours.get(name)!r}"
+
+
+def key_of(model: Any, recipe: Recipe, shapes: str, others: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a run the same run."""
+    digest = hashlib.sha256()
+    for layer in model._flatten_layers(include_self=False):
+        digest.update(f"{type(layer).__name__};".encode())
+    for weight in model.get_weights():
+        digest.update(f"{weight.dtype}{weight.shape}".encode())
+        digest.update(weight.tobytes())
+    return {"recipe": asdict(recipe), **others, "model": digest.hexdigest(), "data": shapes}

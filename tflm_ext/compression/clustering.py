@@ -1,0 +1,344 @@
+"""ClusteringCallback: train weights that take only a few different values."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tflm_ext.compression.weights import Kernel, Values, WeightsCallback, assign, read, whole
+from tflm_ext.errors import ConfigError
+
+GROUPS = ("tensor", "channel")
+MAX_CLUSTERS = 256
+_ROUNDS = 100
+
+Numbers = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerClusters:
+    """What became of one kernel.
+
+    Attributes:
+        layer: name of the layer.
+        weights: name of the weights within it, like "kernel"; "" for a layer left alone.
+        size: number of weights.
+        groups: number of groups with values of their own: 1, or the number of channels.
+        values: different values in the group that has most, zero included.
+        reason: why the layer was left alone, or "".
+    """
+
+    layer: str
+    weights: str = ""
+    size: int = 0
+    groups: int = 0
+    values: int = 0
+    reason: str = ""
+
+
+def k_means(values: Values, clusters: int, rng: np.random.Generator) -> Numbers:
+    """Cluster numbers: k-means++ to start with, then Lloyd's rounds until nothing changes.
+
+    Values that take no more than so many different values are clustered already. Zeros are a
+    cluster of their own, number 0, and of the others none is closer to it than to its own.
+
+    Args:
+        values: (n,) in any order.
+        clusters: 1 or more; 2 or more where there are zeros among other values.
+        rng: for the start.
+
+    Returns:
+        (n,) numbers from 0 to clusters - 1; some may be missing.
+    """
+    distinct, numbers = np.unique(values, return_inverse=True)
+    if len(distinct) <= clusters:
+        zero = np.flatnonzero(distinct == 0)
+        if len(zero):  # zero's number is 0
+            numbers = np.where(numbers < zero[0], numbers + 1, numbers)
+            numbers[values == 0] = 0
+        return numbers
+    nonzero = values != 0
+    if not nonzero.all():
+        numbers = np.zeros(values.size, np.intp)
+        numbers[nonzero] = 1 + k_means(values[nonzero], clusters - 1, rng)
+        return numbers
+    ordered = np.sort(values).astype(np.float64)
+    sums = np.concatenate([[0.0], np.cumsum(ordered)])
+    centres = _plus_plus(ordered, clusters, rng)
+    for _ in range(_ROUNDS):
+        # In one dimension a cluster is what lies between the middles towards its neighbours.
+        starts = np.searchsorted(ordered, (centres[1:] + centres[:-1]) / 2)
+        bounds = np.concatenate([[0], starts, [ordered.size]])
+        counts = np.diff(bounds)
+        moved = np.where(counts > 0, np.diff(sums[bounds]) / np.maximum(counts, 1), centres)
+        if np.array_equal(moved, centres):
+            break
+        centres = np.sort(moved)
+    return np.searchsorted((centres[1:] + centres[:-1]) / 2, values, side="right")
+
+
+def _plus_plus(values: Values, clusters: int, rng: np.random.Generator) -> Values:
+    """Centres drawn one by one, each with the square of the distance to the nearest so far."""
+    centres = [float(rng.choice(values))]
+    distances = np.square(values - centres[0])
+    while len(centres) < clusters:
+        centres.append(float(rng.choice(values, p=distances / distances.sum())))
+        distances = np.minimum(distances, np.square(values - centres[-1]))
+    return np.sort(np.array(centres))
+
+
+def _groups(kernel: Kernel, per: str) -> Numbers:
+    """(groups, members): places in the flat kernel; the values of a group are clustered alone."""
+    places = np.arange(np.prod(kernel.shape), dtype=np.intp)
+    if per == "tensor":
+        return places.reshape(1, -1)
+    axes = kernel.channel_axes
+    first = np.moveaxis(places.reshape(kernel.shape), axes, range(len(axes)))
+    return first.reshape(np.prod(first.shape[: len(axes)]), -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """The clusters of one kernel.
+
+    Attributes:
+        replicas: its variables.
+        numbers: the cluster of each weight, flat.
+        factors: from the sum of a cluster's weights to their common value: the mean, or zero.
+    """
+
+    replicas: tuple[Any, ...]
+    numbers: Numbers
+    factors: Values
+
+    @classmethod
+    def of(cls, kernel: Kernel, weights: Values, numbers: Numbers, clusters: int) -> Clusters:
+        """Where weights are zero now, their cluster stays zero."""
+        counts = np.bincount(numbers, minlength=clusters)
+        factors = 1 / np.maximum(counts, 1)
+        factors[numbers[weights == 0]] = 0
+        return cls(kernel.replicas, numbers, factors)
+
+    def kept(self) -> bool:
+        """Whether no weights have become zero that were not when the clusters were found."""
+        flat = read(self.replicas[0]).numpy().ravel()
+        return not self.factors[self.numbers[flat == 0]].any()
+
+    def average(self) -> None:
+        """Replace each weight by the mean of its cluster.
+
+        NumPy is several times as fast at it as the operators of TensorFlow. It sums in float64,
+        so that the mean of equal float32 values is that very value.
+        """
+        weights = read(self.replicas[0]).numpy()
+        flat = weights.ravel().astype(np.float64)
+        sums = np.bincount(self.numbers, weights=flat, minlength=self.factors.size)
+        means = (sums * self.factors).astype(weights.dtype)[self.numbers]
+        for variable in self.replicas:
+            assign(variable, means.reshape(weights.shape))
+
+
+class ClusteringCallback(WeightsCallback):
+    """Lets weights take few different values during fit(), like 16 for each kernel.
+
+    No runtime that ships today gains from it: an int8 weight is stored in one byte, whatever
+    values there are, so neither flash, RAM nor time gets less. tflm_ext.prune_channels() is what
+    makes a model smaller and faster everywhere. Use this one for a kernel of your own that reads
+    indexes into a table, or for a file that is sent compressed.
+
+    At begin_epoch, k-means finds the clusters. From then on after every batch each weight
+    becomes the mean of its cluster: the steps of its weights are averaged. For SGD, with or
+    without momentum, that is a step along the averaged gradients. Adam and the like scale the
+    gradient of each weight by its own history before the average is taken: clusters whose
+    weights disagree take smaller steps than with one history for all.
+    Nothing is wrapped, and loss, metrics, sample weights and callbacks are your own. Weights that
+    are zero when the clusters are found stay zero and count as one cluster: let a
+    SparsityCallback reach its end_epoch first. The int8 model has as many different values.
+
+    Put it last in callbacks=, after EarlyStopping and all else that puts weights back.
+
+    Args:
+        clusters: greatest number of different values, zero included; 2 to 256.
+        per: "tensor", so many for a kernel; "channel", for each output channel of it, which is
+            what has a scale of its own in an int8 model.
+        layers: names of layers, or layers, with all that they contain; by default all with a
+            kernel that is multiplied.
+        begin_epoch: first epoch with clusters, counted from 0.
+        reassign_epochs: for so many epochs from begin_epoch on weights move freely within the
+            epoch, and the clusters are found anew at its end. After them a weight stays in its
+            cluster.
+        seed: of k-means++.
+
+    Attributes:
+        report: one row per kernel and per layer left alone, as the model is now.
+
+    Raises:
+        ConfigError: an argument is out of range. From fit(): it is too short, was stopped before
+            there were clusters, there is no layer to work on, or the loss is not finite.
+
+    Example:
+        >>> callback = ClusteringCallback(16, per="channel", begin_epoch=3)
+        >>> ClusteringCallback.from_config(callback.get_config()).clusters
+        16
+    """
+
+    what = "clustered"
+
+    def __init__(
+        self,
+        clusters: int = 16,
+        *,
+        per: str = "tensor",
+        layers: Sequence[Any] | None = None,
+        begin_epoch: int = 0,
+        reassign_epochs: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(begin_epoch, layers)
+        self.clusters = whole(clusters, "clusters", 2)
+        if clusters > MAX_CLUSTERS:
+            raise ConfigError(
+                f"clusters={clusters} is out of range.",
+                f"Give at most {MAX_CLUSTERS}: int8 has no more values.",
+            )
+        if per not in GROUPS:
+            raise ConfigError(f"per={per!r} is not known.", f"It has {', '.join(GROUPS)}.")
+        self.per = per
+        self.reassign_epochs = whole(reassign_epochs, "reassign_epochs", 0)
+        self.seed = whole(seed, "seed", 0)
+        self._groups: list[Numbers] = []
+        self._clusters: list[Clusters] = []
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "clusters": self.clusters,
+            "per": self.per,
+            "layers": self._layer_names(),
+            "begin_epoch": self.begin_epoch,
+            "reassign_epochs": self.reassign_epochs,
+            "seed": self.seed,
+        }
+
+    @property
+    def report(self) -> tuple[LayerClusters, ...]:
+        rows = []
+        for kernel, places in zip(self.kernels, self._groups, strict=True):
+            values = _most_values(kernel.values(), places)
+            rows.append(
+                LayerClusters(kernel.layer, kernel.weights, places.size, len(places), values)
+            )
+        rows += [LayerClusters(left.layer, reason=left.reason) for left in self.left_alone]
+        return tuple(rows)
+
+    @property
+    def saving(self) -> str:
+        """What it buys today, in one line."""
+        return (
+            f"{self.clusters} clusters per {self.per}: runtime compiled stores a byte per weight,"
+            " nothing saved; prune_channels() would"
+        )
+
+    def _refusal(self, kernel: Kernel) -> str:
+        return ""
+
+    def _start(self, epochs: int) -> None:
+        last = self.begin_epoch + self.reassign_epochs
+        if last >= epochs:
+            what = "begin_epoch"
+            what += f"={self.begin_epoch}, reassign_epochs" if self.reassign_epochs else ""
+            raise ConfigError(
+                f"{what}={self.reassign_epochs or self.begin_epoch} is out of range:"
+                f" fit(epochs={epochs}) ends before epoch {last}.",
+                f"Give fit() epochs={last + 1} or more, or the callback less.",
+            )
+        self._clusters = []
+        self._groups = [_groups(kernel, self.per) for kernel in self.kernels]
+
+    def _begin(self, epoch: int) -> None:
+        if epoch >= self.begin_epoch and not self._clusters:
+            self._find()
+        elif epoch >= self.begin_epoch + self.reassign_epochs:
+            self._refuse_zeros()
+
+    def _refuse_zeros(self) -> None:
+        """Averages would fill zeros that another callback keeps setting.
+
+        Raises:
+            ConfigError: there are zeros that are no cluster.
+        """
+        for kernel, clusters in zip(self.kernels, self._clusters, strict=True):
+            if not clusters.kept():
+                raise ConfigError(
+                    f"Layer {kernel.layer!r} got zeros after its clusters were found.",
+                    "Give the SparsityCallback an end_epoch before begin_epoch of the"
+                    " ClusteringCallback.",
+                )
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self.begin_epoch <= epoch < self.begin_epoch + self.reassign_epochs:
+            self._find()
+
+    def _find(self) -> None:
+        """Find the clusters of the weights as they are, and move each weight to its own."""
+        rng = np.random.default_rng(self.seed)
+        self._clusters = []
+        for kernel, weights, places in zip(self.kernels, self._values(), self._groups, strict=True):
+            flat = weights.ravel()
+            numbers = np.empty(flat.size, np.intp)
+            for start, group in enumerate(places):
+                numbers[group] = start * self.clusters + k_means(flat[group], self.clusters, rng)
+            self._clusters.append(Clusters.of(kernel, flat, numbers, len(places) * self.clusters))
+        self._average()
+
+    def _apply(self) -> None:
+        if self._epoch >= self.begin_epoch + self.reassign_epochs:
+            self._average()
+
+    def _average(self) -> None:
+        for clusters in self._clusters:
+            clusters.average()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Check that the weights take no more values than they should.
+
+        Raises:
+            ConfigError: fit() ended before there were clusters.
+        """
+        if self._clusters:
+            self._refuse_zeros()
+        missing = self._missing()
+        if missing and self._clusters:
+            self._average()
+            missing = self._missing()
+            if not missing:
+                warnings.warn(
+                    "Another callback or the optimizer put weights back that were not clustered."
+                    " They are clustered now, but were not trained since.",
+                    stacklevel=2,
+                )
+        self._clusters = []
+        if missing:
+            raise ConfigError(
+                f"fit() ended with epoch {self._epoch}, and {missing}.",
+                f"Let EarlyStopping begin later (start_from_epoch={self.begin_epoch + 1}), or give"
+                " the callback a smaller begin_epoch.",
+            )
+
+    def _missing(self) -> str:
+        """The first kernel that has more values than it should, or ""."""
+        for kernel, weights, places in zip(self.kernels, self._values(), self._groups, strict=True):
+            values = _most_values(weights, places)
+            if values > self.clusters:
+                return f"layer {kernel.layer!r} has {values} values instead of {self.clusters}"
+        return ""
+
+
+def _most_values(weights: Values, places: Numbers) -> int:
+    """Number of different values in the group of a kernel that has most."""
+    ordered = np.sort(weights.ravel()[places], axis=-1)
+    return 1 + int((np.diff(ordered, axis=-1) != 0).sum(axis=-1).max())

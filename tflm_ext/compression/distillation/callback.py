@@ -1,0 +1,204 @@
+"""Distillation inside fit() of the student itself, and the watch for NaN."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+from keras import ops
+
+from tflm_ext.compression.distillation.losses import (
+    OutputDistillation,
+    check_heads,
+    check_settings,
+    heads,
+    mixed,
+    regularization,
+)
+from tflm_ext.compression.distillation.models import check_model, check_pair
+from tflm_ext.compression.distillation.teacher import Teacher, split
+from tflm_ext.errors import ConfigError
+
+
+class StopAtNaN(keras.callbacks.Callback):  # type: ignore[misc]
+    """Ends training with an error when the loss is no number any more."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Remember the epoch for the message."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Look at the loss.
+
+        Raises:
+            ConfigError: it is not finite, and no other callback has stopped training for it.
+        """
+        logs = logs or {}
+        if math.isfinite(logs.get("loss", 0.0)) or self.model.stop_training:
+            return
+        parts = {"student_loss": "the loss on the labels", "distillation_loss": "the teacher's"}
+        bad = [text for key, text in parts.items() if not math.isfinite(logs.get(key, 0.0))]
+        raise ConfigError(
+            f"The loss is {logs['loss']} in batch {batch + 1} of epoch {self._epoch + 1}"
+            + (f" ({' and '.join(bad)})." if bad else "."),
+            "Lower the learning rate, and look for NaN in the training data.",
+        )
+
+
+class DistillationCallback(StopAtNaN):
+    """Teach the model that is being fitted: Distiller as a callback of an ordinary fit().
+
+    Use it as Distiller, where other callbacks must see the student itself:
+
+        student.compile("adam", loss, metrics=["accuracy"])
+        student.fit(x_train, y_train, epochs=20, callbacks=[
+            tflm_ext.DistillationCallback(teacher, temperature=4, alpha=0.7),
+            tflm_ext.SparsityCallback(0.75),
+        ])
+
+    The loss while training is that of Distiller with the same arguments, and so are the steps;
+    evaluate() and val_loss show your own loss. What compile() got and what save() writes stays
+    yours. Features need a Distiller, which has room for projections, and so do TeacherOutputs in
+    the scope of a tf.distribute strategy, where Keras calls the student before any callback. It
+    needs the TensorFlow backend of Keras.
+
+    Args:
+        teacher: a trained model with the inputs and outputs of the fitted one. It stays as it is.
+        temperature: see Distiller.
+        alpha: see Distiller.
+        strip_softmax: see Distiller.
+        outputs: see Distiller.
+
+    Raises:
+        ConfigError: an argument; when training begins, a loss that does not fit the head.
+        UnsupportedModelError: a softmax head; when training begins, a teacher with other inputs or
+            outputs.
+    """
+
+    def __init__(
+        self,
+        teacher: Any,
+        *,
+        temperature: float = 4.0,
+        alpha: float = 0.5,
+        strip_softmax: bool = False,
+        outputs: Any = None,
+    ) -> None:
+        super().__init__()
+        check_settings(temperature, alpha)
+        check_model(teacher, "teacher")
+        check_heads(teacher, "teacher", strip_softmax)
+        self.teacher = teacher
+        self.temperature = temperature
+        self.alpha = alpha
+        self.strip_softmax = strip_softmax
+        self.outputs = outputs
+        self._expected = False
+        self._attached = threading.local()  # replicas of a strategy trace in threads of their own
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor."""
+        return {
+            "teacher": keras.saving.serialize_keras_object(self.teacher),
+            "temperature": self.temperature,
+            "alpha": self.alpha,
+            "strip_softmax": self.strip_softmax,
+            "outputs": self.outputs,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> DistillationCallback:
+        """The callback of a configuration, with a teacher of its own, without its weights."""
+        teacher = keras.saving.deserialize_keras_object(config["teacher"])
+        return cls(**{**config, "teacher": teacher})
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Give fit() a step of ours instead of the model's.
+
+        Raises:
+            ConfigError: a loss that does not fit the head.
+            UnsupportedModelError: a softmax head, or a teacher with other inputs or outputs.
+        """
+        model = self.model
+        check_pair(model, self.teacher)
+        check_heads(model, "student", self.strip_softmax)
+        if model.loss is None and self.alpha < 1:
+            raise ConfigError(
+                f"The model has no loss, which has a share of {1 - self.alpha:g} here.",
+                "Compile it with the loss on your labels, or give alpha=1.",
+            )
+        found = heads(
+            model,
+            self.teacher,
+            loss=model.loss,
+            loss_weights=model._compile_config.config["loss_weights"],
+            outputs=self.outputs,
+            strip_softmax=self.strip_softmax,
+        )
+        self._constant = Teacher(self.teacher)
+        self._losses = OutputDistillation(found, self.temperature)
+        self._own = {"train_step": model.train_step, "compute_loss": model.compute_loss}
+        with self._installed():
+            model.make_train_function(force=True)
+        step = model.train_function
+        model.train_function = lambda iterator: self._run(step, iterator)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """A step with the teacher follows."""
+        self._expected = True
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """The next fit() has the model's own step again."""
+        self.model.train_function = None
+
+    def _run(self, step: Callable[[Any], Any], iterator: Any) -> Any:
+        if not self._expected:
+            # A fit() that was interrupted left this behind, and this one is without a teacher.
+            self.model.make_train_function(force=True)
+            return self.model.train_function(iterator)
+        self._expected = False
+        with self._installed():
+            return step(iterator)
+
+    @contextmanager
+    def _installed(self) -> Iterator[None]:
+        """Ours in place of the model's methods, as long as something may be traced."""
+        ours = {"train_step": self._train_step, "compute_loss": self._compute_loss}
+        attributes = self.model.__dict__  # past Keras' own way of setting them
+        before = {name: attributes[name] for name in ours if name in attributes}
+        attributes.update(ours)
+        try:
+            yield
+        finally:
+            for name in ours:
+                del attributes[name]
+            attributes.update(before)
+
+    def _train_step(self, data: Any) -> Any:
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, self._attached.outputs = split(x)
+        return self._own["train_step"](keras.utils.pack_x_y_sample_weight(x, y, sample_weight))
+
+    def _compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        known = self._attached.outputs
+        taught = ops.zeros(())
+        if self.alpha > 0:
+            teacher = self._constant(x) if known is None else self._constant.check(known)
+            taught = self._losses.compute_loss(teacher, y_pred, sample_weight=sample_weight)
+        labelled = ops.zeros(())
+        additional = regularization(self.model)
+        if y is not None and self.model.loss is not None:
+            loss = self._own["compute_loss"](x, y, y_pred, sample_weight, training)
+            labelled = loss - additional
+        return mixed(labelled, taught, additional, self.alpha)

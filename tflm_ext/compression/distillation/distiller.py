@@ -1,0 +1,251 @@
+"""Distiller: trains a student with a teacher, as a Keras model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from tflm_ext.compression.distillation.callback import StopAtNaN
+from tflm_ext.compression.distillation.features import FeatureMatching, pairs
+from tflm_ext.compression.distillation.losses import (
+    OutputDistillation,
+    check_heads,
+    check_settings,
+    heads,
+    mixed,
+    regularization,
+    replicas,
+)
+from tflm_ext.compression.distillation.models import check_pair, graph, output_names, tapped
+from tflm_ext.compression.distillation.teacher import Teacher, TeacherOutputs, split
+from tflm_ext.errors import ConfigError
+
+
+@keras.saving.register_keras_serializable(package="tflm_ext")
+class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
+    """Train a small student with the outputs of a large teacher, which say more than labels.
+
+    Use it where a small net, trained plainly, stays well below a large one and training is short
+    or labels are few or noisy; where both reach about the same, it gains nothing. It makes no model
+    smaller: the student is as small as you build it, or as tflm_ext.prune_channels() makes it.
+
+        student.summary()
+        distiller = tflm_ext.Distiller(student, teacher, temperature=4, alpha=0.7)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        distiller.compile("adam", loss, metrics=["accuracy"])
+        distiller.fit(x_train, y_train, validation_data=(x_val, y_val), epochs=20)
+        tflm_ext.export(student, "small", calibration_data=x_train[:200])
+
+    The loss is (1 - alpha) * yours + alpha * the teacher's, where the teacher's is, for each
+    output and as its loss in compile() tells: for classes T² times the Kullback-Leibler divergence
+    of the outputs softened by the temperature T; the same with sigmoids for binary crossentropy;
+    else the mean squared difference. sample_weight, class_weight and loss_weights act on both
+    parts. Of keras.distillation.Distiller, on which it is built, the losses differ: those ignore
+    weights and regularizers, and run the student twice where features are matched.
+
+    Args:
+        student: a Keras 3 model, Sequential or functional. It is trained, and nothing else of it
+            changes: save and export it as it is.
+        teacher: a trained model with the same inputs and outputs. It stays as it is.
+        temperature: T, greater than 0.
+        alpha: the teacher's share, 0 to 1. With 1, compile() needs no loss.
+        features: pairs (layer of the student, layer of the teacher) whose outputs are to be alike:
+            the mean squared difference, averaged down to the smaller height and width, and through
+            a trained projection where the channels differ, is added to the teacher's part; a third
+            entry is its weight. Projections belong to the distiller.
+        strip_softmax: accept softmax and sigmoid heads: the teacher's part then works on the
+            logits before them, and your loss and metrics on the probabilities.
+        outputs: "classes", "binary" or "regression" where the loss does not tell, or a list or dict
+            with one for each output.
+        name: of the distiller.
+        **kwargs: of a keras.Model.
+
+    Attributes:
+        student: the student.
+        teacher: the teacher as a constant; the model itself is teacher.model.
+
+    Raises:
+        ConfigError: an argument, a layer that does not exist, layers that cannot be compared.
+        UnsupportedModelError: a softmax head, or a teacher with other inputs or outputs.
+    """
+
+    def __init__(
+        self,
+        student: Any,
+        teacher: Any,
+        *,
+        temperature: float = 4.0,
+        alpha: float = 0.5,
+        features: Sequence[Sequence[Any]] | None = None,
+        strip_softmax: bool = False,
+        outputs: Any = None,
+        name: str = "distiller",
+        **kwargs: Any,
+    ) -> None:
+        check_settings(temperature, alpha)
+        check_pair(student, teacher)
+        check_heads(student, "student", strip_softmax)
+        check_heads(teacher, "teacher", strip_softmax)
+        found = pairs(features)
+        constant = Teacher(teacher, [pair[1] for pair in found])
+        view = tapped(student, [pair[0] for pair in found], "student")
+        super().__init__(
+            teacher=constant,
+            student=student,
+            distillation_losses=[],
+            student_loss_weight=1 - alpha,
+            name=name,
+            **{"autocast": False, **kwargs},
+        )
+        self.temperature = temperature
+        self.alpha = alpha
+        self.strip_softmax = strip_softmax
+        self._pairs = tuple(found)
+        self._outputs = outputs
+        # Hidden from Keras, to which it would be a second student.
+        object.__setattr__(self, "_view", view)
+        self._tapped = threading.local()  # replicas of a strategy trace in threads of their own
+        count = len(student.outputs)
+        shapes = [tuple(tensor.shape[1:]) for tensor in view.outputs]
+        self.matchings = [
+            FeatureMatching((ours, theirs), shape, constant.shapes[count + i], weight)
+            for i, ((ours, theirs, weight), shape) in enumerate(
+                zip(found, shapes[count:], strict=True)
+            )
+        ]
+        # The names by which losses and metrics go.
+        self.output_names = output_names(student)
+        self.built = True
+
+    def compile(
+        self, optimizer: Any = "adam", loss: Any = None, metrics: Any = None, **kwargs: Any
+    ) -> None:
+        """As for the student.
+
+        Raises:
+            ConfigError: no loss, or one that does not fit the student's head.
+            UnsupportedModelError: a sigmoid head with binary crossentropy.
+        """
+        if loss is None and self.alpha < 1:
+            raise ConfigError(
+                f"compile() has no loss, which has a share of {1 - self.alpha:g} here.",
+                "Give the loss on your labels, or alpha=1 to learn from the teacher only.",
+            )
+        found = heads(
+            self.student,
+            self.teacher.model,
+            loss=loss,
+            loss_weights=kwargs.get("loss_weights"),
+            outputs=self._outputs,
+            strip_softmax=self.strip_softmax,
+        )
+        self.distillation_losses = [OutputDistillation(found, self.temperature)]
+        keras.Model.compile(self, optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as before saving."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def fit(self, *args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
+        """As for any model.
+
+        Raises:
+            ConfigError: the loss became NaN.
+        """
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks.append(StopAtNaN())
+        else:
+            callbacks = [*keras.tree.flatten(callbacks or []), StopAtNaN()]
+        return super().fit(*args, callbacks=callbacks, **kwargs)
+
+    def call(self, inputs: Any, training: bool | None = None, **kwargs: Any) -> Any:
+        """The student's outputs."""
+        x, _ = split(inputs)
+        if not self.matchings:
+            return self.student(x, training=training, **kwargs)
+        outputs = self._view(x, training=training)
+        count = len(self.student.outputs)
+        self._tapped.features = outputs[count:]
+        return keras.tree.pack_sequence_as(graph(self.student).output, outputs[:count])
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """The loss of the class description, for what call() just gave.
+
+        Returns:
+            A scalar; its parts go to the metrics student_loss and distillation_loss.
+        """
+        x, known = split(x)
+        taught = ops.zeros(())
+        if self.alpha > 0:
+            teacher = self.teacher(x) if known is None else self.teacher.check(known)
+            count = len(self.student.outputs)
+            taught = self.distillation_losses[0].compute_loss(
+                teacher[:count], y_pred, sample_weight=sample_weight
+            )
+            if self.matchings:
+                weight = None if keras.tree.is_nested(sample_weight) else sample_weight
+                features = zip(self.matchings, self._tapped.features, teacher[count:], strict=True)
+                taught += sum(match(ours, theirs, weight) for match, ours, theirs in features)
+        labelled = ops.zeros(())
+        additional = regularization(self)
+        if y is not None and self._compile_loss is not None:
+            loss = keras.Model.compute_loss(self, x, y, y_pred, sample_weight, training)
+            labelled = loss - additional
+        result = mixed(labelled, taught, additional, self.alpha)
+        samples = ops.shape(keras.tree.flatten(x)[0])[0]
+        for tracker, value in (
+            (self.student_loss_tracker, labelled),
+            (self.distillation_loss_tracker, taught),
+            (self.total_loss_tracker, result),
+        ):
+            tracker.update_state(value * replicas(), sample_weight=samples)
+        return result
+
+    def teacher_outputs(self, data: Any, batch_size: int = 32) -> TeacherOutputs:
+        """Run the teacher over the data once; attach() the result to the data given to fit().
+
+        Args:
+            data: the inputs, or a batched tf.data.Dataset; see TeacherOutputs.compute().
+            batch_size: for arrays.
+        """
+        layers = [pair[1] for pair in self._pairs]
+        return TeacherOutputs.compute(
+            self.teacher.model, data, features=layers, batch_size=batch_size
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor."""
+        models = {
+            role: keras.saving.serialize_keras_object(model)
+            for role, model in (("student", self.student), ("teacher", self.teacher.model))
+        }
+        return {
+            **models,
+            "temperature": self.temperature,
+            "alpha": self.alpha,
+            "features": [list(pair) for pair in self._pairs],
+            "strip_softmax": self.strip_softmax,
+            "outputs": self._outputs,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Distiller:
+        """The distiller of a configuration, with models of its own."""
+        models = {
+            role: keras.saving.deserialize_keras_object(config[role], custom_objects)
+            for role in ("student", "teacher")
+        }
+        return cls(**{**config, **models})

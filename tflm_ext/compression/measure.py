@@ -1,0 +1,77 @@
+"""A model's scores and sizes, as float and as int8."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from tflm_ext.arithmetic import dequantize_array, quantize_array
+from tflm_ext.boards import board
+from tflm_ext.compression.channels.report import Sizes
+from tflm_ext.compression.data import Data
+from tflm_ext.compression.result import CompressionStep
+from tflm_ext.convert import convert
+from tflm_ext.emit.model import context_bytes
+from tflm_ext.pipeline import Options, analyse
+from tflm_ext.verify.accuracy import metric_for
+from tflm_ext.verify.compare import arena_for
+from tflm_ext.verify.tflm import run_tflm
+
+
+def measure(
+    name: str, model: Any, data: Data, parameters: int, say: Callable[[str], None]
+) -> tuple[str, CompressionStep]:
+    """Convert, plan, and run on the validation data.
+
+    Args:
+        name: of the step.
+        model: of either Keras, quantisation-aware or not; it stays as it is.
+        parameters: of the plain model.
+
+    Returns:
+        The metric, and the step without notes.
+
+    Raises:
+        UnsupportedModelError: it cannot become int8.
+        ConfigError: the targets do not fit its first output.
+    """
+    int8 = convert(model, data.calibration, test_inputs=data.inputs, progress=say).int8
+    say("planning")
+    analysis = analyse(int8, Options("compressed", board("nano33ble_sense")))
+    plan, facts, graph = analysis.plan, analysis.facts, analysis.graph
+    border = facts.outputs[0]
+    count = len(data.targets)
+    metric, score = metric_for(data.targets, count, border.size)
+    say(f"running TensorFlow Lite Micro on {count:,} samples")
+    inputs = [
+        quantize_array(column, b.scale, b.zero_point).reshape(count, *b.shape)
+        for b, column in zip(facts.inputs, data.inputs, strict=True)
+    ]
+    run = run_tflm(
+        int8.bytes, inputs, len(graph.outputs), arena_bytes=arena_for(graph), reset_each=True
+    )
+    outputs = dequantize_array(run.outputs[0], border.scale, border.zero_point)
+    assert int8.float_outputs is not None  # there are test inputs
+    in_float = score(int8.float_outputs[0].reshape(count, -1))
+    return metric, CompressionStep(
+        name=name,
+        float_score=in_float if math.isfinite(in_float) else None,
+        int8_score=score(outputs.reshape(count, -1)),
+        parameters=parameters,
+        macs=plan.macs,
+        weight_bytes=plan.weight_bytes,
+        flash_bytes=plan.weight_bytes + plan.code_bytes,
+        tflite_bytes=len(int8.bytes),
+        ram_bytes=context_bytes(plan),
+    )
+
+
+def sizes(step: CompressionStep) -> Sizes:
+    """What a budget limits."""
+    return Sizes(
+        weight_bytes=step.weight_bytes,
+        flash_bytes=step.flash_bytes,
+        ram_bytes=step.ram_bytes,
+        macs=step.macs,
+    )

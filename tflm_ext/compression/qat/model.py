@@ -1,0 +1,330 @@
+"""quantize_aware() and strip() for Keras 3."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from tflm_ext.compression.qat.flatten import Value, flatten, functional
+from tflm_ext.compression.qat.layers import KINDS, PACKAGE, FakeQuant, QuantizedLayer
+from tflm_ext.compression.qat.rules import OWN, SAME, Expansion, Fixed, Keep, Piece
+from tflm_ext.errors import ConfigError, UnsupportedModelError
+
+_CLUSTERS = 256  # that int8 can tell apart
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where the weights of the plain model are now.
+
+    Attributes:
+        weights: number among the plain model's weights, the variable, and the layer that keeps
+            masks or clusters of it, if any.
+        holders: all layers with int8 weights, in the order in which they run.
+        ranges: all layers that learn ranges of activations, in that order.
+    """
+
+    weights: tuple[tuple[int, Any, QuantizedLayer | None], ...]
+    holders: tuple[QuantizedLayer, ...]
+    ranges: tuple[FakeQuant, ...]
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class QuantizedModel(keras.Model):  # type: ignore[misc]
+    """A model that computes in training what its int8 form will compute.
+
+    Its weights are trained, saved and loaded as those of any Functional model; quantize_aware()
+    makes it, strip() gives the plain model back.
+
+    Args:
+        plain: the model, of whose layers none is used here.
+        keep: decides for the kernel of each weighted layer what training must not undo.
+    """
+
+    def __init__(self, plain: Any, keep: Callable[[Any], Keep]) -> None:
+        inputs, outputs, expansion, ranges = _build(plain, keep)
+        super().__init__(inputs, outputs, name=plain.name)
+        original = keras.saving.serialize_keras_object(plain)
+        original.pop("compile_config", None)
+        self._original = json.dumps(original)
+        self._links = _link(plain, expansion, ranges)
+        # Losses and metrics go by these names.
+        names = getattr(plain, "output_names", None) or [plain.layers[-1].name]
+        self.output_names = list(names)
+
+    @property
+    def links(self) -> Links:
+        """Where the weights of the plain model are, and the layers that round."""
+        return self._links
+
+    def get_config(self) -> dict[str, Any]:
+        """The plain model's configuration, and what is kept."""
+        keeps = [holder.keep for holder in self._links.holders]
+        return {"model": json.loads(self._original), "keep": keeps}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> QuantizedModel:
+        """The model of a configuration, with new weights."""
+        plain = keras.saving.deserialize_keras_object(config["model"], custom_objects)
+        keeps = iter(config["keep"])
+        return cls(plain, lambda kernel: next(keeps))
+
+    def plain(self) -> Any:
+        """The plain model with the weights as they are now."""
+        plain = keras.saving.deserialize_keras_object(json.loads(self._original), safe_mode=False)
+        weights = list(plain.weights)
+        for index, variable, holder in self._links.weights:
+            value = variable if holder is None else holder.kernel
+            weights[index].assign(keras.ops.convert_to_numpy(value))
+        return plain
+
+    def check_exportable(self) -> None:
+        """Whether a .tflite can be made now.
+
+        Raises:
+            ConfigError: never trained, or weights that are not finite.
+        """
+        for layer in self._links.ranges:
+            if not layer.high.numpy() > layer.low.numpy():
+                raise ConfigError(
+                    f"The quantisation-aware model {self.name!r} knows no ranges yet:"
+                    f" {layer.name!r} has seen no batch of finite values.",
+                    "Train it with fit(), for an epoch at least, before it is exported.",
+                )
+        for weight in self.weights:
+            if weight.dtype == "float32" and np.isnan(weight.numpy()).any():
+                raise ConfigError(
+                    f"Weight {weight.path!r} of model {self.name!r} is NaN: training diverged.",
+                    "Go back to a checkpoint and train with a smaller learning rate.",
+                )
+
+
+def quantize_aware(model: Any, *, preserve: str | None) -> QuantizedModel:
+    """Make a model for quantisation-aware training from a trained Keras 3 model.
+
+    Args:
+        model: a keras.Model with known inputs; it stays as it is.
+        preserve: see tflm_ext.quantize_aware.
+
+    Raises:
+        ConfigError: quantisation-aware already, or with a training loop of its own.
+        UnsupportedModelError: a layer that has no quantisation-aware form.
+    """
+    _check(model)
+    keep = _keeper(preserve)
+    with model.distribute_strategy.scope():
+        plain, values = _copy(model), model.get_weights()
+        plain.set_weights(values)
+        aware = QuantizedModel(plain, keep)
+        for index, variable, _ in aware.links.weights:
+            variable.assign(values[index])
+        for holder in aware.links.holders:
+            holder.start()
+        _compile_like(aware, model)
+    return aware
+
+
+def strip(model: QuantizedModel) -> Any:
+    """The plain model, with the weights as trained, compiled as the given one is."""
+    with model.distribute_strategy.scope():
+        plain = model.plain()
+        _compile_like(plain, model)
+    return plain
+
+
+def _check(model: Any) -> None:
+    name = getattr(model, "name", "")
+    if isinstance(model, QuantizedModel):
+        raise ConfigError(
+            f"Model {name!r} is quantisation-aware already.",
+            "Train it, or call tflm_ext.strip() first.",
+        )
+    if functional(model) is None:
+        raise UnsupportedModelError(
+            f"The layers of model {name!r} are not known: it is a subclass of Model or was never"
+            " built.",
+            "Build it from layers: keras.Sequential([keras.Input(shape), ...]) or"
+            " keras.Model(inputs, outputs).",
+        )
+    cls = type(model)
+    if cls.train_step is not keras.Model.train_step:
+        raise ConfigError(
+            f"Model {name!r} is a {cls.__name__} with a training loop of its own, which would be"
+            " lost.",
+            "Give the plain model inside, and train its quantisation-aware form in that loop.",
+        )
+    if not any(call.kind in _TRAINED for call in flatten(model).calls):
+        raise ConfigError(
+            f"Model {name!r} has no layer with weights to train in int8.",
+            "Give a model with Dense or convolution layers.",
+        )
+    for tensor in model.inputs:
+        if not str(tensor.dtype).startswith("float"):
+            raise UnsupportedModelError(
+                f"Input {tensor.name!r} is {tensor.dtype}; only float inputs can become int8.",
+                "Replace Embedding by one-hot input and Dense, and other integers by float input.",
+            )
+
+
+_TRAINED = frozenset({*KINDS, "SeparableConv1D", "SeparableConv2D"})
+
+
+def _copy(model: Any) -> Any:
+    """A model of the same structure, through the configuration, as a file would have it."""
+    try:
+        config = keras.saving.serialize_keras_object(model)
+        config.pop("compile_config", None)
+        return keras.saving.deserialize_keras_object(config, safe_mode=False)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(
+            f"Model {model.name!r} cannot be copied: {reason}",
+            "Give its own layers a get_config() and register them with"
+            " keras.saving.register_keras_serializable().",
+        ) from error
+
+
+def _keeper(preserve: str | None) -> Callable[[Any], Keep]:
+    """What training must not undo of a kernel, from its present values."""
+
+    def decide(kernel: Any) -> Keep:
+        values = kernel.numpy()
+        other = values[values != 0]
+        distinct = len(np.unique(other))
+        few = distinct <= max(_CLUSTERS, other.size // 2)
+        if preserve in {"auto", "clusters"} and 0 < distinct < other.size and few:
+            return distinct + (other.size < values.size)
+        if preserve in {"auto", "sparsity"} and 0 < other.size < values.size:
+            return "sparsity"
+        return None
+
+    return decide
+
+
+def _compile_like(target: Any, source: Any) -> None:
+    """Compile with the same arguments: a new optimiser, new metrics."""
+    if not source.compiled:
+        return
+    config = dict(source._compile_config.config)
+    optimizer = source.optimizer
+    target.compile(
+        **{
+            **config,
+            "optimizer": type(optimizer).from_config(optimizer.get_config()),
+            "metrics": _fresh(config.get("metrics")),
+            "weighted_metrics": _fresh(config.get("weighted_metrics")),
+        }
+    )
+
+
+def _fresh(metrics: Any) -> Any:
+    return keras.tree.map_structure(
+        lambda m: type(m).from_config(m.get_config()) if isinstance(m, keras.metrics.Metric) else m,
+        metrics,
+    )
+
+
+def _build(
+    plain: Any, keep: Callable[[Any], Keep]
+) -> tuple[Any, Any, Expansion, tuple[FakeQuant, ...]]:
+    """The new model's graph: every piece, and a FakeQuant behind each that has a range."""
+    outer = functional(plain)
+    flat = flatten(plain)
+    expansion = Expansion(flat, keep)
+    tensors: dict[Value, Any] = {}
+    ranges: dict[Value, tuple[FakeQuant, int]] = _ranges(flat.inputs, expansion)
+
+    def give(value: Value, tensor: Any) -> None:
+        if value in ranges:
+            layer, member = ranges[value]
+            tensor = layer(tensor, member=member)
+        tensors[value] = tensor
+
+    inputs = []
+    for value, old in zip(flat.inputs, outer.inputs, strict=True):
+        new = keras.Input(
+            batch_shape=old.shape, dtype="float32", name=old._keras_history.operation.name
+        )
+        inputs.append(new)
+        give(value, new)
+    for piece in expansion.pieces:
+        args, kwargs = keras.tree.map_structure(
+            lambda leaf: tensors[leaf] if isinstance(leaf, Value) else leaf,
+            (piece.args, dict(piece.kwargs)),
+        )
+        results = keras.tree.flatten(piece.operation(*args, **kwargs))
+        for value, tensor in zip(piece.outputs, results, strict=True):
+            give(value, tensor)
+    outputs = [tensors[value] for value in flat.outputs]
+    layers = dict.fromkeys(layer for layer, _ in ranges.values())
+    return (
+        keras.tree.pack_sequence_as(outer._inputs_struct, inputs),
+        keras.tree.pack_sequence_as(outer._outputs_struct, outputs),
+        expansion,
+        tuple(layers),
+    )
+
+
+def _ranges(inputs: tuple[Value, ...], expansion: Expansion) -> dict[Value, tuple[FakeQuant, int]]:
+    """The FakeQuant of every tensor that needs one, with its number among the members."""
+    parent: dict[Value, Value] = {}
+
+    def root(value: Value) -> Value:
+        while value in parent:
+            value = parent[value]
+        return value
+
+    sources: list[tuple[Value, str | Fixed, str]] = [(value, OWN, "input") for value in inputs]
+    for piece in expansion.pieces:
+        if piece.scale == SAME:
+            first, *others = {root(value) for value in _tensors(piece)}
+            parent.update((other, first) for other in others)
+        if piece.scale == OWN or piece.ranged or isinstance(piece.scale, Fixed):
+            sources += [(value, piece.scale, piece.operation.name) for value in piece.outputs]
+    groups: dict[Value, list[tuple[Value, str | Fixed, str]]] = {}
+    for source in sources:
+        groups.setdefault(root(source[0]), []).append(source)
+    ranges: dict[Value, tuple[FakeQuant, int]] = {}
+    for members in groups.values():
+        scales = {scale for _, scale, _ in members}
+        if len(scales) == 1 and isinstance(next(iter(scales)), Fixed):
+            continue
+        layer = FakeQuant(len(members), name=expansion.name(f"{members[0][2]}_range"))
+        ranges.update((value, (layer, i)) for i, (value, _, _) in enumerate(members))
+    return ranges
+
+
+def _tensors(piece: Piece) -> Iterator[Value]:
+    for leaf in keras.tree.flatten((piece.args, dict(piece.kwargs))):
+        if isinstance(leaf, Value):
+            yield leaf
+    yield from piece.outputs
+
+
+def _link(
+    plain: Any,
+    expansion: Expansion,
+    ranges: tuple[FakeQuant, ...],
+) -> Links:
+    """Every weight of the plain model with its twin."""
+    number = {id(weight): i for i, weight in enumerate(plain.weights)}
+    holders = tuple(expansion.holders)
+    keepers = {id(h.layer.kernel): h for h in holders if h.keep is not None}
+    weights = [
+        (number[id(old)], new, keepers.get(id(new)))
+        for layer, twins in expansion.twins
+        for old, new in zip(
+            layer.weights, [weight for twin in twins for weight in twin.weights], strict=True
+        )
+    ]
+    if len({index for index, _, _ in weights}) != len(number):
+        raise UnsupportedModelError(
+            f"Model {plain.name!r} has weights outside the layers between its inputs and outputs.",
+            "Take them out: they are lost in an export.",
+        )
+    return Links(tuple(weights), holders, ranges)

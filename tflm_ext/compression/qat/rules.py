@@ -1,0 +1,448 @@
+"""Which layers of Keras become which operators of TensorFlow Lite, and where those round.
+
+TensorFlow Lite rounds the output of an operator with a scale of the output's own (OWN), with one
+that the operator fixes (a Fixed), or with that of the inputs (SAME). What an operator computes
+inside, like the sum before its relu, is not rounded (HIDDEN).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NoReturn, TypeAlias
+
+import keras
+
+from tflm_ext.compression.qat.flatten import Call, Flat, Value
+from tflm_ext.compression.qat.layers import (
+    KINDS,
+    PACKAGE,
+    Formula,
+    QuantizedAffine,
+    QuantizedLayer,
+)
+from tflm_ext.errors import UnsupportedModelError
+
+Keep: TypeAlias = str | int | None
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A range that an operator gives to its output.
+
+    Attributes:
+        low: smallest value.
+        high: largest value.
+    """
+
+    low: float
+    high: float
+
+
+OWN, SAME, HIDDEN = "own", "same", "hidden"
+_UNIT = Fixed(0.0, 255 / 256)
+_BOUNDED = {"sigmoid": _UNIT, "softmax": _UNIT, "tanh": Fixed(-1.0, 127 / 128)}
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One operator of TensorFlow Lite, as a call in the new model.
+
+    Attributes:
+        operation: layer or operation that computes it.
+        args: with Values where tensors are.
+        kwargs: with Values where tensors are.
+        outputs: the tensors that it gives.
+        scale: OWN, SAME, HIDDEN or a Fixed: how the outputs are rounded.
+        fuses: whether a relu behind it becomes part of the operator.
+        ranged: for SAME, whether the output has values that the inputs' range may not cover.
+    """
+
+    operation: Any
+    args: tuple[Any, ...]
+    outputs: tuple[Value, ...]
+    scale: str | Fixed
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    fuses: bool = False
+    ranged: bool = False
+
+
+class Expansion:
+    """The pieces of a model.
+
+    Args:
+        flat: the model.
+        keep: decides for the kernel of each weighted layer what training must not undo.
+
+    Raises:
+        UnsupportedModelError: a layer that has no quantisation-aware form.
+    """
+
+    def __init__(self, flat: Flat, keep: Callable[[Any], Keep]) -> None:
+        self.flat = flat
+        self.keep = keep
+        self.pieces: list[Piece] = []
+        # Layers of the given model with those that hold their weights now.
+        self.twins: list[tuple[Any, tuple[Any, ...]]] = []
+        self.holders: list[QuantizedLayer] = []
+        self._layers: dict[tuple[int, str], Any] = {}
+        self._names: Counter[str] = Counter()
+        self._uses = Counter(value for call in flat.calls for value in call.inputs)
+        self._uses.update(flat.outputs)
+        self._calls = Counter(id(call.operation) for call in flat.calls)
+        self._producers: dict[Value, int] = {}
+        self._folded: set[int] = set()
+        for call in flat.calls:
+            if id(call) not in self._folded:
+                self._expand(call)
+
+    def _expand(self, call: Call) -> None:
+        if getattr(call.operation, "quantization_mode", None) is not None:
+            self.refuse(call, "Quantise it here only: build it without quantize() of Keras.")
+        if getattr(call.operation, "data_format", None) == "channels_first":
+            self.refuse(call, "Build it with data_format='channels_last'.")
+        RULES.get(call.kind, _unknown)(self, call)
+
+    def refuse(self, call: Call, hint: str) -> NoReturn:
+        """Raise the error about a layer."""
+        what = "layer" if isinstance(call.operation, keras.layers.Layer) else "operation"
+        raise UnsupportedModelError(
+            f"{what.capitalize()} {call.operation.name!r} ({type(call.operation).__name__}) has no"
+            " quantisation-aware form.",
+            hint,
+        )
+
+    def name(self, wanted: str) -> str:
+        """A name that no other layer of the new model has."""
+        self._names[wanted] += 1
+        if self._names[wanted] == 1:
+            return wanted
+        return self.name(f"{wanted}_{self._names[wanted] - 1}")
+
+    def once(self, call: Call, part: str, make: Callable[[], Any]) -> Any:
+        """The new layer for a part of a layer: the same one for each of the layer's calls."""
+        key = (id(call.operation), part)
+        if key not in self._layers:
+            self._layers[key] = make()
+        return self._layers[key]
+
+    def emit(self, piece: Piece) -> None:
+        """Add a piece."""
+        for value in piece.outputs:
+            self._producers[value] = len(self.pieces)
+        self.pieces.append(piece)
+
+    def copy(self, call: Call) -> Any:
+        """A layer or operation like the one that is called."""
+
+        def make() -> Any:
+            old = call.operation
+            if not isinstance(old, keras.layers.Layer):
+                new = type(old).from_config(old.get_config())
+                new.name = self.name(old.name)
+                return new
+            new = clone(old, name=self.name(old.name))
+            self.twins.append((old, (new,)))
+            return new
+
+        return self.once(call, "", make)
+
+    def copied(self, call: Call, scale: str | Fixed, *, fuses: bool = False) -> None:
+        """Add a call of a layer as it is."""
+        self.emit(Piece(self.copy(call), call.args, call.outputs, scale, call.kwargs, fuses))
+
+    def activate(self, call: Call, x: Value, activation: str) -> None:
+        """Add an activation, by its Keras name; its output is that of the call."""
+        (out,) = call.outputs
+        options = _regularizer(call.operation) if activation != "linear" else {}
+
+        def layer(part: str, make: Callable[..., Any], *args: Any) -> Any:
+            wanted = f"{call.operation.name}_{part}"
+            return self.once(call, part, lambda: make(*args, name=self.name(wanted), **options))
+
+        plain = layer(activation, keras.layers.Activation, activation)
+        match activation:
+            case "linear":
+                self.emit(Piece(plain, (x,), (out,), SAME))
+            case "relu" | "relu6":
+                self.emit(self._rectified(plain, x, out))
+            case "sigmoid" | "softmax" | "tanh":
+                self.emit(Piece(plain, (x,), (out,), _BOUNDED[activation]))
+            case "silu" | "leaky_relu":
+                self.emit(Piece(plain, (x,), (out,), OWN))
+            case "hard_silu":
+                formula = layer("formula", Formula, activation)
+                self.emit(Piece(formula, (x,), (out,), OWN))
+            case "hard_sigmoid":
+                bent, middle = layer("bent", Formula, "relu6_of_x_plus_3"), _like(out)
+                self.emit(Piece(bent, (x,), (middle,), OWN))
+                self.emit(Piece(layer("formula", Formula, "sixth"), (middle,), (out,), OWN))
+            case _:
+                self.refuse(
+                    call,
+                    f"Replace the activation {activation!r} by relu, relu6, leaky_relu, hard_silu,"
+                    " hard_sigmoid, silu, sigmoid, tanh or softmax.",
+                )
+
+    def _rectified(self, layer: Any, x: Value, out: Value) -> Piece:
+        """A relu: part of the operator before it, or one that shares the scale of moved data."""
+        piece = Piece(layer, (x,), (out,), OWN)
+        producer = self._producers.get(x)
+        if producer is None:
+            return piece
+        before = self.pieces[producer]
+        if before.fuses and self._uses[x] <= 1:
+            self.pieces[producer] = replace(before, scale=HIDDEN)
+        elif before.scale == SAME:
+            # It may become part of an operator whose input and output share one scale.
+            return replace(piece, scale=SAME, ranged=True)
+        return piece
+
+    def weighted(self, call: Call) -> None:
+        """Add a layer with a kernel, the normalisation behind it, and its activation."""
+        old = call.operation
+        layers = self.once(call, "weighted", lambda: self._weighted(call))
+        (x,) = call.inputs
+        for layer in layers[:-1]:
+            middle = Value((), x.dtype)
+            self.emit(Piece(layer, (x,), (middle,), OWN))
+            x = middle
+        norm = self._foldable(call)
+        if norm is not None:
+            self._folded.add(id(norm))
+            call = replace(call, outputs=norm.outputs, kwargs=norm.kwargs)
+        fixed = {"training": call.kwargs["training"]} if "training" in call.kwargs else {}
+        activation = activation_name(old)
+        out = call.outputs[0] if activation == "linear" else _like(call.outputs[0])
+        self.emit(Piece(layers[-1], (x,), (out,), OWN, fixed, fuses=True))
+        if activation != "linear":
+            self.activate(call, out, activation)
+
+    def _weighted(self, call: Call) -> tuple[QuantizedLayer, ...]:
+        old, norm = call.operation, self._foldable(call)
+        parts = _parts(old)
+        self.twins.append((old, parts))
+        last = {} if activation_name(old) != "linear" else _regularizer(old)
+        if norm is not None:
+            last["batch_norm"] = clone(norm.operation)
+            self.twins.append((norm.operation, (last["batch_norm"],)))
+        kernels = [weight for weight in old.weights if len(weight.shape) > 1]
+        layers = tuple(
+            QuantizedLayer(
+                part,
+                keep=self.keep(kernel),
+                name=self.name(part.name),
+                **(last if part is parts[-1] else {}),
+            )
+            for part, kernel in zip(parts, kernels, strict=True)
+        )
+        self.holders += layers
+        return layers
+
+    def _foldable(self, call: Call) -> Call | None:
+        """The call of a BatchNormalization that is part of a weighted layer in int8."""
+        (out,) = call.outputs
+        if activation_name(call.operation) != "linear" or out in self.flat.outputs:
+            return None
+        after = [c for c in self.flat.calls if out in c.inputs]
+        if len(after) != 1 or after[0].kind != "BatchNormalization":
+            return None
+        norm = after[0]
+        alone = self._calls[id(call.operation)] == self._calls[id(norm.operation)] == 1
+        return norm if alone and _last_axis(norm) else None
+
+
+def clone(layer: Any, **changes: Any) -> Any:
+    """A new layer with the same configuration, in float32."""
+    config = layer.get_config()
+    if layer.dtype_policy.compute_dtype != layer.dtype_policy.variable_dtype:
+        config["dtype"] = "float32"
+    return type(layer).from_config({**config, **changes})
+
+
+def activation_name(operation: Any) -> str:
+    """How Keras calls the activation of a layer."""
+    function = getattr(operation, "activation", None)
+    name = keras.activations.serialize(function) if function is not None else "linear"
+    return name if isinstance(name, str) else str(getattr(function, "__name__", name))
+
+
+def _like(value: Value) -> Value:
+    return Value(value.shape, value.dtype)
+
+
+def _regularizer(layer: Any) -> dict[str, Any]:
+    found = getattr(layer, "activity_regularizer", None)
+    return {"activity_regularizer": found} if found is not None else {}
+
+
+def _last_axis(call: Call) -> bool:
+    axis = call.operation.axis
+    axis = axis[0] if isinstance(axis, list | tuple) else axis
+    return axis in {-1, len(call.inputs[0].shape) - 1}
+
+
+def _parts(layer: Any) -> tuple[Any, ...]:
+    """The layer without its activation; a separable convolution as the two that it is."""
+    kind = type(layer).__name__
+    if not kind.startswith("Separable"):
+        return (clone(layer, activation=None, activity_regularizer=None),)
+    config = layer.get_config()
+    shared = {"padding": config["padding"], "trainable": config["trainable"], "dtype": "float32"}
+    rank = kind[-2:]
+    depthwise = getattr(keras.layers, f"DepthwiseConv{rank}")(
+        config["kernel_size"],
+        strides=config["strides"],
+        dilation_rate=config["dilation_rate"],
+        depth_multiplier=config["depth_multiplier"],
+        use_bias=False,
+        depthwise_regularizer=layer.depthwise_regularizer,
+        depthwise_constraint=layer.depthwise_constraint,
+        name=f"{layer.name}_depthwise",
+        **shared,
+    )
+    pointwise = getattr(keras.layers, f"Conv{rank}")(
+        config["filters"],
+        1,
+        use_bias=config["use_bias"],
+        kernel_regularizer=layer.pointwise_regularizer,
+        kernel_constraint=layer.pointwise_constraint,
+        bias_regularizer=layer.bias_regularizer,
+        bias_constraint=layer.bias_constraint,
+        name=layer.name,
+        **shared,
+    )
+    return depthwise, pointwise
+
+
+def _unknown(model: Expansion, call: Call) -> None:
+    model.refuse(
+        call,
+        "Replace it by a layer of docs/how-to/quantize-aware.md, or leave quantize_aware() out and"
+        " give export() calibration_data.",
+    )
+
+
+def _weighted(model: Expansion, call: Call) -> None:
+    model.weighted(call)
+
+
+def _moves(model: Expansion, call: Call) -> None:
+    model.copied(call, SAME)
+
+
+def _computes(model: Expansion, call: Call) -> None:
+    model.copied(call, OWN)
+
+
+def _compares(model: Expansion, call: Call) -> None:
+    if len(call.inputs) < 2:
+        model.refuse(call, "Compare two tensors; for a bound of zero or six take relu or relu6.")
+    model.copied(call, SAME)
+
+
+def _combines(model: Expansion, call: Call) -> None:
+    """Two tensors, or a tensor and a constant; more of them one after the other."""
+    if len(call.inputs) <= 2:
+        model.copied(call, OWN, fuses=True)
+        return
+    first, *others = call.inputs
+    (out,) = call.outputs
+    for i, other in enumerate(others):
+        result = out if other is others[-1] else _like(out)
+        layer = model.once(
+            call,
+            str(i),
+            lambda: type(call.operation)(name=model.name(call.operation.name)),
+        )
+        model.emit(Piece(layer, ([first, other],), (result,), OWN, fuses=True))
+        first = result
+
+
+def _normalises(model: Expansion, call: Call) -> None:
+    """MUL and ADD of what stands alone."""
+    if call.kind == "BatchNormalization" and not _last_axis(call):
+        model.refuse(call, "Normalise the last axis.")
+    old = call.operation
+
+    def make() -> Any:
+        new = clone(old)
+        model.twins.append((old, (new,)))
+        return QuantizedAffine(new, name=model.name(old.name))
+
+    layer = model.once(call, "", make)
+    fixed = {"training": call.kwargs["training"]} if "training" in call.kwargs else {}
+    model.emit(Piece(layer, tuple(call.inputs), call.outputs, OWN, fixed, fuses=True))
+
+
+def _activates(model: Expansion, call: Call) -> None:
+    model.activate(call, call.inputs[0], activation_name(call.operation))
+
+
+def _named(activation: str) -> Callable[[Expansion, Call], None]:
+    def rule(model: Expansion, call: Call) -> None:
+        axis = getattr(call.operation, "axis", -1)
+        if activation == "softmax" and axis not in {-1, len(call.inputs[0].shape) - 1}:
+            model.refuse(call, "Take the softmax along the last axis.")
+        model.activate(call, call.inputs[0], activation)
+
+    return rule
+
+
+def _relu(model: Expansion, call: Call) -> None:
+    layer = call.operation
+    if layer.threshold == 0 and layer.negative_slope == 0 and layer.max_value in {None, 6}:
+        model.activate(call, call.inputs[0], "relu" if layer.max_value is None else "relu6")
+    elif layer.threshold == 0 and layer.max_value is None:
+        model.copied(call, OWN)
+    else:
+        model.refuse(call, "Use ReLU() or ReLU(6.0).")
+
+
+def _dot(model: Expansion, call: Call) -> None:
+    if call.operation.normalize:
+        model.refuse(call, "Use Dot without normalize=True.")
+    model.copied(call, OWN)
+
+
+Rule = Callable[[Expansion, Call], None]
+_GROUPS: Mapping[Rule, str] = {
+    _weighted: " ".join([*KINDS, "SeparableConv1D", "SeparableConv2D"]),
+    _moves: """
+        ActivityRegularization AlphaDropout Dropout GaussianDropout GaussianNoise Identity
+        SpatialDropout1D SpatialDropout2D
+        RandomBrightness RandomContrast RandomFlip RandomRotation RandomTranslation RandomZoom
+        AveragePooling1D AveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D MaxPooling1D
+        MaxPooling2D Max
+        Concatenate Cropping1D Cropping2D ExpandDims Flatten GetItem Pad Permute RepeatVector
+        Reshape Resizing Split Squeeze Stack Transpose UpSampling1D UpSampling2D ZeroPadding1D
+        ZeroPadding2D
+    """,
+    _compares: "Maximum Minimum",
+    _combines: "Add Multiply Subtract",
+    _computes: """
+        Absolute GlobalAveragePooling1D GlobalAveragePooling2D LeakyReLU LeakyRelu Matmul Mean
+        PReLU Sum
+    """,
+    _normalises: "BatchNormalization Normalization Rescaling",
+    _activates: "Activation",
+    _relu: "ReLU",
+    _dot: "Dot",
+    **{
+        _named(activation): kinds
+        for activation, kinds in {
+            "hard_sigmoid": "HardSigmoid",
+            "hard_silu": "HardSilu",
+            "relu": "Relu",
+            "relu6": "Relu6",
+            "sigmoid": "Sigmoid",
+            "silu": "Silu",
+            "softmax": "Softmax",
+            "tanh": "Tanh",
+        }.items()
+    },
+}
+RULES: Mapping[str, Rule] = {kind: rule for rule, text in _GROUPS.items() for kind in text.split()}
+
+__all__ = ["HIDDEN", "OWN", "PACKAGE", "RULES", "SAME", "Expansion", "Fixed", "Keep", "Piece"]

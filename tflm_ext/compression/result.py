@@ -1,0 +1,120 @@
+"""What compress() returns, and its table. Free of TensorFlow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tflm_ext.compression.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class CompressionStep:
+    """The model after one step.
+
+    Attributes:
+        name: of the step; the first is "as given".
+        float_score: of the Keras model on the validation data, see CompressionReport.metric; of a
+            quantisation-aware model, as it rounds in Keras. None if it is not finite.
+        int8_score: of the int8 model in TensorFlow Lite Micro, on the same data.
+        parameters: numbers in the plain Keras model.
+        macs: multiply-accumulate operations of one inference.
+        weight_bytes: constant tables, in bytes.
+        flash_bytes: these and the code, estimated, in bytes.
+        tflite_bytes: size of the .tflite, in bytes.
+        ram_bytes: sizeof(context) as planned, in bytes.
+        notes: what the step did and what it buys, one sentence each.
+    """
+
+    name: str
+    float_score: float | None
+    int8_score: float
+    parameters: int
+    macs: int
+    weight_bytes: int
+    flash_bytes: int
+    tflite_bytes: int
+    ram_bytes: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CompressionReport:
+    """What every step cost and bought.
+
+    Attributes:
+        metric: "accuracy" (share of right classes) or "mean_absolute_error".
+        samples: of validation data, on which the scores were measured.
+        recipe: that was followed.
+        steps: the model as given, then after each step.
+        notes: on the whole, one sentence each.
+    """
+
+    metric: str
+    samples: int
+    recipe: Recipe
+    steps: tuple[CompressionStep, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        content: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return content
+
+    def __str__(self) -> str:
+        """A table with one line per step, and the notes."""
+        score = self.metric.replace("_", " ")
+        heading = ("step", f"{score}, float", f"{score}, int8", "parameters", "MACs", "weights B")
+        rows: list[tuple[str, ...]] = [(*heading, ".tflite B", "RAM B")]
+        rows += [
+            (
+                step.name,
+                "-" if step.float_score is None else f"{step.float_score:.4f}",
+                f"{step.int8_score:.4f}",
+                *(
+                    f"{value:,}"
+                    for value in (
+                        step.parameters,
+                        step.macs,
+                        step.weight_bytes,
+                        step.tflite_bytes,
+                        step.ram_bytes,
+                    )
+                ),
+            )
+            for step in self.steps
+        ]
+        lines = _aligned(rows)
+        lines += [f"{step.name}: {note}" for step in self.steps for note in step.notes]
+        lines += [f"note: {note}" for note in self.notes]
+        lines.append(f"scores on {self.samples:,} samples of validation data")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class CompressionResult:
+    """A compressed model and how it came about.
+
+    Attributes:
+        model: of the library of the model that was given. With quantize_epochs in the recipe it
+            is quantisation-aware: export() takes its scales from it, and tflm_ext.strip() gives
+            the plain model.
+        report: one row per step.
+    """
+
+    model: Any
+    report: CompressionReport
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Columns as wide as they have to be: the first to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]

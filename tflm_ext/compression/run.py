@@ -1,0 +1,381 @@
+"""compress(): every technique in the right order, with a report of what each one bought."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tflm_ext.compression.channels import PruningReport, prune_channels
+from tflm_ext.compression.channels.budget import holds
+from tflm_ext.compression.channels.report import Ended
+from tflm_ext.compression.checkpoints import Checkpoints, Done, key_of
+from tflm_ext.compression.clustering import ClusteringCallback
+from tflm_ext.compression.data import read_data
+from tflm_ext.compression.measure import measure, sizes
+from tflm_ext.compression.qat import quantize_aware, strip
+from tflm_ext.compression.recipe import Recipe
+from tflm_ext.compression.result import CompressionReport, CompressionResult, CompressionStep
+from tflm_ext.compression.sparsity import SparsityCallback
+from tflm_ext.compression.training import Progress, Training
+from tflm_ext.convert.trace import library
+from tflm_ext.errors import ConfigError, UnsupportedModelError
+from tflm_ext.options import Budget
+from tflm_ext.report.progress import show_progress
+
+_QUANTIZE_RATE = 0.1  # of the learning rate: weights move by roundings, not anew
+
+
+def compress(
+    model: Any,
+    train_data: Any,
+    *,
+    validation_data: Any = None,
+    recipe: Recipe | None = None,
+    budget: Budget | None = None,
+    min_accuracy: float | None = None,
+    loss: Any = None,
+    checkpoints: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+) -> CompressionResult:
+    """Make a model smaller and faster, in one call: fewer channels, then training for int8.
+
+    Use it before export() when a model does not fit, or is slower than it has to be. It trains:
+    that takes about as long as the training of the model did, and it needs the data. Use
+    prune_channels(), Distiller and quantize_aware() themselves where you want to decide more.
+
+    The steps, as the recipe has them: remove channels and fine-tune with the uncompressed model
+    as the teacher; sparsity; clusters; quantisation-aware training. After each one the model is
+    converted, planned, and measured in TensorFlow Lite Micro. What makes nothing smaller in the
+    runtime that ships is said so in the report.
+
+        result = tflm_ext.compress(model, (x_train, y_train), recipe=tflm_ext.Recipe.balanced())
+        print(result.report)
+        tflm_ext.export(result.model, "digits", calibration_data=x_train[:200])
+
+    Args:
+        model: a trained keras.Model, or a tf_keras.Model for recipes without channel pruning and
+            distillation. It stays as it is.
+        train_data: (x, y) or (x, y, weights), arrays; or a batched tf.data.Dataset or
+            keras.utils.PyDataset of such. y as the loss takes it.
+        validation_data: (x, y) or the like, for scores and min_accuracy; never the test data,
+            which would then say too much good. By default the recipe's validation_share of the
+            training arrays is held out.
+        recipe: what to do; by default Recipe.balanced().
+        budget: limits for the int8 model, instead of the recipe's shrink or ratio.
+        min_accuracy: channels go only while the share of right classes on the validation data
+            stays at least this; with a budget or shrink.
+        loss: by default that of the compiled model.
+        checkpoints: folder that keeps the model of every step and epoch; the same call again goes
+            on from there after an interruption.
+        progress: show progress on a terminal.
+
+    Returns:
+        The model, for export(), and a report with one row per step.
+
+    Raises:
+        ConfigError: an argument, the data, or checkpoints of another run.
+        UnsupportedModelError: the model cannot be pruned, trained or converted; names the layer.
+        ToolError: the converter crashed.
+        StorageError: the checkpoints cannot be written.
+    """
+    recipe = recipe or Recipe.balanced()
+    _check(model, recipe, budget, min_accuracy)
+    data = read_data(model, train_data, validation_data, recipe.validation_share, recipe.seed)
+    training = Training.of(model, loss, recipe, data)
+    limits = {"budget": asdict(budget) if budget else None, "min_accuracy": min_accuracy}
+    store = Checkpoints(
+        Path(checkpoints) if checkpoints is not None else None,
+        key_of(model, recipe, data.shapes, limits),
+    )
+    with show_progress(progress) as say:
+        return _Run(model, training, store, budget, min_accuracy, say).result()
+
+
+def _check(model: Any, recipe: Any, budget: Any, min_accuracy: Any) -> None:
+    kind = library(model)
+    if kind is None:
+        raise ConfigError(
+            f"A {type(model).__name__} is no model.", "Give a keras.Model or a tf_keras.Model."
+        )
+    if not isinstance(recipe, Recipe):
+        raise ConfigError(
+            f"recipe={recipe!r} is no Recipe.", "Give one like tflm_ext.Recipe.balanced()."
+        )
+    try:
+        known = bool(model.inputs) and bool(model.outputs)
+    except (AttributeError, ValueError):
+        known = False
+    if not known:
+        raise UnsupportedModelError(
+            f"The inputs of model {model.name!r} are not known: it is a subclass of Model or was"
+            " never built.",
+            "Build it as keras.Sequential with an Input, or as keras.Model(inputs, outputs).",
+        )
+    if budget is not None and (not isinstance(budget, Budget) or budget == Budget()):
+        raise ConfigError(
+            f"budget={budget!r} has no limit.", "Give one, as in Budget(flash_bytes=60_000)."
+        )
+    number = isinstance(min_accuracy, int | float) and not isinstance(min_accuracy, bool)
+    if min_accuracy is not None and not (number and 0 <= min_accuracy <= 1):
+        raise ConfigError(
+            f"min_accuracy={min_accuracy!r} is no share of right classes.",
+            "Give a number from 0 to 1.",
+        )
+    if min_accuracy is not None and budget is None and recipe.shrink is None:
+        raise ConfigError(
+            "min_accuracy needs something to stop: the recipe has no shrink, and there is no"
+            " budget.",
+            "Give budget=, or a recipe with shrink= instead of ratio=.",
+        )
+    if kind == "tf_keras" and (_prunes(recipe, budget) or recipe.temperature is not None):
+        raise ConfigError(
+            f"Model {model.name!r} is one of tf_keras; channel pruning and distillation take Keras"
+            " 3 models.",
+            "Build the same layers with keras and give them the weights,"
+            " new.set_weights(old.get_weights()); or give Recipe(temperature=None).",
+        )
+
+
+def _prunes(recipe: Recipe, budget: Budget | None) -> bool:
+    return budget is not None or recipe.shrink is not None or bool(recipe.ratio)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One step of a recipe.
+
+    Attributes:
+        name: in checkpoints.
+        title: in the report; "" for a step after which nothing is measured.
+        run: from a model of the user's or of the step before to a new one and notes. It never
+            changes the model that it is given.
+    """
+
+    name: str
+    title: str
+    run: Callable[[Any], tuple[Any, list[str]]]
+
+
+@dataclass
+class _Run:
+    """One call of compress()."""
+
+    given: Any
+    training: Training
+    store: Checkpoints
+    budget: Budget | None
+    min_accuracy: float | None
+    say: Progress
+
+    def result(self) -> CompressionResult:
+        """Do what is not done yet."""
+        recipe, given = self.training.recipe, self.given
+        first = self._first()
+        assert first.row is not None
+        rows = [first.row]
+        steps = list(self._steps(first.row))
+        over = [done for step in steps if (done := self.store.done(step.name)) is not None]
+        model = self.store.load(over[-1].name, given) if over else given
+        if len(over) < len(steps):
+            self.training = self.training.prepared(self.say)
+        pending: tuple[str, ...] = ()
+        for step in steps:
+            done = self.store.done(step.name)
+            if done is None:
+                self.say(step.title or step.name)
+                _seed(given, recipe.seed)
+                model, notes = step.run(model)
+                done = Done(step.name, notes=(*pending, *notes))
+                if step.title:
+                    metric, row = self._measure(step.title, model)
+                    done = Done(step.name, metric, replace(row, notes=done.notes))
+                self.store.save(done, model)
+            pending = () if done.row else done.notes
+            rows += [done.row] if done.row else []
+        missed = self._missed(rows)
+        for note in missed:
+            warnings.warn(note, stacklevel=3)
+        samples = len(self.training.data.targets)
+        report = CompressionReport(first.metric, samples, recipe, tuple(rows), missed)
+        return CompressionResult(model, report)
+
+    def _first(self) -> Done:
+        done = self.store.done("given")
+        if done is None:
+            metric, row = self._measure("as given", self.given)
+            if self.min_accuracy is not None and metric != "accuracy":
+                raise ConfigError(
+                    f"min_accuracy needs classes, and these targets are scored by {metric}.",
+                    "Leave it out, and look at the report.",
+                )
+            done = Done("given", metric, row)
+            self.store.save(done)
+        return done
+
+    def _measure(self, title: str, model: Any) -> tuple[str, CompressionStep]:
+        parameters = _plain(model).count_params()
+        return measure(
+            title, model, self.training.data, parameters, lambda text: self.say(f"{title}: {text}")
+        )
+
+    def _limits(self, first: CompressionStep) -> Budget | None:
+        shrink = self.training.recipe.shrink
+        if self.budget is not None or shrink is None:
+            return self.budget
+        return Budget(weight_bytes=int(first.weight_bytes / shrink), macs=int(first.macs / shrink))
+
+    def _steps(self, first: CompressionStep) -> Iterator[_Step]:
+        recipe = self.training.recipe
+        limits = self._limits(first)
+        if limits is not None or recipe.ratio:
+            tuned = bool(recipe.fine_tune_epochs)
+            yield _Step(
+                "prune", "" if tuned else "channel pruning", lambda model: self._prune(limits)
+            )
+            if tuned:
+                yield _Step("tune", "channel pruning", self._tune)
+        if recipe.sparsity:
+            yield _Step("sparsify", f"{recipe.sparsity_pattern} sparsity", self._sparsify)
+        if recipe.clusters:
+            yield _Step("cluster", f"{recipe.clusters} clusters", self._cluster)
+        if recipe.quantize_epochs:
+            yield _Step("quantise", "quantisation-aware training", self._quantise)
+
+    def _prune(self, limits: Budget | None) -> tuple[Any, list[str]]:
+        recipe, data = self.training.recipe, self.training.data
+        with warnings.catch_warnings():
+            # That the budget is not reached is said with the result.
+            warnings.filterwarnings("ignore", "The budget is not reached")
+            new, report = prune_channels(
+                self.given,
+                ratio=recipe.ratio if limits is None else None,
+                budget=limits,
+                data=data.train,
+                validation_data=data.validation if limits is not None else None,
+                importance=recipe.importance,
+                multiple_of=recipe.multiple_of,
+                min_accuracy=self.min_accuracy if limits is not None else None,
+                fine_tune_epochs=0 if limits is None else recipe.round_epochs,
+                loss=self.training.loss,
+                optimizer=self.training.optimizer(recipe.round_epochs, 1.0),
+                seed=recipe.seed,
+                report=True,
+                progress=self.say,
+            )
+        return new, _pruning_notes(report)
+
+    def _tune(self, model: Any) -> tuple[Any, list[str]]:
+        epochs = self.training.recipe.fine_tune_epochs
+        return self._fit(model, "tune", "fine-tuning", epochs), []
+
+    def _sparsify(self, model: Any) -> tuple[Any, list[str]]:
+        recipe = self.training.recipe
+        assert recipe.sparsity is not None
+        callback = SparsityCallback(recipe.sparsity, pattern=recipe.sparsity_pattern)
+        new = self._fit(model, "sparsify", "sparsity", recipe.sparsity_epochs, callback)
+        left = [
+            f"{row.layer} is left as it is: {row.reason}" for row in callback.report if row.reason
+        ]
+        return new, [callback.saving, *left]
+
+    def _cluster(self, model: Any) -> tuple[Any, list[str]]:
+        recipe = self.training.recipe
+        assert recipe.clusters is not None
+        callback = ClusteringCallback(recipe.clusters, per=recipe.clusters_per, seed=recipe.seed)
+        new = self._fit(model, "cluster", "clustering", recipe.clustering_epochs, callback)
+        left = [
+            f"{row.layer} is left as it is: {row.reason}" for row in callback.report if row.reason
+        ]
+        return new, [callback.saving, *left]
+
+    def _quantise(self, model: Any) -> tuple[Any, list[str]]:
+        epochs = self.training.recipe.quantize_epochs
+        aware = quantize_aware(model)
+        self.training.fit(
+            aware,
+            epochs,
+            "quantisation-aware training",
+            self.say,
+            rate=_QUANTIZE_RATE,
+            backup=self.store.epochs("quantise"),
+        )
+        return aware, ["gives back accuracy that int8 takes; nothing gets smaller"]
+
+    def _fit(self, model: Any, name: str, title: str, epochs: int, *callbacks: Any) -> Any:
+        """Train a copy."""
+        copy = _copy(model)
+        self.training.fit(
+            copy, epochs, title, self.say, callbacks=callbacks, backup=self.store.epochs(name)
+        )
+        return copy
+
+    def _missed(self, rows: list[CompressionStep]) -> tuple[str, ...]:
+        """What did not come out as asked for."""
+        notes = []
+        limits = self._limits(rows[0])
+        if limits is not None and not holds(limits, sizes(rows[-1])):
+            asked = "budget" if self.budget else f"shrink={self.training.recipe.shrink:g}"
+            wanted = ", ".join(f"{k} {v:,}" for k, v in asdict(limits).items() if v is not None)
+            why = (
+                Ended.ACCURACY
+                if any(str(Ended.ACCURACY) in note for row in rows for note in row.notes)
+                else Ended.EXHAUSTED
+            )
+            notes.append(f"The {asked} is not reached ({wanted}): {why}.")
+        least = self.min_accuracy
+        if least is not None and rows[-1].int8_score < least:
+            notes.append(
+                f"The int8 model's accuracy is {rows[-1].int8_score:.4f}, less than"
+                f" min_accuracy={least:g}: min_accuracy holds for the float model after pruning."
+            )
+        return tuple(notes)
+
+
+def _pruning_notes(report: PruningReport) -> list[str]:
+    gone = f"{report.removed_channels} of {report.prunable_channels} prunable channels are gone"
+    return [
+        f"{gone} ({report.removed_share:.0%}): {report.ended}",
+        *(f"untouched: {row}" for row in report.untouched),
+    ]
+
+
+def _copy(model: Any) -> Any:
+    """The same model with weights of its own, not compiled."""
+    if library(model) == "tf_keras":
+        import tf_keras
+
+        copy = tf_keras.models.clone_model(model)
+    else:
+        copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _plain(model: Any) -> Any:
+    """The model without what quantisation-aware training adds."""
+    return strip(model) if _is_aware(model) else model
+
+
+def _is_aware(model: Any) -> bool:
+    if library(model) == "tf_keras":
+        from tflm_ext.compression.qat.tf_keras import is_quantized
+
+        return is_quantized(model)
+    from tflm_ext.compression.qat.model import QuantizedModel
+
+    return isinstance(model, QuantizedModel)
+
+
+def _seed(model: Any, seed: int) -> None:
+    if library(model) == "keras":
+        keras.utils.set_random_seed(seed)
+    else:
+        import tf_keras
+
+        tf_keras.utils.set_random_seed(seed)

@@ -1,0 +1,319 @@
+"""SparsityCallback: train towards weights of which a given share is zero."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from tflm_ext.compression.weights import Kernel, Values, WeightsCallback, assign, read, share, whole
+from tflm_ext.errors import ConfigError
+
+PATTERNS = ("1x4", "2:4", "unstructured")
+SCHEDULES = ("polynomial", "constant")
+BLOCK = 4
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSparsity:
+    """What became of one kernel.
+
+    Attributes:
+        layer: name of the layer.
+        weights: name of the weights within it, like "kernel"; "" for a layer left alone.
+        size: number of weights.
+        zeros: how many of them are zero.
+        reason: why the layer was left alone, or "".
+    """
+
+    layer: str
+    weights: str = ""
+    size: int = 0
+    zeros: int = 0
+    reason: str = ""
+
+    @property
+    def sparsity(self) -> float:
+        """Share of zeros in 0..1."""
+        return self.zeros / self.size if self.size else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The sets of weights of a kernel that become zero together or not at all.
+
+    Attributes:
+        members: (rows, units, width) whether a place can become zero at all.
+        scores: (rows, units) mean magnitude; 0 where all members are zero already.
+        sizes: (rows, units) number of members.
+    """
+
+    members: Mask
+    scores: Values
+    sizes: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(cls, rows: Values, pattern: str) -> Units:
+        """Cut rows of weights, (rows, input channels), into units.
+
+        A last block that is not full counts as it is for "1x4", and as if filled up with zeros
+        for "2:4".
+        """
+        count, channels = rows.shape
+        width = 1 if pattern == "unstructured" else BLOCK
+        padding = -channels % width
+        magnitude = np.pad(np.abs(rows), ((0, 0), (0, padding)), constant_values=-1.0)
+        magnitude = magnitude.reshape(count, -1, width)
+        members = magnitude >= 0
+        if pattern == "2:4":
+            rank = np.argsort(np.argsort(magnitude, axis=-1, kind="stable"), axis=-1)
+            members &= rank < 2
+        sizes = members.sum(axis=-1)
+        scores = np.where(members, magnitude, 0).sum(axis=-1) / np.maximum(sizes, 1)
+        return cls(members, scores, sizes)
+
+    def wanted(self, part: float) -> int:
+        """How many weights have to be zero; one unit always stays."""
+        total = int(self.sizes.sum())
+        # 0.75 * 36 may be a little more than 27.
+        wanted = math.ceil(part * total - 1e-6)
+        return min(wanted, total - int(self.sizes.max())) if part < 1 else total
+
+    def zeros(self) -> int:
+        """How many weights are zero in units that are zero altogether."""
+        return int(self.sizes[self.scores == 0].sum())
+
+    def keep(self, wanted: int, channels: int) -> Mask:
+        """(rows, input channels), False where weights become zero: in the units of least score."""
+        order = np.argsort(self.scores, axis=None, kind="stable")
+        reached = np.cumsum(self.sizes.ravel()[order])
+        count = np.searchsorted(reached, wanted) + 1 if wanted else 0
+        dropped = np.zeros(self.sizes.size, np.bool_)
+        dropped[order[:count]] = True
+        keep = ~(self.members & dropped.reshape(self.sizes.shape)[..., np.newaxis])
+        return keep.reshape(len(keep), -1)[:, :channels]
+
+
+def _units(kernel: Kernel, weights: Values, pattern: str) -> Units:
+    rows = _inputs_last(kernel, weights)
+    return Units.of(rows.reshape(-1, rows.shape[-1]), pattern)
+
+
+def _inputs_last(kernel: Kernel, weights: Values) -> Values:
+    assert kernel.input_axis is not None
+    return np.moveaxis(weights, kernel.input_axis, -1)
+
+
+def _inputs_back(kernel: Kernel, mask: Mask) -> Mask:
+    assert kernel.input_axis is not None
+    return np.moveaxis(mask, -1, kernel.input_axis)
+
+
+class SparsityCallback(WeightsCallback):
+    """Sets a share of the weights to zero during fit() and keeps them there.
+
+    No runtime that ships today gains from it: "1x4", "2:4" and "unstructured" zeros are stored
+    like other weights and multiplied like them, so neither flash, RAM nor time gets less.
+    tflm_ext.prune_channels() is what makes a model smaller and faster everywhere. Use this one
+    for a kernel of your own that skips blocks, for a file that is sent compressed, or to see
+    what sparsity would cost in accuracy.
+
+    In every kernel the weights of least magnitude become zero. Training goes on with the rest,
+    under the loss, metrics, sample weights and callbacks of your own; nothing is wrapped. The
+    zeros are zeros in the int8 model, too.
+
+    Put it last in callbacks=, after EarlyStopping and all else that puts weights back.
+
+    Args:
+        final_sparsity: share of each kernel that is zero in the end, in [0, 1), reached up to
+            one block more; 0.5 for "2:4".
+        pattern: "1x4", blocks of four input channels of one output (the axis along which int8
+            kernels read) are zero together; "2:4", two of every four input channels are zero;
+            "unstructured", any weights. With "1x4" and "2:4" kernels with less than four input
+            channels are left alone; depthwise convolutions always are, as each output has one.
+        schedule: "polynomial", more each epoch, fast at first (Zhu and Gupta, 2017); "constant",
+            all at once in begin_epoch.
+        begin_epoch: first epoch with zeros, counted from 0.
+        end_epoch: epoch from which on the sparsity is final; fit() has to run it. By default two
+            thirds of the way from begin_epoch to the last epoch. "constant" is final from
+            begin_epoch on, and end_epoch only says what fit() has to run.
+        layers: names of layers, or layers, with all that they contain; by default all.
+
+    Attributes:
+        report: one row per kernel and per layer left alone, as the model is now.
+
+    Raises:
+        ConfigError: an argument is out of range. From fit(): it is too short for the schedule,
+            was stopped before the sparsity was final, there is no layer to work on, or the loss
+            is not finite.
+
+    Example:
+        >>> callback = SparsityCallback(0.75, pattern="1x4", end_epoch=6)
+        >>> SparsityCallback.from_config(callback.get_config()).final_sparsity
+        0.75
+    """
+
+    what = "made sparse"
+
+    def __init__(
+        self,
+        final_sparsity: float,
+        *,
+        pattern: str = "1x4",
+        schedule: str = "polynomial",
+        begin_epoch: int = 0,
+        end_epoch: int | None = None,
+        layers: Sequence[Any] | None = None,
+    ) -> None:
+        super().__init__(begin_epoch, layers)
+        self.final_sparsity = share(final_sparsity, "final_sparsity")
+        for name, value, known in (
+            ("pattern", pattern, PATTERNS),
+            ("schedule", schedule, SCHEDULES),
+        ):
+            if value not in known:
+                raise ConfigError(f"{name}={value!r} is not known.", f"It has {', '.join(known)}.")
+        if pattern == "2:4" and self.final_sparsity != 0.5:
+            raise ConfigError(
+                f'final_sparsity={final_sparsity!r} does not go with pattern="2:4".',
+                "Give 0.5: two of four are half of the weights.",
+            )
+        if end_epoch is not None:
+            end_epoch = whole(end_epoch, "end_epoch", self.begin_epoch)
+        self.pattern = pattern
+        self.schedule = schedule
+        self.end_epoch = end_epoch
+        self._end = 0
+        self._masks: list[tuple[tuple[Any, ...], Any]] = []
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "final_sparsity": self.final_sparsity,
+            "pattern": self.pattern,
+            "schedule": self.schedule,
+            "begin_epoch": self.begin_epoch,
+            "end_epoch": self.end_epoch,
+            "layers": self._layer_names(),
+        }
+
+    @property
+    def report(self) -> tuple[LayerSparsity, ...]:
+        rows = []
+        for kernel in self.kernels:
+            weights = kernel.values()
+            zeros = int((weights == 0).sum())
+            rows.append(LayerSparsity(kernel.layer, kernel.weights, weights.size, zeros))
+        rows += [LayerSparsity(left.layer, reason=left.reason) for left in self.left_alone]
+        return tuple(rows)
+
+    @property
+    def saving(self) -> str:
+        """What it buys today, in one line."""
+        return (
+            f"{self.pattern} sparsity {self.final_sparsity:.0%}: runtime compiled stores it"
+            " dense, nothing saved; prune_channels() would"
+        )
+
+    def sparsity(self, epoch: int) -> float:
+        """The share of zeros that the schedule has for an epoch of this fit()."""
+        if epoch < self.begin_epoch:
+            return 0.0
+        if epoch >= self._end:
+            return self.final_sparsity
+        left = 1 - (epoch - self.begin_epoch + 1) / (self._end - self.begin_epoch + 1)
+        return self.final_sparsity * (1 - left**3)
+
+    def _refusal(self, kernel: Kernel) -> str:
+        if kernel.input_axis is None:
+            return "depthwise, one input channel for each output"
+        channels = kernel.shape[kernel.input_axis]
+        width = 1 if self.pattern == "unstructured" else BLOCK
+        if channels < width:
+            return f"{channels} input channels, less than a block of {width}"
+        if math.prod(kernel.shape) <= width:
+            return "one block is all that it has"
+        return ""
+
+    def _start(self, epochs: int) -> None:
+        last = epochs - 1
+        if self.schedule == "constant":
+            self._end = self.begin_epoch
+        elif self.end_epoch is None:
+            self._end = self.begin_epoch + max(0, 2 * (last - self.begin_epoch) // 3)
+        else:
+            self._end = self.end_epoch
+        needed = max(self._end, self.end_epoch or 0)
+        if needed > last:
+            name = "begin_epoch" if self.end_epoch is None else "end_epoch"
+            raise ConfigError(
+                f"{name}={needed} is out of range: fit(epochs={epochs}) ends before that epoch.",
+                f"Give fit() epochs={needed + 1} or more, or the callback a smaller {name}.",
+            )
+        self._masks = []
+
+    def _part(self, sparsity: float) -> float:
+        """The share of what can become zero at all: with "2:4" that is half of the weights."""
+        return 2 * sparsity if self.pattern == "2:4" else sparsity
+
+    def _begin(self, epoch: int) -> None:
+        sparsity = self.sparsity(epoch)
+        if sparsity == 0 or (self._masks and epoch > self._end):
+            return
+        self._masks = []
+        for kernel, weights in zip(self.kernels, self._values(), strict=True):
+            inputs_last = _inputs_last(kernel, weights)
+            units = _units(kernel, weights, self.pattern)
+            # A model that was sparse before does not fall back to where the schedule begins.
+            before = min(units.zeros(), units.wanted(self._part(self.final_sparsity)))
+            wanted = max(units.wanted(self._part(sparsity)), before)
+            keep = units.keep(wanted, inputs_last.shape[-1])
+            mask = _inputs_back(kernel, keep.reshape(inputs_last.shape))
+            self._masks.append((kernel.replicas, tf.constant(mask, kernel.variable.dtype)))
+        self._apply()
+
+    def _apply(self) -> None:
+        for replicas, mask in self._masks:
+            for variable in replicas:
+                assign(variable, tf.raw_ops.Mul(x=read(variable), y=mask))
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Check that the model is as sparse as it should be.
+
+        Raises:
+            ConfigError: fit() ended before the sparsity was final.
+        """
+        missing = self._missing()
+        if missing and self._epoch >= self._end:
+            self._apply()
+            missing = self._missing()
+            if not missing:
+                warnings.warn(
+                    "Another callback or the optimizer put weights back that were not sparse."
+                    " They are sparse now, but were not trained since.",
+                    stacklevel=2,
+                )
+        self._masks = []
+        if missing:
+            raise ConfigError(
+                f"fit() ended with epoch {self._epoch}, before the sparsity was final in epoch"
+                f" {self._end}: {missing}.",
+                f"Let EarlyStopping begin later (start_from_epoch={self._end + 1}), or give the"
+                " callback a smaller end_epoch.",
+            )
+
+    def _missing(self) -> str:
+        """The first kernel that is not as sparse as it should be, or ""."""
+        for kernel, weights in zip(self.kernels, self._values(), strict=True):
+            units = _units(kernel, weights, self.pattern)
+            if units.zeros() < units.wanted(self._part(self.final_sparsity)):
+                zero = units.zeros() / weights.size
+                return f"layer {kernel.layer!r} has {zero:.0%} of {self.final_sparsity:.0%}"
+        return ""

@@ -1,0 +1,170 @@
+"""The training between the steps of compress(), for models of either Keras."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tflm_ext.compression.data import Data
+from tflm_ext.compression.distillation import Distiller, TeacherOutputs
+from tflm_ext.compression.distillation.losses import heads
+from tflm_ext.compression.recipe import Recipe
+from tflm_ext.convert.trace import library
+from tflm_ext.errors import ConfigError, UnsupportedModelError
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How models are trained.
+
+    Attributes:
+        given: the model of the user, the teacher; it stays as it is.
+        loss, loss_weights: as in compile().
+        distill: whether the given model teaches.
+        attached: the training data, with the teacher's outputs where they could be computed once.
+    """
+
+    given: Any
+    loss: Any
+    loss_weights: Any
+    recipe: Recipe
+    data: Data
+    distill: bool
+    attached: Any
+
+    @classmethod
+    def of(cls, given: Any, loss: Any, recipe: Recipe, data: Data) -> Training:
+        """Settings from the compiled model.
+
+        Raises:
+            ConfigError: it has no loss, or one that distillation cannot use.
+        """
+        loss = getattr(given, "loss", None) if loss is None else loss
+        if loss is None:
+            raise ConfigError(
+                f"Model {given.name!r} is not compiled: there is no loss to train with.",
+                'Compile it, or give loss="sparse_categorical_crossentropy" or the like.',
+            )
+        config = getattr(getattr(given, "_compile_config", None), "config", None) or {}
+        weights = config.get("loss_weights")
+        distill = recipe.temperature is not None and recipe.alpha > 0
+        if distill:
+            _check_teacher(given, loss, weights)
+        return cls(given, loss, weights, recipe, data, distill, data.train)
+
+    def prepared(self, say: Progress) -> Training:
+        """Run the teacher over arrays once, instead of in every epoch."""
+        if not self.distill or not self.data.in_memory:
+            return self
+        say("running the teacher")
+        x, *others = self.data.train
+        outputs = TeacherOutputs.compute(self.given, x)
+        return replace(self, attached=(outputs.attach(x), *others))
+
+    def fit(
+        self,
+        model: Any,
+        epochs: int,
+        title: str,
+        say: Progress,
+        *,
+        rate: float = 1.0,
+        callbacks: tuple[Any, ...] = (),
+        backup: Path | None = None,
+    ) -> None:
+        """Train a model of our own in place.
+
+        Args:
+            rate: share of the recipe's learning rate.
+            callbacks: that keep weights in a form; they come last.
+            backup: folder for every epoch, from which an interrupted fit() goes on.
+
+        Raises:
+            ConfigError: the loss is not finite, or the data does not fit the model.
+        """
+        trained, data = model, self.data.train
+        if self.distill:
+            trained = Distiller(
+                model,
+                self.given,
+                temperature=self.recipe.temperature or 1.0,
+                alpha=self.recipe.alpha,
+                strip_softmax=True,
+            )
+            data = self.attached
+        package = self._package()
+        trained.compile(
+            optimizer=self.optimizer(epochs, rate), loss=self.loss, loss_weights=self.loss_weights
+        )
+        watch = package.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: say(f"{title}: epoch {epoch + 1} of {epochs}"),
+            on_epoch_end=lambda epoch, logs: _check_loss(title, epoch, logs),
+        )
+        every = [watch, *callbacks]
+        if backup is not None:
+            every.append(package.callbacks.BackupAndRestore(str(backup)))
+        arguments: dict[str, Any] = {"x": data}
+        if self.data.in_memory:
+            arguments = dict(zip(("x", "y", "sample_weight"), data, strict=False))
+            arguments["batch_size"] = self.recipe.batch_size
+        try:
+            trained.fit(**arguments, epochs=epochs, verbose=0, callbacks=every)
+        except ValueError as error:
+            reason = next(
+                (line.strip() for line in str(error).splitlines() if line.strip()), "no reason"
+            )
+            raise ConfigError(
+                f"train_data does not fit the model or the loss: {reason}",
+                "Give what model.fit() takes: the same inputs, targets and loss as in training.",
+            ) from error
+        if backup is not None:
+            shutil.rmtree(backup, ignore_errors=True)
+
+    def optimizer(self, epochs: int, rate: float) -> Any:
+        """A new one of the kind that the model was compiled with, else Adam."""
+        package = self._package()
+        schedule: Any = rate * self.recipe.learning_rate
+        steps = self.data.steps(self.recipe.batch_size)
+        if steps is not None:
+            schedule = package.optimizers.schedules.CosineDecay(schedule, max(1, steps * epochs))
+        old = getattr(self.given, "optimizer", None)
+        if old is None:
+            return package.optimizers.Adam(schedule)
+        config = {**old.get_config(), "learning_rate": schedule}
+        return type(old).from_config(config)
+
+    def _package(self) -> Any:
+        if library(self.given) == "keras":
+            return keras
+        import tf_keras
+
+        return tf_keras
+
+
+def _check_teacher(given: Any, loss: Any, weights: Any) -> None:
+    """Whether the given model can teach; said before anything takes time."""
+    try:
+        heads(given, given, loss=loss, loss_weights=weights, outputs=None, strip_softmax=True)
+    except (ConfigError, UnsupportedModelError) as error:
+        raise ConfigError(
+            f"The model cannot teach its smaller form: {error.problem}",
+            "Leave out distillation with Recipe(temperature=None), or compile the model with a loss"
+            " of Keras.",
+        ) from error
+
+
+def _check_loss(title: str, epoch: int, logs: Any) -> None:
+    loss = (logs or {}).get("loss")
+    if loss is not None and not math.isfinite(loss):
+        raise ConfigError(
+            f"The loss became {float(loss)} in epoch {epoch + 1} of the step {title!r}.",
+            "Give a recipe with a lower learning_rate, and look for unusual values in the data.",
+        )
