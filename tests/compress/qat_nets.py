@@ -153,7 +153,6 @@ def of_operations() -> Any:
 NETS: dict[str, Callable[[], Any]] = {
     f.__name__: f
     for f in (
-        plain,
         normalised,
         separable,
         residual,

@@ -118,7 +118,7 @@ def quantize_aware(model: Any, *, preserve: str | None) -> QuantizedModel:
     _check(model)
     keep = _keeper(preserve)
     with model.distribute_strategy.scope():
-        plain, values = _copy(model), model.get_weights()
+        plain, values = _copy(model), [weight.numpy() for weight in model.weights]
         plain.set_weights(values)
         aware = QuantizedModel(plain, keep)
         for index, variable, _ in aware.links.weights:
