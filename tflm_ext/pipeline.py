@@ -200,10 +200,10 @@ def _command(options: Options) -> str:
     words = ["tflm-ext export", f"model/{options.name}.tflite -o .", f"--name {options.name}"]
     if options.optimize is not Optimize.BALANCED:
         words.append(f"--optimize {options.optimize.value}")
-    if options.labels and all(
-        re.fullmatch(r"[\w.+-]+", label, re.ASCII) for label in options.labels
-    ):
-        words.append(f"--labels={','.join(options.labels)}")
+    if options.labels:
+        plain = all(re.fullmatch(r"[\w.+-]+", label, re.ASCII) for label in options.labels)
+        # What a shell or a comment could misread is for the user to write again.
+        words.append(f"--labels={','.join(options.labels)}" if plain else "--labels=...")
     return " ".join(words)
 
 
