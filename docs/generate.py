@@ -62,20 +62,39 @@ def of_tests(module: str) -> Any:
 # ---------------------------------------------------------------- api.md
 
 
+COMPRESSION = (
+    "compress",
+    "Recipe",
+    "CompressionResult",
+    "CompressionReport",
+    "CompressionStep",
+    "prune_channels",
+    "Distiller",
+    "DistillationCallback",
+    "TeacherOutputs",
+    "quantize_aware",
+    "strip",
+    "SparsityCallback",
+    "ClusteringCallback",
+)  # in the order in which one asks for them
+
+
 def api() -> str:
     """The public API, from its docstrings."""
     parts = [
         "# Python API\n\n",
         NOTE,
         (
-            "`import tflm_ext` gives these names; it does not import TensorFlow. Errors have a "
-            "page of their own: [errors](errors.md).\n"
+            "`import tflm_ext` gives these names; it does not import TensorFlow before the first "
+            "name from compress on is used. Errors have a page of their own: "
+            "[errors](errors.md).\n"
         ),
         _object("tflm_ext.export", tflm_ext.export, "##"),
         _object("tflm_ext.ExportResult", tflm_ext.ExportResult, "##"),
         _object("ExportResult.build", tflm_ext.ExportResult.build, "###"),
         _object("ExportResult.test", tflm_ext.ExportResult.test, "###"),
         _object("tflm_ext.Budget", tflm_ext.Budget, "##"),
+        *(_object(f"tflm_ext.{name}", getattr(tflm_ext, name), "##") for name in COMPRESSION),
         "\n## What build() and test() return\n",
         _object("BuildResult", pio.BuildResult, "###"),
         _object("TestResult", pio.TestResult, "###"),
@@ -99,7 +118,8 @@ def _signature(name: str, thing: Any) -> str:
             rows.append("*")
             keyword_only = True
         default = "" if p.default is p.empty else f" = {p.default!r}"
-        rows.append(f"{p.name}: {p.annotation}{default}")
+        stars = "**" if p.kind is p.VAR_KEYWORD else ""
+        rows.append(f"{stars}{p.name}: {p.annotation}{default}")
     returned = "" if inspect.isclass(thing) else f" -> {called.return_annotation}"
     line = f"{name}({', '.join(rows)}){returned}"
     if len(line) <= 90:

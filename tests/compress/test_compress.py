@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tflm_ext
 from tflm_ext import Budget, ConfigError, Recipe, UnsupportedModelError
 from tflm_ext.cli import main
 from tflm_ext.compression.result import CompressionReport, CompressionStep
@@ -61,9 +62,14 @@ def unchanged(model: Any) -> Iterator[Any]:
 
 
 def compress(*arguments: Any, **options: Any) -> Any:
-    from tflm_ext.compression.run import compress
+    return tflm_ext.compress(*arguments, progress=False, **options)
 
-    return compress(*arguments, progress=False, **options)
+
+def test_the_function_is_not_hidden_by_a_package() -> None:
+    for name in tflm_ext.__all__:
+        getattr(tflm_ext, name)
+    assert callable(tflm_ext.compress)
+    assert callable(tflm_ext.prune_channels)
 
 
 def test_every_step_in_its_order(unchanged: Any, data: Any) -> None:
