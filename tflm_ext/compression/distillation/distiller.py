@@ -31,7 +31,9 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
 
     Use it where a small net, trained plainly, stays well below a large one and training is short
     or labels are few or noisy; where both reach about the same, it gains nothing. It makes no model
-    smaller: the student is as small as you build it, or as tflm_ext.prune_channels() makes it.
+    smaller: the student is as small as you build it, or as tflm_ext.prune_channels() makes it. A
+    student with too narrow a layer to hold what the teacher knows may even end below plain
+    training: compare on validation data.
 
         student.summary()
         distiller = tflm_ext.Distiller(student, teacher, temperature=4, alpha=0.7)
@@ -151,7 +153,17 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
-    def fit(self, *args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
         """As for any model.
 
         Raises:
@@ -161,7 +173,7 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
             callbacks.append(StopAtNaN())
         else:
             callbacks = [*keras.tree.flatten(callbacks or []), StopAtNaN()]
-        return super().fit(*args, callbacks=callbacks, **kwargs)
+        return super().fit(x, y, batch_size, epochs, verbose, callbacks, *args, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None, **kwargs: Any) -> Any:
         """The student's outputs."""
