@@ -141,9 +141,10 @@ def masked_outputs(model: Any, pruned: Any, x: Any) -> Any:
     """
     after = {layer.name: shift(layer) for layer in leaves(pruned)}
     masks = {
-        layer.name: np.isin(values, after[layer.name]).astype("float32")
+        layer.name: mask.astype("float32")
         for layer in leaves(model)
         if (values := shift(layer)) is not None
+        and not (mask := np.isin(values, after[layer.name])).all()
     }
 
     def call(operation: Any, *args: Any, **kwargs: Any) -> Any:

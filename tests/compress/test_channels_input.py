@@ -321,10 +321,15 @@ def test_a_budget_out_of_reach(keras: Any) -> None:
 
 
 def test_the_report_reads_well(keras: Any) -> None:
-    _, report = tflm_ext.prune_channels(build(keras), ratio=0.75, report=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        _, report = tflm_ext.prune_channels(build(keras), ratio=0.75, report=True)
     assert str(report) == (
-        "24 of 32 prunable channels removed (75%): no layer has channels to spare.\n"
+        "24 of 32 prunable channels removed (75%): the ratio is reached.\n"
         "conv_a: 16 -> 4\n"
         "conv_b: 16 -> 4\n"
         "untouched: head: they are the model's output"
     )
+    with pytest.warns(UserWarning, match="The ratio is not reached: no layer has channels"):
+        _, report = tflm_ext.prune_channels(build(keras), ratio=0.8, report=True)
+    assert report.removed_share == 0.75

@@ -10,7 +10,7 @@ import pytest
 
 import tflm_ext
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:The ratio is not reached")]
 
 
 @pytest.fixture(scope="module")
@@ -288,6 +288,37 @@ def constrained(k: Any, x: Any) -> Any:
     return conv(x, 8, "max_norm", kernel_constraint="max_norm")
 
 
+def low_rank(k: Any, x: Any) -> Any:
+    layer = k.layers.Dense(8, name="lora")
+    y = layer(x)
+    layer.enable_lora(2)
+    return y
+
+
+def channels_first(k: Any, x: Any) -> Any:
+    return k.layers.Flatten(data_format="channels_first", name="flat")(x)
+
+
+def normalised_over_rows(k: Any, x: Any) -> Any:
+    return k.layers.BatchNormalization(axis=1, name="norm")(x)
+
+
+def scaled_per_channel(k: Any, x: Any) -> Any:
+    return k.layers.Rescaling(np.arange(12.0), name="scale")(x)
+
+
+def dropped_per_channel(k: Any, x: Any) -> Any:
+    return k.layers.Dropout(0.5, noise_shape=(None, 1, 1, 12), name="drop")(x)
+
+
+def channels_to_rows(k: Any, x: Any) -> Any:
+    return k.layers.Permute((3, 1, 2), name="turn")(x)
+
+
+def resized(k: Any, x: Any) -> Any:
+    return k.layers.Resizing(4, 4, name="resize")(x)
+
+
 def added_constant(k: Any, x: Any) -> Any:
     return x + np.arange(12, dtype="float32")
 
@@ -305,6 +336,13 @@ STAYS = (
     (softmax_over_channels, "soft: the layer computes across the channels"),
     (mean_over_channels, "first: the layer computes across the channels (mean"),
     (constrained, "max_norm: the layer has a weight constraint"),
+    (low_rank, "lora: there is no rule for the layer"),
+    (channels_first, "first: the layer wants the channels first (flat)"),
+    (normalised_over_rows, "norm: the layer wants the channels first"),
+    (scaled_per_channel, "first: there is no rule for the layer (scale)"),
+    (dropped_per_channel, "first: there is no rule for the layer (drop)"),
+    (channels_to_rows, "first: there is no rule for the layer (turn)"),
+    (resized, "first: there is no rule for the layer (resize)"),
     (added_constant, "first: there is no rule for the layer (add"),
 )
 
@@ -401,3 +439,46 @@ def test_weights_that_do_not_train_stay_so(nets: Any) -> None:
     model.get_layer("a1_conv").trainable = False
     pruned = tflm_ext.prune_channels(model, ratio=0.5)
     assert not pruned.get_layer("a1_conv").trainable and pruned.get_layer("a2_conv").trainable
+
+
+def test_classes_of_the_user_stay_where_they_can(nets: Any) -> None:
+    """A model with a train_step() of its own keeps it; one with another __init__() cannot."""
+    import keras
+
+    class Trained(keras.Model):
+        def train_step(self, data: Any) -> Any:
+            return super().train_step(data)
+
+    class Made(keras.Model):
+        def __init__(self, filters: int) -> None:
+            image = keras.Input((8, 8, 1))
+            x = keras.layers.Flatten()(conv(image, filters, "a"))
+            super().__init__(image, keras.layers.Dense(2)(x))
+
+    class Listed(keras.Sequential):
+        def __init__(self) -> None:
+            layers = keras.layers
+            super().__init__([keras.Input((8, 8, 1)), layers.Conv2D(8, 3), layers.Flatten()])
+            self.add(layers.Dense(2))
+
+    image = keras.Input((8, 8, 1))
+    x = keras.layers.Flatten()(conv(image, 8, "a"))
+    trained = Trained(image, keras.layers.Dense(2)(x))
+    for model in (trained, Made(8), Listed()):
+        pruned = tflm_ext.prune_channels(model, ratio=0.5)
+        assert pruned.layers[1 - isinstance(model, Listed)].filters == 4
+        assert isinstance(pruned, Trained) == (model is trained)
+
+
+def test_a_sequential_that_got_its_input_late(nets: Any) -> None:
+    import keras
+
+    model = keras.Sequential([keras.layers.Dense(8, name="a"), keras.layers.Dense(2)])
+    model.build((None, 3))
+    nets.with_random_weights(model)
+    x = nets.samples(model)
+    pruned = tflm_ext.prune_channels(model, ratio=0.5)
+    assert pruned.get_layer("a").units == 4
+    np.testing.assert_allclose(
+        pruned.predict(x, verbose=0), nets.masked_outputs(model, pruned, x), rtol=1e-4, atol=1e-5
+    )

@@ -71,7 +71,7 @@ def prune_channels(
 
     Returns:
         A new keras.Model, not compiled, with the old names; with report=True, (model,
-        PruningReport). A budget that was not reached is said in a warning, too.
+        PruningReport). That a ratio or a budget is not reached is said in a warning, too.
 
     Raises:
         ConfigError: an argument, or data that does not fit the model.
@@ -105,18 +105,20 @@ def prune_channels(
     rounds: tuple[Round, ...] = ()
     if budget is None:
         say("removing channels")
-        new = cutter.cut(model, graph, (ratio or 0.0) * prunable)
+        goal = (ratio or 0.0) * prunable
+        new = cutter.cut(model, graph, goal)
         tuner.fit(new, data)
-        ended = Ended.RATIO
-        if ratio and not cutter.smallest_step(read_channels(new)):
-            ended = Ended.EXHAUSTED
+        after = read_channels(new)
+        missed = made(graph) - made(after) < goal and not cutter.smallest_step(after)
+        ended = Ended.EXHAUSTED if missed else Ended.RATIO
     else:
         assert sample is not None  # a budget needs data
-        goal = Goal(budget, min_accuracy, validation_data)
-        new, ended, rounds = prune_to_budget(model, goal, cutter, tuner, data, sample, say)
-        if ended is not Ended.BUDGET:
-            warnings.warn(f"The budget is not reached: {ended}.", stacklevel=2)
-    after = read_channels(new)
+        limits = Goal(budget, min_accuracy, validation_data)
+        new, ended, rounds = prune_to_budget(model, limits, cutter, tuner, data, sample, say)
+        after = read_channels(new)
+    if ended not in (Ended.RATIO, Ended.BUDGET):
+        what = "ratio" if budget is None else "budget"
+        warnings.warn(f"The {what} is not reached: {ended}.", stacklevel=2)
     if not report:
         return duplicate(new, after)
     return duplicate(new, after), PruningReport(

@@ -76,23 +76,23 @@ def _leaves(model: Any) -> list[Any]:
 def _model(model: Any, renewed: Callable[[Any], Any]) -> Any:
     if isinstance(model, keras.Sequential):
         entry = model.inputs[0]._keras_history.operation
-        new = type(model)([*map(renewed, (entry, *model.layers))], name=model.name)
+        kind = _class(model, keras.Sequential, keras.Sequential)
+        new = kind([*map(renewed, (entry, *model.layers))], name=model.name)
     else:
         inputs = keras.tree.map_structure(
             lambda tensor: renewed(tensor._keras_history.operation).output, model.input
         )
         outputs = model._run_through_graph(inputs, operation_fn=renewed)
-        new = _class(model)(inputs, outputs, name=model.name)
+        new = _class(model, Functional, keras.Model)(inputs, outputs, name=model.name)
     if not model.trainable:
         new.trainable = False
     return new
 
 
-def _class(model: Any) -> Any:
-    """The model's own class where it is made from inputs and outputs, as keras.Model is."""
-    wanted = list(inspect.signature(Functional.__init__).parameters)
-    own = list(inspect.signature(type(model).__init__).parameters)
-    return type(model) if own == wanted else keras.Model
+def _class(model: Any, base: Any, otherwise: Any) -> Any:
+    """The model's own class where it is made like its base, from layers or tensors."""
+    own, wanted = (list(inspect.signature(c.__init__).parameters) for c in (type(model), base))
+    return type(model) if own == wanted else otherwise
 
 
 def _operation(operation: Any, use: Use | None, kept: Kept) -> Any:
