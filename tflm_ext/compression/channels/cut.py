@@ -18,10 +18,11 @@ from tflm_ext.compression.channels.importance import (
     norms,
 )
 from tflm_ext.compression.channels.rebuild import rebuild
-from tflm_ext.compression.channels.sensitivity import Meter, costs_on_data, gradients
+from tflm_ext.compression.channels.sensitivity import Meter, gradients, sensitivity
 
-# Where the data sees no difference between layers, importance decides.
-_TIE_BREAK = 0.01
+# What the data says of a layer multiplies its costs by 1/4 to 4. Unbounded, layers that are
+# hardly missed as long as the others are whole would shrink to necks that no training opens.
+_MOST = 4.0
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,20 @@ class Cutter:
     def _costs(
         self, model: Any, graph: ChannelGraph, scores: Scores, orders: list[Any], allowed: Any
     ) -> list[Any]:
-        every = list(zip(graph.groups, orders, allowed, strict=True))
-        by_importance = [costs_by_importance(group, scores, steps) for group, _, steps in every]
+        costs = [
+            costs_by_importance(group, scores, steps)
+            for group, steps in zip(graph.groups, allowed, strict=True)
+        ]
         if self.sample is None:
-            return by_importance
+            return costs
         meter = Meter(model, self.sample, self.loss)
-        on_data = [costs_on_data(graph, order, steps, meter) for _, order, steps in every]
-        most = max((costs.max() for costs in by_importance), default=0.0) or 1.0
-        little = _TIE_BREAK * (max((costs.max() for costs in on_data), default=0.0) or 1.0) / most
-        return [a + little * b for a, b in zip(on_data, by_importance, strict=True)]
+        losses = np.zeros(len(costs))
+        for i, (group, order) in enumerate(zip(graph.groups, orders, strict=True)):
+            if len(allowed[i]) > 1:
+                losses[i] = sensitivity(graph, order, allowed[i], meter) / group.weight
+        mean = losses[[len(steps) > 1 for steps in allowed]].mean() or 1.0
+        factors = np.clip(losses / mean, 1 / _MOST, _MOST)
+        return [factor * cost for factor, cost in zip(factors, costs, strict=True)]
 
 
 def duplicate(model: Any, graph: ChannelGraph) -> Any:

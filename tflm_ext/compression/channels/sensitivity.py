@@ -8,13 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from tflm_ext.compression.channels.choose import Costs
 from tflm_ext.compression.channels.data import Sample, misfit
 from tflm_ext.compression.channels.graph import ChannelGraph, Kept
 from tflm_ext.compression.channels.rebuild import masked
 from tflm_ext.errors import ConfigError
 
-_LEVELS = 4  # counts per group that are measured; between them costs are interpolated
 _BATCH = 32
 
 
@@ -94,26 +92,18 @@ def _part(structure: Any, part: slice) -> Any:
     return keras.tree.map_structure(lambda array: array[part], structure)
 
 
-def costs_on_data(
-    graph: ChannelGraph,
-    order: Any,
-    allowed: Sequence[int],
-    meter: Callable[[], float],
-) -> Costs:
-    """What the meter shows when a group, alone, goes down to each of the allowed counts.
+def sensitivity(
+    graph: ChannelGraph, order: Any, allowed: Sequence[int], meter: Callable[[], float]
+) -> float:
+    """What the meter shows, per set of tied channels, when about half of a group is left out.
 
     Args:
         order: the group's roots, the first to go first.
-        allowed: from all of them downwards.
+        allowed: how many may stay, from all of them downwards; at least two counts.
     """
-    steps = len(allowed) - 1
-    levels = sorted({0, *np.linspace(0, steps, min(steps, _LEVELS) + 1).round().astype(int)})
-    measured = [0.0]
-    for level in levels[1:]:
-        removed = order[: len(order) - allowed[level]]
-        measured.append(max(measured[-1], _measure(graph, graph.kept(removed), meter)))
-    gone = [allowed[0] - count for count in allowed]
-    return np.interp(gone, [gone[level] for level in levels], measured)
+    half = min(allowed[1:], key=lambda count: abs(count - len(order) / 2))
+    gone = order[: len(order) - half]
+    return max(0.0, _measure(graph, graph.kept(gone), meter)) / len(gone)
 
 
 def _measure(graph: ChannelGraph, kept: Kept, meter: Callable[[], float]) -> float:
