@@ -7,6 +7,7 @@
 #   make examples         write platformio_projects/ anew from the committed models
 #   make kernel-sizes     measure the code of every kernel for the Cortex-M4
 #   make bench-host       times of the command line on this machine
+#   make bench-compression  accuracy against size for every technique; takes hours
 #   make fuzz SECONDS=600 feed broken models to the reader
 #   make docs             write the generated pages of docs/ anew
 #   make format           format and mend the Python code
@@ -36,7 +37,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help demo test check lint format-check ruff types contracts unit system-packages \
-	test-packages examples kernel-sizes bench-host fuzz docs format dist venv clean distclean
+	test-packages examples kernel-sizes bench-host bench-compression fuzz docs format dist venv clean distclean
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -129,6 +130,9 @@ kernel-sizes: $(READY)
 
 bench-host: $(READY)
 	@$(PYTHON) benchmarks/host.py
+
+bench-compression: $(READY)
+	@$(PYTHON) -m benchmarks.compression
 
 fuzz: $(READY)
 	TFLM_EXT_FUZZ_SECONDS=$(SECONDS) $(PYTHON) -m pytest -m fuzz -q

@@ -128,3 +128,48 @@ def test_what_cannot_be_quantised_is_refused() -> None:
         tflm_ext.quantize_aware(tflm_ext.quantize_aware(sequential()))
     with pytest.raises(ConfigError, match="nothing to strip"):
         tflm_ext.strip(sequential())
+
+
+def test_both_libraries_round_at_the_same_places() -> None:
+    """With equal weights and ranges, the two .tflite have equal scales and equal int8 weights."""
+    import keras
+    import tf_keras
+
+    def build(library: Any) -> Any:
+        layers = library.layers
+        x = layers.Input(IMAGE)
+        y = layers.Conv2D(4, 3, padding="same", activation="relu")(x)
+        z = layers.Conv2D(4, 1)(layers.MaxPooling2D()(y))
+        z = layers.Add()([z, layers.MaxPooling2D()(y)])
+        z = layers.Dense(5, activation="relu")(layers.Flatten()(z))
+        model = library.Model(x, layers.Dense(3, activation="softmax")(z))
+        model.compile(library.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+        return model
+
+    mine, twin = build(keras), build(tf_keras)
+    twin.set_weights([weight.numpy() for weight in mine.weights])
+    ours, theirs = (tflm_ext.quantize_aware(model) for model in (mine, twin))
+    for aware in (ours, theirs):
+        aware.fit(X, Y, verbose=0)
+    ends = {"low": [], "high": []}
+    for layer in theirs.layers:
+        for weight in layer.weights:
+            kind = weight.name.split("/")[-1].partition(":")[0]
+            if kind.endswith(("_min", "_max")) and "kernel" not in kind:
+                ends["low" if kind.endswith("_min") else "high"].append(weight)
+    for end, weights in ends.items():
+        for weight, layer in zip(weights, ours.links.ranges, strict=True):
+            weight.assign(getattr(layer, end).numpy())
+    graphs = [graph_of(tflite(aware)) for aware in (ours, theirs)]
+    for mine, twin in zip(*(graph.views() for graph in graphs), strict=True):
+        assert mine.node.operator == twin.node.operator
+        for a, b in zip((*mine.inputs, *mine.outputs), (*twin.inputs, *twin.outputs), strict=True):
+            assert a.shape == b.shape
+            if a.quantization is None:
+                continue
+            assert b.quantization is not None
+            np.testing.assert_allclose(a.quantization.scales, b.quantization.scales, rtol=1e-6)
+            assert a.quantization.zero_points == b.quantization.zero_points
+            if a.constant:
+                difference = a.array().astype(int) - b.array().astype(int)
+                assert np.abs(difference).max() <= (a.dtype is DType.INT32)

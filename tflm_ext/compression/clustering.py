@@ -15,7 +15,8 @@ from tflm_ext.errors import ConfigError
 
 GROUPS = ("tensor", "channel")
 MAX_CLUSTERS = 256
-_ROUNDS = 100
+_ROUNDS = 30
+_BATCHES = 4
 
 Numbers = npt.NDArray[np.intp]
 
@@ -41,55 +42,73 @@ class LayerClusters:
     reason: str = ""
 
 
-def k_means(values: Values, clusters: int, rng: np.random.Generator) -> Numbers:
-    """Cluster numbers: k-means++ to start with, then Lloyd's rounds until nothing changes.
+def k_means(groups: Values, clusters: int, rng: np.random.Generator) -> Numbers:
+    """Cluster numbers, each group for itself: k-means++ to start with, then Lloyd's rounds.
 
-    Values that take no more than so many different values are clustered already. Zeros are a
-    cluster of their own, number 0, and of the others none is closer to it than to its own.
+    A group that takes no more than so many different values is clustered already, and keeps
+    them. Zeros are a cluster of their own, number 0.
 
     Args:
-        values: (n,) in any order.
-        clusters: 1 or more; 2 or more where there are zeros among other values.
+        groups: (groups, members) in any order.
+        clusters: 2 or more.
         rng: for the start.
 
     Returns:
-        (n,) numbers from 0 to clusters - 1; some may be missing.
+        (groups, members) numbers from 0 to clusters - 1; some may be missing.
     """
-    distinct, numbers = np.unique(values, return_inverse=True)
-    if len(distinct) <= clusters:
-        zero = np.flatnonzero(distinct == 0)
-        if len(zero):  # zero's number is 0
-            numbers = np.where(numbers < zero[0], numbers + 1, numbers)
-            numbers[values == 0] = 0
-        return numbers
-    nonzero = values != 0
-    if not nonzero.all():
-        numbers = np.zeros(values.size, np.intp)
-        numbers[nonzero] = 1 + k_means(values[nonzero], clusters - 1, rng)
-        return numbers
-    ordered = np.sort(values).astype(np.float64)
-    sums = np.concatenate([[0.0], np.cumsum(ordered)])
-    centres = _plus_plus(ordered, clusters, rng)
+    ordered = np.sort(groups, axis=1).astype(np.float64)
+    counted = ordered != 0
+    zeros = ~counted.all(axis=1)
+    centres = _plus_plus(ordered, counted, clusters - zeros, rng)
+    sums, counts = _totals(ordered), _totals(counted)
     for _ in range(_ROUNDS):
         # In one dimension a cluster is what lies between the middles towards its neighbours.
-        starts = np.searchsorted(ordered, (centres[1:] + centres[:-1]) / 2)
-        bounds = np.concatenate([[0], starts, [ordered.size]])
-        counts = np.diff(bounds)
-        moved = np.where(counts > 0, np.diff(sums[bounds]) / np.maximum(counts, 1), centres)
+        middles = (centres[:, 1:] + centres[:, :-1]) / 2
+        inner = np.stack(list(map(np.searchsorted, ordered, middles)))
+        bounds = np.pad(inner, ((0, 0), (1, 1)), constant_values=((0, 0), (0, ordered.shape[1])))
+        members = np.diff(np.take_along_axis(counts, bounds, axis=1))
+        means = np.diff(np.take_along_axis(sums, bounds, axis=1)) / np.maximum(members, 1)
+        moved = np.sort(np.where(members > 0, means, centres), axis=1)
         if np.array_equal(moved, centres):
             break
-        centres = np.sort(moved)
-    return np.searchsorted((centres[1:] + centres[:-1]) / 2, values, side="right")
+        centres = moved
+    middles = (centres[:, 1:] + centres[:, :-1]) / 2
+    pairs = zip(middles, groups, zeros, strict=True)
+    numbers = np.stack([np.searchsorted(m, group, side="right") + z for m, group, z in pairs])
+    return np.where((groups == 0) & zeros[:, np.newaxis], 0, numbers)
 
 
-def _plus_plus(values: Values, clusters: int, rng: np.random.Generator) -> Values:
-    """Centres drawn one by one, each with the square of the distance to the nearest so far."""
-    centres = [float(rng.choice(values))]
-    distances = np.square(values - centres[0])
-    while len(centres) < clusters:
-        centres.append(float(rng.choice(values, p=distances / distances.sum())))
-        distances = np.minimum(distances, np.square(values - centres[-1]))
-    return np.sort(np.array(centres))
+def _totals(values: npt.NDArray[Any]) -> Values:
+    """(groups, members + 1) sums of the first so many members."""
+    return np.pad(np.cumsum(values, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
+
+
+def _plus_plus(
+    groups: Values, counted: npt.NDArray[np.bool_], clusters: Numbers, rng: np.random.Generator
+) -> Values:
+    """Centres drawn one by one, each with the square of the distance to the nearest so far.
+
+    Args:
+        groups: (groups, members).
+        counted: (groups, members) which members may be drawn.
+        clusters: (groups,) how many to draw.
+        rng: to draw with.
+
+    Returns:
+        (groups, most clusters) in order; inf where there are no more to draw.
+    """
+    centres = np.full((len(groups), clusters.max()), np.inf)
+    chances = counted.astype(np.float64)
+    for i in range(centres.shape[1]):
+        reached = np.cumsum(chances, axis=1)
+        some = (reached[:, -1] > 0) & (i < clusters)
+        drawn = (reached <= rng.random((len(groups), 1)) * reached[:, -1:]).sum(axis=1)
+        drawn = np.minimum(drawn, groups.shape[1] - 1)[:, np.newaxis]
+        new = np.take_along_axis(groups, drawn, axis=1)
+        centres[some, i] = new[some, 0]
+        distances = np.where(counted, np.square(groups - new), 0)
+        chances = np.minimum(chances, distances) if i else distances
+    return np.sort(centres, axis=1)
 
 
 def _groups(kernel: Kernel, per: str) -> Numbers:
@@ -138,7 +157,7 @@ class Clusters:
         weights = read(self.replicas[0]).numpy()
         flat = weights.ravel().astype(np.float64)
         sums = np.bincount(self.numbers, weights=flat, minlength=self.factors.size)
-        means = (sums * self.factors).astype(weights.dtype)[self.numbers]
+        means = (sums * self.factors).astype(weights.dtype).take(self.numbers)
         for variable in self.replicas:
             assign(variable, means.reshape(weights.shape))
 
@@ -151,11 +170,12 @@ class ClusteringCallback(WeightsCallback):
     makes a model smaller and faster everywhere. Use this one for a kernel of your own that reads
     indexes into a table, or for a file that is sent compressed.
 
-    At begin_epoch, k-means finds the clusters. From then on after every batch each weight
-    becomes the mean of its cluster: the steps of its weights are averaged. For SGD, with or
-    without momentum, that is a step along the averaged gradients. Adam and the like scale the
-    gradient of each weight by its own history before the average is taken: clusters whose
-    weights disagree take smaller steps than with one history for all.
+    At begin_epoch, k-means finds the clusters. From then on after every fourth batch, and after
+    the last one of an epoch, each weight becomes the mean of its cluster: the steps of its
+    weights are averaged. (After every batch would take three times as long, and gain next to
+    nothing.) For SGD, with or without momentum, these are steps along the averaged gradients.
+    Adam and the like scale the gradient of each weight by its own history before the average is
+    taken: clusters whose weights disagree take smaller steps than with one history for all.
     Nothing is wrapped, and loss, metrics, sample weights and callbacks are your own. Weights that
     are zero when the clusters are found stay zero and count as one cluster: let a
     SparsityCallback reach its end_epoch first. The int8 model has as many different values.
@@ -282,6 +302,9 @@ class ClusteringCallback(WeightsCallback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self.begin_epoch <= epoch < self.begin_epoch + self.reassign_epochs:
             self._find()
+        elif self._clusters:
+            self._refuse_zeros()
+            self._average()  # the data may have ended before the last batch
 
     def _find(self) -> None:
         """Find the clusters of the weights as they are, and move each weight to its own."""
@@ -290,13 +313,15 @@ class ClusteringCallback(WeightsCallback):
         for kernel, weights, places in zip(self.kernels, self._values(), self._groups, strict=True):
             flat = weights.ravel()
             numbers = np.empty(flat.size, np.intp)
-            for start, group in enumerate(places):
-                numbers[group] = start * self.clusters + k_means(flat[group], self.clusters, rng)
+            found = k_means(flat[places], self.clusters, rng)
+            numbers[places] = found + self.clusters * np.arange(len(places))[:, np.newaxis]
             self._clusters.append(Clusters.of(kernel, flat, numbers, len(places) * self.clusters))
         self._average()
 
-    def _apply(self) -> None:
-        if self._epoch >= self.begin_epoch + self.reassign_epochs:
+    def _apply(self, batch: int) -> None:
+        steps = self.params.get("steps")
+        due = not steps or (batch + 1) % _BATCHES == 0 or batch + 1 >= steps
+        if due and self._epoch >= self.begin_epoch + self.reassign_epochs:
             self._average()
 
     def _average(self) -> None:
@@ -309,8 +334,6 @@ class ClusteringCallback(WeightsCallback):
         Raises:
             ConfigError: fit() ended before there were clusters.
         """
-        if self._clusters:
-            self._refuse_zeros()
         missing = self._missing()
         if missing and self._clusters:
             self._average()

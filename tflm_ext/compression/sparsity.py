@@ -74,8 +74,8 @@ class Units:
         magnitude = magnitude.reshape(count, -1, width)
         members = magnitude >= 0
         if pattern == "2:4":
-            rank = np.argsort(np.argsort(magnitude, axis=-1, kind="stable"), axis=-1)
-            members &= rank < 2
+            rank = np.argsort(np.argsort(magnitude, axis=-1), axis=-1)
+            members &= rank < BLOCK // 2
         sizes = members.sum(axis=-1)
         scores = np.where(members, magnitude, 0).sum(axis=-1) / np.maximum(sizes, 1)
         return cls(members, scores, sizes)
@@ -93,7 +93,7 @@ class Units:
 
     def keep(self, wanted: int, channels: int) -> Mask:
         """(rows, input channels), False where weights become zero: in the units of least score."""
-        order = np.argsort(self.scores, axis=None, kind="stable")
+        order = np.argsort(self.scores, axis=None)
         reached = np.cumsum(self.sizes.ravel()[order])
         count = np.searchsorted(reached, wanted) + 1 if wanted else 0
         dropped = np.zeros(self.sizes.size, np.bool_)
@@ -277,9 +277,12 @@ class SparsityCallback(WeightsCallback):
             keep = units.keep(wanted, inputs_last.shape[-1])
             mask = _inputs_back(kernel, keep.reshape(inputs_last.shape))
             self._masks.append((kernel.replicas, tf.constant(mask, kernel.variable.dtype)))
-        self._apply()
+        self._mask()
 
-    def _apply(self) -> None:
+    def _apply(self, batch: int) -> None:
+        self._mask()
+
+    def _mask(self) -> None:
         for replicas, mask in self._masks:
             for variable in replicas:
                 assign(variable, tf.raw_ops.Mul(x=read(variable), y=mask))
@@ -292,7 +295,7 @@ class SparsityCallback(WeightsCallback):
         """
         missing = self._missing()
         if missing and self._epoch >= self._end:
-            self._apply()
+            self._mask()
             missing = self._missing()
             if not missing:
                 warnings.warn(

@@ -44,7 +44,7 @@ def quantize_aware(model: Any, *, preserve: str | None = "auto") -> Any:
     Raises:
         ConfigError: no model, quantisation-aware already, or with a training loop of its own.
         UnsupportedModelError: a layer that has no quantisation-aware form; see
-            tflm_ext.compression.qat.rules for those that have.
+            docs/how-to/quantize-aware.md for those that have.
     """
     if preserve not in {"auto", "sparsity", "clusters", None}:
         raise ConfigError(
