@@ -33,6 +33,9 @@ def nets() -> Any:
 @pytest.mark.parametrize("ratio", RATIOS)
 @pytest.mark.parametrize("name", NAMES)
 def test_pruned_is_masked(nets: Any, name: str, ratio: float) -> None:
+    from tflm_ext.compression.channels.graph import read_channels
+    from tflm_ext.compression.channels.usage import MACS, Usage
+
     model = nets.with_random_weights(nets.NETS[name]())
     before = model.get_weights()
     x = nets.samples(model)
@@ -52,6 +55,9 @@ def test_pruned_is_masked(nets: Any, name: str, ratio: float) -> None:
         assert 4 <= row.after <= row.before and row.after % 4 == 0
         assert row.after == pruned.get_layer(row.layer).output.shape[-1]
 
+    graph, after = read_channels(model), read_channels(pruned)
+    kept = np.array([[len(group.roots) for group in after.groups]])
+    assert Usage.of(graph)(kept)[0, MACS] == nets.multiplications(pruned)
     assert [str(row) for row in report.untouched] == ["head: they are the model's output"]
     assert not pruned.compiled
     for old, new in zip(before, model.get_weights(), strict=True):

@@ -282,6 +282,42 @@ def test_a_budget_that_holds(keras: Any) -> None:
     assert pruned.count_params() < model.count_params()
 
 
+def test_a_budget_takes_from_where_it_is_used(keras: Any) -> None:
+    """Most multiplications are in the convolutions, most weights in the Dense layers."""
+    from tflm_ext.compression.channels.budget import towards
+    from tflm_ext.compression.channels.cut import Cutter
+    from tflm_ext.compression.channels.graph import read_channels
+    from tflm_ext.compression.channels.importance import Importance
+    from tflm_ext.compression.channels.report import Sizes
+
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(16, 3, padding="same", name="conv_a"),
+            layers.Conv2D(16, 3, padding="same", name="conv_b"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(96, name="first"),
+            layers.Dense(96, name="second"),
+            layers.Dense(2, name="head"),
+        ]
+    )
+    graph = read_channels(model)
+    sizes = Sizes(weight_bytes=9_000, flash_bytes=12_000, ram_bytes=2_000, macs=160_000)
+    cutter = Cutter(Importance.NORM, 4, None, None)
+    limits = {"macs": 80_000, "weight_bytes": 5_000, "flash_bytes": 8_000}
+    kept = {}
+    for name, limit in limits.items():
+        aim = towards(tflm_ext.Budget(**{name: limit}), sizes, graph, 60)
+        made = [len(use.produced) for use in read_channels(cutter.cut(model, graph, aim)).uses]
+        kept[name] = [count for count in made if count]
+    assert sum(kept["macs"][:2]) < 32 and kept["macs"][2:] == [96, 96, 2]
+    assert sum(kept["weight_bytes"][2:]) < 2 * 96
+    # 3,000 bytes of code stay, so that both leave 5,000 for weights.
+    assert kept["weight_bytes"] == kept["flash_bytes"]
+
+
 def test_a_budget_that_costs_too_much(keras: Any) -> None:
     """min_accuracy is what the model reaches on labels that nothing else could have learnt."""
     model = build(keras)

@@ -104,7 +104,9 @@ def test_every_step_in_its_order(unchanged: Any, data: Any) -> None:
     assert "nothing saved" in clustered.notes[0]
     assert "nothing gets smaller" in aware.notes[0]
     assert aware.parameters == clustered.parameters == sparse.parameters == pruned.parameters
-    assert all(0.5 < step.int8_score <= 1 for step in report.steps)
+    assert given.int8_score > 0.9
+    assert pruned.int8_score > 0.5  # of two epochs
+    assert all(abs(step.int8_score - step.float_score) < 0.1 for step in report.steps)
     from tflm_ext import strip
 
     for layer in strip(result.model).layers:

@@ -57,7 +57,7 @@ def cnn(keras: Any) -> Any:
         [
             layers.Input((8, 8, 1), name="image"),
             layers.Conv2D(4, 3, activation="relu", name="first"),
-            layers.Flatten(),
+            layers.Flatten(name="flatten"),
             layers.Dense(3, activation="softmax", name="scores"),
         ]
     )

@@ -23,6 +23,7 @@ from tflm_ext.compression.recipe import Recipe
 from tflm_ext.compression.result import CompressionReport, CompressionResult, CompressionStep
 from tflm_ext.compression.sparsity import SparsityCallback
 from tflm_ext.compression.training import Progress, Training
+from tflm_ext.convert import one_child
 from tflm_ext.convert.trace import library
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 from tflm_ext.options import Budget
@@ -93,7 +94,7 @@ def compress(
         Path(checkpoints) if checkpoints is not None else None,
         key_of(model, recipe, data.shapes, limits),
     )
-    with show_progress(progress) as say:
+    with one_child(), show_progress(progress) as say:
         return _Run(model, training, store, budget, min_accuracy, say).result()
 
 

@@ -6,7 +6,8 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +61,38 @@ def convert(
     given = {what: data for what, data in given.items() if data is not None}
     if path and kind == "tflite":
         return _taken(path, given)
+    with _folder() as folder, _child(folder) as child:
+        return _Work(child, folder, progress).run(model, path, kind, given)
+
+
+@contextmanager
+def one_child() -> Iterator[None]:
+    """Let every convert() inside use the same child process: TensorFlow is imported once."""
+    if _shared.get() is not None:
+        yield
+        return
+    with _folder() as folder, Child(folder / "log.txt") as child:
+        token = _shared.set(child)
+        try:
+            yield
+        finally:
+            _shared.reset(token)
+
+
+_shared: ContextVar[Child | None] = ContextVar("shared", default=None)
+
+
+def _child(folder: Path) -> AbstractContextManager[Child]:
+    shared = _shared.get()
+    return Child(folder / "log.txt") if shared is None else nullcontext(shared)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
     with _storage():
         temporary = tempfile.TemporaryDirectory(prefix="tflm_ext_")
-    with temporary as folder, Child(Path(folder, "log.txt")) as child:
-        return _Work(child, Path(folder), progress).run(model, path, kind, given)
+    with temporary as folder:
+        yield Path(folder)
 
 
 @contextmanager

@@ -6,12 +6,16 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from tflm_ext.boards import board
-from tflm_ext.compression.channels.cut import Cutter, duplicate, made
+from tflm_ext.compression.channels.choose import Limits
+from tflm_ext.compression.channels.cut import Cutter, duplicate, made, share
 from tflm_ext.compression.channels.data import Sample
-from tflm_ext.compression.channels.graph import read_channels
+from tflm_ext.compression.channels.graph import ChannelGraph, read_channels
 from tflm_ext.compression.channels.report import Ended, Round, Sizes
 from tflm_ext.compression.channels.tune import Tuner
+from tflm_ext.compression.channels.usage import ACTIVATIONS, MACS, WEIGHTS, Usage
 from tflm_ext.convert import convert
 from tflm_ext.emit.model import context_bytes
 from tflm_ext.errors import ConfigError
@@ -62,7 +66,7 @@ def prune_to_budget(
         ConfigError: the model is not accurate enough as it is.
     """
     graph = read_channels(model)
-    share = _STEP * cutter.prunable(graph)
+    most = _STEP * cutter.prunable(graph)
     model = duplicate(model, graph)
     accuracy = goal.accuracy(tuner, model)
     if goal.broken(accuracy):
@@ -79,7 +83,9 @@ def prune_to_budget(
         if not least:
             return model, Ended.EXHAUSTED, tuple(rounds)
         say(f"round {len(rounds)}: removing channels, fine-tuning")
-        smaller = cutter.cut(model, graph, max(least, share))
+        assert rounds[-1].sizes is not None  # only the last round lacks them
+        aim = towards(goal.budget, rounds[-1].sizes, graph, max(least, most))
+        smaller = cutter.cut(model, graph, aim)
         tuner.fit(smaller, data)
         accuracy = goal.accuracy(tuner, smaller)
         gone = rounds[-1].removed_channels + made(graph) - made(read_channels(smaller))
@@ -90,6 +96,29 @@ def prune_to_budget(
         say(f"round {len(rounds)}: planning")
         rounds.append(Round(gone, accuracy, plan_sizes(model, sample)))
     return model, Ended.BUDGET, tuple(rounds)
+
+
+def towards(budget: Budget, sizes: Sizes, graph: ChannelGraph, channels: float) -> Limits:
+    """What the layers may use for the budget to hold, if they grow and shrink as the plan does."""
+    code = sizes.flash_bytes - sizes.weight_bytes
+    shares = [
+        (WEIGHTS, budget.weight_bytes, sizes.weight_bytes),
+        (
+            WEIGHTS,
+            None if budget.flash_bytes is None else budget.flash_bytes - code,
+            sizes.weight_bytes,
+        ),
+        (MACS, budget.macs, sizes.macs),
+        (ACTIVATIONS, budget.ram_bytes, sizes.ram_bytes),
+    ]
+    usage = Usage.of(graph)
+    removal = share(graph, channels)
+    most = np.full(3, np.inf)
+    (now,) = usage(removal.whole[np.newaxis])
+    for what, limit, needed in shares:
+        if limit is not None:
+            most[what] = min(most[what], now[what] * limit / max(needed, 1))
+    return Limits(removal, usage, most)
 
 
 def plan_sizes(model: Any, sample: Sample) -> Sizes:

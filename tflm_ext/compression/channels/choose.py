@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 from tflm_ext.compression.channels.graph import Group
 from tflm_ext.compression.channels.importance import Scores
+from tflm_ext.compression.channels.usage import Choices, Floats, Usage
 
 # What it costs to go down to every count of `counts`, not falling; the first is 0.
 Costs: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
@@ -38,28 +40,94 @@ def costs_by_importance(group: Group, scores: Scores, allowed: Sequence[int]) ->
     return lost[[whole - count for count in allowed]] * group.weight
 
 
-def choose(
-    groups: Sequence[Group], allowed: Sequence[Sequence[int]], costs: Sequence[Costs], goal: float
-) -> list[int]:
-    """The counts to keep that cost least, step by step, with at most `goal` channels removed.
+class Aim(Protocol):
+    """What channels are removed for, and how far."""
+
+    def gains(self, kept: Choices, choices: Choices) -> Floats:
+        """(n,) how much nearer every choice comes than (1, groups) `kept`; 0 for those to avoid."""
+
+    def reached(self, kept: Choices) -> bool:
+        """Whether it is enough."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """At most so many channels.
+
+    Attributes:
+        whole: (groups,) sets of channels there are.
+        weights: (groups,) channels of the layers that make them, per set.
+        goal: channels to remove at most.
+    """
+
+    whole: Choices
+    weights: Choices
+    goal: float
+
+    def removed(self, kept: Choices) -> Floats:
+        """(n,) channels that are gone."""
+        return np.asarray((self.whole - kept) @ self.weights, np.float64)
+
+    def gains(self, kept: Choices, choices: Choices) -> Floats:
+        removed = self.removed(choices)
+        return np.where(removed <= self.goal + 1e-9, removed - self.removed(kept), 0)
+
+    def reached(self, kept: Choices) -> bool:
+        return False  # as long as anything fits
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the layers use down to some limits, with about so many channels at once.
+
+    Attributes:
+        share: how many channels, and of what.
+        most: (3,) what may be used of what Usage counts; inf where there is no limit.
+    """
+
+    share: Share
+    usage: Usage
+    most: Floats
+
+    def gains(self, kept: Choices, choices: Choices) -> Floats:
+        now = self.usage(kept)
+        over = np.maximum(now - self.most, 0)
+        used = np.minimum(now - self.usage(choices), over)
+        gains = np.divide(used, over, out=np.zeros_like(used), where=over > 0).sum(axis=1)
+        if gains.max(initial=0) > 0:
+            return gains
+        # What is limited hangs on something else: fewer channels are the best guess.
+        return self.share.removed(choices) - self.share.removed(kept)
+
+    def reached(self, kept: Choices) -> bool:
+        if self.share.removed(kept)[0] >= self.share.goal:
+            return True
+        moved = bool((kept != self.share.whole).any())
+        return moved and bool((self.usage(kept) <= self.most).all())
+
+
+def choose(allowed: Sequence[Sequence[int]], costs: Sequence[Costs], aim: Aim) -> list[int]:
+    """The counts to keep, found step by step: what costs least for what it gains goes first.
 
     Args:
         allowed: of every group what counts() gives.
         costs: of every group, one per allowed count.
-        goal: in channels of the layers that make them.
     """
-    at = [0] * len(groups)
-    removed = 0
+    at = [0] * len(allowed)
     while True:
-        steps = []
-        for g, group in enumerate(groups):
-            if at[g] + 1 < len(allowed[g]):
-                channels = (allowed[g][at[g]] - allowed[g][at[g] + 1]) * group.weight
-                if removed + channels <= goal + 1e-9:
-                    price = (costs[g][at[g] + 1] - costs[g][at[g]]) / channels
-                    steps.append((price, g, channels))
-        if not steps:
-            return [allowed[g][i] for g, i in enumerate(at)]
-        _, g, channels = min(steps)
-        at[g] += 1
-        removed += channels
+        kept = np.array([[steps[i] for steps, i in zip(allowed, at, strict=True)]])
+        movable = [g for g, i in enumerate(at) if i + 1 < len(allowed[g])]
+        if not movable or aim.reached(kept):
+            break
+        choices = np.repeat(kept, len(movable), axis=0)
+        choices[range(len(movable)), movable] = [allowed[g][at[g] + 1] for g in movable]
+        gains = aim.gains(kept, choices)
+        prices = [
+            ((costs[g][at[g] + 1] - costs[g][at[g]]) / gain, g)
+            for g, gain in zip(movable, gains, strict=True)
+            if gain > 0
+        ]
+        if not prices:
+            break
+        at[min(prices)[1]] += 1
+    return kept[0].tolist()

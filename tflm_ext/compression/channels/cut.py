@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from tflm_ext.compression.channels.choose import choose, costs_by_importance, counts, ranked
+from tflm_ext.compression.channels.choose import (
+    Aim,
+    Share,
+    choose,
+    costs_by_importance,
+    counts,
+    ranked,
+)
 from tflm_ext.compression.channels.data import Sample
 from tflm_ext.compression.channels.graph import ChannelGraph, Group, read_channels
 from tflm_ext.compression.channels.importance import (
@@ -54,17 +61,15 @@ class Cutter:
             steps += [group.weight * (whole - count) for count in fewer[:1]]
         return min(steps, default=0)
 
-    def cut(self, model: Any, graph: ChannelGraph, channels: float) -> Any:
-        """A new model with at most so many channels fewer."""
-        if channels <= 0:
-            return duplicate(model, graph)
+    def cut(self, model: Any, graph: ChannelGraph, aim: Aim) -> Any:
+        """A new model without the channels that cost least for what they gain."""
         own = duplicate(model, graph)  # whose weights change for a while as they are measured
         graph = read_channels(own)
         scores = self._scores(own, graph)
         orders = [ranked(group, scores) for group in graph.groups]
         allowed = [counts(group, self.multiple_of) for group in graph.groups]
         costs = self._costs(own, graph, scores, orders, allowed)
-        kept = choose(graph.groups, allowed, costs, channels)
+        kept = choose(allowed, costs, aim)
         removed = [order[: len(order) - k] for order, k in zip(orders, kept, strict=True)]
         return rebuild(own, graph, graph.kept(np.concatenate(removed)))
 
@@ -98,6 +103,16 @@ class Cutter:
 def duplicate(model: Any, graph: ChannelGraph) -> Any:
     """The same model in layers of its own, not compiled."""
     return rebuild(model, graph, graph.kept(np.empty(0, np.int64)))
+
+
+def share(graph: ChannelGraph, channels: float) -> Share:
+    """At most so many channels of a model."""
+    groups = graph.groups
+    return Share(
+        np.array([len(group.roots) for group in groups]),
+        np.array([group.weight for group in groups]),
+        channels,
+    )
 
 
 def made(graph: ChannelGraph) -> int:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tflm_ext.compression.channels.budget import Goal, prune_to_budget
-from tflm_ext.compression.channels.cut import Cutter, duplicate, made
+from tflm_ext.compression.channels.cut import Cutter, duplicate, made, share
 from tflm_ext.compression.channels.data import take_sample
 from tflm_ext.compression.channels.graph import ChannelGraph, Untouched, read_channels
 from tflm_ext.compression.channels.importance import Importance
 from tflm_ext.compression.channels.report import Ended, PrunedLayer, PruningReport, Round
 from tflm_ext.compression.channels.rules import Reason
 from tflm_ext.compression.channels.tune import Tuner, fresh_optimizer
+from tflm_ext.convert import one_child
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 from tflm_ext.options import Budget
 
@@ -106,7 +107,7 @@ def prune_channels(
     if budget is None:
         say("removing channels")
         goal = (ratio or 0.0) * prunable
-        new = cutter.cut(model, graph, goal)
+        new = cutter.cut(model, graph, share(graph, goal)) if goal else duplicate(model, graph)
         tuner.fit(new, data)
         after = read_channels(new)
         missed = made(graph) - made(after) < goal and not cutter.smallest_step(after)
@@ -114,7 +115,8 @@ def prune_channels(
     else:
         assert sample is not None  # a budget needs data
         limits = Goal(budget, min_accuracy, validation_data)
-        new, ended, rounds = prune_to_budget(model, limits, cutter, tuner, data, sample, say)
+        with one_child():
+            new, ended, rounds = prune_to_budget(model, limits, cutter, tuner, data, sample, say)
         after = read_channels(new)
     if ended not in (Ended.RATIO, Ended.BUDGET):
         what = "ratio" if budget is None else "budget"

@@ -1,0 +1,89 @@
+"""What the layers of a model use, as a function of how many channels every group keeps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from tflm_ext.compression.channels.graph import ChannelGraph, Use
+from tflm_ext.compression.channels.ties import Channels
+
+# (n, groups) kept sets of channels of every group, for n choices.
+Choices = np.ndarray[Any, np.dtype[np.int64]]
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+WEIGHTS, MACS, ACTIVATIONS = range(3)
+
+
+@dataclass(frozen=True)
+class _Product:
+    """A size that is a number times the lengths of some axes."""
+
+    factor: float
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Weights, multiply-accumulates and activations, as functions of what is kept.
+
+    Attributes:
+        lengths: (axes, groups + 1): how many positions of an axis every set of a group has, and
+            last, how many stay in any case.
+        products: the parts of every total, in the order WEIGHTS, MACS, ACTIVATIONS.
+    """
+
+    lengths: Floats
+    products: tuple[tuple[_Product, ...], ...]
+
+    @classmethod
+    def of(cls, graph: ChannelGraph) -> Usage:
+        """Read the kernels of a model; biases and normalisation are too small to count."""
+        rows: list[Floats] = []
+        numbers = np.full(len(graph.roots), len(graph.groups))
+        for g, group in enumerate(graph.groups):
+            numbers[group.roots] = g
+        sets = np.array([*(len(group.roots) for group in graph.groups), 1])
+
+        def axis(channels: Channels) -> int:
+            found = np.bincount(numbers[graph.roots[channels]], minlength=len(sets))
+            rows.append(found / sets)
+            return len(rows) - 1
+
+        weights, macs, activations = [], [], []
+        for use in graph.uses:
+            for kernel in {piece.weight for piece in use.effect.slices}:
+                shape = use.operation.weights[kernel].shape
+                if len(shape) < 2:
+                    continue
+                pieces = [p for p in use.effect.slices if p.weight == kernel]
+                rest = math.prod(shape) / math.prod(len(p.channels) for p in pieces)
+                axes = tuple(axis(p.channels) for p in pieces)
+                weights.append(_Product(rest, axes))
+                macs.append(_Product(rest * _positions(use), axes))
+            activations.append(_Product(_positions(use), (axis(use.effect.output),)))
+        return cls(np.array(rows), (tuple(weights), tuple(macs), tuple(activations)))
+
+    def __call__(self, kept: Choices) -> Floats:
+        """(n, 3) weights, multiply-accumulates and activations."""
+        lengths = kept @ self.lengths[:, :-1].T + self.lengths[:, -1]
+        totals = [
+            sum(part.factor * lengths[:, part.axes].prod(axis=1) for part in parts)
+            for parts in self.products
+        ]
+        return np.stack(np.broadcast_arrays(*totals, np.zeros(len(kept)))[:-1], axis=1)
+
+
+def _positions(use: Use) -> float:
+    """At how many positions of a tensor the layer's kernels are used."""
+    layer = use.operation
+    transposed = isinstance(layer, keras.layers.Conv1DTranspose | keras.layers.Conv2DTranspose)
+    try:
+        shape = (layer.input if transposed else layer.output).shape
+    except (AttributeError, ValueError):
+        return 1.0  # an operation of several uses; it has no kernel
+    return float(math.prod(size or 1 for size in shape[1:-1]))
