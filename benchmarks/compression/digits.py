@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
-from benchmarks.compression.experiment import Experiment, Row, accuracy, evaluate, plain
-
-import keras  # isort: skip  (after the settings of TensorFlow in experiment.py)
+import keras
 import numpy as np
 
 import tflm_ext
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples" / "digits"))
-import train as demo  # isort: skip
+from benchmarks.compression.experiment import Experiment, Row, accuracy, evaluate, plain
+from examples.digits import train as demo
 
 VALIDATION_IMAGES = 270
 COPIES = 4  # of every training image, moved by up to a pixel

@@ -34,7 +34,7 @@ class Row:
     Attributes:
         way: how it came about; rows of the same way are averaged over the seeds.
         float_score: of the Keras model on the test data; None where nobody measured it.
-        score: of its int8 form in TensorFlow Lite Micro, on the same data.
+        score: of its int8 form in TensorFlow Lite Micro, on the same data; None likewise.
         parameters: numbers in the Keras model.
         macs: multiply-accumulate operations of one inference, counted in the .tflite.
         weight_bytes, tflite_bytes, ram_bytes: as planned for the compiled runtime.
@@ -44,7 +44,7 @@ class Row:
     way: str
     seed: int
     float_score: float | None
-    score: float
+    score: float | None
     parameters: int
     macs: int
     weight_bytes: int
@@ -64,7 +64,6 @@ class Experiment:
         about: Markdown: data, split, every net's architecture, how many epochs each way had.
         seeds: how many are run.
         measure: all rows of a seed.
-        plot: whether a plot of the scores against bytes and MACs makes sense.
     """
 
     name: str
@@ -73,7 +72,6 @@ class Experiment:
     about: str
     seeds: int
     measure: Callable[[int], Sequence[Row]]
-    plot: bool = True
 
 
 def accuracy(y: Array) -> Score:

@@ -15,7 +15,8 @@ AXES = (("weight_bytes", "weights, bytes"), ("macs", "multiply-accumulates"))
 def draw() -> None:
     """One picture per experiment that has sizes to compare: docs/images/compression-NAME.png."""
     for result in read():
-        if len({row["weight_bytes"] for row in result["rows"]}) > 1:
+        scored = all(row["score"] is not None for row in result["rows"])
+        if scored and len({row["weight_bytes"] for row in result["rows"]}) > 1:
             _draw(result)
 
 

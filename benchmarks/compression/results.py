@@ -9,7 +9,13 @@ from statistics import fmean, pstdev
 from typing import Any
 
 RESULTS = Path(__file__).with_name("results")
-SIZES = ("parameters", "macs", "weight_bytes", "tflite_bytes", "ram_bytes")
+SIZES = {
+    "parameters": "parameters",
+    "MACs": "macs",
+    "weights B": "weight_bytes",
+    ".tflite B": "tflite_bytes",
+    "RAM B": "ram_bytes",
+}
 
 
 def read() -> Iterator[dict[str, Any]]:
@@ -27,24 +33,31 @@ def ways(result: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """Mean and spread over the seeds of every way, as Markdown."""
-    names = list(dict.fromkeys(name for row in result["rows"] for name in row["more"] or {}))
+    """Mean and, of scores, standard deviation over the seeds of every way, as Markdown."""
     metric = result["metric"]
-    head = ["way", "seeds", f"{metric}, float", f"{metric}, int8", "parameters", "MACs"]
-    head += ["weights B", ".tflite B", "RAM B", *names]
-    lines = [" | ".join(head), "|".join(["---", *["---:"] * (len(head) - 1)])]
+    columns = {
+        f"{metric}, float": lambda row: row["float_score"],
+        f"{metric}, int8": lambda row: row["score"],
+        **{head: lambda row, name=name: row[name] for head, name in SIZES.items()},
+    }
+    for name in dict.fromkeys(name for row in result["rows"] for name in row["more"] or {}):
+        columns[name] = lambda row, name=name: (row["more"] or {}).get(name)
+    found: dict[str, list[str]] = {"way": [], "seeds": []}
     for way, rows in ways(result).items():
-        cells = [way, str(len(rows)), _spread(rows, "float_score"), _spread(rows, "score")]
-        cells += [f"{fmean(row[name] for row in rows):,.0f}" for name in SIZES]
-        for name in names:
-            values = [row["more"][name] for row in rows if name in (row["more"] or {})]
-            cells.append(f"{fmean(values):,.4g}" if values else "")
-        lines.append(" | ".join(cells))
-    return "".join(f"| {line} |\n" for line in lines)
+        found["way"].append(way)
+        found["seeds"].append(str(len(rows)))
+        for head, value in columns.items():
+            values = [v for row in rows if (v := value(row)) is not None]
+            found.setdefault(head, []).append(_cell(values, spread=head.startswith(metric)))
+    shown = {head: cells for head, cells in found.items() if any(cells)}
+    lines = [list(shown), ["---", *["---:"] * (len(shown) - 1)], *zip(*shown.values(), strict=True)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _spread(rows: list[dict[str, Any]], name: str) -> str:
-    values = [row[name] for row in rows if row[name] is not None]
+def _cell(values: list[float], *, spread: bool) -> str:
     if not values:
         return ""
-    return f"{fmean(values):.4f} ± {pstdev(values):.4f}"
+    mean = fmean(values)
+    if spread:
+        return f"{mean:.4f} ± {pstdev(values):.4f}"
+    return f"{mean:,.0f}" if abs(mean) >= 100 or mean == int(mean) else f"{mean:.3g}"
