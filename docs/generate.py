@@ -4,7 +4,8 @@
 
 api.md comes from the docstrings, cli.md from the parser of the command line, operators.md from the
 tuple OPERATORS and the tested Keras layers, errors.md from the classes and from errors that are
-provoked here. tests/docs fails when a page is not what this program writes.
+provoked here, compression-measured.md from benchmarks/compression/results/. tests/docs fails when a
+page is not what this program writes.
 """
 
 from __future__ import annotations
@@ -52,11 +53,16 @@ REFERENCE = ROOT / "docs" / "reference"
 NOTE = "<!-- Written by docs/generate.py; run `make docs` after a change of the code. -->\n\n"
 
 
-def of_tests(module: str) -> Any:
-    """A module of tests/, which is no installed package."""
+def of_checkout(module: str) -> Any:
+    """A module of tests/ or benchmarks/, which are no installed packages."""
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
-    return importlib.import_module(f"tests.{module}")
+    return importlib.import_module(module)
+
+
+def of_tests(module: str) -> Any:
+    """A module of tests/."""
+    return of_checkout(f"tests.{module}")
 
 
 # ---------------------------------------------------------------- api.md
@@ -547,12 +553,47 @@ def _type(value: Any) -> str:
     return " or ".join(kinds)
 
 
+# ---------------------------------------------------------------- compression-measured.md
+
+
+def compression_measured() -> str:
+    """What every technique costs and buys: the results of `make bench-compression`."""
+    results = of_checkout("benchmarks.compression.results")
+    parts = [
+        "# Compression, measured\n\n",
+        NOTE,
+        (
+            "`make bench-compression` measures all of this; it takes hours. Every row is the mean "
+            "over its seeds, ± the standard deviation of scores. Float: the Keras model; int8: the "
+            "same in TensorFlow Lite Micro, on the same test data. Parameters are those of the "
+            "Keras model; MACs, bytes of weights and RAM are what an export of the model plans. No "
+            "ratio and no number of epochs was chosen by the test data. What the techniques are "
+            "and when to use them: [compression](../explanation/compression.md).\n"
+        ),
+    ]
+    for result in results.read():
+        picture = ROOT / "docs" / "images" / f"compression-{result['name']}.png"
+        parts.append(f"\n## {result['title']}\n\n{result['about'].strip()}\n\n")
+        parts.append(results.table(result))
+        for more in sorted(results.RESULTS.glob(f"{result['name']}_*.md")):
+            what = more.stem.removeprefix(f"{result['name']}_")
+            parts.append(f"\n**{_sentence(what)}**\n\n{more.read_text('utf-8')}")
+        if picture.exists():
+            parts.append(f"\n![{result['title']}](../images/{picture.name})\n")
+        versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+        parts.append(
+            f"\nMeasured with {versions}: `python -m benchmarks.compression {result['name']}`.\n"
+        )
+    return "".join(parts)
+
+
 # ----------------------------------------------------------------
 
 
 PAGES: dict[str, Callable[[], str]] = {
     "api.md": api,
     "cli.md": cli,
+    "compression-measured.md": compression_measured,
     "errors.md": error_classes,
     "operators.md": operators,
     "report.md": report,

@@ -1,4 +1,7 @@
-"""The tutorial is run as a reader would run it, in the order of its page."""
+"""The tutorials are run as a reader would run them, in the order of their pages.
+
+That on compression is shortened: a few epochs, in which it cannot become as accurate as it says.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial" / "first-project.md"
+PAGES = Path(__file__).resolve().parents[2] / "docs" / "tutorial"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAME = re.compile(r"^(?:#|/\*) (\w+\.\w+)")
 
@@ -18,19 +22,53 @@ NAME = re.compile(r"^(?:#|/\*) (\w+\.\w+)")
 @pytest.mark.slow
 @pytest.mark.tool("cc", "gcc", "g++")
 def test_tutorial(tmp_path: Path) -> None:
-    printed = ""
-    for language, text in BLOCK.findall(PAGE.read_text("utf-8")):
-        if language == "sh":
-            printed += run(text, tmp_path)
-        elif language != "console":  # those set up the environment that the tests run in
-            name = NAME.match(text)
-            assert name is not None, text
-            (tmp_path / name[1]).write_text(text, "utf-8")
+    printed = follow("first-project.md", tmp_path, {})
     assert re.search(r"^square, [01]\.\d\d$", printed, re.MULTILINE)
     assert "golden vectors passed" in printed
     assert "exit code 6" in printed
     assert "equal to TensorFlow Lite Micro" in printed
     assert accuracy(printed) > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.tool("cc", "gcc", "g++")
+def test_tutorial_on_compression(tmp_path: Path) -> None:
+    shorter = {"EPOCHS = 30": "EPOCHS = 4", "EPOCHS = 20": "EPOCHS = 1"}
+    printed = follow("compress.md", tmp_path, shorter)
+    found = re.findall(r"^flash, weights +([\d,]+) ", printed, re.MULTILINE)
+    as_given, compressed = (int(number.replace(",", "")) for number in found)
+    assert 300_000 < as_given < 305_000
+    assert 40_000 < compressed < 60_000
+    steps = re.findall(r"^([a-z -]+?)  +0\.\d{4}  +0\.\d{4} ", printed, re.MULTILINE)
+    assert steps == ["as given", "channel pruning", "quantisation-aware training"]
+    assert "the budget holds" in printed
+    assert "untouched: dense_2: they are the model's output" in printed
+    assert "6 tests passed" in printed
+    assert accuracy(printed.split("scores on 270 samples")[1]) > 0.8
+
+
+def follow(page: str, folder: Path, shorter: Mapping[str, str]) -> str:
+    """What the commands of a page print, with some of its text replaced in its files."""
+    printed = ""
+    left = dict(shorter)
+    for language, text in BLOCK.findall((PAGES / page).read_text("utf-8")):
+        if language == "sh":
+            printed += run(text, folder)
+        elif language in ("python", "c"):
+            name = NAME.match(text)
+            assert name is not None, text
+            (folder / name[1]).write_text(shortened(text, left), "utf-8")
+        else:  # console sets up the environment that the tests run in; text is what is printed
+            assert language in ("console", "text"), language
+    assert not left
+    return printed
+
+
+def shortened(text: str, left: dict[str, str]) -> str:
+    """Replace what occurs, and strike it off the list."""
+    for old in [old for old in left if old in text]:
+        text = text.replace(old, left.pop(old))
+    return text
 
 
 def accuracy(printed: str) -> float:
