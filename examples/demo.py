@@ -2,8 +2,9 @@
 
     python examples/demo.py [FOLDER]
 
-FOLDER is build/demo by default; the project is FOLDER/digits. Training runs as a program of its
-own, so what TensorFlow prints is shown only if it fails.
+FOLDER is build/demo by default; the projects are FOLDER/digits, of the model as it was trained, and
+FOLDER/compressed. Training and compression run as programs of their own, so what TensorFlow prints
+is shown only if one fails.
 """
 
 from __future__ import annotations
@@ -37,72 +38,83 @@ def step(name: str, seconds: dict[str, float]) -> Iterator[None]:
     seconds[name] = time.perf_counter() - start
 
 
-def train(folder: Path) -> None:
-    """Run digits/train.py; its output appears only if it fails."""
-    command = [sys.executable, str(HERE / "digits" / "train.py"), str(folder)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+def run(*command: str | Path) -> None:
+    """Run a program; its output appears only if it fails."""
+    result = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     if result.returncode:
-        sys.exit(f"{result.stdout}{result.stderr}\nThe training failed.")
+        sys.exit(f"{result.stdout}{result.stderr}\n{command[1]} failed.")
 
 
-def table(
-    result: tflm_ext.ExportResult, code_bytes: int | None, seconds: dict[str, float]
-) -> Table:
-    """Accuracy, memory and time."""
-    found = json.loads((result.folder / "report.json").read_text("utf-8"))
-    accuracy, flash = found["accuracy"], found["flash"]
-    code = (
-        f"{code_bytes:,} bytes"
-        if code_bytes is not None
-        else f"{flash['code_bytes']:,} bytes (estimate: arm-none-eabi-gcc is missing)"
+def export(model: Path, project: Path) -> tflm_ext.ExportResult:
+    """Export with the data that lies beside the model."""
+    calibration, test = (np.load(model.with_name(f"{n}.npz")) for n in ("calibration", "test"))
+    return tflm_ext.export(
+        model,
+        project,
+        calibration_data=calibration["x"],
+        test_data=(test["x"], test["y"]),
+        labels=[str(digit) for digit in range(10)],
+        overwrite=True,
     )
-    shown = Table(show_header=False, title=f"digits, {accuracy['samples']} test images")
-    for name, value in [
-        ("accuracy, Keras float", f"{accuracy['float_model']:.3f}"),
-        ("accuracy, int8 in TensorFlow Lite Micro", f"{accuracy['int8_tflm']:.3f}"),
-        ("accuracy, the C as it ran", f"{accuracy['int8_c']:.3f}"),
-        ("inputs compared byte for byte", f"{found['verification']['inputs']}, all equal"),
-        ("flash, weights", f"{flash['weight_bytes']:,} bytes"),
-        ("flash, code", code),
-        ("RAM", f"{found['memory']['context_bytes']:,} bytes"),
-    ]:
-        shown.add_row(name, value)
-    shown.add_section()
-    for name, value in seconds.items():
-        shown.add_row(name, f"{value:.1f} s")
+
+
+def table(results: dict[str, tflm_ext.ExportResult]) -> Table:
+    """Accuracy and sizes: float, then every exported project by the name of its row."""
+    reports = {
+        name: json.loads((result.folder / "report.json").read_text("utf-8"))
+        for name, result in results.items()
+    }
+    first = next(iter(reports.values()))
+    shown = Table(title=f"digits, {first['accuracy']['samples']} test images")
+    measured = bool(shutil.which("arm-none-eabi-gcc"))
+    code = "code B" if measured else "code B, estimate"
+    for column in ("", "accuracy", "MACs", "weights B", code, "RAM B"):
+        shown.add_column(column, justify="right" if column else "left")
+    macs = f"{first['model']['macs']:,}"
+    shown.add_row("float", f"{first['accuracy']['float_model']:.3f}", macs)
+    for name, found in reports.items():
+        code_bytes = (
+            measure_code(results[name].folder) if measured else found["flash"]["code_bytes"]
+        )
+        shown.add_row(
+            name,
+            f"{found['accuracy']['int8_c']:.3f}",
+            f"{found['model']['macs']:,}",
+            f"{found['flash']['weight_bytes']:,}",
+            f"{code_bytes:,}",
+            f"{found['memory']['context_bytes']:,}",
+        )
     return shown
 
 
 def main(folder: Path) -> None:
-    """Train, export, build, test, and say what to do next."""
+    """Train, compress, export, build, test, and say what to do next."""
     seconds: dict[str, float] = {}
-    project = folder / "digits"
+    tool = Path(sys.executable).with_name("tflm-ext")
+    model, small = folder / "digits.keras", folder / "compressed.keras"
     with step("training", seconds):
-        train(folder)
-    calibration, test = np.load(folder / "calibration.npz"), np.load(folder / "test.npz")
-    with step("export and proof", seconds):
-        result = tflm_ext.export(
-            folder / "digits.keras",
-            project,
-            calibration_data=calibration["x"],
-            test_data=(test["x"], test["y"]),
-            labels=[str(digit) for digit in range(10)],
-            overwrite=True,
-        )
+        run(sys.executable, HERE / "digits" / "train.py", folder)
+    with step("compression", seconds):
+        data = ["--data", folder / "train.npz", "--validation", folder / "validation.npz"]
+        run(tool, "compress", model, *data, "--recipe", "fast", "-o", small)
+    with step("export and proof, as trained", seconds):
+        whole = export(model, folder / "digits")
+    with step("export and proof, compressed", seconds):
+        result = export(small, folder / "compressed")
     with step("pio run -e native", seconds):
         result.build("native")
     with step("pio test -e native", seconds):
         result.test("native")
-    code_bytes = None
-    if shutil.which("arm-none-eabi-gcc"):
-        code_bytes = measure_code(result.folder)
-    console.print(table(result, code_bytes, seconds))
-    command = Path(sys.executable).with_name("tflm-ext")
-    tool = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
+    console.print(table({"int8": whole, "compressed int8": result}))
+    vectors = [exported.report.vectors for exported in (whole, result)]
+    console.print(f"As C and in TensorFlow Lite Micro, {sum(vectors)} inputs gave the same bytes.")
+    for name, value in seconds.items():
+        console.print(f"{value:6.1f} s  {name}")
+    shown = tool.relative_to(Path.cwd()) if tool.is_relative_to(Path.cwd()) else tool
     console.print("Go on with:")
-    console.print(f"  {tool} inspect {folder}/digits/model/digits.tflite")
-    console.print(f"  {tool} verify {project}")
-    console.print(f"  {tool} test {project} -e cortex_m4")
+    console.print(f"  {shown} inspect {folder}/compressed/model/compressed.tflite")
+    console.print(f"  {shown} verify {folder}/compressed")
+    console.print(f"  {shown} test {folder}/compressed -e cortex_m4")
 
 
 if __name__ == "__main__":

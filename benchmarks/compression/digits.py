@@ -11,36 +11,36 @@ import tflm_ext
 from benchmarks.compression.experiment import Experiment, Row, accuracy, evaluate, plain
 from examples.digits import train as demo
 
-VALIDATION_IMAGES = 270
-COPIES = 4  # of every training image, moved by up to a pixel
 TUNING_EPOCHS = 10  # with a callback
 BATCH = 32
 PRESETS = ("fast", "balanced", "smallest")
 
 ABOUT = f"""\
 scikit-learn's digits, 8x8 grey images: 450 test images, which no choice saw; of the other 1,347,
-{VALIDATION_IMAGES} validate and the rest trains, each image as it is and {COPIES} times moved by up
-to a pixel. Net: Conv2D 16 of 3x3, MaxPooling2D, Conv2D 32 of 3x3, Flatten, Dense 64, Dense 10, with
-Dropout: 38,282 parameters, 116,352 MACs, trained for {demo.EPOCHS} epochs. "scratch, as ..." is a
-net of the very sizes that the recipe left, with new weights, trained with the targets alone for as
-many epochs as the uncompressed net and its compression together. Sparsity and clusters are trained
-for {TUNING_EPOCHS} epochs more; "as given, {TUNING_EPOCHS} epochs more" is their control."""
+{demo.VALIDATION_IMAGES} validate and the rest trains, each image as it is and {demo.COPIES} times
+moved by up to a pixel. Net: Conv2D 16 of 3x3, MaxPooling2D, Conv2D 32 of 3x3, Flatten, Dense 64,
+Dense 10, with Dropout: 38,282 parameters, 116,352 MACs, trained for {demo.EPOCHS} epochs. "scratch,
+as ..." is a net of the very sizes that the recipe left, with new weights, trained with the targets
+alone for as many epochs as the uncompressed net and its compression together. Sparsity and clusters
+are trained for {TUNING_EPOCHS} epochs more; "as given, {TUNING_EPOCHS} epochs more" is their
+control."""
 
 
 def measure(seed: int) -> list[Row]:
     """The net as given, every preset with its control, and the callbacks."""
     data = demo.load()
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(data.x_train))
-    held, rest = order[:VALIDATION_IMAGES], order[VALIDATION_IMAGES:]
-    validation = (data.x_train[held], data.y_train[held])
-    images = data.x_train[rest]
-    x = np.concatenate([images, *(demo.shifted(images, rng) for _ in range(COPIES))])
-    y = np.tile(data.y_train[rest], COPIES + 1)
+    images = np.concatenate([data.x_train, data.x_validation])
+    digits = np.concatenate([data.y_train, data.y_validation])
+    order = rng.permutation(len(images))
+    held, rest = order[: demo.VALIDATION_IMAGES], order[demo.VALIDATION_IMAGES :]
+    validation = (images[held], digits[held])
+    calibration = images[rest[: demo.CALIBRATION_IMAGES]]
+    x, y = demo.with_copies(images[rest], digits[rest], rng)
 
     def row(way: str, model: Any) -> Row:
-        calibration = images[: demo.CALIBRATION_IMAGES] if plain(model) is model else None
-        return evaluate(way, seed, model, calibration, data.x_test, accuracy(data.y_test))
+        ranges = calibration if plain(model) is model else None
+        return evaluate(way, seed, model, ranges, data.x_test, accuracy(data.y_test))
 
     keras.utils.set_random_seed(seed)
     given = _fit(demo.build(), x, y, demo.EPOCHS, 2e-3)
