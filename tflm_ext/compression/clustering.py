@@ -16,7 +16,6 @@ from tflm_ext.errors import ConfigError
 GROUPS = ("tensor", "channel")
 MAX_CLUSTERS = 256
 _ROUNDS = 30
-_BATCHES = 4
 
 Numbers = npt.NDArray[np.intp]
 
@@ -127,7 +126,7 @@ class Clusters:
 
     Attributes:
         replicas: its variables.
-        numbers: the cluster of each weight, flat.
+        numbers: the cluster of each weight, in the kernel's shape.
         factors: from the sum of a cluster's weights to their common value: the mean, or zero.
     """
 
@@ -136,30 +135,29 @@ class Clusters:
     factors: Values
 
     @classmethod
-    def of(cls, kernel: Kernel, weights: Values, numbers: Numbers, clusters: int) -> Clusters:
+    def of(cls, kernel: Kernel, weights: Values, numbers: Numbers) -> Clusters:
         """Where weights are zero now, their cluster stays zero."""
-        counts = np.bincount(numbers, minlength=clusters)
-        factors = 1 / np.maximum(counts, 1)
+        factors = 1 / np.maximum(np.bincount(numbers), 1)
         factors[numbers[weights == 0]] = 0
-        return cls(kernel.replicas, numbers, factors)
+        return cls(kernel.replicas, numbers.reshape(kernel.shape), factors)
 
     def kept(self) -> bool:
         """Whether no weights have become zero that were not when the clusters were found."""
-        flat = read(self.replicas[0]).numpy().ravel()
-        return not self.factors[self.numbers[flat == 0]].any()
+        return not self.factors[self.numbers[self.weights() == 0]].any()
 
-    def average(self) -> None:
-        """Replace each weight by the mean of its cluster.
+    def weights(self) -> Values:
+        """As they are now; unlike .numpy() this is no copy."""
+        return np.asarray(read(self.replicas[0]))
 
-        NumPy is several times as fast at it as the operators of TensorFlow. It sums in float64,
-        so that the mean of equal float32 values is that very value.
+    def means(self, weights: Values) -> Values:
+        """Each weight replaced by the mean of its cluster.
+
+        NumPy is several times as fast at it as the operators of TensorFlow, and needs no second
+        of compiling as XLA does. It sums in float64, so that the mean of equal float32 values is
+        that very value.
         """
-        weights = read(self.replicas[0]).numpy()
-        flat = weights.ravel().astype(np.float64)
-        sums = np.bincount(self.numbers, weights=flat, minlength=self.factors.size)
-        means = (sums * self.factors).astype(weights.dtype).take(self.numbers)
-        for variable in self.replicas:
-            assign(variable, means.reshape(weights.shape))
+        sums = np.bincount(self.numbers.ravel(), weights.ravel(), self.factors.size)
+        return (sums * self.factors).astype(weights.dtype).take(self.numbers)
 
 
 class ClusteringCallback(WeightsCallback):
@@ -170,12 +168,12 @@ class ClusteringCallback(WeightsCallback):
     makes a model smaller and faster everywhere. Use this one for a kernel of your own that reads
     indexes into a table, or for a file that is sent compressed.
 
-    At begin_epoch, k-means finds the clusters. From then on after every fourth batch, and after
-    the last one of an epoch, each weight becomes the mean of its cluster: the steps of its
-    weights are averaged. (After every batch would take three times as long, and gain next to
-    nothing.) For SGD, with or without momentum, these are steps along the averaged gradients.
-    Adam and the like scale the gradient of each weight by its own history before the average is
-    taken: clusters whose weights disagree take smaller steps than with one history for all.
+    At begin_epoch, k-means finds the clusters. From then on after every batch each weight
+    becomes the mean of its cluster: the steps of its weights are averaged. For SGD, with or
+    without momentum, that is a step along the averaged gradients. Adam and the like scale the
+    gradient of each weight by its own history before the average is taken: clusters whose
+    weights disagree take smaller steps than with one history for all. With steps_per_execution
+    the average is taken after so many batches, as callbacks are called no sooner.
     Nothing is wrapped, and loss, metrics, sample weights and callbacks are your own. Weights that
     are zero when the clusters are found stay zero and count as one cluster: let a
     SparsityCallback reach its end_epoch first. The int8 model has as many different values.
@@ -302,9 +300,6 @@ class ClusteringCallback(WeightsCallback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self.begin_epoch <= epoch < self.begin_epoch + self.reassign_epochs:
             self._find()
-        elif self._clusters:
-            self._refuse_zeros()
-            self._average()  # the data may have ended before the last batch
 
     def _find(self) -> None:
         """Find the clusters of the weights as they are, and move each weight to its own."""
@@ -315,18 +310,20 @@ class ClusteringCallback(WeightsCallback):
             numbers = np.empty(flat.size, np.intp)
             found = k_means(flat[places], self.clusters, rng)
             numbers[places] = found + self.clusters * np.arange(len(places))[:, np.newaxis]
-            self._clusters.append(Clusters.of(kernel, flat, numbers, len(places) * self.clusters))
+            self._clusters.append(Clusters.of(kernel, flat, numbers))
         self._average()
 
-    def _apply(self, batch: int) -> None:
-        steps = self.params.get("steps")
-        due = not steps or (batch + 1) % _BATCHES == 0 or batch + 1 >= steps
-        if due and self._epoch >= self.begin_epoch + self.reassign_epochs:
+    def _apply(self) -> None:
+        if self._epoch >= self.begin_epoch + self.reassign_epochs:
             self._average()
 
     def _average(self) -> None:
-        for clusters in self._clusters:
-            clusters.average()
+        # In three passes: to go back and forth between TensorFlow and NumPy takes longer.
+        weights = [clusters.weights() for clusters in self._clusters]
+        means = [c.means(values) for c, values in zip(self._clusters, weights, strict=True)]
+        for clusters, values in zip(self._clusters, means, strict=True):
+            for variable in clusters.replicas:
+                assign(variable, values)
 
     def on_train_end(self, logs: Any = None) -> None:
         """Check that the weights take no more values than they should.
@@ -334,6 +331,8 @@ class ClusteringCallback(WeightsCallback):
         Raises:
             ConfigError: fit() ended before there were clusters.
         """
+        if self._clusters:
+            self._refuse_zeros()
         missing = self._missing()
         if missing and self._clusters:
             self._average()

@@ -277,12 +277,9 @@ class SparsityCallback(WeightsCallback):
             keep = units.keep(wanted, inputs_last.shape[-1])
             mask = _inputs_back(kernel, keep.reshape(inputs_last.shape))
             self._masks.append((kernel.replicas, tf.constant(mask, kernel.variable.dtype)))
-        self._mask()
+        self._apply()
 
-    def _apply(self, batch: int) -> None:
-        self._mask()
-
-    def _mask(self) -> None:
+    def _apply(self) -> None:
         for replicas, mask in self._masks:
             for variable in replicas:
                 assign(variable, tf.raw_ops.Mul(x=read(variable), y=mask))
@@ -295,7 +292,7 @@ class SparsityCallback(WeightsCallback):
         """
         missing = self._missing()
         if missing and self._epoch >= self._end:
-            self._mask()
+            self._apply()
             missing = self._missing()
             if not missing:
                 warnings.warn(

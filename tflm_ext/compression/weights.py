@@ -219,8 +219,8 @@ def share(value: Any, name: str) -> float:
 class WeightsCallback(keras.callbacks.Callback):  # type: ignore[misc]
     """Keeps weights in a form while fit() trains them.
 
-    A subclass says which form from which epoch on, and gives it anew after batches, so that a
-    model saved after an epoch has it; nothing is kept beside the weights, so that
+    A subclass says which form from which epoch on. It is given anew after every batch, so that
+    a model saved in the middle of training has it; nothing is kept beside the weights, so that
     fit(initial_epoch=...) goes on with a model that was loaded.
     """
 
@@ -288,7 +288,7 @@ class WeightsCallback(keras.callbacks.Callback):  # type: ignore[misc]
                 f"The loss is {float(loss)} after batch {batch} of epoch {self._epoch}.",
                 "Lower the learning rate, and look for values in the data that are not finite.",
             )
-        self._apply(batch)
+        self._apply()
 
     def _values(self) -> list[Values]:
         """The weights as they are.
@@ -318,5 +318,5 @@ class WeightsCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """Choose the form for an epoch."""
 
     @abstractmethod
-    def _apply(self, batch: int) -> None:
-        """Give the weights the form chosen, after a batch."""
+    def _apply(self) -> None:
+        """Give the weights the form chosen."""
