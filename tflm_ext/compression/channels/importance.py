@@ -24,18 +24,23 @@ class Importance(enum.StrEnum):
 
 
 def norms(graph: ChannelGraph) -> Scores:
-    """The L2 norm of a channel's weights in the layers that make it."""
+    """The L2 norm of a channel's weights in the layers that make it; Li et al., 2017, took L1."""
     return _combined(graph, [_norm(use) for use in graph.uses])
 
 
 def batch_norm_scales(graph: ChannelGraph) -> Scores:
-    """The |gamma| of a channel in BatchNormalization; the norm where it meets none."""
+    """The |gamma| of a channel in BatchNormalization; the norm where it meets none.
+
+    That of "network slimming", Liu et al., 2017.
+    """
     scales = _combined(graph, [_scale(use) for use in graph.uses])
     return np.where(np.isnan(scales), norms(graph), scales)
 
 
 def first_order(graph: ChannelGraph, gradients: Sequence[Mapping[int, Any]]) -> Scores:
     """What the loss would change without a channel, by its first-order Taylor expansion, squared.
+
+    Molchanov et al., 2017; the square and the sum over weights are those of 2019.
 
     Args:
         gradients: per batch, the gradient of the loss at every weight, by the weight's id.

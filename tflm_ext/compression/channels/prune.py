@@ -13,7 +13,7 @@ from tflm_ext.compression.channels.graph import ChannelGraph, Untouched, read_ch
 from tflm_ext.compression.channels.importance import Importance
 from tflm_ext.compression.channels.report import Ended, PrunedLayer, PruningReport, Round
 from tflm_ext.compression.channels.rules import Reason
-from tflm_ext.compression.channels.tune import Tuner, fresh_optimizer
+from tflm_ext.compression.channels.tune import Tuner, fresh_optimizer, objective_of
 from tflm_ext.convert import one_child
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 from tflm_ext.options import Budget
@@ -58,8 +58,9 @@ def prune_channels(
         data: training data, x or (x, y), or a Dataset or PyDataset of such. With a budget and for
             fine-tuning it needs targets.
         validation_data: (x, y) or the like, needed for min_accuracy.
-        importance: "norm" of the weights, "batchnorm" scale, or "taylor": first-order change of
-            the loss, which needs data with targets.
+        importance: "norm" of the weights (after Li et al., 2017), "batchnorm" scale (Liu et al.,
+            2017), or "taylor" (Molchanov et al., 2017 and 2019): first-order change of the loss,
+            which needs data with targets.
         multiple_of: to what the counts that stay are rounded up; never below it.
         min_accuracy: with a budget, the least value of the first metric on validation_data.
         fine_tune_epochs: after every removal; by default 3 with a budget and 0 with a ratio.
@@ -89,16 +90,16 @@ def prune_channels(
     _check_limits(budget, min_accuracy, validation_data, multiple_of, fine_tune_epochs)
     kind = _importance(importance)
     epochs = (_EPOCHS if budget else 0) if fine_tune_epochs is None else fine_tune_epochs
-    loss = getattr(model, "loss", None) if loss is None else loss
+    objective = objective_of(model, loss)
     sample = None if data is None else take_sample(model, data, "data")
     for needed, what in ((epochs > 0, "Fine-tuning"), (kind is Importance.TAYLOR, "taylor")):
-        if needed and (sample is None or sample.y is None or loss is None):
+        if needed and (sample is None or sample.y is None or objective is None):
             raise ConfigError(
                 f"{what} needs data with targets, and a loss.",
                 "Give data=(x, y), and loss= as in compile() unless the model is compiled.",
             )
-    tuner = Tuner(loss, fresh_optimizer(model, optimizer), metrics, epochs, seed)
-    cutter = Cutter(kind, multiple_of, sample, loss)
+    tuner = Tuner(objective, fresh_optimizer(model, optimizer), metrics, epochs, seed)
+    cutter = Cutter(kind, multiple_of, sample, objective)
     prunable = cutter.prunable(graph)
     if not prunable and (budget or ratio):
         raise _nothing_to_prune(model, graph, cutter)
