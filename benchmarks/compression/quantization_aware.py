@@ -1,79 +1,29 @@
-"""Quantisation-aware training side by side with tensorflow-model-optimization's.
-
-    python benchmarks/quantization_aware.py [SEEDS]
-
-One small depthwise net on scikit-learn's digits, whose channels have very unequal ranges: plain
-int8 hurts it. For each seed the same float weights go three ways: plain int8, quantize_aware() of
-the Keras 3 model, and quantize_aware() of its tf_keras twin, which tensorflow-model-optimization
-trains; both train for the same epochs at the same rate. Accuracies are those of the .tflite in
-TensorFlow Lite Micro on the 450 test images, which no choice here has seen.
-"""
+"""Quantisation-aware training against plain int8, float fine-tuning and tensorflow's own."""
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import numpy as np
 
 import tflm_ext
-from tflm_ext.convert import trace, worker
-from tflm_ext.frontend import read_graph, strip_borders
+from benchmarks.compression.experiment import Experiment, Row, accuracy, evaluate
+from benchmarks.compression.results import RESULTS
+from examples.digits.train import Digits, load
+from tflm_ext.convert import convert, one_child
+from tflm_ext.frontend import read_graph
 from tflm_ext.ir import Graph
-from tflm_ext.verify.compare import arena_for
-from tflm_ext.verify.tflm_child import compute
 
-TEST_IMAGES = 450
-BATCH, EPOCHS, TUNING_EPOCHS = 32, 30, 10
-RATE, TUNING_RATE = 3e-3, 1e-3
+BATCH, EPOCHS, TUNING_EPOCHS = 64, 30, 10
+RATE, TUNING_RATE = 6e-3, 1e-3
+CALIBRATION = 200
 SPREAD = 8.0  # channels differ by factors of up to 2 to the power of this
-
-
-@dataclass(frozen=True)
-class Data:
-    """Images in 0..1 and digits."""
-
-    x_train: np.ndarray[Any, Any]
-    y_train: np.ndarray[Any, Any]
-    x_test: np.ndarray[Any, Any]
-    y_test: np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Row:
-    """Accuracies of one seed, and the scales of both trainings by operator.
-
-    Attributes:
-        accuracy: by way: "float", "plain int8", "tflm_ext", "tfmot".
-        scales: operator's output, with the scale of ours and that of tensorflow-model-optimization.
-    """
-
-    accuracy: dict[str, float]
-    scales: tuple[tuple[str, float, float], ...]
-
-
-def digits() -> Data:
-    """The split of examples/digits/train.py."""
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    data = load_digits()
-    x = (data.images[..., np.newaxis] / 16.0).astype(np.float32)
-    x_train, x_test, y_train, y_test = train_test_split(
-        x, data.target, test_size=TEST_IMAGES, random_state=1, stratify=data.target
-    )
-    return Data(x_train, y_train, x_test, y_test)
+SCALES = RESULTS / "quantization_aware_scales.md"
 
 
 def build(library: Any) -> Any:
-    """Four depthwise separable blocks, 1,966 parameters, with either Keras."""
+    """Four depthwise separable blocks, with either Keras."""
     layers = library.layers
     x = y = layers.Input((8, 8, 1))
     y = layers.Conv2D(8, 3, padding="same", activation="relu")(y)
@@ -103,8 +53,9 @@ def make_unequal(model: Any, seed: int, spread: float = SPREAD) -> None:
             depthwise.kernel.assign(depthwise.kernel / factor[:, np.newaxis])
 
 
-def fit(library: Any, model: Any, data: Data, epochs: int, rate: float) -> Any:
+def fit(library: Any, model: Any, data: Digits, epochs: int, rate: float, seed: int) -> Any:
     """Train with a rate that falls to zero."""
+    library.utils.set_random_seed(seed)
     steps = epochs * -(-len(data.x_train) // BATCH)
     schedule = library.optimizers.schedules.CosineDecay(rate, steps)
     model.compile(library.optimizers.Adam(schedule), "sparse_categorical_crossentropy")
@@ -112,82 +63,79 @@ def fit(library: Any, model: Any, data: Data, epochs: int, rate: float) -> Any:
     return model
 
 
-def to_int8(model: Any, calibration: Any = None) -> tuple[bytes, Graph]:
-    """The .tflite without float borders, and its graph."""
-    with tempfile.TemporaryDirectory() as folder:
-        trace.trace(model, Path(folder, "model"))
-        converter = worker.Converter()
-        converter.open(Path(folder, "model"))
-        file = None
-        if calibration is not None:
-            file = str(Path(folder, "calibration.npz"))
-            np.savez(file, x000=calibration)
-        out = Path(folder, "model.tflite")
-        converter.convert({"calibration": file, "out": str(out)}, lambda text: None)
-        tflite = strip_borders(out.read_bytes(), "net").data
-    return tflite, read_graph(tflite, "net")
-
-
-def accuracy(tflite: bytes, graph: Graph, data: Data) -> float:
-    """Share of test images that TensorFlow Lite Micro gets right."""
-    quantization = graph.tensors[graph.inputs[0]].quantization
-    assert quantization is not None
-    x = np.round(data.x_test / quantization.scale) + quantization.zero_point
-    x = np.clip(x, -128, 127).astype(np.int8)
-    (outputs,), *_ = compute(tflite, [x[:, np.newaxis]], 1, arena_for(graph))
-    return float(np.mean(outputs[:, 0].argmax(-1) == data.y_test))
-
-
-def measure(data: Data, seed: int, *, epochs: int = EPOCHS, tuning: int = TUNING_EPOCHS) -> Row:
-    """One seed's four accuracies."""
+def measure(seed: int, *, data: Digits | None = None, tuning: int = TUNING_EPOCHS) -> Iterator[Row]:
+    """The same float weights on four ways to int8."""
     import keras
     import tf_keras
 
+    data = data or load()
+    calibration = data.x_train[:CALIBRATION]
+
+    def row(way: str, model: Any, samples: Any = None) -> Row:
+        return evaluate(way, seed, model, samples, data.x_test, accuracy(data.y_test))
+
     keras.utils.set_random_seed(seed)
-    model = fit(keras, build(keras), data, epochs, RATE)
+    model = fit(keras, build(keras), data, EPOCHS, RATE, seed)
+    yield row("before the ranges are made unequal, plain int8", model, calibration)
     make_unequal(model, seed)
+    yield row("as trained, plain int8", model, calibration)
+
+    tuned = keras.models.clone_model(model)
+    tuned.set_weights(model.get_weights())
+    fit(keras, tuned, data, tuning, TUNING_RATE, seed)
+    yield row("float fine-tuning, plain int8", tuned, calibration)
+
+    ours = fit(keras, tflm_ext.quantize_aware(model), data, tuning, TUNING_RATE, seed)
+    yield row("quantize_aware()", ours)
+
     twin = build(tf_keras)
-    twin.set_weights([weight.numpy() for weight in model.weights])
-    plain = to_int8(model, data.x_train[:200])
-    results = {
-        "float": float(np.mean(model.predict(data.x_test, verbose=0).argmax(-1) == data.y_test)),
-        "plain int8": accuracy(*plain, data),
-    }
-    graphs = []
-    for name, library, net in (("tflm_ext", keras, model), ("tfmot", tf_keras, twin)):
-        library.utils.set_random_seed(seed)
-        aware = fit(library, tflm_ext.quantize_aware(net), data, tuning, TUNING_RATE)
-        tflite, graph = to_int8(aware)
-        results[name] = accuracy(tflite, graph, data)
-        graphs.append(graph)
-    scales = tuple(
-        (ours.node.operator, _scale(ours), _scale(theirs))
-        for ours, theirs in zip(*(graph.views() for graph in graphs), strict=False)
-        if ours.node.operator == theirs.node.operator
-    )
-    return Row(results, scales)
+    twin.set_weights(model.get_weights())
+    theirs = fit(tf_keras, tflm_ext.quantize_aware(twin), data, tuning, TUNING_RATE, seed)
+    yield row("quantize_aware() of the tf_keras twin: tfmot", theirs)
+    if seed == 0:
+        SCALES.write_text(scales(ours, theirs), "utf-8")
 
 
-def _scale(view: Any) -> float:
-    return float(view.output().quantization.scale)
+def measured(seed: int) -> list[Row]:
+    """All rows of a seed."""
+    with one_child():
+        return list(measure(seed))
 
 
-def main() -> None:
-    """Print both tables."""
-    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    data = digits()
-    rows = []
-    for seed in range(seeds):
-        rows.append(measure(data, seed))
-        print(seed, {way: round(value, 4) for way, value in rows[-1].accuracy.items()}, flush=True)
-    print("\n| accuracy | mean | spread |\n|---|---|---|")
-    for way in rows[0].accuracy:
-        values = [row.accuracy[way] for row in rows]
-        print(f"| {way} | {np.mean(values):.4f} | {np.std(values):.4f} |")
-    print("\n| operator | scale of tflm_ext | of tfmot | ratio |\n|---|---|---|---|")
-    for operator, ours, theirs in rows[-1].scales:
-        print(f"| {operator} | {ours:.6g} | {theirs:.6g} | {ours / theirs:.3f} |")
+def scales(ours: Any, theirs: Any) -> str:
+    """The scale of every operator's output in both .tflite files, as Markdown."""
+    text = "| operator | scale of tflm_ext | of tfmot | ratio |\n|---|---:|---:|---:|\n"
+    for mine, other in zip(*(_graph(model).views() for model in (ours, theirs)), strict=True):
+        assert mine.node.operator == other.node.operator
+        a, b = (float(view.output().quantization.scale) for view in (mine, other))
+        text += f"| {mine.node.operator} | {a:.4g} | {b:.4g} | {a / b:.3f} |\n"
+    return text
 
 
-if __name__ == "__main__":
-    main()
+def _graph(model: Any) -> Graph:
+    return read_graph(convert(model, None, progress=lambda text: None).int8.bytes, "net")
+
+
+ABOUT = f"""\
+scikit-learn's digits, 8x8 grey images: 450 test images, which no choice saw; the other 1,347 train.
+Net: Conv2D 8 of 3x3, then four times DepthwiseConv2D of 3x3 and Conv2D of 1x1 to 12, 16, 16 and 16
+channels, each with BatchNormalization and ReLU, global average, Dense 10: 1,966 parameters, 15,456
+MACs, trained for {EPOCHS} epochs (Adam, {RATE:g} falling to zero, batches of {BATCH}).
+
+Its unequal ranges are made, not trained: then the 44 channels before three of its depthwise layers
+are multiplied by random factors of 1 to {2**SPREAD:.0f}, and the depthwise kernels behind divided
+by them. In float the net computes what it did; plain int8 of the net before that is the first row.
+The last three rows all start from the unequal weights and train for {TUNING_EPOCHS} epochs more
+({TUNING_RATE:g}, falling to zero). Plain int8 is calibrated with {CALIBRATION} training images. The
+tf_keras twin has the same weights and is trained by tensorflow-model-optimization. Float of a
+quantisation-aware model includes its rounding."""
+
+
+EXPERIMENT = Experiment(
+    name="quantization_aware",
+    title="Quantisation-aware training of a depthwise net with unequal ranges",
+    metric="accuracy",
+    about=ABOUT,
+    seeds=5,
+    measure=measured,
+)

@@ -1,0 +1,154 @@
+"""A student of 946 parameters, plainly trained and taught by the digits CNN.
+
+python -m benchmarks.compression.distillation
+
+prints what validation images say of temperature, alpha and the number of epochs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from typing import Any
+
+import keras
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+import tflm_ext
+from benchmarks.compression.experiment import Experiment, Row, accuracy, evaluate
+from examples.digits import train as demo
+from tflm_ext.convert import one_child
+
+BATCH, RATE = 128, 1e-2
+SHORT, LONG = 10, 60  # epochs
+COPIES = 4  # of every training image, moved by up to a pixel
+CALIBRATION = 200
+TEMPERATURE, ALPHA = 4.0, 0.7
+GRID = tuple(product((2.0, 4.0, 8.0), (0.5, 0.7, 1.0)))
+VALIDATION_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What students learn from: images, their digits, and what the teacher says of them."""
+
+    data: demo.Digits
+    x: np.ndarray
+    y: np.ndarray
+    teacher: Any
+    outputs: tflm_ext.TeacherOutputs
+
+    @classmethod
+    def of(cls, data: demo.Digits) -> Lesson:
+        """The demo's CNN, trained on the training images of these data, and its outputs."""
+        teacher = demo.fit(data)
+        rng = np.random.default_rng(demo.SEED)
+        moved = [demo.shifted(data.x_train, rng) for _ in range(COPIES)]
+        x = np.concatenate([data.x_train, *moved])
+        outputs = tflm_ext.TeacherOutputs.compute(teacher, x, batch_size=512)
+        return cls(data, x, np.tile(data.y_train, COPIES + 1), teacher, outputs)
+
+
+def build() -> Any:
+    """The student: 946 parameters."""
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(8, 3, strides=2, padding="same", activation="relu"),
+            layers.SeparableConv2D(16, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+def train(lesson: Lesson, seed: int, epochs: int, **taught: float) -> Any:
+    """A student; the same seed gives the same initial weights and the same order of images.
+
+    Args:
+        lesson: its data and teacher.
+        seed: of weights and order.
+        epochs: with a rate that falls to zero in the end.
+        **taught: temperature and alpha; none for plain training.
+    """
+    keras.utils.set_random_seed(seed)
+    student = model = build()
+    x = lesson.x
+    if taught:
+        model = tflm_ext.Distiller(student, lesson.teacher, strip_softmax=True, **taught)
+        x = lesson.outputs.attach(x)
+    rate = keras.optimizers.schedules.CosineDecay(RATE, epochs * -(-len(lesson.y) // BATCH))
+    # XLA would compile longer than these students train.
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", jit_compile=False)
+    keras.utils.set_random_seed(seed)
+    model.fit(x, lesson.y, batch_size=BATCH, epochs=epochs, verbose=0)
+    return student
+
+
+@cache
+def lesson() -> Lesson:
+    """All training images."""
+    return Lesson.of(demo.load())
+
+
+def measure(seed: int) -> Iterator[Row]:
+    """Both ways with both numbers of epochs; the one teacher with the first seed."""
+    data = lesson().data
+
+    def row(way: str, model: Any) -> Row:
+        images, score = data.x_train[:CALIBRATION], accuracy(data.y_test)
+        return evaluate(way, seed, model, images, data.x_test, score)
+
+    if seed == 0:
+        yield row("teacher", lesson().teacher)
+    for epochs in (SHORT, LONG):
+        yield row(f"plain, {epochs} epochs", train(lesson(), seed, epochs))
+        student = train(lesson(), seed, epochs, temperature=TEMPERATURE, alpha=ALPHA)
+        yield row(f"distilled, {epochs} epochs", student)
+
+
+def measured(seed: int) -> list[Row]:
+    """All rows of a seed."""
+    with one_child():
+        return list(measure(seed))
+
+
+def choose(seeds: int = 2) -> None:
+    """Print accuracies on validation images, which are a part of the training images."""
+    data = demo.load()
+    x, x_held, y, y_held = train_test_split(
+        data.x_train,
+        data.y_train,
+        test_size=VALIDATION_SHARE,
+        random_state=0,
+        stratify=data.y_train,
+    )
+    lesson = Lesson.of(demo.Digits(x, y, x_held, y_held))
+
+    def show(what: str, epochs: int, **taught: float) -> None:
+        students = [train(lesson, seed, epochs, **taught) for seed in range(seeds)]
+        scores = [accuracy(y_held)(s.predict(x_held, verbose=0)) for s in students]
+        print(f"{what}, {epochs} epochs: {np.mean(scores):.4f}", flush=True)
+
+    for epochs in (SHORT, LONG, 2 * LONG):
+        show("plain", epochs)
+    for temperature, alpha in GRID:
+        show(f"{temperature=} {alpha=}", LONG // 2, temperature=temperature, alpha=alpha)
+
+
+EXPERIMENT = Experiment(
+    name="distillation",
+    title="Distillation of the digits CNN into 946 parameters",
+    metric="accuracy",
+    about="TBD",
+    seeds=10,
+    measure=measured,
+)
+
+if __name__ == "__main__":
+    choose()
