@@ -261,6 +261,22 @@ def test_fine_tuning_is_repeatable_and_leaves_the_model(keras: Any) -> None:
     assert not runs[0].compiled and model.optimizer.iterations == 0
 
 
+def test_the_weights_of_losses_are_kept(keras: Any) -> None:
+    """A head whose loss weighs nothing is not trained."""
+    x = keras.Input((8, 8, 1))
+    y = keras.layers.Flatten()(keras.layers.Conv2D(16, 3, strides=3, name="conv")(x))
+    heads = [keras.layers.Dense(2, name=name)(y) for name in ("counts", "idle")]
+    model = keras.Model(x, heads)
+    model.compile("adam", ["mse", "mse"], loss_weights=[1.0, 0.0])
+    targets = [np.eye(2)[Y]] * 2
+    given = {"ratio": 0.5, "data": (X, targets), "importance": "taylor"}
+    cut = tflm_ext.prune_channels(model, **given)
+    tuned = tflm_ext.prune_channels(model, **given, fine_tune_epochs=1)
+    for name, same in (("counts", False), ("idle", True)):
+        kernels = [np.asarray(net.get_layer(name).kernel) for net in (cut, tuned)]
+        assert np.array_equal(*kernels) == same
+
+
 def test_a_budget_that_holds(keras: Any) -> None:
     model = build(keras)
     texts: list[str] = []

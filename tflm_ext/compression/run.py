@@ -95,7 +95,7 @@ def compress(
         key_of(model, recipe, data.shapes, limits),
     )
     with one_child(), show_progress(progress) as say:
-        return _Run(model, training, store, budget, min_accuracy, say).result()
+        return _Run(model, training, store, budget, min_accuracy, loss, say).result()
 
 
 def _check(model: Any, recipe: Any, budget: Any, min_accuracy: Any) -> None:
@@ -172,6 +172,7 @@ class _Run:
     store: Checkpoints
     budget: Budget | None
     min_accuracy: float | None
+    loss: Any
     say: Progress
 
     def result(self) -> CompressionResult:
@@ -263,7 +264,7 @@ class _Run:
                 multiple_of=recipe.multiple_of,
                 min_accuracy=self.min_accuracy if limits is not None else None,
                 fine_tune_epochs=0 if limits is None else recipe.round_epochs,
-                loss=self.training.loss,
+                loss=self.loss,
                 optimizer=self.training.optimizer(recipe.round_epochs, 1.0),
                 seed=recipe.seed,
                 report=True,

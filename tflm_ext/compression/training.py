@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from tflm_ext.compression.channels.tune import objective_of
 from tflm_ext.compression.data import Data
 from tflm_ext.compression.distillation import Distiller, TeacherOutputs
 from tflm_ext.compression.distillation.losses import heads
@@ -47,14 +48,13 @@ class Training:
         Raises:
             ConfigError: it has no loss, or one that distillation cannot use.
         """
-        loss = getattr(given, "loss", None) if loss is None else loss
-        if loss is None:
+        objective = objective_of(given, loss)
+        if objective is None:
             raise ConfigError(
                 f"Model {given.name!r} is not compiled: there is no loss to train with.",
                 'Compile it, or give loss="sparse_categorical_crossentropy" or the like.',
             )
-        config = getattr(getattr(given, "_compile_config", None), "config", None) or {}
-        weights = config.get("loss_weights")
+        loss, weights = objective["loss"], objective.get("loss_weights")
         distill = recipe.temperature is not None and recipe.alpha > 0
         if distill:
             _check_teacher(given, loss, weights)

@@ -26,6 +26,7 @@ from tflm_ext.compression.channels.importance import (
 )
 from tflm_ext.compression.channels.rebuild import rebuild
 from tflm_ext.compression.channels.sensitivity import Meter, gradients, sensitivity
+from tflm_ext.compression.channels.tune import Objective
 
 # What the data says of a layer multiplies its costs by 1/4 to 4. Unbounded, layers that are
 # hardly missed as long as the others are whole would shrink to necks that no training opens.
@@ -43,7 +44,7 @@ class Cutter:
     importance: Importance
     multiple_of: int
     sample: Sample | None
-    loss: Any
+    objective: Objective | None
 
     def prunable(self, graph: ChannelGraph) -> int:
         """How many channels there are in the groups that have any to spare."""
@@ -79,7 +80,7 @@ class Cutter:
         if self.importance is Importance.BATCH_NORM:
             return batch_norm_scales(graph)
         assert self.sample is not None  # prune_channels() looked
-        return first_order(graph, gradients(model, self.sample, self.loss))
+        return first_order(graph, gradients(model, self.sample, self.objective))
 
     def _costs(
         self, model: Any, graph: ChannelGraph, scores: Scores, orders: list[Any], allowed: Any
@@ -90,7 +91,7 @@ class Cutter:
         ]
         if self.sample is None:
             return costs
-        meter = Meter(model, self.sample, self.loss)
+        meter = Meter(model, self.sample, self.objective)
         losses = np.zeros(len(costs))
         for i, (group, order) in enumerate(zip(graph.groups, orders, strict=True)):
             if len(allowed[i]) > 1:

@@ -11,6 +11,7 @@ import numpy as np
 from tflm_ext.compression.channels.data import Sample, misfit
 from tflm_ext.compression.channels.graph import ChannelGraph, Kept
 from tflm_ext.compression.channels.rebuild import masked
+from tflm_ext.compression.channels.tune import Objective
 from tflm_ext.errors import ConfigError
 
 _BATCH = 32
@@ -21,16 +22,16 @@ class Meter:
 
     Args:
         model: of our own, not compiled; its regularisation is taken away.
-        loss: as in compile(). With targets it is what is measured, else the change of the outputs.
+        objective: for compile(). With targets its loss is measured, else the change of the outputs.
     """
 
-    def __init__(self, model: Any, sample: Sample, loss: Any) -> None:
+    def __init__(self, model: Any, sample: Sample, objective: Objective | None) -> None:
         for variable in model.weights:
             variable.regularizer = None
         self._model, self._sample = model, sample
-        self._by_loss = loss is not None and sample.y is not None
+        self._by_loss = objective is not None and sample.y is not None
         if self._by_loss:
-            model.compile(loss=loss, jit_compile=False)
+            model.compile(**objective or {}, jit_compile=False)
         self._before = keras.tree.flatten(model.predict_on_batch(sample.x))
         self._loss_before = self._loss() if self._by_loss else 0.0
 
@@ -64,11 +65,11 @@ class Meter:
         return loss
 
 
-def gradients(model: Any, sample: Sample, loss: Any) -> list[dict[int, Any]]:
+def gradients(model: Any, sample: Sample, objective: Objective | None) -> list[dict[int, Any]]:
     """Per batch of the sample, the gradient of the loss at every weight, by the weight's id."""
     import tensorflow as tf
 
-    model.compile(loss=loss, jit_compile=False)
+    model.compile(**objective or {}, jit_compile=False)
     variables = [v for v in model.weights if "float" in v.dtype]
     found = []
     for start in range(0, len(sample.inputs[0]), _BATCH):

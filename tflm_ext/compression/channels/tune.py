@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -11,17 +12,32 @@ import numpy as np
 from tflm_ext.compression.channels.data import fit_arguments, misfit
 from tflm_ext.errors import ConfigError
 
+# The arguments loss and loss_weights of compile().
+Objective: TypeAlias = Mapping[str, Any]
+
+
+def objective_of(model: Any, loss: Any = None) -> Objective | None:
+    """What a model is trained for: the loss that is given, else all that it was compiled with."""
+    if loss is not None:
+        return {"loss": loss}
+    compiled = getattr(model, "loss", None)
+    if compiled is None:
+        return None
+    config = getattr(getattr(model, "_compile_config", None), "config", None) or {}
+    return {"loss": compiled, "loss_weights": config.get("loss_weights")}
+
 
 @dataclass(frozen=True)
 class Tuner:
     """How to train and to measure a model.
 
     Attributes:
+        objective: what compile() is told of the loss; None without one.
         optimizer: never used itself: every model gets a new one of its settings.
         metrics: as in compile(); the first is the accuracy.
     """
 
-    loss: Any
+    objective: Objective | None
     optimizer: Any
     metrics: Any
     epochs: int
@@ -37,7 +53,7 @@ class Tuner:
             return
         keras.utils.set_random_seed(self.seed)
         optimizer = type(self.optimizer).from_config(self.optimizer.get_config())
-        model.compile(optimizer, self.loss)
+        model.compile(optimizer, **self.objective or {})
         stop = keras.callbacks.TerminateOnNaN()
         try:
             history = model.fit(
@@ -56,7 +72,8 @@ class Tuner:
 
     def accuracy(self, model: Any, validation_data: Any) -> float:
         """The first metric on validation data; compiles the model."""
-        model.compile(loss=self.loss, metrics=self.metrics or ["accuracy"], jit_compile=False)
+        metrics = self.metrics or ["accuracy"]
+        model.compile(**self.objective or {}, metrics=metrics, jit_compile=False)
         values = model.evaluate(**fit_arguments(validation_data), verbose=0, return_dict=True)
         return float(next(value for name, value in values.items() if not name.endswith("loss")))
 
