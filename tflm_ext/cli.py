@@ -8,7 +8,8 @@ import os
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -287,9 +288,9 @@ def _read_labels(text: str | None) -> list[str] | None:
 
 
 def _compress(options: argparse.Namespace) -> int:
-    # TensorFlow talks on standard error as soon as it is imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from tflm_ext.compression.files import compress_file, read_recipe
+    with _muted():
+        from tflm_ext.compression.files import compress_file, read_recipe
 
     budget = _budget(options)
     with warnings.catch_warnings():
@@ -312,6 +313,20 @@ def _compress(options: argparse.Namespace) -> int:
         for line in str(report).splitlines():
             print(_printable(line))
     return 0
+
+
+@contextmanager
+def _muted() -> Iterator[None]:
+    """Nothing on standard error, where TensorFlow talks while it is imported."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _inspect(options: argparse.Namespace) -> int:

@@ -713,3 +713,13 @@ def test_no_text_of_a_model_commands_a_terminal(
     captured = capsys.readouterr()
     for line in captured.out.split("\n") + captured.err.split("\n"):
         assert line.isprintable(), ascii(line)
+
+
+@pytest.mark.slow
+def test_compress_says_no_more_than_two_lines(run: Run) -> None:
+    """TensorFlow, which it imports, says much on standard error."""
+    done = run("compress", "net.keras", "--data", "train.npz", "-o", "small.keras")
+    assert (done.returncode, done.stdout) == (2, "")
+    error, hint = done.stderr.splitlines()
+    assert error == "error: There is no data file train.npz."
+    assert hint.startswith("hint: Write it with numpy.savez(path, x=samples, y=labels)")

@@ -762,6 +762,10 @@ def test_models_of_tf_keras_are_refused(tflm_ext: Any, net: Net) -> None:
         assert "set_weights" in error.value.hint
     with pytest.raises(ConfigError, match="is one of tf_keras"):
         tflm_ext.DistillationCallback(old)
+    old.compile("sgd", "mse")
+    callback = tflm_ext.DistillationCallback(net(8, 2))
+    with pytest.raises(ConfigError, match="the student is one of tf_keras"):
+        old.fit(np.zeros((4, 6)), np.zeros((4, 3)), verbose=0, callbacks=[callback])
 
 
 def test_losses_that_do_not_fit(tflm_ext: Any, keras: Any, net: Net) -> None:

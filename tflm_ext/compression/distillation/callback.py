@@ -116,6 +116,16 @@ class DistillationCallback(StopAtNaN):
         teacher = keras.saving.deserialize_keras_object(config["teacher"])
         return cls(**{**config, "teacher": teacher})
 
+    # What fit() of tf_keras asks before it calls on_train_begin(), which says what is wrong there.
+    def _implements_train_batch_hooks(self) -> bool:
+        return True
+
+    def _implements_test_batch_hooks(self) -> bool:
+        return False
+
+    def _implements_predict_batch_hooks(self) -> bool:
+        return False
+
     def on_train_begin(self, logs: Any = None) -> None:
         """Give fit() a step of ours instead of the model's.
 
