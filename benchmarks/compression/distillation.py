@@ -15,7 +15,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 import tflm_ext
 from benchmarks.compression.experiment import Experiment, Row, accuracy, evaluate
@@ -24,11 +23,9 @@ from tflm_ext.convert import one_child
 
 BATCH, RATE = 128, 1e-2
 SHORT, LONG = 10, 60  # epochs
-COPIES = 4  # of every training image, moved by up to a pixel
 CALIBRATION = 200
 TEMPERATURE, ALPHA = 4.0, 0.7
-GRID = tuple(product((2.0, 4.0, 8.0), (0.5, 0.7, 1.0)))
-VALIDATION_SHARE = 0.3
+GRID = tuple(product((2.0, 4.0, 8.0), (0.5, 0.9)))
 
 
 @dataclass(frozen=True)
@@ -41,15 +38,15 @@ class Lesson:
     teacher: Any
     outputs: tflm_ext.TeacherOutputs
 
-    @classmethod
-    def of(cls, data: demo.Digits) -> Lesson:
-        """The demo's CNN, trained on the training images of these data, and its outputs."""
-        teacher = demo.fit(data)
-        rng = np.random.default_rng(demo.SEED)
-        moved = [demo.shifted(data.x_train, rng) for _ in range(COPIES)]
-        x = np.concatenate([data.x_train, *moved])
-        outputs = tflm_ext.TeacherOutputs.compute(teacher, x, batch_size=512)
-        return cls(data, x, np.tile(data.y_train, COPIES + 1), teacher, outputs)
+
+@cache
+def lesson() -> Lesson:
+    """The demo's CNN, trained on the training images, and its outputs."""
+    data = demo.load()
+    x, y = demo.with_copies(data.x_train, data.y_train, np.random.default_rng(demo.SEED))
+    teacher = demo.fit(x, y)
+    outputs = tflm_ext.TeacherOutputs.compute(teacher, x, batch_size=512)
+    return Lesson(data, x, y, teacher, outputs)
 
 
 def build() -> Any:
@@ -67,33 +64,26 @@ def build() -> Any:
     )
 
 
-def train(lesson: Lesson, seed: int, epochs: int, **taught: float) -> Any:
+def train(seed: int, epochs: int, **taught: float) -> Any:
     """A student; the same seed gives the same initial weights and the same order of images.
 
     Args:
-        lesson: its data and teacher.
         seed: of weights and order.
         epochs: with a rate that falls to zero in the end.
         **taught: temperature and alpha; none for plain training.
     """
     keras.utils.set_random_seed(seed)
     student = model = build()
-    x = lesson.x
+    x, y = lesson().x, lesson().y
     if taught:
-        model = tflm_ext.Distiller(student, lesson.teacher, strip_softmax=True, **taught)
-        x = lesson.outputs.attach(x)
-    rate = keras.optimizers.schedules.CosineDecay(RATE, epochs * -(-len(lesson.y) // BATCH))
+        model = tflm_ext.Distiller(student, lesson().teacher, strip_softmax=True, **taught)
+        x = lesson().outputs.attach(x)
+    rate = keras.optimizers.schedules.CosineDecay(RATE, epochs * -(-len(y) // BATCH))
     # XLA would compile longer than these students train.
     model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", jit_compile=False)
     keras.utils.set_random_seed(seed)
-    model.fit(x, lesson.y, batch_size=BATCH, epochs=epochs, verbose=0)
+    model.fit(x, y, batch_size=BATCH, epochs=epochs, verbose=0)
     return student
-
-
-@cache
-def lesson() -> Lesson:
-    """All training images."""
-    return Lesson.of(demo.load())
 
 
 def measure(seed: int) -> Iterator[Row]:
@@ -107,8 +97,8 @@ def measure(seed: int) -> Iterator[Row]:
     if seed == 0:
         yield row("teacher", lesson().teacher)
     for epochs in (SHORT, LONG):
-        yield row(f"plain, {epochs} epochs", train(lesson(), seed, epochs))
-        student = train(lesson(), seed, epochs, temperature=TEMPERATURE, alpha=ALPHA)
+        yield row(f"plain, {epochs} epochs", train(seed, epochs))
+        student = train(seed, epochs, temperature=TEMPERATURE, alpha=ALPHA)
         yield row(f"distilled, {epochs} epochs", student)
 
 
@@ -118,27 +108,20 @@ def measured(seed: int) -> list[Row]:
         return list(measure(seed))
 
 
-def choose(seeds: int = 2) -> None:
-    """Print accuracies on validation images, which are a part of the training images."""
-    data = demo.load()
-    x, x_held, y, y_held = train_test_split(
-        data.x_train,
-        data.y_train,
-        test_size=VALIDATION_SHARE,
-        random_state=0,
-        stratify=data.y_train,
-    )
-    lesson = Lesson.of(demo.Digits(x, y, x_held, y_held))
+def choose(seeds: int = 3) -> None:
+    """Print accuracies on the validation images."""
+    data = lesson().data
 
     def show(what: str, epochs: int, **taught: float) -> None:
-        students = [train(lesson, seed, epochs, **taught) for seed in range(seeds)]
-        scores = [accuracy(y_held)(s.predict(x_held, verbose=0)) for s in students]
+        students = [train(seed, epochs, **taught) for seed in range(seeds)]
+        score = accuracy(data.y_validation)
+        scores = [score(s.predict(data.x_validation, verbose=0)) for s in students]
         print(f"{what}, {epochs} epochs: {np.mean(scores):.4f}", flush=True)
 
     for epochs in (SHORT, LONG, 2 * LONG):
         show("plain", epochs)
-    for temperature, alpha in GRID:
-        show(f"{temperature=} {alpha=}", LONG // 2, temperature=temperature, alpha=alpha)
+    for (temperature, alpha), epochs in product(GRID, (SHORT, LONG)):
+        show(f"{temperature=} {alpha=}", epochs, temperature=temperature, alpha=alpha)
 
 
 EXPERIMENT = Experiment(

@@ -18,6 +18,7 @@ from tflm_ext.ir import Graph
 BATCH, EPOCHS, TUNING_EPOCHS = 64, 30, 10
 RATE, TUNING_RATE = 6e-3, 1e-3
 CALIBRATION = 200
+TRAINING_IMAGES = 1_147
 SPREAD = 8.0  # channels differ by factors of up to 2 to the power of this
 SCALES = RESULTS / "quantization_aware_scales.md"
 
@@ -63,12 +64,13 @@ def fit(library: Any, model: Any, data: Digits, epochs: int, rate: float, seed: 
     return model
 
 
-def measure(seed: int, *, data: Digits | None = None, tuning: int = TUNING_EPOCHS) -> Iterator[Row]:
+def measure(seed: int) -> Iterator[Row]:
     """The same float weights on four ways to int8."""
     import keras
     import tf_keras
 
-    data = data or load()
+    data = load()
+    assert len(data.x_train) == TRAINING_IMAGES
     calibration = data.x_train[:CALIBRATION]
 
     def row(way: str, model: Any, samples: Any = None) -> Row:
@@ -82,15 +84,15 @@ def measure(seed: int, *, data: Digits | None = None, tuning: int = TUNING_EPOCH
 
     tuned = keras.models.clone_model(model)
     tuned.set_weights(model.get_weights())
-    fit(keras, tuned, data, tuning, TUNING_RATE, seed)
+    fit(keras, tuned, data, TUNING_EPOCHS, TUNING_RATE, seed)
     yield row("float fine-tuning, plain int8", tuned, calibration)
 
-    ours = fit(keras, tflm_ext.quantize_aware(model), data, tuning, TUNING_RATE, seed)
+    ours = fit(keras, tflm_ext.quantize_aware(model), data, TUNING_EPOCHS, TUNING_RATE, seed)
     yield row("quantize_aware()", ours)
 
     twin = build(tf_keras)
     twin.set_weights(model.get_weights())
-    theirs = fit(tf_keras, tflm_ext.quantize_aware(twin), data, tuning, TUNING_RATE, seed)
+    theirs = fit(tf_keras, tflm_ext.quantize_aware(twin), data, TUNING_EPOCHS, TUNING_RATE, seed)
     yield row("quantize_aware() of the tf_keras twin: tfmot", theirs)
     if seed == 0:
         SCALES.write_text(scales(ours, theirs), "utf-8")
@@ -117,7 +119,9 @@ def _graph(model: Any) -> Graph:
 
 
 ABOUT = f"""\
-scikit-learn's digits, 8x8 grey images: 450 test images, which no choice saw; the other 1,347 train.
+scikit-learn's digits, 8x8 grey images: 450 test images, which no choice saw;
+{TRAINING_IMAGES:,} others train.
+
 Net: Conv2D 8 of 3x3, then four times DepthwiseConv2D of 3x3 and Conv2D of 1x1 to 12, 16, 16 and 16
 channels, each with BatchNormalization and ReLU, global average, Dense 10: 1,966 parameters, 15,456
 MACs, trained for {EPOCHS} epochs (Adam, {RATE:g} falling to zero, batches of {BATCH}).
