@@ -93,6 +93,14 @@ def arguments(keras: Any) -> list[tuple[dict[str, Any], str, str]]:
             "data does not fit the model or the loss",
             "what model.fit() takes",
         ),
+        *(
+            (
+                {"ratio": 0.5, "data": (X, Y + 10), "importance": importance},
+                "outside the valid range",
+                "what model.fit() takes",
+            )
+            for importance in ("norm", "taylor")
+        ),
         (
             {
                 "ratio": 0.5,

@@ -273,6 +273,7 @@ def _nan(array: Any) -> Any:
         (lambda x, y: {"min_accuracy": 0.9}, "needs something to stop"),
         (lambda x, y: {"model": "net.keras"}, "A str is no model"),
         (lambda x, y: {"loss": lambda t, p: (t - p) ** 2}, "cannot teach"),
+        (lambda x, y: {"loss": "crossentropyy"}, "loss='crossentropyy' is not known"),
     ],
 )
 def test_bad_input(unchanged: Any, data: Any, change: Any, problem: str) -> None:

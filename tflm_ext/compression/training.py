@@ -55,6 +55,7 @@ class Training:
                 'Compile it, or give loss="sparse_categorical_crossentropy" or the like.',
             )
         loss, weights = objective["loss"], objective.get("loss_weights")
+        _check_name(loss)
         distill = recipe.temperature is not None and recipe.alpha > 0
         if distill:
             _check_teacher(given, loss, weights)
@@ -147,6 +148,17 @@ class Training:
         import tf_keras
 
         return tf_keras
+
+
+def _check_name(loss: Any) -> None:
+    try:
+        if isinstance(loss, str):
+            keras.losses.get(loss)
+    except ValueError as error:
+        raise ConfigError(
+            f"loss={loss!r} is not known.",
+            "Give a loss of Keras by its name, like sparse_categorical_crossentropy.",
+        ) from error
 
 
 def _check_teacher(given: Any, loss: Any, weights: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -80,9 +81,11 @@ def fit_arguments(data: Any) -> dict[str, Any]:
 
 def misfit(error: Exception) -> ConfigError:
     """What Keras said of data that goes with the model, but not with the loss."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = re.sub(r"\{\{.*?\}\} ", "", str(error))  # where in its graph TensorFlow was
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    reason = lines[0].partition("  Label values")[0] if lines else type(error).__name__
     return ConfigError(
-        f"data does not fit the model or the loss: {lines[0] if lines else type(error).__name__}",
+        f"data does not fit the model or the loss: {reason}",
         "Give what model.fit() takes: the same inputs, targets and loss as in training.",
     )
 

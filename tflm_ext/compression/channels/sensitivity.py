@@ -50,12 +50,14 @@ class Meter:
         return float(np.mean(changes))
 
     def _loss(self) -> float:
+        import tensorflow as tf
+
         outputs = self._model.predict_on_batch(self._sample.x)
         try:
             loss = float(
                 self._model.compute_loss(x=self._sample.x, y=self._sample.y, y_pred=outputs)
             )
-        except ValueError as error:
+        except (ValueError, tf.errors.InvalidArgumentError) as error:
             raise misfit(error) from error
         if not np.isfinite(loss):
             raise ConfigError(
@@ -77,7 +79,10 @@ def gradients(model: Any, sample: Sample, objective: Objective | None) -> list[d
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             for variable in variables:
                 tape.watch(variable.value)
-            value = model.compute_loss(x=x, y=y, y_pred=model(x, training=False))
+            try:
+                value = model.compute_loss(x=x, y=y, y_pred=model(x, training=False))
+            except (ValueError, tf.errors.InvalidArgumentError) as error:
+                raise misfit(error) from error
         slopes = tape.gradient(value, [v.value for v in variables])
         found.append(
             {
