@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +104,60 @@ def test_vibration_trains_and_exports(tmp_path: Path) -> None:
         test_data=(test["x"], test["y"]),
     )
     assert report(result.folder)["accuracy"]["int8_c"] >= 0.94
+
+
+@pytest.mark.tool("cc")
+def test_machine_sounds_tell_faulty_fans_in_float_and_int8(tmp_path: Path) -> None:
+    import keras
+    from sklearn.metrics import roc_auc_score
+
+    run("machine_sounds/train.py", tmp_path)
+    test, scaling = np.load(tmp_path / "test.npz"), np.load(tmp_path / "scaling.npz")
+    calibration = np.load(tmp_path / "calibration.npz")["x"]
+    x, y = test["x"], test["y"]
+    assert (x.shape, calibration.shape) == ((400, 12, 640), (400, 640))
+    assert np.bincount(y).tolist() == [200, 50, 50, 50, 50]
+    assert np.abs(x).max() <= 4.0
+    assert scaling["mean"].shape == scaling["deviation"].shape == (128,)
+    assert scaling["deviation"].min() > 0.5  # decibels
+
+    windows = x.reshape(-1, 640)
+    model = keras.models.load_model(tmp_path / "machine_sounds.keras")
+    errors = (model.predict(windows, verbose=0).reshape(x.shape) - x) ** 2
+    score = errors.mean(axis=(1, 2))
+    assert 0.85 <= roc_auc_score(y > 0, score) <= 0.98
+    for state in (1, 2, 3, 4):
+        chosen = (y == 0) | (y == state)
+        assert roc_auc_score(y[chosen] > 0, score[chosen]) >= 0.75
+
+    few = windows[::12]
+    result = tflm_ext.export(
+        tmp_path / "machine_sounds.keras",
+        tmp_path / "machine_sounds",
+        calibration_data=calibration,
+        test_data=(few, few),
+    )
+    found = report(result.folder)["accuracy"]
+    assert found["metric"] == "mean_absolute_error"
+    assert found["int8_c"] == found["int8_tflm"] == pytest.approx(found["float_model"], rel=0.03)
+
+
+def test_features_of_machine_sounds() -> None:
+    sounds = runpy.run_path(str(EXAMPLES / "machine_sounds/train.py"))
+    assert sounds["mel_filters"]().sum(axis=0) == pytest.approx(np.ones(128))
+    # 1 kHz is 15 mel of Slaney's scale, and 8 kHz, the last edge of 129 steps, 45.245.
+    tone = np.sin(2 * np.pi * 1000 * np.arange(32_000) / 16_000)
+    spectrum = sounds["log_mel"](tone)
+    assert spectrum.shape == (61, 128)
+    assert set(spectrum.argmax(axis=1)) == {round(15 / 45.245 * 129) - 1}
+    # A window is five frames in a row, the first one first, standardised and limited.
+    frames = np.arange(11)[:, np.newaxis] * np.ones(128)
+    scaling = sounds["Scaling"](np.full(128, 3.0), np.full(128, 2.0))
+    windows = scaling.windows(frames[np.newaxis], 3)
+    assert windows.shape == (1, 3, 640)
+    assert windows[0, 1].reshape(5, 128)[:, 7].tolist() == [0.0, 0.5, 1.0, 1.5, 2.0]
+    assert windows[0, 2].max() == 3.5
+    assert scaling.windows(frames[np.newaxis] + 90, 3).max() == 4.0
 
 
 @pytest.mark.tool("cc")
