@@ -50,17 +50,17 @@ ABOUT = f"""\
 Generated sounds of a fan (examples/machine_sounds describes the physical model): of each seed other
 fans, other recordings and other first weights. {sounds.TRAIN} healthy recordings of
 {sounds.SECONDS} s train, {sounds.VALIDATION} healthy ones validate, {sounds.TEST} healthy and
-{sounds.TEST} faulty ones (bearing, blade, rubbing, leak; a quarter each) test. Shrink and
-distillation were chosen on another seed, whose recordings are in none of these. Net: Dense 640-128-128-128-128-8-128-
-128-128-128-640, BatchNormalization and ReLU after each but the last: 269,992 parameters, 264,192
-MACs, trained for {sounds.EPOCHS} epochs on windows of healthy recordings with the mean squared
-error. The AUC is that of the recordings' mean squared errors, against the input before it is
-rounded to int8. The recipe has shrink={RECIPE.shrink:g}, no distillation, {RECIPE.round_epochs}
-epochs after each round of pruning, {RECIPE.fine_tune_epochs} of fine-tuning and
-{RECIPE.quantize_epochs} of quantisation-aware training; input and output stay 640 wide, and the
-bottleneck of 8 may lose channels like any other layer; "bottleneck" is what stayed. "scratch, as
-compressed" is a net of the very sizes that are left, with new weights, trained for {EPOCHS} epochs:
-no fewer than the uncompressed net and its compression have together."""
+{sounds.TEST} faulty ones (bearing, blade, rubbing, leak; a quarter each) test. Whether to distil
+was chosen on another seed, whose recordings are in none of these: without was better. Net: Dense
+640-128-128-128-128-8-128-128-128-128-640, BatchNormalization and ReLU after each but the last:
+269,992 parameters, 264,192 MACs, trained for {sounds.EPOCHS} epochs on windows of healthy
+recordings with the mean squared error. The AUC is that of the recordings' mean squared errors,
+against the input before it is rounded to int8. The recipe has shrink={RECIPE.shrink:g}, no
+distillation, {RECIPE.round_epochs} epochs after each round of pruning, {RECIPE.fine_tune_epochs} of
+fine-tuning and {RECIPE.quantize_epochs} of quantisation-aware training. Input and output stay 640
+wide; the bottleneck of 8 may lose channels like any other layer, and "bottleneck" is what stayed.
+"scratch, as compressed" is a net of the very sizes that are left, with new weights, trained for
+{EPOCHS} epochs, no fewer than the uncompressed net and its compression have together."""
 
 
 def measure(seed: int) -> list[Row]:
