@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
 from typing import Any
 
 import keras
@@ -25,7 +24,7 @@ BATCH, RATE = 128, 1e-2
 SHORT, LONG = 10, 60  # epochs
 CALIBRATION = 200
 TEMPERATURE, ALPHA = 4.0, 0.7
-GRID = tuple(product((2.0, 4.0, 8.0), (0.5, 0.9)))
+GRID = ((2.0, 0.7), (4.0, 0.7), (4.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -120,15 +119,27 @@ def choose(seeds: int = 3) -> None:
 
     for epochs in (SHORT, LONG, 2 * LONG):
         show("plain", epochs)
-    for (temperature, alpha), epochs in product(GRID, (SHORT, LONG)):
-        show(f"{temperature=} {alpha=}", epochs, temperature=temperature, alpha=alpha)
+    for temperature, alpha in GRID:
+        show(f"{temperature=} {alpha=}", SHORT, temperature=temperature, alpha=alpha)
+
+
+ABOUT = f"""\
+scikit-learn's digits, 8x8 grey images: 450 test images, which no choice saw; 200 validate and 1,147
+train, each as it is and {demo.COPIES} times moved by up to a pixel.
+
+Teacher: the demo's CNN, Conv2D 16 of 3x3, MaxPooling2D, Conv2D 32 of 3x3, Flatten, Dense 64, Dense
+10, with Dropout: 38,282 parameters, 116,352 MACs, {demo.EPOCHS} epochs, trained once. Student:
+Conv2D 8 of 3x3 with strides, SeparableConv2D 16 of 3x3, MaxPooling2D, Flatten, Dense 10: 946
+parameters. Both ways have the same initial weights, order of images and epochs (Adam, {RATE:g}
+falling to zero, batches of {BATCH}). Temperature {TEMPERATURE:g} and alpha {ALPHA:g} were the best
+on validation images of {", ".join(f"{t:g} and {a:g}" for t, a in GRID)}."""
 
 
 EXPERIMENT = Experiment(
     name="distillation",
     title="Distillation of the digits CNN into 946 parameters",
     metric="accuracy",
-    about="TBD",
+    about=ABOUT,
     seeds=10,
     measure=measured,
 )

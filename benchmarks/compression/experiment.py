@@ -43,13 +43,13 @@ class Row:
 
     way: str
     seed: int
-    float_score: float | None
-    score: float | None
-    parameters: int
-    macs: int
-    weight_bytes: int
-    tflite_bytes: int
-    ram_bytes: int
+    float_score: float | None = None
+    score: float | None = None
+    parameters: int | None = None
+    macs: int | None = None
+    weight_bytes: int | None = None
+    tflite_bytes: int | None = None
+    ram_bytes: int | None = None
     more: dict[str, float] | None = None
 
 

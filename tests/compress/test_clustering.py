@@ -34,7 +34,8 @@ def keras() -> Any:
     return keras
 
 
-def cnn(library: Any, optimizer: Any = "adam") -> Any:
+def cnn(library: Any, optimizer: Any = "adam", *, eager: bool = True) -> Any:
+    """Eager unless said otherwise: to trace the step takes longer than these few batches."""
     library.utils.set_random_seed(1)
     layers = library.layers
     model = library.Sequential(
@@ -48,7 +49,8 @@ def cnn(library: Any, optimizer: Any = "adam") -> Any:
             layers.Dense(5, activation="softmax", name="scores"),
         ]
     )
-    model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=False)
+    loss = "sparse_categorical_crossentropy"
+    model.compile(optimizer, loss, jit_compile=False, run_eagerly=eager)
     return model
 
 
@@ -77,7 +79,7 @@ def most(columns: np.ndarray) -> int:
 
 
 def test_every_kernel_has_few_values(library: Any) -> None:
-    model = cnn(library)
+    model = cnn(library, eager=False)
     start = model.get_weights()
     callback = clustering(6)
     fit(model, callback)
@@ -100,6 +102,22 @@ def test_every_kernel_has_few_values(library: Any) -> None:
         assert len(np.unique(columns)) == 3 * channels
         (row,) = [row for row in callback.report if row.layer == name]
         assert (row.groups, row.values, row.size) == (channels, 3, columns.size)
+
+
+def test_every_kernel_has_few_values_after_any_batch(library: Any) -> None:
+    model = cnn(library, eager=False)
+    for per in ("tensor", "channel"):
+        seen: list[int] = []
+
+        def follow(batch: int, logs: Any, per: str = per, seen: list[int] = seen) -> None:
+            for name in KERNELS:
+                weights = kernel(model, name)
+                columns = by_channel(weights, name) if per == "channel" else weights.reshape(-1, 1)
+                seen.append(most(columns))
+
+        watch = library.callbacks.LambdaCallback(on_train_batch_end=follow)
+        fit(model, clustering(4, per=per), watch, batch_size=10)
+        assert seen == [4] * 2 * 7 * len(KERNELS)  # epochs, batches, kernels
 
 
 def test_a_step_of_sgd_goes_along_the_averaged_gradients(library: Any) -> None:

@@ -42,7 +42,8 @@ def tf_keras() -> Any:
     return tf_keras
 
 
-def cnn(library: Any, optimizer: str = "adam") -> Any:
+def cnn(library: Any, *, eager: bool = True) -> Any:
+    """Eager unless said otherwise: to trace the step takes longer than these few batches."""
     library.utils.set_random_seed(1)
     layers = library.layers
     model = library.Sequential(
@@ -55,7 +56,8 @@ def cnn(library: Any, optimizer: str = "adam") -> Any:
             layers.Dense(5, activation="softmax", name="scores"),
         ]
     )
-    model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=False)
+    loss = "sparse_categorical_crossentropy"
+    model.compile("adam", loss, jit_compile=False, run_eagerly=eager)
     return model
 
 
@@ -79,8 +81,10 @@ def rows(weights: np.ndarray) -> np.ndarray:
 
 
 def test_every_pattern_in_both_libraries(library: Any) -> None:
+    model = cnn(library, eager=False)
+    start = model.get_weights()
     for pattern, share in (("1x4", 0.75), ("2:4", 0.5), ("unstructured", 0.9)):
-        model = cnn(library)
+        model.set_weights(start)
         callback = sparsity(share, pattern=pattern)
         fit(model, callback)
         for name in ("conv", "hidden"):
@@ -144,7 +148,7 @@ def follow(library: Any) -> tuple[Any, list[float], list[float]]:
 
 
 def test_polynomial_schedule_is_cubic(library: Any) -> None:
-    model = cnn(library)
+    model = cnn(library, eager=False)
     watch, seen, batches = follow(library)
     fit(model, sparsity(0.8, begin_epoch=1, end_epoch=4), watch, epochs=6)
     parts = [0, 1 / 4, 2 / 4, 3 / 4, 1, 1]
