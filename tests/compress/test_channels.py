@@ -82,6 +82,20 @@ def test_ratio_0_is_the_model(nets: Any, name: str, tmp_path: Any) -> None:
     np.testing.assert_array_equal(np.asarray(loaded(x)), expected)
 
 
+def test_dropout_falls_with_its_channels(nets: Any) -> None:
+    import keras
+
+    model = nets.with_random_weights(nets.plain_cnn())
+    pruned = tflm_ext.prune_channels(model, ratio=0.5)
+
+    def drop(net: Any) -> Any:
+        return next(layer for layer in net.layers if isinstance(layer, keras.layers.Dropout))
+
+    kept = pruned.get_layer("conv_b").filters / 24
+    assert kept < 1
+    assert (drop(model).rate, drop(pruned).rate) == (0.3, pytest.approx(0.3 * kept))
+
+
 @pytest.mark.tool("cc")
 @pytest.mark.parametrize(
     ("name", "ratio"), list(zip(NAMES, (0.75, 0.5, 0.5, 0.5, 0.25), strict=True))

@@ -48,7 +48,8 @@ def prune_channels(
 
     Channels that meet in an Add, a Multiply or the like go together, as do those of depthwise
     and grouped convolutions. Which ones go within a layer, `importance` says; from which layers
-    they go is measured on `data`, else taken from `importance`, too.
+    they go is measured on `data`, else taken from `importance`, too. The rate of a Dropout falls
+    with its channels, as in Han et al., 2015.
 
     Args:
         model: a Keras 3 model: Sequential, functional, nested. It stays as it is.

@@ -16,6 +16,14 @@ from tflm_ext.compression.channels.graph import ChannelGraph, Kept, Use, layers_
 from tflm_ext.compression.channels.rules import Role, size_after
 from tflm_ext.errors import UnsupportedModelError
 
+_DROPOUTS = (
+    keras.layers.Dropout,
+    keras.layers.GaussianDropout,
+    keras.layers.SpatialDropout1D,
+    keras.layers.SpatialDropout2D,
+    keras.layers.SpatialDropout3D,
+)
+
 
 def rebuild(model: Any, graph: ChannelGraph, kept: Kept) -> Any:
     """A new model of the same layers and names, with the channels and weights that are kept.
@@ -110,6 +118,10 @@ def _operation(operation: Any, use: Use | None, kept: Kept) -> Any:
         for setting, channels in use.effect.sizes.items() if use else ():
             count = int(kept[channels].sum())
             config[setting] = size_after(setting, config[setting], count)
+        if use and isinstance(operation, _DROPOUTS):
+            # Fewer channels bear less noise: Han et al., 2015, "Learning both Weights and
+            # Connections", section 3.2.
+            config["rate"] *= float(kept[use.effect.output].mean())
         return type(operation).from_config(config)
     except (NotImplementedError, TypeError, ValueError) as error:
         said = str(error).rpartition("Exception encountered:")[2].strip().splitlines()
