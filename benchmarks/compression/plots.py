@@ -25,6 +25,7 @@ def _draw(result: dict[str, Any]) -> None:
 
     mpl.use("agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     figure, plots = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True, layout="constrained")
     markers = "osD^vPX*<>hp"
@@ -41,6 +42,9 @@ def _draw(result: dict[str, Any]) -> None:
                 label=way,
             )
         plot.set_xscale("log")
+        plot.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        plot.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        plot.xaxis.set_minor_formatter(NullFormatter())
         plot.set_xlabel(label)
         plot.grid(alpha=0.3, which="both")
     plots[0].set_ylabel(f"{result['metric']}, int8")
