@@ -165,6 +165,11 @@ class Checkpoints:
 def _storage(folder: Path) -> Iterator[None]:
     try:
         yield
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ConfigError(
+            f"checkpoints={str(folder)!r} is a file, or would lie in one.",
+            "Give a folder, new or empty.",
+        ) from error
     except OSError as error:
         raise StorageError(
             f"{folder} cannot be written: {error.strerror or error}.",

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tflm_ext.compression.checks import batches, check_batched, no_batches
 from tflm_ext.convert.samples import Border, gather
 from tflm_ext.errors import ConfigError
 
@@ -132,6 +133,7 @@ def _collect(
     columns: list[list[Array]] = []
     targets: list[Array] = []
     count = 0
+    check_batched(model, data, what)
     for x, y in _batches(data, what):
         # A structure of inputs in the model's own order, or by name.
         arrays = x if isinstance(x, dict) else keras.tree.flatten(x)
@@ -149,7 +151,7 @@ def _collect(
         if count >= limit:
             break
     if not columns:
-        raise ConfigError(f"{what} has no batches.", "Give a Dataset that is not empty.")
+        raise no_batches(what)
     try:
         return [np.concatenate(c) for c in zip(*columns, strict=True)], np.concatenate(targets)
     except ValueError as error:
@@ -160,14 +162,7 @@ def _collect(
 
 
 def _batches(data: Any, what: str) -> Iterator[tuple[Any, Any]]:
-    batches: Iterable[Any]
-    if isinstance(data, tuple):
-        batches = [data]
-    elif isinstance(data, keras.utils.PyDataset):
-        batches = (data[i] for i in range(len(data)))
-    else:
-        batches = data
-    for batch in batches:
+    for batch in [data] if isinstance(data, tuple) else batches(data, what):
         if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
             raise ConfigError(
                 f"{what} yields a {type(batch).__name__}, not x and y.",

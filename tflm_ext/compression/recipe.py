@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from tflm_ext.compression.arguments import is_number, is_whole, plain
 from tflm_ext.errors import ConfigError
 
 IMPORTANCES = ("norm", "batchnorm", "taylor")
@@ -86,6 +87,7 @@ class Recipe:
             fits, wanted = _RULES[field.name]
             optional = field.default is None or field.name == "temperature"
             if (value is None and optional) or (value is not None and fits(value)):
+                object.__setattr__(self, field.name, plain(value))
                 continue
             raise ConfigError(f"Recipe({field.name}={value!r}) is out of range.", f"Give {wanted}.")
         if self.shrink is not None and self.ratio is not None:
@@ -165,13 +167,9 @@ class Recipe:
         return cls(**values)
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _whole(least: int, most: float = float("inf")) -> tuple[Callable[[Any], bool], str]:
     def fits(value: Any) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+        return is_whole(value, least) and value <= most
 
     end = "at least {}" if most == float("inf") else "from {} to {}"
     return fits, f"a whole number {end.format(least, most)}"
@@ -181,20 +179,20 @@ def _one_of(*known: str) -> tuple[Callable[[Any], bool], str]:
     return (lambda value: value in known), "one of: " + ", ".join(known)
 
 
-_SHARE = (lambda value: _number(value) and 0 <= value < 1), "a share from 0 to less than 1"
+_SHARE = (lambda value: is_number(value) and 0 <= value < 1), "a share from 0 to less than 1"
 _POSITIVE = (
-    (lambda value: _number(value) and 0 < value < float("inf")),
+    (lambda value: is_number(value) and 0 < value < float("inf")),
     "a number greater than 0",
 )
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "shrink": ((lambda value: _number(value) and 1 < value < 1e6), "a number greater than 1"),
+    "shrink": ((lambda value: is_number(value) and 1 < value < 1e6), "a number greater than 1"),
     "ratio": _SHARE,
     "importance": _one_of(*IMPORTANCES),
     "multiple_of": _whole(1),
     "round_epochs": _whole(1),
     "fine_tune_epochs": _whole(0),
     "temperature": _POSITIVE,
-    "alpha": ((lambda value: _number(value) and 0 <= value <= 1), "a share from 0 to 1"),
+    "alpha": ((lambda value: is_number(value) and 0 <= value <= 1), "a share from 0 to 1"),
     "sparsity": _SHARE,
     "sparsity_pattern": _one_of(*PATTERNS),
     "sparsity_epochs": _whole(1),
@@ -205,7 +203,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "learning_rate": _POSITIVE,
     "batch_size": _whole(1),
     "validation_share": (
-        (lambda value: _number(value) and 0 < value < 1),
+        (lambda value: is_number(value) and 0 < value < 1),
         "a share greater than 0 and less than 1",
     ),
     "seed": _whole(0, 2**32 - 1),

@@ -11,10 +11,12 @@ from typing import Any
 
 import keras
 
+from tflm_ext.compression.arguments import is_number, plain
 from tflm_ext.compression.channels import PruningReport, prune_channels
 from tflm_ext.compression.channels.budget import holds
 from tflm_ext.compression.channels.report import Ended
 from tflm_ext.compression.checkpoints import Checkpoints, Done, key_of
+from tflm_ext.compression.checks import check_weights
 from tflm_ext.compression.clustering import ClusteringCallback
 from tflm_ext.compression.data import read_data
 from tflm_ext.compression.measure import measure, sizes
@@ -86,10 +88,10 @@ def compress(
         StorageError: the checkpoints cannot be written.
     """
     recipe = recipe or Recipe.balanced()
-    _check(model, recipe, budget, min_accuracy)
+    _check(model, recipe, budget, min_accuracy, checkpoints)
     data = read_data(model, train_data, validation_data, recipe.validation_share, recipe.seed)
     training = Training.of(model, loss, recipe, data)
-    limits = {"budget": asdict(budget) if budget else None, "min_accuracy": min_accuracy}
+    limits = {"budget": asdict(budget) if budget else None, "min_accuracy": plain(min_accuracy)}
     store = Checkpoints(
         Path(checkpoints) if checkpoints is not None else None,
         key_of(model, recipe, data.shapes, limits),
@@ -98,7 +100,7 @@ def compress(
         return _Run(model, training, store, budget, min_accuracy, loss, say).result()
 
 
-def _check(model: Any, recipe: Any, budget: Any, min_accuracy: Any) -> None:
+def _check(model: Any, recipe: Any, budget: Any, min_accuracy: Any, checkpoints: Any) -> None:
     kind = library(model)
     if kind is None:
         raise ConfigError(
@@ -118,15 +120,19 @@ def _check(model: Any, recipe: Any, budget: Any, min_accuracy: Any) -> None:
             " never built.",
             "Build it as keras.Sequential with an Input, or as keras.Model(inputs, outputs).",
         )
+    check_weights(model, f"model {model.name!r}")
     if budget is not None and (not isinstance(budget, Budget) or budget == Budget()):
         raise ConfigError(
             f"budget={budget!r} has no limit.", "Give one, as in Budget(flash_bytes=60_000)."
         )
-    number = isinstance(min_accuracy, int | float) and not isinstance(min_accuracy, bool)
-    if min_accuracy is not None and not (number and 0 <= min_accuracy <= 1):
+    if min_accuracy is not None and not (is_number(min_accuracy) and 0 <= min_accuracy <= 1):
         raise ConfigError(
             f"min_accuracy={min_accuracy!r} is no share of right classes.",
             "Give a number from 0 to 1.",
+        )
+    if checkpoints is not None and not isinstance(checkpoints, str | os.PathLike):
+        raise ConfigError(
+            f"checkpoints={checkpoints!r} is no path.", "Give the name of a folder, new or empty."
         )
     if min_accuracy is not None and budget is None and recipe.shrink is None:
         raise ConfigError(

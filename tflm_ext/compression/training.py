@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from tflm_ext.compression.channels.tune import objective_of
+from tflm_ext.compression.checks import NeedsBatches, fits
 from tflm_ext.compression.data import Data
 from tflm_ext.compression.distillation import Distiller, TeacherOutputs
 from tflm_ext.compression.distillation.losses import heads
@@ -109,23 +110,15 @@ class Training:
             on_epoch_begin=lambda epoch, logs: say(f"{title}: epoch {epoch + 1} of {epochs}"),
             on_epoch_end=lambda epoch, logs: _check_loss(title, epoch, logs),
         )
-        every = [watch, *callbacks]
+        every = [watch, NeedsBatches("train_data"), *callbacks]
         if backup is not None:
             every.append(package.callbacks.BackupAndRestore(str(backup)))
         arguments: dict[str, Any] = {"x": data}
         if self.data.in_memory:
             arguments = dict(zip(("x", "y", "sample_weight"), data, strict=False))
             arguments["batch_size"] = self.recipe.batch_size
-        try:
+        with fits("train_data"):
             trained.fit(**arguments, epochs=epochs, verbose=0, callbacks=every)
-        except ValueError as error:
-            reason = next(
-                (line.strip() for line in str(error).splitlines() if line.strip()), "no reason"
-            )
-            raise ConfigError(
-                f"train_data does not fit the model or the loss: {reason}",
-                "Give what model.fit() takes: the same inputs, targets and loss as in training.",
-            ) from error
         if backup is not None:
             shutil.rmtree(backup, ignore_errors=True)
 
@@ -137,6 +130,8 @@ class Training:
         if steps is not None:
             schedule = package.optimizers.schedules.CosineDecay(schedule, max(1, steps * epochs))
         old = getattr(self.given, "optimizer", None)
+        # Keras scales the loss itself where the dtype asks for it.
+        old = getattr(old, "inner_optimizer", old)
         if old is None:
             return package.optimizers.Adam(schedule)
         config = {**old.get_config(), "learning_rate": schedule}

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from tflm_ext.compression.arguments import is_number, is_whole
 from tflm_ext.errors import ConfigError
 
 Values = npt.NDArray[np.floating[Any]]
@@ -194,7 +195,7 @@ def whole(value: Any, name: str, least: int) -> int:
     Raises:
         ConfigError: it is none, or is less than the least.
     """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+    if not is_whole(value, least):
         raise ConfigError(
             f"{name}={value!r} is out of range.", f"Give a whole number of at least {least}."
         )
@@ -207,8 +208,7 @@ def share(value: Any, name: str) -> float:
     Raises:
         ConfigError: it is no number in [0, 1).
     """
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or not 0 <= value < 1:
+    if not is_number(value) or not 0 <= value < 1:
         raise ConfigError(
             f"{name}={value!r} is out of range.",
             "Give a share of at least 0 and less than 1, like 0.75.",

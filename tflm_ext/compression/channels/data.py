@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -12,6 +11,7 @@ import keras
 import numpy as np
 
 from tflm_ext.compression.channels.graph import pack
+from tflm_ext.compression.checks import batches, check_batched, no_batches
 from tflm_ext.convert.samples import Border, gather
 from tflm_ext.errors import ConfigError
 
@@ -48,6 +48,7 @@ def take_sample(model: Any, data: Any, what: str) -> Sample:
             f"{what} is a {type(data).__name__}, which can be read only once.",
             "Give arrays (x, y), a tf.data.Dataset or a keras.utils.PyDataset.",
         )
+    check_batched(model, data, what)
     x, y = _arrays(data) if _in_memory(data) else _streamed(data, what)
     borders = [
         Border(tensor.name, (1, *tensor.shape[1:]), str(tensor.dtype)) for tensor in model.inputs
@@ -79,17 +80,6 @@ def fit_arguments(data: Any) -> dict[str, Any]:
     return dict(zip(("x", "y", "sample_weight"), data, strict=False))
 
 
-def misfit(error: Exception) -> ConfigError:
-    """What Keras said of data that goes with the model, but not with the loss."""
-    text = re.sub(r"\{\{.*?\}\} ", "", str(error))  # where in its graph TensorFlow was
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    reason = lines[0].partition("  Label values")[0] if lines else type(error).__name__
-    return ConfigError(
-        f"data does not fit the model or the loss: {reason}",
-        "Give what model.fit() takes: the same inputs, targets and loss as in training.",
-    )
-
-
 def _is_array(data: Any) -> bool:
     return hasattr(data, "__array__") or isinstance(data, list | Mapping)
 
@@ -105,25 +95,22 @@ def _arrays(data: Any) -> tuple[Any, Any]:
 
 
 def _streamed(data: Any, what: str) -> tuple[Any, Any]:
-    if isinstance(data, keras.utils.PyDataset):
-        batches: Iterable[Any] = (data[i] for i in range(len(data)))
-    elif isinstance(data, Iterable) and not isinstance(data, str | bytes):
-        batches = data
-    else:
+    stream = isinstance(data, Iterable | keras.utils.PyDataset)
+    if not stream or isinstance(data, str | bytes):
         raise ConfigError(
             f"{what} is a {type(data).__name__}.",
             "Give arrays (x, y), a tf.data.Dataset or a keras.utils.PyDataset.",
         )
     parts: list[Any] = []
     count = 0
-    for batch in islice(batches, SAMPLES):
+    for batch in islice(batches(data, what), SAMPLES):
         x, y = _arrays(batch)
         parts.append((x, y) if y is not None else (x,))
         count += len(keras.tree.flatten(x)[0])
         if count >= SAMPLES:
             break
     if not parts:
-        raise ConfigError(f"{what} has no batches.", "Give a Dataset that is not empty.")
+        raise no_batches(what)
     try:
         joined = keras.tree.map_structure(lambda *columns: np.concatenate(columns), *parts)
     except ValueError as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from math import isfinite
 from typing import Any
 
+from tflm_ext.compression.arguments import is_number, is_whole
 from tflm_ext.compression.channels.budget import Goal, prune_to_budget
 from tflm_ext.compression.channels.cut import Cutter, duplicate, made, share
 from tflm_ext.compression.channels.data import take_sample
@@ -14,6 +16,7 @@ from tflm_ext.compression.channels.importance import Importance
 from tflm_ext.compression.channels.report import Ended, PrunedLayer, PruningReport, Round
 from tflm_ext.compression.channels.rules import Reason
 from tflm_ext.compression.channels.tune import Tuner, fresh_optimizer, objective_of
+from tflm_ext.compression.checks import check_weights
 from tflm_ext.convert import one_child
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 from tflm_ext.options import Budget
@@ -88,7 +91,8 @@ def prune_channels(
     """
     graph = read_channels(model)
     _check_goal(ratio, budget, data)
-    _check_limits(budget, min_accuracy, validation_data, multiple_of, fine_tune_epochs)
+    _check_limits(budget, min_accuracy, validation_data, multiple_of, fine_tune_epochs, seed)
+    check_weights(model, f"model {model.name!r}")
     kind = _importance(importance)
     epochs = (_EPOCHS if budget else 0) if fine_tune_epochs is None else fine_tune_epochs
     objective = objective_of(model, loss)
@@ -99,8 +103,10 @@ def prune_channels(
                 f"{what} needs data with targets, and a loss.",
                 "Give data=(x, y), and loss= as in compile() unless the model is compiled.",
             )
-    tuner = Tuner(objective, fresh_optimizer(model, optimizer), metrics, epochs, seed)
-    cutter = Cutter(kind, multiple_of, sample, objective)
+    if validation_data is not None:
+        take_sample(model, validation_data, "validation_data")
+    tuner = Tuner(objective, fresh_optimizer(model, optimizer), metrics, int(epochs), int(seed))
+    cutter = Cutter(kind, int(multiple_of), sample, objective)
     prunable = cutter.prunable(graph)
     if not prunable and (budget or ratio):
         raise _nothing_to_prune(model, graph, cutter)
@@ -108,7 +114,7 @@ def prune_channels(
     rounds: tuple[Round, ...] = ()
     if budget is None:
         say("removing channels")
-        goal = (ratio or 0.0) * prunable
+        goal = float(ratio or 0.0) * prunable
         new = cutter.cut(model, graph, share(graph, goal)) if goal else duplicate(model, graph)
         tuner.fit(new, data)
         after = read_channels(new)
@@ -141,8 +147,7 @@ def _check_goal(ratio: Any, budget: Any, data: Any) -> None:
             "prune_channels needs either a ratio or a budget.",
             "Give ratio=0.5, or budget=tflm_ext.Budget(flash_bytes=60_000).",
         )
-    number = isinstance(ratio, int | float) and not isinstance(ratio, bool)
-    if ratio is not None and (not number or not 0 <= ratio < 1):
+    if ratio is not None and not (is_number(ratio) and 0 <= ratio < 1):
         raise ConfigError(
             f"ratio={ratio!r} is no share of the channels.",
             "Give a number of at least 0 and less than 1; 0.5 removes half of them.",
@@ -158,7 +163,7 @@ def _check_goal(ratio: Any, budget: Any, data: Any) -> None:
 
 
 def _check_limits(
-    budget: Any, min_accuracy: Any, validation_data: Any, multiple_of: Any, epochs: Any
+    budget: Any, min_accuracy: Any, validation_data: Any, multiple_of: Any, epochs: Any, seed: Any
 ) -> None:
     if min_accuracy is not None and budget is None:
         raise ConfigError(
@@ -169,20 +174,24 @@ def _check_limits(
         raise ConfigError(
             "min_accuracy needs validation_data.", "Give validation_data=(x_val, y_val)."
         )
-    if epochs is not None and not _whole(epochs, at_least=0):
+    if min_accuracy is not None and not (is_number(min_accuracy) and isfinite(min_accuracy)):
+        raise ConfigError(
+            f"min_accuracy={min_accuracy!r} is no value of a metric.",
+            "Give a number, like 0.9 for nine in ten right classes.",
+        )
+    if epochs is not None and not is_whole(epochs, 0):
         raise ConfigError(
             f"fine_tune_epochs={epochs!r} is no whole number of at least 0.", "Give 0 for none."
         )
-    if not _whole(multiple_of, at_least=1):
+    if not is_whole(multiple_of, 1):
         raise ConfigError(
             f"multiple_of={multiple_of!r} is no whole number of at least 1.",
             "Leave it at 4, which kernels like, or give 1 for any count.",
         )
-
-
-def _whole(number: Any, *, at_least: int) -> bool:
-    integer = isinstance(number, int) and not isinstance(number, bool)
-    return integer and number >= at_least
+    if not is_whole(seed, 0):
+        raise ConfigError(
+            f"seed={seed!r} is no whole number of at least 0.", "Leave it out, or give one like 0."
+        )
 
 
 def _importance(given: str) -> Importance:

@@ -320,7 +320,7 @@ RULES: Mapping[Any, Rule] = {
     **_rules(_same, "GaussianNoise", "GaussianDropout", "SpatialDropout{}", "RepeatVector"),
     **_rules(_same, "MaxPooling{}", "AveragePooling{}", "AdaptiveMaxPooling{}"),
     **_rules(_same, "GlobalMaxPooling{}", "GlobalAveragePooling{}", "AdaptiveAveragePooling{}"),
-    **_rules(_same, "ZeroPadding{}", "Cropping{}", "UpSampling{}"),
+    **_rules(_same, "ZeroPadding{}", "Cropping{}", "UpSampling{}", "Resizing"),
     **_rules(_dropout, "Dropout"),
     **_rules(_rescaling, "Rescaling"),
     **_rules(_permute, "Permute"),

@@ -8,10 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from tflm_ext.compression.channels.data import Sample, misfit
+from tflm_ext.compression.channels.data import Sample
 from tflm_ext.compression.channels.graph import ChannelGraph, Kept
 from tflm_ext.compression.channels.rebuild import masked
 from tflm_ext.compression.channels.tune import Objective
+from tflm_ext.compression.checks import fits
 from tflm_ext.errors import ConfigError
 
 _BATCH = 32
@@ -50,15 +51,11 @@ class Meter:
         return float(np.mean(changes))
 
     def _loss(self) -> float:
-        import tensorflow as tf
-
         outputs = self._model.predict_on_batch(self._sample.x)
-        try:
+        with fits("data"):
             loss = float(
                 self._model.compute_loss(x=self._sample.x, y=self._sample.y, y_pred=outputs)
             )
-        except (ValueError, tf.errors.InvalidArgumentError) as error:
-            raise misfit(error) from error
         if not np.isfinite(loss):
             raise ConfigError(
                 f"The loss of model {self._model.name!r} on data is {loss}.",
@@ -79,10 +76,8 @@ def gradients(model: Any, sample: Sample, objective: Objective | None) -> list[d
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             for variable in variables:
                 tape.watch(variable.value)
-            try:
+            with fits("data"):
                 value = model.compute_loss(x=x, y=y, y_pred=model(x, training=False))
-            except (ValueError, tf.errors.InvalidArgumentError) as error:
-                raise misfit(error) from error
         slopes = tape.gradient(value, [v.value for v in variables])
         found.append(
             {

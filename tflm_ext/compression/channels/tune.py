@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import keras
 import numpy as np
 
-from tflm_ext.compression.channels.data import fit_arguments, misfit
+from tflm_ext.compression.channels.data import fit_arguments
+from tflm_ext.compression.checks import NeedsBatches, fits, no_batches
 from tflm_ext.errors import ConfigError
 
 # The arguments loss and loss_weights of compile().
@@ -54,16 +55,12 @@ class Tuner:
         keras.utils.set_random_seed(self.seed)
         optimizer = type(self.optimizer).from_config(self.optimizer.get_config())
         model.compile(optimizer, **self.objective or {})
-        stop = keras.callbacks.TerminateOnNaN()
-        try:
+        watch = [keras.callbacks.TerminateOnNaN(), NeedsBatches("data")]
+        with fits("data"):
             history = model.fit(
-                **fit_arguments(data), epochs=self.epochs, verbose=0, callbacks=[stop]
+                **fit_arguments(data), epochs=self.epochs, verbose=0, callbacks=watch
             ).history
-        except ValueError as error:
-            raise misfit(error) from error
-        losses = history.get("loss", [])
-        if not losses:
-            raise ConfigError("data has no batches.", "Give a Dataset that is not empty.")
+        losses = history["loss"]
         if not np.isfinite(losses).all():
             raise ConfigError(
                 f"The loss became {losses[-1]} in fine-tuning.",
@@ -74,8 +71,12 @@ class Tuner:
         """The first metric on validation data; compiles the model."""
         metrics = self.metrics or ["accuracy"]
         model.compile(**self.objective or {}, metrics=metrics, jit_compile=False)
-        values = model.evaluate(**fit_arguments(validation_data), verbose=0, return_dict=True)
-        return float(next(value for name, value in values.items() if not name.endswith("loss")))
+        with fits("validation_data"):
+            found = model.evaluate(**fit_arguments(validation_data), verbose=0, return_dict=True)
+        values = [value for name, value in found.items() if not name.endswith("loss")]
+        if not values:
+            raise no_batches("validation_data")
+        return float(values[0])
 
 
 def fresh_optimizer(model: Any, given: Any) -> Any:

@@ -93,8 +93,8 @@ class DistillationCallback(StopAtNaN):
         check_model(teacher, "teacher")
         check_heads(teacher, "teacher", strip_softmax)
         self.teacher = teacher
-        self.temperature = temperature
-        self.alpha = alpha
+        self.temperature = float(temperature)
+        self.alpha = float(alpha)
         self.strip_softmax = strip_softmax
         self.outputs = outputs
         self._expected = False

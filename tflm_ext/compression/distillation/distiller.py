@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tflm_ext.compression.checks import NeedsBatches, check_batched, check_optimizer, fits
 from tflm_ext.compression.distillation.callback import StopAtNaN
 from tflm_ext.compression.distillation.features import FeatureMatching, pairs
 from tflm_ext.compression.distillation.losses import (
@@ -99,12 +100,12 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
             teacher=constant,
             student=student,
             distillation_losses=[],
-            student_loss_weight=1 - alpha,
+            student_loss_weight=1 - float(alpha),
             name=name,
             **{"autocast": False, **kwargs},
         )
-        self.temperature = temperature
-        self.alpha = alpha
+        self.temperature = float(temperature)
+        self.alpha = float(alpha)
         self.strip_softmax = strip_softmax
         self._pairs = tuple(found)
         self._outputs = outputs
@@ -167,13 +168,19 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
         """As for any model.
 
         Raises:
-            ConfigError: the loss became NaN.
+            ConfigError: the loss became NaN; the data has ended, cannot be read or does not fit;
+                the optimizer was used for another model.
         """
+        check_batched(self.student, x, "The training data")
+        check_optimizer(self)
+        watches = (StopAtNaN(), NeedsBatches("The training data"))
         if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.append(StopAtNaN())
+            for watch in watches:
+                callbacks.append(watch)
         else:
-            callbacks = [*keras.tree.flatten(callbacks or []), StopAtNaN()]
-        return super().fit(x, y, batch_size, epochs, verbose, callbacks, *args, **kwargs)
+            callbacks = [*keras.tree.flatten(callbacks or []), *watches]
+        with fits("The training data"):
+            return super().fit(x, y, batch_size, epochs, verbose, callbacks, *args, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None, **kwargs: Any) -> Any:
         """The student's outputs."""

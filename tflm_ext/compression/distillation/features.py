@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tflm_ext.compression.arguments import is_number
 from tflm_ext.errors import ConfigError
 
 _Shape = tuple[int | None, ...]
@@ -95,7 +96,7 @@ def pairs(features: Any) -> list[tuple[str, str, float]]:
     for entry in features or ():
         if isinstance(entry, Sequence) and not isinstance(entry, str) and len(entry) in {2, 3}:
             ours, theirs, weight = (*entry, 1.0)[:3]
-            if isinstance(weight, int | float) and 0 < weight < np.inf:
+            if is_number(weight) and 0 < weight < np.inf:
                 found.append((str(ours), str(theirs), float(weight)))
                 continue
         raise ConfigError(

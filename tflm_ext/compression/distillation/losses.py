@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from tflm_ext.compression.arguments import is_number
 from tflm_ext.compression.distillation.models import activations, output_names
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 
@@ -188,12 +189,12 @@ def check_settings(temperature: float, alpha: float) -> None:
     Raises:
         ConfigError: naming the argument.
     """
-    if not _is_number(temperature) or not 0 < temperature < math.inf:
+    if not is_number(temperature) or not 0 < temperature < math.inf:
         raise ConfigError(
             f"temperature={temperature!r} is not a positive number.",
             "Give one from 1 (the teacher's probabilities as they are) to 20; 4 is usual.",
         )
-    if not _is_number(alpha) or not 0 <= alpha <= 1:
+    if not is_number(alpha) or not 0 <= alpha <= 1:
         raise ConfigError(
             f"alpha={alpha!r} is not between 0 and 1.",
             "Give the teacher's share of the loss: 0 is labels only, 1 is the teacher only.",
@@ -315,7 +316,3 @@ def _per_output(value: Any, names: list[str], argument: str) -> list[Any]:
             )
         return list(value)
     return [value] * len(names)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from tflm_ext.compression.checks import check_weights
 from tflm_ext.convert.trace import library
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 
@@ -45,7 +46,8 @@ def check_pair(student: Any, teacher: Any) -> None:
     """Refuse a teacher that does not take and give what the student does.
 
     Raises:
-        ConfigError: it shares weights with the student, or has weights that are not finite.
+        ConfigError: it shares weights with the student, or one of them has weights that are
+            not finite.
         UnsupportedModelError: other inputs or outputs.
     """
     check_model(student, "student")
@@ -57,13 +59,8 @@ def check_pair(student: Any, teacher: Any) -> None:
                 f"Layer {layer.name!r} belongs to the teacher and to the student.",
                 "Build the student with layers of its own: training it would change the teacher.",
             )
-    for variable in teacher.variables:
-        finite = keras.ops.all(keras.ops.isfinite(keras.ops.cast(variable, "float32")))
-        if not bool(keras.ops.convert_to_numpy(finite)):
-            raise ConfigError(
-                f"Weight {variable.path!r} of the teacher is not finite (NaN or infinite).",
-                "Train the teacher with a smaller learning rate, or go back to a checkpoint of it.",
-            )
+    check_weights(teacher, f"the teacher {teacher.name!r}")
+    check_weights(student, f"the student {student.name!r}")
     for what, wanted, given in (
         ("takes", graph(student).input, graph(teacher).input),
         ("gives", graph(student).output, graph(teacher).output),

@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from tflm_ext.compression.checks import batches, check_batched, fits
 from tflm_ext.compression.distillation.models import check_model, tapped
+from tflm_ext.compression.weights import whole
 from tflm_ext.errors import ConfigError, StorageError
 
 # Under this name the teacher's outputs travel with the inputs that they belong to.
@@ -107,8 +109,10 @@ class TeacherOutputs:
         run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
         parts = []
         checksums = []
-        for x in _batches(data, batch_size):
-            parts.append([np.asarray(o, np.float32) for o in run(x)])
+        check_batched(teacher, data, "data")
+        for x in _batches(data, whole(batch_size, "batch_size", 1)):
+            with fits("data"):
+                parts.append([np.asarray(o, np.float32) for o in run(x)])
             checksums.append(_checksums(x))
         if not parts:
             raise ConfigError("There is no data for the teacher.", "Give one sample at least.")
@@ -178,7 +182,7 @@ class TeacherOutputs:
             ConfigError: these are not the same samples in the same order.
         """
         start = 0
-        for x in _batches(data, len(self.checksums)):
+        for x in _batches(data, max(1, len(self.checksums))):
             checksums = _checksums(x)
             end = start + len(checksums)
             known = self.checksums[start:end]
@@ -232,7 +236,7 @@ def _batches(data: Any, batch_size: int) -> Iterator[Any]:
             raise ConfigError(
                 "The dataset never ends.", "Call repeat() on the result of attach() instead."
             )
-        for batch in data.as_numpy_iterator():
+        for batch in batches(data.as_numpy_iterator(), "data"):
             yield batch[0] if isinstance(batch, tuple) else batch
         return
     if isinstance(data, keras.utils.PyDataset | Iterator):
@@ -247,8 +251,8 @@ def _batches(data: Any, batch_size: int) -> Iterator[Any]:
             f"The inputs have different numbers of samples: {sorted(sizes)}.",
             "Give the inputs alone, without targets, and as many samples of each.",
         )
-    for start in range(0, sizes.pop(), max(1, batch_size)):
-        window = slice(start, start + max(1, batch_size))
+    for start in range(0, sizes.pop(), batch_size):
+        window = slice(start, start + batch_size)
         yield keras.tree.map_structure(lambda column, window=window: column[window], arrays)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tflm_ext.compression.checks import check_weights
 from tflm_ext.compression.qat import model as keras3
 from tflm_ext.compression.qat import tf_keras
 from tflm_ext.convert.trace import library
@@ -51,6 +52,8 @@ def quantize_aware(model: Any, *, preserve: str | None = "auto") -> Any:
             f"preserve={preserve!r} is not known.",
             "Take 'auto', 'sparsity', 'clusters' or None.",
         )
+    if library(model) is not None:
+        check_weights(model, f"model {model.name!r}")
     match library(model):
         case "keras":
             return keras3.quantize_aware(model, preserve=preserve)

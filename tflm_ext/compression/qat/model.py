@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tflm_ext.compression.checks import check_optimizer
 from tflm_ext.compression.qat.flatten import Value, flatten, functional
 from tflm_ext.compression.qat.layers import KINDS, PACKAGE, FakeQuant, QuantizedLayer
 from tflm_ext.compression.qat.rules import OWN, SAME, Expansion, Fixed, Keep, Piece
@@ -56,6 +57,15 @@ class QuantizedModel(keras.Model):  # type: ignore[misc]
         # Losses and metrics go by these names.
         names = getattr(plain, "output_names", None) or [plain.layers[-1].name]
         self.output_names = list(names)
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """As for any model.
+
+        Raises:
+            ConfigError: the optimizer was used for another model.
+        """
+        check_optimizer(self)
+        return super().fit(*args, **kwargs)
 
     @property
     def links(self) -> Links:

@@ -1,0 +1,189 @@
+"""What several entries refuse, each in the same words: weights and data that cannot be used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tflm_ext.errors import ConfigError
+
+# What is raised by code of the user that makes data, and by TensorFlow that runs it.
+_RAISED = (
+    ArithmeticError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    tf.errors.OpError,
+)
+# First lines of Keras and TensorFlow that say nothing of the cause.
+_NOTHING = ("Exception encountered when", "Graph execution error", "Detected at node", "<stack")
+
+
+def check_weights(model: Any, called: str) -> None:
+    """Refuse a model of either Keras whose weights are not finite.
+
+    Args:
+        called: what messages call the model, like "model 'net'".
+
+    Raises:
+        ConfigError: naming the layer.
+    """
+    # Layers that are inside others come after them.
+    if not model.built:
+        return
+    layers = model._flatten_layers(include_self=True, recursive=True)
+    owner = {id(weight): layer.name for layer in layers for weight in layer.weights}
+    for weight in model.weights:
+        values = weight.numpy()
+        if values.dtype.kind not in "OSU" and not np.isfinite(values).all():
+            raise ConfigError(
+                f"Layer {owner[id(weight)]!r} of {called} has weights that are not finite (NaN or"
+                " infinite).",
+                "Go back to a model that was saved earlier, or train it anew with a lower learning"
+                " rate.",
+            )
+
+
+def check_batched(model: Any, data: Any, what: str) -> None:
+    """Refuse a tf.data.Dataset that yields samples instead of batches.
+
+    Args:
+        what: how messages call the data.
+
+    Raises:
+        ConfigError: naming batch().
+    """
+    spec = getattr(data, "element_spec", None)
+    x = spec[0] if isinstance(spec, tuple) and spec else spec
+    samples = [tensor.shape[1:] for tensor in model.inputs]
+    shapes = [getattr(part, "shape", tf.TensorShape(None)) for part in keras.tree.flatten(x)]
+    # Where the first size is not known, it is that of a batch.
+    if len(shapes) == len(samples) and all(
+        shape.rank == len(sample) and shape.is_compatible_with(sample) and shape[:1] != [None]
+        for shape, sample in zip(shapes, samples, strict=True)
+    ):
+        raise ConfigError(
+            f"{what} is a Dataset of samples, not of batches.", "Call .batch(32) on it."
+        )
+
+
+def batches(data: Any, what: str) -> Iterator[Any]:
+    """What a Dataset, a PyDataset or another iterable yields.
+
+    Raises:
+        ConfigError: it raised something itself.
+    """
+    try:
+        if isinstance(data, keras.utils.PyDataset):
+            yield from (data[i] for i in range(len(data)))
+        else:
+            yield from data
+    except _RAISED as error:
+        raise _unreadable(what, _lines(error), type(error).__name__) from error
+
+
+@contextmanager
+def fits(what: str) -> Iterator[None]:
+    """Say of which data it is what Keras raises while it trains or measures with it.
+
+    Raises:
+        ConfigError: in place of that.
+    """
+    try:
+        yield
+    except (ValueError, tf.errors.OpError) as error:
+        lines = _lines(error)
+        if any(line.startswith("Traceback (") for line in lines):
+            raise _unreadable(what, lines, type(error).__name__) from error
+        known = [line for line in lines if not line.startswith(_NOTHING)] or ["no reason is given"]
+        raise ConfigError(
+            f"{what} does not fit the model or the loss: {known[0].partition('  Label values')[0]}",
+            "Give what model.fit() takes: the same inputs, targets and loss as in training.",
+        ) from error
+
+
+def _lines(error: Exception) -> list[str]:
+    """What an error says, without where in its graph TensorFlow was, and without bold face."""
+    text = re.sub(r"\{\{.*?\}\} |\x1b\[\d+m", "", str(error))
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _unreadable(what: str, lines: list[str], kind: str) -> ConfigError:
+    """The error about data that raised one itself: in Python, or in Python inside TensorFlow."""
+    inside = [line for line, after in pairwise(lines) if after.startswith("Traceback (")]
+    reason = inside[0] if inside else ": ".join([kind, *lines[:1]])
+    return ConfigError(
+        f"{what} raised an error while it was read: {reason}",
+        "Read it to its end once without training, for batch in data: pass, and mend what raises"
+        " there.",
+    )
+
+
+class NeedsBatches(keras.callbacks.Callback):  # type: ignore[misc]
+    """Ends fit() of either Keras with an error in an epoch without data.
+
+    Keras goes on there, with a loss of 0: of a generator that can be read once only, it would
+    learn in the first epoch alone.
+
+    Args:
+        what: how messages call the data.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
+
+    # What the callback list of tf_keras asks.
+    def _implements_train_batch_hooks(self) -> bool:
+        return True
+
+    def _implements_test_batch_hooks(self) -> bool:
+        return False
+
+    def _implements_predict_batch_hooks(self) -> bool:
+        return False
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._some = False
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._some = True
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if not self._some:
+            raise no_batches(self.what)
+
+
+def no_batches(what: str) -> ConfigError:
+    """The error about data that is empty, at once or when it is read again."""
+    return ConfigError(
+        f"{what} has no batches, or none any more when it is read again.",
+        "Give data that is not empty and starts anew whenever it is read, like a Dataset made from"
+        " arrays.",
+    )
+
+
+def check_optimizer(model: Any) -> None:
+    """Refuse to train with an optimizer that holds the state of other weights.
+
+    Raises:
+        ConfigError: naming it.
+    """
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    if optimizer is None or not optimizer.built:
+        return
+    known = {id(variable) for variable in optimizer._trainable_variables}
+    if any(id(variable) not in known for variable in model.trainable_variables):
+        raise ConfigError(
+            f"{type(optimizer).__name__} holds the state of another model's weights.",
+            "Give compile() a new one: type(optimizer).from_config(optimizer.get_config()).",
+        )
