@@ -301,8 +301,8 @@ class QuantizedLayer(_Holder):
                 name="centroids",
                 trainable=self.layer.trainable,
             )
-            self.counts = self.add_weight(
-                shape=(self.keep,), initializer="ones", trainable=False, name="counts"
+            self.shares = self.add_weight(
+                shape=(self.keep,), initializer="ones", trainable=False, name="shares"
             )
             self.members = self.add_weight(
                 shape=shape, initializer="zeros", trainable=False, name="members", dtype="int32"
@@ -317,7 +317,7 @@ class QuantizedLayer(_Holder):
             values, members, counts = np.unique(kernel, return_inverse=True, return_counts=True)
             self.centroids.assign(values)
             # A cluster of zeros never moves: it has no share in any gradient.
-            self.counts.assign(np.where(values == 0, np.inf, counts))
+            self.shares.assign(np.where(values == 0, 0, 1 / counts))
             self.members.assign(members.reshape(kernel.shape))
 
     @property
@@ -328,7 +328,7 @@ class QuantizedLayer(_Holder):
         if self.keep == "sparsity":
             return self.layer.kernel * self.mask
         # A cluster moves by the mean of its members' gradients, not by their sum.
-        share = self.centroids / self.counts
+        share = self.centroids * self.shares
         centroids = share + ops.stop_gradient(self.centroids - share)
         return ops.take(centroids, self.members, axis=0)
 
