@@ -68,6 +68,7 @@ def of_tests(module: str) -> Any:
 # ---------------------------------------------------------------- api.md
 
 
+# In the order in which one asks for them.
 COMPRESSION = (
     "compress",
     "Recipe",
@@ -82,7 +83,8 @@ COMPRESSION = (
     "strip",
     "SparsityCallback",
     "ClusteringCallback",
-)  # in the order in which one asks for them
+)
+ENCODING = ("encode", "EncodingResult", "EncodedTensor", "PlainTensor")
 
 
 def api() -> str:
@@ -92,7 +94,7 @@ def api() -> str:
         NOTE,
         (
             "`import tflm_ext` gives these names; it does not import TensorFlow before the first "
-            "name from compress on is used. Errors have a page of their own: "
+            "name from compress to ClusteringCallback is used. Errors have a page of their own: "
             "[errors](errors.md).\n"
         ),
         _object("tflm_ext.export", tflm_ext.export, "##"),
@@ -101,6 +103,7 @@ def api() -> str:
         _object("ExportResult.test", tflm_ext.ExportResult.test, "###"),
         _object("tflm_ext.Budget", tflm_ext.Budget, "##"),
         *(_object(f"tflm_ext.{name}", getattr(tflm_ext, name), "##") for name in COMPRESSION),
+        *(_object(f"tflm_ext.{name}", getattr(tflm_ext, name), "##") for name in ENCODING),
         "\n## What build() and test() return\n",
         _object("BuildResult", pio.BuildResult, "###"),
         _object("TestResult", pio.TestResult, "###"),

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         quantize_aware,
         strip,
     )
+    from tflm_ext.encoding import EncodedTensor, EncodingResult, PlainTensor, encode
 
 __all__ = [
     "Budget",
@@ -51,7 +52,10 @@ __all__ = [
     "ConfigError",
     "DistillationCallback",
     "Distiller",
+    "EncodedTensor",
+    "EncodingResult",
     "ExportResult",
+    "PlainTensor",
     "Recipe",
     "SparsityCallback",
     "StorageError",
@@ -63,6 +67,7 @@ __all__ = [
     "VerificationError",
     "__version__",
     "compress",
+    "encode",
     "export",
     "prune_channels",
     "quantize_aware",
@@ -74,4 +79,5 @@ def __getattr__(name: str) -> Any:
     """What compresses needs Keras, which is imported when it is first asked for."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("tflm_ext.compression"), name)
+    encoding = name in ("EncodedTensor", "EncodingResult", "PlainTensor", "encode")
+    return getattr(import_module(f"tflm_ext.{'encoding' if encoding else 'compression'}"), name)

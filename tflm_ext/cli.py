@@ -165,6 +165,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_budget(compress, "in place of the recipe's")
     _add_json(compress)
 
+    encode = _command(commands, "encode", _encode, "store weights encoded, for TFLM's interpreter")
+    encode.add_argument("model", metavar="MODEL", help="int8 .tflite")
+    encode.add_argument("-o", "--output", required=True, metavar="FILE", help=".tflite to write")
+    encode.add_argument(
+        "--methods", default="auto", metavar="A,B", help="auto, or of: huffman, lut, pruning"
+    )
+    encode.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    _add_budget(encode, "for auto")
+    _add_json(encode)
+
     inspect = _command(commands, "inspect", _inspect, "show operators, memory plan and sizes")
     _add_model(inspect)
     _add_json(inspect)
@@ -311,6 +321,29 @@ def _compress(options: argparse.Namespace) -> int:
         _print_json("compress", report.to_dict())
     elif not options.quiet:
         for line in str(report).splitlines():
+            print(_printable(line))
+    return 0
+
+
+def _encode(options: argparse.Namespace) -> int:
+    from tflm_ext.encoding import encode
+    from tflm_ext.report.progress import show_progress
+
+    output = Path(options.output)
+    if output.suffix != ".tflite" or not output.absolute().parent.is_dir():
+        raise ConfigError(
+            f"{output} is no place for a model.", "Give the name of a .tflite file in a folder."
+        )
+    methods = options.methods if options.methods == "auto" else options.methods.split(",")
+    with show_progress(not options.quiet) as say:
+        result = encode(options.model, methods, budget=_budget(options), progress=say)
+    part = output.with_name(f"part-{output.name}")
+    part.write_bytes(result.model)
+    os.replace(part, output)
+    if options.json:
+        _print_json("encoding", result.to_dict())
+    elif not options.quiet:
+        for line in str(result).splitlines():
             print(_printable(line))
     return 0
 

@@ -15,6 +15,8 @@ _REMEDIES = {
     "LOG": "Compute logarithms before the model; use relu instead of softplus and mish.",
     "CONV_3D": "Use Conv2D with the third dimension in the channels.",
     "WHILE": "Use unroll=True in the recurrent layer, or an LSTM of tf_keras.",
+    "CUSTOM 'TFLM_DECODE'": "Give the model as it was before tflm_ext.encode(): only TFLM's"
+    " interpreter decodes.",
     "ARG_MAX": "Leave argmax out of the model and take it from the outputs.",
 }
 

@@ -6,6 +6,7 @@ that the interpreter prints reaches the terminal.
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -34,10 +35,12 @@ class TflmRun:
     Attributes:
         outputs: per output of the model, an array (vectors, *shape).
         tensors: by tensor number, likewise, for the tensors that were asked for.
+        arena_bytes: what the interpreter took of its arena; its pointers have 64 bits.
     """
 
     outputs: tuple[Array, ...]
     tensors: Mapping[int, Array]
+    arena_bytes: int
 
 
 def run_tflm(
@@ -109,6 +112,7 @@ def run_tflm(
                 f"TensorFlow Lite Micro refuses this model: {reason[:300]}",
                 "Convert the model again; see docs/reference/operators.md for what is supported.",
             )
+        used = re.search(r"Arena allocation total (\d+) bytes", printed)
         with np.load(response) as archive:
             return TflmRun(
                 outputs=tuple(archive[name] for name in archive.files if name.startswith("output")),
@@ -117,6 +121,7 @@ def run_tflm(
                     for name in archive.files
                     if name.startswith("tensor")
                 },
+                arena_bytes=int(used[1]) if used else 0,
             )
 
 

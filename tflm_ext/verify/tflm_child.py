@@ -19,6 +19,8 @@ def compute(
     arena_bytes: int,
     reset_each: bool = False,
     tensors: Sequence[int] = (),
+    *,
+    print_arena: bool = False,
 ) -> tuple[list[np.ndarray[Any, Any]], dict[int, np.ndarray[Any, Any]]]:
     """Outputs and intermediate tensors of vectors that run one after the other; see run_tflm."""
     from tflite_micro.python.tflite_micro.runtime import Interpreter, InterpreterConfig
@@ -37,6 +39,8 @@ def compute(
             column.append(np.array(interpreter.get_output(i)))
         for i, column in observed.items():
             column.append(np.array(interpreter.GetTensor(i, 0)["tensor_data"]))
+    if print_arena:
+        interpreter.print_allocations()  # on standard error, the only place for it
     return [np.stack(c) for c in outputs], {i: np.stack(c) for i, c in observed.items()}
 
 
@@ -46,7 +50,9 @@ def main(request: str, response: str) -> None:
         input_count, output_count, arena_bytes, reset_each, *tensors = archive["numbers"].tolist()
         model = archive["model"].tobytes()
         inputs = [archive[f"input{i}"] for i in range(input_count)]
-    outputs, observed = compute(model, inputs, output_count, arena_bytes, bool(reset_each), tensors)
+    outputs, observed = compute(
+        model, inputs, output_count, arena_bytes, bool(reset_each), tensors, print_arena=True
+    )
     arrays: dict[str, Any] = {f"output{i}": array for i, array in enumerate(outputs)}
     arrays |= {f"tensor{i}": array for i, array in observed.items()}
     np.savez(response, **arrays)

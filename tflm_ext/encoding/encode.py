@@ -1,0 +1,333 @@
+"""encode(): a .tflite whose weights are stored encoded, for TensorFlow Lite Micro's DECODE."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tflm_ext.encoding.methods import METHODS, Encoded, NotEncodableError, refusal
+from tflm_ext.encoding.result import EncodedTensor, EncodingResult, PlainTensor
+from tflm_ext.errors import (
+    BudgetError,
+    ConfigError,
+    ToolError,
+    UnsupportedModelError,
+    VerificationError,
+)
+from tflm_ext.flatbuffer import MalformedError
+from tflm_ext.frontend.parse import RawModel, parse
+from tflm_ext.ir import DType, Tensor
+from tflm_ext.options import Budget
+from tflm_ext.verify.program import run_program, scratch_folder
+from tflm_ext.verify.tflm import TflmRun, run_tflm
+
+Array: TypeAlias = np.ndarray[Any, Any]
+Progress: TypeAlias = Callable[[str], None]
+_CHILD = str(Path(__file__).resolve().with_name("insert.py"))
+_SECONDS = 60.0  # for a rewrite that takes less than one
+_CUSTOM = 32
+# Their kernels for Cortex-M sum up weights before anything is decoded, and refuse computed ones.
+_WANT_CONSTANTS = {27: "SVDF", 44: "UNIDIRECTIONAL_SEQUENCE_LSTM"}
+_INPUTS = 64
+_FEW_INPUTS = 8  # on which a tensor is tried alone
+_SMALLEST = 64  # bytes of a constant that DECODE and its tables could ever make smaller
+
+
+def encode(
+    model: bytes | str | os.PathLike[str],
+    methods: str | Iterable[str] | Mapping[str, str] = "auto",
+    *,
+    budget: Budget | None = None,
+    progress: Progress | None = None,
+) -> EncodingResult:
+    """Store weights of an int8 model encoded: less flash, for more RAM and more time.
+
+    TensorFlow Lite Micro decodes a tensor into its arena on every call, before the operator that
+    reads it. Only its interpreter (runtime "tflm") runs such a model, from 2025 on, and not in its
+    Arduino flavour. Sparse and clustered weights gain most; tflm_ext.prune_channels() saves flash,
+    RAM and time on every runtime.
+
+    Huffman codes give frequent values short words, "lut" stores indexes into a table of the
+    values that occur (128 at most), "pruning" stores a bit for each weight and those that are not
+    zero. The new model runs in TensorFlow Lite Micro, and its outputs equal those of the given one
+    on 64 inputs, or it is not returned.
+
+    Args:
+        model: bytes or path of an int8 .tflite.
+        methods: "auto": for each tensor the method that makes it smallest, where that saves flash
+            and the budget has the RAM. A collection of "huffman", "lut", "pruning": the best of
+            these for every tensor that gets smaller, whatever RAM it takes. A dict from names of
+            tensors to methods: these only.
+        budget: for "auto". ram_bytes limits the arena as TFLM's interpreter measures it here;
+            with flash_bytes or weight_bytes, no more is encoded than brings the .tflite below it.
+        progress: called with a short text for each tensor that is tried.
+
+    Returns:
+        The new model, and what became of each tensor.
+
+    Raises:
+        ConfigError: an argument cannot be used, or names what is not there.
+        UnsupportedModelError: no valid .tflite, or one that TFLM does not run.
+        BudgetError: the budget cannot be kept.
+        VerificationError: outputs differ.
+        ToolError: TFLM's interpreter is missing or crashed.
+
+    Example:
+        result = tflm_ext.encode("sparse.tflite", {"huffman"})
+        Path("encoded.tflite").write_bytes(result.model)
+        print(result)
+    """
+    given = model if isinstance(model, bytes) else _read(Path(model))
+    try:
+        parsed = parse(given, "the model")
+    except MalformedError as error:
+        raise UnsupportedModelError(
+            f"The model is no valid .tflite file: {error}.", "Give the file of the converter."
+        ) from error
+    if any(node.code == _CUSTOM and node.custom == "TFLM_DECODE" for node in parsed.nodes):
+        raise ConfigError("The model is encoded already.", "Give the one it was made from.")
+    chosen = _methods(methods, parsed)
+    return _Encoding(given, parsed, progress or (lambda text: None)).result(chosen, budget)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.", "Give a .tflite.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What the user asked for: methods for all tensors, or one for each of some."""
+
+    everywhere: tuple[str, ...]
+    by_tensor: Mapping[int, str] | None
+    auto: bool
+
+
+def _methods(methods: Any, parsed: RawModel) -> _Chosen:
+    if methods == "auto":
+        return _Chosen(tuple(METHODS), None, True)
+    if isinstance(methods, str) or not isinstance(methods, Iterable):
+        methods = [methods]
+    names = list(methods.values()) if isinstance(methods, Mapping) else list(methods)
+    for name in names:
+        if name not in METHODS:
+            raise ConfigError(
+                f"There is no encoding {name!r}.", f"Choose of: auto, {', '.join(METHODS)}."
+            )
+    if not isinstance(methods, Mapping):
+        if not names:
+            raise ConfigError("methods is empty.", f"Choose of: auto, {', '.join(METHODS)}.")
+        return _Chosen(tuple(dict.fromkeys(names)), None, False)
+    by_name = {tensor.name: number for number, tensor in parsed.tensors.items() if tensor.constant}
+    for name in methods:
+        if name not in by_name:
+            raise ConfigError(
+                f"The model has no constant {name!r}.",
+                f"It has, for example: {', '.join(list(by_name)[:3])}.",
+            )
+    return _Chosen((), {by_name[name]: method for name, method in methods.items()}, False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A tensor with its best encoding, tried alone."""
+
+    tensor: Tensor
+    method: str
+    encoded: Encoded
+    saved: int
+    growth: int
+
+
+@dataclass
+class _Encoding:
+    given: bytes
+    parsed: RawModel
+    say: Progress
+
+    def result(self, chosen: _Chosen, budget: Budget | None) -> EncodingResult:
+        before = self.run(self.given, _INPUTS)
+        # What the rewriting alone changes is not the doing of an encoding.
+        base = len(self.rewrite({}))
+        tried, plain = [], []
+        for tensor in self.constants():
+            found = self.attempt(tensor, chosen, base, before)
+            if isinstance(found, _Tried):
+                tried.append(found)
+            else:
+                plain.append(PlainTensor(tensor.name, tensor.bytes, found))
+        tried.sort(key=lambda one: (one.growth, -one.saved))
+        taken = self.choose(tried, chosen, budget or Budget(), before)
+        plain += [
+            PlainTensor(one.tensor.name, one.tensor.bytes, "the budget is better kept without")
+            for one in tried
+            if one not in taken
+        ]
+        model = self.rewrite({one.tensor.index: one.encoded for one in taken})
+        after = self.run(model, _INPUTS)
+        self.require_equal(before, after)
+        return EncodingResult(
+            model=model,
+            tensors=tuple(
+                EncodedTensor(
+                    name=one.tensor.name,
+                    method=one.method,
+                    bytes_before=one.tensor.bytes,
+                    bytes_after=one.encoded.bytes,
+                    arena_growth_bytes=one.growth,
+                    symbols=one.tensor.elements * self.consumers(one.tensor),
+                )
+                for one in sorted(taken, key=lambda one: one.tensor.index)
+            ),
+            plain=tuple(plain),
+            tflite_bytes_before=len(self.given),
+            tflite_bytes=len(model),
+            arena_bytes_before=before.arena_bytes,
+            arena_bytes=after.arena_bytes,
+            inputs=_INPUTS,
+        )
+
+    def constants(self) -> list[Tensor]:
+        read = {i for node in self.parsed.nodes for i in node.inputs}
+        return [t for i, t in self.parsed.tensors.items() if t.constant and i in read]
+
+    def consumers(self, tensor: Tensor) -> int:
+        return sum(tensor.index in node.inputs for node in self.parsed.nodes)
+
+    def attempt(self, tensor: Tensor, chosen: _Chosen, base: int, before: TflmRun) -> _Tried | str:
+        """A tensor encoded alone and run, or why it stays plain."""
+        methods = chosen.everywhere
+        if chosen.by_tensor is not None:
+            if tensor.index not in chosen.by_tensor:
+                return "not asked for"
+            methods = (chosen.by_tensor[tensor.index],)
+        reason = refusal(tensor)
+        for node in self.parsed.nodes:
+            if not reason and tensor.index in node.inputs and node.code in _WANT_CONSTANTS:
+                reason = f"{_WANT_CONSTANTS[node.code]} wants it constant"
+        if not reason and tensor.bytes < _SMALLEST and chosen.by_tensor is None:
+            reason = "too small to gain"
+        if reason:
+            return reason
+        found = {}
+        for name in methods:
+            try:
+                found[name] = METHODS[name](tensor)
+            except NotEncodableError as error:
+                reason = f"{name}: {error}"
+        if not found:
+            return reason
+        method, encoded = min(found.items(), key=lambda item: item[1].bytes)
+        self.say(f"{method}: {tensor.name}")
+        model = self.rewrite({tensor.index: encoded})
+        saved = base - len(model)
+        if saved <= 0 and chosen.by_tensor is None:
+            return f"{method}, the best, would take {-saved:,} bytes more"
+        try:
+            alone = self.run(model, _FEW_INPUTS)
+        except (UnsupportedModelError, ToolError) as error:
+            return f"TensorFlow Lite Micro fails with it: {error.problem}"
+        for ours, theirs in zip(alone.outputs, before.outputs, strict=True):
+            if not np.array_equal(ours, theirs[:_FEW_INPUTS]):
+                return "its operator reads it before it is decoded"
+        return _Tried(tensor, method, encoded, saved, alone.arena_bytes - before.arena_bytes)
+
+    def choose(
+        self, tried: Sequence[_Tried], chosen: _Chosen, budget: Budget, before: TflmRun
+    ) -> Sequence[_Tried]:
+        """As many of these as the budget wants and allows, those first that take least RAM.
+
+        What is decoded lives until the next operator, so the arena grows by about the largest.
+        """
+        flash = min(
+            (limit for limit in (budget.flash_bytes, budget.weight_bytes) if limit is not None),
+            default=None,
+        )
+        if not chosen.auto or (flash is None and budget.ram_bytes is None):
+            return tried
+        taken: Sequence[_Tried] = ()
+        size, arena = len(self.given), before.arena_bytes
+        for count in range(1, len(tried) + 1):
+            if flash is not None and size <= flash:
+                break
+            model = self.rewrite({one.tensor.index: one.encoded for one in tried[:count]})
+            grown = self.run(model, 1).arena_bytes
+            if budget.ram_bytes is not None and grown > budget.ram_bytes:
+                break
+            taken, size, arena = tried[:count], len(model), grown
+        for what, needs, has in (
+            ("RAM (the arena)", arena, budget.ram_bytes),
+            ("flash (the .tflite)", size, flash),
+        ):
+            if has is not None and needs > has:
+                raise BudgetError(
+                    f"The model needs {needs:,} bytes of {what}, encoded as far as the rest of the"
+                    f" budget allows, and there are {has:,}.",
+                    "Raise a limit, or make the model smaller with tflm_ext.compress().",
+                    needs=needs,
+                    has=has,
+                )
+        return taken
+
+    def rewrite(self, encoded: Mapping[int, Encoded]) -> bytes:
+        """The model with these tensors encoded, from a child process."""
+        with scratch_folder() as folder:
+            request, response = folder / "request.npz", folder / "response.tflite"
+            arrays = {"model": np.frombuffer(self.given, np.uint8)}
+            for number, one in encoded.items():
+                arrays[f"code{number}"] = np.frombuffer(one.code, np.uint8)
+                arrays[f"ancillary{number}"] = np.frombuffer(one.ancillary, np.uint8)
+            np.savez(request, **arrays)  # type: ignore[arg-type]
+            command = (sys.executable, "-P", _CHILD, str(request), str(response))
+            try:
+                done = run_program(command, seconds=_SECONDS)
+            except subprocess.TimeoutExpired:
+                done = None
+            if done is None or done.returncode != 0:
+                said = "" if done is None else done.stderr.decode("utf-8", "replace")
+                raise UnsupportedModelError(
+                    "The .tflite cannot be rewritten: "
+                    + (said.strip().splitlines() or ["no end within a minute"])[-1][:300],
+                    "Give the file as the converter wrote it; this one may be damaged.",
+                )
+            return response.read_bytes()
+
+    def run(self, model: bytes, count: int) -> TflmRun:
+        columns = [_vectors(self.parsed.tensors[i], count) for i in self.parsed.inputs]
+        sizes = sum(tensor.bytes + 256 for tensor in self.parsed.tensors.values())
+        outputs = len(self.parsed.outputs)
+        return run_tflm(model, columns, outputs, arena_bytes=4 * sizes + (1 << 20))
+
+    def require_equal(self, before: TflmRun, after: TflmRun) -> None:
+        for place, (ours, theirs) in enumerate(zip(after.outputs, before.outputs, strict=True)):
+            wrong = int(np.count_nonzero(ours != theirs))
+            if wrong:
+                raise VerificationError(
+                    f"{wrong} values of output {place} changed by encoding.",
+                    "Keep the plain model, and report a bug.",
+                )
+
+
+def _vectors(tensor: Tensor, count: int) -> Array:
+    """(count, *shape): the lowest values, the highest ones, then random ones, always the same."""
+    generator = np.random.default_rng(0)
+    if tensor.dtype is DType.FLOAT32:
+        return generator.normal(size=(count, *tensor.shape)).astype(np.float32)
+    if tensor.dtype is DType.BOOL:
+        return generator.integers(0, 2, (count, *tensor.shape)).astype(bool)
+    info = np.iinfo(tensor.dtype.numpy)
+    values = generator.integers(
+        info.min, info.max, (count, *tensor.shape), tensor.dtype.numpy.newbyteorder("="), True
+    )
+    values[:1], values[1:2] = info.min, info.max
+    return values

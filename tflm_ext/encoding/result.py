@@ -1,0 +1,106 @@
+"""What encode() returns, and its table."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+_WIDEST = 60  # characters of a name in the table
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedTensor:
+    """A tensor that is decoded on the device, before every operator that reads it.
+
+    Attributes:
+        name: of the tensor in the .tflite.
+        method: "huffman", "lut" or "pruning".
+        bytes_before: of the weights as they were.
+        bytes_after: of the code and its tables.
+        arena_growth_bytes: what the arena of the model grows by with this tensor alone encoded.
+            Tensors share that room, so all of them take less than the sum.
+        symbols: weights that are decoded in one call of the model.
+    """
+
+    name: str
+    method: str
+    bytes_before: int
+    bytes_after: int
+    arena_growth_bytes: int
+    symbols: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlainTensor:
+    """A constant that stays as it is, and why."""
+
+    name: str
+    bytes: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingResult:
+    """An encoded model, proven to compute what the plain one does.
+
+    Attributes:
+        model: bytes of the new .tflite.
+        tensors: that are encoded.
+        plain: constants that are not.
+        tflite_bytes_before, tflite_bytes: sizes of the .tflite.
+        arena_bytes_before, arena_bytes: of TFLM's interpreter on this computer, whose pointers
+            have 64 bits.
+        inputs: on which the outputs of both were compared.
+    """
+
+    model: bytes
+    tensors: tuple[EncodedTensor, ...]
+    plain: tuple[PlainTensor, ...]
+    tflite_bytes_before: int
+    tflite_bytes: int
+    arena_bytes_before: int
+    arena_bytes: int
+    inputs: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it, without the model."""
+        content = asdict(self)
+        del content["model"]
+        return content
+
+    def __str__(self) -> str:
+        """A table with a line per tensor, and the sums."""
+        rows = [("tensor", "method", "before", "after", "arena", "symbols per call")]
+        rows += [
+            (
+                tensor.name[:_WIDEST],
+                tensor.method,
+                f"{tensor.bytes_before:,}",
+                f"{tensor.bytes_after:,}",
+                f"{tensor.arena_growth_bytes:+,}",
+                f"{tensor.symbols:,}",
+            )
+            for tensor in self.tensors
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if i > 1 else cell.ljust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in rows
+        ]
+        reasons: dict[str, list[PlainTensor]] = {}
+        for row in self.plain:
+            reasons.setdefault(row.reason, []).append(row)
+        for reason, rows_left in reasons.items():
+            size = sum(row.bytes for row in rows_left)
+            count = f"{len(rows_left)} tensors" if rows_left[1:] else rows_left[0].name[:_WIDEST]
+            lines.append(f"plain: {count}, {size:,} bytes: {reason}")
+        share = self.tflite_bytes / self.tflite_bytes_before
+        lines += [
+            f".tflite {self.tflite_bytes_before:,} -> {self.tflite_bytes:,} bytes ({share:.2f})",
+            f"arena {self.arena_bytes_before:,} -> {self.arena_bytes:,} bytes (64-bit)",
+            f"outputs equal on {self.inputs} inputs",
+        ]
+        return "\n".join(lines)
