@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tflm_ext
+from tests.compress.streams import ending, raising, unbatched
 from tflm_ext.errors import ConfigError, TflmExtError, UnsupportedModelError
 
 pytestmark = pytest.mark.slow
@@ -55,6 +56,7 @@ def arguments(keras: Any) -> list[tuple[dict[str, Any], str, str]]:
     spoilt = X.copy()
     spoilt[5, 0, 0] = np.nan
     limits = {"budget": budget, "data": (X, Y)}
+    tune = {"ratio": 0.5, "fine_tune_epochs": 2}
     return [
         ({}, "either a ratio or a budget", "Give ratio=0.5"),
         ({"ratio": 0.5, "budget": budget}, "either a ratio or a budget", "Give ratio=0.5"),
@@ -88,6 +90,36 @@ def arguments(keras: Any) -> list[tuple[dict[str, Any], str, str]]:
         ({"ratio": 0.5, "data": (X, Y * np.nan)}, "targets of data are not all", "Remove"),
         ({"ratio": 0.5, "data": iter([X])}, "can be read only once", "tf.data.Dataset"),
         ({"ratio": 0.5, "data": 7}, "data is a int", "Give arrays"),
+        ({"ratio": np.bool_(False)}, "ratio=np.False_ is no share", "at least 0"),
+        ({"ratio": 0.5, "seed": -1}, "seed=-1 is no whole number", "Leave it out"),
+        ({"ratio": 0.5, "loss": "nope"}, "loss='nope' is not known", "by its name"),
+        (
+            limits | {"min_accuracy": "0.9", "validation_data": (X, Y)},
+            "min_accuracy='0.9' is no value",
+            "0.9",
+        ),
+        (
+            limits | {"min_accuracy": 0.9, "validation_data": X},
+            "validation_data has no targets",
+            "(x_val, y_val)",
+        ),
+        ({"ratio": 0.5, "data": unbatched(X, Y)}, "of samples, not of batches", ".batch(32)"),
+        (
+            {"ratio": 0.5, "data": raising(X, Y, 1)},
+            "data raised an error while it was read: RuntimeError: the disk is gone",
+            "for batch in data",
+        ),
+        (
+            tune | {"data": raising(X, Y, 5)},
+            "data raised an error while it was read: RuntimeError: the disk is gone",
+            "for batch in data",
+        ),
+        (tune | {"data": ending(X, Y, 5)}, "data has no batches, or none any more", "starts anew"),
+        (
+            limits | {"min_accuracy": 0.0, "validation_data": raising(X, Y, 5)},
+            "validation_data raised an error while it was read: RuntimeError: the disk is gone",
+            "for batch in data",
+        ),
         (
             {"ratio": 0.5, "data": (X, np.zeros((120, 5))), "fine_tune_epochs": 1},
             "data does not fit the model or the loss",
@@ -153,7 +185,15 @@ def test_models_that_cannot_be_pruned(keras: Any, subtests: pytest.Subtests) -> 
         return [layers.Flatten(), layers.Dense(2, name="head")]
 
     old = tf_keras.Sequential([tf_keras.layers.Input((4,)), tf_keras.layers.Dense(8)])
+    diverged = sequence(layers.Conv2D(16, 3, name="burst"), *head())
+    diverged.layers[0].bias.assign(np.full(16, np.nan))
     cases = (
+        (
+            diverged,
+            ConfigError,
+            "'burst' of model 'net' has weights that are not finite",
+            "earlier",
+        ),
         ("net.keras", ConfigError, "A str is no Keras model", "Give a keras.Model"),
         (old, ConfigError, "this one is of tf_keras", "set_weights(old.get_weights())"),
         (Subclass(name="net"), UnsupportedModelError, "cannot be followed", "keras.Sequential"),
@@ -189,6 +229,14 @@ def test_nothing_to_prune_is_no_error_at_ratio_0(keras: Any) -> None:
     same, report = tflm_ext.prune_channels(model, ratio=0, report=True)
     np.testing.assert_array_equal(same(np.ones((1, 4))), model(np.ones((1, 4))))
     assert (report.prunable_channels, report.removed_share) == (0, 0.0)
+
+
+def test_numbers_of_numpy(keras: Any) -> None:
+    model = build(keras)
+    ours = tflm_ext.prune_channels(model, ratio=np.float32(0.5), multiple_of=np.int64(4))
+    plain = tflm_ext.prune_channels(model, ratio=0.5, multiple_of=4)
+    for a, b in zip(ours.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_every_form_of_data_says_the_same(keras: Any) -> None:

@@ -131,6 +131,7 @@ def per_channel(k: Any, x: Any) -> Any:
 def passing(k: Any, x: Any) -> Any:
     y = k.layers.ZeroPadding2D()(conv(x, 12, "a"))
     y = k.layers.Cropping2D()(k.layers.UpSampling2D()(y))
+    y = k.layers.Resizing(9, 7)(y)
     y = k.layers.AveragePooling2D(2)(k.layers.SpatialDropout2D(0.2)(y))
     y = k.layers.Permute((2, 1, 3))(k.layers.GaussianNoise(0.1)(y))
     y = k.layers.Rescaling(0.5)(k.layers.Activation("tanh")(y))
@@ -315,8 +316,8 @@ def channels_to_rows(k: Any, x: Any) -> Any:
     return k.layers.Permute((3, 1, 2), name="turn")(x)
 
 
-def resized(k: Any, x: Any) -> Any:
-    return k.layers.Resizing(4, 4, name="resize")(x)
+def standardised(k: Any, x: Any) -> Any:
+    return k.layers.Normalization(mean=0.5, variance=2.0, name="standard")(x)
 
 
 def added_constant(k: Any, x: Any) -> Any:
@@ -342,7 +343,7 @@ STAYS = (
     (scaled_per_channel, "first: there is no rule for the layer (scale)"),
     (dropped_per_channel, "first: there is no rule for the layer (drop)"),
     (channels_to_rows, "first: there is no rule for the layer (turn)"),
-    (resized, "first: there is no rule for the layer (resize)"),
+    (standardised, "first: there is no rule for the layer (standard)"),
     (added_constant, "first: there is no rule for the layer (add"),
 )
 

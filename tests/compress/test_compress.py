@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tflm_ext
+from tests.compress.streams import ending, raising, unbatched
 from tflm_ext import Budget, ConfigError, Recipe, UnsupportedModelError
 from tflm_ext.cli import main
 from tflm_ext.compression.result import CompressionReport, CompressionStep
@@ -167,6 +168,7 @@ def test_an_interrupted_run_goes_on(
     for change, said in (
         ({"recipe": other}, "another recipe: fine_tune_epochs was 3 and is 4"),
         ({"recipe": recipe, "budget": Budget(macs=9)}, "another budget"),
+        ({"recipe": recipe, "loss": "poisson"}, "another loss"),
     ):
         with pytest.raises(ConfigError, match=said) as caught:
             compress(unchanged, data, checkpoints=folder, **change)
@@ -218,6 +220,7 @@ def test_the_command_line(
 ) -> None:
     unchanged.save(tmp_path / "net.keras")
     np.savez(tmp_path / "d.npz", x=data[0], y=data[1])
+    (tmp_path / "folder.keras").mkdir()
     (tmp_path / "r.json").write_text(QUICK.to_json(), "utf-8")
     arguments = ["compress", str(tmp_path / "net.keras"), "--data", str(tmp_path / "d.npz")]
     arguments += ["--recipe", str(tmp_path / "r.json"), "-o", str(tmp_path / "small.keras")]
@@ -232,6 +235,7 @@ def test_the_command_line(
     assert small.count_params() == steps[1]["parameters"]
     for wrong, said in (
         (["-o", str(tmp_path / "small.h5")], "no place for a model"),
+        (["-o", str(tmp_path / "folder.keras")], "no place for a model"),
         (["--recipe", "tiny"], "no recipe 'tiny'"),
         (["--recipe", str(tmp_path / "none.json")], "none.json cannot be read"),
     ):
@@ -273,6 +277,13 @@ def _nan(array: Any) -> Any:
         (lambda x, y: {"min_accuracy": 0.9}, "needs something to stop"),
         (lambda x, y: {"model": "net.keras"}, "A str is no model"),
         (lambda x, y: {"loss": lambda t, p: (t - p) ** 2}, "cannot teach"),
+        (lambda x, y: {"train_data": unbatched(x, y), "validation_data": (x, y)}, "not of batches"),
+        (
+            lambda x, y: {"train_data": (x, y), "validation_data": raising(x, y, 1)},
+            "^validation_data raised an error while it was read: RuntimeError: the disk is gone",
+        ),
+        (lambda x, y: {"checkpoints": __file__}, "is a file, or would lie in one"),
+        (lambda x, y: {"checkpoints": 7}, "checkpoints=7 is no path"),
         (lambda x, y: {"loss": "crossentropyy"}, "loss='crossentropyy' is not known"),
     ],
 )
@@ -281,6 +292,39 @@ def test_bad_input(unchanged: Any, data: Any, change: Any, problem: str) -> None
     with pytest.raises(ConfigError, match=problem) as caught:
         compress(options.pop("model"), options.pop("train_data"), **options)
     assert len(str(caught.value).splitlines()) == 2
+
+
+def test_data_that_fails_in_training(unchanged: Any, data: Any) -> None:
+    import keras
+
+    from tflm_ext.compression.data import read_data
+    from tflm_ext.compression.training import Training
+
+    for make, problem in (
+        (raising, "raised an error while it was read: RuntimeError: the disk is gone"),
+        (ending, "has no batches, or none any more"),
+    ):
+        for recipe in (QUICK, Recipe(temperature=None)):
+            read = read_data(unchanged, make(*data, 5), data, 0.2, 0)
+            training = Training.of(unchanged, None, recipe, read)
+            with pytest.raises(ConfigError, match=problem):
+                training.fit(keras.models.clone_model(unchanged), 2, "tuning", lambda text: None)
+
+
+def test_a_loss_that_is_scaled(unchanged: Any, data: Any) -> None:
+    """An optimizer that wraps another one has no learning rate of its own."""
+    import keras
+
+    from tflm_ext.compression.data import read_data
+    from tflm_ext.compression.training import Training
+
+    model = keras.models.clone_model(unchanged)
+    model.compile(
+        keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(momentum=0.5)), unchanged.loss
+    )
+    training = Training.of(model, None, QUICK, read_data(model, data, None, 0.2, 0))
+    optimizer = training.optimizer(1, 1.0)
+    assert (type(optimizer), optimizer.momentum) == (keras.optimizers.SGD, 0.5)
 
 
 def test_a_folder_with_other_files_is_left_alone(unchanged: Any, data: Any, tmp_path: Path) -> None:
@@ -293,6 +337,12 @@ def test_a_folder_with_other_files_is_left_alone(unchanged: Any, data: Any, tmp_
 def test_models_that_cannot_be_compressed(data: Any) -> None:
     import keras
 
+    diverged = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3, name="burst")])
+    diverged.layers[0].bias.assign(np.full(4, np.inf))
+    with pytest.raises(
+        ConfigError, match=r"^Layer 'burst' of model '\w+' has weights that are not"
+    ):
+        compress(diverged, data, recipe=QUICK)
     dense = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
     with pytest.raises(ConfigError, match="not compiled"):
         compress(dense, data, recipe=QUICK)

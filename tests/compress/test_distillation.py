@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.compress.streams import ending, raising, unbatched
 from tests.conftest import ROOT
 from tflm_ext.errors import ConfigError, StorageError, UnsupportedModelError
 
@@ -748,8 +749,54 @@ def test_teachers_that_do_not_fit(tflm_ext: Any, keras: Any, net: Net, crossentr
         tflm_ext.Distiller(student, keras.Sequential([layers.Dense(3)]))
     broken = net(8, 2)
     broken.layers[0].kernel.assign(broken.layers[0].kernel * np.nan)
-    with pytest.raises(ConfigError, match=r"Weight '\S+/hidden/kernel' of the teacher is not fin"):
+    with pytest.raises(ConfigError, match=r"Layer 'hidden' of the teacher '\S+' has weights that"):
         tflm_ext.Distiller(student, broken)
+    with pytest.raises(ConfigError, match=r"Layer 'hidden' of the student '\S+' has weights that"):
+        tflm_ext.Distiller(broken, student)
+
+
+def test_data_that_cannot_be_trained_with(
+    tflm_ext: Any, net: Net, crossentropy: Any, tf: Any
+) -> None:
+    student, teacher = net(4, 1), net(8, 2)
+    distiller = tflm_ext.Distiller(student, teacher)
+    distiller.compile("sgd", crossentropy)
+    failed = "raised an error while it was read: RuntimeError: the disk is gone"
+    for data, problem in (
+        (unbatched(X, Y), "not of batches"),
+        (raising(X, Y, 2), failed),
+        (ending(X, Y, 2), "has no batches, or none any more"),
+        (tf.data.Dataset.from_tensor_slices((X[:, :5], Y)).batch(8), "does not fit the model"),
+    ):
+        with pytest.raises(ConfigError, match=problem) as caught:
+            distiller.fit(data, epochs=2, verbose=0)
+        assert len(str(caught.value).splitlines()) == 2
+    for data, problem in (
+        (unbatched(X, Y), "not of batches"),
+        (raising(X, Y, 2), failed),
+        (tf.data.Dataset.from_tensor_slices(X[:, :5]).batch(8), "does not fit the model"),
+    ):
+        with pytest.raises(ConfigError, match=problem):
+            tflm_ext.TeacherOutputs.compute(teacher, data)
+    with pytest.raises(ConfigError, match="batch_size=0"):
+        tflm_ext.TeacherOutputs.compute(teacher, X, batch_size=0)
+
+
+def test_an_optimizer_of_another_model(
+    tflm_ext: Any, keras: Any, net: Net, crossentropy: Any
+) -> None:
+    used = keras.optimizers.SGD(momentum=0.9)
+    used.build(net(8, 2).trainable_variables)
+    distiller = tflm_ext.Distiller(net(4, 1), net(8, 2))
+    distiller.compile(used, crossentropy)
+    with pytest.raises(ConfigError, match="SGD holds the state of another model's") as error:
+        distiller.fit(X, Y, verbose=0)
+    assert "from_config" in error.value.hint
+    distiller.compile("adam", crossentropy)
+    distiller.fit(X, Y, verbose=0)
+    distiller.compile(distiller.optimizer, crossentropy)  # its own one goes on
+    distiller.fit(X, Y, verbose=0)
+    assert int(distiller.optimizer.iterations) == 4
 
 
 def test_models_of_tf_keras_are_refused(tflm_ext: Any, net: Net) -> None:

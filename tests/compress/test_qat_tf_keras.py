@@ -124,6 +124,10 @@ def test_what_cannot_be_quantised_is_refused() -> None:
     lstm = tf_keras.Sequential([layers.Input((4, 3)), layers.LSTM(2, name="memory")])
     with pytest.raises(UnsupportedModelError, match="LSTM"):
         tflm_ext.quantize_aware(lstm)
+    with pytest.raises(UnsupportedModelError, match="not known"):
+        tflm_ext.quantize_aware(tf_keras.Sequential([layers.Dense(2)]))
+    with pytest.raises(ConfigError, match="no layer with weights"):
+        tflm_ext.quantize_aware(tf_keras.Sequential([layers.Input((4,)), layers.ReLU()]))
     with pytest.raises(ConfigError, match="already"):
         tflm_ext.quantize_aware(tflm_ext.quantize_aware(sequential()))
     with pytest.raises(ConfigError, match="nothing to strip"):

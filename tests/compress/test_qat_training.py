@@ -393,6 +393,12 @@ def integers() -> Any:
     return keras.Model(x, layers.Dense(2)(y))
 
 
+def diverged() -> Any:
+    model = sequence(IMAGE, layers.Conv2D(4, 3, name="conv2d"))
+    model.get_layer("conv2d").kernel.assign(np.full((3, 3, IMAGE[-1], 4), np.nan))
+    return model
+
+
 @pytest.mark.parametrize(
     ("make", "kind", "names", "remedy"),
     [
@@ -439,6 +445,7 @@ def integers() -> Any:
             "'unbuilt'",
             "keras.Input",
         ),
+        (diverged, ConfigError, "'conv2d' of model", "saved earlier"),
         (lambda: sequence(VECTOR, layers.ReLU()), ConfigError, "no layer with weights", "Dense"),
         (own_loop, ConfigError, "OwnLoop", "plain model"),
         (integers, UnsupportedModelError, "int32", "one-hot"),
@@ -462,6 +469,18 @@ def test_bad_arguments() -> None:
         tflm_ext.strip(plain())
     with pytest.raises(ConfigError, match="no model"):
         tflm_ext.strip(None)
+
+
+def test_an_optimizer_of_another_model_is_refused() -> None:
+    model = plain()
+    used = keras.optimizers.Adam()
+    used.build(model.trainable_variables)
+    aware = tflm_ext.quantize_aware(model)
+    aware.compile(used, "mse")
+    x = samples(model, 8)
+    with pytest.raises(ConfigError, match="Adam holds the state of another model's") as caught:
+        aware.fit(x, outputs(model, x)[0], verbose=0)
+    assert "from_config" in caught.value.hint
 
 
 def test_an_untrained_model_is_not_exported() -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tflm_ext
@@ -29,6 +30,13 @@ def test_json_has_every_value_and_may_leave_some_out() -> None:
     assert Recipe.from_json('{"ratio": 0.25}') == Recipe(ratio=0.25)
 
 
+def test_numbers_of_numpy_become_those_of_python() -> None:
+    recipe = Recipe(ratio=np.float32(0.5), multiple_of=np.int64(8), learning_rate=np.float64(0.01))
+    assert recipe == Recipe(ratio=0.5, multiple_of=8, learning_rate=0.01)
+    assert type(recipe.ratio) is float and type(recipe.multiple_of) is int
+    assert Recipe.from_json(recipe.to_json()) == recipe
+
+
 def test_every_value_has_a_rule() -> None:
     assert set(_RULES) == {field.name for field in dataclasses.fields(Recipe)}
 
@@ -46,6 +54,8 @@ def test_a_recipe_cannot_be_changed() -> None:
         ("ratio", 1.0),
         ("ratio", -0.1),
         ("ratio", float("nan")),
+        ("ratio", np.bool_(False)),
+        ("ratio", np.array([0.5])),
         ("importance", "size"),
         ("importance", []),
         ("multiple_of", 0),

@@ -302,9 +302,17 @@ def test_a_loss_that_is_not_finite(library: Any) -> None:
         fit(cnn(library), sparsity(0.75), x=np.full_like(X, np.nan))
 
 
+def test_weights_that_are_not_finite(library: Any) -> None:
+    model = cnn(library)
+    model.layers[0].bias.assign(np.full(8, np.inf))
+    with pytest.raises(ConfigError, match=r"^Layer 'conv' of model '\w+' has weights that are not"):
+        fit(model, sparsity(0.75))
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
+        ({"final_sparsity": np.complex64(0.5)}, "final_sparsity=np.complex64"),
         ({"final_sparsity": 1.0}, "final_sparsity=1.0"),
         ({"final_sparsity": -0.1}, "final_sparsity=-0.1"),
         ({"final_sparsity": float("nan")}, "final_sparsity=nan"),

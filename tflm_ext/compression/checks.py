@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tflm_ext.errors import ConfigError
+from tflm_ext.errors import ConfigError, UnsupportedModelError
 
 # What is raised by code of the user that makes data, and by TensorFlow that runs it.
 _RAISED = (
@@ -187,3 +187,21 @@ def check_optimizer(model: Any) -> None:
             f"{type(optimizer).__name__} holds the state of another model's weights.",
             "Give compile() a new one: type(optimizer).from_config(optimizer.get_config()).",
         )
+
+
+def unknown_layers(model: Any) -> UnsupportedModelError:
+    """The error about a model that is not made of layers, or not yet."""
+    return UnsupportedModelError(
+        f"The layers of model {model.name!r} are not known: it is a subclass of Model or was never"
+        " built.",
+        "Build it from layers: keras.Sequential([keras.Input(shape), ...]) or"
+        " keras.Model(inputs, outputs).",
+    )
+
+
+def nothing_to_train(model: Any) -> ConfigError:
+    """The error about a model that has nothing to quantise in training."""
+    return ConfigError(
+        f"Model {model.name!r} has no layer with weights to train in int8.",
+        "Give a model with Dense or convolution layers.",
+    )

@@ -168,14 +168,15 @@ class ClusteringCallback(WeightsCallback):
     makes a model smaller and faster everywhere. Use this one for a kernel of your own that reads
     indexes into a table, or for a file that is sent compressed.
 
-    At begin_epoch, k-means finds the clusters. From then on after every batch each weight
-    becomes the mean of its cluster: the steps of its weights are averaged. For SGD, with or
-    without momentum, that is a step along the averaged gradients. Adam and the like scale the
-    gradient of each weight by its own history before the average is taken: clusters whose
-    weights disagree take smaller steps than with one history for all. With steps_per_execution
-    the average is taken after so many batches, as callbacks are called no sooner.
-    Nothing is wrapped, and loss, metrics, sample weights and callbacks are your own. Weights that
-    are zero when the clusters are found stay zero and count as one cluster: let a
+    At begin_epoch, k-means finds the clusters, started as k-means++ (Arthur and Vassilvitskii,
+    2007), for values that a group of weights shares as in Han et al., 2016, "Deep Compression".
+    From then on after every batch each weight becomes the mean of its cluster: the steps of its
+    weights are averaged. For SGD, with or without momentum, that is a step along the averaged
+    gradients. Adam and the like scale the gradient of each weight by its own history before the
+    average is taken: clusters whose weights disagree take smaller steps than with one history for
+    all. With steps_per_execution the average is taken after so many batches, as callbacks are
+    called no sooner. Nothing is wrapped, and loss, metrics, sample weights and callbacks are your
+    own. Weights that are zero when the clusters are found stay zero and count as one cluster: let a
     SparsityCallback reach its end_epoch first. The int8 model has as many different values.
 
     Put it last in callbacks=, after EarlyStopping and all else that puts weights back.

@@ -32,7 +32,8 @@ def compress_file(
         UnsupportedModelError: the model cannot be loaded or compressed.
         StorageError: the result cannot be written.
     """
-    if output.suffix != ".keras" or not output.absolute().parent.is_dir():
+    folder = output.absolute().parent
+    if output.suffix != ".keras" or output.is_dir() or not folder.is_dir():
         raise ConfigError(
             f"{output} is no place for a model.", "Give the name of a .keras file in a folder."
         )

@@ -91,10 +91,14 @@ def compress(
     _check(model, recipe, budget, min_accuracy, checkpoints)
     data = read_data(model, train_data, validation_data, recipe.validation_share, recipe.seed)
     training = Training.of(model, loss, recipe, data)
-    limits = {"budget": asdict(budget) if budget else None, "min_accuracy": plain(min_accuracy)}
+    others = {
+        "loss": keras.tree.map_structure(_name, training.loss),
+        "budget": asdict(budget) if budget else None,
+        "min_accuracy": plain(min_accuracy),
+    }
     store = Checkpoints(
         Path(checkpoints) if checkpoints is not None else None,
-        key_of(model, recipe, data.shapes, limits),
+        key_of(model, recipe, data.shapes, others),
     )
     with one_child(), show_progress(progress) as say:
         return _Run(model, training, store, budget, min_accuracy, loss, say).result()
@@ -147,6 +151,13 @@ def _check(model: Any, recipe: Any, budget: Any, min_accuracy: Any, checkpoints:
             "Build the same layers with keras and give them the weights,"
             " new.set_weights(old.get_weights()); or give Recipe(temperature=None).",
         )
+
+
+def _name(loss: Any) -> Any:
+    """What a loss is called, the same whether it is given by name, as a function or an object."""
+    if loss is None or isinstance(loss, str):
+        return loss
+    return getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
 
 
 def _prunes(recipe: Recipe, budget: Budget | None) -> bool:

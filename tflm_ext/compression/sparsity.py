@@ -136,11 +136,12 @@ class SparsityCallback(WeightsCallback):
         final_sparsity: share of each kernel that is zero in the end, in [0, 1), reached up to
             one block more; 0.5 for "2:4".
         pattern: "1x4", blocks of four input channels of one output (the axis along which int8
-            kernels read) are zero together; "2:4", two of every four input channels are zero;
-            "unstructured", any weights. With "1x4" and "2:4" kernels with less than four input
-            channels are left alone; depthwise convolutions always are, as each output has one.
-        schedule: "polynomial", more each epoch, fast at first (Zhu and Gupta, 2017); "constant",
-            all at once in begin_epoch.
+            kernels read) are zero together; "2:4", two of every four input channels are zero
+            (Mishra et al., 2021, "Accelerating Sparse Deep Neural Networks"); "unstructured", any
+            weights. With "1x4" and "2:4" kernels with less than four input channels are left
+            alone; depthwise convolutions always are, as each output has one.
+        schedule: "polynomial", more each epoch, fast at first (Zhu and Gupta, 2017, "To prune,
+            or not to prune"); "constant", all at once in begin_epoch.
         begin_epoch: first epoch with zeros, counted from 0.
         end_epoch: epoch from which on the sparsity is final; fit() has to run it. By default two
             thirds of the way from begin_epoch to the last epoch. "constant" is final from

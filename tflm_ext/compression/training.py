@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from tflm_ext.compression.channels.tune import objective_of
-from tflm_ext.compression.checks import NeedsBatches, fits
+from tflm_ext.compression.checks import NeedsBatches, check_weights, fits
 from tflm_ext.compression.data import Data
 from tflm_ext.compression.distillation import Distiller, TeacherOutputs
 from tflm_ext.compression.distillation.losses import heads
@@ -56,7 +56,6 @@ class Training:
                 'Compile it, or give loss="sparse_categorical_crossentropy" or the like.',
             )
         loss, weights = objective["loss"], objective.get("loss_weights")
-        _check_name(loss)
         distill = recipe.temperature is not None and recipe.alpha > 0
         if distill:
             _check_teacher(given, loss, weights)
@@ -119,6 +118,7 @@ class Training:
             arguments["batch_size"] = self.recipe.batch_size
         with fits("train_data"):
             trained.fit(**arguments, epochs=epochs, verbose=0, callbacks=every)
+        check_weights(model, f"the model after {title}")
         if backup is not None:
             shutil.rmtree(backup, ignore_errors=True)
 
@@ -143,17 +143,6 @@ class Training:
         import tf_keras
 
         return tf_keras
-
-
-def _check_name(loss: Any) -> None:
-    try:
-        if isinstance(loss, str):
-            keras.losses.get(loss)
-    except ValueError as error:
-        raise ConfigError(
-            f"loss={loss!r} is not known.",
-            "Give a loss of Keras by its name, like sparse_categorical_crossentropy.",
-        ) from error
 
 
 def _check_teacher(given: Any, loss: Any, weights: Any) -> None:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tflm_ext.compression.arguments import is_number, is_whole
+from tflm_ext.compression.checks import check_weights
 from tflm_ext.errors import ConfigError
 
 Values = npt.NDArray[np.floating[Any]]
@@ -267,6 +268,7 @@ class WeightsCallback(keras.callbacks.Callback):  # type: ignore[misc]
                 f"Model {model.name!r} has no weights yet.",
                 "Give it its inputs, or call model.build(input_shape) before fit().",
             )
+        check_weights(model, f"model {model.name!r}")
         epochs = (self.params or {}).get("epochs")
         if epochs is None:
             raise ConfigError(

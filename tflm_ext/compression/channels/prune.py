@@ -103,8 +103,11 @@ def prune_channels(
                 f"{what} needs data with targets, and a loss.",
                 "Give data=(x, y), and loss= as in compile() unless the model is compiled.",
             )
-    if validation_data is not None:
-        take_sample(model, validation_data, "validation_data")
+    if (
+        min_accuracy is not None
+        and take_sample(model, validation_data, "validation_data").y is None
+    ):
+        raise ConfigError("validation_data has no targets.", "Give validation_data=(x_val, y_val).")
     tuner = Tuner(objective, fresh_optimizer(model, optimizer), metrics, int(epochs), int(seed))
     cutter = Cutter(kind, int(multiple_of), sample, objective)
     prunable = cutter.prunable(graph)
@@ -118,7 +121,8 @@ def prune_channels(
         new = cutter.cut(model, graph, share(graph, goal)) if goal else duplicate(model, graph)
         tuner.fit(new, data)
         after = read_channels(new)
-        missed = made(graph) - made(after) < goal and not cutter.smallest_step(after)
+        short = goal - (made(graph) - made(after))
+        missed = short > 0 and short >= cutter.smallest_step(after)
         ended = Ended.EXHAUSTED if missed else Ended.RATIO
     else:
         assert sample is not None  # a budget needs data

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from tflm_ext.compression.channels.data import fit_arguments
-from tflm_ext.compression.checks import NeedsBatches, fits, no_batches
+from tflm_ext.compression.checks import NeedsBatches, check_weights, fits, no_batches
 from tflm_ext.errors import ConfigError
 
 # The arguments loss and loss_weights of compile().
@@ -18,14 +18,30 @@ Objective: TypeAlias = Mapping[str, Any]
 
 
 def objective_of(model: Any, loss: Any = None) -> Objective | None:
-    """What a model is trained for: the loss that is given, else all that it was compiled with."""
+    """What a model is trained for: the loss that is given, else all that it was compiled with.
+
+    Raises:
+        ConfigError: the loss is given by a name that Keras does not know.
+    """
     if loss is not None:
+        _check_name(loss)
         return {"loss": loss}
     compiled = getattr(model, "loss", None)
     if compiled is None:
         return None
     config = getattr(getattr(model, "_compile_config", None), "config", None) or {}
     return {"loss": compiled, "loss_weights": config.get("loss_weights")}
+
+
+def _check_name(loss: Any) -> None:
+    try:
+        if isinstance(loss, str):
+            keras.losses.get(loss)
+    except ValueError as error:
+        raise ConfigError(
+            f"loss={loss!r} is not known.",
+            "Give a loss of Keras by its name, like sparse_categorical_crossentropy.",
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,7 @@ class Tuner:
                 f"The loss became {losses[-1]} in fine-tuning.",
                 "Give an optimizer with a lower learning rate, and check the data for NaN.",
             )
+        check_weights(model, f"model {model.name!r} after fine-tuning")
 
     def accuracy(self, model: Any, validation_data: Any) -> float:
         """The first metric on validation data; compiles the model."""

@@ -43,12 +43,13 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
         distiller.fit(x_train, y_train, validation_data=(x_val, y_val), epochs=20)
         tflm_ext.export(student, "small", calibration_data=x_train[:200])
 
-    The loss is (1 - alpha) * yours + alpha * the teacher's, where the teacher's is, for each
-    output and as its loss in compile() tells: for classes T² times the Kullback-Leibler divergence
-    of the outputs softened by the temperature T; the same with sigmoids for binary crossentropy;
-    else the mean squared difference. sample_weight, class_weight and loss_weights act on both
-    parts. Of keras.distillation.Distiller, on which it is built, the losses differ: those ignore
-    weights and regularizers, and run the student twice where features are matched.
+    The loss is (1 - alpha) * yours + alpha * the teacher's, where the teacher's is, for each output
+    and as its loss in compile() tells: for classes T² times the Kullback-Leibler divergence of the
+    outputs softened by the temperature T (Hinton et al., 2015, "Distilling the Knowledge in a
+    Neural Network"); the same with sigmoids for binary crossentropy; else the mean squared
+    difference. sample_weight, class_weight and loss_weights act on both parts. Of
+    keras.distillation.Distiller, on which it is built, the losses differ: those ignore weights and
+    regularizers, and run the student twice where features are matched.
 
     Args:
         student: a Keras 3 model, Sequential or functional. It is trained, and nothing else of it
@@ -56,7 +57,8 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
         teacher: a trained model with the same inputs and outputs. It stays as it is.
         temperature: T, greater than 0.
         alpha: the teacher's share, 0 to 1. With 1, compile() needs no loss.
-        features: pairs (layer of the student, layer of the teacher) whose outputs are to be alike:
+        features: pairs (layer of the student, layer of the teacher) whose outputs are to be alike
+            (after Romero et al., 2015, "FitNets"):
             the mean squared difference, averaged down to the smaller height and width, and through
             a trained projection where the channels differ, is added to the teacher's part; a third
             entry is its weight. Projections belong to the distiller.

@@ -26,8 +26,9 @@ def quantize_aware(model: Any, *, preserve: str | None = "auto") -> Any:
 
     Every tensor that TensorFlow Lite rounds with a scale of its own has a range here, the moving
     average over the batches; weights have one scale per channel in convolutions and one per tensor
-    in Dense; BatchNormalization is folded into the layer before it. The .tflite has exactly these
-    scales.
+    in Dense; BatchNormalization is folded into the layer before it, as by Jacob et al., 2018,
+    "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference".
+    The .tflite has exactly these scales.
 
     A tf_keras model goes through tensorflow-model-optimization, which does the same in its way.
 

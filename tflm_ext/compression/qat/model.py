@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tflm_ext.compression.checks import check_optimizer
+from tflm_ext.compression.checks import check_optimizer, nothing_to_train, unknown_layers
 from tflm_ext.compression.qat.flatten import Value, flatten, functional
 from tflm_ext.compression.qat.layers import KINDS, PACKAGE, FakeQuant, QuantizedLayer
 from tflm_ext.compression.qat.rules import OWN, SAME, Expansion, Fixed, Keep, Piece
@@ -155,12 +155,7 @@ def _check(model: Any) -> None:
             "Train it, or call tflm_ext.strip() first.",
         )
     if functional(model) is None:
-        raise UnsupportedModelError(
-            f"The layers of model {name!r} are not known: it is a subclass of Model or was never"
-            " built.",
-            "Build it from layers: keras.Sequential([keras.Input(shape), ...]) or"
-            " keras.Model(inputs, outputs).",
-        )
+        raise unknown_layers(model)
     cls = type(model)
     if cls.train_step is not keras.Model.train_step:
         raise ConfigError(
@@ -169,10 +164,7 @@ def _check(model: Any) -> None:
             "Give the plain model inside, and train its quantisation-aware form in that loop.",
         )
     if not any(call.kind in _TRAINED for call in flatten(model).calls):
-        raise ConfigError(
-            f"Model {name!r} has no layer with weights to train in int8.",
-            "Give a model with Dense or convolution layers.",
-        )
+        raise nothing_to_train(model)
     for tensor in model.inputs:
         if not str(tensor.dtype).startswith("float"):
             raise UnsupportedModelError(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from tflm_ext.compression.checks import nothing_to_train, unknown_layers
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 
 _CLUSTERS = 256  # that int8 can tell apart
@@ -21,14 +23,19 @@ def quantize_aware(model: Any, *, preserve: str | None) -> Any:
             f"Model {model.name!r} is quantisation-aware already.",
             "Train it, or call tflm_ext.strip() first.",
         )
+    if not model.built:
+        raise unknown_layers(model)
     kernels = [weight.numpy() for weight in model.weights if "kernel" in weight.name]
     kept = _found(kernels) if preserve == "auto" else preserve
+    if not kernels:
+        raise nothing_to_train(model)
     with model.distribute_strategy.scope():
         try:
             # What is annotated loses its optimiser: that must not be the user's model.
             copy = tf_keras.models.clone_model(model)
             copy.set_weights(model.get_weights())
             aware = _quantized(copy, kept, zeros=any((kernel == 0).any() for kernel in kernels))
+            aware = _with_output_names(aware, model)
         except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split()).rstrip(".")
             raise UnsupportedModelError(
@@ -37,7 +44,38 @@ def quantize_aware(model: Any, *, preserve: str | None) -> Any:
             ) from error
         if getattr(model, "_is_compiled", False):
             aware.compile_from_config(model.get_compile_config())
+    if kept is not None and (lost := _unkept(aware)):
+        warnings.warn(
+            f"Training will change the {kept} of {', '.join(lost)}: tensorflow-model-optimization"
+            " does not keep them there. Build the model with Keras 3 to keep all.",
+            stacklevel=3,
+        )
     return aware
+
+
+def _with_output_names(aware: Any, model: Any) -> Any:
+    """Losses, metrics and targets go by the names of the layers that make the outputs."""
+    import tf_keras
+
+    if isinstance(aware, tf_keras.Sequential):
+        return aware
+    for new, old in zip(aware.outputs, model.outputs, strict=True):
+        new.node.layer._name = old.node.layer.name
+    return tf_keras.Model(aware.inputs, aware.outputs, name=aware.name)
+
+
+def _unkept(aware: Any) -> list[str]:
+    """Layers whose zeros or clusters tensorflow-model-optimization does not keep.
+
+    It forgets them where it changes how a layer rounds, like one before a Concatenate.
+    """
+    names = []
+    for layer in filter(_wraps, aware.layers):
+        quantizer = getattr(layer.quantize_config, "weight_quantizer", None)
+        kernels = [w.numpy() for w in layer.weights if "kernel" in w.name]
+        if "Preserve" not in type(quantizer).__name__ and any(_found([k]) for k in kernels):
+            names.append(layer.layer.name)
+    return names
 
 
 def _quantized(copy: Any, kept: str | None, *, zeros: bool) -> Any:
@@ -103,7 +141,8 @@ def strip(model: Any) -> Any:
         if layer is None or not _wraps(layer):
             entries.append(entry)
             continue
-        renamed[layer.name] = layer.layer.name
+        if layer.name != layer.layer.name:
+            renamed[layer.name] = layer.layer.name
         inner = entry["config"]["layer"]
         inner = {**inner, "config": _without_rounding(inner["config"])}
         if "inbound_nodes" in entry:
