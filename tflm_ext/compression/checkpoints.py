@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -85,9 +86,11 @@ class Checkpoints:
         if self.folder is not None:
             with _storage(self.folder):
                 if model is not None:
-                    path = self._model(done.name)
+                    path = self._model(done.name, model)
                     part = path.with_name(f"part-{path.name}")
-                    model.save(str(part))
+                    with warnings.catch_warnings():
+                        warnings.filterwarnings("ignore", ".*HDF5 file")
+                        model.save(str(part))
                     os.replace(part, path)
                 self._write()
 
@@ -100,7 +103,7 @@ class Checkpoints:
         Raises:
             ConfigError: it cannot be loaded.
         """
-        path = self._model(name)
+        path = self._model(name, given)
         kind = library(given)
         try:
             if kind == "tf_keras":
@@ -122,9 +125,11 @@ class Checkpoints:
                 " begin anew in another folder.",
             ) from error
 
-    def _model(self, name: str) -> Path:
+    def _model(self, name: str, model: Any) -> Path:
+        """The file of a model, in a format from which its library can load it."""
         assert self.folder is not None
-        return self.folder / f"{name}.keras"
+        # tf_keras cannot load the .keras file of layers of tensorflow-model-optimization.
+        return self.folder / f"{name}.{'keras' if library(model) == 'keras' else 'h5'}"
 
     def _write(self) -> None:
         assert self.folder is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,7 @@ def compress(
     data = read_data(model, train_data, validation_data, recipe.validation_share, recipe.seed)
     training = Training.of(model, loss, recipe, data)
     others = {
-        "loss": keras.tree.map_structure(_name, training.loss),
+        "loss": _name(training.loss),
         "budget": asdict(budget) if budget else None,
         "min_accuracy": plain(min_accuracy),
     }
@@ -100,7 +100,8 @@ def compress(
         Path(checkpoints) if checkpoints is not None else None,
         key_of(model, recipe, data.shapes, others),
     )
-    with one_child(), show_progress(progress) as say:
+    # The smaller models are trained where the given one was.
+    with model.distribute_strategy.scope(), one_child(), show_progress(progress) as say:
         return _Run(model, training, store, budget, min_accuracy, loss, say).result()
 
 
@@ -155,6 +156,10 @@ def _check(model: Any, recipe: Any, budget: Any, min_accuracy: Any, checkpoints:
 
 def _name(loss: Any) -> Any:
     """What a loss is called, the same whether it is given by name, as a function or an object."""
+    if isinstance(loss, Mapping):  # Keras keeps one of its own that JSON does not know
+        return {key: _name(value) for key, value in loss.items()}
+    if isinstance(loss, list | tuple):
+        return [_name(value) for value in loss]
     if loss is None or isinstance(loss, str):
         return loss
     return getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
