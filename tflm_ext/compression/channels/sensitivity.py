@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tflm_ext.compression.channels.data import Sample
 from tflm_ext.compression.channels.graph import ChannelGraph, Kept
@@ -33,7 +34,9 @@ class Meter:
         self._by_loss = objective is not None and sample.y is not None
         if self._by_loss:
             model.compile(**objective or {}, jit_compile=False)
-        self._before = keras.tree.flatten(model.predict_on_batch(sample.x))
+        # Not predict_on_batch(), which in a strategy's scope gives the batch to every replica.
+        self._predict = tf.function(lambda x: model(x, training=False))
+        self._before = keras.tree.map_structure(np.asarray, self._outputs())
         self._loss_before = self._loss() if self._by_loss else 0.0
 
     def __call__(self) -> float:
@@ -43,15 +46,18 @@ class Meter:
         """
         if self._by_loss:
             return self._loss() - self._loss_before
-        after = keras.tree.flatten(self._model.predict_on_batch(self._sample.x))
+        after = self._outputs()
         changes = [
             np.mean((a - b) ** 2) / (np.var(b) + 1e-12)
-            for a, b in zip(after, self._before, strict=True)
+            for a, b in zip(map(np.asarray, after), self._before, strict=True)
         ]
         return float(np.mean(changes))
 
+    def _outputs(self) -> list[Any]:
+        return list(keras.tree.flatten(self._predict(self._sample.x)))
+
     def _loss(self) -> float:
-        outputs = self._model.predict_on_batch(self._sample.x)
+        outputs = self._predict(self._sample.x)
         with fits("data"):
             loss = float(
                 self._model.compute_loss(x=self._sample.x, y=self._sample.y, y_pred=outputs)
@@ -66,19 +72,19 @@ class Meter:
 
 def gradients(model: Any, sample: Sample, objective: Objective | None) -> list[dict[int, Any]]:
     """Per batch of the sample, the gradient of the loss at every weight, by the weight's id."""
-    import tensorflow as tf
-
     model.compile(**objective or {}, jit_compile=False)
     variables = [v for v in model.weights if "float" in v.dtype]
+    # Of a strategy's variables, the one that is read outside its replicas.
+    sources = [getattr(v.value, "values", (v.value,))[0] for v in variables]
     found = []
     for start in range(0, len(sample.inputs[0]), _BATCH):
         x, y = _part((sample.x, sample.y), slice(start, start + _BATCH))
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            for variable in variables:
-                tape.watch(variable.value)
+            for source in sources:
+                tape.watch(source)
             with fits("data"):
                 value = model.compute_loss(x=x, y=y, y_pred=model(x, training=False))
-        slopes = tape.gradient(value, [v.value for v in variables])
+        slopes = tape.gradient(value, sources)
         found.append(
             {
                 id(v): np.asarray(s, np.float64)
