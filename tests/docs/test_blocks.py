@@ -16,6 +16,7 @@ import pytest
 
 import tflm_ext
 from tests.conftest import ROOT
+from tests.encoding.test_encode import dense_net
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = [
@@ -79,6 +80,7 @@ def test_the_code_of_a_page_runs(
     page: Path, names: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "sparse.tflite").write_bytes(dense_net(64, 64, 48, 4))
     export = mock.create_autospec(tflm_ext.export)
     export.return_value = mock.create_autospec(tflm_ext.ExportResult, instance=True)
     monkeypatch.setattr(tflm_ext, "export", export)

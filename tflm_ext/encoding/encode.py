@@ -173,7 +173,9 @@ class _Encoding:
             for one in tried
             if one not in taken
         ]
-        model = self.rewrite({one.tensor.index: one.encoded for one in taken})
+        model = self.given
+        if taken:
+            model = self.rewrite({one.tensor.index: one.encoded for one in taken})
         after = self.run(model, _INPUTS)
         self.require_equal(before, after)
         return EncodingResult(

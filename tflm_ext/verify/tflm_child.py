@@ -39,7 +39,7 @@ def compute(
             column.append(np.array(interpreter.get_output(i)))
         for i, column in observed.items():
             column.append(np.array(interpreter.GetTensor(i, 0)["tensor_data"]))
-    if print_arena:
+    if print_arena and not tensors:  # it does not record where it keeps them all
         interpreter.print_allocations()  # on standard error, the only place for it
     return [np.stack(c) for c in outputs], {i: np.stack(c) for i, c in observed.items()}
 
