@@ -215,6 +215,25 @@ def test_tf_keras(data: Any) -> None:
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.parametrize("kind", ["keras", "tf_keras"])
+def test_checkpoints_of_several_outputs(kind: str, data: Any, tmp_path: Path) -> None:
+    keras = pytest.importorskip(kind)
+    x = keras.layers.Input((8, 8, 1))
+    y = keras.layers.Dense(8, activation="relu")(keras.layers.Flatten()(x))
+    outputs = [keras.layers.Dense(4, name="kind")(y), keras.layers.Dense(1, name="size")(y)]
+    model = keras.Model(x, outputs)
+    kind_loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", {"kind": kind_loss, "size": "mse"})
+    targets = {"kind": data[1], "size": data[1][:, np.newaxis].astype("float32")}
+    recipe = Recipe(temperature=None, quantize_epochs=1)
+    first = compress(model, (data[0], targets), recipe=recipe, checkpoints=tmp_path / "run")
+    again = compress(model, (data[0], targets), recipe=recipe, checkpoints=tmp_path / "run")
+    assert again.report == first.report
+    few = data[0][:8]
+    for one, other in zip(first.model(few), again.model(few), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_the_command_line(
     unchanged: Any, data: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -117,6 +117,33 @@ def test_clusters_stay() -> None:
         np.testing.assert_array_equal(after[before == 0], 0)
 
 
+def two_heads() -> Any:
+    import tf_keras
+
+    layers = tf_keras.layers
+    x = layers.Input((8,), name="x")
+    y = layers.Concatenate()([layers.Dense(8, name="left")(x), layers.Dense(8, name="right")(x)])
+    outputs = [layers.Dense(3, name="kind")(y), layers.Dense(1, name="size")(y)]
+    return tf_keras.Model(x, outputs)
+
+
+def test_losses_and_metrics_go_by_the_names_of_the_outputs() -> None:
+    model = two_heads()
+    loss = {"kind": "sparse_categorical_crossentropy", "size": "mse"}
+    model.compile("sgd", loss, metrics={"kind": ["accuracy"]})
+    aware = tflm_ext.quantize_aware(model)
+    targets = {"kind": Y, "size": np.ones((32, 1))}
+    history = aware.fit(X.reshape(32, -1)[:, :8], targets, verbose=0).history
+    assert set(history) == {"loss", "kind_loss", "size_loss", "kind_accuracy"}
+    assert tflm_ext.strip(aware).output_names == ["kind", "size"]
+
+
+def test_zeros_that_it_does_not_keep_are_named() -> None:
+    model = change_kernels(two_heads(), lambda w: np.where(w < 0, 0, w))
+    with pytest.warns(UserWarning, match=r"change the sparsity of (left, right|right, left): "):
+        tflm_ext.quantize_aware(model)
+
+
 def test_what_cannot_be_quantised_is_refused() -> None:
     import tf_keras
 
