@@ -37,7 +37,7 @@ def _draw(result: dict[str, Any]) -> None:
                 fmean(scores),
                 yerr=pstdev(scores),
                 fmt=markers[i % len(markers)],
-                color=f"C{i % 10}",
+                color=plt.get_cmap("tab20")(i % 20),
                 capsize=3,
                 label=way,
             )
