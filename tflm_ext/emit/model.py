@@ -21,7 +21,9 @@ from tflm_ext.plan.plan import Table
 
 
 @dataclass(frozen=True, slots=True)
-class _BorderView:
+class BorderView:
+    """One input or output as the public header shows it, whichever runtime runs the model."""
+
     what: str
     is_input: bool
     macro: str
@@ -48,7 +50,7 @@ class _HeaderView:
     stateful: bool
     inputs: tuple[Border, ...]
     outputs: tuple[Border, ...]
-    borders: tuple[_BorderView, ...]
+    borders: tuple[BorderView, ...]
     labels: tuple[str, ...]
 
 
@@ -160,8 +162,16 @@ def _with_included(headers: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _border_view(kind: str, index: int, border: Border) -> _BorderView:
-    return _BorderView(
+def border_views(facts: ModelFacts) -> tuple[BorderView, ...]:
+    """The inputs and then the outputs, for templates that extend model/interface.h.j2."""
+    return (
+        *(_border_view("input", i, b) for i, b in enumerate(facts.inputs)),
+        *(_border_view("output", i, b) for i, b in enumerate(facts.outputs)),
+    )
+
+
+def _border_view(kind: str, index: int, border: Border) -> BorderView:
+    return BorderView(
         what=f"{kind} {index}",
         is_input=kind == "input",
         macro=f"{kind.upper()}{index}",
@@ -189,10 +199,7 @@ def _header_view(facts: ModelFacts, plan: Plan) -> _HeaderView:
         stateful=any(True for _ in _states(plan)),
         inputs=facts.inputs,
         outputs=facts.outputs,
-        borders=(
-            *(_border_view("input", i, b) for i, b in enumerate(facts.inputs)),
-            *(_border_view("output", i, b) for i, b in enumerate(facts.outputs)),
-        ),
+        borders=border_views(facts),
         labels=facts.labels,
     )
 
