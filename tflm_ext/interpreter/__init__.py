@@ -1,0 +1,16 @@
+"""Runtime "tflm": TensorFlow Lite Micro's interpreter behind the C interface of a model."""
+
+from tflm_ext.interpreter.arena import ArenaBound, arena_bound
+from tflm_ext.interpreter.files import context_bytes, debug_log_file, interpreter_files
+from tflm_ext.interpreter.operators import Registration, refuse_for_board, required
+
+__all__ = [
+    "ArenaBound",
+    "Registration",
+    "arena_bound",
+    "context_bytes",
+    "debug_log_file",
+    "interpreter_files",
+    "refuse_for_board",
+    "required",
+]

@@ -1,0 +1,165 @@
+"""The C++ of runtime "tflm": the C interface of a model, over TensorFlow Lite Micro."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tflm_ext.emit.escape import c_numbers
+from tflm_ext.emit.facts import Border, ModelFacts
+from tflm_ext.emit.files import RenderedFile
+from tflm_ext.emit.model import BorderView, border_views
+from tflm_ext.emit.render import render, verbatim
+from tflm_ext.frontend.parse import RawModel
+from tflm_ext.interpreter.arena import arena_bound
+from tflm_ext.interpreter.operators import Registration, required
+
+# Words of 32 bits that TensorFlow Lite Micro's objects take, the larger of the Arduino flavour and
+# a current one; none of their members takes more than one pointer where those have 64 bits.
+_INTERPRETER_WORDS = 52
+_RESOLVER_WORDS = 3
+_REGISTRATION_WORDS = 11
+
+
+@dataclass(frozen=True, slots=True)
+class _HeaderView:
+    name: str
+    upper: str
+    library: str
+    version: str
+    command: str
+    sha256: str
+    model_bytes: int
+    arena_bytes: int
+    object_words: int
+    macs: int
+    stateful: bool
+    inputs: tuple[Border, ...]
+    outputs: tuple[Border, ...]
+    borders: tuple[BorderView, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _SourceView:
+    name: str
+    upper: str
+    library: str
+    version: str
+    command: str
+    sha256: str
+    magic: str
+    model_bytes: int
+    arena_bytes: int
+    arena_parts: tuple[tuple[int, str], ...]
+    headers: tuple[str, ...]
+    registrations: tuple[Registration, ...]
+    variants: bool
+    newer: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _DataView:
+    name: str
+    upper: str
+    library: str
+    version: str
+    command: str
+    sha256: str
+    model_bytes: int
+    values: str
+
+
+def context_bytes(parsed: RawModel, arena: int) -> int:
+    """sizeof(context) where pointers have 32 bits: objects, arena, two words; a multiple of 8."""
+    used = 4 * _object_words(required(parsed)) + _multiple_of_8(arena) + 8
+    return _multiple_of_8(used)
+
+
+def interpreter_files(
+    facts: ModelFacts, parsed: RawModel, model: bytes, arena: int
+) -> tuple[RenderedFile, ...]:
+    """The C++ of a model, with paths below lib/<Name>/src/.
+
+    Args:
+        facts: what is printed about the model.
+        parsed: what `model` holds.
+        model: bytes of the .tflite, with int8 borders.
+        arena: bytes for TensorFlow Lite Micro's tensors and structures; see arena_bound().
+
+    Raises:
+        UnsupportedOperatorError: TensorFlow Lite Micro does not have one of its operators.
+    """
+    registrations = required(parsed)
+    header = _HeaderView(
+        name=facts.name,
+        upper=facts.upper,
+        library=facts.library,
+        version=facts.version,
+        command=facts.command,
+        sha256=facts.sha256,
+        model_bytes=len(model),
+        arena_bytes=arena,
+        object_words=_object_words(registrations),
+        macs=facts.macs,
+        stateful=any(tensor.variable for tensor in parsed.tensors.values()),
+        inputs=facts.inputs,
+        outputs=facts.outputs,
+        borders=border_views(facts),
+        labels=facts.labels,
+    )
+    source = _SourceView(
+        name=facts.name,
+        upper=facts.upper,
+        library=facts.library,
+        version=facts.version,
+        command=facts.command,
+        sha256=facts.sha256,
+        magic=f"0x{facts.sha256[:8].upper()}",
+        model_bytes=len(model),
+        arena_bytes=arena,
+        arena_parts=_arena_parts(parsed, arena),
+        headers=tuple(sorted({r.header for r in registrations if r.header})),
+        registrations=registrations,
+        variants=any(r.variant for r in registrations),
+        newer=tuple(r.operator for r in registrations if not r.arduino),
+    )
+    data = _DataView(
+        name=facts.name,
+        upper=facts.upper,
+        library=facts.library,
+        version=facts.version,
+        command=facts.command,
+        sha256=facts.sha256,
+        model_bytes=len(model),
+        values=c_numbers(model),
+    )
+    views = {
+        "model.h": header,
+        "model.cpp": source,
+        "model_data.h": data,
+        "model_data.cpp": data,
+    }
+    return tuple(
+        RenderedFile.text(f"{facts.name}_{file}", render(f"interpreter/{file}.j2", view))
+        for file, view in views.items()
+    )
+
+
+def debug_log_file() -> RenderedFile:
+    """What takes TensorFlow Lite Micro's messages off the board; belongs beside its sources."""
+    return RenderedFile("debug_log.cpp", verbatim("interpreter/debug_log.cpp"))
+
+
+def _object_words(registrations: tuple[Registration, ...]) -> int:
+    return _INTERPRETER_WORDS + _RESOLVER_WORDS + _REGISTRATION_WORDS * len(registrations)
+
+
+def _arena_parts(parsed: RawModel, arena: int) -> tuple[tuple[int, str], ...]:
+    bound = arena_bound(parsed)
+    if bound.total != arena:
+        return ((arena, "as asked for"),)
+    return bound.parts
+
+
+def _multiple_of_8(size: int) -> int:
+    return (size + 7) // 8 * 8
