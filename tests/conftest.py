@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -32,6 +33,25 @@ _TOOL = re.compile(rf"missing tool|(?<![\w-])({'|'.join(map(re.escape, TOOLS))})
 # How long one example takes says something about the machine only.
 hypothesis.settings.register_profile("tflm_ext", deadline=None)
 hypothesis.settings.load_profile("tflm_ext")
+
+
+@pytest.fixture(scope="session")
+def keras() -> Any:
+    import keras
+
+    return keras
+
+
+@pytest.fixture(scope="session")
+def tf_keras() -> Any:
+    import tf_keras
+
+    return tf_keras
+
+
+@pytest.fixture(scope="session", params=["keras", "tf_keras"])
+def library(request: pytest.FixtureRequest) -> Any:
+    return request.getfixturevalue(request.param)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

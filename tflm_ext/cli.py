@@ -151,7 +151,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="RECIPE",
         help="fast, balanced, smallest, or a JSON file",
     )
-    compress.add_argument("-o", "--output", required=True, metavar="FILE", help=".keras to write")
+    compress.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help=".keras, or int8 .tflite, to write"
+    )
     compress.add_argument(
         "--min-accuracy", type=float, metavar="A", help="of the validation data, 0 to 1"
     )
@@ -341,7 +343,7 @@ def _encode(options: argparse.Namespace) -> int:
     part.write_bytes(result.model)
     os.replace(part, output)
     if options.json:
-        _print_json("encoding", result.to_dict())
+        _print_json("encode", result.to_dict())
     elif not options.quiet:
         for line in str(result).splitlines():
             print(_printable(line))

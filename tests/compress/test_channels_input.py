@@ -20,13 +20,6 @@ Y = (X[:, :4].mean(axis=(1, 2, 3)) > X[:, 4:].mean(axis=(1, 2, 3))).astype(np.in
 LOSS = "sparse_categorical_crossentropy"
 
 
-@pytest.fixture(scope="module")
-def keras() -> Any:
-    import keras
-
-    return keras
-
-
 def build(keras: Any, *, filters: int = 16) -> Any:
     keras.utils.set_random_seed(3)
     model = keras.Sequential(

@@ -10,28 +10,14 @@ import numpy as np
 import pytest
 
 import tflm_ext
+from tests.compress.images import X, Y, fit
 from tflm_ext.convert import convert
 from tflm_ext.errors import ConfigError
 from tflm_ext.frontend import read_graph
 
 pytestmark = pytest.mark.slow
 
-RNG = np.random.default_rng(0)
-X = RNG.random((64, 8, 8, 4), np.float32)
-Y = RNG.integers(0, 5, 64)
 KERNELS = {"conv": "kernel", "depthwise": "depthwise_kernel", "hidden": "kernel"}
-
-
-@pytest.fixture(scope="module", params=["keras", "tf_keras"])
-def library(request: pytest.FixtureRequest) -> Any:
-    return pytest.importorskip(request.param)
-
-
-@pytest.fixture(scope="module")
-def keras() -> Any:
-    import keras
-
-    return keras
 
 
 def cnn(library: Any, optimizer: Any = "adam", *, eager: bool = True) -> Any:
@@ -52,11 +38,6 @@ def cnn(library: Any, optimizer: Any = "adam", *, eager: bool = True) -> Any:
     loss = "sparse_categorical_crossentropy"
     model.compile(optimizer, loss, jit_compile=False, run_eagerly=eager)
     return model
-
-
-def fit(model: Any, *callbacks: Any, epochs: int = 2, **options: Any) -> None:
-    options = {"x": X, "y": Y, "batch_size": 32, "verbose": 0} | options
-    model.fit(epochs=epochs, callbacks=list(callbacks), **options)
 
 
 def clustering(*arguments: Any, **options: Any) -> Any:
@@ -116,7 +97,7 @@ def test_every_kernel_has_few_values_after_any_batch(library: Any) -> None:
                 seen.append(most(columns))
 
         watch = library.callbacks.LambdaCallback(on_train_batch_end=follow)
-        fit(model, clustering(4, per=per), watch, batch_size=10)
+        fit(model, clustering(4, per=per), watch, epochs=2, batch_size=10)
         assert seen == [4] * 2 * 7 * len(KERNELS)  # epochs, batches, kernels
 
 
@@ -338,6 +319,6 @@ def test_a_fit_that_does_not_suit(keras: Any, arguments: dict[str, Any], problem
         arguments = {"layers": [model.layers[3].name]}
     before = model.get_weights()
     with pytest.raises(ConfigError, match=problem):
-        fit(model, clustering(5, **arguments))
+        fit(model, clustering(5, **arguments), epochs=2)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)

@@ -187,8 +187,8 @@ def test_datasets_and_weights(unchanged: Any, data: Any) -> None:
     assert report.steps[1].int8_score > 0.5
 
 
-def test_tf_keras(data: Any) -> None:
-    import tf_keras
+def test_tf_keras(data: Any, tf_keras: Any, tmp_path: Path) -> None:
+    from tflm_ext.compression.files import compress_file
 
     tf_keras.utils.set_random_seed(0)
     net = tf_keras.Sequential(
@@ -213,6 +213,12 @@ def test_tf_keras(data: Any) -> None:
     assert result.report.steps[2].parameters == net.count_params()
     for old, new in zip(before, net.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+    net.save(tmp_path / "net.keras")
+    np.savez(tmp_path / "d.npz", x=data[0], y=data[1])
+    files = {"data": tmp_path / "d.npz", "validation": None, "recipe": recipe}
+    with pytest.raises(ConfigError, match=r"cannot load the \.keras file") as caught:
+        compress_file(tmp_path / "net.keras", tmp_path / "small.keras", **files)
+    assert caught.value.hint.startswith("Give -o small.tflite")
 
 
 @pytest.mark.parametrize("kind", ["keras", "tf_keras"])
@@ -252,6 +258,8 @@ def test_the_command_line(
 
     small = keras.models.load_model(tmp_path / "small.keras")
     assert small.count_params() == steps[1]["parameters"]
+    assert main([*arguments, "-o", str(tmp_path / "small.tflite"), "--quiet"]) == 0
+    assert (tmp_path / "small.tflite").stat().st_size == steps[1]["tflite_bytes"]
     for wrong, said in (
         (["-o", str(tmp_path / "small.h5")], "no place for a model"),
         (["-o", str(tmp_path / "folder.keras")], "no place for a model"),

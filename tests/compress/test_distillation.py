@@ -30,13 +30,6 @@ WEIGHTS = RNG.random(40).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
-def keras() -> Any:
-    import keras
-
-    return keras
-
-
-@pytest.fixture(scope="module")
 def tf() -> Any:
     import tensorflow as tf
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tflm_ext
+from tests.compress.images import RNG, X, Y, fit
 from tflm_ext.convert import convert
 from tflm_ext.errors import ConfigError
 from tflm_ext.frontend import read_graph
@@ -18,28 +19,6 @@ from tflm_ext.frontend import read_graph
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-RNG = np.random.default_rng(0)
-X = RNG.random((64, 8, 8, 4), np.float32)
-Y = RNG.integers(0, 5, 64)
-
-
-@pytest.fixture(scope="module", params=["keras", "tf_keras"])
-def library(request: pytest.FixtureRequest) -> Any:
-    return pytest.importorskip(request.param)
-
-
-@pytest.fixture(scope="module")
-def keras() -> Any:
-    import keras
-
-    return keras
-
-
-@pytest.fixture(scope="module")
-def tf_keras() -> Any:
-    import tf_keras
-
-    return tf_keras
 
 
 def cnn(library: Any, *, eager: bool = True) -> Any:
@@ -59,11 +38,6 @@ def cnn(library: Any, *, eager: bool = True) -> Any:
     loss = "sparse_categorical_crossentropy"
     model.compile("adam", loss, jit_compile=False, run_eagerly=eager)
     return model
-
-
-def fit(model: Any, *callbacks: Any, epochs: int = 3, **options: Any) -> None:
-    options = {"x": X, "y": Y, "batch_size": 32, "verbose": 0} | options
-    model.fit(epochs=epochs, callbacks=list(callbacks), **options)
 
 
 def sparsity(*arguments: Any, **options: Any) -> Any:

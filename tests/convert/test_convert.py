@@ -24,20 +24,6 @@ RNG = np.random.default_rng(0)
 X = RNG.random((120, 8, 8, 1), np.float32)
 
 
-@pytest.fixture(scope="module")
-def keras() -> Any:
-    import keras
-
-    return keras
-
-
-@pytest.fixture(scope="module")
-def tf_keras() -> Any:
-    import tf_keras
-
-    return tf_keras
-
-
 @pytest.fixture(autouse=True)
 def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Whatever a conversion writes is gone afterwards."""

@@ -72,6 +72,13 @@ def test_report_of_an_export(exported: Path) -> None:
     assert {file["path"] for file in report["files"]} | {"report.json"} == lying
 
 
+def test_encode_prints_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "net.tflite").write_bytes(image_net())
+    model, output = str(tmp_path / "net.tflite"), str(tmp_path / "encoded.tflite")
+    found = printed(capsys, "encode", model, "-o", output, "--methods", "huffman", "--quiet")
+    assert {row["reason"] for row in found["encode"]["plain"]} >= {"int32, not int8"}
+
+
 @needs_compiler
 def test_export_prints_its_report(
     exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

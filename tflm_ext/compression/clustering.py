@@ -163,10 +163,11 @@ class Clusters:
 class ClusteringCallback(WeightsCallback):
     """Lets weights take few different values during fit(), like 16 for each kernel.
 
-    No runtime that ships today gains from it: an int8 weight is stored in one byte, whatever
+    The compiled runtime gains nothing from it: an int8 weight is stored in one byte, whatever
     values there are, so neither flash, RAM nor time gets less. tflm_ext.prune_channels() is what
-    makes a model smaller and faster everywhere. Use this one for a kernel of your own that reads
-    indexes into a table, or for a file that is sent compressed.
+    makes a model smaller and faster everywhere. Use this one before tflm_ext.encode(), which saves
+    flash for RAM and time in TensorFlow Lite Micro's interpreter, for a kernel of your own that
+    reads indexes into a table, or for a file that is sent compressed.
 
     At begin_epoch, k-means finds the clusters, started as k-means++ (Arthur and Vassilvitskii,
     2007), for values that a group of weights shares as in Han et al., 2016, "Deep Compression".

@@ -10,8 +10,9 @@ from typing import Any
 from tflm_ext.compression.recipe import Recipe
 from tflm_ext.compression.result import CompressionReport
 from tflm_ext.compression.run import compress
-from tflm_ext.convert import load_npz
+from tflm_ext.convert import convert, load_npz
 from tflm_ext.convert.files import kind_of, read_config, refuse_code
+from tflm_ext.convert.trace import library
 from tflm_ext.errors import ConfigError, StorageError, UnsupportedModelError
 
 
@@ -22,7 +23,7 @@ def compress_file(
 
     Args:
         model: .keras or .h5.
-        output: .keras, which is replaced.
+        output: .keras, or .tflite for the int8 model; an old one is replaced.
         data: .npz with x, or one key per input, and y.
         validation: the same, None to hold out a part of data.
         **options: of compress().
@@ -33,15 +34,28 @@ def compress_file(
         StorageError: the result cannot be written.
     """
     folder = output.absolute().parent
-    if output.suffix != ".keras" or output.is_dir() or not folder.is_dir():
+    if output.suffix not in (".keras", ".tflite") or output.is_dir() or not folder.is_dir():
         raise ConfigError(
-            f"{output} is no place for a model.", "Give the name of a .keras file in a folder."
+            f"{output} is no place for a model.",
+            "Give the name of a .keras or .tflite file in a folder.",
         )
     train, held_out = _pair(data), None if validation is None else _pair(validation)
-    result = compress(load(model), train, validation_data=held_out, **options)
+    given = load(model)
+    recipe = options.get("recipe") or Recipe.balanced()
+    if library(given) == "tf_keras" and recipe.quantize_epochs and output.suffix == ".keras":
+        raise ConfigError(
+            "tf_keras cannot load the .keras file of a model that tensorflow-model-optimization"
+            " made quantisation-aware.",
+            f"Give -o {output.stem}.tflite for the int8 model, or a recipe with quantize_epochs=0.",
+        )
+    result = compress(given, train, validation_data=held_out, **options)
     part = output.with_name(f"part-{output.name}")
     try:
-        result.model.save(str(part))
+        if output.suffix == ".tflite":
+            int8 = convert(result.model, train[0], progress=lambda text: None).int8
+            part.write_bytes(int8.bytes)
+        else:
+            result.model.save(str(part))
         os.replace(part, output)
     except OSError as error:
         raise StorageError(
@@ -80,9 +94,9 @@ def load(path: Path) -> Any:
         raise ConfigError(
             f"{path} is a {kind} model, which cannot be trained.", "Give a .keras or .h5 file."
         )
-    library, config = read_config(path, kind)
+    written_by, config = read_config(path, kind)
     refuse_code(config, path.name)
-    if library == "tf_keras":
+    if written_by == "tf_keras":
         import tf_keras as package
     else:
         import keras as package

@@ -21,7 +21,7 @@ class Recipe:
     """The steps of compress(), in their order; what is None or 0 is left out.
 
     Channel pruning makes every model smaller and faster. Sparsity and clusters make none smaller
-    that ships today and are left out of the presets. Quantisation-aware training gives back
+    in the compiled runtime and are left out of the presets. Quantisation-aware training gives back
     accuracy that int8 takes.
 
     Recipe.fast(), balanced() and smallest() are presets: half of the channels in a short time, and

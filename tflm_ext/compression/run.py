@@ -55,7 +55,7 @@ def compress(
     The steps, as the recipe has them: remove channels and fine-tune with the uncompressed model
     as the teacher; sparsity; clusters; quantisation-aware training. After each one the model is
     converted, planned, and measured in TensorFlow Lite Micro. What makes nothing smaller in the
-    runtime that ships is said so in the report.
+    compiled runtime is said so in the report.
 
         result = tflm_ext.compress(model, (x_train, y_train), recipe=tflm_ext.Recipe.balanced())
         print(result.report)

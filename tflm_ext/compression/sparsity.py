@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tflm_ext.compression.weights import Kernel, Values, WeightsCallback, assign, read, share, whole
+from tflm_ext.compression.weights import Kernel, Values, WeightsCallback, share, whole
 from tflm_ext.errors import ConfigError
 
 PATTERNS = ("1x4", "2:4", "unstructured")
@@ -117,14 +117,27 @@ def _inputs_back(kernel: Kernel, mask: Mask) -> Mask:
     return np.moveaxis(mask, -1, kernel.input_axis)
 
 
+def _multiplier(kernels: Sequence[Kernel]) -> Any:
+    """A function of masks that sets weights to zero in one call: many take longer than the work."""
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def multiply(masks: list[Any]) -> None:
+        for kernel, mask in zip(kernels, masks, strict=True):
+            for variable in kernel.replicas:
+                variable.assign(variable * mask)
+
+    return multiply
+
+
 class SparsityCallback(WeightsCallback):
     """Sets a share of the weights to zero during fit() and keeps them there.
 
-    No runtime that ships today gains from it: "1x4", "2:4" and "unstructured" zeros are stored
+    The compiled runtime gains nothing from it: "1x4", "2:4" and "unstructured" zeros are stored
     like other weights and multiplied like them, so neither flash, RAM nor time gets less.
     tflm_ext.prune_channels() is what makes a model smaller and faster everywhere. Use this one
-    for a kernel of your own that skips blocks, for a file that is sent compressed, or to see
-    what sparsity would cost in accuracy.
+    before tflm_ext.encode(), which saves flash for RAM and time in TensorFlow Lite Micro's
+    interpreter, for a kernel of your own that skips blocks, for a file that is sent compressed,
+    or to see what sparsity would cost in accuracy.
 
     In every kernel the weights of least magnitude become zero. Training goes on with the rest,
     under the loss, metrics, sample weights and callbacks of your own; nothing is wrapped. The
@@ -193,7 +206,7 @@ class SparsityCallback(WeightsCallback):
         self.schedule = schedule
         self.end_epoch = end_epoch
         self._end = 0
-        self._masks: list[tuple[tuple[Any, ...], Any]] = []
+        self._masks: list[Any] = []
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -259,6 +272,7 @@ class SparsityCallback(WeightsCallback):
                 f"Give fit() epochs={needed + 1} or more, or the callback a smaller {name}.",
             )
         self._masks = []
+        self._multiply = _multiplier(self.kernels)
 
     def _part(self, sparsity: float) -> float:
         """The share of what can become zero at all: with "2:4" that is half of the weights."""
@@ -277,13 +291,12 @@ class SparsityCallback(WeightsCallback):
             wanted = max(units.wanted(self._part(sparsity)), before)
             keep = units.keep(wanted, inputs_last.shape[-1])
             mask = _inputs_back(kernel, keep.reshape(inputs_last.shape))
-            self._masks.append((kernel.replicas, tf.constant(mask, kernel.variable.dtype)))
+            self._masks.append(tf.constant(mask, kernel.variable.dtype))
         self._apply()
 
     def _apply(self) -> None:
-        for replicas, mask in self._masks:
-            for variable in replicas:
-                assign(variable, tf.raw_ops.Mul(x=read(variable), y=mask))
+        if self._masks:
+            self._multiply(self._masks)
 
     def on_train_end(self, logs: Any = None) -> None:
         """Check that the model is as sparse as it should be.

@@ -1,10 +1,9 @@
 """What the callbacks on weights share: which weights they work on, and how they hook into fit().
 
-One class serves both libraries: it is a keras.callbacks.Callback, and fit() of tf_keras, which
-takes any object with the hooks, asks it three questions more. The hooks work on the TensorFlow
-variables that both kinds of models have inside, one for each replica of a tf.distribute strategy.
-They call the operators on these directly: the layers above would take more time after every batch
-than the arithmetic does.
+One class serves both libraries, see callback.py. The hooks work on the TensorFlow variables that
+both kinds of models have inside, one for each replica of a tf.distribute strategy. They call the
+operators on these directly: the layers above would take more time after every batch than the
+arithmetic does.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tflm_ext.compression.arguments import is_number, is_whole
+from tflm_ext.compression.callback import TrainingCallback
 from tflm_ext.compression.checks import check_weights
 from tflm_ext.errors import ConfigError
 
@@ -217,7 +217,7 @@ def share(value: Any, name: str) -> float:
     return float(value)
 
 
-class WeightsCallback(keras.callbacks.Callback):  # type: ignore[misc]
+class WeightsCallback(TrainingCallback):
     """Keeps weights in a form while fit() trains them.
 
     A subclass says which form from which epoch on. It is given anew after every batch, so that
@@ -245,16 +245,6 @@ class WeightsCallback(keras.callbacks.Callback):  # type: ignore[misc]
         if self.layers is None:
             return None
         return [layer if isinstance(layer, str) else layer.name for layer in self.layers]
-
-    # What the callback list of tf_keras asks.
-    def _implements_train_batch_hooks(self) -> bool:
-        return True
-
-    def _implements_test_batch_hooks(self) -> bool:
-        return False
-
-    def _implements_predict_batch_hooks(self) -> bool:
-        return False
 
     def on_train_begin(self, logs: Any = None) -> None:
         model = self.model

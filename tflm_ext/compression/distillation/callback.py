@@ -11,6 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tflm_ext.compression.callback import TrainingCallback
 from tflm_ext.compression.distillation.losses import (
     OutputDistillation,
     check_heads,
@@ -24,7 +25,7 @@ from tflm_ext.compression.distillation.teacher import Teacher, split
 from tflm_ext.errors import ConfigError
 
 
-class StopAtNaN(keras.callbacks.Callback):  # type: ignore[misc]
+class StopAtNaN(TrainingCallback):
     """Ends training with an error when the loss is no number any more."""
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -115,16 +116,6 @@ class DistillationCallback(StopAtNaN):
         """The callback of a configuration, with a teacher of its own, without its weights."""
         teacher = keras.saving.deserialize_keras_object(config["teacher"])
         return cls(**{**config, "teacher": teacher})
-
-    # What fit() of tf_keras asks before it calls on_train_begin(), which says what is wrong there.
-    def _implements_train_batch_hooks(self) -> bool:
-        return True
-
-    def _implements_test_batch_hooks(self) -> bool:
-        return False
-
-    def _implements_predict_batch_hooks(self) -> bool:
-        return False
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Give fit() a step of ours instead of the model's.
