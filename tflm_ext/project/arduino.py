@@ -1,4 +1,8 @@
-"""lib/<Name>/ of a generated project, a PlatformIO and Arduino library, and its .zip."""
+"""lib/<Name>/ of a generated project, a PlatformIO and Arduino library, and its .zip.
+
+That of runtime "tflm" has no `depends` line: TFLM left Arduino's Library Manager, and the IDE would
+look for it there. The sketch and the README name where it is instead.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,8 @@ from tflm_ext.emit.escape import c_float
 from tflm_ext.emit.facts import ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.render import render, verbatim
+from tflm_ext.options import Runtime
+from tflm_ext.project.tflm_library import ArduinoLibrary
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,7 @@ class _LibraryView:
     weight_bytes: int
     arena_bytes: int
     borders: tuple[_BorderRow, ...]
+    tflm: ArduinoLibrary | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +66,28 @@ class _ExampleView:
     inputs: range
     outputs: range
     labelled: bool
+    tflm: ArduinoLibrary | None
 
 
 def arduino_files(
-    facts: ModelFacts, library_sources: tuple[RenderedFile, ...]
+    facts: ModelFacts,
+    library_sources: tuple[RenderedFile, ...],
+    runtime: Runtime = Runtime.COMPILED,
 ) -> tuple[RenderedFile, ...]:
     """The library around a model's C, and the .zip of it.
 
     Args:
         facts: what the library is about, with at least one golden vector.
-        library_sources: the C of the model, paths relative to the library's src/.
+        library_sources: the C or C++ of the model, paths relative to the library's src/.
+        runtime: whether it needs TFLM's own library.
 
     Returns:
         lib/<Name>/, the sources included, and arduino/<Name>.zip.
     """
     folder = f"lib/{facts.library}"
     example = f"{folder}/examples/{facts.library}"
-    view = _library_view(facts)
+    tflm = ArduinoLibrary() if runtime is Runtime.TFLM else None
+    view = _library_view(facts, tflm)
     library = (
         RenderedFile.text(f"{folder}/library.json", _library_json(view)),
         RenderedFile.text(
@@ -86,7 +98,8 @@ def arduino_files(
         RenderedFile.text(f"{folder}/src/{facts.library}.h", render("arduino/library.h.j2", view)),
         *(RenderedFile(f"{folder}/src/{file.path}", file.content) for file in library_sources),
         RenderedFile.text(
-            f"{example}/{facts.library}.ino", render("arduino/example.ino.j2", _example_view(facts))
+            f"{example}/{facts.library}.ino",
+            render("arduino/example.ino.j2", _example_view(facts, tflm)),
         ),
         RenderedFile.text(
             f"{example}/sample.h", render("arduino/sample.h.j2", _sample_view(facts))
@@ -95,7 +108,7 @@ def arduino_files(
     return (*library, RenderedFile(f"arduino/{facts.library}.zip", _zip(library)))
 
 
-def _library_view(facts: ModelFacts) -> _LibraryView:
+def _library_view(facts: ModelFacts, tflm: ArduinoLibrary | None) -> _LibraryView:
     return _LibraryView(
         name=facts.name,
         upper=facts.upper,
@@ -115,6 +128,7 @@ def _library_view(facts: ModelFacts) -> _LibraryView:
             for kind, borders in (("input", facts.inputs), ("output", facts.outputs))
             for i, border in enumerate(borders)
         ),
+        tflm=tflm,
     )
 
 
@@ -125,7 +139,7 @@ def _sample_view(facts: ModelFacts) -> _SampleView:
     return _SampleView(name=facts.name, tables=tuple(tables))
 
 
-def _example_view(facts: ModelFacts) -> _ExampleView:
+def _example_view(facts: ModelFacts, tflm: ArduinoLibrary | None) -> _ExampleView:
     return _ExampleView(
         name=facts.name,
         upper=facts.upper,
@@ -133,16 +147,21 @@ def _example_view(facts: ModelFacts) -> _ExampleView:
         inputs=range(len(facts.inputs)),
         outputs=range(len(facts.outputs)),
         labelled=len(facts.labels) == facts.outputs[0].size,
+        tflm=tflm,
     )
 
 
 def _library_json(view: _LibraryView) -> str:
-    """PlatformIO's manifest: pure C, for every platform and framework, sources in src/."""
+    """PlatformIO's manifest: for every platform and framework, sources in src/."""
+    what = (
+        "in plain C, byte for byte as TensorFlow Lite Micro runs it."
+        if view.tflm is None
+        else "in TensorFlow Lite Micro, behind a plain C interface."
+    )
     manifest = {
         "name": view.library,
         "version": view.semantic_version,
-        "description": f"The neural network {view.name} in plain C, "
-        "byte for byte as TensorFlow Lite Micro runs it.",
+        "description": f"The neural network {view.name} {what}",
         "license": "0BSD",
         "headers": f"{view.library}.h",
         "frameworks": "*",

@@ -11,6 +11,7 @@ from tflm_ext.boards import Board
 from tflm_ext.emit.facts import Border, GoldenVector, ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.render import render, verbatim
+from tflm_ext.project.tflm_library import LINK, TflmSettings
 
 M4_BOARD = "mps2_an386"
 STDIO_BYTES = 4096
@@ -57,6 +58,7 @@ class _IniView:
     m4_platform: str
     m4_board: str
     qemu_arguments: tuple[str, ...]
+    tflm: TflmSettings | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,15 @@ class _GoldenView:
     golden: tuple[GoldenVector, ...]
 
 
-def platformio_files(facts: ModelFacts, board: Board) -> tuple[RenderedFile, ...]:
+def platformio_files(
+    facts: ModelFacts, board: Board, tflm: TflmSettings | None = None
+) -> tuple[RenderedFile, ...]:
     """All that `pio run` and `pio test` need besides lib/ and src/.
 
     Args:
         facts: about the model; at least one golden vector.
         board: whose environment and memory the project gets.
+        tflm: of a project of runtime "tflm", None of another.
 
     Returns:
         platformio.ini, .gitignore, platforms/tflm_ext_m4_<hash>/ and test/.
@@ -99,10 +104,12 @@ def platformio_files(facts: ModelFacts, board: Board) -> tuple[RenderedFile, ...
         m4_platform=PurePosixPath(m4[0].path).parts[1],
         m4_board=M4_BOARD,
         qemu_arguments=QEMU_ARGUMENTS,
+        tflm=tflm,
     )
+    ignored = verbatim("platformio/gitignore") + (b"" if tflm is None else f"{LINK}\n".encode())
     return (
         RenderedFile.text("platformio.ini", render("platformio/platformio.ini.j2", ini)),
-        RenderedFile(".gitignore", verbatim("platformio/gitignore")),
+        RenderedFile(".gitignore", ignored),
         *m4,
         *_test_files(facts),
     )

@@ -9,8 +9,26 @@ from tflm_ext.emit.escape import c_float, plain
 from tflm_ext.emit.facts import Border
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.render import render
+from tflm_ext.options import Runtime
 from tflm_ext.plan.sizes import compiler
+from tflm_ext.project.tflm_library import LINK, SOURCE_VARIABLE, ArduinoLibrary
 from tflm_ext.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class _TflmView:
+    """What the README of runtime "tflm" says besides.
+
+    Attributes:
+        arena_bytes: the bound, part of the context.
+        library: of the board.
+        link, variable: where the tree of the other environments is, and what names it.
+    """
+
+    arena_bytes: str
+    library: ArduinoLibrary
+    link: str = LINK
+    variable: str = SOURCE_VARIABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +50,22 @@ class _ReadmeView:
     board_title: str
     borders: tuple[tuple[str, str, str, str], ...]
     labels: str
+    tflm: _TflmView | None
 
 
 def readme_files(report: Report, board: Board) -> tuple[RenderedFile, ...]:
     """The README.md of a project, from what its report knows."""
-    facts, plan, accuracy = report.facts, report.plan, report.accuracy
+    facts, accuracy = report.facts, report.accuracy
+    tflm = None
+    if report.runtime is Runtime.TFLM:
+        tflm = _TflmView(arena_bytes=f"{facts.arena_bytes:,}", library=ArduinoLibrary())
     rows: list[tuple[str, str]] = []
     if accuracy is not None:
         what = accuracy.metric.replace("_", " ")
         figures = (
             ("float", accuracy.float_model),
             ("int8 in TFLM", accuracy.int8_tflm),
-            ("this C", accuracy.int8_c),
+            ("this C", accuracy.int8_c if tflm is None else None),
         )
         rows = [
             (f"{what}, {name}, {accuracy.samples} samples", f"{value:.4f}")
@@ -58,10 +80,10 @@ def readme_files(report: Report, board: Board) -> tuple[RenderedFile, ...]:
         sha256=facts.sha256,
         command=facts.command,
         vectors=report.vectors or 0,
-        weight_bytes=f"{plan.weight_bytes:,}",
-        code_bytes=f"{plan.code_bytes:,}",
+        weight_bytes=f"{facts.weight_bytes:,}",
+        code_bytes=f"{report.plan.code_bytes:,}" if tflm is None else "",
         context_bytes=f"{report.ram_bytes:,}",
-        macs=f"{plan.macs:,}",
+        macs=f"{facts.macs:,}",
         compiler=compiler(),
         accuracy_rows=tuple(rows),
         environment=board.environment,
@@ -72,6 +94,7 @@ def readme_files(report: Report, board: Board) -> tuple[RenderedFile, ...]:
             for i, b in enumerate(borders)
         ),
         labels=", ".join(plain(label) for label in facts.labels),
+        tflm=tflm,
     )
     return (RenderedFile.text("README.md", render("project/README.md.j2", view)),)
 

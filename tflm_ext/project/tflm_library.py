@@ -1,0 +1,339 @@
+"""TensorFlow Lite Micro in a project of runtime "tflm".
+
+The board's environment gets its Arduino library from a pinned commit. For this computer and the
+emulated core, the user names a tree of TFLM that lies on disk, and the project wraps it:
+
+    lib/tflm/library.json     what to compile of it, and how
+    lib/tflm/debug_log.cpp    where the Arduino library's messages go off the board
+    lib/tflm/tflm.py          stops a build without a tree, in one line
+    lib/tflm/src              a link to the tree, not among the generated files
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tflm_ext.emit.files import RenderedFile
+from tflm_ext.emit.render import render, verbatim
+from tflm_ext.errors import ConfigError, StorageError
+
+SOURCE_VARIABLE = "TFLM_EXT_TFLM_SOURCE"
+ARDUINO_ADDRESS = "https://github.com/tensorflow/tflite-micro-arduino-examples"
+ARDUINO_COMMIT = "7948b85e020470a30a83bf00e10fc43b486bfcba"
+ARDUINO_ARCHIVE = f"{ARDUINO_ADDRESS}/archive/{ARDUINO_COMMIT}.zip"
+UPSTREAM_ADDRESS = "https://github.com/tensorflow/tflite-micro"
+LINK = "lib/tflm/src"
+
+# What Arduino's builder passes; the library's files ask for ARDUINO where upstream's ask for
+# CMSIS_NN.
+_ARDUINO_VERSION = 10819
+
+_INTERPRETER = "tensorflow/lite/micro/micro_interpreter.h"
+_COMMON = "tensorflow/lite/kernels/internal/common.h"
+_KERNELS = "tensorflow/lite/micro/kernels"
+_DOWNLOADS = "tensorflow/lite/micro/tools/make/downloads"
+
+# Of the Arduino library: not what wants Arduino.h, nor the resolver that has every operator.
+_ARDUINO_SOURCES = (
+    "+<src/tensorflow/>",
+    "+<src/third_party/cmsis_nn/>",
+    "-<src/tensorflow/lite/experimental/>",
+    "-<src/tensorflow/lite/micro/system_setup.cpp>",
+    "-<src/tensorflow/lite/micro/all_ops_resolver.cpp>",
+    "+<debug_log.cpp>",
+)
+_UPSTREAM_SOURCES = (
+    "+<src/tensorflow/>",
+    "-<src/tensorflow/lite/experimental/>",
+    "-<src/tensorflow/lite/micro/>",
+    "+<src/tensorflow/lite/micro/*.c*>",
+    "+<src/tensorflow/lite/micro/arena_allocator/*.c*>",
+    "+<src/tensorflow/lite/micro/memory_planner/*.c*>",
+    "+<src/tensorflow/lite/micro/tflite_bridge/*.c*>",
+    "+<src/tensorflow/lite/micro/kernels/*.c*>",
+    "-<src/tensorflow/**/*_test.c*>",
+    "-<src/tensorflow/**/*_test_*.c*>",
+)
+# The first changes layouts: the whole program has it, or none of it. The second keeps gemmlowp to
+# portable code.
+_UPSTREAM_DEFINES = ("-DTF_LITE_STATIC_MEMORY", "-DTF_LITE_DISABLE_X86_NEON")
+_CMSIS_NN_DEFINES = ("-DCMSIS_NN", "-DKERNELS_OPTIMIZED_FOR_SPEED")
+
+# `pio test` adds these; TFLM is compiled without them, once for the program and its tests.
+_UNFLAGS = (
+    *("-DUNIT_TEST", "-DPIO_UNIT_TESTING"),
+    *("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"),
+)
+
+
+class Flavour(enum.Enum):
+    """Where a tree comes from: they differ in file names, flags and DebugLog's arguments."""
+
+    ARDUINO = "Arduino library"
+    UPSTREAM = "tflite-micro"
+
+
+@dataclass(frozen=True, slots=True)
+class TflmTree:
+    """A tree of TensorFlow Lite Micro on this computer.
+
+    Attributes:
+        root: what lib/tflm/src leads to; absolute. It holds tensorflow/lite/micro.
+        flavour: Arduino library or upstream.
+        standard: of C++, that its headers need.
+        include_folders: relative to root, "" for root itself.
+        source_filter: PlatformIO's srcFilter, relative to lib/tflm.
+        program_flags: for every file of a program, because headers or layouts depend on them.
+        library_flags: for the tree's own files only.
+        cmsis_nn: whether the kernels for Cortex-M are there.
+    """
+
+    root: Path
+    flavour: Flavour
+    standard: str
+    include_folders: tuple[str, ...]
+    source_filter: tuple[str, ...]
+    program_flags: tuple[str, ...]
+    library_flags: tuple[str, ...]
+    cmsis_nn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ArduinoLibrary:
+    """TFLM's Arduino library, as a text names it.
+
+    Attributes:
+        address, commit: of its repository.
+        archive: address of a .zip of that commit, which the Arduino IDE takes.
+    """
+
+    address: str = ARDUINO_ADDRESS
+    commit: str = ARDUINO_COMMIT
+    archive: str = ARDUINO_ARCHIVE
+
+
+@dataclass(frozen=True, slots=True)
+class TflmSettings:
+    """What platformio.ini says about TFLM.
+
+    Attributes:
+        lib_deps: the board's library, pinned.
+        flags, unflags: of this computer and the emulated core; empty without a tree.
+    """
+
+    lib_deps: str
+    flags: tuple[str, ...] = ()
+    unflags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _ScriptView:
+    """Variables of tflm.py; `arduino` is the value of ARDUINO, None for upstream."""
+
+    link: str
+    interpreter: str
+    problem: str
+    get: tuple[str, ...]
+    remedy: str
+    arduino: int | None
+
+
+def read_tree(folder: str | os.PathLike[str]) -> TflmTree:
+    """What lies in a folder that the user named, judged by its files alone.
+
+    Args:
+        folder: a clone or copy of the Arduino library or of tflite-micro with its downloads, or
+            what create_tflm_tree.py wrote.
+
+    Raises:
+        ConfigError: it is none of these, or lacks the headers of others.
+    """
+    root = Path(os.path.abspath(Path(folder).expanduser()))
+    for arduino in (root, root / "src"):
+        if (arduino / "TensorFlowLite.h").is_file() and (arduino / _INTERPRETER).is_file():
+            return _arduino_tree(arduino)
+    if (root / _INTERPRETER).is_file():
+        return _upstream_tree(root)
+    raise ConfigError(
+        f"{folder} holds no TensorFlow Lite Micro."
+        if root.is_dir()
+        else f"There is no folder {folder}.",
+        f"Name a clone of {ARDUINO_ADDRESS} at commit {ARDUINO_COMMIT[:7]}, or of "
+        f"{UPSTREAM_ADDRESS} with its downloads.",
+    )
+
+
+def tflm_settings(tree: TflmTree | None) -> TflmSettings:
+    """Of platformio.ini, with a tree or without."""
+    lib_deps = f"{ARDUINO_ADDRESS}.git#{ARDUINO_COMMIT}"
+    if tree is None:
+        return TflmSettings(lib_deps)
+    includes = (f"{LINK}/{folder}".rstrip("/") for folder in tree.include_folders)
+    flags = (f"-std={tree.standard}", *tree.program_flags, *(f"-isystem {i}" for i in includes))
+    unflags = () if tree.standard == "gnu++14" else ("-std=gnu++14",)
+    return TflmSettings(lib_deps, flags, unflags)
+
+
+def tree_files(tree: TflmTree | None) -> tuple[RenderedFile, ...]:
+    """lib/tflm/ but for the link; the same on every computer that has such a tree."""
+    if tree is None:
+        problem = "this project was exported without a source of it"
+        remedy = f"export it again with {SOURCE_VARIABLE}=<its folder>"
+    else:
+        problem = f"{LINK} leads nowhere"
+        folder = "its folder src" if tree.flavour is Flavour.ARDUINO else "it"
+        remedy = f"link {LINK} to {folder}"
+    arduino = tree is not None and tree.flavour is Flavour.ARDUINO
+    view = _ScriptView(
+        link=LINK,
+        interpreter=_INTERPRETER,
+        problem=problem,
+        get=_get(tree),
+        remedy=remedy,
+        arduino=_ARDUINO_VERSION if arduino else None,
+    )
+    files = [RenderedFile.text("lib/tflm/tflm.py", render("platformio/tflm.py.j2", view))]
+    if tree is not None:
+        files.append(RenderedFile.text("lib/tflm/library.json", _library_json(tree)))
+    if arduino:
+        content = verbatim("interpreter/debug_log.cpp")
+        files.append(RenderedFile("lib/tflm/debug_log.cpp", content))
+    return tuple(files)
+
+
+def linked_tree(project: Path) -> Path | None:
+    """The tree that an earlier export linked; None if there is none any more."""
+    link = project / LINK
+    return link.resolve() if (link / _INTERPRETER).is_file() else None
+
+
+def link_tree(project: Path, tree: TflmTree) -> None:
+    """Let lib/tflm/src of a project lead to the tree; a folder that the user put there stays.
+
+    Raises:
+        StorageError: the link cannot be made.
+    """
+    link = project / LINK
+    if link.is_dir() and not link.is_symlink():
+        return
+    if link.is_symlink() and os.readlink(link) == str(tree.root):
+        return
+    beside = link.with_name(".src.tflm_ext")
+    try:
+        link.parent.mkdir(parents=True, exist_ok=True)
+        beside.unlink(missing_ok=True)
+        beside.symlink_to(tree.root, target_is_directory=True)
+        os.replace(beside, link)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise StorageError(
+            f"{link} cannot be made a link to {tree.root}: {error.strerror}.",
+            f"Copy that folder to {link}, or choose a file system with links.",
+        ) from error
+
+
+def _arduino_tree(root: Path) -> TflmTree:
+    return TflmTree(
+        root=root,
+        flavour=Flavour.ARDUINO,
+        standard=_standard(root),
+        include_folders=("",),
+        source_filter=_ARDUINO_SOURCES,
+        program_flags=(),
+        # Not for the program, which takes ARDUINO for the presence of Arduino.h.
+        library_flags=(f"-DARDUINO={_ARDUINO_VERSION}", "-DTF_LITE_USE_CTIME"),
+        cmsis_nn=(root / "third_party/cmsis_nn/Include/arm_nnfunctions.h").is_file(),
+    )
+
+
+def _upstream_tree(root: Path) -> TflmTree:
+    headers = {
+        "flatbuffers": "flatbuffers/include/flatbuffers/flatbuffers.h",
+        "gemmlowp": "gemmlowp/fixedpoint/fixedpoint.h",
+        "ruy": "ruy/ruy/profiler/instrumentation.h",
+    }
+    places = (_DOWNLOADS, "third_party")
+    missing = {
+        place: [name for name, header in headers.items() if not (root / place / header).is_file()]
+        for place in places
+    }
+    others = min(places, key=lambda place: len(missing[place]))
+    if missing[others]:
+        raise ConfigError(
+            f"{root} lacks headers of {', '.join(missing[others])}.",
+            "Run there: make -f tensorflow/lite/micro/tools/make/Makefile "
+            "OPTIMIZED_KERNEL_DIR=cmsis_nn third_party_downloads",
+        )
+    kernels = sorted(path.name for path in (root / _KERNELS / "cmsis_nn").glob("*.c*"))
+    headers_there = (root / others / "cmsis_nn/Include/arm_nnfunctions.h").is_file()
+    cmsis_nn = headers_there and bool(kernels)
+    includes = [*("", f"{others}/flatbuffers/include", f"{others}/gemmlowp", f"{others}/ruy")]
+    source_filter = [*_UPSTREAM_SOURCES]
+    if cmsis_nn:
+        includes += [f"{others}/cmsis_nn", f"{others}/cmsis_nn/Include"]
+        source_filter += _cmsis_nn_sources(others, kernels)
+    return TflmTree(
+        root=root,
+        flavour=Flavour.UPSTREAM,
+        standard=_standard(root),
+        include_folders=tuple(includes),
+        source_filter=tuple(source_filter),
+        program_flags=_UPSTREAM_DEFINES + (_CMSIS_NN_DEFINES if cmsis_nn else ()),
+        library_flags=("-DTF_LITE_USE_CTIME",),
+        cmsis_nn=cmsis_nn,
+    )
+
+
+def _cmsis_nn_sources(others: str, kernels: list[str]) -> Iterator[str]:
+    """The kernels of CMSIS-NN instead of the portable ones of the same name; no float."""
+    yield from (f"-<src/{_KERNELS}/{name}>" for name in kernels)
+    yield f"+<src/{_KERNELS}/cmsis_nn/*.c*>"
+    yield f"+<src/{others}/cmsis_nn/Source/>"
+    yield from (f"-<src/{others}/cmsis_nn/Source/**/*{end}.c>" for end in ("_f16", "_f32", "_flt"))
+
+
+def _standard(root: Path) -> str:
+    """C++17 if the headers use its variable templates, else the board's."""
+    try:
+        text = (root / _COMMON).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{root / _COMMON} cannot be read.", "Get the tree of TensorFlow Lite Micro anew."
+        ) from error
+    return "gnu++17" if "std::is_integral_v<" in text else "gnu++14"
+
+
+def _library_json(tree: TflmTree) -> str:
+    """PlatformIO's manifest of the wrapped tree.
+
+    The tree stays as it is: srcDir is the folder around the link, for an absolute one would be
+    this computer's, and its headers are found by platformio.ini, as those of a system.
+    """
+    manifest = {
+        "name": "tflm",
+        "version": "0.0.0",
+        "description": "TensorFlow Lite Micro as it lies on this computer; src leads to it",
+        "build": {
+            "srcDir": ".",
+            "includeDir": "src",
+            "srcFilter": list(tree.source_filter),
+            "flags": ["-w", *tree.library_flags],
+            "unflags": list(_UNFLAGS),
+            "libLDFMode": "off",
+        },
+    }
+    return json.dumps(manifest, indent=2) + "\n"
+
+
+def _get(tree: TflmTree | None) -> tuple[str, ...]:
+    """How to get such a tree, in lines that are not too long."""
+    if tree is not None and tree.flavour is Flavour.UPSTREAM:
+        return (f"clone {UPSTREAM_ADDRESS} with its downloads",)
+    return (f"clone {ARDUINO_ADDRESS} ", f"and check out {ARDUINO_COMMIT}")
