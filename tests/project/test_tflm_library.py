@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.firmware.sample import sample_facts, sample_library
 from tflm_ext.boards import board
 from tflm_ext.emit.facts import ModelFacts
@@ -34,6 +35,8 @@ from tflm_ext.project.tflm_library import (
 )
 
 BOARD = board("nano33ble_sense")
+MACHINE = [*BOARD.machine_flags, *BOARD.common_flags]
+HARDWARE = ROOT / "tests/arduino/hardware"
 MICRO = "tensorflow/lite/micro"
 DOWNLOADS = f"{MICRO}/tools/make/downloads"
 COMMON = "tensorflow/lite/kernels/internal/common.h"
@@ -394,7 +397,7 @@ def test_the_sketch_says_what_is_missing(tmp_path: Path, installed: bool) -> Non
     )  # without the .zip
     plant(tmp_path / "core", {"Arduino.h": STUB})
     if installed:
-        plant(tmp_path / "core", {"TensorFlowLite.h": ""})
+        plant(tmp_path / "core", ARDUINO)
     sketch = folder / "lib/Digits/examples/Digits/Digits.ino"
     command = ["g++", "-std=gnu++14", "-fsyntax-only", "-x", "c++", "-include", "Arduino.h"]
     done = subprocess.run(
@@ -418,4 +421,61 @@ struct Port {
     void println(const char *);
 };
 extern Port Serial;
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.tool("arduino-builder", "arduino-ctags", "arm-none-eabi-gcc")
+@pytest.mark.parametrize("installed", [False, True])
+def test_arduinos_builder_finds_the_library(tmp_path: Path, installed: bool) -> None:
+    """By the sketch's include, in spite of the #error above it."""
+    facts = sample_facts(labels=())
+    model = RenderedFile.text("digits_other.cpp", MODEL.replace("Sample.h", "Digits.h"))
+    sources = (*sample_library(facts), model)
+    *_, zipped = arduino_files(facts, sources, Runtime.TFLM)
+    libraries = tmp_path / "libraries"
+    with zipfile.ZipFile(io.BytesIO(zipped.content)) as archive:
+        archive.extractall(libraries)
+    if installed:
+        tflm = {path: text for path, text in FAKE.items() if "#error\n" not in text}
+        tflm["log.cpp"] = 'extern "C" void DebugLog(const char *) {}\n'
+        plant(libraries / "tflm", {f"src/{path}": text for path, text in tflm.items()})
+        plant(libraries / "tflm", {"library.properties": PROPERTIES})
+    (tmp_path / "build").mkdir()
+    done = subprocess.run(
+        [
+            "arduino-builder",
+            "-compile",
+            *("-hardware", "/usr/share/arduino-builder", "-hardware", str(HARDWARE)),
+            *("-tools", "/usr/bin", "-libraries", str(libraries)),
+            *("-fqbn", "tflm_ext:emulated:m4", "-build-path", str(tmp_path / "build")),
+            *("-prefs", f"compiler.c.flags={' '.join(MACHINE + list(BOARD.c_flags))}"),
+            *("-prefs", f"compiler.cpp.flags={' '.join(MACHINE + list(BOARD.cxx_flags))}"),
+            str(libraries / "Digits/examples/Digits/Digits.ino"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if installed:
+        assert done.returncode == 0, done.stderr
+        assert list((tmp_path / "build").rglob("answer.cpp.o"))
+    else:
+        assert done.returncode != 0
+        assert f'#error "Add the .ZIP library {ARDUINO_ARCHIVE}"' in done.stderr
+
+
+PROPERTIES = """\
+name=Arduino_TensorFlowLite
+version=2.4.0-ALPHA
+author=a
+maintainer=a
+sentence=s
+paragraph=p
+category=Data Processing
+url=https://example.org
+architectures=*
+includes=TensorFlowLite.h
+precompiled=full
 """
