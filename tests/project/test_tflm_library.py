@@ -14,19 +14,24 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.firmware.sample import sample_facts, sample_library
+from tests.models import image_net
 from tflm_ext.boards import board
+from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.emit.facts import ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.errors import ConfigError, StorageError, ToolError
 from tflm_ext.options import Runtime
+from tflm_ext.pipeline import Options, analyse, describe
 from tflm_ext.project import pio
 from tflm_ext.project.arduino import arduino_files
 from tflm_ext.project.platformio_tree import platformio_files
+from tflm_ext.project.readme import readme_files
 from tflm_ext.project.tflm_library import (
     ARDUINO_ARCHIVE,
     ARDUINO_COMMIT,
     Flavour,
     TflmTree,
+    find_tree,
     link_tree,
     linked_tree,
     read_tree,
@@ -197,6 +202,23 @@ def test_a_link_that_cannot_be_made(tmp_path: Path) -> None:
     with pytest.raises(StorageError) as caught:
         link_tree(project, read_tree(arduino(tmp_path)))
     assert caught.value.problem.startswith(f"{project}/lib/tflm/src cannot be made a link to ")
+
+
+def test_a_tree_is_named_by_the_caller_the_environment_or_an_earlier_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TFLM_EXT_TFLM_SOURCE", raising=False)
+    project, first, second = tmp_path / "p", arduino(tmp_path), upstream(tmp_path)
+    assert find_tree() is None
+    assert find_tree(project=project) is None
+    link_tree(project, read_tree(first))
+    assert find_tree(project=project) == read_tree(first)
+    monkeypatch.setenv("TFLM_EXT_TFLM_SOURCE", str(second))
+    assert find_tree(project=project) == find_tree() == read_tree(second)
+    assert find_tree(first, project) == read_tree(first)
+    monkeypatch.setenv("TFLM_EXT_TFLM_SOURCE", str(tmp_path / "none"))
+    with pytest.raises(ConfigError):
+        find_tree(project=project)
 
 
 # Files
@@ -479,3 +501,19 @@ architectures=*
 includes=TensorFlowLite.h
 precompiled=full
 """
+
+
+# The README of the project
+
+
+@pytest.mark.parametrize("runtime", [Runtime.COMPILED, Runtime.TFLM])
+def test_the_readme_says_who_runs_the_model(runtime: Runtime) -> None:
+    int8 = Int8Model(image_net(), "0" * 64)
+    options = Options(name="net", board=BOARD, runtime=runtime)
+    (file,) = readme_files(describe(analyse(int8, options), options), BOARD)
+    text = file.content.decode()
+    interpreter = runtime is Runtime.TFLM
+    for words in (ARDUINO_ARCHIVE, ARDUINO_COMMIT, "`lib/tflm/src`", "TFLM_EXT_TFLM_SOURCE"):
+        assert (words in text) == interpreter, words
+    for words in ("plain C gives byte for byte", "(estimated,"):
+        assert (words in text) != interpreter, words

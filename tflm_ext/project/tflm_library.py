@@ -169,6 +169,24 @@ def read_tree(folder: str | os.PathLike[str]) -> TflmTree:
     )
 
 
+def find_tree(
+    source: str | os.PathLike[str] | None = None, project: Path | None = None
+) -> TflmTree | None:
+    """The tree that the caller, else the environment, else an earlier export names.
+
+    Args:
+        source: what the user gave as tflm_source.
+        project: a folder that may hold an earlier export.
+
+    Raises:
+        ConfigError: what was named is no tree.
+    """
+    chosen = source or os.environ.get(SOURCE_VARIABLE)
+    if not chosen and project is not None:
+        chosen = linked_tree(project)
+    return read_tree(chosen) if chosen else None
+
+
 def tflm_settings(tree: TflmTree | None) -> TflmSettings:
     """Of platformio.ini, with a tree or without."""
     lib_deps = f"{ARDUINO_ADDRESS}.git#{ARDUINO_COMMIT}"
