@@ -189,10 +189,25 @@ def test_the_link_leads_to_the_tree_and_can_be_renewed(tmp_path: Path) -> None:
     assert linked_tree(project) is None
 
 
+def test_without_a_tree_the_link_goes(tmp_path: Path) -> None:
+    project, tree = tmp_path / "p", read_tree(arduino(tmp_path))
+    link_tree(project, None)
+    assert not project.exists()
+    link_tree(project, tree)
+    link_tree(project, None)
+    assert not (project / "lib/tflm").exists()
+    link_tree(project, tree)
+    (project / "lib/tflm/mine.txt").write_text("")
+    link_tree(project, None)
+    assert [path.name for path in (project / "lib/tflm").iterdir()] == ["mine.txt"]
+    assert (tree.root / "TensorFlowLite.h").is_file()
+
+
 def test_a_copy_that_the_user_made_stays(tmp_path: Path) -> None:
     project = tmp_path / "p"
     copy = plant(project / "lib/tflm/src", ARDUINO)
     link_tree(project, read_tree(upstream(tmp_path)))
+    link_tree(project, None)
     assert not copy.is_symlink()
     assert linked_tree(project) == copy
 

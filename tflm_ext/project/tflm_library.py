@@ -15,6 +15,7 @@ import contextlib
 import enum
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -231,30 +232,43 @@ def linked_tree(project: Path) -> Path | None:
     return link.resolve() if (link / _INTERPRETER).is_file() else None
 
 
-def link_tree(project: Path, tree: TflmTree) -> None:
-    """Let lib/tflm/src of a project lead to the tree; a folder that the user put there stays.
+def link_tree(project: Path, tree: TflmTree | None) -> None:
+    """Let lib/tflm/src of a project lead to the tree, or take the link away without one.
+
+    A folder that the user put there stays.
 
     Raises:
-        StorageError: the link cannot be made.
+        StorageError: the link cannot be made or taken away.
     """
     link = project / LINK
-    if link.is_dir() and not link.is_symlink():
-        return
-    if link.is_symlink() and os.readlink(link) == str(tree.root):
-        return
-    beside = link.with_name(".src.tflm_ext")
     try:
-        link.parent.mkdir(parents=True, exist_ok=True)
-        beside.unlink(missing_ok=True)
-        beside.symlink_to(tree.root, target_is_directory=True)
-        os.replace(beside, link)
+        if tree is None:
+            _unlink(link)
+        elif not link.is_dir() or link.is_symlink():
+            _link(link, tree.root)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
+        where = "taken away" if tree is None else f"made a link to {tree.root}"
         raise StorageError(
-            f"{link} cannot be made a link to {tree.root}: {error.strerror}.",
-            f"Copy that folder to {link}, or choose a file system with links.",
+            f"{link} cannot be {where}: {error.strerror}.",
+            "Free the place, or copy the tree there yourself.",
         ) from error
+
+
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink() and os.readlink(link) == str(target):
+        return
+    link.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=link.parent) as beside:
+        new = Path(beside) / link.name
+        new.symlink_to(target, target_is_directory=True)
+        os.replace(new, link)
+
+
+def _unlink(link: Path) -> None:
+    if link.is_symlink():
+        link.unlink()
+        with contextlib.suppress(OSError):  # the folder has other files
+            link.parent.rmdir()
 
 
 def _arduino_tree(root: Path) -> TflmTree:
