@@ -356,7 +356,10 @@ FAKE = {
 #ifndef ARDUINO
 #error "not as the Arduino library"
 #endif
-#ifdef UNIT_TEST
+#ifdef __EXCEPTIONS
+#error "placement new needs a private delete"
+#endif
+#if defined(UNIT_TEST) || defined(PIO_UNIT_TESTING)
 #error "compiled anew for the tests"
 #endif
 int answer(int unused) { return 1; }

@@ -356,7 +356,8 @@ def _library_json(tree: TflmTree) -> str:
             "srcDir": ".",
             "includeDir": "src",
             "srcFilter": list(tree.source_filter),
-            "flags": ["-w", *tree.library_flags],
+            # With exceptions, its placement new asks for an operator delete that it keeps private.
+            "flags": ["-w", "-fno-exceptions", *tree.library_flags],
             "unflags": list(_UNFLAGS),
             "libLDFMode": "off",
         },
