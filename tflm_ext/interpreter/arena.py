@@ -71,6 +71,7 @@ _DATA = {
     "BATCH_MATMUL": 160,
     "CONV_2D": 80,
     "DEPTHWISE_CONV_2D": 80,
+    "ELU": 272,  # with a table of 256 values
     "EXPAND_DIMS": 0,
     "FULLY_CONNECTED": 96,
     "MAX_POOL_2D": 48,
@@ -79,7 +80,7 @@ _DATA = {
     "SPLIT": 0,
     "SPLIT_V": 0,
     "SQUEEZE": 0,
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": 1152,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": 928,
     "UNPACK": 0,
 }
 _OTHER_DATA = 160
@@ -175,9 +176,10 @@ def _tensor_bytes(tensor: Tensor) -> int:
 
 
 def _preparation(node: RawNode, parsed: RawModel) -> int:
-    """Prepare looks at the operator's tensors, and convolutions do so once more inside of it."""
+    """Prepare looks at the operator's tensors, and mostly once more in a function that it calls."""
     numbers = (*node.inputs, *node.outputs, *node.intermediates)
-    return 2 * sum(_tensor_bytes(parsed.tensors[i]) for i in numbers if i >= 0)
+    times = 1 if operator_name(node) == "UNIDIRECTIONAL_SEQUENCE_LSTM" else 2
+    return times * sum(_tensor_bytes(parsed.tensors[i]) for i in numbers if i >= 0)
 
 
 def _own_data(node: RawNode, parsed: RawModel) -> int:

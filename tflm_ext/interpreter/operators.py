@@ -148,11 +148,25 @@ _INT8_HEADERS = {
     "SVDF": "svdf.h",
 }
 
+# They repeat the smaller of their inputs.
+_BROADCASTING = {
+    "ADD",
+    "DIV",
+    "MAXIMUM",
+    "MINIMUM",
+    "MUL",
+    "PRELU",
+    "SQUARED_DIFFERENCE",
+    "SUB",
+}
+
 _COMPILED = "Use runtime='compiled' for the board, or a current TensorFlow Lite Micro elsewhere"
 _ONE_SCALE = (
-    "; or convert with one scale for all weights of a Dense layer "
+    "convert with one scale for all weights of a Dense layer "
     "(_experimental_disable_per_channel_quantization_for_dense_layers = True)"
 )
+
+_POOLING = "use AveragePooling2D over the whole image instead of GlobalAveragePooling2D"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,25 +223,41 @@ def refuse_for_board(parsed: RawModel) -> None:
                 f"{highest}, the model needs {node.version}.",
                 f"{_COMPILED}.",
             )
-        problem = _computed_wrongly(name, node, parsed)
-        if problem is not None:
+        trap = _trap(name, node, parsed)
+        if trap is not None:
+            problem, besides = trap
             raise UnsupportedOperatorError(
-                f"The Arduino flavour of TensorFlow Lite Micro computes operator {where} wrongly: "
-                f"{problem[0]}.",
-                f"{_COMPILED}{problem[1]}.",
+                "The Arduino flavour of TensorFlow Lite Micro does not run operator "
+                f"{where} as it is meant: {problem}.",
+                f"{_COMPILED}; or {besides}.",
             )
 
 
-def _computed_wrongly(name: str, node: RawNode, parsed: RawModel) -> tuple[str, str] | None:
-    """What no version number tells: problem, and a remedy besides the usual one."""
-    if name == "FULLY_CONNECTED":
-        quantization = parsed.tensors[node.inputs[1]].quantization
-        if quantization is not None and quantization.per_channel:
-            return "it takes the first scale for all channels", _ONE_SCALE
-    if name == "CONV_2D":
-        image, weights = (parsed.tensors[i] for i in node.inputs[:2])
-        if image.shape[-1:] != weights.shape[-1:]:
-            return "it has no groups", "; or use groups=1"
+def _trap(name: str, node: RawNode, parsed: RawModel) -> tuple[str, str] | None:
+    """What the Arduino flavour neither has nor refuses, and no version number tells: what happens,
+    and a remedy besides the usual ones.
+    """
+    tensors = [parsed.tensors[i] for i in node.inputs if i >= 0]
+    shapes = [tensor.shape for tensor in tensors]
+    rank = max(map(len, shapes), default=0)
+    if rank > 5 or (name in _BROADCASTING and rank > 4 and len(set(shapes)) > 1):
+        return f"it has at most {4 if name in _BROADCASTING else 5} dimensions", "reshape it"
+    if (
+        name == "FULLY_CONNECTED"
+        and tensors[1].quantization
+        and tensors[1].quantization.per_channel
+    ):
+        return "it takes the first scale of the weights for all channels", _ONE_SCALE
+    if name in ("CONV_2D", "DEPTHWISE_CONV_2D") and len(tensors) < 3:
+        return "it crashes without a bias", "set use_bias=True"
+    if name == "CONV_2D" and shapes[0][-1] != shapes[1][-1]:
+        return "it has no groups", "set groups=1"
+    if name in ("AVERAGE_POOL_2D", "MAX_POOL_2D") and shapes[0][0] != 1:
+        return "it computes the first image of a batch only", "convert the model at batch 1"
+    if name in ("MEAN", "SUM") and tensors[0].dtype is DType.INT8:
+        return "it rounds otherwise than TensorFlow Lite Micro does today", _POOLING
+    if name == "UNIDIRECTIONAL_SEQUENCE_LSTM" and node.options and node.options.bool(3):
+        return "it takes the time for the batch", "set time_major=False"
     return None
 
 
