@@ -444,7 +444,14 @@ def _int8(values: Any) -> Any:
 def _budget() -> None:
     plan = make_plan(read_graph(_dense(), "digits"))
     limits = Budget(ram_bytes=8)
-    check_budget(plan, context_bytes(plan), limits, board("nano33ble_sense"))
+    check_budget(
+        plan,
+        limits,
+        board("nano33ble_sense"),
+        weight_bytes=plan.weight_bytes,
+        code_bytes=plan.code_bytes,
+        context_bytes=context_bytes(plan),
+    )
 
 
 def _compiler() -> None:
@@ -550,6 +557,8 @@ def _type(value: Any) -> str:
         return name if name in _SCALARS else f"[{name}](#{name})"
     if "properties" in value:
         return "{" + ", ".join(f"`{key}`" for key in value["properties"]) + "}"
+    if "anyOf" in value:
+        return " or ".join(map(_type, value["anyOf"]))
     if value["type"] == "array":
         return f"list of {_type(value['items'])}"
     kinds = value["type"] if isinstance(value["type"], list) else [value["type"]]

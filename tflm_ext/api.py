@@ -82,6 +82,7 @@ def export(
     runtime: str = "compiled",
     optimize: str = "balanced",
     budget: Budget | None = None,
+    tflm_source: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> ExportResult:
@@ -108,9 +109,14 @@ def export(
             folder's name.
         labels: names of the classes, in the order of the output.
         board: see `tflm-ext boards`.
-        runtime: "compiled", plain C that is generated for the model.
+        runtime: "compiled", plain C that is generated for the model; or "tflm", TensorFlow Lite
+            Micro's interpreter behind the same C interface.
         optimize: "balanced", "speed" or "size".
         budget: limits that the model must keep, in bytes and operations.
+        tflm_source: with runtime "tflm", a folder with TensorFlow Lite Micro, its Arduino flavour
+            or a current tree with its downloads, for this computer and the emulated core; by
+            default that of the variable TFLM_EXT_TFLM_SOURCE, else that of an earlier export.
+            Without one only the board's environment can be built.
         overwrite: replace generated files that were edited.
         progress: show progress on a terminal.
 
@@ -145,10 +151,12 @@ def export(
         runtime=runtime,
         optimize=optimize,
         budget=budget,
+        tflm_source=tflm_source,
+        project=target,
     )
     check_folder(target)
     with show_progress(progress) as say:
-        int8, samples = _load(model, calibration_data, test_data, say)
+        int8, samples = _load(model, calibration_data, test_data, options.runtime, say)
         project = make_project(int8, options, samples, say)
         kept = write(project, target, overwrite=overwrite)
     return ExportResult(target.resolve(), project.report, kept)
@@ -163,20 +171,32 @@ def make_options(
     runtime: str = "compiled",
     optimize: str = "balanced",
     budget: Budget | None = None,
+    tflm_source: str | os.PathLike[str] | None = None,
+    project: Path | None = None,
 ) -> Options:
     """Check what the user chose.
+
+    Args:
+        project: a folder that may hold an earlier export.
 
     Raises:
         ConfigError: one of them cannot be used.
     """
     from tflm_ext.pipeline import Options
     from tflm_ext.project.names import model_name
+    from tflm_ext.project.tflm_library import find_tree
 
+    chosen = Runtime(_one_of("runtime", runtime, [r.value for r in Runtime]))
+    if tflm_source is not None and chosen is not Runtime.TFLM:
+        raise ConfigError(
+            f"tflm_source is of no use with runtime={runtime!r}.", 'Give runtime="tflm", too.'
+        )
     return Options(
         name=model_name(name, derived=derived),
         board=find_board(board),
         budget=budget or Budget(),
-        runtime=Runtime(_one_of("runtime", runtime, [r.value for r in Runtime])),
+        runtime=chosen,
+        tflm_tree=find_tree(tflm_source, project) if chosen is Runtime.TFLM else None,
         optimize=Optimize(_one_of("optimize", optimize, [o.value for o in Optimize])),
         labels=_labels(labels),
     )
@@ -197,13 +217,24 @@ def _labels(labels: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _load(
-    model: Any, calibration_data: Any, test_data: Any, say: Callable[[str], None]
+    model: Any,
+    calibration_data: Any,
+    test_data: Any,
+    runtime: Runtime,
+    say: Callable[[str], None],
 ) -> tuple[Any, Any]:
     from tflm_ext.convert import convert
     from tflm_ext.pipeline import Samples
 
     inputs, targets = (None, None) if test_data is None else _pair(test_data)
-    converted = convert(model, calibration_data, test_inputs=inputs, progress=say)
+    converted = convert(
+        model,
+        calibration_data,
+        test_inputs=inputs,
+        progress=say,
+        # The board's TFLM takes the first of several scales for all of a Dense layer.
+        dense_per_tensor=runtime is Runtime.TFLM,
+    )
     return converted.int8, Samples(converted.calibration, converted.test, targets)
 
 
@@ -245,5 +276,5 @@ def inspect_model(
         optimize=optimize,
     )
     data = load_npz(calibration).x if calibration else None
-    int8, _ = _load(model, data, None, lambda text: None)
+    int8, _ = _load(model, data, None, options.runtime, lambda text: None)
     return describe(analyse(int8, options), options, int8.warnings)

@@ -131,6 +131,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--data", metavar="NPZ", help="test data, x and y: accuracy, golden vectors"
     )
+    export.add_argument(
+        "--tflm-source", metavar="DIR", help="a tree of TFLM, for runtime tflm off the board"
+    )
     export.add_argument("--labels", metavar="A,B,...", help="names of the classes, or @FILE")
     export.add_argument("--overwrite", action="store_true", help="replace edited files, too")
     export.add_argument("--quiet", action="store_true", help="print nothing but errors")
@@ -220,7 +223,9 @@ def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument("--calibration", metavar="NPZ", help="real inputs for the int8 ranges")
     command.add_argument("--name", help="C identifier; default: from the folder or file")
     command.add_argument("--board", default="nano33ble_sense", help="see tflm-ext boards")
-    command.add_argument("--runtime", default=Runtime.COMPILED.value, help="default: compiled")
+    command.add_argument(
+        "--runtime", default=Runtime.COMPILED.value, help="compiled (default) or tflm"
+    )
     command.add_argument(
         "--optimize", default=Optimize.BALANCED.value, help="balanced, speed or size"
     )
@@ -274,6 +279,7 @@ def _export(options: argparse.Namespace) -> int:
         runtime=options.runtime,
         optimize=options.optimize,
         budget=_budget(options),
+        tflm_source=options.tflm_source,
         overwrite=options.overwrite,
         progress=not options.quiet,
     )

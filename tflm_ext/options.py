@@ -12,6 +12,7 @@ class Runtime(enum.StrEnum):
     """Who runs the model on the device."""
 
     COMPILED = "compiled"
+    TFLM = "tflm"
 
 
 class Optimize(enum.StrEnum):

@@ -15,9 +15,12 @@ from tflm_ext.boards import Board
 from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.emit.facts import Border, ModelFacts
 from tflm_ext.emit.files import RenderedFile
-from tflm_ext.emit.model import arena_bytes, context_bytes, model_files
+from tflm_ext.emit.model import arena_bytes, model_files
 from tflm_ext.errors import ConfigError
 from tflm_ext.frontend import read_graph
+from tflm_ext.frontend.parse import parse
+from tflm_ext.interpreter import arena_bound, interpreter_files, refuse_for_board
+from tflm_ext.interpreter import context_bytes as interpreter_context_bytes
 from tflm_ext.ir import Graph
 from tflm_ext.options import Budget, Optimize, Runtime
 from tflm_ext.passes import PassResult, run_passes
@@ -28,7 +31,8 @@ from tflm_ext.project.firmware import firmware_files
 from tflm_ext.project.names import library_name
 from tflm_ext.project.platformio_tree import platformio_files
 from tflm_ext.project.readme import readme_files
-from tflm_ext.report import Accuracy, Report
+from tflm_ext.project.tflm_library import TflmTree, link_tree, tflm_settings, tree_files
+from tflm_ext.report import Accuracy, Interpreter, Report
 from tflm_ext.report.report import digests
 from tflm_ext.verify.accuracy import measure_accuracy
 from tflm_ext.verify.compare import verify
@@ -53,6 +57,7 @@ class Options:
     runtime: Runtime = Runtime.COMPILED
     optimize: Optimize = Optimize.BALANCED
     labels: tuple[str, ...] = ()
+    tflm_tree: TflmTree | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ class Analysis:
     passes: PassResult
     plan: Plan
     facts: ModelFacts
+    interpreter: Interpreter | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,7 @@ class Project:
 
     report: Report
     files: tuple[RenderedFile, ...]
+    tflm_tree: TflmTree | None = None
 
 
 def analyse(int8: Int8Model, options: Options) -> Analysis:
@@ -93,12 +100,14 @@ def analyse(int8: Int8Model, options: Options) -> Analysis:
 
     Raises:
         UnsupportedModelError: the file is damaged or cannot be run.
+        UnsupportedOperatorError: with runtime "tflm", what the board's TFLM lacks.
         ConfigError: there are more or fewer labels than values in the first output.
     """
     graph = read_graph(int8.bytes, options.name, run=run_outputs)
     _check_labels(graph, options.labels)
     passes = run_passes(graph)
     plan = make_plan(passes.graph, options.optimize)
+    interpreter = _interpreter(int8, options) if options.runtime is Runtime.TFLM else None
     facts = ModelFacts(
         name=options.name,
         library=library_name(options.name),
@@ -106,14 +115,21 @@ def analyse(int8: Int8Model, options: Options) -> Analysis:
         inputs=_borders(graph, graph.inputs),
         outputs=_borders(graph, graph.outputs),
         labels=options.labels,
-        weight_bytes=plan.weight_bytes,
-        arena_bytes=arena_bytes(plan),
+        weight_bytes=interpreter.model_bytes if interpreter else plan.weight_bytes,
+        arena_bytes=interpreter.arena_bytes if interpreter else arena_bytes(plan),
         macs=plan.macs,
         version=VERSION,
         command=_command(options),
         golden=(),
     )
-    return Analysis(int8.bytes, graph, passes, plan, facts)
+    return Analysis(int8.bytes, graph, passes, plan, facts, interpreter)
+
+
+def _interpreter(int8: Int8Model, options: Options) -> Interpreter:
+    parsed = parse(int8.bytes, options.name)
+    refuse_for_board(parsed)
+    arena = arena_bound(parsed).total
+    return Interpreter(len(int8.bytes), arena, interpreter_context_bytes(parsed, arena))
 
 
 def _check_labels(graph: Graph, labels: tuple[str, ...]) -> None:
@@ -135,6 +151,7 @@ def describe(analysis: Analysis, options: Options, warnings: Sequence[str] = ())
         runtime=options.runtime,
         optimize=options.optimize,
         warnings=tuple(warnings),
+        interpreter=analysis.interpreter,
     )
 
 
@@ -149,39 +166,56 @@ def make_project(
     """
     progress("planning")
     analysis = analyse(int8, options)
-    check_budget(analysis.plan, context_bytes(analysis.plan), options.budget, options.board)
-    sources = model_files(analysis.facts, analysis.plan)
-
-    progress("comparing with TensorFlow Lite Micro")
+    report = describe(analysis, options, int8.warnings)
+    check_budget(
+        analysis.plan,
+        options.budget,
+        options.board,
+        weight_bytes=report.weight_bytes,
+        code_bytes=report.code_bytes or 0,
+        context_bytes=report.ram_bytes,
+    )
     vectors = _vectors(analysis, samples)
-    verification = verify(int8.bytes, analysis.graph, analysis.facts, sources, vectors)
+    if analysis.interpreter is None:
+        settings = None
+        library: tuple[RenderedFile, ...] = ()
+        sources = model_files(analysis.facts, analysis.plan)
+        progress("comparing with TensorFlow Lite Micro")
+        compared = verify(int8.bytes, analysis.graph, analysis.facts, sources, vectors).inputs
+    else:
+        settings, library = tflm_settings(options.tflm_tree), tree_files(options.tflm_tree)
+        parsed = parse(int8.bytes, options.name)
+        arena = analysis.interpreter.arena_bytes
+        sources = interpreter_files(analysis.facts, parsed, int8.bytes, arena)
+        progress("running TensorFlow Lite Micro")
+        compared = 0
     golden = make_golden(int8.bytes, analysis.graph, vectors)
-    accuracy = _accuracy(int8, analysis, samples, sources)
+    accuracy = _accuracy(int8, analysis, samples, None if analysis.interpreter else sources)
 
     progress("writing the project")
     facts = replace(analysis.facts, golden=golden)
-    report = replace(
-        describe(analysis, options, int8.warnings),
-        facts=facts,
-        vectors=verification.inputs,
-        accuracy=accuracy,
-    )
+    report = replace(report, facts=facts, vectors=compared, accuracy=accuracy)
     files = (
-        *platformio_files(facts, options.board),
+        *platformio_files(facts, options.board, settings),
+        *library,
         *firmware_files(facts),
-        *arduino_files(facts, sources),
+        *arduino_files(facts, sources, options.runtime),
         *readme_files(report, options.board),
         RenderedFile(f"model/{facts.name}.tflite", int8.bytes),
     )
     report = replace(report, files=digests(files))
-    return Project(report, (*files, RenderedFile.text("report.json", report.to_json())))
+    files = (*files, RenderedFile.text("report.json", report.to_json()))
+    return Project(report, files, options.tflm_tree)
 
 
 def write(project: Project, folder: Path, *, overwrite: bool) -> tuple[str, ...]:
     """Put a project on disk, whole or not at all; returns the files that were kept as edited."""
     from tflm_ext.project.write import write_project
 
-    return write_project(folder, project.files, overwrite=overwrite).kept
+    kept = write_project(folder, project.files, overwrite=overwrite).kept
+    if project.tflm_tree is not None:
+        link_tree(folder, project.tflm_tree)
+    return kept
 
 
 def _borders(graph: Graph, indices: tuple[int, ...]) -> tuple[Border, ...]:
@@ -198,6 +232,8 @@ def _borders(graph: Graph, indices: tuple[int, ...]) -> tuple[Border, ...]:
 def _command(options: Options) -> str:
     """What regenerates the project, run inside it."""
     words = ["tflm-ext export", f"model/{options.name}.tflite -o .", f"--name {options.name}"]
+    if options.runtime is not Runtime.COMPILED:
+        words.append(f"--runtime {options.runtime.value}")
     if options.optimize is not Optimize.BALANCED:
         words.append(f"--optimize {options.optimize.value}")
     if options.labels:
@@ -227,7 +263,7 @@ def _vectors(analysis: Analysis, samples: Samples) -> tuple[Array, ...]:
 
 
 def _accuracy(
-    int8: Int8Model, analysis: Analysis, samples: Samples, sources: Sequence[RenderedFile]
+    int8: Int8Model, analysis: Analysis, samples: Samples, sources: Sequence[RenderedFile] | None
 ) -> Accuracy | None:
     if samples.targets is None:
         return None

@@ -31,7 +31,12 @@ _LOOKED_AT = 100
 
 
 def convert(
-    model: Any, calibration_data: Any = None, *, progress: Progress, test_inputs: Any = None
+    model: Any,
+    calibration_data: Any = None,
+    *,
+    progress: Progress,
+    test_inputs: Any = None,
+    dense_per_tensor: bool = False,
 ) -> Conversion:
     """Quantise a model to int8 at batch 1, with int8 inputs and outputs.
 
@@ -48,6 +53,8 @@ def convert(
             are left out. Needed unless the model is quantisation-aware or int8 already.
         progress: called with a short text whenever something else begins.
         test_inputs: in the same forms; the float model is run on all of them.
+        dense_per_tensor: one scale for the weights of a Dense layer, as TFLM had it before 2024,
+            in place of one per output.
 
     Raises:
         ConfigError: no such model, or data that is missing, empty, wrongly shaped or not finite.
@@ -62,7 +69,8 @@ def convert(
     if path and kind == "tflite":
         return _taken(path, given)
     with _folder() as folder, _child(folder) as child:
-        return _Work(child, folder, progress).run(model, path, kind, given)
+        work = _Work(child, folder, progress, dense_per_tensor)
+        return work.run(model, path, kind, given)
 
 
 @contextmanager
@@ -174,8 +182,11 @@ def _conversion(int8: Int8Model, data: Mapping[str, list[Array]]) -> Conversion:
 class _Work:
     """One conversion in a folder of its own."""
 
-    def __init__(self, child: Child, folder: Path, progress: Progress) -> None:
+    def __init__(
+        self, child: Child, folder: Path, progress: Progress, dense_per_tensor: bool
+    ) -> None:
         self.child = child
+        self.dense_per_tensor = dense_per_tensor
         self.folder = folder
         self.progress = progress
         self.layers: Mapping[str, str] = {}
@@ -215,7 +226,12 @@ class _Work:
             warnings += ranges.few_samples(len(data["calibration_data"][0]))
             calibration = self._write(data["calibration_data"])
         out = self.folder / "model.tflite"
-        quantised = self._ask("convert", calibration=calibration, out=str(out))
+        quantised = self._ask(
+            "convert",
+            calibration=calibration,
+            dense_per_tensor=self.dense_per_tensor,
+            out=str(out),
+        )
         warnings += _input_warnings(data, borders, quantised["inputs"])
         outputs: list[Array] = []
         if data:

@@ -83,7 +83,7 @@ class Converter:
         """
         calibration = request["calibration"]
         for _ in range(_ATTEMPTS):
-            data = self._convert(calibration, progress)
+            data = self._convert(calibration, request["dense_per_tensor"], progress)
             # The converter sometimes leaves a SPLIT of an unrolled LSTM in float32 between
             # DEQUANTIZE and QUANTIZE. Whether it does is chance: the same model, the same data
             # and the same process give either, about one time in ten.
@@ -92,12 +92,16 @@ class Converter:
         Path(request["out"]).write_bytes(data)
         return _borders(data)
 
-    def _convert(self, calibration: str | None, progress: Progress) -> bytes:
+    def _convert(
+        self, calibration: str | None, dense_per_tensor: bool, progress: Progress
+    ) -> bytes:
         import tensorflow as tf
 
         converter = tf.lite.TFLiteConverter.from_saved_model(str(self.folder))
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.inference_input_type = converter.inference_output_type = tf.int8
+        # It has no public name, and it is the only way.
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = dense_per_tensor
         if calibration is not None:
             converter.representative_dataset = lambda: _samples(
                 calibration, "calibrating", progress

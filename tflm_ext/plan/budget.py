@@ -24,19 +24,29 @@ class _Limit:
     hint: str
 
 
-def check_budget(plan: Plan, context_bytes: int, budget: Budget, board: Board) -> None:
-    """Compare what a plan needs with the budget, then with the board.
+def check_budget(
+    plan: Plan,
+    budget: Budget,
+    board: Board,
+    *,
+    weight_bytes: int,
+    code_bytes: int,
+    context_bytes: int,
+) -> None:
+    """Compare what a model needs with the budget, then with the board.
 
     Args:
+        plan: names what is large.
+        weight_bytes, code_bytes: in flash.
         context_bytes: sizeof(context).
 
     Raises:
         BudgetError: the first limit that is exceeded: by how much, and the largest tensors.
     """
-    flash = plan.weight_bytes + plan.code_bytes
+    flash = weight_bytes + code_bytes
     smaller = "Make the model smaller (fewer channels or layers), or raise the limit."
     limits = (
-        _Limit("weight_bytes", "bytes", plan.weight_bytes, budget.weight_bytes, _weights, smaller),
+        _Limit("weight_bytes", "bytes", weight_bytes, budget.weight_bytes, _weights, smaller),
         _Limit("flash_bytes", "bytes", flash, budget.flash_bytes, _weights, smaller),
         _Limit("ram_bytes", "bytes", context_bytes, budget.ram_bytes, _activations, smaller),
         _Limit("macs", "operations", plan.macs, budget.macs, _macs, smaller),

@@ -29,14 +29,29 @@ class Accuracy:
         samples: how many were compared.
         float_model: None where there is no float model.
         int8_tflm: the int8 model in TensorFlow Lite Micro.
-        int8_c: the generated C as it ran on this computer.
+        int8_c: the generated C as it ran on this computer; None where TFLM itself is what runs.
     """
 
     metric: str
     samples: int
     float_model: float | None
     int8_tflm: float
-    int8_c: float
+    int8_c: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """What a project of runtime "tflm" takes, besides TensorFlow Lite Micro's own code.
+
+    Attributes:
+        model_bytes: of the .tflite, all of it in flash.
+        arena_bytes: bound of what the interpreter needs, pointers of 32 bits.
+        context_bytes: sizeof(context), pointers of 32 bits.
+    """
+
+    model_bytes: int
+    arena_bytes: int
+    context_bytes: int
 
 
 @dataclass(frozen=True)
@@ -49,9 +64,11 @@ class Report:
         passes: what the rewrites removed.
         board, runtime, optimize: the options.
         warnings: one sentence each.
-        vectors: inputs compared with TFLM, all without a mismatch; None if not verified.
+        vectors: inputs compared with TFLM, all without a mismatch; None if not verified. With
+            runtime "tflm" there is nothing to compare on this computer: 0.
         accuracy: None without test data.
         files: path and SHA-256 of every generated file.
+        interpreter: of runtime "tflm"; None of "compiled".
     """
 
     facts: ModelFacts
@@ -64,16 +81,31 @@ class Report:
     vectors: int | None = None
     accuracy: Accuracy | None = None
     files: tuple[tuple[str, str], ...] = ()
+    interpreter: Interpreter | None = None
 
     @property
     def ram_bytes(self) -> int:
         """sizeof(context), exact."""
+        if self.interpreter is not None:
+            return self.interpreter.context_bytes
         return context_bytes(self.plan)
 
     @property
-    def flash_bytes(self) -> int:
-        """Weights, exact, and code, estimated."""
-        return self.plan.weight_bytes + self.plan.code_bytes
+    def weight_bytes(self) -> int:
+        """Constant tables, or the whole .tflite with runtime "tflm"; exact."""
+        if self.interpreter is not None:
+            return self.interpreter.model_bytes
+        return self.plan.weight_bytes
+
+    @property
+    def code_bytes(self) -> int | None:
+        """Estimated; None with runtime "tflm", whose code only a build can tell."""
+        return None if self.interpreter is not None else self.plan.code_bytes
+
+    @property
+    def flash_bytes(self) -> int | None:
+        """Weights, exact, and code, estimated; None as code_bytes."""
+        return None if self.code_bytes is None else self.weight_bytes + self.code_bytes
 
     def to_dict(self) -> dict[str, Any]:
         """The content of report.json."""
@@ -91,7 +123,7 @@ class Report:
                 "runtime": self.runtime.value,
                 "optimize": self.optimize.value,
             },
-            "operators": [_step(step) for step in self.plan.steps],
+            "operators": [self._step(step) for step in self.plan.steps],
             "passes": [
                 {
                     "name": record.name,
@@ -101,23 +133,20 @@ class Report:
                 for record in self.passes
             ],
             "memory": {
-                "arena_bytes": arena_bytes(self.plan),
+                "arena_bytes": (
+                    arena_bytes(self.plan)
+                    if self.interpreter is None
+                    else self.interpreter.arena_bytes
+                ),
                 "context_bytes": self.ram_bytes,
                 "live_bytes": self.plan.live_bytes,
-                "tensors": [
-                    {
-                        "tensor": i,
-                        "offset_bytes": offset,
-                        "size_bytes": self.plan.graph.tensors[i].bytes,
-                    }
-                    for i, offset in sorted(self.plan.offsets.items())
-                ],
+                "tensors": self._tensors(),
             },
             "flash": {
-                "weight_bytes": self.plan.weight_bytes,
-                "code_bytes": self.plan.code_bytes,
+                "weight_bytes": self.weight_bytes,
+                "code_bytes": self.code_bytes,
                 "code_is_estimate": True,
-                "code_compiler": compiler(),
+                "code_compiler": None if self.code_bytes is None else compiler(),
                 "total_bytes": self.flash_bytes,
             },
             "warnings": list(self.warnings),
@@ -138,6 +167,31 @@ class Report:
                 "int8_c": self.accuracy.int8_c,
             }
         return found
+
+    def _tensors(self) -> list[dict[str, int]]:
+        """Where they lie in the arena; TFLM decides that for itself on the device."""
+        if self.interpreter is not None:
+            return []
+        return [
+            {
+                "tensor": i,
+                "offset_bytes": offset,
+                "size_bytes": self.plan.graph.tensors[i].bytes,
+            }
+            for i, offset in sorted(self.plan.offsets.items())
+        ]
+
+    def _step(self, step: Any) -> dict[str, Any]:
+        row = _step(step)
+        if self.interpreter is not None:
+            constants = (t.bytes for t in step.view.inputs if t.constant)
+            row |= {
+                "kernel": "tflm",
+                "weight_bytes": sum(constants),
+                "scratch_bytes": 0,
+                "alternatives": [],
+            }
+        return row
 
     def to_json(self) -> str:
         """report.json: sorted keys, no time, host or absolute path."""

@@ -63,14 +63,15 @@ def _parts(report: Report, operators: bool) -> list[RenderableType]:
         for step in plan.steps:
             out = step.view.node.outputs[0]
             at, size = plan.offsets[out], plan.graph.tensors[out].bytes
+            interpreted = report.interpreter is not None
             table.add_row(
                 str(step.index),
                 step.view.node.operator,
-                step.kernel.name,
+                "tflm" if interpreted else step.kernel.name,
                 "x".join(map(str, step.view.output().shape)),
                 f"{step.macs:,}",
                 f"{step.weight_bytes:,}",
-                f"{at}..{at + size}",
+                "" if interpreted else f"{at}..{at + size}",
                 plain(step.view.keras_layer or ""),
             )
         parts += ["", table]
@@ -87,12 +88,18 @@ def _figures(report: Report) -> RenderableType:
     table.add_column()
     table.add_column(justify="right")
     table.add_column()
-    table.add_row("flash, weights", f"{plan.weight_bytes:,}", "bytes, exact")
-    table.add_row("flash, code", f"{plan.code_bytes:,}", "bytes, estimated")
-    table.add_row("RAM, context", f"{report.ram_bytes:,}", "bytes, exact")
+    if report.interpreter is not None:
+        table.add_row("flash, model", f"{report.weight_bytes:,}", "bytes, exact")
+        table.add_row("flash, code", "", "TFLM's: tflm-ext build measures it")
+        arena = f"{report.interpreter.arena_bytes:,}"
+        table.add_row("RAM, context", f"{report.ram_bytes:,}", f"bytes, {arena} of them arena")
+    else:
+        table.add_row("flash, weights", f"{report.weight_bytes:,}", "bytes, exact")
+        table.add_row("flash, code", f"{report.code_bytes:,}", "bytes, estimated")
+        table.add_row("RAM, context", f"{report.ram_bytes:,}", "bytes, exact")
     table.add_row("live maximum", f"{plan.live_bytes:,}", "bytes of activations at one operator")
     table.add_row("MACs", f"{plan.macs:,}", "per inference")
-    if report.vectors is not None:
+    if report.vectors:
         table.add_row("compared", f"{report.vectors:,}", "inputs with TFLM, 0 mismatches")
     if report.accuracy is not None:
         a = report.accuracy

@@ -25,7 +25,7 @@ def measure_accuracy(
     model: bytes,
     graph: Graph,
     facts: ModelFacts,
-    sources: Sequence[RenderedFile],
+    sources: Sequence[RenderedFile] | None,
     inputs: Sequence[Array],
     targets: Array,
     float_outputs: Sequence[Array] | None,
@@ -33,6 +33,7 @@ def measure_accuracy(
     """Run all test data, each sample after a reset, and score the first output.
 
     Args:
+        sources: the C; None where TFLM is what runs on the device, too.
         inputs: per input of the model, int8 (samples, *shape).
         targets: class numbers (samples,), one-hot rows, or real values in the output's shape.
         float_outputs: what the float model gave, None where there is none.
@@ -41,19 +42,19 @@ def measure_accuracy(
         ConfigError: the targets do not fit the output.
     """
     run = run_tflm(model, inputs, len(graph.outputs), arena_bytes=arena_for(graph), reset_each=True)
-    ours = run_host(facts, sources, inputs, reset_each=True)
+    ours = None if sources is None else run_host(facts, sources, inputs, reset_each=True)
     border = facts.outputs[0]
-    rows = [
-        None if float_outputs is None else np.asarray(float_outputs[0]),
-        dequantize_array(run.outputs[0], border.scale, border.zero_point),
-        dequantize_array(ours.outputs[0], border.scale, border.zero_point),
+    rows = [None if float_outputs is None else np.asarray(float_outputs[0])]
+    rows += [
+        None if ran is None else dequantize_array(ran.outputs[0], border.scale, border.zero_point)
+        for ran in (run, ours)
     ]
     count = len(inputs[0])
     metric, score = metric_for(np.asarray(targets), count, border.size)
     scores = [None if r is None else score(r.reshape(count, border.size)) for r in rows]
     if scores[0] is not None and not math.isfinite(scores[0]):
         scores[0] = None  # a float model that overflows has no error to speak of
-    return Accuracy(metric, count, scores[0], scores[1] or 0.0, scores[2] or 0.0)
+    return Accuracy(metric, count, scores[0], scores[1] or 0.0, scores[2])
 
 
 def metric_for(targets: Array, count: int, size: int) -> tuple[str, Callable[[Array], float]]:

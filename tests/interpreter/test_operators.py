@@ -1,0 +1,164 @@
+"""The resolver against the operators of a model, and what the Arduino flavour is not given."""
+
+from __future__ import annotations
+
+import pytest
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+from tests.interpreter import nets
+from tests.models import image_net, recurrent_net, two_headed_net
+from tflm_ext.errors import UnsupportedOperatorError
+from tflm_ext.frontend.parse import parse
+from tflm_ext.interpreter import refuse_for_board, required
+from tflm_ext.interpreter.operators import ARDUINO_VERSIONS
+from tflm_ext.ops import OPERATORS
+
+BUILTINS = {name for name in vars(schema.BuiltinOperator) if not name.startswith("_")}
+
+
+def refusal(model: bytes) -> UnsupportedOperatorError:
+    with pytest.raises(UnsupportedOperatorError) as caught:
+        refuse_for_board(parse(model, "net"))
+    return caught.value
+
+
+def test_the_resolver_gets_exactly_the_operators_of_the_model() -> None:
+    found = required(parse(image_net(), "net"))
+    assert [(r.method, r.variant) for r in found] == [
+        ("AddAveragePool2D", "Register_AVERAGE_POOL_2D_INT8"),
+        ("AddConv2D", "Register_CONV_2D_INT8"),
+        ("AddDepthwiseConv2D", "Register_DEPTHWISE_CONV_2D_INT8"),
+        ("AddFullyConnected", "Register_FULLY_CONNECTED_INT8"),
+        ("AddReshape", ""),
+        ("AddSoftmax", "Register_SOFTMAX_INT8"),
+    ]
+    assert {r.header for r in found if r.variant} == {
+        "conv.h",
+        "depthwise_conv.h",
+        "fully_connected.h",
+        "pooling.h",
+        "softmax.h",
+    }
+
+
+def test_names_that_are_no_camel_case() -> None:
+    methods = {r.operator: r.method for r in required(parse(recurrent_net(), "net"))}
+    assert methods["UNIDIRECTIONAL_SEQUENCE_LSTM"] == "AddUnidirectionalSequenceLSTM"
+    assert required(parse(nets.product(), "net"))[0].method == "AddBatchMatMul"
+
+
+def test_an_operator_that_also_works_in_float_is_registered_for_every_type() -> None:
+    b = nets.ModelBuilder()
+    x, y = b.tensor((1, 4), scale=0.5), b.tensor((1, 4), scale=0.5)
+    left, middle, right = (b.tensor((1, 4), dtype="float32") for _ in range(3))
+    z = b.tensor((1, 4), scale=0.5)
+    b.operator("MUL", [x, x], [y], schema.MulOptionsT())
+    b.operator("DEQUANTIZE", [y], [left])
+    b.operator("MUL", [left, left], [middle], schema.MulOptionsT())
+    b.operator("NEG", [middle], [right])
+    b.operator("QUANTIZE", [right], [z])
+    found = {r.operator: r.variant for r in required(parse(b.finish([x], [z]), "net"))}
+    assert found == dict.fromkeys(("DEQUANTIZE", "MUL", "NEG", "QUANTIZE"), "")
+
+
+def test_every_name_is_one_of_the_schema() -> None:
+    assert ARDUINO_VERSIONS.keys() <= BUILTINS
+
+
+def test_every_operator_of_the_compiled_runtime_is_known() -> None:
+    assert {op.name for op in OPERATORS if op.code >= 0} <= ARDUINO_VERSIONS.keys()
+
+
+def test_what_tflm_does_not_have_at_all() -> None:
+    with pytest.raises(UnsupportedOperatorError) as caught:
+        required(parse(nets.tiles(), "net"))
+    assert caught.value.problem == "TensorFlow Lite Micro does not have operator 0 TILE."
+    assert "UpSampling2D" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        image_net(),
+        two_headed_net(),
+        recurrent_net(),
+        nets.convolution(),
+        nets.dense(channels=1),
+        nets.pooling(batch=1),
+        nets.reduction("REDUCE_MAX"),
+        nets.addition((1, 3, 1, 2), (2,)),
+        nets.addition((1, 1, 3, 1, 2), (1, 1, 3, 1, 2)),
+    ],
+)
+def test_what_the_arduino_flavour_runs(model: bytes) -> None:
+    refuse_for_board(parse(model, "net"))
+
+
+def test_an_operator_that_the_arduino_flavour_lacks() -> None:
+    error = refusal(nets.product())
+    assert error.problem == (
+        "The Arduino flavour of TensorFlow Lite Micro does not have operator 0 BATCH_MATMUL (Keras "
+        "layer attention)."
+    )
+    assert error.hint == (
+        "Use runtime='compiled' for the board, or a current TensorFlow Lite Micro elsewhere."
+    )
+
+
+def test_a_version_that_the_arduino_flavour_lacks() -> None:
+    error = refusal(nets.convolution(version=6))
+    assert error.problem == (
+        "The Arduino flavour of TensorFlow Lite Micro has operator 0 CONV_2D (Keras layer conv) up "
+        "to version 5, the model needs 6."
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "problem", "hint"),
+    [
+        (nets.convolution(groups=2), "has no groups", "set groups=1."),
+        (nets.convolution(bias=False), "crashes without a bias", "set use_bias=True."),
+        (nets.dense(channels=3), "takes the first scale", "one scale for all weights"),
+        (nets.pooling(batch=2), "computes the first image of a batch only", "at batch 1."),
+        (nets.reduction("MEAN"), "rounds otherwise", "AveragePooling2D"),
+        (nets.reduction("SUM"), "rounds otherwise", "AveragePooling2D"),
+        (nets.addition((1, 2, 1, 2, 2), (1, 1, 3, 1, 2)), "at most 4 dimensions", "reshape it."),
+        (nets.addition((1,) * 6, (1,) * 6), "at most", "reshape it."),
+    ],
+)
+def test_what_the_arduino_flavour_would_compute_wrongly(
+    model: bytes, problem: str, hint: str
+) -> None:
+    error = refusal(model)
+    assert "does not run operator 0 " in error.problem
+    assert problem in error.problem
+    assert hint in error.hint
+
+
+def test_a_recurrent_layer_with_the_time_in_front() -> None:
+    def change(graph: schema.SubGraphT) -> None:
+        graph.operators[0].builtinOptions.timeMajor = True
+
+    unpacked = schema.ModelT.InitFromPackedBuf(recurrent_net(), 0)
+    change(unpacked.subgraphs[0])
+    builder = nets.flatbuffers.Builder(1024)
+    builder.Finish(unpacked.Pack(builder), b"TFL3")
+    assert "takes the time for the batch" in refusal(bytes(builder.Output())).problem
+
+
+def test_an_encoded_model() -> None:
+    b = nets.ModelBuilder()
+    x, y = b.tensor((1, 4), scale=0.5), b.tensor((1, 4), scale=0.5)
+    b.operator("NEG", [x], [y])
+    unpacked = schema.ModelT.InitFromPackedBuf(b.finish([x], [y]), 0)
+    code = unpacked.operatorCodes[0]
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+    code.customCode = "TFLM_DECODE"
+    builder = nets.flatbuffers.Builder(1024)
+    builder.Finish(unpacked.Pack(builder), b"TFL3")
+    model = bytes(builder.Output())
+    (found,) = required(parse(model, "net"))
+    assert (found.method, found.arduino) == ("AddDecode", False)
+    error = refusal(model)
+    assert error.problem.endswith("does not have operator 0 TFLM_DECODE.")
+    assert error.hint == "Give the model as it was before tflm_ext.encode() for the board."
