@@ -1,4 +1,4 @@
-"""Models of one operator that TensorFlow Lite Micro's Arduino flavour does not run as it is meant."""
+"""Models of one operator, most of which TensorFlow Lite Micro's Arduino flavour does not run."""
 
 from __future__ import annotations
 

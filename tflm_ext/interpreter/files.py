@@ -151,7 +151,8 @@ def debug_log_file() -> RenderedFile:
 
 
 def _object_words(registrations: tuple[Registration, ...]) -> int:
-    return _INTERPRETER_WORDS + _RESOLVER_WORDS + _REGISTRATION_WORDS * len(registrations)
+    places = max(len(registrations), 1)  # C++ has no array of length 0
+    return _INTERPRETER_WORDS + _RESOLVER_WORDS + _REGISTRATION_WORDS * places
 
 
 def _arena_parts(parsed: RawModel, arena: int) -> tuple[tuple[int, str], ...]:
