@@ -13,8 +13,8 @@ free for as long as the buffer lives), with sizes rounded up to 16. It does so f
 kernels that is known, since larger scratch memory can make a greedy plan smaller as well as larger:
 
     plain      TensorFlow Lite Micro's own kernels
-    cmsis      CMSIS-NN's for a Cortex-M with DSP instructions, in the Arduino flavour of 2023
-    cmsis new  the same, with columns rounded up to multiples of 4 as CMSIS-NN does since 2023
+    cmsis      CMSIS-NN's for a Cortex-M with DSP instructions, as in the Arduino flavour of 2023
+    cmsis new  CMSIS-NN's as of 2026, which rounds columns up and has kernels without scratch memory
 
 Structures are counted in the larger of their sizes in the Arduino flavour and in a current version,
 pointers of 32 bits, without TF_LITE_STATIC_MEMORY. Helium (MVE), Xtensa and other kernels have
@@ -48,6 +48,9 @@ _PLANNED_BUFFER = 40
 # Loss where an aligned structure follows one that is not: ends of the arena, the operators' data,
 # states, and the inputs' and outputs' lists.
 _STEPS = 6
+
+# From so many input channels on, CMSIS-NN turns a transposed convolution into a convolution.
+_REVERSED_CHANNELS = 16
 
 # The options that the converter wrote, as the operator gets them; 8 where nothing is said.
 _OPTIONS = {
@@ -243,45 +246,51 @@ def _plain_scratch(name: str, node: RawNode, tensors: Mapping[int, Tensor]) -> t
 
 
 def _cmsis_scratch(name: str, node: RawNode, tensors: Mapping[int, Tensor]) -> tuple[int, ...]:
-    return _dsp_scratch(name, node, tensors, round_up=1)
+    first, out = tensors[node.inputs[0]], tensors[node.outputs[0]]
+    if first.dtype is DType.INT8 and name == "CONV_2D":
+        _, height, width, _ = tensors[node.inputs[1]].shape
+        if height == width == 1 and _option(node, 1, 2, 4, 5) == (1, 1, 1, 1):
+            return ()
+        return (4 * first.shape[3] * height * width,)
+    if first.dtype is DType.INT8 and name == "DEPTHWISE_CONV_2D":
+        _, height, width, channels = tensors[node.inputs[1]].shape
+        plain = first.shape[3] == out.shape[3] and first.shape[0] == 1
+        return (2 * channels * height * width,) if plain and _option(node, 5, 6) == (1, 1) else ()
+    if first.dtype is DType.INT8 and name == "AVERAGE_POOL_2D":
+        return (4 * first.shape[3],)
+    return _plain_scratch(name, node, tensors)
 
 
 def _new_cmsis_scratch(name: str, node: RawNode, tensors: Mapping[int, Tensor]) -> tuple[int, ...]:
     first, out = tensors[node.inputs[0]], tensors[node.outputs[0]]
-    if name == "TRANSPOSE_CONV":
+    if first.dtype is DType.INT8 and name == "CONV_2D":
         _, height, width, _ = tensors[node.inputs[1]].shape
-        stride = node.options.int32(2) if node.options is not None else 1
-        rows = 4 * out.shape[3] * out.shape[2] * max(height, stride)
-        columns = 4 * tensors[node.inputs[2]].shape[3] * (height * width + 3)
-        return (max(rows, columns), tensors[node.inputs[1]].bytes)
+        if height == width == 1 and _option(node, 4, 5) == (1, 1):
+            return ()
+        return (_columns(first.shape[3] * height * width),)
+    if name == "DEPTHWISE_CONV_2D" and tensors[node.inputs[1]].shape[1:3] == (3, 3):
+        return ()
     if name == "FULLY_CONNECTED" and len(out.shape) > 2 and first.shape[-1] % 4 == 0:
         return (8 * out.shape[-1],)
-    return _dsp_scratch(name, node, tensors, round_up=4)
+    if name == "TRANSPOSE_CONV":
+        weights, image = tensors[node.inputs[1]], tensors[node.inputs[2]]
+        _, height, width, depth = weights.shape
+        step_x, step_y = _option(node, 1, 2)
+        if max(step_x, step_y) <= 2 and depth > _REVERSED_CHANNELS:
+            return (_columns(depth * height * width), weights.bytes)
+        row = (image.shape[2] - 1) * step_x + max(width, step_y)
+        return (4 * out.shape[3] * row * max(height, step_y), 0)
+    return _cmsis_scratch(name, node, tensors)
 
 
-def _dsp_scratch(
-    name: str, node: RawNode, tensors: Mapping[int, Tensor], *, round_up: int
-) -> tuple[int, ...]:
-    first, out = tensors[node.inputs[0]], tensors[node.outputs[0]]
-    if first.dtype is not DType.INT8:
-        return _plain_scratch(name, node, tensors)
-    if name == "CONV_2D":
-        _, height, width, _ = tensors[node.inputs[1]].shape
-        numbers = (1, 2, 4, 5)  # strides and dilations
-        steps = [node.options.int32(i, 1) for i in numbers] if node.options is not None else []
-        if height == width == 1 and all(step == 1 for step in steps):
-            return ()
-        columns = first.shape[3] * height * width
-        return (4 * -(-columns // round_up) * round_up,)
-    if name == "DEPTHWISE_CONV_2D":
-        _, height, width, channels = tensors[node.inputs[1]].shape
-        dilated = node.options is not None and any(node.options.int32(i, 1) != 1 for i in (5, 6))
-        if first.shape[3] != out.shape[3] or first.shape[0] != 1 or dilated:
-            return ()
-        return (2 * channels * height * width,)
-    if name == "AVERAGE_POOL_2D":
-        return (4 * first.shape[3],)
-    return _plain_scratch(name, node, tensors)
+def _columns(values: int) -> int:
+    """Two columns of int16, their length rounded up to a multiple of 4."""
+    return 4 * (-(-values // 4) * 4)
+
+
+def _option(node: RawNode, *fields: int) -> tuple[int, ...]:
+    """Strides and dilations, by number of their field."""
+    return tuple(1 if node.options is None else node.options.int32(i, 1) for i in fields)
 
 
 @dataclass(frozen=True, slots=True)
