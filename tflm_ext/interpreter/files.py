@@ -85,6 +85,7 @@ def interpreter_files(
         parsed: what `model` holds.
         model: bytes of the .tflite, with int8 borders.
         arena: bytes for TensorFlow Lite Micro's tensors and structures; see arena_bound().
+            With too few, AllocateTensors mostly crashes instead of failing.
 
     Raises:
         UnsupportedOperatorError: TensorFlow Lite Micro does not have one of its operators.
