@@ -327,7 +327,7 @@ def _cmsis_nn_sources(others: str, kernels: list[str]) -> Iterator[str]:
     """The kernels of CMSIS-NN instead of the portable ones of the same name; no float."""
     yield from (f"-<src/{_KERNELS}/{name}>" for name in kernels)
     yield f"+<src/{_KERNELS}/cmsis_nn/*.c*>"
-    yield f"+<src/{others}/cmsis_nn/Source/>"
+    yield f"+<src/{others}/cmsis_nn/Source/**/*.c>"  # the .cpp are a Python module
     yield from (f"-<src/{others}/cmsis_nn/Source/**/*{end}.c>" for end in ("_f16", "_f32", "_flt"))
 
 
