@@ -213,8 +213,7 @@ def write(project: Project, folder: Path, *, overwrite: bool) -> tuple[str, ...]
     from tflm_ext.project.write import write_project
 
     kept = write_project(folder, project.files, overwrite=overwrite).kept
-    if project.tflm_tree is not None:
-        link_tree(folder, project.tflm_tree)
+    link_tree(folder, project.tflm_tree)
     return kept
 
 

@@ -62,6 +62,24 @@ def test_the_same_interface_over_the_interpreter(project: Path) -> None:
     assert "--runtime tflm" in (source / "net_model.cpp").read_text("utf-8")
 
 
+def test_back_to_the_compiled_runtime(project: Path, tmp_path: Path) -> None:
+    """Nothing of the interpreter stays, a link to its tree neither."""
+    model, folder = project / "model/net.tflite", tmp_path / "net"
+    tree = tmp_path / "tree"
+    for name in (
+        "TensorFlowLite.h",
+        "tensorflow/lite/micro/micro_interpreter.h",
+        "tensorflow/lite/kernels/internal/common.h",
+    ):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).touch()
+    source = {"runtime": "tflm", "tflm_source": tree, "progress": False}
+    tflm_ext.export(model, folder, **source)  # type: ignore[arg-type]
+    assert (folder / "lib/tflm/src").resolve() == tree
+    tflm_ext.export(model, folder, progress=False)
+    assert not (folder / "lib/tflm").exists()
+
+
 def test_there_is_no_c_to_verify(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", str(project)]) == 2
     assert "there is no C to compare" in capsys.readouterr().err

@@ -1,7 +1,7 @@
 """Runtime "tflm": TensorFlow Lite Micro's interpreter behind the C interface of a model."""
 
 from tflm_ext.interpreter.arena import ArenaBound, arena_bound
-from tflm_ext.interpreter.files import context_bytes, debug_log_file, interpreter_files
+from tflm_ext.interpreter.files import context_bytes, interpreter_files
 from tflm_ext.interpreter.operators import Registration, refuse_for_board, required
 
 __all__ = [
@@ -9,7 +9,6 @@ __all__ = [
     "Registration",
     "arena_bound",
     "context_bytes",
-    "debug_log_file",
     "interpreter_files",
     "refuse_for_board",
     "required",

@@ -8,7 +8,7 @@ from tflm_ext.emit.escape import c_numbers
 from tflm_ext.emit.facts import Border, ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.model import BorderView, border_views
-from tflm_ext.emit.render import render, verbatim
+from tflm_ext.emit.render import render
 from tflm_ext.frontend.parse import RawModel
 from tflm_ext.interpreter.arena import arena_bound
 from tflm_ext.interpreter.operators import Registration, required
@@ -144,11 +144,6 @@ def interpreter_files(
         RenderedFile.text(f"{facts.name}_{file}", render(f"interpreter/{file}.j2", view))
         for file, view in views.items()
     )
-
-
-def debug_log_file() -> RenderedFile:
-    """What takes TensorFlow Lite Micro's messages off the board; belongs beside its sources."""
-    return RenderedFile("debug_log.cpp", verbatim("interpreter/debug_log.cpp"))
 
 
 def _object_words(registrations: tuple[Registration, ...]) -> int:
