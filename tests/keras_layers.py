@@ -658,7 +658,13 @@ def convert_rows(rows: list[Row] = ROWS, shapes: slice = slice(None)) -> Iterato
                     )
                     layers = model["layers"]
                     np.savez(calibration, x000=samples(row, shape, model["dtypes"][0]))
-                    child.ask("convert", _silent, calibration=str(calibration), out=str(out))
+                    child.ask(
+                        "convert",
+                        _silent,
+                        calibration=str(calibration),
+                        dense_per_tensor=False,
+                        out=str(out),
+                    )
                     yield Converted(row, shape, out.read_bytes(), None)
                 except ChildEnded as ended:
                     error = explain("convert", ended, layers, child.command)

@@ -83,7 +83,7 @@ class Converter:
         """
         calibration = request["calibration"]
         for _ in range(_ATTEMPTS):
-            data = self._convert(calibration, request["dense_per_tensor"], progress)
+            data = self._convert(calibration, progress, request["dense_per_tensor"])
             # The converter sometimes leaves a SPLIT of an unrolled LSTM in float32 between
             # DEQUANTIZE and QUANTIZE. Whether it does is chance: the same model, the same data
             # and the same process give either, about one time in ten.
@@ -93,7 +93,7 @@ class Converter:
         return _borders(data)
 
     def _convert(
-        self, calibration: str | None, dense_per_tensor: bool, progress: Progress
+        self, calibration: str | None, progress: Progress, dense_per_tensor: bool = False
     ) -> bytes:
         import tensorflow as tf
 
