@@ -325,7 +325,7 @@ def test_hostile_labels_are_text(tmp_path: Path, model: Path, run: Run) -> None:
     ("option", "value", "problem", "hint"),
     [
         ("--board", "mars", "There is no board 'mars'.", "Choose one of: nano33ble_sense."),
-        ("--runtime", "java", "runtime='java' is not known.", "Choose one of: compiled."),
+        ("--runtime", "java", "runtime='java' is not known.", "Choose one of: compiled, tflm."),
         (
             "--optimize",
             "fast",
