@@ -20,7 +20,7 @@ import tflm_ext
 from benchmarks.compression.experiment import Experiment, Row
 from examples.digits import train as digits
 
-REPETITIONS = 3
+REPETITIONS = 2
 Array = np.ndarray[Any, Any]
 Fit = Callable[[], object]
 
