@@ -97,8 +97,32 @@ def test_every_kernel_has_few_values_after_any_batch(library: Any) -> None:
                 seen.append(most(columns))
 
         watch = library.callbacks.LambdaCallback(on_train_batch_end=follow)
-        fit(model, clustering(4, per=per), watch, epochs=2, batch_size=10)
+        fit(model, clustering(4, per=per, average_batches=1), watch, epochs=2, batch_size=10)
         assert seen == [4] * 2 * 7 * len(KERNELS)  # epochs, batches, kernels
+
+
+def test_averages_are_taken_after_some_batches_and_before_the_epoch_ends(library: Any) -> None:
+    model = cnn(library)
+    few: list[bool] = []
+    seen: list[bool] = []
+
+    class Follow(library.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            few.append(most(kernel(self.model, "hidden").reshape(-1, 1)) <= 4)
+
+        def on_test_begin(self, logs: Any = None) -> None:
+            seen.append(few[-1])
+
+    watch, callback = Follow(), clustering(4, average_batches=3)
+    model.fit(X, Y, 10, 2, 0, callbacks=[callback, watch], validation_data=(X, Y))
+    assert few == [False, False, True, False, False, True, True] * 2  # 7 batches an epoch
+    assert seen == [True] * 2
+    few.clear()
+    import tensorflow as tf
+
+    unknown = tf.data.Dataset.from_tensor_slices((X, Y)).batch(10).filter(lambda x, y: True)
+    model.fit(unknown, epochs=1, verbose=0, callbacks=[callback, watch])
+    assert few == [True] * 7
 
 
 def test_a_step_of_sgd_goes_along_the_averaged_gradients(library: Any) -> None:

@@ -171,13 +171,14 @@ class ClusteringCallback(WeightsCallback):
 
     At begin_epoch, k-means finds the clusters, started as k-means++ (Arthur and Vassilvitskii,
     2007), for values that a group of weights shares as in Han et al., 2016, "Deep Compression".
-    From then on after every batch each weight becomes the mean of its cluster: the steps of its
-    weights are averaged. For SGD, with or without momentum, that is a step along the averaged
-    gradients. Adam and the like scale the gradient of each weight by its own history before the
-    average is taken: clusters whose weights disagree take smaller steps than with one history for
-    all. With steps_per_execution the average is taken after so many batches, as callbacks are
-    called no sooner. Nothing is wrapped, and loss, metrics, sample weights and callbacks are your
-    own. Weights that are zero when the clusters are found stay zero and count as one cluster: let a
+    From then on after every few batches, and after the last one of an epoch, each weight becomes
+    the mean of its cluster: the steps of its weights are averaged. For SGD, with or without
+    momentum, that is a step along the averaged gradients. Adam and the like scale the gradient of
+    each weight by its own history before the average is taken: clusters whose weights disagree take
+    smaller steps than with one history for all. With steps_per_execution the average is taken after
+    no fewer batches than these, as callbacks are called no sooner; after every batch where fit()
+    does not know the number of batches. Nothing is wrapped, and loss, metrics, sample weights and
+    callbacks are your own. Weights that are zero when the clusters are found stay zero and count as one cluster: let a
     SparsityCallback reach its end_epoch first. The int8 model has as many different values.
 
     Put it last in callbacks=, after EarlyStopping and all else that puts weights back.
@@ -192,6 +193,9 @@ class ClusteringCallback(WeightsCallback):
         reassign_epochs: for so many epochs from begin_epoch on weights move freely within the
             epoch, and the clusters are found anew at its end. After them a weight stays in its
             cluster.
+        average_batches: the average is taken after so many batches. 1 follows the averaged
+            gradient in every step, and costs more than a quarter of the time of a step where
+            batches are small and the layers Dense.
         seed: of k-means++.
 
     Attributes:
@@ -217,6 +221,7 @@ class ClusteringCallback(WeightsCallback):
         layers: Sequence[Any] | None = None,
         begin_epoch: int = 0,
         reassign_epochs: int = 0,
+        average_batches: int = 4,
         seed: int = 0,
     ) -> None:
         super().__init__(begin_epoch, layers)
@@ -230,7 +235,9 @@ class ClusteringCallback(WeightsCallback):
             raise ConfigError(f"per={per!r} is not known.", f"It has {', '.join(GROUPS)}.")
         self.per = per
         self.reassign_epochs = whole(reassign_epochs, "reassign_epochs", 0)
+        self.average_batches = whole(average_batches, "average_batches", 1)
         self.seed = whole(seed, "seed", 0)
+        self._averaged, self._behind = -1, False
         self._groups: list[Numbers] = []
         self._clusters: list[Clusters] = []
 
@@ -241,6 +248,7 @@ class ClusteringCallback(WeightsCallback):
             "layers": self._layer_names(),
             "begin_epoch": self.begin_epoch,
             "reassign_epochs": self.reassign_epochs,
+            "average_batches": self.average_batches,
             "seed": self.seed,
         }
 
@@ -280,6 +288,7 @@ class ClusteringCallback(WeightsCallback):
         self._groups = [_groups(kernel, self.per) for kernel in self.kernels]
 
     def _begin(self, epoch: int) -> None:
+        self._averaged, self._behind = -1, False
         if epoch >= self.begin_epoch and not self._clusters:
             self._find()
         elif epoch >= self.begin_epoch + self.reassign_epochs:
@@ -302,6 +311,8 @@ class ClusteringCallback(WeightsCallback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self.begin_epoch <= epoch < self.begin_epoch + self.reassign_epochs:
             self._find()
+        elif self._behind:  # the data ended early
+            self._apply()
 
     def _find(self) -> None:
         """Find the clusters of the weights as they are, and move each weight to its own."""
@@ -314,6 +325,15 @@ class ClusteringCallback(WeightsCallback):
             numbers[places] = found + self.clusters * np.arange(len(places))[:, np.newaxis]
             self._clusters.append(Clusters.of(kernel, flat, numbers))
         self._average()
+
+    def _due(self, batch: int) -> bool:
+        # The last one comes before validation, and before other callbacks save the model.
+        steps = (self.params or {}).get("steps") or 0
+        if batch + 1 < steps and batch - self._averaged < self.average_batches:
+            self._behind = True
+            return False
+        self._averaged, self._behind = batch, False
+        return True
 
     def _apply(self) -> None:
         if self._epoch >= self.begin_epoch + self.reassign_epochs:

@@ -220,7 +220,7 @@ def share(value: Any, name: str) -> float:
 class WeightsCallback(TrainingCallback):
     """Keeps weights in a form while fit() trains them.
 
-    A subclass says which form from which epoch on. It is given anew after every batch, so that
+    A subclass says which form from which epoch on. It is given anew after batches, so that
     a model saved in the middle of training has it; nothing is kept beside the weights, so that
     fit(initial_epoch=...) goes on with a model that was loaded.
     """
@@ -280,7 +280,12 @@ class WeightsCallback(TrainingCallback):
                 f"The loss is {float(loss)} after batch {batch} of epoch {self._epoch}.",
                 "Lower the learning rate, and look for values in the data that are not finite.",
             )
-        self._apply()
+        if self._due(batch):
+            self._apply()
+
+    def _due(self, batch: int) -> bool:
+        """Whether the form is given anew after this batch of the epoch, counted from 0."""
+        return True
 
     def _values(self) -> list[Values]:
         """The weights as they are.
