@@ -31,7 +31,7 @@ def kernels() -> dict[str, str]:
 def wrapper(name: str, header: str) -> str:
     """A C file with one external function that calls the kernel."""
     text = (templates_folder() / "kernels" / header).read_text("utf-8")
-    found = re.search(rf"static inline void tflm_ext_{name}\(([^)]*)\)", text)
+    found = re.search(rf"static (?:inline )?void\s+tflm_ext_{name}\(([^)]*)\)", text)
     if found is None:
         raise SystemExit(f"{header} does not define tflm_ext_{name}")
     parameters = " ".join(found.group(1).split())

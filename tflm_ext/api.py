@@ -13,6 +13,7 @@ from tflm_ext.errors import ConfigError
 from tflm_ext.options import Budget, Optimize, Runtime
 
 if TYPE_CHECKING:
+    from tflm_ext.encoding import Methods
     from tflm_ext.pipeline import Options
     from tflm_ext.project.pio import BuildResult, TestResult
     from tflm_ext.report import Report
@@ -83,6 +84,7 @@ def export(
     optimize: str = "balanced",
     budget: Budget | None = None,
     tflm_source: str | os.PathLike[str] | None = None,
+    encoding: Methods | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> ExportResult:
@@ -116,7 +118,10 @@ def export(
         tflm_source: with runtime "tflm", a folder with TensorFlow Lite Micro, its Arduino flavour
             or a current tree with its downloads, for this computer and the emulated core; by
             default that of the variable TFLM_EXT_TFLM_SOURCE, else that of an earlier export.
-            Without one only the board's environment can be built.
+            Without one only the board's environment can be built. With a current tree, what the
+            board's TFLM lacks is no error: the project then has nothing for the board.
+        encoding: with runtime "tflm", store weights encoded: "auto" or other methods of encode().
+            Only a current TFLM decodes them, so the project has nothing for the board.
         overwrite: replace generated files that were edited.
         progress: show progress on a terminal.
 
@@ -152,11 +157,12 @@ def export(
         optimize=optimize,
         budget=budget,
         tflm_source=tflm_source,
+        encoding=encoding,
         project=target,
     )
     check_folder(target)
     with show_progress(progress) as say:
-        int8, samples = _load(model, calibration_data, test_data, options.runtime, say)
+        int8, samples = load(model, calibration_data, test_data, options.runtime, say)
         project = make_project(int8, options, samples, say)
         kept = write(project, target, overwrite=overwrite)
     return ExportResult(target.resolve(), project.report, kept)
@@ -172,6 +178,7 @@ def make_options(
     optimize: str = "balanced",
     budget: Budget | None = None,
     tflm_source: str | os.PathLike[str] | None = None,
+    encoding: Methods | None = None,
     project: Path | None = None,
 ) -> Options:
     """Check what the user chose.
@@ -191,12 +198,17 @@ def make_options(
         raise ConfigError(
             f"tflm_source is of no use with runtime={runtime!r}.", 'Give runtime="tflm", too.'
         )
+    if encoding is not None and chosen is not Runtime.TFLM:
+        raise ConfigError(
+            f"encoding is of no use with runtime={runtime!r}.", 'Give runtime="tflm", too.'
+        )
     return Options(
         name=model_name(name, derived=derived),
         board=find_board(board),
         budget=budget or Budget(),
         runtime=chosen,
         tflm_tree=find_tree(tflm_source, project) if chosen is Runtime.TFLM else None,
+        encoding=encoding,
         optimize=Optimize(_one_of("optimize", optimize, [o.value for o in Optimize])),
         labels=_labels(labels),
     )
@@ -216,13 +228,18 @@ def _labels(labels: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(labels or ())
 
 
-def _load(
+def load(
     model: Any,
     calibration_data: Any,
     test_data: Any,
     runtime: Runtime,
     say: Callable[[str], None],
 ) -> tuple[Any, Any]:
+    """The int8 model and the Samples of what a user gave.
+
+    Raises:
+        ConfigError, UnsupportedModelError, ToolError: as in export().
+    """
     from tflm_ext.convert import convert
     from tflm_ext.pipeline import Samples
 
@@ -276,5 +293,5 @@ def inspect_model(
         optimize=optimize,
     )
     data = load_npz(calibration).x if calibration else None
-    int8, _ = _load(model, data, None, options.runtime, lambda text: None)
+    int8, _ = load(model, data, None, options.runtime, lambda text: None)
     return describe(analyse(int8, options), options, int8.warnings)

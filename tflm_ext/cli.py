@@ -134,6 +134,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--tflm-source", metavar="DIR", help="a tree of TFLM, for runtime tflm off the board"
     )
+    export.add_argument(
+        "--encoding", metavar="A,B", help="weights encoded, for runtime tflm: see tflm-ext encode"
+    )
     export.add_argument("--labels", metavar="A,B,...", help="names of the classes, or @FILE")
     export.add_argument("--overwrite", action="store_true", help="replace edited files, too")
     export.add_argument("--quiet", action="store_true", help="print nothing but errors")
@@ -183,6 +186,27 @@ def _parser() -> argparse.ArgumentParser:
     inspect = _command(commands, "inspect", _inspect, "show operators, memory plan and sizes")
     _add_model(inspect)
     _add_json(inspect)
+
+    compare = _command(
+        commands, "compare", _compare, "both runtimes on the emulated core, side by side"
+    )
+    compare.add_argument(
+        "model", metavar="MODEL", help=".keras, .h5, SavedModel folder, or int8 .tflite"
+    )
+    compare.add_argument("--calibration", metavar="NPZ", help="real inputs for the int8 ranges")
+    compare.add_argument("--tflm-source", metavar="DIR", help="a tree of TFLM")
+    compare.add_argument("--board", default="nano33ble_sense", help="see tflm-ext boards")
+    compare.add_argument(
+        "--optimize", default=Optimize.BALANCED.value, help="balanced, speed or size"
+    )
+    compare.add_argument(
+        "--compiler-flag",
+        action="append",
+        default=[],
+        metavar="FLAG",
+        help="after the board's, for both, like --compiler-flag=-O2",
+    )
+    _add_json(compare)
 
     for name, run, text in (
         ("build", _build, "run pio in a project, and print the sizes"),
@@ -280,6 +304,7 @@ def _export(options: argparse.Namespace) -> int:
         optimize=options.optimize,
         budget=_budget(options),
         tflm_source=options.tflm_source,
+        encoding=_methods(options.encoding),
         overwrite=options.overwrite,
         progress=not options.quiet,
     )
@@ -342,7 +367,7 @@ def _encode(options: argparse.Namespace) -> int:
         raise ConfigError(
             f"{output} is no place for a model.", "Give the name of a .tflite file in a folder."
         )
-    methods = options.methods if options.methods == "auto" else options.methods.split(",")
+    methods = _methods(options.methods) or "auto"
     with show_progress(not options.quiet) as say:
         result = encode(options.model, methods, budget=_budget(options), progress=say)
     part = output.with_name(f"part-{output.name}")
@@ -354,6 +379,10 @@ def _encode(options: argparse.Namespace) -> int:
         for line in str(result).splitlines():
             print(_printable(line))
     return 0
+
+
+def _methods(text: str | None) -> str | list[str] | None:
+    return text.split(",") if text and text != "auto" else text or None
 
 
 @contextmanager
@@ -382,6 +411,28 @@ def _inspect(options: argparse.Namespace) -> int:
         optimize=options.optimize,
     )
     _show(report, options.json)
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from tflm_ext.bench import compare
+    from tflm_ext.report.progress import show_progress
+
+    with show_progress(not options.json) as say:
+        found = compare(
+            options.model,
+            calibration=options.calibration,
+            board=options.board,
+            optimize=options.optimize,
+            tflm_source=options.tflm_source,
+            flags=options.compiler_flag,
+            progress=say,
+        )
+    if options.json:
+        _print_json("compare", found.to_dict())
+    else:
+        for line in str(found).splitlines():
+            print(_printable(line))
     return 0
 
 

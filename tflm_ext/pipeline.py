@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,9 +16,10 @@ from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.emit.facts import Border, ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.model import arena_bytes, model_files
-from tflm_ext.errors import ConfigError
+from tflm_ext.encoding import EncodingResult, Methods, encode
+from tflm_ext.errors import ConfigError, UnsupportedOperatorError
 from tflm_ext.frontend import read_graph
-from tflm_ext.frontend.parse import parse
+from tflm_ext.frontend.parse import RawModel, parse
 from tflm_ext.interpreter import arena_bound, interpreter_files, refuse_for_board
 from tflm_ext.interpreter import context_bytes as interpreter_context_bytes
 from tflm_ext.ir import Graph
@@ -31,7 +32,13 @@ from tflm_ext.project.firmware import firmware_files
 from tflm_ext.project.names import library_name
 from tflm_ext.project.platformio_tree import platformio_files
 from tflm_ext.project.readme import readme_files
-from tflm_ext.project.tflm_library import TflmTree, link_tree, tflm_settings, tree_files
+from tflm_ext.project.tflm_library import (
+    Flavour,
+    TflmTree,
+    link_tree,
+    tflm_settings,
+    tree_files,
+)
 from tflm_ext.report import Accuracy, Interpreter, Report
 from tflm_ext.report.report import digests
 from tflm_ext.verify.accuracy import measure_accuracy
@@ -58,6 +65,7 @@ class Options:
     optimize: Optimize = Optimize.BALANCED
     labels: tuple[str, ...] = ()
     tflm_tree: TflmTree | None = None
+    encoding: Methods | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +82,35 @@ class Samples:
     targets: Array | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Interpreted:
+    """A model as TensorFlow Lite Micro's interpreter gets it.
+
+    Attributes:
+        bytes: the .tflite in the firmware, encoded or as it was.
+        parsed: the same, taken apart.
+        sizes: what it takes.
+        encoding: what became of each constant; None where nothing was encoded.
+        board_problem: why the board's TFLM cannot run it, or "".
+    """
+
+    bytes: bytes
+    parsed: RawModel
+    sizes: Interpreter
+    encoding: EncodingResult | None
+    board_problem: str
+
+
 @dataclass(frozen=True)
 class Analysis:
-    """A model read, rewritten and planned."""
+    """A model read, rewritten and planned; for runtime "tflm" also what its interpreter takes."""
 
     model: bytes
     graph: Graph
     passes: PassResult
     plan: Plan
     facts: ModelFacts
-    interpreter: Interpreter | None = None
+    interpreted: Interpreted | None = None
 
 
 @dataclass(frozen=True)
@@ -95,19 +122,23 @@ class Project:
     tflm_tree: TflmTree | None = None
 
 
-def analyse(int8: Int8Model, options: Options) -> Analysis:
-    """Read, rewrite and plan a model; nothing is compiled or run.
+def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text: None) -> Analysis:
+    """Read, rewrite and plan a model; nothing is compiled.
 
     Raises:
         UnsupportedModelError: the file is damaged or cannot be run.
         UnsupportedOperatorError: with runtime "tflm", what the board's TFLM lacks.
         ConfigError: there are more or fewer labels than values in the first output.
+        VerificationError: encoding changes outputs.
     """
     graph = read_graph(int8.bytes, options.name, run=run_outputs)
     _check_labels(graph, options.labels)
     passes = run_passes(graph)
     plan = make_plan(passes.graph, options.optimize)
-    interpreter = _interpreter(int8, options) if options.runtime is Runtime.TFLM else None
+    interpreted = None
+    if options.runtime is Runtime.TFLM:
+        interpreted = _interpreted(int8.bytes, options, progress)
+    sizes = interpreted.sizes if interpreted else None
     facts = ModelFacts(
         name=options.name,
         library=library_name(options.name),
@@ -115,21 +146,43 @@ def analyse(int8: Int8Model, options: Options) -> Analysis:
         inputs=_borders(graph, graph.inputs),
         outputs=_borders(graph, graph.outputs),
         labels=options.labels,
-        weight_bytes=interpreter.model_bytes if interpreter else plan.weight_bytes,
-        arena_bytes=interpreter.arena_bytes if interpreter else arena_bytes(plan),
+        weight_bytes=sizes.model_bytes if sizes else plan.weight_bytes,
+        arena_bytes=sizes.arena_bytes if sizes else arena_bytes(plan),
         macs=plan.macs,
         version=VERSION,
         command=_command(options),
         golden=(),
     )
-    return Analysis(int8.bytes, graph, passes, plan, facts, interpreter)
+    return Analysis(int8.bytes, graph, passes, plan, facts, interpreted)
 
 
-def _interpreter(int8: Int8Model, options: Options) -> Interpreter:
-    parsed = parse(int8.bytes, options.name)
-    refuse_for_board(parsed)
+def _interpreted(model: bytes, options: Options, progress: Progress) -> Interpreted:
+    encoding = None
+    if options.encoding is not None:
+        encoding = encode(model, options.encoding, budget=options.budget, progress=progress)
+        model = encoding.model
+    parsed = parse(model, options.name)
+    problem = _board_problem(parsed, options)
     arena = arena_bound(parsed).total
-    return Interpreter(len(int8.bytes), arena, interpreter_context_bytes(parsed, arena))
+    sizes = Interpreter(len(model), arena, interpreter_context_bytes(parsed, arena))
+    return Interpreted(model, parsed, sizes, encoding, problem)
+
+
+def _board_problem(parsed: RawModel, options: Options) -> str:
+    """Why the project has nothing for the board, or "".
+
+    Raises:
+        UnsupportedOperatorError: the user asked for nothing that the board's TFLM cannot be.
+    """
+    tree = options.tflm_tree
+    elsewhere = tree is not None and tree.flavour is Flavour.UPSTREAM
+    try:
+        refuse_for_board(parsed)
+    except UnsupportedOperatorError as error:
+        if options.encoding is None and not elsewhere:
+            raise
+        return error.problem
+    return ""
 
 
 def _check_labels(graph: Graph, labels: tuple[str, ...]) -> None:
@@ -143,6 +196,9 @@ def _check_labels(graph: Graph, labels: tuple[str, ...]) -> None:
 
 def describe(analysis: Analysis, options: Options, warnings: Sequence[str] = ()) -> Report:
     """The report of a model that was not exported."""
+    interpreted = analysis.interpreted
+    if interpreted is not None and interpreted.board_problem:
+        warnings = (*warnings, f"{interpreted.board_problem} The project has nothing for it.")
     return Report(
         facts=analysis.facts,
         plan=analysis.plan,
@@ -151,7 +207,8 @@ def describe(analysis: Analysis, options: Options, warnings: Sequence[str] = ())
         runtime=options.runtime,
         optimize=options.optimize,
         warnings=tuple(warnings),
-        interpreter=analysis.interpreter,
+        interpreter=interpreted.sizes if interpreted else None,
+        encoding=interpreted.encoding.to_dict() if interpreted and interpreted.encoding else None,
     )
 
 
@@ -165,7 +222,8 @@ def make_project(
         VerificationError: the C differs from TFLM.
     """
     progress("planning")
-    analysis = analyse(int8, options)
+    analysis = analyse(int8, options, progress)
+    interpreted = analysis.interpreted
     report = describe(analysis, options, int8.warnings)
     check_budget(
         analysis.plan,
@@ -176,33 +234,39 @@ def make_project(
         context_bytes=report.ram_bytes,
     )
     vectors = _vectors(analysis, samples)
-    if analysis.interpreter is None:
+    if interpreted is None:
         settings = None
         library: tuple[RenderedFile, ...] = ()
         sources = model_files(analysis.facts, analysis.plan)
         progress("comparing with TensorFlow Lite Micro")
         compared = verify(int8.bytes, analysis.graph, analysis.facts, sources, vectors).inputs
     else:
-        settings, library = tflm_settings(options.tflm_tree), tree_files(options.tflm_tree)
-        parsed = parse(int8.bytes, options.name)
-        arena = analysis.interpreter.arena_bytes
-        sources = interpreter_files(analysis.facts, parsed, int8.bytes, arena)
+        tree = options.tflm_tree
+        settings = tflm_settings(tree, for_board=not interpreted.board_problem)
+        library = tree_files(tree)
+        sources = interpreter_files(
+            analysis.facts, interpreted.parsed, interpreted.bytes, interpreted.sizes.arena_bytes
+        )
         progress("running TensorFlow Lite Micro")
         compared = 0
     golden = make_golden(int8.bytes, analysis.graph, vectors)
-    accuracy = _accuracy(int8, analysis, samples, None if analysis.interpreter else sources)
+    accuracy = _accuracy(int8, analysis, samples, None if interpreted else sources)
 
+    for_board = interpreted is None or not interpreted.board_problem
     progress("writing the project")
     facts = replace(analysis.facts, golden=golden)
     report = replace(report, facts=facts, vectors=compared, accuracy=accuracy)
     files = (
         *platformio_files(facts, options.board, settings),
         *library,
-        *firmware_files(facts),
-        *arduino_files(facts, sources, options.runtime),
-        *readme_files(report, options.board),
+        *firmware_files(facts, options.runtime),
+        *arduino_files(facts, sources, options.runtime, for_board=for_board),
+        *readme_files(report, options.board, for_board=for_board),
         RenderedFile(f"model/{facts.name}.tflite", int8.bytes),
     )
+    if interpreted is not None and interpreted.encoding is not None:
+        encoded = RenderedFile(f"model/{facts.name}_encoded.tflite", interpreted.bytes)
+        files = (*files, encoded)
     report = replace(report, files=digests(files))
     files = (*files, RenderedFile.text("report.json", report.to_json()))
     return Project(report, files, options.tflm_tree)
@@ -233,6 +297,11 @@ def _command(options: Options) -> str:
     words = ["tflm-ext export", f"model/{options.name}.tflite -o .", f"--name {options.name}"]
     if options.runtime is not Runtime.COMPILED:
         words.append(f"--runtime {options.runtime.value}")
+    if options.encoding is not None:
+        methods = options.encoding
+        text = methods if isinstance(methods, str) else ",".join(methods)
+        # What is asked of single tensors is for the user to write again.
+        words.append(f"--encoding={'...' if isinstance(methods, Mapping) else text}")
     if options.optimize is not Optimize.BALANCED:
         words.append(f"--optimize {options.optimize.value}")
     if options.labels:

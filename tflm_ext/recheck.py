@@ -115,7 +115,7 @@ def verify_project(folder: Path, *, seed: int | None = None) -> Recheck:
     exported = _load(folder)
     analysis = exported.analysis
     facts = analysis.facts
-    if analysis.interpreter is not None:
+    if analysis.interpreted is not None:
         raise ConfigError(
             f"{folder} runs TensorFlow Lite Micro itself: there is no C to compare with it.",
             "Run its tests, tflm-ext test, or compare a board with --port.",

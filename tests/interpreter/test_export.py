@@ -102,21 +102,71 @@ def test_sources_that_are_none(project: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "net").exists()
 
 
+def per_channel_dense() -> bytes:
+    b = ModelBuilder()
+    x = b.tensor((1, 8), scale=0.05)
+    weights = b.constant(np.ones((4, 8), np.int8), scale=[0.1, 0.2, 0.3, 0.4])
+    y = b.tensor((1, 4), scale=0.1, name="net/dense/MatMul")
+    b.operator("FULLY_CONNECTED", [x, weights], [y], schema.FullyConnectedOptionsT())
+    return b.finish([x], [y])
+
+
 def test_what_the_board_lacks_is_refused(tmp_path: Path) -> None:
     encoded = tmp_path / "encoded.tflite"
     encoded.write_bytes(tflm_ext.encode(dense_net(64, 64)).model)
     with pytest.raises(tflm_ext.UnsupportedOperatorError, match="TFLM_DECODE"):
         tflm_ext.export(encoded, tmp_path / "net", runtime="tflm", progress=False)
 
-    b = ModelBuilder()
-    x = b.tensor((1, 8), scale=0.05)
-    weights = b.constant(np.ones((4, 8), np.int8), scale=[0.1, 0.2, 0.3, 0.4])
-    y = b.tensor((1, 4), scale=0.1, name="net/dense/MatMul")
-    b.operator("FULLY_CONNECTED", [x, weights], [y], schema.FullyConnectedOptionsT())
-    (tmp_path / "dense.tflite").write_bytes(b.finish([x], [y]))
+    (tmp_path / "dense.tflite").write_bytes(per_channel_dense())
     with pytest.raises(tflm_ext.UnsupportedOperatorError, match="first scale") as caught:
         tflm_ext.export(tmp_path / "dense.tflite", tmp_path / "net", runtime="tflm", progress=False)
     assert "runtime='compiled'" in caught.value.hint
+
+
+def test_encoded_weights_leave_the_board_out(tmp_path: Path) -> None:
+    plain = tmp_path / "dense.tflite"
+    plain.write_bytes(dense_net(64, 64))
+    result = tflm_ext.export(
+        plain, tmp_path / "net", runtime="tflm", encoding="auto", progress=False
+    )
+    folder = result.folder
+    report = json.loads((folder / "report.json").read_text("utf-8"))
+    VALIDATOR.validate(report)
+    encoded = (folder / "model/net_encoded.tflite").read_bytes()
+    assert report["encode"]["tflite_bytes"] == len(encoded) == report["flash"]["weight_bytes"]
+    assert (folder / "model/net.tflite").read_bytes() == plain.read_bytes()
+    assert "TFLM_DECODE" in report["warnings"][-1]
+    assert "nano33ble" not in (folder / "platformio.ini").read_text("utf-8")
+    assert not (folder / "arduino").exists() and not (folder / "lib/Net/examples").exists()
+    source = (folder / "lib/Net/src/net_model.cpp").read_text("utf-8")
+    assert "AddDecode()" in source and "--encoding=auto" in source
+    assert "upload" not in (folder / "README.md").read_text("utf-8")
+    again = tmp_path / "again"
+    arguments = ["--runtime", "tflm", "--encoding", "auto", "--name", "net", "--quiet"]
+    assert main(["export", str(folder / "model/net.tflite"), "-o", str(again), *arguments]) == 0
+    assert (again / "report.json").read_bytes() == (folder / "report.json").read_bytes()
+    with pytest.raises(tflm_ext.ConfigError, match="encoding is of no use"):
+        tflm_ext.export(plain, tmp_path / "other", encoding="auto", progress=False)
+
+
+def test_a_current_tree_takes_what_the_board_lacks(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    downloads = "tensorflow/lite/micro/tools/make/downloads"
+    for name in (
+        "tensorflow/lite/micro/micro_interpreter.h",
+        "tensorflow/lite/kernels/internal/common.h",
+        f"{downloads}/flatbuffers/include/flatbuffers/flatbuffers.h",
+        f"{downloads}/gemmlowp/fixedpoint/fixedpoint.h",
+        f"{downloads}/ruy/ruy/profiler/instrumentation.h",
+    ):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).touch()
+    model = tmp_path / "dense.tflite"
+    model.write_bytes(per_channel_dense())
+    options = {"runtime": "tflm", "tflm_source": tree, "progress": False}
+    result = tflm_ext.export(model, tmp_path / "net", **options)  # type: ignore[arg-type]
+    assert "first scale" in result.report.warnings[-1]
+    assert "nano33ble" not in (result.folder / "platformio.ini").read_text("utf-8")
 
 
 @pytest.mark.slow

@@ -143,7 +143,7 @@ def test_the_model_is_in_the_file_byte_for_byte() -> None:
 
 def test_an_arena_of_another_size() -> None:
     files = generated("image_net", 4096)
-    assert "* 4096U];" in text(files, "image_net_model.h")
+    assert "* 4096U)" in text(files, "image_net_model.h")
     assert "4096  as asked for" in text(files, "image_net_model.cpp")
 
 

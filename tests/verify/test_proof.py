@@ -55,21 +55,22 @@ def flip(path: Path, table: str, at: int, mask: int) -> None:
     edit(path, rf"(const int\d+_t \w*{table}(?:\[\w+\])+ = \{{)([^;]*)(\}};)", turned)
 
 
-# The top bit of a magnitude below the sign: 6 of int8, 30 of int32.
+# Weights are words of int16, followed by twice the bias, multiplier and step of each filter. The
+# bit is one that counts: of a weight one of its upper bits, of an int32 that below the sign.
 @pytest.mark.parametrize(
     ("table", "at", "mask", "operator"),
     [
-        ("op00_weights", 0, 1 << 6, "0 CONV_2D"),
-        ("op00_weights", 71, 1 << 6, "0 CONV_2D"),
-        ("op00_bias", 3, 1 << 30, "0 CONV_2D"),
-        ("op00_multipliers", 2, 1 << 30, "0 CONV_2D"),
-        ("op00_shifts", 1, 1, "0 CONV_2D"),
-        ("op01_weights", 17, 1 << 6, "1 DEPTHWISE_CONV_2D"),
-        ("op01_bias", 0, 1 << 30, "1 DEPTHWISE_CONV_2D"),
-        ("op01_multipliers", 3, 1 << 30, "1 DEPTHWISE_CONV_2D"),
-        ("op01_shifts", 0, 1, "1 DEPTHWISE_CONV_2D"),
-        ("op04_weights", 5, 1 << 6, "4 FULLY_CONNECTED"),
-        ("op04_bias", 1, 1 << 30, "4 FULLY_CONNECTED"),
+        ("op00_weights", 0, 1 << 14, "0 CONV_2D"),
+        ("op00_weights", 23, 1 << 6, "0 CONV_2D"),
+        ("op00_weights", 10, 1 << 29, "0 CONV_2D"),
+        ("op00_weights", 11, 1 << 30, "0 CONV_2D"),
+        ("op00_weights", 12, 1 << 24, "0 CONV_2D"),
+        ("op01_weights", 9, 1 << 6, "1 DEPTHWISE_CONV_2D"),
+        ("op01_weights", 6, 1 << 29, "1 DEPTHWISE_CONV_2D"),
+        ("op01_weights", 16, 1 << 30, "1 DEPTHWISE_CONV_2D"),
+        ("op01_weights", 35, 1 << 25, "1 DEPTHWISE_CONV_2D"),
+        ("op04_weights", 1, 1 << 6, "4 FULLY_CONNECTED"),
+        ("op04_weights", 11, 1 << 29, "4 FULLY_CONNECTED"),
         ("op05_exponentials", 0, 1 << 30, "5 SOFTMAX"),
     ],
 )
@@ -91,19 +92,24 @@ def test_a_flipped_bit_of_a_table_names_operator_and_index(
 
 
 @pytest.mark.parametrize(
-    ("number", "bit"), [("multiplier", 1 << 30), ("shift", 1), ("output_zero_point", 1)]
+    ("kernel", "number", "operator"),
+    [
+        ("conv_2d_tile", "input_zero_point", "0 CONV_2D"),
+        ("conv_2d_tile", "pad_left", "0 CONV_2D"),
+        ("fully_connected_tile", "output_zero_point", "4 FULLY_CONNECTED"),
+    ],
 )
 def test_a_flipped_bit_of_a_call_names_operator_and_index(
-    project: Path, number: str, bit: int
+    project: Path, kernel: str, number: str, operator: str
 ) -> None:
     edit(
         project / C_FILES / "net_model.c",
-        rf"(fully_connected_t op = .*?\.{number} = )(-?\d+)",
-        lambda match: f"{match[1]}{int(match[2]) ^ bit}",
+        rf"({kernel}_t op = .*?\.{number} = )(-?\d+)",
+        lambda match: f"{match[1]}{int(match[2]) ^ 1}",
     )
     with pytest.raises(VerificationError) as caught:
         verify_project(project, seed=1)
-    assert caught.value.operator == "4 FULLY_CONNECTED"
+    assert caught.value.operator == operator
     assert caught.value.index is not None
 
 
@@ -177,7 +183,7 @@ def test_an_index_out_of_bounds_is_a_verification_error(
 ) -> None:
     edit(
         project / C_FILES / "net_model.c",
-        r"(tflm_ext_conv_2d\(&op,\s+&arena)\[\d+\]",
+        r"(tflm_ext_conv_2d_tile\(&op,\s+&arena)\[\d+\]",
         r"\1[16000]",
     )
     assert main(["verify", str(project)]) == 6
@@ -193,7 +199,7 @@ def test_an_index_out_of_bounds_is_a_verification_error(
 def test_undefined_behaviour_is_a_verification_error(project: Path) -> None:
     edit(
         project / C_FILES / "net_model.c",
-        r"(    tflm_ext_fully_connected\()",
+        r"(    tflm_ext_fully_connected_tile\()",
         r"    volatile int32_t most = INT32_MAX;\n    most += op.rows;\n\1",
     )
     with pytest.raises(VerificationError) as caught:
@@ -277,7 +283,7 @@ def test_explain_finds_the_cause_of_a_failed_test(project: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "table", "cause"),
     [
-        (C_FILES / "net_weights.c", "op04_bias", "operator 4 FULLY_CONNECTED"),
+        (C_FILES / "net_weights.c", "op04_weights", "operator 4 FULLY_CONNECTED"),
         (Path(GOLDEN_FILES[0]), "vector6_output0", "golden vector 6, output 0, element 0 is "),
     ],
 )

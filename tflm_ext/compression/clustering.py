@@ -178,8 +178,9 @@ class ClusteringCallback(WeightsCallback):
     smaller steps than with one history for all. With steps_per_execution the average is taken after
     no fewer batches than these, as callbacks are called no sooner; after every batch where fit()
     does not know the number of batches. Nothing is wrapped, and loss, metrics, sample weights and
-    callbacks are your own. Weights that are zero when the clusters are found stay zero and count as one cluster: let a
-    SparsityCallback reach its end_epoch first. The int8 model has as many different values.
+    callbacks are your own. Weights that are zero when the clusters are found stay zero and count as
+    one cluster: let a SparsityCallback reach its end_epoch first. The int8 model has as many
+    different values.
 
     Put it last in callbacks=, after EarlyStopping and all else that puts weights back.
 

@@ -30,6 +30,7 @@ from tflm_ext.verify.tflm import TflmRun, run_tflm
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Progress: TypeAlias = Callable[[str], None]
+Methods: TypeAlias = str | Iterable[str] | Mapping[str, str]
 _CHILD = str(Path(__file__).resolve().with_name("insert.py"))
 _SECONDS = 60.0  # for a rewrite that takes less than one
 _CUSTOM = 32
@@ -42,7 +43,7 @@ _SMALLEST = 64  # bytes of a constant that DECODE and its tables could ever make
 
 def encode(
     model: bytes | str | os.PathLike[str],
-    methods: str | Iterable[str] | Mapping[str, str] = "auto",
+    methods: Methods = "auto",
     *,
     budget: Budget | None = None,
     progress: Progress | None = None,

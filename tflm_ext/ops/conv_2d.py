@@ -10,7 +10,8 @@ import numpy as np
 from tflm_ext.arithmetic import Activation, activation_range, multiply_by_quantized_multiplier
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import DType, NodeView, Tensor
-from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output
+from tflm_ext.ops import tile
+from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output, Scratch
 from tflm_ext.ops.common import (
     Padding,
     bias_values,
@@ -184,6 +185,133 @@ def _cost(view: NodeView) -> int:
     return 9 * macs(view) + 60 * view.output().elements
 
 
+def _filters(view: NodeView) -> Array:
+    """(output channels, values of a column)."""
+    weights = view.input(1).array()
+    return weights.reshape(weights.shape[0], -1)
+
+
+def _folded_bias(view: NodeView) -> Array:
+    """Bias less what the input's zero point adds to every sum, taps outside the image included."""
+    filters = _filters(view).astype(np.int64)
+    bias = bias_values(_bias(view), len(filters)).astype(np.int64)
+    folded: Array = bias - zero_point(view.input(0)) * filters.sum(1)
+    return folded
+
+
+def _tile_filters(view: NodeView) -> tile.Filters | None:
+    image, weights, out = view.input(0), view.input(1), view.output()
+    limits = activation_range(view.options.activation, scale(out), zero_point(out))
+    multipliers, shifts = conv_multipliers(image, weights, out, weights.shape[0])
+    return tile.exact_filters(_filters(view), _folded_bias(view), multipliers, shifts, limits)
+
+
+def _pixels(view: NodeView) -> int:
+    """Of the output, in all images of the batch."""
+    out = view.output()
+    return out.elements // out.shape[3]
+
+
+def _tile_applies(view: NodeView) -> bool:
+    grouped = view.input(0).shape[3] != view.input(1).shape[3]
+    return not grouped and _pixels(view) >= 3 and _tile_filters(view) is not None
+
+
+def _lower_tile(view: NodeView) -> Call:
+    filters = _tile_filters(view)
+    assert filters is not None  # _tile_applies
+    image, weights, out = view.input(0), view.input(1), view.output()
+    rows, columns = _axes(view)
+    channels, _, _, depth = weights.shape
+    quads = -(-rows.window * columns.window * depth // tile.QUAD)
+    patches = 0 if depth % tile.QUAD == 0 else 3 * tile.QUAD * quads + 3
+    return Call(
+        fields=(
+            ("input_height", rows.size),
+            ("input_width", columns.size),
+            ("input_channels", depth),
+            ("filter_height", rows.window),
+            ("filter_width", columns.window),
+            ("stride_height", rows.stride),
+            ("stride_width", columns.stride),
+            ("dilation_height", rows.dilation),
+            ("dilation_width", columns.dilation),
+            ("pad_top", rows.before),
+            ("pad_left", columns.before),
+            ("output_height", rows.out),
+            ("output_width", columns.out),
+            ("output_channels", channels),
+            ("pixels", _pixels(view)),
+            ("quads", quads),
+            ("input_zero_point", zero_point(image)),
+            ("output_zero_point", zero_point(out)),
+        ),
+        arguments=(
+            Input(0),
+            tile.stream(filters, rows=2),
+            Scratch(3 * 2 * tile.QUAD * quads, DType.INT32),
+            Scratch(depth + patches),
+            Output(),
+        ),
+    )
+
+
+def _tile_cost(view: NodeView) -> int:
+    out = view.output()
+    _, height, width, depth = view.input(1).shape
+    return macs(view) + 7 * out.elements + 5 * _pixels(view) * height * width * depth
+
+
+def _is_pointwise(view: NodeView) -> bool:
+    image, weights, out = view.input(0), view.input(1), view.output()
+    grouped = image.shape[3] != weights.shape[3]
+    return weights.shape[1:3] == (1, 1) and image.shape[:3] == out.shape[:3] and not grouped
+
+
+def _pointwise_applies(view: NodeView) -> bool:
+    aligned = view.input(1).shape[3] % tile.QUAD == 0
+    return aligned and _is_pointwise(view) and _tile_applies(view)
+
+
+def _lower_pointwise(view: NodeView) -> Call:
+    filters = _tile_filters(view)
+    assert filters is not None  # _pointwise_applies
+    channels, depth = filters.values.shape
+    return Call(
+        fields=(
+            ("input_channels", depth),
+            ("output_channels", channels),
+            ("pixels", _pixels(view)),
+            ("output_zero_point", zero_point(view.output())),
+        ),
+        arguments=(
+            Input(0),
+            tile.stream(filters, rows=2),
+            Scratch(3 * 2 * depth, DType.INT32),
+            Output(),
+        ),
+    )
+
+
+def _pointwise_cost(view: NodeView) -> int:
+    return _tile_cost(view) - 20 * _pixels(view)
+
+
+def _points_apply(view: NodeView) -> bool:
+    """Whether it is a matrix times each of a few pixels."""
+    return _is_pointwise(view) and _pixels(view) < 3 and _tile_filters(view) is not None
+
+
+def _lower_points(view: NodeView) -> Call:
+    filters = _tile_filters(view)
+    assert filters is not None  # _points_apply
+    return tile.fully_connected(filters, _pixels(view), zero_point(view.output()))
+
+
+def _points_cost(view: NodeView) -> int:
+    return tile.fully_connected_cost(view.input(1).shape[3], view.output())
+
+
 OPERATOR = Operator(
     name="CONV_2D",
     code=3,
@@ -192,5 +320,22 @@ OPERATOR = Operator(
     check=check,
     macs=macs,
     reference=reference,
-    kernels=(Kernel("conv_2d", "conv_2d.h", _lower, _cost),),
+    kernels=(
+        Kernel(
+            "conv_2d_pointwise",
+            "conv_2d_tile.h",
+            _lower_pointwise,
+            _pointwise_cost,
+            _pointwise_applies,
+        ),
+        Kernel("conv_2d_tile", "conv_2d_tile.h", _lower_tile, _tile_cost, _tile_applies),
+        Kernel(
+            "fully_connected_tile",
+            "fully_connected_tile.h",
+            _lower_points,
+            _points_cost,
+            _points_apply,
+        ),
+        Kernel("conv_2d", "conv_2d.h", _lower, _cost),
+    ),
 )

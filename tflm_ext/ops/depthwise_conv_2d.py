@@ -10,7 +10,8 @@ import numpy as np
 from tflm_ext.arithmetic import Activation, activation_range
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import DType, NodeView, Tensor
-from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output
+from tflm_ext.ops import tile
+from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output, Scratch
 from tflm_ext.ops.common import (
     Padding,
     bias_values,
@@ -171,6 +172,155 @@ def _cost(view: NodeView) -> int:
     return 14 * macs(view) + 60 * view.output().elements
 
 
+_LANES = 4  # channels of a line
+
+
+def _folded_bias(view: NodeView) -> Array:
+    """Bias less what the input's zero point adds to every sum, taps outside the image included."""
+    sums = view.input(1).array().astype(np.int64).sum((0, 1, 2))
+    bias = bias_values(_bias(view), len(sums)).astype(np.int64)
+    folded: Array = bias - zero_point(view.input(0)) * sums
+    return folded
+
+
+def _filters(view: NodeView) -> tile.Filters | None:
+    image, weights, out = view.input(0), view.input(1), view.output()
+    channels = weights.shape[3]
+    limits = activation_range(view.options.activation, scale(out), zero_point(out))
+    multipliers, shifts = conv_multipliers(image, weights, out, channels)
+    taps = weights.array().reshape(-1, channels).T
+    return tile.exact_filters(taps, _folded_bias(view), multipliers, shifts, limits)
+
+
+def _3x3_applies(view: NodeView) -> bool:
+    rows, columns = _axes(view)
+    return (
+        (rows.window, columns.window) == (3, 3)
+        and rows.stride == columns.stride <= 2
+        and rows.dilation == columns.dilation == 1
+        and view.options.depth_multiplier == 1
+        and view.input(0).shape[3] >= _LANES
+        and columns.before <= 2
+        and _filters(view) is not None
+    )
+
+
+def _lower_3x3(view: NodeView) -> Call:
+    filters, image, out = _filters(view), view.input(0), view.output()
+    assert filters is not None  # _3x3_applies
+    rows, columns = _axes(view)
+    channels = image.shape[3]
+    line_width = (columns.out - 1) * columns.stride + 3
+    taps = filters.values.reshape(channels, 3, 3).astype(np.int64)
+    table = np.concatenate(
+        [
+            (taps[:, 1] << 16) | (taps[:, 0] & 0xFFFF),
+            (taps[:, 2] << 16) | (taps[:, 1] & 0xFFFF),
+            filters.scales,
+        ],
+        axis=1,
+    )
+    same_place = rows.out == rows.size and columns.out == columns.size and channels % _LANES == 0
+    return Call(
+        fields=(
+            ("batches", image.shape[0]),
+            ("input_height", rows.size),
+            ("input_width", columns.size),
+            ("channels", channels),
+            ("stride", rows.stride),
+            ("pad_top", rows.before),
+            ("pad_left", columns.before),
+            ("output_height", rows.out),
+            ("output_width", columns.out),
+            ("line_width", line_width),
+            ("input_zero_point", zero_point(image)),
+            ("output_zero_point", zero_point(out)),
+        ),
+        arguments=(
+            Input(0),
+            Const.of("weights", DType.INT32, table),
+            Scratch(2 * 4 * _LANES * line_width, DType.INT32),
+            Output(),
+        ),
+        in_place=((0, 0),) if same_place and rows.stride == 1 and rows.before <= 2 else (),
+    )
+
+
+def _3x3_cost(view: NodeView) -> int:
+    return (3 if view.options.stride_width == 1 else 4) * macs(view)
+
+
+def _lines_apply(view: NodeView) -> bool:
+    return (
+        view.options.depth_multiplier == 1
+        and view.input(0).shape[3] >= _LANES
+        and _filters(view) is not None
+    )
+
+
+def _line_axes(view: NodeView) -> tuple[Axis, Axis]:
+    """Rows and columns; an image of one column is one of one row, which has longer lines."""
+    rows, columns = _axes(view)
+    upright = (columns.size, columns.window, columns.out, columns.before) == (1, 1, 1, 0)
+    return (columns, rows) if upright else (rows, columns)
+
+
+def _lower_lines(view: NodeView) -> Call:
+    filters, image, out = _filters(view), view.input(0), view.output()
+    assert filters is not None  # _lines_apply
+    rows, columns = _line_axes(view)
+    channels = image.shape[3]
+    pairs = -(-columns.window // 2)
+    taps = np.zeros((channels, rows.window, 2 * pairs), np.int64)
+    taps[..., : columns.window] = filters.values.reshape(channels, rows.window, columns.window)
+    words = (taps[..., 1::2] << 16) | (taps[..., ::2] & 0xFFFF)
+    # Four outputs are computed at a time, wanted or not.
+    tap_span = 2 * (pairs - 1) * columns.dilation
+    line_width = (max(columns.out, 4) - 1) * columns.stride + tap_span + 1
+    lines = (rows.window - 1) * rows.dilation + 1
+    same_place = (
+        (rows.out, columns.out, rows.stride) == (rows.size, columns.size, 1)
+        and channels % _LANES == 0
+        and rows.before < lines
+    )
+    return Call(
+        fields=(
+            ("batches", image.shape[0]),
+            ("input_height", rows.size),
+            ("input_width", columns.size),
+            ("channels", channels),
+            ("filter_height", rows.window),
+            ("filter_pairs", pairs),
+            ("stride_height", rows.stride),
+            ("stride_width", columns.stride),
+            ("dilation_height", rows.dilation),
+            ("dilation_width", columns.dilation),
+            ("pad_top", rows.before),
+            ("pad_left", columns.before),
+            ("output_height", rows.out),
+            ("output_width", columns.out),
+            ("line_width", line_width),
+            ("input_zero_point", zero_point(image)),
+            ("output_zero_point", zero_point(out)),
+        ),
+        arguments=(
+            Input(0),
+            Const.of(
+                "weights",
+                DType.INT32,
+                np.concatenate([words.reshape(channels, -1), filters.scales], axis=1),
+            ),
+            Scratch(4 * (_LANES * lines * line_width + rows.window), DType.INT32),
+            Output(),
+        ),
+        in_place=((0, 0),) if same_place else (),
+    )
+
+
+def _lines_cost(view: NodeView) -> int:
+    return 3 * macs(view) + 30 * view.output().elements
+
+
 OPERATOR = Operator(
     name="DEPTHWISE_CONV_2D",
     code=4,
@@ -179,5 +329,21 @@ OPERATOR = Operator(
     check=check,
     macs=macs,
     reference=reference,
-    kernels=(Kernel("depthwise_conv_2d", "depthwise_conv_2d.h", _lower, _cost),),
+    kernels=(
+        Kernel(
+            "depthwise_conv_2d_3x3",
+            "depthwise_conv_2d_3x3.h",
+            _lower_3x3,
+            _3x3_cost,
+            _3x3_applies,
+        ),
+        Kernel(
+            "depthwise_conv_2d_lines",
+            "depthwise_conv_2d_lines.h",
+            _lower_lines,
+            _lines_cost,
+            _lines_apply,
+        ),
+        Kernel("depthwise_conv_2d", "depthwise_conv_2d.h", _lower, _cost),
+    ),
 )

@@ -14,6 +14,7 @@ from tflm_ext.arithmetic import (
 )
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import DType, NodeView, Tensor
+from tflm_ext.ops import tile
 from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output
 from tflm_ext.ops.common import (
     bias_values,
@@ -129,11 +130,16 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
     return (clamped.astype(np.int8).reshape(out.shape),)
 
 
-def _folded_bias(view: NodeView) -> Const:
+def _folded_bias(view: NodeView) -> Array:
     """Bias less what the input's zero point adds to every sum."""
     weights = view.input(1).array().astype(np.int64)
     bias = bias_values(_bias(view), weights.shape[0]).astype(np.int64)
-    return Const.of("bias", DType.INT32, bias - zero_point(view.input(0)) * weights.sum(1))
+    folded: Array = bias - zero_point(view.input(0)) * weights.sum(1)
+    return folded
+
+
+def _bias_table(view: NodeView) -> Const:
+    return Const.of("bias", DType.INT32, _folded_bias(view))
 
 
 def _fields(view: NodeView) -> tuple[tuple[str, int], ...]:
@@ -158,7 +164,7 @@ def _lower(view: NodeView) -> Call:
     (multiplier,), (shift,) = _multipliers(view)
     return Call(
         fields=(*_fields(view), ("multiplier", multiplier), ("shift", shift)),
-        arguments=(Input(0), _weights(view), _folded_bias(view), Output()),
+        arguments=(Input(0), _weights(view), _bias_table(view), Output()),
     )
 
 
@@ -168,11 +174,39 @@ def _lower_per_channel(view: NodeView) -> Call:
         arguments=(
             Input(0),
             _weights(view),
-            _folded_bias(view),
+            _bias_table(view),
             *requantization_tables(*_multipliers(view)),
             Output(),
         ),
     )
+
+
+def _each_output(view: NodeView) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Multiplier and shift of every output, also where they are the same."""
+    inp, weights, out = view.input(0), view.input(1), view.output()
+    return conv_multipliers(inp, weights, out, weights.shape[0])
+
+
+def _tile_filters(view: NodeView) -> tile.Filters | None:
+    out = view.output()
+    limits = activation_range(view.options.activation, scale(out), zero_point(out))
+    multipliers, shifts = _each_output(view)
+    filters = view.input(1).array()
+    return tile.exact_filters(filters, _folded_bias(view), multipliers, shifts, limits)
+
+
+def _tile_applies(view: NodeView) -> bool:
+    return _tile_filters(view) is not None
+
+
+def _lower_tile(view: NodeView) -> Call:
+    filters, out = _tile_filters(view), view.output()
+    assert filters is not None  # _tile_applies
+    return tile.fully_connected(filters, out.elements // out.shape[-1], zero_point(out))
+
+
+def _tile_cost(view: NodeView) -> int:
+    return tile.fully_connected_cost(view.input(1).shape[1], view.output())
 
 
 def _cost(view: NodeView) -> int:
@@ -188,6 +222,13 @@ OPERATOR = Operator(
     macs=macs,
     reference=reference,
     kernels=(
+        Kernel(
+            "fully_connected_tile",
+            "fully_connected_tile.h",
+            _lower_tile,
+            _tile_cost,
+            _tile_applies,
+        ),
         Kernel("fully_connected", "fully_connected.h", _lower, _cost, _per_tensor),
         Kernel(
             "fully_connected_per_channel",

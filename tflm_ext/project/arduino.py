@@ -73,6 +73,8 @@ def arduino_files(
     facts: ModelFacts,
     library_sources: tuple[RenderedFile, ...],
     runtime: Runtime = Runtime.COMPILED,
+    *,
+    for_board: bool = True,
 ) -> tuple[RenderedFile, ...]:
     """The library around a model's C, and the .zip of it.
 
@@ -80,13 +82,17 @@ def arduino_files(
         facts: what the library is about, with at least one golden vector.
         library_sources: the C or C++ of the model, paths relative to the library's src/.
         runtime: whether it needs TFLM's own library.
+        for_board: whether Arduino can run it at all.
 
     Returns:
-        lib/<Name>/, the sources included, and arduino/<Name>.zip.
+        lib/<Name>/, the sources included; for the board also what Arduino wants there, and
+        arduino/<Name>.zip.
     """
     folder = f"lib/{facts.library}"
     example = f"{folder}/examples/{facts.library}"
     tflm = ArduinoLibrary() if runtime is Runtime.TFLM else None
+    if not for_board:
+        return _plain_library(facts, library_sources)
     view = _library_view(facts, tflm)
     library = (
         RenderedFile.text(f"{folder}/library.json", _library_json(view)),
@@ -106,6 +112,20 @@ def arduino_files(
         ),
     )
     return (*library, RenderedFile(f"arduino/{facts.library}.zip", _zip(library)))
+
+
+def _plain_library(
+    facts: ModelFacts, library_sources: tuple[RenderedFile, ...]
+) -> tuple[RenderedFile, ...]:
+    """lib/<Name>/ for PlatformIO alone."""
+    folder = f"lib/{facts.library}"
+    view = _library_view(facts, ArduinoLibrary())
+    return (
+        RenderedFile.text(f"{folder}/library.json", _library_json(view)),
+        RenderedFile(f"{folder}/LICENSE", verbatim("arduino/LICENSE")),
+        RenderedFile.text(f"{folder}/src/{facts.library}.h", render("arduino/library.h.j2", view)),
+        *(RenderedFile(f"{folder}/src/{file.path}", file.content) for file in library_sources),
+    )
 
 
 def _library_view(facts: ModelFacts, tflm: ArduinoLibrary | None) -> _LibraryView:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tflm_ext.emit.facts import GoldenVector, ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.render import render, verbatim
+from tflm_ext.options import Runtime
 
 GOLDEN_BYTES = 32 * 1024
 """Flash that the golden vectors of the firmware may take. The first one is always there."""
@@ -44,6 +45,8 @@ class GoldenView:
 class MainView:
     """Variables of apps/main.cpp.j2; inputs and outputs are their indexes."""
 
+    interpreted: bool
+
     name: str
     upper: str
     library: str
@@ -53,16 +56,20 @@ class MainView:
     outputs: range
 
 
-def firmware_files(facts: ModelFacts) -> tuple[RenderedFile, ...]:
+def firmware_files(
+    facts: ModelFacts, runtime: Runtime = Runtime.COMPILED
+) -> tuple[RenderedFile, ...]:
     """The files of src/.
 
     Args:
         facts: what the project is about, with at least one golden vector.
+        runtime: of "tflm", the firmware says how much of the arena is used.
 
     Returns:
         src/main.cpp, src/protocol.h and src/golden.h.
     """
     main = MainView(
+        interpreted=runtime is Runtime.TFLM,
         name=facts.name,
         upper=facts.upper,
         library=facts.library,

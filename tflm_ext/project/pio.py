@@ -33,6 +33,7 @@ DEBIAN_PACKAGES = {
     "gcc": "build-essential",
     "g++": "build-essential",
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "arm-none-eabi-size": "binutils-arm-none-eabi",
     "arm-none-eabi-g++": "gcc-arm-none-eabi libstdc++-arm-none-eabi-newlib",
     "qemu-system-arm": "qemu-system-arm",
 }
@@ -249,9 +250,9 @@ def _check_environment(project: Path, environment: str) -> None:
         )
     platform = known[environment].get("platform", "")
     if platform == "native":
-        _require("gcc", "g++")
+        require_programs("gcc", "g++")
     elif "tflm_ext_m4" in platform:
-        _require("arm-none-eabi-gcc", "arm-none-eabi-g++", "qemu-system-arm")
+        require_programs("arm-none-eabi-gcc", "arm-none-eabi-g++", "qemu-system-arm")
     elif not registry_reachable() and not _is_installed(platform):
         raise ToolError(
             f"PlatformIO's platform {platform} is not installed, and its registry cannot be "
@@ -266,7 +267,12 @@ def _is_installed(platform: str) -> bool:
     return name is None or any(core_dir().glob(f"platforms/{name[1]}*"))
 
 
-def _require(*programs: str) -> None:
+def require_programs(*programs: str) -> None:
+    """Require programs of DEBIAN_PACKAGES on the PATH.
+
+    Raises:
+        ToolError: one is missing.
+    """
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
         packages = " ".join(dict.fromkeys(p for m in missing for p in DEBIAN_PACKAGES[m].split()))

@@ -22,11 +22,15 @@ class _TflmView:
     Attributes:
         arena_bytes: the bound, part of the context.
         library: of the board.
+        for_board: whether the board's TFLM can run the model.
+        encoded: whether its weights are stored encoded.
         link, variable: where the tree of the other environments is, and what names it.
     """
 
     arena_bytes: str
     library: ArduinoLibrary
+    for_board: bool
+    encoded: bool
     link: str = LINK
     variable: str = SOURCE_VARIABLE
 
@@ -53,12 +57,19 @@ class _ReadmeView:
     tflm: _TflmView | None
 
 
-def readme_files(report: Report, board: Board) -> tuple[RenderedFile, ...]:
+def readme_files(
+    report: Report, board: Board, *, for_board: bool = True
+) -> tuple[RenderedFile, ...]:
     """The README.md of a project, from what its report knows."""
     facts, accuracy = report.facts, report.accuracy
     tflm = None
     if report.runtime is Runtime.TFLM:
-        tflm = _TflmView(arena_bytes=f"{facts.arena_bytes:,}", library=ArduinoLibrary())
+        tflm = _TflmView(
+            arena_bytes=f"{facts.arena_bytes:,}",
+            library=ArduinoLibrary(),
+            for_board=for_board,
+            encoded=report.encoding is not None,
+        )
     rows: list[tuple[str, str]] = []
     if accuracy is not None:
         what = accuracy.metric.replace("_", " ")

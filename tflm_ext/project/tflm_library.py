@@ -34,6 +34,7 @@ LINK = "lib/tflm/src"
 # What Arduino's builder passes; the library's files ask for ARDUINO where upstream's ask for
 # CMSIS_NN.
 _ARDUINO_VERSION = 10819
+ARDUINO_DEFINE = f"-DARDUINO={_ARDUINO_VERSION}"
 
 _INTERPRETER = "tensorflow/lite/micro/micro_interpreter.h"
 _COMMON = "tensorflow/lite/kernels/internal/common.h"
@@ -124,7 +125,7 @@ class TflmSettings:
     """What platformio.ini says about TFLM.
 
     Attributes:
-        lib_deps: the board's library, pinned.
+        lib_deps: the board's library, pinned; "" for a project without the board.
         flags, unflags: of this computer and the emulated core; empty without a tree.
     """
 
@@ -188,9 +189,9 @@ def find_tree(
     return read_tree(chosen) if chosen else None
 
 
-def tflm_settings(tree: TflmTree | None) -> TflmSettings:
-    """Of platformio.ini, with a tree or without."""
-    lib_deps = f"{ARDUINO_ADDRESS}.git#{ARDUINO_COMMIT}"
+def tflm_settings(tree: TflmTree | None, *, for_board: bool = True) -> TflmSettings:
+    """Of platformio.ini, with a tree or without, with the board or without."""
+    lib_deps = f"{ARDUINO_ADDRESS}.git#{ARDUINO_COMMIT}" if for_board else ""
     if tree is None:
         return TflmSettings(lib_deps)
     includes = (f"{LINK}/{folder}".rstrip("/") for folder in tree.include_folders)
@@ -280,7 +281,7 @@ def _arduino_tree(root: Path) -> TflmTree:
         source_filter=_ARDUINO_SOURCES,
         program_flags=(),
         # Not for the program, which takes ARDUINO for the presence of Arduino.h.
-        library_flags=(f"-DARDUINO={_ARDUINO_VERSION}", "-DTF_LITE_USE_CTIME"),
+        library_flags=(ARDUINO_DEFINE, "-DTF_LITE_USE_CTIME"),
         cmsis_nn=(root / "third_party/cmsis_nn/Include/arm_nnfunctions.h").is_file(),
     )
 

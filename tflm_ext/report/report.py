@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,7 @@ class Report:
         accuracy: None without test data.
         files: path and SHA-256 of every generated file.
         interpreter: of runtime "tflm"; None of "compiled".
+        encoding: EncodingResult.to_dict() of runtime "tflm" with encoded weights, else None.
     """
 
     facts: ModelFacts
@@ -82,6 +83,7 @@ class Report:
     accuracy: Accuracy | None = None
     files: tuple[tuple[str, str], ...] = ()
     interpreter: Interpreter | None = None
+    encoding: Mapping[str, Any] | None = None
 
     @property
     def ram_bytes(self) -> int:
@@ -166,6 +168,8 @@ class Report:
                 "int8_tflm": self.accuracy.int8_tflm,
                 "int8_c": self.accuracy.int8_c,
             }
+        if self.encoding is not None:
+            found["encode"] = dict(self.encoding)
         return found
 
     def _tensors(self) -> list[dict[str, int]]:

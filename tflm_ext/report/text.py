@@ -90,6 +90,9 @@ def _figures(report: Report) -> RenderableType:
     table.add_column()
     if report.interpreter is not None:
         table.add_row("flash, model", f"{report.weight_bytes:,}", "bytes, exact")
+        if report.encoding is not None:
+            before = f"{report.encoding['tflite_bytes_before']:,}"
+            table.add_row("flash, not encoded", before, "bytes, the same model before")
         table.add_row("flash, code", "", "TFLM's: tflm-ext build measures it")
         arena = f"{report.interpreter.arena_bytes:,}"
         table.add_row("RAM, context", f"{report.ram_bytes:,}", f"bytes, {arena} of them arena")

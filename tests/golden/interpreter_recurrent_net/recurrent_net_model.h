@@ -53,6 +53,9 @@ extern "C" {
 #define RECURRENT_NET_OUTPUT0_SCALE 0.02f
 #define RECURRENT_NET_OUTPUT0_ZERO_POINT (-3)
 
+/* An upper bound of what the interpreter takes, in bytes; pointers of 64 bits take more. */
+#define RECURRENT_NET_ARENA_SIZE ((sizeof(void *) / 4U) * 3576U)
+
 /* Names of the classes: static const char *const labels[] = RECURRENT_NET_LABELS; */
 #define RECURRENT_NET_LABEL_COUNT 2U
 #define RECURRENT_NET_LABELS \
@@ -77,7 +80,7 @@ struct recurrent_net_context {
     } objects;
     union {
         uint64_t alignment;
-        uint8_t bytes[(sizeof(void *) / 4U) * 3576U]; /* pointers of 64 bits take more */
+        uint8_t bytes[RECURRENT_NET_ARENA_SIZE];
     } arena;
     const char *error;
     uint32_t initialized;

@@ -67,6 +67,9 @@ extern "C" {
 #define TWO_HEADED_NET_OUTPUT1_SCALE 0.00390625f
 #define TWO_HEADED_NET_OUTPUT1_ZERO_POINT (-128)
 
+/* An upper bound of what the interpreter takes, in bytes; pointers of 64 bits take more. */
+#define TWO_HEADED_NET_ARENA_SIZE ((sizeof(void *) / 4U) * 1624U)
+
 /* Names of the classes: static const char *const labels[] = TWO_HEADED_NET_LABELS; */
 #define TWO_HEADED_NET_LABEL_COUNT 2U
 #define TWO_HEADED_NET_LABELS \
@@ -91,7 +94,7 @@ struct two_headed_net_context {
     } objects;
     union {
         uint64_t alignment;
-        uint8_t bytes[(sizeof(void *) / 4U) * 1624U]; /* pointers of 64 bits take more */
+        uint8_t bytes[TWO_HEADED_NET_ARENA_SIZE];
     } arena;
     const char *error;
     uint32_t initialized;

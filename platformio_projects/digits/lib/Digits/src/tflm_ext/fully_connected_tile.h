@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * FULLY_CONNECTED: four outputs at a time, with weights in pairs; see matrix_tile.h for how a pair
+ * of filters shares a word, and a column its order.
+ *
+ * Layouts: input [row][input], output [row][output]. The stream has for each four outputs, word by
+ * word of the column, the words of both pairs, then twice the bias, multiplier and step of the
+ * fourth to the first; outputs left over follow one by one, with weights as pairs of int16. The
+ * bias holds what the zero point of the input contributes.
+ */
+#ifndef TFLM_EXT_FULLY_CONNECTED_TILE_H
+#define TFLM_EXT_FULLY_CONNECTED_TILE_H
+
+#include <stdint.h>
+
+#include "dsp.h"
+
+typedef struct {
+    int32_t rows;
+    int32_t input_size;
+    int32_t output_size;
+    int32_t octets; /* eight values each, of a column */
+    int32_t output_zero_point;
+} tflm_ext_fully_connected_tile_t;
+
+typedef struct {
+    const int32_t *end;        /* of the stream's fours of filters */
+    const uint32_t *column_end;
+    int32_t column_bytes;
+    int32_t zero_point; /* of the output */
+} tflm_ext_tile_4x1_t;
+
+#if TFLM_EXT_DSP
+
+/* The parameters are in r0 to r3, and what follows on the stack. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+
+/* clang-format off */
+/* Eight values of a column times those of four filters. */
+#define TFLM_EXT_TILE_OCTET \
+    "ldm   r1!, {r10, r11, r12, lr}\n\t" \
+    "ldm   r0!, {r6, r7, r8, r9}\n\t" \
+    "smlad r3, r6, r10, r3\n\t" \
+    "sxtb16 r6, r6\n\t" \
+    "smlad r2, r6, r10, r2\n\t" \
+    "smlad r5, r7, r10, r5\n\t" \
+    "sxtb16 r7, r7\n\t" \
+    "smlad r4, r7, r10, r4\n\t" \
+    "smlad r3, r8, r11, r3\n\t" \
+    "sxtb16 r8, r8\n\t" \
+    "smlad r2, r8, r11, r2\n\t" \
+    "smlad r5, r9, r11, r5\n\t" \
+    "sxtb16 r9, r9\n\t" \
+    "smlad r4, r9, r11, r4\n\t" \
+    "ldm   r0!, {r6, r7, r8, r9}\n\t" \
+    "smlad r3, r6, r12, r3\n\t" \
+    "sxtb16 r6, r6\n\t" \
+    "smlad r2, r6, r12, r2\n\t" \
+    "smlad r5, r7, r12, r5\n\t" \
+    "sxtb16 r7, r7\n\t" \
+    "smlad r4, r7, r12, r4\n\t" \
+    "smlad r3, r8, lr, r3\n\t" \
+    "sxtb16 r8, r8\n\t" \
+    "smlad r2, r8, lr, r2\n\t" \
+    "smlad r5, r9, lr, r5\n\t" \
+    "sxtb16 r9, r9\n\t" \
+    "smlad r4, r9, lr, r4\n\t"
+
+/*
+ * r0 stream, r1 column, r2-r5 sums, r6-r9 weights, r10-r12 and lr words of the column. On the
+ * stack: output, where the loop is entered, end, column_end, column_bytes, zero_point.
+ */
+__attribute__((naked, noinline, unused)) static void
+tflm_ext_tile_4x1(const int32_t *stream, const uint32_t *column, int8_t *out,
+                  const tflm_ext_tile_4x1_t *tile)
+{
+    __asm__ volatile(
+        "push  {r4-r11, lr}\n\t"
+        "ldm   r3, {r4-r7}\n\t" /* end, column_end, column_bytes, zero_point */
+        "adr   r3, 3f\n\t"
+        "tst   r6, #16\n\t" /* an odd number of octets */
+        "it    ne\n\t"
+        "adrne r3, 4f\n\t"
+        "orr   r3, r3, #1\n\t"
+        "push  {r2-r7}\n\t"
+        "1:\n\t"
+        "movs  r2, #0\n\t"
+        "movs  r3, #0\n\t"
+        "movs  r4, #0\n\t"
+        "movs  r5, #0\n\t"
+        "ldr   r6, [sp, #4]\n\t"
+        "bx    r6\n\t"
+        ".balign 4\n"
+        "3:\n\t" TFLM_EXT_TILE_OCTET
+        ".balign 4\n"
+        "4:\n\t" TFLM_EXT_TILE_OCTET
+        "ldr   lr, [sp, #12]\n\t"
+        "cmp   r1, lr\n\t"
+        "bne   3b\n\t"
+        "sub   r3, r3, r2\n\t"
+        "sub   r5, r5, r4\n\t"
+        "ldrd  r8, r9, [sp, #16]\n\t"
+        "sub   r1, r1, r8\n\t"
+        "ldr   r10, [sp]\n\t"
+        "ldm   r0!, {r6, r7, r8}\n\t"
+        "add   r5, r6, r5, asr #7\n\t"
+        "smmulr r5, r5, r7\n\t"
+        "add   r5, r5, r5, asr #31\n\t"
+        "smmlsr r5, r5, r8, r9\n\t"
+        "ssat  r5, #8, r5\n\t"
+        "strb  r5, [r10, #3]\n\t"
+        "ldm   r0!, {r6, r7, r8}\n\t"
+        "add   r4, r6, r4, lsl #1\n\t"
+        "smmulr r4, r4, r7\n\t"
+        "add   r4, r4, r4, asr #31\n\t"
+        "smmlsr r4, r4, r8, r9\n\t"
+        "ssat  r4, #8, r4\n\t"
+        "strb  r4, [r10, #2]\n\t"
+        "ldm   r0!, {r6, r7, r8}\n\t"
+        "add   r3, r6, r3, asr #7\n\t"
+        "smmulr r3, r3, r7\n\t"
+        "add   r3, r3, r3, asr #31\n\t"
+        "smmlsr r3, r3, r8, r9\n\t"
+        "ssat  r3, #8, r3\n\t"
+        "strb  r3, [r10, #1]\n\t"
+        "ldm   r0!, {r6, r7, r8}\n\t"
+        "add   r2, r6, r2, lsl #1\n\t"
+        "smmulr r2, r2, r7\n\t"
+        "add   r2, r2, r2, asr #31\n\t"
+        "smmlsr r2, r2, r8, r9\n\t"
+        "ssat  r2, #8, r2\n\t"
+        "strb  r2, [r10], #4\n\t"
+        "str   r10, [sp]\n\t"
+        "ldr   lr, [sp, #8]\n\t"
+        "cmp   r0, lr\n\t"
+        "bne   1b\n\t"
+        "add   sp, sp, #24\n\t"
+        "pop   {r4-r11, pc}\n\t");
+}
+/* clang-format on */
+
+#pragma GCC diagnostic pop
+
+#else
+
+static inline void tflm_ext_tile_4x1(const int32_t *stream, const uint32_t *column, int8_t *out,
+                                     const tflm_ext_tile_4x1_t *tile)
+{
+    const int32_t words = tile->column_bytes / 4;
+    int8_t *target = out;
+
+    for (const int32_t *next = stream; next != tile->end; next = &next[(2 * words) + 12]) {
+        for (int32_t pair = 0; pair < 2; ++pair) {
+            const int32_t *const second = &next[(2 * words) + (6 * (1 - pair))];
+            const int32_t *const first = &second[3];
+            uint32_t both = 0U;
+            uint32_t low = 0U;
+            for (int32_t k = 0; k < words; ++k) {
+                const uint32_t weights = (uint32_t)next[(2 * k) + pair];
+                both = tflm_ext_smlad(weights, column[k], both);
+                low = tflm_ext_smlad(tflm_ext_sxtb16(weights), column[k], low);
+            }
+            target[(2 * pair) + 1] =
+                tflm_ext_scale_to_int8(second[0] + ((int32_t)(both - low) >> 7), second[1],
+                                       second[2], tile->zero_point);
+            target[2 * pair] = tflm_ext_scale_to_int8(first[0] + (int32_t)(2U * low), first[1],
+                                                      first[2], tile->zero_point);
+        }
+        target = &target[4];
+    }
+}
+
+#endif
+
+/* Bytes to a column of int16, filled up with zeros. */
+static inline void tflm_ext_widen_1(const int8_t *bytes, int32_t size, uint32_t *column,
+                                    int32_t words)
+{
+    int32_t at = 0;
+
+    for (; ((2 * at) + 4) <= size; at += 2) {
+        const uint32_t word = tflm_ext_load_word(&bytes[2 * at]);
+        column[at] = tflm_ext_sxtb16(word);
+        column[at + 1] = tflm_ext_sxtb16_ror8(word);
+    }
+    if (at < words) {
+        int8_t rest[4] = { 0, 0, 0, 0 };
+        for (int32_t i = 2 * at; i < size; ++i) {
+            rest[i - (2 * at)] = bytes[i];
+        }
+        column[at] = tflm_ext_sxtb16(tflm_ext_load_word(rest));
+        column[at + 1] = tflm_ext_sxtb16_ror8(tflm_ext_load_word(rest));
+        for (at += 2; at < words; ++at) {
+            column[at] = 0U;
+        }
+    }
+}
+
+TFLM_EXT_SHARED static void
+tflm_ext_fully_connected_tile(const tflm_ext_fully_connected_tile_t *op, const int8_t *input,
+                              const int32_t *stream, int32_t *column, int8_t *output)
+{
+    const int32_t words = 4 * op->octets;
+    const int32_t fours = op->output_size / 4;
+    uint32_t *const one = (uint32_t *)column;
+    const tflm_ext_tile_4x1_t tile = { &stream[fours * ((2 * words) + 12)], &one[words], 4 * words,
+                                       op->output_zero_point };
+
+    for (int32_t row = 0; row < op->rows; ++row) {
+        int8_t *const out = &output[row * op->output_size];
+        const int32_t *next = tile.end;
+        tflm_ext_widen_1(&input[row * op->input_size], op->input_size, one, words);
+        if (fours > 0) {
+            tflm_ext_tile_4x1(stream, one, out, &tile);
+        }
+        for (int32_t c = 4 * fours; c < op->output_size; ++c) {
+            uint32_t sum = 0U;
+            for (int32_t k = 0; k < words; ++k) {
+                sum = tflm_ext_smlad((uint32_t)next[k], one[k], sum);
+            }
+            next = &next[words];
+            out[c] = tflm_ext_scale_to_int8(next[0] + (int32_t)(2U * sum), next[1], next[2],
+                                            op->output_zero_point);
+            next = &next[3];
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * Four neighbouring channels of pairs of pixels to four words each: the first pixel's value in the
+ * low half, the second one's in the high half.
+ */
+#ifndef TFLM_EXT_DEPTHWISE_PACK_H
+#define TFLM_EXT_DEPTHWISE_PACK_H
+
+#include <stdint.h>
+
+#include "dsp.h"
+
+/*
+ * Counts: columns, step of the upper (or left) pixels, step of the lower (or right) ones. The step
+ * of padding is 0.
+ */
+#if TFLM_EXT_DSP
+
+/* The parameters are in r0 to r3, and what follows on the stack. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+
+__attribute__((naked, noinline, unused)) static void
+tflm_ext_depthwise_pack(const int8_t *upper, const int8_t *lower, uint32_t *line,
+                        const int32_t *counts)
+{
+    __asm__ volatile("push  {r4-r8, lr}\n\t"
+                     "ldm   r3, {r3, r7, r8}\n"
+                     "1:\n\t"
+                     "ldr   r4, [r0]\n\t"
+                     "ldr   r5, [r1]\n\t"
+                     "add   r0, r0, r7\n\t"
+                     "add   r1, r1, r8\n\t"
+                     "pkhbt lr, r4, r5, lsl #16\n\t"
+                     "pkhtb r12, r5, r4, asr #16\n\t"
+                     "sxtb16 r4, lr\n\t"
+                     "sxtb16 r5, lr, ror #8\n\t"
+                     "sxtb16 r6, r12\n\t"
+                     "sxtb16 r12, r12, ror #8\n\t"
+                     "stm   r2!, {r4, r5, r6, r12}\n\t"
+                     "subs  r3, r3, #1\n\t"
+                     "bne   1b\n\t"
+                     "pop   {r4-r8, pc}\n\t");
+}
+
+#pragma GCC diagnostic pop
+
+#else
+static inline void tflm_ext_depthwise_pack(const int8_t *upper, const int8_t *lower, uint32_t *line,
+                                           const int32_t *counts)
+{
+    for (int32_t x = 0; x < counts[0]; ++x) {
+        const uint32_t a = tflm_ext_load_word(&upper[x * counts[1]]);
+        const uint32_t b = tflm_ext_load_word(&lower[x * counts[2]]);
+        const uint32_t low = tflm_ext_low_halves(a, b);
+        const uint32_t high = tflm_ext_high_halves(a, b);
+        line[4 * x] = tflm_ext_sxtb16(low);
+        line[(4 * x) + 1] = tflm_ext_sxtb16_ror8(low);
+        line[(4 * x) + 2] = tflm_ext_sxtb16(high);
+        line[(4 * x) + 3] = tflm_ext_sxtb16_ror8(high);
+    }
+}
+#endif
+
+#endif

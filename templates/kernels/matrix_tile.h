@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * Two filters times three columns at a time: the product of matrices inside a convolution.
+ *
+ * A column holds the values under one position of the filter as int16, two in a word: of every
+ * four values first 0 and 2, then 1 and 3, which is how SXTB16 takes them out of a word of int8.
+ * Three columns lie interleaved, word by word.
+ *
+ * Weights are read once, forward. For each pair of filters the stream has a word for two values k
+ * and l: 256 * second[k] + first[k] in the low half, the same of l in the high one. A product with
+ * the word as it is gives 256 * sum of the second + sum of the first, one with its low bytes the
+ * sum of the first; the difference, divided by 256, is the sum of the second. All is exact modulo
+ * 2^32 while the sums stay below 2^23, which was proven when this code was generated. Then follow,
+ * for the second and for the first filter, twice the bias, multiplier and step; see
+ * tflm_ext_scale_to_int8().
+ */
+#ifndef TFLM_EXT_MATRIX_TILE_H
+#define TFLM_EXT_MATRIX_TILE_H
+
+#include <stdint.h>
+
+#include "dsp.h"
+
+typedef struct {
+    const int32_t *end;   /* of the stream's pairs of filters */
+    int32_t quads;        /* four values each, of a column */
+    int32_t column_bytes; /* of the three columns together */
+    int32_t stride;       /* bytes between the outputs of neighbouring columns */
+    int32_t zero_point;   /* of the output */
+} tflm_ext_tile_t;
+
+#if TFLM_EXT_DSP
+
+/* The parameters are in r0 to r3, and what follows on the stack. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+
+/* clang-format off */
+/* Four values of three columns times those of two filters. */
+#define TFLM_EXT_TILE_QUAD \
+    "ldrd  r11, r12, [r0], 8\n\t" \
+    "ldm   r1!, {r8, r9, r10}\n\t" \
+    "smlad r5, r11, r8, r5\n\t" \
+    "smlad r6, r11, r9, r6\n\t" \
+    "smlad r7, r11, r10, r7\n\t" \
+    "sxtb16 r11, r11\n\t" \
+    "smlad r2, r11, r8, r2\n\t" \
+    "smlad r3, r11, r9, r3\n\t" \
+    "smlad r4, r11, r10, r4\n\t" \
+    "ldm   r1!, {r8, r9, r10}\n\t" \
+    "smlad r5, r12, r8, r5\n\t" \
+    "smlad r6, r12, r9, r6\n\t" \
+    "smlad r7, r12, r10, r7\n\t" \
+    "sxtb16 r12, r12\n\t" \
+    "smlad r2, r12, r8, r2\n\t" \
+    "smlad r3, r12, r9, r3\n\t" \
+    "smlad r4, r12, r10, r4\n\t"
+
+/*
+ * r0 stream, r1 columns, r2-r4 sums of the first filter, r5-r7 of the second, r8-r10 a word of each
+ * column, r11 and r12 weights, lr what is left of the column. On the stack: where the loop is
+ * entered, its rounds, output, end, column_bytes, stride, zero_point.
+ */
+__attribute__((naked, noinline, unused)) static void
+tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *columns, int8_t *out,
+                  const tflm_ext_tile_t *tile)
+{
+    __asm__ volatile(
+        "push  {r4-r11, lr}\n\t"
+        "ldm   r3, {r4-r8}\n\t" /* end, quads, column_bytes, stride, zero_point */
+        "mov   r3, r4\n\t"
+        "and   r9, r5, #3\n\t"
+        "add   r10, r5, #3\n\t"
+        "lsr   r10, r10, #2\n\t" /* rounds of four quads, the first one may be shorter */
+        "adr   r11, 4f\n\t"
+        "cmp   r9, #1\n\t"
+        "it    eq\n\t"
+        "adreq r11, 7f\n\t"
+        "cmp   r9, #2\n\t"
+        "it    eq\n\t"
+        "adreq r11, 6f\n\t"
+        "cmp   r9, #3\n\t"
+        "it    eq\n\t"
+        "adreq r11, 5f\n\t"
+        "orr   r11, r11, #1\n\t"
+        "mov   r4, r6\n\t"
+        "mov   r5, r7\n\t"
+        "mov   r6, r8\n\t"
+        "push  {r2, r3, r4, r5, r6}\n\t" /* out, end, column_bytes, stride, zero_point */
+        "push  {r10, r11}\n\t"           /* rounds, entry */
+        "1:\n\t"
+        "movs  r2, #0\n\t"
+        "movs  r3, #0\n\t"
+        "movs  r4, #0\n\t"
+        "movs  r5, #0\n\t"
+        "movs  r6, #0\n\t"
+        "movs  r7, #0\n\t"
+        "ldrd  lr, r8, [sp]\n\t"
+        "bx    r8\n\t"
+        ".balign 4\n"
+        "4:\n\t" TFLM_EXT_TILE_QUAD
+        ".balign 4\n"
+        "5:\n\t" TFLM_EXT_TILE_QUAD
+        ".balign 4\n"
+        "6:\n\t" TFLM_EXT_TILE_QUAD
+        ".balign 4\n"
+        "7:\n\t" TFLM_EXT_TILE_QUAD
+        "subs  lr, lr, #1\n\t"
+        "bne   4b\n\t"
+        "sub   r5, r5, r2\n\t"
+        "sub   r6, r6, r3\n\t"
+        "sub   r7, r7, r4\n\t"
+        "ldrd  r8, r12, [sp, #16]\n\t"
+        "sub   r1, r1, r8\n\t"
+        "ldr   r11, [sp, #24]\n\t"
+        "ldr   lr, [sp, #8]\n\t"
+        "adds  lr, lr, #1\n\t"
+        "ldm   r0!, {r8, r9, r10}\n\t"
+        "add   r7, r8, r7, asr #7\n\t"
+        "smmulr r7, r7, r9\n\t"
+        "add   r7, r7, r7, asr #31\n\t"
+        "smmlsr r7, r7, r10, r11\n\t"
+        "ssat  r7, #8, r7\n\t"
+        "strb  r7, [lr, r12, lsl #1]\n\t"
+        "add   r6, r8, r6, asr #7\n\t"
+        "smmulr r6, r6, r9\n\t"
+        "add   r6, r6, r6, asr #31\n\t"
+        "smmlsr r6, r6, r10, r11\n\t"
+        "ssat  r6, #8, r6\n\t"
+        "strb  r6, [lr, r12]\n\t"
+        "add   r5, r8, r5, asr #7\n\t"
+        "smmulr r5, r5, r9\n\t"
+        "add   r5, r5, r5, asr #31\n\t"
+        "smmlsr r5, r5, r10, r11\n\t"
+        "ssat  r5, #8, r5\n\t"
+        "strb  r5, [lr], #-1\n\t"
+        "ldm   r0!, {r8, r9, r10}\n\t"
+        "add   r4, r8, r4, lsl #1\n\t"
+        "smmulr r4, r4, r9\n\t"
+        "add   r4, r4, r4, asr #31\n\t"
+        "smmlsr r4, r4, r10, r11\n\t"
+        "ssat  r4, #8, r4\n\t"
+        "strb  r4, [lr, r12, lsl #1]\n\t"
+        "add   r3, r8, r3, lsl #1\n\t"
+        "smmulr r3, r3, r9\n\t"
+        "add   r3, r3, r3, asr #31\n\t"
+        "smmlsr r3, r3, r10, r11\n\t"
+        "ssat  r3, #8, r3\n\t"
+        "strb  r3, [lr, r12]\n\t"
+        "add   r2, r8, r2, lsl #1\n\t"
+        "smmulr r2, r2, r9\n\t"
+        "add   r2, r2, r2, asr #31\n\t"
+        "smmlsr r2, r2, r10, r11\n\t"
+        "ssat  r2, #8, r2\n\t"
+        "strb  r2, [lr], #2\n\t"
+        "str   lr, [sp, #8]\n\t"
+        "ldr   r8, [sp, #12]\n\t"
+        "cmp   r0, r8\n\t"
+        "bne   1b\n\t"
+        "add   sp, sp, #28\n\t"
+        "pop   {r4-r11, pc}\n\t");
+}
+/* clang-format on */
+
+#pragma GCC diagnostic pop
+
+#else
+
+static inline void tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *columns, int8_t *out,
+                                     const tflm_ext_tile_t *tile)
+{
+    const int32_t words = 2 * tile->quads;
+    int8_t *target = out;
+
+    for (const int32_t *next = stream; next != tile->end; next = &next[words + 6]) {
+        const int32_t *const second = &next[words];
+        const int32_t *const first = &next[words + 3];
+        for (int32_t i = 0; i < 3; ++i) {
+            uint32_t both = 0U;
+            uint32_t low = 0U;
+            for (int32_t k = 0; k < words; ++k) {
+                const uint32_t weights = (uint32_t)next[k];
+                both = tflm_ext_smlad(weights, columns[(3 * k) + i], both);
+                low = tflm_ext_smlad(tflm_ext_sxtb16(weights), columns[(3 * k) + i], low);
+            }
+            int8_t *const pixel = &target[i * tile->stride];
+            pixel[1] = tflm_ext_scale_to_int8(second[0] + ((int32_t)(both - low) >> 7), second[1],
+                                              second[2], tile->zero_point);
+            pixel[0] = tflm_ext_scale_to_int8(first[0] + (int32_t)(2U * low), first[1], first[2],
+                                              tile->zero_point);
+        }
+        target = &target[2];
+    }
+}
+
+#endif
+
+/*
+ * A last filter without a partner: its weights as pairs of int16, then twice the bias, multiplier
+ * and step.
+ */
+static inline void tflm_ext_tile_1x3(const int32_t *stream, const uint32_t *columns, int8_t *out,
+                                     const tflm_ext_tile_t *tile)
+{
+    const int32_t words = 2 * tile->quads;
+    const int32_t *const scale = &stream[words];
+    uint32_t sums[3] = { 0U, 0U, 0U };
+
+    for (int32_t k = 0; k < words; ++k) {
+        const uint32_t weights = (uint32_t)stream[k];
+        sums[0] = tflm_ext_smlad(weights, columns[3 * k], sums[0]);
+        sums[1] = tflm_ext_smlad(weights, columns[(3 * k) + 1], sums[1]);
+        sums[2] = tflm_ext_smlad(weights, columns[(3 * k) + 2], sums[2]);
+    }
+    for (int32_t i = 0; i < 3; ++i) {
+        out[i * tile->stride] = tflm_ext_scale_to_int8(scale[0] + (int32_t)(2U * sums[i]), scale[1],
+                                                       scale[2], tile->zero_point);
+    }
+}
+
+#endif

@@ -1,0 +1,6 @@
+"""Figures that need a compiler for the board's core and its emulator."""
+
+from tflm_ext.bench.compare import Comparison, compare
+from tflm_ext.bench.emulator import Measurement
+
+__all__ = ["Comparison", "Measurement", "compare"]

@@ -1,0 +1,215 @@
+"""compare(): both runtimes side by side, as they run on the emulated core."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tflm_ext.api import load, make_options
+from tflm_ext.bench.emulator import (
+    Measurement,
+    compiler_name,
+    measure,
+    measurement_inputs,
+    require_tools,
+)
+from tflm_ext.bench.library import tflm_library
+from tflm_ext.convert import load_npz
+from tflm_ext.convert.int8_model import Int8Model
+from tflm_ext.emit.model import model_files
+from tflm_ext.errors import UnsupportedOperatorError, VerificationError
+from tflm_ext.interpreter import interpreter_files
+from tflm_ext.pipeline import Analysis, Options, analyse
+from tflm_ext.project.tflm_library import SOURCE_VARIABLE
+from tflm_ext.verify.compare import arena_for
+from tflm_ext.verify.tflm import run_tflm
+
+_ROWS = (
+    ("flash", "flash_bytes", "bytes, model and code, as linked"),
+    ("RAM, context", "context_bytes", "bytes"),
+    ("stack", "stack_bytes", "bytes of one inference"),
+    ("instructions", "instructions", "of one inference"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two runtimes of one model on the emulated core.
+
+    Attributes:
+        model: its name.
+        macs: multiply-accumulate operations of one inference.
+        core, compiler: what ran, and what compiled it, with its optimisation.
+        compiled: runtime "compiled".
+        tflm: runtime "tflm"; None without a source of TensorFlow Lite Micro.
+        tflm_version: which TensorFlow Lite Micro that is, and its kernels.
+        arena_bound_bytes: what an export of runtime "tflm" reserves for the arena.
+        missing: why `tflm` is None, or "".
+    """
+
+    model: str
+    macs: int
+    core: str
+    compiler: str
+    compiled: Measurement
+    tflm: Measurement | None
+    tflm_version: str
+    arena_bound_bytes: int | None
+    missing: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its part of report.schema.json."""
+        return {
+            "model": self.model,
+            "macs": self.macs,
+            "core": self.core,
+            "compiler": self.compiler,
+            "compiled": _figures(self.compiled),
+            "tflm": _figures(self.tflm) if self.tflm else None,
+            "tflm_version": self.tflm_version,
+            "arena_bound_bytes": self.arena_bound_bytes,
+            "missing": self.missing,
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{self.model}: {self.macs:,} MACs, on the emulated {self.core}, {self.compiler}"]
+        lines += ["", f"{'':14}{'compiled':>12}{'tflm':>12}"]
+        for title, name, unit in _ROWS:
+            ours, theirs = getattr(self.compiled, name), getattr(self.tflm, name, None)
+            other = "" if theirs is None else f"{theirs:,}"
+            lines.append(f"{title:14}{ours:>12,}{other:>12}  {unit}")
+        if self.macs:
+            per = [m.instructions / self.macs for m in (self.compiled, self.tflm) if m]
+            lines.append(f"{'per MAC':14}" + "".join(f"{value:>12.2f}" for value in per))
+        lines.append("")
+        if self.tflm is None:
+            lines.append(f"tflm: {self.missing}")
+        else:
+            lines.append(f"tflm: {self.tflm_version}; all outputs equal")
+            if self.tflm.arena_bytes and self.arena_bound_bytes:
+                loose = self.arena_bound_bytes / self.tflm.arena_bytes - 1
+                lines.append(
+                    f"arena: {self.tflm.arena_bytes:,} of {self.arena_bound_bytes:,} bytes used;"
+                    f" the bound is {loose:.1%} above"
+                )
+        return "\n".join(lines)
+
+
+def _figures(measured: Measurement) -> dict[str, Any]:
+    found: dict[str, Any] = {name: getattr(measured, name) for _, name, _ in _ROWS}
+    if measured.arena_bytes is not None:
+        found["arena_used_bytes"] = measured.arena_bytes
+    return found
+
+
+def compare(
+    model: str | os.PathLike[str],
+    *,
+    calibration: str | None = None,
+    board: str = "nano33ble_sense",
+    optimize: str = "balanced",
+    tflm_source: str | os.PathLike[str] | None = None,
+    flags: Sequence[str] = (),
+    progress: Callable[[str], None] = lambda text: None,
+) -> Comparison:
+    """Compile a model for both runtimes, run one inference of each, and count.
+
+    Both are compiled with the board's flags, on the board's core in QEMU, and given the same input.
+    Their outputs are compared with TensorFlow Lite Micro's Python package.
+
+    Args:
+        model: path, as in export().
+        calibration: path of a calibration .npz, for models that are not int8 yet.
+        board: its name.
+        optimize: for runtime "compiled".
+        tflm_source: tree of TensorFlow Lite Micro; by default what TFLM_EXT_TFLM_SOURCE names.
+        flags: of the compiler, after the board's, like "-O2".
+        progress: called with a short text at each step.
+
+    Raises:
+        ConfigError, UnsupportedModelError: as in export().
+        ToolError: the compiler or the emulator is missing or failed.
+        VerificationError: an output differs.
+    """
+    require_tools()
+    name = Path(model).stem
+    chosen = {
+        runtime: make_options(
+            name,
+            derived=True,
+            board=board,
+            runtime=runtime,
+            optimize=optimize,
+            tflm_source=tflm_source if runtime == "tflm" else None,
+        )
+        for runtime in ("compiled", "tflm")
+    }
+    options, interpreted = chosen["compiled"], chosen["tflm"]
+    # One model for both, with what the Arduino library computes rightly.
+    data = load_npz(calibration).x if calibration else None
+    int8, _ = load(model, data, None, interpreted.runtime, progress)
+    analysis = analyse(int8, options)
+    progress("measuring the compiled runtime")
+    sources = model_files(analysis.facts, analysis.plan)
+    compiled = measure(analysis.facts, sources, options.board, flags=flags)
+    _require_equal(int8, analysis, compiled, "compiled")
+    tflm, bound, version, missing = _measure_tflm(int8, interpreted, flags, progress)
+    return Comparison(
+        model=analysis.facts.name,
+        macs=analysis.facts.macs,
+        core=options.board.core,
+        compiler=compiler_name((*options.board.common_flags, *flags)),
+        compiled=compiled,
+        tflm=tflm,
+        tflm_version=version,
+        arena_bound_bytes=bound,
+        missing=missing,
+    )
+
+
+def _measure_tflm(
+    int8: Int8Model, options: Options, flags: Sequence[str], progress: Callable[[str], None]
+) -> tuple[Measurement | None, int | None, str, str]:
+    try:
+        analysis = analyse(int8, options)
+    except UnsupportedOperatorError as error:
+        return None, None, "", error.problem
+    interpreted = analysis.interpreted
+    if interpreted is None:
+        raise AssertionError("runtime tflm was asked for")
+    bound, tree = interpreted.sizes.arena_bytes, options.tflm_tree
+    if tree is None:
+        hint = f"no source of it; name one with --tflm-source or {SOURCE_VARIABLE}"
+        return None, bound, "", hint
+    library = tflm_library(tree, options.board, flags, progress)
+    progress("measuring TensorFlow Lite Micro")
+    sources = interpreter_files(analysis.facts, interpreted.parsed, interpreted.bytes, bound)
+    measured = measure(analysis.facts, sources, options.board, flags=flags, library=library)
+    _require_equal(int8, analysis, measured, "tflm")
+    kernels = "CMSIS-NN" if tree.cmsis_nn else "its own kernels"
+    return measured, bound, f"{tree.flavour.value}, {kernels}", ""
+
+
+def _require_equal(int8: Int8Model, analysis: Analysis, measured: Measurement, what: str) -> None:
+    graph = analysis.graph
+    columns = [
+        values.reshape(1, *border.shape)
+        for values, border in zip(
+            measurement_inputs(analysis.facts), analysis.facts.inputs, strict=True
+        )
+    ]
+    count, arena = len(graph.outputs), arena_for(graph)
+    wanted = run_tflm(int8.bytes, columns, count, arena_bytes=arena).outputs
+    for place, (ours, theirs) in enumerate(zip(measured.outputs, wanted, strict=True)):
+        wrong = int(np.count_nonzero(ours != theirs.ravel()))
+        if wrong:
+            raise VerificationError(
+                f"Runtime {what}: {wrong} of {ours.size} values of output {place} differ from "
+                "TensorFlow Lite Micro on the emulated core.",
+                "Do not use it; report a bug with the model.",
+            )

@@ -1,0 +1,328 @@
+"""Compile a model for the emulated Cortex-M4, run it once, and count.
+
+QEMU executes an instruction per nanosecond of the machine's time (`-icount shift=0`), and the
+machine's timers tell the time. These are executed instructions, exact up to the tick of 40 and the
+same on every computer; cycles they are not, for QEMU has no pipeline and no wait states.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tflm_ext.boards import Board
+from tflm_ext.emit.facts import ModelFacts
+from tflm_ext.emit.files import RenderedFile
+from tflm_ext.emit.render import render
+from tflm_ext.errors import ToolError
+from tflm_ext.project.pio import require_programs
+from tflm_ext.project.platformio_tree import QEMU_ARGUMENTS, STDIO_BYTES, m4_platform_files
+from tflm_ext.verify.program import run_program, scratch_folder
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+C_COMPILER = "arm-none-eabi-gcc"
+CXX_COMPILER = "arm-none-eabi-g++"
+_PROGRAMS = (C_COMPILER, CXX_COMPILER, "arm-none-eabi-size", "qemu-system-arm")
+
+# All that the machine has: what does not fit the board can still be measured.
+_MEMORY_BYTES = 4 << 20
+_LOOP_INSTRUCTIONS = 2_000_000
+_TICK_INSTRUCTIONS = 40
+_COMPILER_SECONDS = 600.0
+_QEMU_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One inference, and what the model adds to a program.
+
+    Attributes:
+        instructions: executed.
+        stack_bytes: used below the caller of invoke.
+        context_bytes: sizeof(context).
+        flash_bytes: linked image with the model minus the same without it.
+        arena_bytes: what TensorFlow Lite Micro's interpreter used of its arena; None without one.
+        outputs: per output of the model, its int8 values.
+        after: when traced, pairs of a tensor and the instructions until it was computed.
+    """
+
+    instructions: int
+    stack_bytes: int
+    context_bytes: int
+    flash_bytes: int
+    arena_bytes: int | None
+    outputs: tuple[Array, ...]
+    after: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Code that a model's own needs.
+
+    Attributes:
+        archive: the compiled library.
+        flags: what the model's C++ is compiled with because of it.
+    """
+
+    archive: Path
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _HarnessView:
+    name: str
+    upper: str
+    interpreted: bool
+    events: int
+    inputs: range
+    outputs: range
+
+
+def require_tools() -> None:
+    """Require the compiler and the emulator.
+
+    Raises:
+        ToolError: one is missing.
+    """
+    require_programs(*_PROGRAMS)
+
+
+def compiler_name(flags: Sequence[str]) -> str:
+    """Name, version and optimisation, as figures state them."""
+    version = run_tool((C_COMPILER, "-dumpfullversion")).strip()
+    level = [flag for flag in flags if re.fullmatch(r"-O\w+", flag)][-1]
+    return f"{C_COMPILER} {version} {level}"
+
+
+def measurement_inputs(facts: ModelFacts) -> tuple[Array, ...]:
+    """What every measured inference is given: per input an int8 array (1, size).
+
+    The upper bytes of a linear congruential generator (Knuth; Numerical Recipes), from 12345 on.
+    """
+    state, parts = 12345, []
+    for border in facts.inputs:
+        values = []
+        for _ in range(border.size):
+            state = (state * 1664525 + 1013904223) % (1 << 32)
+            values.append(state >> 24)
+        parts.append(np.array(values, np.uint8).view(np.int8)[np.newaxis])
+    return tuple(parts)
+
+
+def measure(
+    facts: ModelFacts,
+    sources: Sequence[RenderedFile],
+    board: Board,
+    *,
+    flags: Sequence[str] = (),
+    library: Library | None = None,
+    events: int = 0,
+) -> Measurement:
+    """Compile a model's files and run one inference.
+
+    Args:
+        facts: about the model.
+        sources: the files of lib/<Name>/src/.
+        board: whose core is emulated and whose compiler flags are used.
+        flags: of the compiler, after the board's.
+        library: TensorFlow Lite Micro, for the files of runtime "tflm".
+        events: to trace so many outputs of operators; that takes some instructions of its own.
+
+    Raises:
+        ToolError: the compiler or the emulator is missing, failed or cannot count.
+    """
+    require_tools()
+    with scratch_folder() as folder:
+        for file in sources:
+            path = folder / "model" / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.content)
+        parts = [f.path for f in sources if f.path.endswith((".c", ".cpp"))]
+        view = _HarnessView(
+            name=facts.name,
+            upper=facts.upper,
+            interpreted=library is not None,
+            events=events,
+            inputs=range(len(facts.inputs)),
+            outputs=range(len(facts.outputs)),
+        )
+        nothing = replace(view, name="", events=0)
+        trace = (f"-D{facts.upper}_TRACE",) if events else ()
+        own = (*flags, *trace, *(library.flags if library else ()))
+        with_model = _link(
+            board,
+            folder / "with",
+            view,
+            [(folder / "model" / part, own) for part in parts],
+            ("-I", str(folder / "model"), *trace),
+            library,
+        )
+        without = _link(board, folder / "without", nothing, [], (), None)
+        said = _emulate(with_model)
+        flash = _flash_bytes(with_model) - _flash_bytes(without)
+    return _read(said, flash)
+
+
+def compile_all(
+    board: Board,
+    units: Sequence[tuple[Path, Sequence[str]]],
+    folder: Path,
+    progress: Callable[[str], None] | None = None,
+) -> list[Path]:
+    """Objects of C and C++ files, as many at a time as there are processors.
+
+    Args:
+        board: whose flags come first.
+        units: files, and the flags of each.
+        folder: for the objects.
+        progress: called after each file.
+
+    Raises:
+        ToolError: one does not compile.
+    """
+
+    def compile_one(number: int) -> Path:
+        path, flags = units[number]
+        target = folder / f"{number}.o"
+        cxx = path.suffix in (".cc", ".cpp")
+        run_tool(
+            (
+                *(CXX_COMPILER if cxx else C_COMPILER, *board.machine_flags, *board.common_flags),
+                *(board.cxx_flags if cxx else board.c_flags),
+                *flags,
+                *("-c", str(path), "-o", str(target)),
+            )
+        )
+        if progress is not None:
+            progress(path.name)
+        return target
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = [pool.submit(compile_one, number) for number in range(len(units))]
+        try:
+            return [job.result() for job in jobs]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _link(
+    board: Board,
+    folder: Path,
+    view: _HarnessView,
+    units: list[tuple[Path, Sequence[str]]],
+    include: tuple[str, ...],
+    library: Library | None,
+) -> Path:
+    """A program around the model, or around nothing."""
+    folder.mkdir()
+    roomy = replace(
+        board,
+        flash_bytes=_MEMORY_BYTES,
+        ram_bytes=_MEMORY_BYTES - board.stack_bytes - STDIO_BYTES,
+        reserved_flash_bytes=0,
+        reserved_ram_bytes=0,
+    )
+    for file in m4_platform_files(roomy):
+        name = Path(file.path).name
+        if name in ("startup.c", "linker.ld"):
+            (folder / name).write_bytes(file.content)
+    (folder / "measure.c").write_text(render("bench/measure.c.j2", view), encoding="utf-8")
+    harness = (*include, f"-DSTACK_BYTES={board.stack_bytes}U")
+    objects = compile_all(
+        board,
+        [(folder / "startup.c", ()), (folder / "measure.c", harness)]
+        + [(path, (*include, *flags)) for path, flags in units],
+        folder / "objects",
+    )
+    program = folder / "program.elf"
+    run_tool(
+        (
+            *(CXX_COMPILER, *board.machine_flags, "-Os", "-nostartfiles", "--specs=nano.specs"),
+            *("-Wl,--gc-sections,--fatal-warnings", "-T", str(folder / "linker.ld")),
+            *map(str, objects),
+            *([str(library.archive)] if library else []),
+            *("-o", str(program)),
+        )
+    )
+    return program
+
+
+def _emulate(program: Path) -> str:
+    command = ("qemu-system-arm", *QEMU_ARGUMENTS, "-icount", "shift=0", "-kernel", str(program))
+    try:
+        done = run_program(command, seconds=_QEMU_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(
+            f"The model did not end within {_QEMU_SECONDS:.0f} s on the emulated core.",
+            "Measure a smaller model, or on a faster computer.",
+            command=command,
+        ) from error
+    said = done.stdout.decode("ascii", "replace")
+    if done.returncode != 0:
+        raise ToolError(
+            f"The model failed on the emulated core, status {done.returncode}.",
+            "Export it, and run its tests there: tflm-ext test DIR -e cortex_m4.",
+            command=command,
+            output=said + done.stderr.decode("utf-8", "replace"),
+        )
+    return said
+
+
+def _read(said: str, flash_bytes: int) -> Measurement:
+    numbers = {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", said, re.MULTILINE)}
+    if abs(numbers["loop"] - _LOOP_INSTRUCTIONS) > 3 * _TICK_INSTRUCTIONS:
+        raise ToolError(
+            f"The emulator counts {numbers['loop']:,} instructions in a loop of "
+            f"{_LOOP_INSTRUCTIONS:,}.",
+            "Install a QEMU that knows -icount shift=0; tflm-ext doctor shows its version.",
+        )
+    rows = re.findall(r"^output ([0-9a-f]*)$", said, re.MULTILINE)
+    return Measurement(
+        instructions=numbers["instructions"],
+        stack_bytes=numbers["stack"],
+        context_bytes=numbers["context"],
+        flash_bytes=flash_bytes,
+        arena_bytes=numbers.get("arena"),
+        outputs=tuple(np.frombuffer(bytes.fromhex(row), np.int8) for row in rows),
+        after=tuple(
+            (int(tensor), int(count))
+            for tensor, count in re.findall(r"^tensor (\d+)\nafter (\d+)$", said, re.MULTILINE)
+        ),
+    )
+
+
+def _flash_bytes(program: Path) -> int:
+    text, data = run_tool(("arm-none-eabi-size", str(program))).splitlines()[1].split()[:2]
+    return int(text) + int(data)
+
+
+def run_tool(command: Sequence[str]) -> str:
+    try:
+        done = run_program(command, seconds=_COMPILER_SECONDS, variables={"LC_ALL": "C"})
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(
+            f"{command[0]} did not end within {_COMPILER_SECONDS:.0f} s.",
+            "Check the compiler with tflm-ext doctor.",
+            command=tuple(command),
+        ) from error
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace")
+        first = next((line for line in said.splitlines() if "error" in line), said[:200])
+        raise ToolError(
+            f"{command[0]} failed: {first.strip()}",
+            "tflm-ext doctor checks the compiler; a tree of TFLM may be incomplete.",
+            command=tuple(command),
+            output=said,
+        )
+    return done.stdout.decode("utf-8", "replace")

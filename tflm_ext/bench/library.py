@@ -1,0 +1,103 @@
+"""TensorFlow Lite Micro from the user's tree, compiled once for the emulated core and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import platformdirs
+
+from tflm_ext.bench.emulator import C_COMPILER, Library, compile_all, run_tool
+from tflm_ext.boards import Board
+from tflm_ext.emit.render import templates_folder
+from tflm_ext.project.tflm_library import (
+    ARDUINO_DEFINE,
+    Flavour,
+    TflmTree,
+)
+
+_ENDINGS = ("c", "cc", "cpp")
+
+
+def tflm_library(
+    tree: TflmTree, board: Board, flags: Sequence[str], progress: Callable[[str], None]
+) -> Library:
+    """The compiled tree, from the user's cache folder if nothing has changed since.
+
+    Args:
+        tree: what to compile.
+        board: whose core and flags it is compiled for.
+        flags: of the compiler, after the board's.
+        progress: called with what is being compiled.
+
+    Raises:
+        ToolError: it does not compile.
+        OSError: the tree cannot be read or the cache not written.
+    """
+    includes = (str(tree.root / folder) for folder in tree.include_folders)
+    program = (
+        *(f"-std={tree.standard}", *tree.program_flags),
+        *(word for folder in includes for word in ("-isystem", folder)),
+    )
+    # The Arduino library declares its int8 kernels for ARDUINO alone.
+    own = (*program, *((ARDUINO_DEFINE,) if tree.flavour is Flavour.ARDUINO else ()))
+    units = _units(tree, flags, program)
+    archive = _cache() / f"{_digest(tree, board, units)}.a"
+    if not archive.is_file():
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=archive.parent) as scratch:
+            done = 0
+
+            def count(name: str) -> None:
+                nonlocal done
+                done += 1
+                progress(f"compiling TensorFlow Lite Micro: {done} of {len(units)}, {name}")
+
+            objects = compile_all(board, units, Path(scratch), count)
+            new = Path(scratch) / "new.a"
+            run_tool(("arm-none-eabi-gcc-ar", "rcs", str(new), *map(str, objects)))
+            os.replace(new, archive)
+    return Library(archive, own)
+
+
+def _units(
+    tree: TflmTree, flags: Sequence[str], program: Sequence[str]
+) -> list[tuple[Path, tuple[str, ...]]]:
+    """Files of the tree as PlatformIO would choose them, and their flags."""
+    from platformio.fs import match_src_files
+
+    common = ("-w", *flags, *tree.library_flags)
+    with tempfile.TemporaryDirectory() as folder:  # the filter speaks of src/
+        Path(folder, "src").symlink_to(tree.root, target_is_directory=True)
+        chosen = match_src_files(folder, list(tree.source_filter), _ENDINGS)
+    units = []
+    for name in chosen:
+        path = tree.root / Path(name).relative_to("src")
+        language = program if path.suffix != ".c" else [w for w in program if "-std=" not in w]
+        units.append((path, (*common, *language)))
+    if tree.flavour is Flavour.ARDUINO:
+        path = templates_folder() / "interpreter" / "debug_log.cpp"
+        units.append((path, (*common, *program)))
+    return units
+
+
+def _cache() -> Path:
+    return Path(platformdirs.user_cache_dir("tflm_ext")) / "tflm"
+
+
+def _digest(tree: TflmTree, board: Board, units: Sequence[tuple[Path, tuple[str, ...]]]) -> str:
+    """Of all that the archive depends on; of files, the size and the time of change."""
+    digest = hashlib.sha256(run_tool((C_COMPILER, "--version")).encode())
+    digest.update(repr((board.machine_flags, board.common_flags, board.cxx_flags)).encode())
+    for path, flags in units:
+        digest.update(repr((str(path), flags)).encode())
+    for folder, folders, files in os.walk(tree.root):
+        folders.sort()
+        for name in sorted(files):
+            if name.endswith((".h", ".c", ".cc", ".cpp", ".hpp", ".inc")):
+                status = os.stat(os.path.join(folder, name))
+                digest.update(f"{folder}/{name} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:32]

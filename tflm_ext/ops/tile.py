@@ -1,0 +1,139 @@
+"""Weights for the matrix tiles of templates/kernels/matrix_tile.h, packed and proven."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflm_ext.arithmetic import multiply_by_quantized_multiplier
+from tflm_ext.ir import DType, Tensor
+from tflm_ext.ops.base import Array, Call, Const, Input, Output, Scratch
+
+QUAD = 4
+"""Values of a column that SXTB16 makes two words of."""
+
+_PARTNER_LIMIT = 1 << 23
+_SUM_LIMIT = 1 << 30
+
+
+@dataclass(frozen=True)
+class Filters:
+    """The filters of a layer as the tiles can compute them.
+
+    Attributes:
+        values: (filters, values) of int8.
+        bias: (filters,), the input's zero point folded into it.
+        multipliers, shifts: (filters,) of the requantisation; all shifts are right shifts.
+    """
+
+    values: Array
+    bias: Array
+    multipliers: Array
+    shifts: Array
+
+    @property
+    def scales(self) -> Array:
+        """(filters, 3): twice the bias, multiplier and step of tflm_ext_scale_to_int8()."""
+        return np.stack([2 * self.bias, self.multipliers, -(1 << (32 + self.shifts))], axis=1)
+
+
+def exact_filters(
+    values: Array,
+    bias: Array,
+    multipliers: Sequence[int],
+    shifts: Sequence[int],
+    limits: tuple[int, int],
+) -> Filters | None:
+    """Filters for the tiles, None if those could not compute them exactly.
+
+    They can where all shifts are right shifts, the limits are those of int8, no two weights
+    overflow their half word and no sum overflows. A filter that is constant, like that of a dead
+    channel, is given numbers that lead to the same constant.
+
+    Args:
+        values: (filters, values) of int8.
+        bias: (filters,), the input's zero point folded into it.
+        multipliers, shifts: one each; negative ones shift right.
+        limits: smallest and largest value of the output.
+    """
+    wide = values.astype(np.int64)
+    own = (bias.astype(np.int64), np.array(multipliers, np.int64), np.array(shifts, np.int64))
+    constant = ~wide.any(1) | (own[1] == 0)
+    # 2^-1 of a half: four times the constant, which stays itself through both roundings.
+    result = 4 * np.clip(multiply_by_quantized_multiplier(*own), -256, 256)
+    filters = Filters(
+        values=np.where((own[1] == 0)[:, np.newaxis], 0, values),
+        bias=np.where(constant, result, own[0]),
+        multipliers=np.where(constant, 1 << 30, own[1]),
+        shifts=np.where(constant, -1, own[2]),
+    )
+    sums = 128 * np.abs(wide).sum(1)
+    fits = (
+        limits == (-128, 127)
+        and filters.shifts.min() >= -31
+        and filters.shifts.max() <= -1
+        and wide.min() >= -127
+        and sums.max() < _PARTNER_LIMIT
+        and (sums + np.abs(filters.bias)).max() < _SUM_LIMIT
+    )
+    return filters if fits else None
+
+
+def stream(filters: Filters, rows: int, multiple: int = QUAD) -> Const:
+    """The weights of a layer for tiles of so many filters.
+
+    Args:
+        filters: of the layer.
+        rows: filters of a tile, an even number; what is left over comes behind, one by one.
+        multiple: to which the values of a column are filled up with zeros.
+    """
+    count, size = filters.values.shape
+    padded = np.zeros((count, -(-size // multiple) * multiple), np.int64)
+    padded[:, :size] = filters.values
+    # Of every four values 0, 2, 1, 3, as SXTB16 takes them out of a word.
+    ordered = padded.reshape(count, -1, 2, 2).transpose(0, 1, 3, 2).reshape(count, -1)
+    own = filters.scales
+    parts = []
+    whole = count // rows * rows
+    for start in range(0, whole, rows):
+        pairs = ordered[start : start + rows].reshape(rows // 2, 2, -1)
+        parts.append(_words(256 * pairs[:, 1] + pairs[:, 0]).T.ravel())
+        parts.append(own[start : start + rows][::-1].ravel())
+    for row in range(whole, count):
+        parts += [_words(ordered[row : row + 1]).ravel(), own[row]]
+    return Const.of("weights", DType.INT32, np.concatenate(parts))
+
+
+def _words(halves: Array) -> Array:
+    """(rows, words): two halves of 16 bits as one int32 each."""
+    low, high = halves[:, ::2], halves[:, 1::2]
+    words: Array = (high << 16) | (low & 0xFFFF)
+    return words
+
+
+def fully_connected(filters: Filters, rows: int, output_zero_point: int) -> Call:
+    """The call of kernel fully_connected_tile: filters on each of some rows of input 0."""
+    units, depth = filters.values.shape
+    octets = -(-depth // (2 * QUAD))
+    return Call(
+        fields=(
+            ("rows", rows),
+            ("input_size", depth),
+            ("output_size", units),
+            ("octets", octets),
+            ("output_zero_point", output_zero_point),
+        ),
+        arguments=(
+            Input(0),
+            stream(filters, rows=4, multiple=2 * QUAD),
+            Scratch(4 * QUAD * octets, DType.INT32),
+            Output(),
+        ),
+    )
+
+
+def fully_connected_cost(depth: int, out: Tensor) -> int:
+    """Estimated instructions of kernel fully_connected_tile."""
+    return out.elements * (depth + 10) + 4 * depth * out.elements // out.shape[-1]
