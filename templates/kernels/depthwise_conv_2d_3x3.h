@@ -37,6 +37,7 @@ typedef struct {
     int32_t output_zero_point;
 } tflm_ext_depthwise_conv_2d_3x3_t;
 
+/* What four channels have in common; the numbers are those of the first. */
 typedef struct {
     int8_t *out;         /* the first output of the upper row */
     const uint32_t *end; /* of the windows of the upper line that go two by two */
@@ -57,7 +58,7 @@ typedef struct {
 /*
  * Two columns of two rows at a time, and the last one alone. r0 taps, r1 and r2 lines, r3 and r4
  * sums of the upper row, r5 and r6 of the lower one, r7-r12 taps, lr a word of a line. On the
- * stack: *rows.
+ * stack: *rows, then the lines, the output and what is left of the four channels.
  */
 __attribute__((naked, noinline, unused)) static void
 tflm_ext_depthwise_two_rows(const int32_t *taps, const uint32_t *upper, const uint32_t *lower,
@@ -65,8 +66,12 @@ tflm_ext_depthwise_two_rows(const int32_t *taps, const uint32_t *upper, const ui
 {
     __asm__ volatile(
         "push  {r4-r11, lr}\n\t"
-        "ldm   r3, {r4-r9}\n\t"
+        "ldm   r3, {r4-r9}\n\t" /* *rows */
+        "mov   r3, r4\n\t"
+        "mov   r10, #4\n\t"
+        "push  {r1, r2, r3, r10}\n\t" /* lines, output, channels left */
         "push  {r4-r9}\n\t"
+        "0:\n\t"
         "cmp   r1, r5\n\t"
         "beq   2f\n"
         "1:\n\t"
@@ -178,8 +183,22 @@ tflm_ext_depthwise_two_rows(const int32_t *taps, const uint32_t *upper, const ui
         "smmlsr r3, r3, r9, r10\n\t"
         "ssat  r3, #8, r3\n\t"
         "strb  r3, [r11]\n"
-        "3:\n\t"
-        "add   sp, sp, #24\n\t"
+        "3:\n\t" /* the next channel */
+        "add   r12, sp, #24\n\t"
+        "ldm   r12, {r1, r2, r4, r6}\n\t"
+        "adds  r1, r1, #4\n\t"
+        "adds  r2, r2, #4\n\t"
+        "adds  r4, r4, #1\n\t"
+        "subs  r6, r6, #1\n\t"
+        "beq   4f\n\t"
+        "stm   r12, {r1, r2, r4, r6}\n\t"
+        "ldr   r5, [sp, #4]\n\t"
+        "adds  r5, r5, #4\n\t"
+        "adds  r0, r0, #36\n\t"
+        "strd  r4, r5, [sp]\n\t"
+        "b     0b\n"
+        "4:\n\t"
+        "add   sp, sp, #40\n\t"
         "pop   {r4-r11, pc}\n\t");
 }
 
@@ -190,8 +209,12 @@ tflm_ext_depthwise_one_row(const int32_t *taps, const uint32_t *upper, const uin
 {
     __asm__ volatile(
         "push  {r4-r11, lr}\n\t"
-        "ldm   r3, {r4-r9}\n\t"
+        "ldm   r3, {r4-r9}\n\t" /* *rows */
+        "mov   r3, r4\n\t"
+        "mov   r10, #4\n\t"
+        "push  {r1, r2, r3, r10}\n\t" /* lines, output, channels left */
         "push  {r4-r9}\n\t"
+        "0:\n\t"
         "cmp   r1, r5\n\t"
         "beq   2f\n"
         "1:\n\t"
@@ -267,8 +290,22 @@ tflm_ext_depthwise_one_row(const int32_t *taps, const uint32_t *upper, const uin
         "smmlsr r3, r3, r9, r10\n\t"
         "ssat  r3, #8, r3\n\t"
         "strb  r3, [r11]\n"
-        "3:\n\t"
-        "add   sp, sp, #24\n\t"
+        "3:\n\t" /* the next channel */
+        "add   r12, sp, #24\n\t"
+        "ldm   r12, {r1, r2, r4, r6}\n\t"
+        "adds  r1, r1, #4\n\t"
+        "adds  r2, r2, #4\n\t"
+        "adds  r4, r4, #1\n\t"
+        "subs  r6, r6, #1\n\t"
+        "beq   4f\n\t"
+        "stm   r12, {r1, r2, r4, r6}\n\t"
+        "ldr   r5, [sp, #4]\n\t"
+        "adds  r5, r5, #4\n\t"
+        "adds  r0, r0, #36\n\t"
+        "strd  r4, r5, [sp]\n\t"
+        "b     0b\n"
+        "4:\n\t"
+        "add   sp, sp, #40\n\t"
         "pop   {r4-r11, pc}\n\t");
 }
 /* clang-format on */
@@ -305,55 +342,58 @@ static inline int8_t tflm_ext_depthwise_scale(const int32_t *taps, uint32_t sum,
     return tflm_ext_scale_to_int8(taps[6] + (int32_t)(2U * sum), taps[7], taps[8], zero_point);
 }
 
+/* Rows of outputs of four channels; the next window is `step` words further. */
+static inline void tflm_ext_depthwise_rows(const int32_t *taps, const uint32_t *upper,
+                                           const uint32_t *lower,
+                                           const tflm_ext_depthwise_rows_t *rows, int32_t step,
+                                           bool both)
+{
+    for (int32_t c = 0; c < 4; ++c) {
+        const int32_t *const own = &taps[9 * c];
+        const uint32_t *const end = &rows->end[(step * rows->odd) + c];
+        const uint32_t *b = &lower[c];
+        int8_t *out = &rows->out[c];
+        for (const uint32_t *a = &upper[c]; a != end; a = &a[step]) {
+            if (both) {
+                out[rows->row] = tflm_ext_depthwise_scale(own, tflm_ext_depthwise_lower(own, a, b),
+                                                          rows->zero_point);
+            }
+            out[0] = tflm_ext_depthwise_scale(own, tflm_ext_depthwise_upper(own, a, b),
+                                              rows->zero_point);
+            out = &out[rows->pixel];
+            b = &b[step];
+        }
+    }
+}
+
 static inline void tflm_ext_depthwise_two_rows(const int32_t *taps, const uint32_t *upper,
                                                const uint32_t *lower,
                                                const tflm_ext_depthwise_rows_t *rows)
 {
-    const uint32_t *const end = &rows->end[4 * rows->odd];
-    int8_t *out = rows->out;
-    const uint32_t *b = lower;
-    for (const uint32_t *a = upper; a != end; a = &a[4]) {
-        out[rows->row] = tflm_ext_depthwise_scale(taps, tflm_ext_depthwise_lower(taps, a, b),
-                                                  rows->zero_point);
-        out[0] = tflm_ext_depthwise_scale(taps, tflm_ext_depthwise_upper(taps, a, b),
-                                          rows->zero_point);
-        out = &out[rows->pixel];
-        b = &b[4];
-    }
+    tflm_ext_depthwise_rows(taps, upper, lower, rows, 4, true);
 }
 
 static inline void tflm_ext_depthwise_one_row(const int32_t *taps, const uint32_t *upper,
                                               const uint32_t *lower,
                                               const tflm_ext_depthwise_rows_t *rows)
 {
-    const uint32_t *const end = &rows->end[8 * rows->odd];
-    int8_t *out = rows->out;
-    const uint32_t *b = lower;
-    for (const uint32_t *a = upper; a != end; a = &a[8]) {
-        out[0] = tflm_ext_depthwise_scale(taps, tflm_ext_depthwise_upper(taps, a, b),
-                                          rows->zero_point);
-        out = &out[rows->pixel];
-        b = &b[8];
-    }
+    tflm_ext_depthwise_rows(taps, upper, lower, rows, 8, false);
 }
 
 #endif
 
-/* Rows y and y + 1 of four channels of an image to a line. */
+/* Rows y and y + 1 of four channels of an image to so many columns of a line. */
 static inline void tflm_ext_depthwise_line(const tflm_ext_depthwise_conv_2d_3x3_t *op,
                                            const int8_t *image, int32_t y, const int8_t *padding,
-                                           uint32_t *line)
+                                           int32_t columns, uint32_t *line)
 {
     const int32_t row = op->input_width * op->channels;
-    const int32_t free = op->line_width - op->pad_left;
-    const bool upper = (y >= 0) && (y < op->input_height);
-    const bool lower = ((y + 1) >= 0) && ((y + 1) < op->input_height);
-    const int32_t counts[3] = { (free < op->input_width) ? free : op->input_width,
-                                upper ? op->channels : 0, lower ? op->channels : 0 };
+    const bool upper = (uint32_t)y < (uint32_t)op->input_height;
+    const bool lower = (uint32_t)(y + 1) < (uint32_t)op->input_height;
+    const int32_t counts[3] = { columns, upper ? op->channels : 0, lower ? op->channels : 0 };
 
     tflm_ext_depthwise_pack(upper ? &image[y * row] : padding,
-                            lower ? &image[(y + 1) * row] : padding, &line[4 * op->pad_left],
-                            counts);
+                            lower ? &image[(y + 1) * row] : padding, line, counts);
 }
 
 TFLM_EXT_SHARED static void
@@ -366,6 +406,10 @@ tflm_ext_depthwise_conv_2d_3x3(const tflm_ext_depthwise_conv_2d_3x3_t *op, const
     const int32_t rows_at_once = 3 - op->stride; /* two at stride 1, one at stride 2 */
     const int32_t even = op->output_width - (op->output_width % 2);
     const int32_t window = 4 * op->stride; /* words from one window to the next */
+    const int32_t left = 4 * op->pad_left;
+    const int32_t columns = ((op->line_width - op->pad_left) < op->input_width)
+                                ? (op->line_width - op->pad_left)
+                                : op->input_width;
     const uint32_t zero = (uint32_t)op->input_zero_point & 0xFFFFU;
     const uint8_t byte = (uint8_t)(zero & 0xFFU);
     const uint8_t padding[4] = { byte, byte, byte, byte };
@@ -382,26 +426,21 @@ tflm_ext_depthwise_conv_2d_3x3(const tflm_ext_depthwise_conv_2d_3x3_t *op, const
             const int8_t *const image = &input[(batch * image_bytes) + channel];
             int8_t *const out = &output[(batch * op->output_height * row) + channel];
 
-            tflm_ext_depthwise_line(op, image, -op->pad_top, pad, upper);
+            tflm_ext_depthwise_line(op, image, -op->pad_top, pad, columns, &upper[left]);
             for (int32_t y = 0; y < op->output_height; y += rows_at_once) {
                 uint32_t *const next = upper;
-                tflm_ext_depthwise_line(op, image, (y * op->stride) - op->pad_top + 2, pad, lower);
-                tflm_ext_depthwise_rows_t rows = { &out[y * row],
-                                                   &upper[even * window],
-                                                   channels,
-                                                   ((y + 1) < op->output_height) ? row : 0,
-                                                   op->output_zero_point,
-                                                   op->output_width - even };
-                const int32_t *own = &taps[9 * channel];
-                for (int32_t c = 0; c < 4; ++c) {
-                    if (op->stride == 1) {
-                        tflm_ext_depthwise_two_rows(own, &upper[c], &lower[c], &rows);
-                    } else {
-                        tflm_ext_depthwise_one_row(own, &upper[c], &lower[c], &rows);
-                    }
-                    own = &own[9];
-                    ++rows.out;
-                    ++rows.end;
+                tflm_ext_depthwise_line(op, image, (y * op->stride) - op->pad_top + 2, pad, columns,
+                                        &lower[left]);
+                const tflm_ext_depthwise_rows_t rows = { &out[y * row],
+                                                         &upper[even * window],
+                                                         channels,
+                                                         ((y + 1) < op->output_height) ? row : 0,
+                                                         op->output_zero_point,
+                                                         op->output_width - even };
+                if (op->stride == 1) {
+                    tflm_ext_depthwise_two_rows(&taps[9 * channel], upper, lower, &rows);
+                } else {
+                    tflm_ext_depthwise_one_row(&taps[9 * channel], upper, lower, &rows);
                 }
                 upper = lower;
                 lower = next;

@@ -103,6 +103,12 @@ def compiler_name(flags: Sequence[str]) -> str:
     return f"{C_COMPILER} {version} {level}"
 
 
+def machine_flags(board: Board, flags: Sequence[str]) -> tuple[str, ...]:
+    """The board's, but for those that others replace, like -mfloat-abi."""
+    replaced = {flag.partition("=")[0] for flag in flags if "=" in flag}
+    return tuple(f for f in board.machine_flags if f.partition("=")[0] not in replaced)
+
+
 def measurement_inputs(facts: ModelFacts) -> tuple[Array, ...]:
     """What every measured inference is given: per input an int8 array (1, size).
 
@@ -157,16 +163,17 @@ def measure(
         )
         nothing = replace(view, name="", events=0)
         trace = (f"-D{facts.upper}_TRACE",) if events else ()
-        own = (*flags, *trace, *(library.flags if library else ()))
+        own = (*trace, *(library.flags if library else ()))
         with_model = _link(
             board,
+            flags,
             folder / "with",
             view,
             [(folder / "model" / part, own) for part in parts],
             ("-I", str(folder / "model"), *trace),
             library,
         )
-        without = _link(board, folder / "without", nothing, [], (), None)
+        without = _link(board, flags, folder / "without", nothing, [], (), None)
         said = _emulate(with_model)
         flash = _flash_bytes(with_model) - _flash_bytes(without)
     return _read(said, flash)
@@ -196,7 +203,9 @@ def compile_all(
         cxx = path.suffix in (".cc", ".cpp")
         run_tool(
             (
-                *(CXX_COMPILER if cxx else C_COMPILER, *board.machine_flags, *board.common_flags),
+                CXX_COMPILER if cxx else C_COMPILER,
+                *machine_flags(board, flags),
+                *board.common_flags,
                 *(board.cxx_flags if cxx else board.c_flags),
                 *flags,
                 *("-c", str(path), "-o", str(target)),
@@ -218,6 +227,7 @@ def compile_all(
 
 def _link(
     board: Board,
+    flags: Sequence[str],
     folder: Path,
     view: _HarnessView,
     units: list[tuple[Path, Sequence[str]]],
@@ -241,14 +251,15 @@ def _link(
     harness = (*include, f"-DSTACK_BYTES={board.stack_bytes}U")
     objects = compile_all(
         board,
-        [(folder / "startup.c", ()), (folder / "measure.c", harness)]
-        + [(path, (*include, *flags)) for path, flags in units],
+        [(folder / "startup.c", flags), (folder / "measure.c", (*harness, *flags))]
+        + [(path, (*include, *flags, *own)) for path, own in units],
         folder / "objects",
     )
     program = folder / "program.elf"
     run_tool(
         (
-            *(CXX_COMPILER, *board.machine_flags, "-Os", "-nostartfiles", "--specs=nano.specs"),
+            *(CXX_COMPILER, *machine_flags(board, flags), "-Os", *flags),
+            *("-nostartfiles", "--specs=nano.specs"),
             *("-Wl,--gc-sections,--fatal-warnings", "-T", str(folder / "linker.ld")),
             *map(str, objects),
             *([str(library.archive)] if library else []),

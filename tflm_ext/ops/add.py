@@ -8,7 +8,7 @@ from tflm_ext.arithmetic import multiply_by_quantized_multiplier, quantize_multi
 from tflm_ext.ir import NodeView
 from tflm_ext.ops import elementwise
 from tflm_ext.ops.base import Array, Call, Kernel, Operator
-from tflm_ext.ops.common import scale
+from tflm_ext.ops.common import scale, zero_point
 
 _LEFT_SHIFT = 20
 
@@ -61,6 +61,45 @@ def cost(view: NodeView) -> int:
     return elementwise.cost(view, 45)
 
 
+def _scaled_order(view: NodeView) -> tuple[int, int]:
+    """The input at half of the common scale, and the other one."""
+    first, second, _ = _ratios(view)
+    return (0, 1) if first >= second else (1, 0)
+
+
+def _scaled_numbers(view: NodeView) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Multiplier and shift of the input at the smaller scale, and of the output."""
+    *ratios, out = _ratios(view)
+    return quantize_multiplier(min(ratios)), quantize_multiplier(out)
+
+
+def _scaled_applies(view: NodeView) -> bool:
+    (multiplier, shift), (_, out_shift) = _scaled_numbers(view)
+    shifts_right = -31 <= shift <= -1 and -31 <= out_shift <= -1
+    return multiplier > 0 and shifts_right and elementwise.limits_are_those_of_int8(view)
+
+
+def _lower_scaled(view: NodeView) -> Call:
+    order = _scaled_order(view)
+    (multiplier, shift), (out_multiplier, out_shift) = _scaled_numbers(view)
+    half, other = (zero_point(view.input(i)) for i in order)
+    return elementwise.ordered_call(
+        view,
+        order,
+        ("offset1", -half << _LEFT_SHIFT),
+        ("offset2", -other << (_LEFT_SHIFT + 1)),
+        ("multiplier2", multiplier),
+        ("step2", elementwise.step(shift)),
+        ("output_multiplier", out_multiplier),
+        ("output_step", elementwise.step(out_shift)),
+        ("output_zero_point", zero_point(view.output())),
+    )
+
+
+def _scaled_cost(view: NodeView) -> int:
+    return elementwise.cost(view, 18)
+
+
 OPERATOR = Operator(
     name="ADD",
     code=0,
@@ -68,5 +107,8 @@ OPERATOR = Operator(
     parse=elementwise.parse_binary,
     check=check,
     reference=reference,
-    kernels=(Kernel("add", "add.h", _lower, cost),),
+    kernels=(
+        Kernel("add_scaled", "add_scaled.h", _lower_scaled, _scaled_cost, _scaled_applies),
+        Kernel("add", "add.h", _lower, cost),
+    ),
 )

@@ -9,8 +9,10 @@ import numpy as np
 from tflm_ext.arithmetic import divide_half_away
 from tflm_ext.ir import NodeView
 from tflm_ext.ops import pooling
-from tflm_ext.ops.base import Array, Operator
+from tflm_ext.ops.base import Array, Kernel, Operator
 from tflm_ext.ops.windows import patches
+
+_MOST_PIXELS = 255  # whose sum stays within 16 bits
 
 
 def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
@@ -22,6 +24,16 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
     return (np.clip(divide_half_away(sums, counts), *pooling.limits(view)).astype(np.int8),)
 
 
+def _fours_apply(view: NodeView) -> bool:
+    rows, columns = pooling.axes(view)
+    return view.input(0).shape[3] % 4 == 0 and rows.window * columns.window <= _MOST_PIXELS
+
+
+def _fours_cost(view: NodeView) -> int:
+    rows, columns = pooling.axes(view)
+    return view.output().elements * (2 * rows.window * columns.window + 25)
+
+
 OPERATOR = Operator(
     name="AVERAGE_POOL_2D",
     code=1,
@@ -29,5 +41,10 @@ OPERATOR = Operator(
     parse=pooling.parse,
     check=pooling.check,
     reference=reference,
-    kernels=(pooling.kernel("average_pool_2d", 50),),
+    kernels=(
+        Kernel(
+            "average_pool_2d_fours", "pool_2d_fours.h", pooling.lower, _fours_cost, _fours_apply
+        ),
+        pooling.kernel("average_pool_2d", 50),
+    ),
 )

@@ -217,13 +217,23 @@ def _tile_applies(view: NodeView) -> bool:
     return not grouped and _pixels(view) >= 3 and _tile_filters(view) is not None
 
 
+def _row_quads(view: NodeView) -> int:
+    """Quads of a filter's row, if each row begins with one of its own; 0 if they do not.
+
+    Rows of whole quads are read straight from the image.
+    """
+    _, columns = _axes(view)
+    quads, rest = divmod(columns.window * view.input(1).shape[3], tile.QUAD)
+    return quads if rest == 0 and columns.dilation == 1 else 0
+
+
 def _lower_tile(view: NodeView) -> Call:
     filters = _tile_filters(view)
     assert filters is not None  # _tile_applies
     image, weights, out = view.input(0), view.input(1), view.output()
     rows, columns = _axes(view)
     channels, _, _, depth = weights.shape
-    quads = -(-rows.window * columns.window * depth // tile.QUAD)
+    quads = -(-filters.values.shape[1] // tile.QUAD)
     patches = 0 if depth % tile.QUAD == 0 else 3 * tile.QUAD * quads + 3
     return Call(
         fields=(
@@ -243,6 +253,7 @@ def _lower_tile(view: NodeView) -> Call:
             ("output_channels", channels),
             ("pixels", _pixels(view)),
             ("quads", quads),
+            ("row_quads", _row_quads(view)),
             ("input_zero_point", zero_point(image)),
             ("output_zero_point", zero_point(out)),
         ),
@@ -290,6 +301,7 @@ def _lower_pointwise(view: NodeView) -> Call:
             Scratch(3 * 2 * depth, DType.INT32),
             Output(),
         ),
+        in_place=((0, 0),),
     )
 
 

@@ -116,10 +116,10 @@ class _Axis:
     step2: int
 
 
-def _axes(view: NodeView) -> list[_Axis]:
+def _axes(view: NodeView, order: tuple[int, int]) -> list[_Axis]:
     """The output's axes, outermost first, those of size 1 left out and neighbours joined."""
     rank = len(view.output().shape)
-    shapes = [(1,) * (rank - len(t.shape)) + t.shape for t in (view.input(0), view.input(1))]
+    shapes = [(1,) * (rank - len(t.shape)) + t.shape for t in map(view.input, order)]
     axes: list[_Axis] = []
     strides = [1, 1]
     for size, *sizes in reversed(list(zip(view.output().shape, *shapes, strict=True))):
@@ -137,9 +137,11 @@ def _axes(view: NodeView) -> list[_Axis]:
     return axes
 
 
-def broadcast_fields(view: NodeView) -> tuple[tuple[str, FieldValue], ...]:
+def broadcast_fields(
+    view: NodeView, order: tuple[int, int] = (0, 1)
+) -> tuple[tuple[str, FieldValue], ...]:
     """The members of tflm_ext_broadcast_t, which kernels have as their member `shape`."""
-    *outer, run = _axes(view) or [_Axis(1, 1, 1)]
+    *outer, run = _axes(view, order) or [_Axis(1, 1, 1)]
     outer = [_Axis(1, 0, 0)] * (_AXES - len(outer)) + outer
     return (
         ("shape.runs", int(np.prod([axis.size for axis in outer]))),
@@ -154,13 +156,27 @@ def broadcast_fields(view: NodeView) -> tuple[tuple[str, FieldValue], ...]:
 
 def call(view: NodeView, *fields: tuple[str, FieldValue]) -> Call:
     """The call of an elementwise kernel; its other fields follow the shape."""
-    arguments: tuple[Argument, ...] = (Input(0), Input(1), Output())
+    return ordered_call(view, (0, 1), *fields)
+
+
+def ordered_call(view: NodeView, order: tuple[int, int], *fields: tuple[str, FieldValue]) -> Call:
+    """The same with the inputs in this order."""
+    arguments: tuple[Argument, ...] = (*map(Input, order), Output())
     elements = view.output().elements
     return Call(
-        fields=(*broadcast_fields(view), *fields),
+        fields=(*broadcast_fields(view, order), *fields),
         arguments=arguments,
         in_place=tuple((i, 0) for i in (0, 1) if view.input(i).elements == elements),
     )
+
+
+def step(shift: int) -> int:
+    """The step of tflm_ext_scale_to_int8() for a right shift of 1 to 31."""
+    return -(1 << (32 + shift))
+
+
+def limits_are_those_of_int8(view: NodeView) -> bool:
+    return output_range(view) == (-128, 127)
 
 
 def zero_point_fields(view: NodeView) -> tuple[tuple[str, FieldValue], ...]:

@@ -8,7 +8,7 @@ from tflm_ext.arithmetic import multiply_by_quantized_multiplier, quantize_multi
 from tflm_ext.ir import NodeView
 from tflm_ext.ops import elementwise
 from tflm_ext.ops.base import Array, Call, Kernel, Operator
-from tflm_ext.ops.common import check_requantization, scale
+from tflm_ext.ops.common import check_requantization, scale, zero_point
 
 
 def _ratio(view: NodeView) -> float:
@@ -41,6 +41,27 @@ def _cost(view: NodeView) -> int:
     return elementwise.cost(view, 25)
 
 
+def _scaled_applies(view: NodeView) -> bool:
+    shift = quantize_multiplier(_ratio(view))[1]
+    return -31 <= shift <= -1 and elementwise.limits_are_those_of_int8(view)
+
+
+def _lower_scaled(view: NodeView) -> Call:
+    multiplier, shift = quantize_multiplier(_ratio(view))
+    return elementwise.call(
+        view,
+        ("input1_zero_point", zero_point(view.input(0))),
+        ("input2_zero_point", zero_point(view.input(1))),
+        ("output_multiplier", multiplier),
+        ("output_step", elementwise.step(shift)),
+        ("output_zero_point", zero_point(view.output())),
+    )
+
+
+def _scaled_cost(view: NodeView) -> int:
+    return elementwise.cost(view, 16)
+
+
 OPERATOR = Operator(
     name="MUL",
     code=18,
@@ -48,5 +69,8 @@ OPERATOR = Operator(
     parse=elementwise.parse_binary,
     check=check,
     reference=reference,
-    kernels=(Kernel("mul", "mul.h", _lower, _cost),),
+    kernels=(
+        Kernel("mul_scaled", "mul_scaled.h", _lower_scaled, _scaled_cost, _scaled_applies),
+        Kernel("mul", "mul.h", _lower, _cost),
+    ),
 )

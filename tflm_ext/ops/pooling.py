@@ -90,7 +90,8 @@ def limits(view: NodeView) -> tuple[int, int]:
     return activation_range(view.options.activation, scale(out), zero_point(out))
 
 
-def _lower(view: NodeView) -> Call:
+def lower(view: NodeView) -> Call:
+    """The call of a pooling kernel."""
     image = view.input(0)
     rows, columns = axes(view)
     low, high = limits(view)
@@ -127,4 +128,4 @@ def kernel(name: str, per_output: int) -> Kernel:
         rows, columns = axes(view)
         return view.output().elements * (7 * rows.window * columns.window + per_output)
 
-    return Kernel(name, "pool_2d.h", _lower, cost)
+    return Kernel(name, "pool_2d.h", lower, cost)

@@ -14,7 +14,7 @@
  *     #  operator           kernel                 MACs  arena     shapes              layer
  *     0  CONV_2D            conv_2d_tile           2592  0..144    1x6x6x2 -> 1x6x6x4  conv
  *     1  DEPTHWISE_CONV_2D  depthwise_conv_2d_3x3   324  144..180  1x6x6x4 -> 1x3x3x4  depthwise
- *     2  AVERAGE_POOL_2D    average_pool_2d           0  0..4      1x3x3x4 -> 1x1x1x4  pool
+ *     2  AVERAGE_POOL_2D    average_pool_2d_fours     0  0..4      1x3x3x4 -> 1x1x1x4  pool
  *     4  FULLY_CONNECTED    fully_connected_tile     12  4..7      1x4 -> 1x3          dense
  *     5  SOFTMAX            softmax                   0  0..3      1x3 -> 1x3          softmax
  */
@@ -36,7 +36,7 @@
 #include "tflm_ext/conv_2d_tile.h"
 #include "tflm_ext/depthwise_conv_2d_3x3.h"
 #include "tflm_ext/fully_connected_tile.h"
-#include "tflm_ext/pool_2d.h"
+#include "tflm_ext/pool_2d_fours.h"
 #include "tflm_ext/softmax.h"
 
 #define IMAGE_NET_INITIALIZED 0xD947CA83U
@@ -73,6 +73,7 @@ static void image_net_op00_conv_2d(int8_t *arena)
         .output_channels = 4,
         .pixels = 36,
         .quads = 5,
+        .row_quads = 0,
         .input_zero_point = -128,
         .output_zero_point = -128,
     };
@@ -115,7 +116,7 @@ static void image_net_op01_depthwise_conv_2d(int8_t *arena)
 /* 2: AVERAGE_POOL_2D 1x3x3x4 -> 1x1x1x4, layer pool */
 static void image_net_op02_average_pool_2d(int8_t *arena)
 {
-    static const tflm_ext_average_pool_2d_t op = {
+    static const tflm_ext_average_pool_2d_fours_t op = {
         .batches = 1,
         .input_height = 3,
         .input_width = 3,
@@ -132,7 +133,7 @@ static void image_net_op02_average_pool_2d(int8_t *arena)
         .output_max = 127,
     };
 
-    tflm_ext_average_pool_2d(&op,
+    tflm_ext_average_pool_2d_fours(&op,
         &arena[144],
         &arena[0]);
     image_net_observe(7, &arena[0], 4U);

@@ -11,10 +11,10 @@
  *
  * Execution plan; "arena" is the range of bytes that the operator writes:
  *
- *     #  operator  kernel  MACs  arena  shapes           layer
- *     0  ADD       add        0  0..6   1x6, 1x6 -> 1x6  add
- *     1  LOGISTIC  lookup     0  8..14  1x6 -> 1x6       gate
- *     2  MUL       mul        0  0..6   1x6, 1x6 -> 1x6  gated
+ *     #  operator  kernel      MACs  arena  shapes           layer
+ *     0  ADD       add_scaled     0  0..6   1x6, 1x6 -> 1x6  add
+ *     1  LOGISTIC  lookup         0  8..14  1x6 -> 1x6       gate
+ *     2  MUL       mul_scaled     0  0..6   1x6, 1x6 -> 1x6  gated
  */
 
 /*
@@ -31,9 +31,9 @@
 #include <stdint.h>
 
 #include "two_headed_net_weights.h"
-#include "tflm_ext/add.h"
+#include "tflm_ext/add_scaled.h"
 #include "tflm_ext/lookup.h"
-#include "tflm_ext/mul.h"
+#include "tflm_ext/mul_scaled.h"
 
 #define TWO_HEADED_NET_INITIALIZED 0x8890AB14U
 
@@ -52,7 +52,7 @@ static inline void two_headed_net_observe(int32_t tensor, const void *data, size
 /* 0: ADD 1x6, 1x6 -> 1x6, layer add */
 static void two_headed_net_op00_add(int8_t *arena)
 {
-    static const tflm_ext_add_t op = {
+    static const tflm_ext_add_scaled_t op = {
         .shape.runs = 1,
         .shape.length = 6,
         .shape.step1 = 1,
@@ -60,23 +60,18 @@ static void two_headed_net_op00_add(int8_t *arena)
         .shape.sizes = { 1, 1, 1, 1, 1 },
         .shape.steps1 = { 0, 0, 0, 0, 0 },
         .shape.steps2 = { 0, 0, 0, 0, 0 },
-        .input1_zero_point = 3,
-        .input2_zero_point = -7,
-        .output_zero_point = 1,
-        .output_min = -128,
-        .output_max = 127,
-        .input1_multiplier = 1073741824,
-        .input1_shift = -1,
-        .input2_multiplier = 1073741824,
-        .input2_shift = 0,
+        .offset1 = 7340032,
+        .offset2 = -6291456,
+        .multiplier2 = 1073741824,
+        .step2 = (-2147483647 - 1),
         .output_multiplier = 1789569773,
-        .output_shift = -19,
-        .sign = 1,
+        .output_step = -8192,
+        .output_zero_point = 1,
     };
 
-    tflm_ext_add(&op,
-        &arena[0],
+    tflm_ext_add_scaled(&op,
         &arena[8],
+        &arena[0],
         &arena[0]);
     two_headed_net_observe(2, &arena[0], 6U);
 }
@@ -98,7 +93,7 @@ static void two_headed_net_op01_logistic(int8_t *arena)
 /* 2: MUL 1x6, 1x6 -> 1x6, layer gated */
 static void two_headed_net_op02_mul(int8_t *arena)
 {
-    static const tflm_ext_mul_t op = {
+    static const tflm_ext_mul_scaled_t op = {
         .shape.runs = 1,
         .shape.length = 6,
         .shape.step1 = 1,
@@ -108,14 +103,12 @@ static void two_headed_net_op02_mul(int8_t *arena)
         .shape.steps2 = { 0, 0, 0, 0, 0 },
         .input1_zero_point = 1,
         .input2_zero_point = -128,
-        .output_zero_point = 0,
-        .output_min = -128,
-        .output_max = 127,
         .output_multiplier = 1073741824,
-        .output_shift = -6,
+        .output_step = -67108864,
+        .output_zero_point = 0,
     };
 
-    tflm_ext_mul(&op,
+    tflm_ext_mul_scaled(&op,
         &arena[0],
         &arena[8],
         &arena[0]);
