@@ -6,6 +6,7 @@
 #   make system-packages  what the tests need from Debian or Ubuntu
 #   make examples         write platformio_projects/ anew from the committed models
 #   make kernel-sizes     measure the code of every kernel for the Cortex-M4
+#   make bench          count instructions on the emulated Cortex-M4
 #   make bench-host       times of the command line on this machine
 #   make bench-compression  accuracy against size for every technique; takes hours
 #   make fuzz SECONDS=600 feed broken models to the reader
@@ -37,7 +38,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help demo test check lint format-check ruff types contracts unit system-packages \
-	test-packages examples kernel-sizes bench-host bench-compression fuzz docs format dist venv clean distclean
+	test-packages examples kernel-sizes bench bench-host bench-compression fuzz docs format dist venv clean distclean
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -127,6 +128,9 @@ examples: $(READY)
 
 kernel-sizes: $(READY)
 	$(PYTHON) benchmarks/kernel_sizes.py
+
+bench: $(READY)
+	@PYTHONPATH=. $(PYTHON) benchmarks/bench.py
 
 bench-host: $(READY)
 	@$(PYTHON) benchmarks/host.py

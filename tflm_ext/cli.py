@@ -199,14 +199,20 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "--optimize", default=Optimize.BALANCED.value, help="balanced, speed or size"
     )
-    compare.add_argument(
-        "--compiler-flag",
-        action="append",
-        default=[],
-        metavar="FLAG",
-        help="after the board's, for both, like --compiler-flag=-O2",
-    )
+    _add_compiler_flag(compare)
     _add_json(compare)
+
+    bench = _command(commands, "bench", _bench, "count instructions on the emulated core")
+    bench.add_argument(
+        "sources", nargs="+", metavar="DIR_OR_MODEL", help="exported projects, or models"
+    )
+    bench.add_argument("--calibration", metavar="NPZ", help="real inputs for the int8 ranges")
+    bench.add_argument("--board", default="nano33ble_sense", help="see tflm-ext boards")
+    bench.add_argument(
+        "--optimize", default=Optimize.BALANCED.value, help="balanced, speed or size"
+    )
+    _add_compiler_flag(bench)
+    _add_json(bench)
 
     for name, run, text in (
         ("build", _build, "run pio in a project, and print the sizes"),
@@ -252,6 +258,16 @@ def _add_model(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--optimize", default=Optimize.BALANCED.value, help="balanced, speed or size"
+    )
+
+
+def _add_compiler_flag(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--compiler-flag",
+        action="append",
+        default=[],
+        metavar="FLAG",
+        help="after the board's, like --compiler-flag=-O2",
     )
 
 
@@ -432,6 +448,31 @@ def _compare(options: argparse.Namespace) -> int:
         _print_json("compare", found.to_dict())
     else:
         for line in str(found).splitlines():
+            print(_printable(line))
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from tflm_ext.bench import bench
+    from tflm_ext.report.progress import show_progress
+
+    found = []
+    with show_progress(not options.json) as say:
+        for source in options.sources:
+            found.append(
+                bench(
+                    source,
+                    calibration=options.calibration,
+                    board=options.board,
+                    optimize=options.optimize,
+                    flags=options.compiler_flag,
+                    progress=say,
+                )
+            )
+    if options.json:
+        _print_json("bench", [one.to_dict() for one in found])
+    else:
+        for line in "\n\n".join(map(str, found)).splitlines():
             print(_printable(line))
     return 0
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ import numpy as np
 from tflm_ext.api import make_options
 from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.emit.escape import plain
-from tflm_ext.emit.facts import GoldenVector
+from tflm_ext.emit.facts import GoldenVector, ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.errors import ConfigError, TflmExtError, VerificationError
-from tflm_ext.pipeline import Analysis, analyse
+from tflm_ext.options import Runtime
+from tflm_ext.pipeline import Analysis, Options, analyse
 from tflm_ext.project.write import recover
 from tflm_ext.report.report import SCHEMA, digest
 from tflm_ext.verify.compare import arena_for, compare_tensors, verify
@@ -70,15 +71,18 @@ class Recheck:
 
 
 @dataclass(frozen=True)
-class _Exported:
+class Exported:
     """A project as its report.json tells.
 
     Attributes:
+        options: with which it was exported.
+        analysis: of its model, as runtime "compiled" has it.
         golden: SHA-256 of every golden vector.
         files: SHA-256 of every generated file.
     """
 
     folder: Path
+    options: Options
     analysis: Analysis
     golden: tuple[str, ...]
     files: Mapping[str, str]
@@ -112,14 +116,33 @@ def verify_project(folder: Path, *, seed: int | None = None) -> Recheck:
         ToolError: there is no C compiler.
     """
     seed = secrets.randbelow(2**31) if seed is None else seed
-    exported = _load(folder)
+    exported = load_project(folder)
     analysis = exported.analysis
     facts = analysis.facts
-    if analysis.interpreted is not None:
+    if exported.options.runtime is Runtime.TFLM:
         raise ConfigError(
             f"{folder} runs TensorFlow Lite Micro itself: there is no C to compare with it.",
             "Run its tests, tflm-ext test, or compare a board with --port.",
         )
+    sources = model_sources(folder, facts)
+    golden = _check_golden(exported)
+    given = [
+        np.frombuffer(b"".join(vector.inputs[i] for vector in golden), np.int8)
+        for i in range(len(facts.inputs))
+    ]
+    samples = [column.reshape(len(golden), -1) for column in given] if golden else []
+    vectors = make_vectors(facts.inputs, samples, seed=seed)
+    compared = compare_tensors(analysis.model, analysis.graph, facts, sources, vectors)
+    checked = verify(analysis.model, analysis.graph, facts, sources, vectors)
+    return Recheck("host", checked.inputs, compared, len(golden), seed, exported.edited())
+
+
+def model_sources(folder: Path, facts: ModelFacts) -> list[RenderedFile]:
+    """The C of a project's model as it lies there, with paths below lib/<Name>/src/.
+
+    Raises:
+        ConfigError: there is none.
+    """
     root = folder / "lib" / facts.library / "src"
     sources = [
         RenderedFile(str(path.relative_to(root).as_posix()), path.read_bytes())
@@ -131,16 +154,7 @@ def verify_project(folder: Path, *, seed: int | None = None) -> Recheck:
             f"{folder} has no C files in lib/{facts.library}/src.",
             "Export the model again, with --overwrite.",
         )
-    golden = _check_golden(exported)
-    given = [
-        np.frombuffer(b"".join(vector.inputs[i] for vector in golden), np.int8)
-        for i in range(len(facts.inputs))
-    ]
-    samples = [column.reshape(len(golden), -1) for column in given] if golden else []
-    vectors = make_vectors(facts.inputs, samples, seed=seed)
-    compared = compare_tensors(analysis.model, analysis.graph, facts, sources, vectors)
-    checked = verify(analysis.model, analysis.graph, facts, sources, vectors)
-    return Recheck("host", checked.inputs, compared, len(golden), seed, exported.edited())
+    return sources
 
 
 def explain(folder: Path, error: VerificationError) -> VerificationError:
@@ -174,7 +188,7 @@ def explain(folder: Path, error: VerificationError) -> VerificationError:
     )
 
 
-def _check_golden(exported: _Exported) -> tuple[GoldenVector, ...]:
+def _check_golden(exported: Exported) -> tuple[GoldenVector, ...]:
     """Require that the golden vectors of all files are those of the export.
 
     Returns:
@@ -250,7 +264,7 @@ def verify_port(folder: Path, port: str, *, seed: int | None = None) -> Recheck:
         VerificationError: an output differs, or the board's self test failed.
     """
     seed = secrets.randbelow(2**31) if seed is None else seed
-    exported = _load(folder)
+    exported = load_project(folder)
     analysis = exported.analysis
     facts, graph = analysis.facts, analysis.graph
     vectors = [v[:_BOARD_VECTORS] for v in make_vectors(facts.inputs, seed=seed)]
@@ -291,7 +305,13 @@ def verify_port(folder: Path, port: str, *, seed: int | None = None) -> Recheck:
     )
 
 
-def _load(folder: Path) -> _Exported:
+def load_project(folder: Path) -> Exported:
+    """A project as it was exported.
+
+    Raises:
+        ConfigError: the folder is no project.
+        VerificationError: its model is not the one that was exported.
+    """
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no folder.", "Give the folder of an exported project.")
     recover(folder)
@@ -320,4 +340,5 @@ def _load(folder: Path) -> _Exported:
             f"model/{options.name}.tflite is not the model that was exported.",
             "Put the original back, or export this one again.",
         )
-    return _Exported(folder, analyse(Int8Model.of(model), options), golden, files)
+    analysis = analyse(Int8Model.of(model), replace(options, runtime=Runtime.COMPILED))
+    return Exported(folder, options, analysis, golden, files)

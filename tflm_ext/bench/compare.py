@@ -157,7 +157,7 @@ def compare(
     progress("measuring the compiled runtime")
     sources = model_files(analysis.facts, analysis.plan)
     compiled = measure(analysis.facts, sources, options.board, flags=flags)
-    _require_equal(int8, analysis, compiled, "compiled")
+    require_equal(analysis, compiled, "compiled")
     tflm, bound, version, missing = _measure_tflm(int8, interpreted, flags, progress)
     return Comparison(
         model=analysis.facts.name,
@@ -190,12 +190,17 @@ def _measure_tflm(
     progress("measuring TensorFlow Lite Micro")
     sources = interpreter_files(analysis.facts, interpreted.parsed, interpreted.bytes, bound)
     measured = measure(analysis.facts, sources, options.board, flags=flags, library=library)
-    _require_equal(int8, analysis, measured, "tflm")
+    require_equal(analysis, measured, "tflm")
     kernels = "CMSIS-NN" if tree.cmsis_nn else "its own kernels"
     return measured, bound, f"{tree.flavour.value}, {kernels}", ""
 
 
-def _require_equal(int8: Int8Model, analysis: Analysis, measured: Measurement, what: str) -> None:
+def require_equal(analysis: Analysis, measured: Measurement, what: str) -> None:
+    """Require that a runtime gave what TensorFlow Lite Micro's Python package gives.
+
+    Raises:
+        VerificationError: an output differs.
+    """
     graph = analysis.graph
     columns = [
         values.reshape(1, *border.shape)
@@ -204,7 +209,7 @@ def _require_equal(int8: Int8Model, analysis: Analysis, measured: Measurement, w
         )
     ]
     count, arena = len(graph.outputs), arena_for(graph)
-    wanted = run_tflm(int8.bytes, columns, count, arena_bytes=arena).outputs
+    wanted = run_tflm(analysis.model, columns, count, arena_bytes=arena).outputs
     for place, (ours, theirs) in enumerate(zip(measured.outputs, wanted, strict=True)):
         wrong = int(np.count_nonzero(ours != theirs.ravel()))
         if wrong:
