@@ -456,19 +456,18 @@ def _bench(options: argparse.Namespace) -> int:
     from tflm_ext.bench import bench
     from tflm_ext.report.progress import show_progress
 
-    found = []
     with show_progress(not options.json) as say:
-        for source in options.sources:
-            found.append(
-                bench(
-                    source,
-                    calibration=options.calibration,
-                    board=options.board,
-                    optimize=options.optimize,
-                    flags=options.compiler_flag,
-                    progress=say,
-                )
+        found = [
+            bench(
+                source,
+                calibration=options.calibration,
+                board=options.board,
+                optimize=options.optimize,
+                flags=options.compiler_flag,
+                progress=say,
             )
+            for source in options.sources
+        ]
     if options.json:
         _print_json("bench", [one.to_dict() for one in found])
     else:

@@ -99,6 +99,7 @@ class Bench:
             for row in rows
         ]
         per_mac = f", {self.instructions / self.macs:.3f} per MAC" if self.macs else ""
+        parts = f"{self.weight_bytes:,} weights, {self.code_bytes:,} code"
         flash = self.weight_bytes + self.code_bytes
         return "\n".join(
             [
@@ -107,8 +108,7 @@ class Bench:
                 *table,
                 "",
                 f"instructions  {self.instructions:>12,}  of {self.macs:,} MACs{per_mac}",
-                f"flash         {flash:>12,}  bytes: {self.weight_bytes:,} weights, "
-                f"{self.code_bytes:,} code",
+                f"flash         {flash:>12,}  bytes: {parts}",
                 f"RAM, context  {self.context_bytes:>12,}  bytes",
                 f"stack         {self.stack_bytes:>12,}  bytes",
             ]
