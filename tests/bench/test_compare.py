@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +122,19 @@ def test_a_tree_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         tflm_library(found, nano, (), said.append)
     assert len(list((tmp_path / "cache").rglob("*.a"))) == 2
     assert not list((tmp_path / "cache").rglob("*.o"))
+
+
+@TOOLS
+@pytest.mark.slow
+@pytest.mark.skipif("TFLM_EXT_TFLM_SOURCE" not in os.environ, reason="no tree of TFLM is named")
+@pytest.mark.parametrize("net", [image_net, two_headed_net], ids=["image_net", "two_headed_net"])
+def test_the_arena_bound_holds_on_the_emulated_core(
+    tmp_path: Path, net: Callable[[], bytes]
+) -> None:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(net())
+    found = compare(path)
+    assert found.tflm is not None, found.missing
+    assert found.tflm.arena_bytes is not None and found.arena_bound_bytes is not None
+    assert 0 < found.tflm.arena_bytes <= found.arena_bound_bytes
+    assert "all outputs equal" in str(found)
