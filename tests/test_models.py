@@ -17,20 +17,21 @@ FOLDER = Path(
     os.environ.get("TFLM_EXT_MODELS") or Path(__file__).resolve().parents[2] / "shared" / "models"
 )
 
-# The most bytes of activations alive at one operator, nothing in place.
-LIVE_BYTES = {
-    "pretrainedResnet_quant": 49152,
-    "kws_ref_model": 16000,
-    "vww_96_int8": 55296,
-    "ad01_int8": 768,
-    "str_ww_ref_model": 6656,
+# Activations and scratch memory. The most activations alive at one operator, nothing in place, are
+# 49152, 16000, 55296, 768 and 6656 bytes.
+ARENA_BYTES = {
+    "pretrainedResnet_quant": 50032,
+    "kws_ref_model": 8856,
+    "vww_96_int8": 47648,
+    "ad01_int8": 2048,
+    "str_ww_ref_model": 7204,
 }
 
 
-@pytest.mark.parametrize("name", LIVE_BYTES)
+@pytest.mark.parametrize("name", ARENA_BYTES)
 def test_exact_and_within_memory(name: str) -> None:
     path = FOLDER / f"{name}.tflite"
     if not path.is_file():
         pytest.skip(f"{path.name} is not in {FOLDER}; set TFLM_EXT_MODELS to its folder")
     plan = assert_exact(path.read_bytes(), name=name.lower())
-    assert plan.arena_bytes <= LIVE_BYTES[name]
+    assert plan.arena_bytes <= ARENA_BYTES[name]

@@ -7,11 +7,12 @@
  * which is two rows of output at stride 1, or one and its right neighbour in the next line at
  * stride 2. Lines are padded with the zero point, whose share of the sums is part of the bias.
  *
- * Layouts: input [batch][y][x][channel], output likewise. For each channel the taps are three words
- * of the filter's rows 0 and 1, three of its rows 1 and 2, then twice the bias, multiplier and
- * step, see tflm_ext_scale_to_int8(). At stride 1 and equal sizes the output may lie where the
- * input does: rows are taken into the lines before they are written. With a number of channels
- * that is no multiple of four, the last four repeat some before them.
+ * Layouts: input [batch][y][x][channel], output likewise. The table has for each channel three
+ * words, one for each column of the filter, with the bytes of the rows 0, 1, 1, 2, then twice the
+ * bias, multiplier and step, see tflm_ext_scale_to_int8(). The taps made of them are a word of
+ * rows 0 and 1 and a word of rows 1 and 2 for each column. At stride 1 and equal sizes the output
+ * may lie where the input does: rows are taken into the lines before they are written. With a
+ * number of channels that is no multiple of four, the last four repeat some before them.
  */
 #ifndef TFLM_EXT_DEPTHWISE_CONV_2D_3X3_H
 #define TFLM_EXT_DEPTHWISE_CONV_2D_3X3_H
@@ -77,18 +78,18 @@ tflm_ext_depthwise_two_rows(const int32_t *taps, const uint32_t *upper, const ui
         "1:\n\t"
         "ldm   r0, {r7-r12}\n\t"
         "ldr   lr, [r1, #48]\n\t"
-        "smuad r4, lr, r9\n\t"
-        "smultb r6, lr, r9\n\t"
+        "smuad r4, lr, r11\n\t"
+        "smultb r6, lr, r11\n\t"
         "ldr   lr, [r1, #32]\n\t"
-        "smlad r4, lr, r8, r4\n\t"
-        "smlatb r6, lr, r8, r6\n\t"
-        "smuad r3, lr, r9\n\t"
-        "smultb r5, lr, r9\n\t"
+        "smlad r4, lr, r9, r4\n\t"
+        "smlatb r6, lr, r9, r6\n\t"
+        "smuad r3, lr, r11\n\t"
+        "smultb r5, lr, r11\n\t"
         "ldr   lr, [r1, #16]\n\t"
         "smlad r4, lr, r7, r4\n\t"
         "smlatb r6, lr, r7, r6\n\t"
-        "smlad r3, lr, r8, r3\n\t"
-        "smlatb r5, lr, r8, r5\n\t"
+        "smlad r3, lr, r9, r3\n\t"
+        "smlatb r5, lr, r9, r5\n\t"
         "ldr   lr, [r1], #32\n\t"
         "smlad r3, lr, r7, r3\n\t"
         "smlatb r5, lr, r7, r5\n\t"
@@ -96,18 +97,18 @@ tflm_ext_depthwise_two_rows(const int32_t *taps, const uint32_t *upper, const ui
         "smlabt r4, lr, r12, r4\n\t"
         "smlad r6, lr, r12, r6\n\t"
         "ldr   lr, [r2, #32]\n\t"
-        "smlabt r4, lr, r11, r4\n\t"
-        "smlad r6, lr, r11, r6\n\t"
+        "smlabt r4, lr, r10, r4\n\t"
+        "smlad r6, lr, r10, r6\n\t"
         "smlabt r3, lr, r12, r3\n\t"
         "smlad r5, lr, r12, r5\n\t"
         "ldr   lr, [r2, #16]\n\t"
-        "smlabt r4, lr, r10, r4\n\t"
-        "smlad r6, lr, r10, r6\n\t"
-        "smlabt r3, lr, r11, r3\n\t"
-        "smlad r5, lr, r11, r5\n\t"
-        "ldr   lr, [r2], #32\n\t"
+        "smlabt r4, lr, r8, r4\n\t"
+        "smlad r6, lr, r8, r6\n\t"
         "smlabt r3, lr, r10, r3\n\t"
         "smlad r5, lr, r10, r5\n\t"
+        "ldr   lr, [r2], #32\n\t"
+        "smlabt r3, lr, r8, r3\n\t"
+        "smlad r5, lr, r8, r5\n\t"
         "add   r10, r0, #24\n\t"
         "ldm   r10, {r7-r9}\n\t"
         "ldrd  r12, lr, [sp, #8]\n\t" /* pixel, row */
@@ -149,11 +150,11 @@ tflm_ext_depthwise_two_rows(const int32_t *taps, const uint32_t *upper, const ui
         "beq   3f\n\t"
         "ldm   r0, {r7-r12}\n\t"
         "ldr   lr, [r1, #32]\n\t"
-        "smuad r3, lr, r9\n\t"
-        "smultb r5, lr, r9\n\t"
+        "smuad r3, lr, r11\n\t"
+        "smultb r5, lr, r11\n\t"
         "ldr   lr, [r1, #16]\n\t"
-        "smlad r3, lr, r8, r3\n\t"
-        "smlatb r5, lr, r8, r5\n\t"
+        "smlad r3, lr, r9, r3\n\t"
+        "smlatb r5, lr, r9, r5\n\t"
         "ldr   lr, [r1, #0]\n\t"
         "smlad r3, lr, r7, r3\n\t"
         "smlatb r5, lr, r7, r5\n\t"
@@ -161,11 +162,11 @@ tflm_ext_depthwise_two_rows(const int32_t *taps, const uint32_t *upper, const ui
         "smlabt r3, lr, r12, r3\n\t"
         "smlad r5, lr, r12, r5\n\t"
         "ldr   lr, [r2, #16]\n\t"
-        "smlabt r3, lr, r11, r3\n\t"
-        "smlad r5, lr, r11, r5\n\t"
-        "ldr   lr, [r2, #0]\n\t"
         "smlabt r3, lr, r10, r3\n\t"
         "smlad r5, lr, r10, r5\n\t"
+        "ldr   lr, [r2, #0]\n\t"
+        "smlabt r3, lr, r8, r3\n\t"
+        "smlad r5, lr, r8, r5\n\t"
         "add   r10, r0, #24\n\t"
         "ldm   r10, {r7-r9}\n\t"
         "ldr   r10, [sp, #16]\n\t"
@@ -220,27 +221,27 @@ tflm_ext_depthwise_one_row(const int32_t *taps, const uint32_t *upper, const uin
         "1:\n\t"
         "ldm   r0, {r7-r12}\n\t"
         "ldr   lr, [r1, #64]\n\t"
-        "smuad r4, lr, r9\n\t"
+        "smuad r4, lr, r11\n\t"
         "ldr   lr, [r1, #48]\n\t"
-        "smlad r4, lr, r8, r4\n\t"
+        "smlad r4, lr, r9, r4\n\t"
         "ldr   lr, [r1, #32]\n\t"
         "smlad r4, lr, r7, r4\n\t"
-        "smuad r3, lr, r9\n\t"
+        "smuad r3, lr, r11\n\t"
         "ldr   lr, [r1, #16]\n\t"
-        "smlad r3, lr, r8, r3\n\t"
+        "smlad r3, lr, r9, r3\n\t"
         "ldr   lr, [r1], #64\n\t"
         "smlad r3, lr, r7, r3\n\t"
         "ldr   lr, [r2, #64]\n\t"
         "smlabt r4, lr, r12, r4\n\t"
         "ldr   lr, [r2, #48]\n\t"
-        "smlabt r4, lr, r11, r4\n\t"
-        "ldr   lr, [r2, #32]\n\t"
         "smlabt r4, lr, r10, r4\n\t"
+        "ldr   lr, [r2, #32]\n\t"
+        "smlabt r4, lr, r8, r4\n\t"
         "smlabt r3, lr, r12, r3\n\t"
         "ldr   lr, [r2, #16]\n\t"
-        "smlabt r3, lr, r11, r3\n\t"
-        "ldr   lr, [r2], #64\n\t"
         "smlabt r3, lr, r10, r3\n\t"
+        "ldr   lr, [r2], #64\n\t"
+        "smlabt r3, lr, r8, r3\n\t"
         "add   r10, r0, #24\n\t"
         "ldm   r10, {r7-r9}\n\t"
         "ldr   r12, [sp, #8]\n\t"  /* pixel */
@@ -269,17 +270,17 @@ tflm_ext_depthwise_one_row(const int32_t *taps, const uint32_t *upper, const uin
         "beq   3f\n\t"
         "ldm   r0, {r7-r12}\n\t"
         "ldr   lr, [r1, #32]\n\t"
-        "smuad r3, lr, r9\n\t"
+        "smuad r3, lr, r11\n\t"
         "ldr   lr, [r1, #16]\n\t"
-        "smlad r3, lr, r8, r3\n\t"
+        "smlad r3, lr, r9, r3\n\t"
         "ldr   lr, [r1, #0]\n\t"
         "smlad r3, lr, r7, r3\n\t"
         "ldr   lr, [r2, #32]\n\t"
         "smlabt r3, lr, r12, r3\n\t"
         "ldr   lr, [r2, #16]\n\t"
-        "smlabt r3, lr, r11, r3\n\t"
-        "ldr   lr, [r2, #0]\n\t"
         "smlabt r3, lr, r10, r3\n\t"
+        "ldr   lr, [r2, #0]\n\t"
+        "smlabt r3, lr, r8, r3\n\t"
         "add   r10, r0, #24\n\t"
         "ldm   r10, {r7-r9}\n\t"
         "ldr   r10, [sp, #16]\n\t"
@@ -320,8 +321,8 @@ static inline uint32_t tflm_ext_depthwise_upper(const int32_t *taps, const uint3
 {
     uint32_t sum = 0U;
     for (int32_t x = 0; x < 3; ++x) {
-        sum = tflm_ext_smlad(upper[4 * x], (uint32_t)taps[x], sum);
-        sum = tflm_ext_smlabt(lower[4 * x], (uint32_t)taps[3 + x], sum);
+        sum = tflm_ext_smlad(upper[4 * x], (uint32_t)taps[2 * x], sum);
+        sum = tflm_ext_smlabt(lower[4 * x], (uint32_t)taps[(2 * x) + 1], sum);
     }
     return sum;
 }
@@ -331,8 +332,8 @@ static inline uint32_t tflm_ext_depthwise_lower(const int32_t *taps, const uint3
 {
     uint32_t sum = 0U;
     for (int32_t x = 0; x < 3; ++x) {
-        sum = tflm_ext_smlatb(upper[4 * x], (uint32_t)taps[x], sum);
-        sum = tflm_ext_smlad(lower[4 * x], (uint32_t)taps[3 + x], sum);
+        sum = tflm_ext_smlatb(upper[4 * x], (uint32_t)taps[2 * x], sum);
+        sum = tflm_ext_smlad(lower[4 * x], (uint32_t)taps[(2 * x) + 1], sum);
     }
     return sum;
 }
@@ -398,7 +399,7 @@ static inline void tflm_ext_depthwise_line(const tflm_ext_depthwise_conv_2d_3x3_
 
 TFLM_EXT_SHARED static void
 tflm_ext_depthwise_conv_2d_3x3(const tflm_ext_depthwise_conv_2d_3x3_t *op, const int8_t *input,
-                               const int32_t *taps, int32_t *lines, int8_t *output)
+                               const int32_t *table, int32_t *lines, int8_t *output)
 {
     const int32_t channels = op->channels;
     const int32_t image_bytes = op->input_height * op->input_width * channels;
@@ -426,6 +427,12 @@ tflm_ext_depthwise_conv_2d_3x3(const tflm_ext_depthwise_conv_2d_3x3_t *op, const
             const int8_t *const image = &input[(batch * image_bytes) + channel];
             int8_t *const out = &output[(batch * op->output_height * row) + channel];
 
+            int32_t taps[4 * 9];
+            const int32_t *next_table = &table[6 * channel];
+
+            for (int32_t c = 0; c < 4; ++c) {
+                next_table = tflm_ext_depthwise_expand(next_table, 6, &taps[9 * c]);
+            }
             tflm_ext_depthwise_line(op, image, -op->pad_top, pad, columns, &upper[left]);
             for (int32_t y = 0; y < op->output_height; y += rows_at_once) {
                 uint32_t *const next = upper;
@@ -438,9 +445,9 @@ tflm_ext_depthwise_conv_2d_3x3(const tflm_ext_depthwise_conv_2d_3x3_t *op, const
                                                          op->output_zero_point,
                                                          op->output_width - even };
                 if (op->stride == 1) {
-                    tflm_ext_depthwise_two_rows(&taps[9 * channel], upper, lower, &rows);
+                    tflm_ext_depthwise_two_rows(taps, upper, lower, &rows);
                 } else {
-                    tflm_ext_depthwise_one_row(&taps[9 * channel], upper, lower, &rows);
+                    tflm_ext_depthwise_one_row(taps, upper, lower, &rows);
                 }
                 upper = lower;
                 lower = next;

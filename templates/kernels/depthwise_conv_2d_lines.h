@@ -7,11 +7,11 @@
  * There are as many lines as a window has rows; each row is taken once. Lines are padded with the
  * zero point, whose share of the sums is part of the bias.
  *
- * Layouts: input [batch][y][x][channel], output likewise. For each channel the taps are words of
- * two neighbours, row by row, then twice the bias, multiplier and step, see
- * tflm_ext_scale_to_int8(). At stride 1 and equal sizes the output may lie where the input does:
- * rows are taken before they are written. With a number of channels that is no multiple of four,
- * the last four repeat some before.
+ * Layouts: input [batch][y][x][channel], output likewise. The table has for each channel the taps
+ * as bytes, two pairs of neighbours in a word: the first of each pair, then the second of each,
+ * row by row; then twice the bias, multiplier and step, see tflm_ext_scale_to_int8(). At stride 1
+ * and equal sizes the output may lie where the input does: rows are taken before they are written.
+ * With a number of channels that is no multiple of four, the last four repeat some before.
  */
 #ifndef TFLM_EXT_DEPTHWISE_CONV_2D_LINES_H
 #define TFLM_EXT_DEPTHWISE_CONV_2D_LINES_H
@@ -242,22 +242,24 @@ static inline void tflm_ext_depthwise_output_row(const tflm_ext_depthwise_conv_2
 }
 
 /*
- * `words` has room for as many lines as a window has rows, those between dilated taps included, and
- * behind them for where the lines of the filter's rows begin.
+ * `words` has room for as many lines as a window has rows, those between dilated taps included;
+ * behind them for where the lines of the filter's rows begin, and for the taps of four channels.
  */
 TFLM_EXT_SHARED static void
 tflm_ext_depthwise_conv_2d_lines(const tflm_ext_depthwise_conv_2d_lines_t *op, const int8_t *input,
-                                 const int32_t *taps, int32_t *words, int8_t *output)
+                                 const int32_t *table, int32_t *words, int8_t *output)
 {
     const int32_t channels = op->channels;
     const int32_t image_bytes = op->input_height * op->input_width * channels;
     const int32_t row = op->output_width * channels;
-    const int32_t own_taps = (op->filter_height * op->filter_pairs) + 3;
+    const int32_t pairs = op->filter_height * op->filter_pairs;
+    const int32_t own_table = ((pairs + 1) / 2) + 3;
     const int32_t ring = ((op->filter_height - 1) * op->dilation_height) + 1;
     const int32_t line = 4 * op->line_width;
     const uint8_t byte = (uint8_t)((uint32_t)op->input_zero_point & 0xFFU);
     const uint8_t padding[4] = { byte, byte, byte, byte };
     int32_t *const lines = &words[ring * line];
+    int32_t *const taps = &lines[op->filter_height];
     uint32_t *const all = (uint32_t *)words;
     tflm_ext_depthwise_fours_t fours = {
         op->filter_height, op->filter_pairs,     4 * 4 * 2 * op->dilation_width,
@@ -269,7 +271,12 @@ tflm_ext_depthwise_conv_2d_lines(const tflm_ext_depthwise_conv_2d_lines_t *op, c
             const int32_t channel = ((first + 4) <= channels) ? first : (channels - 4);
             const int8_t *const image = &input[(batch * image_bytes) + channel];
             int8_t *const out = &output[(batch * op->output_height * row) + channel];
+            const int32_t *next = &table[channel * own_table];
             int32_t taken = 0; /* rows, counted from the padding at the top */
+
+            for (int32_t c = 0; c < 4; ++c) {
+                next = tflm_ext_depthwise_expand(next, pairs, &taps[c * (pairs + 3)]);
+            }
 
             for (int32_t y = 0; y < op->output_height; ++y) {
                 const int32_t top = y * op->stride_height;
@@ -281,7 +288,7 @@ tflm_ext_depthwise_conv_2d_lines(const tflm_ext_depthwise_conv_2d_lines_t *op, c
                     lines[ky] = 4 * (((top + (ky * op->dilation_height)) % ring) * line);
                 }
                 for (int32_t c = 0; c < 4; ++c) {
-                    tflm_ext_depthwise_output_row(op, &fours, &taps[(channel + c) * own_taps],
+                    tflm_ext_depthwise_output_row(op, &fours, &taps[c * (pairs + 3)],
                                                   lines, &all[c], &out[(y * row) + c]);
                 }
             }

@@ -11,6 +11,32 @@
 #include "dsp.h"
 
 /*
+ * Taps of int8 to words of two int16: of bytes 0 and 2, then of bytes 1 and 3; behind them twice the
+ * bias, multiplier and step. Returns what follows in the table.
+ */
+static inline const int32_t *tflm_ext_depthwise_expand(const int32_t *table, int32_t words,
+                                                       int32_t *taps)
+{
+    const int32_t *next = table;
+    int32_t i = 0;
+
+    while (i < words) {
+        const uint32_t bytes = (uint32_t)*next;
+        next = &next[1];
+        taps[i] = (int32_t)tflm_ext_sxtb16(bytes);
+        ++i;
+        if (i < words) {
+            taps[i] = (int32_t)tflm_ext_sxtb16_ror8(bytes);
+            ++i;
+        }
+    }
+    for (i = 0; i < 3; ++i) {
+        taps[words + i] = next[i];
+    }
+    return &next[3];
+}
+
+/*
  * Counts: columns, step of the upper (or left) pixels, step of the lower (or right) ones. The step
  * of padding is 0.
  */

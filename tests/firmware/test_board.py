@@ -84,7 +84,8 @@ def test_wrong_weight_behind_a_lying_selftest(
     status, text = verify(project, build(project), capsys)
     assert status == 6
     assert re.search(
-        r"tiny on /dev/pts/\d+: output 0, element 0 on input \d+ is -?\d+ instead of -?\d+\.", text
+        r"tiny on /dev/pts/\d+: output 0, element \d+ on input \d+ is -?\d+ instead of -?\d+\.",
+        text,
     )
 
 

@@ -259,7 +259,7 @@ def _lower_tile(view: NodeView) -> Call:
         ),
         arguments=(
             Input(0),
-            tile.stream(filters, rows=2),
+            tile.stream(filters),
             Scratch(3 * 2 * tile.QUAD * quads, DType.INT32),
             Scratch(depth + patches),
             Output(),
@@ -297,7 +297,7 @@ def _lower_pointwise(view: NodeView) -> Call:
         ),
         arguments=(
             Input(0),
-            tile.stream(filters, rows=2),
+            tile.stream(filters),
             Scratch(3 * 2 * depth, DType.INT32),
             Output(),
         ),

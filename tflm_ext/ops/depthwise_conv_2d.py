@@ -192,6 +192,13 @@ def _filters(view: NodeView) -> tile.Filters | None:
     return tile.exact_filters(taps, _folded_bias(view), multipliers, shifts, limits)
 
 
+def _words(taps: Array) -> Array:
+    """(channels, words) of taps (channels, ...): four bytes in a word."""
+    data = np.ascontiguousarray(taps.astype(np.int8)).reshape(len(taps), -1)
+    words: Array = data.view("<i4").astype(np.int64)
+    return words
+
+
 def _3x3_applies(view: NodeView) -> bool:
     rows, columns = _axes(view)
     return (
@@ -211,15 +218,8 @@ def _lower_3x3(view: NodeView) -> Call:
     rows, columns = _axes(view)
     channels = image.shape[3]
     line_width = (columns.out - 1) * columns.stride + 3
-    taps = filters.values.reshape(channels, 3, 3).astype(np.int64)
-    table = np.concatenate(
-        [
-            (taps[:, 1] << 16) | (taps[:, 0] & 0xFFFF),
-            (taps[:, 2] << 16) | (taps[:, 1] & 0xFFFF),
-            filters.scales,
-        ],
-        axis=1,
-    )
+    columns_first = filters.values.reshape(channels, 3, 3).transpose(0, 2, 1)
+    table = np.concatenate([_words(columns_first[..., [0, 1, 1, 2]]), filters.scales], axis=1)
     same_place = rows.out == rows.size and columns.out == columns.size and channels % _LANES == 0
     return Call(
         fields=(
@@ -271,9 +271,13 @@ def _lower_lines(view: NodeView) -> Call:
     rows, columns = _line_axes(view)
     channels = image.shape[3]
     pairs = -(-columns.window // 2)
-    taps = np.zeros((channels, rows.window, 2 * pairs), np.int64)
+    taps = np.zeros((channels, rows.window, 2 * pairs), np.int8)
     taps[..., : columns.window] = filters.values.reshape(channels, rows.window, columns.window)
-    words = (taps[..., 1::2] << 16) | (taps[..., ::2] & 0xFFFF)
+    count = rows.window * pairs
+    by_pair = np.zeros((channels, -(-count // 2) * 2, 2), np.int8)
+    by_pair[:, :count] = taps.reshape(channels, count, 2)
+    # Of two pairs in a word, first what comes first in each.
+    words = _words(by_pair.reshape(channels, -1, 2, 2).transpose(0, 1, 3, 2))
     # Four outputs are computed at a time, wanted or not.
     tap_span = 2 * (pairs - 1) * columns.dilation
     line_width = (max(columns.out, 4) - 1) * columns.stride + tap_span + 1
@@ -308,9 +312,9 @@ def _lower_lines(view: NodeView) -> Call:
             Const.of(
                 "weights",
                 DType.INT32,
-                np.concatenate([words.reshape(channels, -1), filters.scales], axis=1),
+                np.concatenate([words, filters.scales], axis=1),
             ),
-            Scratch(4 * (_LANES * lines * line_width + rows.window), DType.INT32),
+            Scratch(4 * (_LANES * (lines * line_width + count + 3) + rows.window), DType.INT32),
             Output(),
         ),
         in_place=((0, 0),) if same_place else (),

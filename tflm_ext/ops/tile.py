@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,28 +81,36 @@ def exact_filters(
     return filters if fits else None
 
 
-def stream(filters: Filters, rows: int, multiple: int = QUAD) -> Const:
-    """The weights of a layer for tiles of so many filters.
+def stream(filters: Filters) -> Const:
+    """The weights of a layer for tiles of two filters; a last one comes behind, alone."""
+    own = filters.scales
+    return _stream(filters, 2, QUAD, lambda start, stop: own[start:stop][::-1])
+
+
+def _stream(
+    filters: Filters, rows: int, multiple: int, numbers: Callable[[int, int], Array]
+) -> Const:
+    """The weights of a layer.
 
     Args:
         filters: of the layer.
         rows: filters of a tile, an even number; what is left over comes behind, one by one.
         multiple: to which the values of a column are filled up with zeros.
+        numbers: what follows the weights of the filters from one to another.
     """
     count, size = filters.values.shape
     padded = np.zeros((count, -(-size // multiple) * multiple), np.int64)
     padded[:, :size] = filters.values
     # Of every four values 0, 2, 1, 3, as SXTB16 takes them out of a word.
     ordered = padded.reshape(count, -1, 2, 2).transpose(0, 1, 3, 2).reshape(count, -1)
-    own = filters.scales
     parts = []
     whole = count // rows * rows
     for start in range(0, whole, rows):
         pairs = ordered[start : start + rows].reshape(rows // 2, 2, -1)
         parts.append(_words(256 * pairs[:, 1] + pairs[:, 0]).T.ravel())
-        parts.append(own[start : start + rows][::-1].ravel())
+        parts.append(numbers(start, start + rows).ravel())
     for row in range(whole, count):
-        parts += [_words(ordered[row : row + 1]).ravel(), own[row]]
+        parts += [_words(ordered[row : row + 1]).ravel(), numbers(row, row + 1).ravel()]
     return Const.of("weights", DType.INT32, np.concatenate(parts))
 
 
@@ -117,17 +125,21 @@ def fully_connected(filters: Filters, rows: int, output_zero_point: int) -> Call
     """The call of kernel fully_connected_tile: filters on each of some rows of input 0."""
     units, depth = filters.values.shape
     octets = -(-depth // (2 * QUAD))
+    bias, scales = filters.scales[:, 0], filters.scales[:, 1:]
+    shared = bool((scales == scales[0]).all())
     return Call(
         fields=(
             ("rows", rows),
             ("input_size", depth),
             ("output_size", units),
             ("octets", octets),
+            ("scale_step", 0 if shared else 2),
             ("output_zero_point", output_zero_point),
         ),
         arguments=(
             Input(0),
-            stream(filters, rows=4, multiple=2 * QUAD),
+            _stream(filters, 4, 2 * QUAD, lambda start, stop: bias[start:stop]),
+            Const.of("scales", DType.INT32, scales[0] if shared else scales),
             Scratch(4 * QUAD * octets, DType.INT32),
             Output(),
         ),

@@ -73,6 +73,7 @@ static void digits_op00_conv_2d(int8_t *arena)
         .output_channels = 16,
         .pixels = 64,
         .quads = 3,
+        .row_quads = 0,
         .input_zero_point = -128,
         .output_zero_point = -128,
     };
@@ -132,6 +133,7 @@ static void digits_op02_conv_2d(int8_t *arena)
         .output_channels = 32,
         .pixels = 16,
         .quads = 36,
+        .row_quads = 12,
         .input_zero_point = -128,
         .output_zero_point = -128,
     };
@@ -153,12 +155,14 @@ static void digits_op04_fully_connected(int8_t *arena)
         .input_size = 512,
         .output_size = 64,
         .octets = 64,
+        .scale_step = 2,
         .output_zero_point = -128,
     };
 
     tflm_ext_fully_connected_tile(&op,
         &arena[0],
         digits_op04_weights,
+        digits_op04_scales,
         (int32_t *)(void *)&arena[512],
         &arena[1536]);
     digits_observe(14, &arena[1536], 64U);
@@ -172,12 +176,14 @@ static void digits_op05_fully_connected(int8_t *arena)
         .input_size = 64,
         .output_size = 10,
         .octets = 8,
+        .scale_step = 2,
         .output_zero_point = -8,
     };
 
     tflm_ext_fully_connected_tile(&op,
         &arena[1536],
         digits_op05_weights,
+        digits_op05_scales,
         (int32_t *)(void *)&arena[0],
         &arena[128]);
     digits_observe(15, &arena[128], 10U);

@@ -16,8 +16,10 @@
 
 extern const int32_t digits_op00_weights[96];
 extern const int32_t digits_op02_weights[1248];
-extern const int32_t digits_op04_weights[8384];
-extern const int32_t digits_op05_weights[222];
+extern const int32_t digits_op04_weights[8256];
+extern const int32_t digits_op04_scales[128];
+extern const int32_t digits_op05_weights[202];
+extern const int32_t digits_op05_scales[20];
 extern const int32_t digits_op06_exponentials[96];
 
 #endif

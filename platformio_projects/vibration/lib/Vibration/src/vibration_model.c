@@ -73,6 +73,7 @@ static void vibration_op01_conv_2d(int8_t *arena)
         .output_channels = 12,
         .pixels = 64,
         .quads = 6,
+        .row_quads = 0,
         .input_zero_point = -62,
         .output_zero_point = -128,
     };
@@ -106,6 +107,7 @@ static void vibration_op02_conv_2d(int8_t *arena)
         .output_channels = 24,
         .pixels = 32,
         .quads = 15,
+        .row_quads = 15,
         .input_zero_point = -128,
         .output_zero_point = -128,
     };
@@ -139,6 +141,7 @@ static void vibration_op03_conv_2d(int8_t *arena)
         .output_channels = 32,
         .pixels = 16,
         .quads = 30,
+        .row_quads = 30,
         .input_zero_point = -128,
         .output_zero_point = -128,
     };
@@ -180,12 +183,14 @@ static void vibration_op06_fully_connected(int8_t *arena)
         .input_size = 32,
         .output_size = 5,
         .octets = 4,
+        .scale_step = 2,
         .output_zero_point = 2,
     };
 
     tflm_ext_fully_connected_tile(&op,
         &arena[72],
         vibration_op06_weights,
+        vibration_op06_scales,
         (int32_t *)(void *)&arena[8],
         &arena[0]);
     vibration_observe(18, &arena[0], 5U);

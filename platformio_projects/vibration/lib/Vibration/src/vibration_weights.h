@@ -17,7 +17,8 @@
 extern const int32_t vibration_op01_weights[108];
 extern const int32_t vibration_op02_weights[432];
 extern const int32_t vibration_op03_weights[1056];
-extern const int32_t vibration_op06_weights[63];
+extern const int32_t vibration_op06_weights[53];
+extern const int32_t vibration_op06_scales[10];
 extern const int32_t vibration_op07_exponentials[13];
 
 #endif

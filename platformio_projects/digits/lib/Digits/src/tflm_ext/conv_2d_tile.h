@@ -33,7 +33,8 @@ typedef struct {
     int32_t output_width;
     int32_t output_channels;
     int32_t pixels; /* of the output, at least three */
-    int32_t quads;  /* four values each, of a column */
+    int32_t quads;     /* four values each, of a column */
+    int32_t row_quads; /* of a filter's row; 0 if it is no whole number or dilated */
     int32_t input_zero_point;
     int32_t output_zero_point;
 } tflm_ext_conv_2d_tile_t;
@@ -118,41 +119,42 @@ static inline const int8_t *tflm_ext_window_tap(const tflm_ext_conv_2d_tile_t *o
     return &window->image[((y * op->input_width) + x) * op->input_channels];
 }
 
-/* Columns of pixels with a multiple of four channels, straight from the image. */
-static inline void tflm_ext_conv_2d_tile_widen(const tflm_ext_conv_2d_tile_t *op,
-                                               const tflm_ext_window_t *windows,
-                                               const int8_t *padding, uint32_t *columns)
+/* Columns of windows inside the image, whose rows are whole quads; false if one is not inside. */
+static inline bool tflm_ext_conv_2d_tile_rows(const tflm_ext_conv_2d_tile_t *op,
+                                              const tflm_ext_window_t *windows, uint32_t *columns)
 {
-    const int32_t quads = op->input_channels / 4;
-    const int32_t step = op->dilation_width * op->input_channels;
+    const int32_t row = op->dilation_height * op->input_width * op->input_channels;
+    const int8_t *from[3];
     uint32_t *next = columns;
 
-    if (tflm_ext_window_is_inside(op, &windows[0]) && tflm_ext_window_is_inside(op, &windows[1]) &&
-        tflm_ext_window_is_inside(op, &windows[2])) {
-        const int32_t line = op->input_width * op->input_channels;
-        const int32_t row = (op->dilation_height * line) - (op->filter_width * step);
-        const int8_t *a = tflm_ext_window_tap(op, &windows[0], 0, 0, padding);
-        const int8_t *b = tflm_ext_window_tap(op, &windows[1], 0, 0, padding);
-        const int8_t *c = tflm_ext_window_tap(op, &windows[2], 0, 0, padding);
-        for (int32_t ky = 0; ky < op->filter_height; ++ky) {
-            for (int32_t kx = 0; kx < op->filter_width; ++kx) {
-                next = tflm_ext_widen_3(a, b, c, next, quads);
-                a = &a[step];
-                b = &b[step];
-                c = &c[step];
-            }
-            a = &a[row];
-            b = &b[row];
-            c = &c[row];
+    for (int32_t i = 0; i < 3; ++i) {
+        const tflm_ext_window_t *const window = &windows[i];
+        if (!tflm_ext_window_is_inside(op, window)) {
+            return false;
         }
-    } else {
-        for (int32_t ky = 0; ky < op->filter_height; ++ky) {
-            for (int32_t kx = 0; kx < op->filter_width; ++kx) {
-                next = tflm_ext_widen_3(tflm_ext_window_tap(op, &windows[0], ky, kx, padding),
-                                        tflm_ext_window_tap(op, &windows[1], ky, kx, padding),
-                                        tflm_ext_window_tap(op, &windows[2], ky, kx, padding), next,
-                                        quads);
-            }
+        from[i] = &window->image[((window->top * op->input_width) + window->left) *
+                                 op->input_channels];
+    }
+    for (int32_t ky = 0; ky < op->filter_height; ++ky) {
+        const int32_t at = ky * row;
+        next = tflm_ext_widen_3(&from[0][at], &from[1][at], &from[2][at], next, op->row_quads);
+    }
+    return true;
+}
+
+/* Columns of pixels with a multiple of four channels, tap by tap. */
+static inline void tflm_ext_conv_2d_tile_taps(const tflm_ext_conv_2d_tile_t *op,
+                                              const tflm_ext_window_t *windows,
+                                              const int8_t *padding, uint32_t *columns)
+{
+    uint32_t *next = columns;
+
+    for (int32_t ky = 0; ky < op->filter_height; ++ky) {
+        for (int32_t kx = 0; kx < op->filter_width; ++kx) {
+            next = tflm_ext_widen_3(tflm_ext_window_tap(op, &windows[0], ky, kx, padding),
+                                    tflm_ext_window_tap(op, &windows[1], ky, kx, padding),
+                                    tflm_ext_window_tap(op, &windows[2], ky, kx, padding), next,
+                                    op->input_channels / 4);
         }
     }
 }
@@ -244,14 +246,15 @@ static inline void tflm_ext_conv_2d_tile_patch(const tflm_ext_conv_2d_tile_t *op
 }
 
 /* All filters on three columns. */
-static inline void tflm_ext_conv_2d_tile_filters(const tflm_ext_tile_t *tile, const int32_t *stream,
-                                                 const uint32_t *columns, int8_t *out)
+static inline void tflm_ext_conv_2d_tile_filters(const tflm_ext_tile_t *tile, int32_t filters,
+                                                 const int32_t *stream, const uint32_t *columns,
+                                                 int8_t *out)
 {
-    if (tile->stride > 1) {
+    if (filters > 1) {
         tflm_ext_tile_2x3(stream, columns, out, tile);
     }
-    if ((tile->stride % 2) != 0) {
-        tflm_ext_tile_1x3(tile->end, columns, &out[tile->stride - 1], tile);
+    if ((filters % 2) != 0) {
+        tflm_ext_tile_1x3(tile->end, columns, &out[filters - 1], tile);
     }
 }
 
@@ -271,8 +274,7 @@ tflm_ext_conv_2d_tile(const tflm_ext_conv_2d_tile_t *op, const int8_t *input, co
     const int8_t *const end =
         &input[(op->pixels / (op->output_height * op->output_width)) * image];
     const tflm_ext_tile_t tile = { &stream[(op->output_channels / 2) * ((2 * 3) + words)],
-                                   op->quads, 3 * 4 * words, op->output_channels,
-                                   op->output_zero_point };
+                                   op->quads, op->output_channels, op->output_zero_point };
     int8_t *const patches = &bytes[op->input_channels];
     uint32_t *const three = (uint32_t *)columns;
     /* Of the next window. */
@@ -306,19 +308,23 @@ tflm_ext_conv_2d_tile(const tflm_ext_conv_2d_tile_t *op, const int8_t *input, co
                 }
             }
         }
-        if (whole) {
-            tflm_ext_conv_2d_tile_widen(op, windows, bytes, three);
+        if ((op->row_quads > 0) && tflm_ext_conv_2d_tile_rows(op, windows, three)) {
+            /* all three windows lie inside */
+        } else if (whole) {
+            tflm_ext_conv_2d_tile_taps(op, windows, bytes, three);
         } else {
             for (int32_t i = 0; i < 3; ++i) {
-                int8_t *const own = &patches[i * patch];
-                tflm_ext_conv_2d_tile_patch(op, &windows[i], end, own);
+                tflm_ext_conv_2d_tile_patch(op, &windows[i], end, &patches[i * patch]);
+            }
+            for (int32_t i = 0; i < 3; ++i) {
                 for (int32_t k = filter; k < patch; ++k) {
-                    own[k] = 0;
+                    patches[(i * patch) + k] = 0;
                 }
             }
             (void)tflm_ext_widen_3(patches, &patches[patch], &patches[2 * patch], three, op->quads);
         }
-        tflm_ext_conv_2d_tile_filters(&tile, stream, three, &output[first * op->output_channels]);
+        tflm_ext_conv_2d_tile_filters(&tile, op->output_channels, stream, three,
+                                      &output[first * op->output_channels]);
     }
 }
 
@@ -329,23 +335,60 @@ typedef struct {
     int32_t output_zero_point;
 } tflm_ext_conv_2d_pointwise_t;
 
-/* A filter of 1 x 1 at stride 1: the columns are the pixels. */
+/*
+ * The pixels that are left over, fewer than three, in the place of as many columns. Going forward
+ * they become the last ones and the others move down, going backward it is the other way round.
+ */
+static inline void tflm_ext_conv_2d_left_over(const int8_t *pixels, int32_t left, int32_t quads,
+                                              bool forward, uint32_t *columns)
+{
+    for (int32_t quad = 0; quad < quads; ++quad) {
+        uint32_t *const even = &columns[6 * quad];
+        uint32_t *const odd = &even[3];
+        for (int32_t i = 0; i < (3 - left); ++i) {
+            const int32_t to = forward ? i : (2 - i);
+            const int32_t from = to + (forward ? left : -left);
+            even[to] = even[from];
+            odd[to] = odd[from];
+        }
+        for (int32_t i = 0; i < left; ++i) {
+            const uint32_t word = tflm_ext_load_word(&pixels[4 * ((i * quads) + quad)]);
+            const int32_t to = forward ? ((3 - left) + i) : i;
+            even[to] = tflm_ext_sxtb16(word);
+            odd[to] = tflm_ext_sxtb16_ror8(word);
+        }
+    }
+}
+
+/*
+ * A filter of 1 x 1 at stride 1: the columns are the pixels. With no more channels than before they
+ * go forward, else backward, so that the output may begin where the input does: what is overwritten
+ * was read. Pixels left over make up three with columns of those before.
+ */
 TFLM_EXT_SHARED static void
 tflm_ext_conv_2d_pointwise(const tflm_ext_conv_2d_pointwise_t *op, const int8_t *input,
                            const int32_t *stream, int32_t *columns, int8_t *output)
 {
     const int32_t depth = op->input_channels;
+    const int32_t filters = op->output_channels;
     const int32_t quads = depth / 4;
-    const int32_t words = 2 * quads;
-    const tflm_ext_tile_t tile = { &stream[(op->output_channels / 2) * ((2 * 3) + words)], quads,
-                                   3 * 4 * words, op->output_channels, op->output_zero_point };
+    const int32_t left = op->pixels % 3;
+    const bool forward = filters <= depth;
     uint32_t *const three = (uint32_t *)columns;
+    const tflm_ext_tile_t tile = { &stream[(filters / 2) * ((2 * 3) + (2 * quads))], quads, filters,
+                                   op->output_zero_point };
 
-    for (int32_t done = 0; done < op->pixels; done += 3) {
-        const int32_t first = ((done + 3) <= op->pixels) ? done : (op->pixels - 3);
+    for (int32_t done = 0; (done + 3) <= op->pixels; done += 3) {
+        const int32_t first = forward ? done : ((op->pixels - 3) - done);
         const int8_t *const pixel = &input[first * depth];
         (void)tflm_ext_widen_3(pixel, &pixel[depth], &pixel[2 * depth], three, quads);
-        tflm_ext_conv_2d_tile_filters(&tile, stream, three, &output[first * op->output_channels]);
+        tflm_ext_conv_2d_tile_filters(&tile, filters, stream, three, &output[first * filters]);
+    }
+    if (left > 0) {
+        const int8_t *const pixels = forward ? &input[(op->pixels - left) * depth] : input;
+        int8_t *const out = forward ? &output[(op->pixels - 3) * filters] : output;
+        tflm_ext_conv_2d_left_over(pixels, left, quads, forward, three);
+        tflm_ext_conv_2d_tile_filters(&tile, filters, stream, three, out);
     }
 }
 

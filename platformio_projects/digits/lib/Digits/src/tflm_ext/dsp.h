@@ -39,6 +39,17 @@ static inline uint32_t tflm_ext_load_word(const int8_t *bytes)
     return word;
 }
 
+/* The halves of a pair. */
+static inline int32_t tflm_ext_low(uint32_t pair)
+{
+    return (int32_t)(int16_t)(uint16_t)(pair & 0xFFFFU);
+}
+
+static inline int32_t tflm_ext_high(uint32_t pair)
+{
+    return (int32_t)(int16_t)(uint16_t)(pair >> 16);
+}
+
 #if TFLM_EXT_DSP
 
 /* sum + a.low * b.low + a.high * b.high, modulo 2^32. */
@@ -76,6 +87,21 @@ static inline uint32_t tflm_ext_sxtb16_ror8(uint32_t word)
 {
     uint32_t result;
     __asm__("sxtb16 %0, %1, ror #8" : "=r"(result) : "r"(word));
+    return result;
+}
+
+/* The same added to a pair, half by half. */
+static inline uint32_t tflm_ext_sxtab16(uint32_t pair, uint32_t word)
+{
+    uint32_t result;
+    __asm__("sxtab16 %0, %1, %2" : "=r"(result) : "r"(pair), "r"(word));
+    return result;
+}
+
+static inline uint32_t tflm_ext_sxtab16_ror8(uint32_t pair, uint32_t word)
+{
+    uint32_t result;
+    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(result) : "r"(pair), "r"(word));
     return result;
 }
 
@@ -119,16 +145,6 @@ static inline int32_t tflm_ext_ssat8(int32_t value)
 
 #else
 
-static inline int32_t tflm_ext_low(uint32_t pair)
-{
-    return (int32_t)(int16_t)(uint16_t)(pair & 0xFFFFU);
-}
-
-static inline int32_t tflm_ext_high(uint32_t pair)
-{
-    return (int32_t)(int16_t)(uint16_t)(pair >> 16);
-}
-
 /* sum + a.low * b.low + a.high * b.high, modulo 2^32. */
 static inline uint32_t tflm_ext_smlad(uint32_t a, uint32_t b, uint32_t sum)
 {
@@ -162,6 +178,21 @@ static inline uint32_t tflm_ext_sxtb16(uint32_t word)
 static inline uint32_t tflm_ext_sxtb16_ror8(uint32_t word)
 {
     return tflm_ext_pair((int8_t)(uint8_t)((word >> 8) & 0xFFU), (int8_t)(uint8_t)(word >> 24));
+}
+
+/* The same added to a pair, half by half. */
+static inline uint32_t tflm_ext_sxtab16(uint32_t pair, uint32_t word)
+{
+    const uint32_t more = tflm_ext_sxtb16(word);
+    return tflm_ext_pair(tflm_ext_low(pair) + tflm_ext_low(more),
+                         tflm_ext_high(pair) + tflm_ext_high(more));
+}
+
+static inline uint32_t tflm_ext_sxtab16_ror8(uint32_t pair, uint32_t word)
+{
+    const uint32_t more = tflm_ext_sxtb16_ror8(word);
+    return tflm_ext_pair(tflm_ext_low(pair) + tflm_ext_low(more),
+                         tflm_ext_high(pair) + tflm_ext_high(more));
 }
 
 /* Pairs of the low halves and of the high halves of two words. */

@@ -22,11 +22,10 @@
 #include "dsp.h"
 
 typedef struct {
-    const int32_t *end;   /* of the stream's pairs of filters */
-    int32_t quads;        /* four values each, of a column */
-    int32_t column_bytes; /* of the three columns together */
-    int32_t stride;       /* bytes between the outputs of neighbouring columns */
-    int32_t zero_point;   /* of the output */
+    const int32_t *end; /* of the stream's pairs of filters */
+    int32_t quads;      /* four values each, of a column */
+    int32_t stride;     /* bytes between the outputs of neighbouring columns */
+    int32_t zero_point; /* of the output */
 } tflm_ext_tile_t;
 
 #if TFLM_EXT_DSP
@@ -58,8 +57,8 @@ typedef struct {
 
 /*
  * r0 stream, r1 columns, r2-r4 sums of the first filter, r5-r7 of the second, r8-r10 a word of each
- * column, r11 and r12 weights, lr what is left of the column. On the stack: where the loop is
- * entered, its rounds, output, end, column_bytes, stride, zero_point.
+ * column, r11 and r12 weights, lr what is left of the column. On the stack: rounds of the loop,
+ * where it is entered, columns, stride, zero_point, output of the second filter, end.
  */
 __attribute__((naked, noinline, unused)) static void
 tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *columns, int8_t *out,
@@ -67,34 +66,46 @@ tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *columns, int8_t *out,
 {
     __asm__ volatile(
         "push  {r4-r11, lr}\n\t"
-        "ldm   r3, {r4-r8}\n\t" /* end, quads, column_bytes, stride, zero_point */
-        "mov   r3, r4\n\t"
-        "and   r9, r5, #3\n\t"
-        "add   r10, r5, #3\n\t"
-        "lsr   r10, r10, #2\n\t" /* rounds of four quads, the first one may be shorter */
-        "adr   r11, 4f\n\t"
-        "cmp   r9, #1\n\t"
+        "ldm   r3, {r4, r5, r8, r9}\n\t" /* end, quads, stride, zero_point */
+        "subs  r5, r5, #1\n\t"
+        "adr   r7, 4f\n\t"
         "it    eq\n\t"
-        "adreq r11, 7f\n\t"
-        "cmp   r9, #2\n\t"
+        "adreq r7, 8f\n\t"
+        "and   r6, r5, #3\n\t"
+        "cmp   r6, #1\n\t"
         "it    eq\n\t"
-        "adreq r11, 6f\n\t"
-        "cmp   r9, #3\n\t"
+        "adreq r7, 7f\n\t"
+        "cmp   r6, #2\n\t"
         "it    eq\n\t"
-        "adreq r11, 5f\n\t"
-        "orr   r11, r11, #1\n\t"
-        "mov   r4, r6\n\t"
-        "mov   r5, r7\n\t"
-        "mov   r6, r8\n\t"
-        "push  {r2, r3, r4, r5, r6}\n\t" /* out, end, column_bytes, stride, zero_point */
-        "push  {r10, r11}\n\t"           /* rounds, entry */
+        "adreq r7, 6f\n\t"
+        "cmp   r6, #3\n\t"
+        "it    eq\n\t"
+        "adreq r7, 5f\n\t"
+        "add   r5, r5, #3\n\t"
+        "lsr   r5, r5, #2\n\t" /* rounds of four quads after the first one */
+        "orr   r6, r7, #1\n\t"
+        "add   r10, r2, #1\n\t"
+        "mov   r7, r1\n\t"
+        "mov   r11, r4\n\t"
+        "push  {r5-r11}\n\t"
         "1:\n\t"
-        "movs  r2, #0\n\t"
-        "movs  r3, #0\n\t"
-        "movs  r4, #0\n\t"
-        "movs  r5, #0\n\t"
-        "movs  r6, #0\n\t"
-        "movs  r7, #0\n\t"
+        "ldrd  r11, r12, [r0], #8\n\t" /* the first quad */
+        "ldm   r1!, {r8, r9, r10}\n\t"
+        "smuad r5, r11, r8\n\t"
+        "smuad r6, r11, r9\n\t"
+        "smuad r7, r11, r10\n\t"
+        "sxtb16 r11, r11\n\t"
+        "smuad r2, r11, r8\n\t"
+        "smuad r3, r11, r9\n\t"
+        "smuad r4, r11, r10\n\t"
+        "ldm   r1!, {r8, r9, r10}\n\t"
+        "smlad r5, r12, r8, r5\n\t"
+        "smlad r6, r12, r9, r6\n\t"
+        "smlad r7, r12, r10, r7\n\t"
+        "sxtb16 r12, r12\n\t"
+        "smlad r2, r12, r8, r2\n\t"
+        "smlad r3, r12, r9, r3\n\t"
+        "smlad r4, r12, r10, r4\n\t"
         "ldrd  lr, r8, [sp]\n\t"
         "bx    r8\n\t"
         ".balign 4\n"
@@ -107,14 +118,13 @@ tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *columns, int8_t *out,
         "7:\n\t" TFLM_EXT_TILE_QUAD
         "subs  lr, lr, #1\n\t"
         "bne   4b\n\t"
+        ".balign 4\n"
+        "8:\n\t"
         "sub   r5, r5, r2\n\t"
         "sub   r6, r6, r3\n\t"
         "sub   r7, r7, r4\n\t"
-        "ldrd  r8, r12, [sp, #16]\n\t"
-        "sub   r1, r1, r8\n\t"
-        "ldr   r11, [sp, #24]\n\t"
-        "ldr   lr, [sp, #8]\n\t"
-        "adds  lr, lr, #1\n\t"
+        "ldrd  r1, r12, [sp, #8]\n\t"
+        "ldrd  r11, lr, [sp, #16]\n\t"
         "ldm   r0!, {r8, r9, r10}\n\t"
         "add   r7, r8, r7, asr #7\n\t"
         "smmulr r7, r7, r9\n\t"
@@ -152,9 +162,9 @@ tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *columns, int8_t *out,
         "add   r2, r2, r2, asr #31\n\t"
         "smmlsr r2, r2, r10, r11\n\t"
         "ssat  r2, #8, r2\n\t"
-        "strb  r2, [lr], #2\n\t"
-        "str   lr, [sp, #8]\n\t"
-        "ldr   r8, [sp, #12]\n\t"
+        "strb  r2, [lr], #3\n\t"
+        "str   lr, [sp, #20]\n\t"
+        "ldr   r8, [sp, #24]\n\t"
         "cmp   r0, r8\n\t"
         "bne   1b\n\t"
         "add   sp, sp, #28\n\t"

@@ -4,9 +4,10 @@
  * of filters shares a word, and a column its order.
  *
  * Layouts: input [row][input], output [row][output]. The stream has for each four outputs, word by
- * word of the column, the words of both pairs, then twice the bias, multiplier and step of the
- * fourth to the first; outputs left over follow one by one, with weights as pairs of int16. The
- * bias holds what the zero point of the input contributes.
+ * word of the column, the words of both pairs, then twice the biases; outputs left over follow one
+ * by one, with weights as pairs of int16. The bias holds what the zero point of the input
+ * contributes. Multipliers and steps, see tflm_ext_scale_to_int8(), lie in a table of their own:
+ * one of each for every output, or for all of them.
  */
 #ifndef TFLM_EXT_FULLY_CONNECTED_TILE_H
 #define TFLM_EXT_FULLY_CONNECTED_TILE_H
@@ -19,7 +20,8 @@ typedef struct {
     int32_t rows;
     int32_t input_size;
     int32_t output_size;
-    int32_t octets; /* eight values each, of a column */
+    int32_t octets;     /* eight values each, of a column */
+    int32_t scale_step; /* from one output's multiplier to the next one's: 2, or 0 if all share it */
     int32_t output_zero_point;
 } tflm_ext_fully_connected_tile_t;
 
@@ -27,7 +29,9 @@ typedef struct {
     const int32_t *end;        /* of the stream's fours of filters */
     const uint32_t *column_end;
     int32_t column_bytes;
-    int32_t zero_point; /* of the output */
+    int32_t zero_point;    /* of the output */
+    const int32_t *scales; /* multiplier and step of the first output */
+    int32_t scale_bytes;   /* to those of the next */
 } tflm_ext_tile_4x1_t;
 
 #if TFLM_EXT_DSP
@@ -69,7 +73,8 @@ typedef struct {
 
 /*
  * r0 stream, r1 column, r2-r5 sums, r6-r9 weights, r10-r12 and lr words of the column. On the
- * stack: output, where the loop is entered, end, column_end, column_bytes, zero_point.
+ * stack: output, where the loop is entered, end, column_end, column_bytes, zero_point, scales,
+ * scale_bytes.
  */
 __attribute__((naked, noinline, unused)) static void
 tflm_ext_tile_4x1(const int32_t *stream, const uint32_t *column, int8_t *out,
@@ -77,13 +82,13 @@ tflm_ext_tile_4x1(const int32_t *stream, const uint32_t *column, int8_t *out,
 {
     __asm__ volatile(
         "push  {r4-r11, lr}\n\t"
-        "ldm   r3, {r4-r7}\n\t" /* end, column_end, column_bytes, zero_point */
+        "ldm   r3, {r4-r9}\n\t" /* *tile */
         "adr   r3, 3f\n\t"
         "tst   r6, #16\n\t" /* an odd number of octets */
         "it    ne\n\t"
         "adrne r3, 4f\n\t"
         "orr   r3, r3, #1\n\t"
-        "push  {r2-r7}\n\t"
+        "push  {r2-r9}\n\t"
         "1:\n\t"
         "movs  r2, #0\n\t"
         "movs  r3, #0\n\t"
@@ -102,40 +107,50 @@ tflm_ext_tile_4x1(const int32_t *stream, const uint32_t *column, int8_t *out,
         "sub   r5, r5, r4\n\t"
         "ldrd  r8, r9, [sp, #16]\n\t"
         "sub   r1, r1, r8\n\t"
+        "ldrd  r11, r12, [sp, #24]\n\t"
         "ldr   r10, [sp]\n\t"
-        "ldm   r0!, {r6, r7, r8}\n\t"
-        "add   r5, r6, r5, asr #7\n\t"
-        "smmulr r5, r5, r7\n\t"
-        "add   r5, r5, r5, asr #31\n\t"
-        "smmlsr r5, r5, r8, r9\n\t"
-        "ssat  r5, #8, r5\n\t"
-        "strb  r5, [r10, #3]\n\t"
-        "ldm   r0!, {r6, r7, r8}\n\t"
-        "add   r4, r6, r4, lsl #1\n\t"
-        "smmulr r4, r4, r7\n\t"
-        "add   r4, r4, r4, asr #31\n\t"
-        "smmlsr r4, r4, r8, r9\n\t"
-        "ssat  r4, #8, r4\n\t"
-        "strb  r4, [r10, #2]\n\t"
-        "ldm   r0!, {r6, r7, r8}\n\t"
-        "add   r3, r6, r3, asr #7\n\t"
-        "smmulr r3, r3, r7\n\t"
-        "add   r3, r3, r3, asr #31\n\t"
-        "smmlsr r3, r3, r8, r9\n\t"
-        "ssat  r3, #8, r3\n\t"
-        "strb  r3, [r10, #1]\n\t"
-        "ldm   r0!, {r6, r7, r8}\n\t"
+        "ldr   r6, [r0], #4\n\t"
+        "ldrd  r7, r8, [r11]\n\t"
+        "add   r11, r11, r12\n\t"
         "add   r2, r6, r2, lsl #1\n\t"
         "smmulr r2, r2, r7\n\t"
         "add   r2, r2, r2, asr #31\n\t"
         "smmlsr r2, r2, r8, r9\n\t"
         "ssat  r2, #8, r2\n\t"
-        "strb  r2, [r10], #4\n\t"
+        "strb  r2, [r10], #1\n\t"
+        "ldr   r6, [r0], #4\n\t"
+        "ldrd  r7, r8, [r11]\n\t"
+        "add   r11, r11, r12\n\t"
+        "add   r3, r6, r3, asr #7\n\t"
+        "smmulr r3, r3, r7\n\t"
+        "add   r3, r3, r3, asr #31\n\t"
+        "smmlsr r3, r3, r8, r9\n\t"
+        "ssat  r3, #8, r3\n\t"
+        "strb  r3, [r10], #1\n\t"
+        "ldr   r6, [r0], #4\n\t"
+        "ldrd  r7, r8, [r11]\n\t"
+        "add   r11, r11, r12\n\t"
+        "add   r4, r6, r4, lsl #1\n\t"
+        "smmulr r4, r4, r7\n\t"
+        "add   r4, r4, r4, asr #31\n\t"
+        "smmlsr r4, r4, r8, r9\n\t"
+        "ssat  r4, #8, r4\n\t"
+        "strb  r4, [r10], #1\n\t"
+        "ldr   r6, [r0], #4\n\t"
+        "ldrd  r7, r8, [r11]\n\t"
+        "add   r11, r11, r12\n\t"
+        "add   r5, r6, r5, asr #7\n\t"
+        "smmulr r5, r5, r7\n\t"
+        "add   r5, r5, r5, asr #31\n\t"
+        "smmlsr r5, r5, r8, r9\n\t"
+        "ssat  r5, #8, r5\n\t"
+        "strb  r5, [r10], #1\n\t"
+        "str   r11, [sp, #24]\n\t"
         "str   r10, [sp]\n\t"
         "ldr   lr, [sp, #8]\n\t"
         "cmp   r0, lr\n\t"
         "bne   1b\n\t"
-        "add   sp, sp, #24\n\t"
+        "add   sp, sp, #32\n\t"
         "pop   {r4-r11, pc}\n\t");
 }
 /* clang-format on */
@@ -148,26 +163,26 @@ static inline void tflm_ext_tile_4x1(const int32_t *stream, const uint32_t *colu
                                      const tflm_ext_tile_4x1_t *tile)
 {
     const int32_t words = tile->column_bytes / 4;
+    const int32_t *scale = tile->scales;
     int8_t *target = out;
 
-    for (const int32_t *next = stream; next != tile->end; next = &next[(2 * words) + 12]) {
-        for (int32_t pair = 0; pair < 2; ++pair) {
-            const int32_t *const second = &next[(2 * words) + (6 * (1 - pair))];
-            const int32_t *const first = &second[3];
+    for (const int32_t *next = stream; next != tile->end; next = &next[(2 * words) + 4]) {
+        const int32_t *const biases = &next[2 * words];
+        for (int32_t i = 0; i < 4; ++i) {
             uint32_t both = 0U;
             uint32_t low = 0U;
             for (int32_t k = 0; k < words; ++k) {
-                const uint32_t weights = (uint32_t)next[(2 * k) + pair];
+                const uint32_t weights = (uint32_t)next[(2 * k) + (i / 2)];
                 both = tflm_ext_smlad(weights, column[k], both);
                 low = tflm_ext_smlad(tflm_ext_sxtb16(weights), column[k], low);
             }
-            target[(2 * pair) + 1] =
-                tflm_ext_scale_to_int8(second[0] + ((int32_t)(both - low) >> 7), second[1],
-                                       second[2], tile->zero_point);
-            target[2 * pair] = tflm_ext_scale_to_int8(first[0] + (int32_t)(2U * low), first[1],
-                                                      first[2], tile->zero_point);
+            const int32_t second = (int32_t)(both - low) >> 7;
+            const int32_t doubled = ((i % 2) == 0) ? (int32_t)(2U * low) : second;
+            *target = tflm_ext_scale_to_int8(biases[i] + doubled, scale[0], scale[1],
+                                             tile->zero_point);
+            target = &target[1];
+            scale = &scale[tile->scale_bytes / 4];
         }
-        target = &target[4];
     }
 }
 
@@ -199,13 +214,14 @@ static inline void tflm_ext_widen_1(const int8_t *bytes, int32_t size, uint32_t 
 
 TFLM_EXT_SHARED static void
 tflm_ext_fully_connected_tile(const tflm_ext_fully_connected_tile_t *op, const int8_t *input,
-                              const int32_t *stream, int32_t *column, int8_t *output)
+                              const int32_t *stream, const int32_t *scales, int32_t *column,
+                              int8_t *output)
 {
     const int32_t words = 4 * op->octets;
     const int32_t fours = op->output_size / 4;
     uint32_t *const one = (uint32_t *)column;
-    const tflm_ext_tile_4x1_t tile = { &stream[fours * ((2 * words) + 12)], &one[words], 4 * words,
-                                       op->output_zero_point };
+    const tflm_ext_tile_4x1_t tile = { &stream[fours * ((2 * words) + 4)], &one[words], 4 * words,
+                                       op->output_zero_point, scales, 4 * op->scale_step };
 
     for (int32_t row = 0; row < op->rows; ++row) {
         int8_t *const out = &output[row * op->output_size];
@@ -215,14 +231,14 @@ tflm_ext_fully_connected_tile(const tflm_ext_fully_connected_tile_t *op, const i
             tflm_ext_tile_4x1(stream, one, out, &tile);
         }
         for (int32_t c = 4 * fours; c < op->output_size; ++c) {
+            const int32_t *const scale = &scales[c * op->scale_step];
             uint32_t sum = 0U;
             for (int32_t k = 0; k < words; ++k) {
                 sum = tflm_ext_smlad((uint32_t)next[k], one[k], sum);
             }
-            next = &next[words];
-            out[c] = tflm_ext_scale_to_int8(next[0] + (int32_t)(2U * sum), next[1], next[2],
+            out[c] = tflm_ext_scale_to_int8(next[words] + (int32_t)(2U * sum), scale[0], scale[1],
                                             op->output_zero_point);
-            next = &next[3];
+            next = &next[words + 1];
         }
     }
 }
