@@ -11,8 +11,8 @@
 #include "dsp.h"
 
 /*
- * Taps of int8 to words of two int16: of bytes 0 and 2, then of bytes 1 and 3; behind them twice the
- * bias, multiplier and step. Returns what follows in the table.
+ * Taps of int8 to words of two int16: of bytes 0 and 2, then of bytes 1 and 3; behind them twice
+ * the bias, multiplier and step. Returns what follows in the table.
  */
 static inline const int32_t *tflm_ext_depthwise_expand(const int32_t *table, int32_t words,
                                                        int32_t *taps)

@@ -21,7 +21,7 @@ typedef struct {
     int32_t input_size;
     int32_t output_size;
     int32_t octets;     /* eight values each, of a column */
-    int32_t scale_step; /* from one output's multiplier to the next one's: 2, or 0 if all share it */
+    int32_t scale_step; /* from one output's multiplier to the next one's: 2, or 0 if shared */
     int32_t output_zero_point;
 } tflm_ext_fully_connected_tile_t;
 
