@@ -10,6 +10,7 @@
 #   make bench-host       times of the command line on this machine
 #   make bench-compression  accuracy against size for every technique; takes hours
 #   make fuzz SECONDS=600 feed broken models to the reader
+#   make fuzz-kernels ROUNDS=20  kernels on random shapes, on the emulated Cortex-M4
 #   make docs             write the generated pages of docs/ anew
 #   make format           format and mend the Python code
 #   make dist             wheel and source archive in dist/
@@ -25,6 +26,7 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 HALFWAY := $(VENV)/.halfway
 SECONDS := 60
+ROUNDS := 20
 DEBIAN_PACKAGES := gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib \
 	qemu-system-arm cppcheck clang arduino-builder arduino-ctags
 
@@ -38,7 +40,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help demo test check lint format-check ruff types contracts unit system-packages \
-	test-packages examples kernel-sizes bench bench-host bench-compression fuzz docs format dist venv clean distclean
+	test-packages examples kernel-sizes bench bench-host bench-compression fuzz fuzz-kernels docs format dist venv clean distclean
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -140,6 +142,10 @@ bench-compression: $(READY)
 
 fuzz: $(READY)
 	TFLM_EXT_FUZZ_SECONDS=$(SECONDS) $(PYTHON) -m pytest -m fuzz -q
+
+fuzz-kernels: $(READY)
+	TFLM_EXT_KERNEL_SEED=$$(date +%s) TFLM_EXT_KERNEL_ROUNDS=$(ROUNDS) \
+		$(PYTHON) -m pytest -q tests/ops/test_kernels_on_the_core.py
 
 docs: $(READY)
 	$(PYTHON) docs/generate.py
