@@ -17,15 +17,15 @@ from tflm_ext.emit.facts import Border, ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.model import arena_bytes, model_files
 from tflm_ext.encoding import EncodingResult, Methods, encode
-from tflm_ext.errors import ConfigError, UnsupportedOperatorError
-from tflm_ext.frontend import read_graph
+from tflm_ext.errors import ConfigError, UnsupportedModelError, UnsupportedOperatorError
+from tflm_ext.frontend import read_foreign, read_graph
 from tflm_ext.frontend.parse import RawModel, parse
-from tflm_ext.interpreter import arena_bound, interpreter_files, refuse_for_board
+from tflm_ext.interpreter import arena_bound, interpreter_files, refuse_for_board, required
 from tflm_ext.interpreter import context_bytes as interpreter_context_bytes
 from tflm_ext.ir import Graph
 from tflm_ext.options import Budget, Optimize, Runtime
 from tflm_ext.passes import PassResult, run_passes
-from tflm_ext.plan import Plan, make_plan
+from tflm_ext.plan import Plan, foreign_plan, make_plan
 from tflm_ext.plan.budget import check_budget
 from tflm_ext.project.arduino import arduino_files
 from tflm_ext.project.firmware import firmware_files
@@ -91,14 +91,14 @@ class Interpreted:
         parsed: the same, taken apart.
         sizes: what it takes.
         encoding: what became of each constant; None where nothing was encoded.
-        board_problem: why the board's TFLM cannot run it, or "".
+        board_problem: why the board's TFLM cannot run it; None if it can.
     """
 
     bytes: bytes
     parsed: RawModel
     sizes: Interpreter
     encoding: EncodingResult | None
-    board_problem: str
+    board_problem: UnsupportedOperatorError | None
 
 
 @dataclass(frozen=True)
@@ -127,14 +127,11 @@ def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text:
 
     Raises:
         UnsupportedModelError: the file is damaged or cannot be run.
-        UnsupportedOperatorError: with runtime "tflm", what the board's TFLM lacks.
         ConfigError: there are more or fewer labels than values in the first output.
         VerificationError: encoding changes outputs.
     """
-    graph = read_graph(int8.bytes, options.name, run=run_outputs)
+    passes, plan, graph = _planned(int8.bytes, options)
     _check_labels(graph, options.labels)
-    passes = run_passes(graph)
-    plan = make_plan(passes.graph, options.optimize)
     interpreted = None
     if options.runtime is Runtime.TFLM:
         interpreted = _interpreted(int8.bytes, options, progress)
@@ -156,33 +153,38 @@ def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text:
     return Analysis(int8.bytes, graph, passes, plan, facts, interpreted)
 
 
+def _planned(model: bytes, options: Options) -> tuple[PassResult, Plan, Graph]:
+    """A model rewritten, planned, and as it was; runtime "tflm" has operators of its own."""
+    try:
+        graph = read_graph(model, options.name, run=run_outputs)
+        passes = run_passes(graph)
+        return passes, make_plan(passes.graph, options.optimize), graph
+    except UnsupportedModelError:
+        if options.runtime is not Runtime.TFLM:
+            raise
+        graph = read_foreign(model, options.name)
+        required(parse(model, options.name))
+        return PassResult(graph, ()), foreign_plan(graph), graph
+
+
 def _interpreted(model: bytes, options: Options, progress: Progress) -> Interpreted:
     encoding = None
     if options.encoding is not None:
         encoding = encode(model, options.encoding, budget=options.budget, progress=progress)
         model = encoding.model
     parsed = parse(model, options.name)
-    problem = _board_problem(parsed, options)
+    problem = _board_problem(parsed)
     arena = arena_bound(parsed).total
     sizes = Interpreter(len(model), arena, interpreter_context_bytes(parsed, arena))
     return Interpreted(model, parsed, sizes, encoding, problem)
 
 
-def _board_problem(parsed: RawModel, options: Options) -> str:
-    """Why the project has nothing for the board, or "".
-
-    Raises:
-        UnsupportedOperatorError: the user asked for nothing that the board's TFLM cannot be.
-    """
-    tree = options.tflm_tree
-    elsewhere = tree is not None and tree.flavour is Flavour.UPSTREAM
+def _board_problem(parsed: RawModel) -> UnsupportedOperatorError | None:
     try:
         refuse_for_board(parsed)
     except UnsupportedOperatorError as error:
-        if options.encoding is None and not elsewhere:
-            raise
-        return error.problem
-    return ""
+        return error
+    return None
 
 
 def _check_labels(graph: Graph, labels: tuple[str, ...]) -> None:
@@ -195,10 +197,20 @@ def _check_labels(graph: Graph, labels: tuple[str, ...]) -> None:
 
 
 def describe(analysis: Analysis, options: Options, warnings: Sequence[str] = ()) -> Report:
-    """The report of a model that was not exported."""
+    """The report of a model that was not exported.
+
+    Raises:
+        UnsupportedOperatorError: runtime "tflm", and the board's TFLM cannot run the model; unless
+            the user encodes it or has a current TFLM, which are not for the board.
+    """
     interpreted = analysis.interpreted
-    if interpreted is not None and interpreted.board_problem:
-        warnings = (*warnings, f"{interpreted.board_problem} The project has nothing for it.")
+    if interpreted is not None and interpreted.board_problem is not None:
+        tree = options.tflm_tree
+        current = tree is not None and tree.flavour is Flavour.UPSTREAM
+        if options.encoding is None and not current:
+            raise interpreted.board_problem
+        problem = interpreted.board_problem.problem
+        warnings = (*warnings, f"{problem} The project has nothing for it.")
     return Report(
         facts=analysis.facts,
         plan=analysis.plan,

@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ class Exported:
 
     Attributes:
         options: with which it was exported.
-        analysis: of its model, as runtime "compiled" has it.
+        analysis: of its model.
         golden: SHA-256 of every golden vector.
         files: SHA-256 of every generated file.
     """
@@ -340,5 +340,4 @@ def load_project(folder: Path) -> Exported:
             f"model/{options.name}.tflite is not the model that was exported.",
             "Put the original back, or export this one again.",
         )
-    analysis = analyse(Int8Model.of(model), replace(options, runtime=Runtime.COMPILED))
-    return Exported(folder, options, analysis, golden, files)
+    return Exported(folder, options, analyse(Int8Model.of(model), options), golden, files)

@@ -15,6 +15,7 @@ from tests.models import image_net
 from tests.report.test_schema import VALIDATOR
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.cli import main
+from tflm_ext.verify.golden import read_golden
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +181,57 @@ def test_dense_layers_get_one_scale(tmp_path: Path) -> None:
     options = {"calibration_data": data, "runtime": "tflm", "progress": False}
     result = tflm_ext.export(net, tmp_path / "net", **options)  # type: ignore[arg-type]
     assert result.report.interpreter is not None
+
+
+def enlarging_net() -> bytes:
+    """RESIZE_NEAREST_NEIGHBOR, which the compiled runtime does not have, behind a convolution."""
+    generator = np.random.default_rng(0)
+    b = ModelBuilder()
+    x = b.tensor((1, 3, 4, 2), scale=0.05, zero_point=3)
+    weights = generator.integers(-127, 128, (5, 1, 1, 2), np.int8)
+    bias = b.constant(np.zeros(5, np.int32), scale=[0.0005] * 5)
+    y = b.tensor((1, 3, 4, 5), scale=0.1, name="net/conv")
+    z = b.tensor((1, 6, 8, 5), scale=0.1, name="net/up")
+    conv = schema.Conv2DOptionsT()
+    conv.strideH = conv.strideW = conv.dilationHFactor = conv.dilationWFactor = 1
+    b.operator("CONV_2D", [x, b.constant(weights, scale=[0.01] * 5), bias], [y], conv)
+    size = b.constant(np.array([6, 8], np.int32))
+    resize = schema.ResizeNearestNeighborOptionsT()
+    b.operator("RESIZE_NEAREST_NEIGHBOR", [y, size], [z], resize, version=2)
+    return b.finish([x], [z])
+
+
+def test_operators_that_the_compiled_runtime_lacks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "net.tflite"
+    model.write_bytes(enlarging_net())
+    with pytest.raises(tflm_ext.UnsupportedOperatorError, match="RESIZE_NEAREST_NEIGHBOR"):
+        tflm_ext.export(model, tmp_path / "compiled", progress=False)
+    folder = tflm_ext.export(model, tmp_path / "net", runtime="tflm", progress=False).folder
+    report = json.loads((folder / "report.json").read_text("utf-8"))
+    VALIDATOR.validate(report)
+    assert [row["operator"] for row in report["operators"]] == [
+        "CONV_2D",
+        "RESIZE_NEAREST_NEIGHBOR",
+    ]
+    assert report["model"]["macs"] == 3 * 4 * 5 * 2
+    source = (folder / "lib/Net/src/net_model.cpp").read_text("utf-8")
+    assert "AddResizeNearestNeighbor()" in source
+    assert main(["inspect", str(model), "--runtime", "tflm"]) == 0
+    assert "RESIZE_NEAREST_NEIGHBOR" in capsys.readouterr().out
+    # The golden vectors are TensorFlow Lite Micro's: nearest neighbours come in twos.
+    golden = read_golden((folder / "src/golden.h").read_text("utf-8"), (24, 240), 1)
+    image = np.frombuffer(golden[-1].outputs[0], np.int8).reshape(6, 8, 5)
+    np.testing.assert_array_equal(image[::2], image[1::2])
+    assert len(np.unique(image)) > 4
+
+
+def test_an_operator_that_nothing_runs(tmp_path: Path) -> None:
+    b = ModelBuilder()
+    x = b.tensor((1, 4), scale=0.1)
+    y = b.tensor((1, 4), scale=0.1)
+    b.operator("LOCAL_RESPONSE_NORMALIZATION", [x], [y])
+    (tmp_path / "net.tflite").write_bytes(b.finish([x], [y]))
+    with pytest.raises(tflm_ext.UnsupportedOperatorError, match="Micro does not have operator"):
+        tflm_ext.export(tmp_path / "net.tflite", tmp_path / "net", runtime="tflm", progress=False)

@@ -22,10 +22,10 @@ from tflm_ext.bench.library import tflm_library
 from tflm_ext.convert import load_npz
 from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.emit.model import model_files
-from tflm_ext.errors import UnsupportedOperatorError, VerificationError
+from tflm_ext.errors import VerificationError
 from tflm_ext.interpreter import interpreter_files
 from tflm_ext.pipeline import Analysis, Options, analyse
-from tflm_ext.project.tflm_library import SOURCE_VARIABLE
+from tflm_ext.project.tflm_library import SOURCE_VARIABLE, Flavour
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.tflm import run_tflm
 
@@ -175,14 +175,13 @@ def compare(
 def _measure_tflm(
     int8: Int8Model, options: Options, flags: Sequence[str], progress: Callable[[str], None]
 ) -> tuple[Measurement | None, int | None, str, str]:
-    try:
-        analysis = analyse(int8, options)
-    except UnsupportedOperatorError as error:
-        return None, None, "", error.problem
+    analysis = analyse(int8, options)
     interpreted = analysis.interpreted
     if interpreted is None:
         raise AssertionError("runtime tflm was asked for")
     bound, tree = interpreted.sizes.arena_bytes, options.tflm_tree
+    if tree is not None and tree.flavour is Flavour.ARDUINO and interpreted.board_problem:
+        return None, bound, "", interpreted.board_problem.problem
     if tree is None:
         hint = f"no source of it; name one with --tflm-source or {SOURCE_VARIABLE}"
         return None, bound, "", hint

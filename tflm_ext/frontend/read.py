@@ -42,7 +42,7 @@ def read_graph(data: bytes, name: str = "model", *, run: Run | None = None) -> G
     try:
         model = parse(data, name)
         _check_borders(model, name)
-        _check_order(model, name)
+        _ordered(model, name)
         nodes = _nodes(data, model, name, run)
         graph = Graph(name, model.tensors, nodes, model.inputs, model.outputs)
         _check_sharing(graph, len(data))
@@ -51,6 +51,22 @@ def read_graph(data: bytes, name: str = "model", *, run: Run | None = None) -> G
     except MalformedError as error:
         raise UnsupportedModelError(f"{name}: not a valid .tflite file: {error}.", _HINT) from error
     return graph
+
+
+def read_foreign(data: bytes, name: str = "model") -> Graph:
+    """Parse a .tflite that something else runs, and check what holds for every graph.
+
+    Operators may be any, and have no options; inputs and outputs are int8.
+
+    Raises:
+        UnsupportedModelError: no valid .tflite, or other borders.
+    """
+    try:
+        model = parse(data, name)
+        _check_borders(model, name)
+        return _ordered(model, name)
+    except MalformedError as error:
+        raise UnsupportedModelError(f"{name}: not a valid .tflite file: {error}.", _HINT) from error
 
 
 def _check_borders(model: RawModel, name: str) -> None:
@@ -72,12 +88,14 @@ def _check_borders(model: RawModel, name: str) -> None:
             )
 
 
-def _check_order(model: RawModel, name: str) -> None:
+def _ordered(model: RawModel, name: str) -> Graph:
     """Require what holds for every graph, before anything follows its edges."""
     nodes = tuple(Node(raw.index, _name(raw), raw.inputs, raw.outputs) for raw in model.nodes)
-    problem = verify_graph(Graph(name, model.tensors, nodes, model.inputs, model.outputs))
+    graph = Graph(name, model.tensors, nodes, model.inputs, model.outputs)
+    problem = verify_graph(graph)
     if problem is not None:
         raise MalformedError(problem)
+    return graph
 
 
 def _nodes(data: bytes, model: RawModel, name: str, run: Run | None) -> tuple[Node, ...]:

@@ -94,8 +94,8 @@ class Call:
             tuple is an array or a nested struct.
         arguments: what the kernel's pointers point to, in its order.
         in_place: pairs (input, output) of which the output may start at the very address of the
-            input, when the input dies here. The kernel must then read every element of that input
-            no later than it writes the same or a later byte address of the output.
+            input, when the input dies here. The kernel must then have read a byte of that input
+            for the last time before it writes one of the output there.
     """
 
     fields: tuple[tuple[str, FieldValue], ...]

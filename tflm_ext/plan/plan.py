@@ -53,7 +53,8 @@ class Step:
 
     @property
     def macs(self) -> int:
-        return BY_NAME[self.view.node.operator].macs(self.view)
+        operator = BY_NAME.get(self.view.node.operator)
+        return operator.macs(self.view) if operator else 0
 
     @property
     def weight_bytes(self) -> int:
@@ -142,6 +143,20 @@ def make_plan(graph: Graph, optimize: Optimize = Optimize.BALANCED) -> Plan:
         tables=tuple(tables.values()),
         arena_bytes=arena_size(buffers, offsets),
         live_bytes=_live_bytes(buffers),
+    )
+
+
+def foreign_plan(graph: Graph) -> Plan:
+    """Of a graph that TensorFlow Lite Micro's interpreter runs: its operators, and lifetimes."""
+    nothing = Call((), ())
+    kernel = Kernel("tflm", "", lambda view: nothing, lambda view: 0)
+    return Plan(
+        graph=graph,
+        steps=tuple(Step(view, kernel, nothing, (), (), ()) for view in graph.views()),
+        offsets=MappingProxyType({}),
+        tables=(),
+        arena_bytes=0,
+        live_bytes=_live_bytes(_buffers(graph, [nothing] * len(graph.nodes))),
     )
 
 

@@ -62,8 +62,8 @@ def _parts(report: Report, operators: bool) -> list[RenderableType]:
             table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
         for step in plan.steps:
             out = step.view.node.outputs[0]
-            at, size = plan.offsets[out], plan.graph.tensors[out].bytes
             interpreted = report.interpreter is not None
+            at, size = plan.offsets.get(out, 0), plan.graph.tensors[out].bytes
             table.add_row(
                 str(step.index),
                 step.view.node.operator,
