@@ -27,7 +27,7 @@ from tflm_ext.errors import BudgetError, ConfigError, StorageError, ToolError, V
 from tflm_ext.project.registry import core_dir, own_core_dir, registry_reachable
 from tflm_ext.project.write import recover
 
-TIMEOUT_SECONDS = 900.0
+TIMEOUT_SECONDS = 3600.0  # the first build of TensorFlow Lite Micro takes many minutes
 
 DEBIAN_PACKAGES = {
     "gcc": "build-essential",
