@@ -23,9 +23,10 @@ from rich.console import Console
 from rich.table import Table
 
 import tflm_ext
-from tflm_ext.project.code_size import measure_code
+from tflm_ext.bench import bench
 
 HERE = Path(__file__).resolve().parent
+MEASURING = ("arm-none-eabi-gcc", "arm-none-eabi-g++", "qemu-system-arm")  # programs
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -66,16 +67,16 @@ def table(results: dict[str, tflm_ext.ExportResult]) -> Table:
     }
     first = next(iter(reports.values()))
     shown = Table(title=f"digits, {first['accuracy']['samples']} test images")
-    measured = bool(shutil.which("arm-none-eabi-gcc"))
+    measured = all(map(shutil.which, MEASURING))
     code = "code B" if measured else "code B, estimate"
     for column in ("", "accuracy", "MACs", "weights B", code, "RAM B"):
         shown.add_column(column, justify="right" if column else "left")
     macs = f"{first['model']['macs']:,}"
     shown.add_row("float", f"{first['accuracy']['float_model']:.3f}", macs)
     for name, found in reports.items():
-        code_bytes = (
-            measure_code(results[name].folder) if measured else found["flash"]["code_bytes"]
-        )
+        code_bytes = found["flash"]["code_bytes"]
+        if measured:
+            code_bytes = bench(results[name].folder).code_bytes
         shown.add_row(
             name,
             f"{found['accuracy']['int8_c']:.3f}",

@@ -40,6 +40,9 @@ exit codes:
 """
 
 
+_MODEL = ".keras, .h5, SavedModel folder, or int8 .tflite"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -190,15 +193,9 @@ def _parser() -> argparse.ArgumentParser:
     compare = _command(
         commands, "compare", _compare, "both runtimes on the emulated core, side by side"
     )
-    compare.add_argument(
-        "model", metavar="MODEL", help=".keras, .h5, SavedModel folder, or int8 .tflite"
-    )
-    compare.add_argument("--calibration", metavar="NPZ", help="real inputs for the int8 ranges")
+    compare.add_argument("model", metavar="MODEL", help=_MODEL)
     compare.add_argument("--tflm-source", metavar="DIR", help="a tree of TFLM")
-    compare.add_argument("--board", default="nano33ble_sense", help="see tflm-ext boards")
-    compare.add_argument(
-        "--optimize", default=Optimize.BALANCED.value, help="balanced, speed or size"
-    )
+    _add_planning(compare)
     _add_compiler_flag(compare)
     _add_json(compare)
 
@@ -206,11 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "sources", nargs="+", metavar="DIR_OR_MODEL", help="exported projects, or models"
     )
-    bench.add_argument("--calibration", metavar="NPZ", help="real inputs for the int8 ranges")
-    bench.add_argument("--board", default="nano33ble_sense", help="see tflm-ext boards")
-    bench.add_argument(
-        "--optimize", default=Optimize.BALANCED.value, help="balanced, speed or size"
-    )
+    _add_planning(bench)
     _add_compiler_flag(bench)
     _add_json(bench)
 
@@ -247,15 +240,17 @@ def _command(
 
 
 def _add_model(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "model", metavar="MODEL", help=".keras, .h5, SavedModel folder, or int8 .tflite"
-    )
-    command.add_argument("--calibration", metavar="NPZ", help="real inputs for the int8 ranges")
+    command.add_argument("model", metavar="MODEL", help=_MODEL)
     command.add_argument("--name", help="C identifier; default: from the folder or file")
-    command.add_argument("--board", default="nano33ble_sense", help="see tflm-ext boards")
     command.add_argument(
         "--runtime", default=Runtime.COMPILED.value, help="compiled (default) or tflm"
     )
+    _add_planning(command)
+
+
+def _add_planning(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--calibration", metavar="NPZ", help="real inputs for the int8 ranges")
+    command.add_argument("--board", default="nano33ble_sense", help="see tflm-ext boards")
     command.add_argument(
         "--optimize", default=Optimize.BALANCED.value, help="balanced, speed or size"
     )

@@ -41,11 +41,11 @@ def padded(
     through: tuple[int, ...] | None = None,
     readers: int = 1,
     also_output: bool = False,
+    depth: int = 3,
 ) -> bytes:
     """PAD, perhaps RESHAPE, and window operators that read its output."""
     generator = np.random.default_rng(0)
     b = ModelBuilder()
-    depth = 3
     x = b.tensor((1, *size, depth), scale=0.1, zero_point=zero_point)
     deep = depth + sum(channels)
     after = (size[0] + sum(rows), size[1] + sum(columns))
@@ -96,6 +96,13 @@ def operators(model: bytes) -> list[str]:
         (padded("DEPTHWISE_CONV_2D", readers=2), True),
         (padded("MAX_POOL_2D", zero_point=-128, rows=(4, 4)), True),
         (padded("CONV_2D", value=-7), False),
+        # Windows that lie in the padding alone.
+        (padded(rows=(4, 5), columns=(6, 5)), True),
+        (padded(rows=(4, 5), columns=(6, 5), window=(3, 5), stride=2), True),
+        (padded(rows=(4, 5), columns=(6, 5), depth=4), True),
+        (padded("DEPTHWISE_CONV_2D", rows=(4, 5), columns=(6, 5), depth=5), True),
+        (padded("DEPTHWISE_CONV_2D", rows=(5, 4), columns=(2, 7), window=(3, 3), depth=8), True),
+        (padded("DEPTHWISE_CONV_2D", rows=(5, 4), columns=(6, 0), window=(3, 3), depth=8), True),
     ],
 )
 def test_fused(model: bytes, c: bool) -> None:

@@ -214,10 +214,10 @@ static inline void tflm_ext_conv_2d_tile_patch(const tflm_ext_conv_2d_tile_t *op
             }
         }
     } else {
-        const int8_t *from =
-            &window->image[((window->top * op->input_width) + window->left) * channels];
-        if (tflm_ext_window_is_inside(op, window) &&
-            ((end - from) >= (((op->filter_height - 1) * row) + size + 3))) {
+        const int32_t first = ((window->top * op->input_width) + window->left) * channels;
+        const int32_t last = first + ((op->filter_height - 1) * row) + size;
+        if (tflm_ext_window_is_inside(op, window) && ((end - window->image) >= (last + 3))) {
+            const int8_t *from = &window->image[first];
             for (int32_t ky = 0; ky < op->filter_height; ++ky) {
                 for (int32_t i = 0; i < size; i += 4) {
                     (void)memcpy(&to[i], &from[i], 4U);
@@ -226,16 +226,14 @@ static inline void tflm_ext_conv_2d_tile_patch(const tflm_ext_conv_2d_tile_t *op
                 from = &from[row];
             }
         } else {
-            const int32_t before = (window->left < 0) ? -window->left : 0;
-            const int32_t behind = window->left + op->filter_width - op->input_width;
-            const tflm_ext_run_t run = {
-                before * channels,
-                (op->filter_width - before - ((behind > 0) ? behind : 0)) * channels, size
-            };
+            const int32_t x = (window->left < 0) ? 0 : window->left;
+            const int32_t right = window->left + op->filter_width;
+            const int32_t end_x = (right < op->input_width) ? right : op->input_width;
+            const tflm_ext_run_t run = { (x - window->left) * channels, (end_x - x) * channels,
+                                         size };
             for (int32_t ky = 0; ky < op->filter_height; ++ky) {
                 const int32_t y = window->top + (ky * op->dilation_height);
-                const int32_t x = window->left + before;
-                const bool outside = (y < 0) || (y >= op->input_height);
+                const bool outside = (y < 0) || (y >= op->input_height) || (end_x <= x);
                 const int32_t at = outside ? 0 : (((y * op->input_width) + x) * channels);
                 tflm_ext_patch_row(&run, outside ? NULL : &window->image[at],
                                    (int8_t)op->input_zero_point, to);
