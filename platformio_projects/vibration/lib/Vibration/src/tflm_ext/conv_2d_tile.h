@@ -226,14 +226,15 @@ static inline void tflm_ext_conv_2d_tile_patch(const tflm_ext_conv_2d_tile_t *op
                 from = &from[row];
             }
         } else {
-            const int32_t x = (window->left < 0) ? 0 : window->left;
-            const int32_t right = window->left + op->filter_width;
-            const int32_t end_x = (right < op->input_width) ? right : op->input_width;
-            const tflm_ext_run_t run = { (x - window->left) * channels, (end_x - x) * channels,
-                                         size };
+            const int32_t width = op->filter_width;
+            const int32_t before = (window->left < 0) ? -window->left : 0;
+            const int32_t behind = (window->left + width) - op->input_width;
+            const int32_t inside = (width - before) - ((behind > 0) ? behind : 0);
+            const tflm_ext_run_t run = { before * channels, inside * channels, size };
             for (int32_t ky = 0; ky < op->filter_height; ++ky) {
                 const int32_t y = window->top + (ky * op->dilation_height);
-                const bool outside = (y < 0) || (y >= op->input_height) || (end_x <= x);
+                const bool outside = (y < 0) || (y >= op->input_height) || (inside <= 0);
+                const int32_t x = window->left + before;
                 const int32_t at = outside ? 0 : (((y * op->input_width) + x) * channels);
                 tflm_ext_patch_row(&run, outside ? NULL : &window->image[at],
                                    (int8_t)op->input_zero_point, to);
