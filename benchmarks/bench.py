@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results.csv"
 FLAGS = ("-O2", "-mfloat-abi=hard")
 COLUMNS = (
-    *("model", "sha256", "optimize", "compiler", "macs", "instructions"),
+    *("model", "sha256", "optimize", "compiler", "macs", "instructions", "cycles"),
     *("context_bytes", "stack_bytes", "weight_bytes", "code_bytes"),
 )
 Row = dict[str, str]

@@ -145,6 +145,7 @@ def export(
     """
     from tflm_ext.pipeline import make_project, write
     from tflm_ext.project.write import check_folder
+    from tflm_ext.report.measured import with_bench
     from tflm_ext.report.progress import show_progress
 
     target = Path(folder)
@@ -165,7 +166,7 @@ def export(
         int8, samples = load(model, calibration_data, test_data, options.runtime, say)
         project = make_project(int8, options, samples, say)
         kept = write(project, target, overwrite=overwrite)
-    return ExportResult(target.resolve(), project.report, kept)
+    return ExportResult(target.resolve(), with_bench(project.report, target), kept)
 
 
 def make_options(

@@ -187,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_json(encode)
 
     inspect = _command(commands, "inspect", _inspect, "show operators, memory plan and sizes")
-    _add_model(inspect)
+    _add_model(inspect, f"{_MODEL}; or an exported project, with what bench measured of it")
     _add_json(inspect)
 
     compare = _command(
@@ -239,8 +239,8 @@ def _command(
     return command
 
 
-def _add_model(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", metavar="MODEL", help=_MODEL)
+def _add_model(command: argparse.ArgumentParser, what: str = _MODEL) -> None:
+    command.add_argument("model", metavar="MODEL", help=what)
     command.add_argument("--name", help="C identifier; default: from the folder or file")
     command.add_argument(
         "--runtime", default=Runtime.COMPILED.value, help="compiled (default) or tflm"
@@ -412,7 +412,12 @@ def _muted() -> Iterator[None]:
 
 def _inspect(options: argparse.Namespace) -> int:
     from tflm_ext.api import inspect_model
+    from tflm_ext.recheck import inspect_project
 
+    folder = Path(options.model)
+    if (folder / "report.json").is_file():
+        _show(inspect_project(folder), options.json)
+        return 0
     report = inspect_model(
         options.model,
         calibration=options.calibration,

@@ -40,7 +40,7 @@ from tflm_ext.project.tflm_library import (
     tree_files,
 )
 from tflm_ext.report import Accuracy, Interpreter, Report
-from tflm_ext.report.report import digests
+from tflm_ext.report.report import digest, digests
 from tflm_ext.verify.accuracy import measure_accuracy
 from tflm_ext.verify.compare import verify
 from tflm_ext.verify.golden import make_golden
@@ -211,6 +211,12 @@ def describe(analysis: Analysis, options: Options, warnings: Sequence[str] = ())
             raise interpreted.board_problem
         problem = interpreted.board_problem.problem
         warnings = (*warnings, f"{problem} The project has nothing for it.")
+    return replace(report_of(analysis, options), warnings=tuple(warnings))
+
+
+def report_of(analysis: Analysis, options: Options) -> Report:
+    """The report of an analysis alone, whatever the board can run."""
+    interpreted = analysis.interpreted
     return Report(
         facts=analysis.facts,
         plan=analysis.plan,
@@ -218,7 +224,6 @@ def describe(analysis: Analysis, options: Options, warnings: Sequence[str] = ())
         board=options.board.name,
         runtime=options.runtime,
         optimize=options.optimize,
-        warnings=tuple(warnings),
         interpreter=interpreted.sizes if interpreted else None,
         encoding=interpreted.encoding.to_dict() if interpreted and interpreted.encoding else None,
     )
@@ -267,7 +272,13 @@ def make_project(
     for_board = interpreted is None or not interpreted.board_problem
     progress("writing the project")
     facts = replace(analysis.facts, golden=golden)
-    report = replace(report, facts=facts, vectors=compared, accuracy=accuracy)
+    report = replace(
+        report,
+        facts=facts,
+        vectors=compared,
+        golden=tuple(map(digest, golden)),
+        accuracy=accuracy,
+    )
     files = (
         *platformio_files(facts, options.board, settings),
         *library,

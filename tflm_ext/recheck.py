@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ from tflm_ext.emit.facts import GoldenVector, ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.errors import ConfigError, TflmExtError, VerificationError
 from tflm_ext.options import Runtime
-from tflm_ext.pipeline import Analysis, Options, analyse
+from tflm_ext.pipeline import Analysis, Options, analyse, report_of
 from tflm_ext.project.write import recover
-from tflm_ext.report.report import SCHEMA, digest
+from tflm_ext.report.measured import with_bench
+from tflm_ext.report.report import SCHEMA, Accuracy, Report, digest
 from tflm_ext.verify.compare import arena_for, compare_tensors, verify
 from tflm_ext.verify.golden import read_golden
 from tflm_ext.verify.serial import Device
@@ -79,6 +80,7 @@ class Exported:
         analysis: of its model.
         golden: SHA-256 of every golden vector.
         files: SHA-256 of every generated file.
+        content: of report.json.
     """
 
     folder: Path
@@ -86,6 +88,7 @@ class Exported:
     analysis: Analysis
     golden: tuple[str, ...]
     files: Mapping[str, str]
+    content: Mapping[str, Any]
 
     def edited(self) -> tuple[str, ...]:
         """Generated files that are missing or not as they were."""
@@ -155,6 +158,31 @@ def model_sources(folder: Path, facts: ModelFacts) -> list[RenderedFile]:
             "Export the model again, with --overwrite.",
         )
     return sources
+
+
+def inspect_project(folder: Path) -> Report:
+    """What is known of a project: as inspected, its accuracy, and what bench measured of its C.
+
+    Raises:
+        ConfigError: the folder is no project.
+        VerificationError: its model is not the one that was exported.
+    """
+    exported = load_project(folder)
+    content = exported.content
+    try:
+        accuracy = Accuracy(**content["accuracy"]) if "accuracy" in content else None
+        report = replace(
+            report_of(exported.analysis, exported.options),
+            warnings=tuple(content["warnings"]),
+            vectors=content["verification"]["inputs"],
+            golden=exported.golden,
+            accuracy=accuracy,
+            files=tuple(exported.files.items()),
+            encoding=content.get("encode"),
+        )
+    except (LookupError, TypeError) as error:
+        raise _damaged(folder) from error
+    return report if exported.edited() else with_bench(report, folder)
 
 
 def explain(folder: Path, error: VerificationError) -> VerificationError:
@@ -326,18 +354,24 @@ def load_project(folder: Path) -> Exported:
             board=str(chosen["board"]),
             runtime=str(chosen["runtime"]),
             optimize=str(chosen["optimize"]),
+            labels=report["model"]["labels"],
         )
         golden = tuple(map(str, report["verification"]["golden_sha256"]))
         files = {str(row["path"]): str(row["sha256"]) for row in report["files"]}
         model = (folder / "model" / f"{options.name}.tflite").read_bytes()
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ConfigError(
-            f"{folder} is no project of tflm-ext, or its report.json or model is damaged.",
-            "Give the folder of an exported project, or export the model again.",
-        ) from error
+        raise _damaged(folder) from error
     if hashlib.sha256(model).hexdigest() != sha256:
         raise VerificationError(
             f"model/{options.name}.tflite is not the model that was exported.",
             "Put the original back, or export this one again.",
         )
-    return Exported(folder, options, analyse(Int8Model.of(model), options), golden, files)
+    analysis = analyse(Int8Model.of(model), options)
+    return Exported(folder, options, analysis, golden, files, report)
+
+
+def _damaged(folder: Path) -> ConfigError:
+    return ConfigError(
+        f"{folder} is no project of tflm-ext, or its report.json or model is damaged.",
+        "Give the folder of an exported project, or export the model again.",
+    )

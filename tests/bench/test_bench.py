@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import importlib
+import io
 import json
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +17,7 @@ import tflm_ext
 from tests.models import image_net
 from tests.report.test_schema import VALIDATOR
 from tflm_ext.bench import bench
+from tflm_ext.bench.opponents import Opponent, find_opponent
 from tflm_ext.cli import main
 
 pytestmark = pytest.mark.tool("arm-none-eabi-gcc", "arm-none-eabi-g++", "qemu-system-arm")
@@ -47,6 +54,76 @@ def test_a_project_is_measured_as_it_lies_there(model: Path, tmp_path: Path) -> 
     head, _, _ = text.rpartition("    return NET_OK;\n}\n")
     source.write_text(head + slower, "utf-8")
     assert bench(folder).instructions > found.instructions + 3000
+
+
+def test_what_was_measured_stays_beside_the_report(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tflm_ext.export(model, tmp_path / "net", progress=False).folder
+    found = bench(folder)
+    written = json.loads((folder / "bench.json").read_text("utf-8"))
+    VALIDATOR.validate(written)
+    assert written["bench"] == [json.loads(json.dumps(found.to_dict()))]
+    capsys.readouterr()
+
+    def shown() -> dict[str, Any]:
+        assert main(["inspect", str(folder), "--json"]) == 0
+        report = json.loads(capsys.readouterr().out)
+        VALIDATOR.validate(report)
+        assert isinstance(report, dict)
+        return report
+
+    assert shown()["bench"] == written["bench"][0]
+    assert main(["inspect", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert f"{found.instructions:,}" in said and f"{found.cycles:,}" in said
+    # The same files written anew are still those that were measured; others are not.
+    again = tflm_ext.export(model, folder, progress=False)
+    assert again.report.bench == written["bench"][0]
+    assert "bench" not in json.loads((folder / "report.json").read_text("utf-8"))
+    other = tflm_ext.export(model, folder, optimize="size", progress=False)
+    assert other.report.bench is None and "bench" not in shown()
+    bench(folder)
+    assert shown()["bench"]["optimize"] == "size"
+    source = folder / "lib/Net/src/net_model.c"
+    source.write_text(source.read_text("utf-8") + "/* edited */\n", "utf-8")
+    assert "bench" not in shown()
+    (folder / "bench.json").write_text("{", "utf-8")
+    assert "bench" not in shown()
+
+
+def test_inspecting_a_project_shows_its_report(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for runtime in ("compiled", "tflm"):
+        folder = tmp_path / runtime
+        tflm_ext.export(model, folder, runtime=runtime, labels=["a", "b", "c"], progress=False)
+        capsys.readouterr()
+        assert main(["inspect", str(folder), "--json"]) == 0
+        assert capsys.readouterr().out == (folder / "report.json").read_text("utf-8")
+
+
+def test_an_opponent_is_shown_beside(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    other = Opponent(digest, "Other", "version 1", 9_999_991, 9_999_992, 93, 94, 95)
+    module = importlib.import_module("tflm_ext.bench.bench")  # behind the function
+    monkeypatch.setattr(module, "find_opponent", {digest: other}.get)
+    text = str(bench(model))
+    assert "Other: version 1" in text
+    for figure in ("9,999,991", "9,999,992", "93", "94", "95"):
+        assert f" {figure} " in text
+
+
+def test_opponents_are_found_by_hash() -> None:
+    rows = resources.files("tflm_ext.bench").joinpath("opponents.csv").read_text("utf-8")
+    digests = [row["sha256"] for row in csv.DictReader(io.StringIO(rows))]
+    assert len(digests) == len(set(digests)) == 5
+    for sha256 in digests:
+        found = find_opponent(sha256)
+        assert found is not None and found.instructions < found.cycles
+    assert find_opponent("0" * 64) is None
 
 
 def test_the_command(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

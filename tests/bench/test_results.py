@@ -31,6 +31,8 @@ def test_no_figure_grows(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     found = bench(path, flags=FLAGS)
     flash = found.weight_bytes + found.code_bytes
     assert found.instructions <= 1.01 * int(row["instructions"])
+    assert found.cycles is not None, found.cycles_missing
+    assert found.cycles <= 1.01 * int(row["cycles"])
     assert found.context_bytes <= 1.01 * int(row["context_bytes"])
     assert found.stack_bytes <= 1.01 * int(row["stack_bytes"])
     assert flash <= 1.01 * (int(row["weight_bytes"]) + int(row["code_bytes"]))

@@ -101,12 +101,50 @@ def convolution_of(
 
 
 def depthwise(b: ModelBuilder, draw: Draw) -> tuple[int, int]:
-    channels = pick(draw, (4, 5, 7, 8, 9, 16, 17))
     sizes = int(draw.integers(1, 12)), int(draw.integers(1, 12))
-    size = pick(draw, [(3, 3), (3, 3), (3, 3), (1, 5), (5, 1), (10, 1), (2, 2), (5, 5), (1, 1)])
-    if size[1] == 1 and draw.random() < 0.7:
-        sizes = sizes[0], 1
-    drawn = window(draw, sizes, size)
+    size = pick(draw, [(3, 3), (3, 3), (3, 3), (1, 5), (2, 5), (4, 3), (2, 2), (5, 5), (1, 1)])
+    return depthwise_of(b, draw, sizes, size, window(draw, sizes, size))
+
+
+def signal(b: ModelBuilder, draw: Draw) -> tuple[int, int]:
+    """Filters of one row or one column, on several rows or on one."""
+    length, taps = int(draw.integers(1, 60)), int(draw.integers(1, 12))
+    dilation = int(draw.integers(1, 5)) if draw.random() < 0.4 else 1
+    stride = 1 if dilation > 1 else pick(draw, (1, 1, 2))
+    extent = (taps - 1) * dilation + 1
+    same = length < extent or bool(draw.integers(2))
+    out = -(-length // stride) if same else (length + stride - extent) // stride
+    rows = 1 if draw.random() < 0.7 else int(draw.integers(2, 4))
+    flat = rows > 1 or bool(draw.integers(2))
+    turn = 1 if flat else -1
+    drawn = {
+        "same": same,
+        "out": (rows, out)[::turn],
+        "stride": (stride, stride),
+        "dilation": (dilation, dilation)[::turn],
+    }
+    if rows > 1:  # these strides are those of the rows, too
+        drawn["out"] = (-(-rows // stride), out)
+    return depthwise_of(b, draw, (rows, length)[::turn], (1, taps)[::turn], drawn)
+
+
+def whole(b: ModelBuilder, draw: Draw) -> tuple[int, int]:
+    """Filters as large as the image, or nearly."""
+    sizes = int(draw.integers(1, 9)), int(draw.integers(4, 20))
+    size = sizes[0] - int(draw.integers(0, min(2, sizes[0]))), sizes[1] - int(draw.integers(0, 2))
+    out = [n - k + 1 for n, k in zip(sizes, size, strict=True)]
+    drawn = {"stride": (1, 1), "dilation": (1, 1), "same": False, "out": out}
+    return depthwise_of(b, draw, sizes, size, drawn)
+
+
+def depthwise_of(
+    b: ModelBuilder,
+    draw: Draw,
+    sizes: tuple[int, int],
+    size: tuple[int, int],
+    drawn: dict[str, Any],
+) -> tuple[int, int]:
+    channels = pick(draw, (4, 5, 7, 8, 9, 16, 17))
     batches = pick(draw, (1, 1, 2))
     own = scales(draw, channels)
     weights = draw.integers(-127, 128, (1, *size, channels), np.int8)
@@ -172,7 +210,10 @@ def model(add: Callable[[ModelBuilder, Draw], tuple[int, int]], seed: int) -> by
     return b.finish([x for x, _ in borders], [y for _, y in borders])
 
 
-KINDS = (convolution, convolution, pointwise, depthwise, depthwise, dense, pooling, elementwise)
+KINDS = (
+    *(convolution, convolution, pointwise, depthwise, depthwise, signal, whole),
+    *(dense, pooling, elementwise),
+)
 FIRST = int(os.environ.get("TFLM_EXT_KERNEL_SEED", "0"))
 ROUNDS = int(os.environ.get("TFLM_EXT_KERNEL_ROUNDS", "1"))
 CASES = [(add, FIRST + i) for i, add in enumerate(KINDS * ROUNDS)]
@@ -194,6 +235,8 @@ def test_equal_on_host_and_core(
         convolution: {"conv_2d_tile"},
         pointwise: {"conv_2d_pointwise"},
         depthwise: {"depthwise_conv_2d_3x3", "depthwise_conv_2d_lines"},
+        signal: {f"depthwise_conv_1d_{taps}" for taps in (6, 10)},
+        whole: {"depthwise_conv_2d_direct"},
         dense: {"fully_connected_tile"},
         pooling: {"average_pool_2d_fours"},
         elementwise: {"add_scaled", "mul_scaled"},

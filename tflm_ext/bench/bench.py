@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tflm_ext.api import load, make_options
 from tflm_ext.bench.compare import require_equal
-from tflm_ext.bench.emulator import compiler_name, measure, require_tools
+from tflm_ext.bench.cycles import REAL_PER_ESTIMATED
+from tflm_ext.bench.emulator import Event, compiler_name, measure, require_tools
+from tflm_ext.bench.opponents import Opponent, find_opponent
+from tflm_ext.boards import Board
 from tflm_ext.convert import load_npz
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.model import model_files
@@ -17,6 +21,8 @@ from tflm_ext.errors import ConfigError
 from tflm_ext.options import Runtime
 from tflm_ext.pipeline import Analysis, Options, analyse
 from tflm_ext.recheck import load_project, model_sources
+from tflm_ext.report.measured import NAME, sources_sha256
+from tflm_ext.report.report import digests, envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,7 @@ class OperatorFigures:
         macs: multiply-accumulate operations.
         elements: of its first output.
         instructions: executed, those of the measurement itself included: at most 100.
+        cycles: estimated; None as in Bench.
     """
 
     index: int
@@ -38,6 +45,7 @@ class OperatorFigures:
     macs: int
     elements: int
     instructions: int
+    cycles: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,38 +54,52 @@ class Bench:
 
     Attributes:
         model, sha256: name and hash.
+        sources_sha256: of the C that was compiled.
         optimize: what the planner favoured.
         core, compiler: what ran, and what compiled it, with its optimisation.
         macs: multiply-accumulate operations of one inference.
         instructions: executed in one inference.
+        cycles: estimated (tflm_ext/bench/cycles.py says how); None where QEMU cannot tell.
+        cycles_missing: why `cycles` is None, or "".
+        milliseconds: from and to, on the board: the cycles times REAL_PER_ESTIMATED by its clock.
+            A range to expect, no measurement; None as `cycles`.
         context_bytes: sizeof(context).
         stack_bytes: used below the caller of invoke.
         weight_bytes: constant tables.
         code_bytes: linked image with the model minus the same without it, minus the tables.
         operators: in the order in which they run.
+        opponent: what another library takes for the same model, where that is known.
     """
 
     model: str
     sha256: str
+    sources_sha256: str
     optimize: str
     core: str
     compiler: str
     macs: int
     instructions: int
+    cycles: int | None
+    cycles_missing: str
+    milliseconds: tuple[float, float] | None
     context_bytes: int
     stack_bytes: int
     weight_bytes: int
     code_bytes: int
     operators: tuple[OperatorFigures, ...]
+    opponent: Opponent | None
 
     def to_dict(self) -> dict[str, Any]:
         """Its part of report.schema.json."""
         found = asdict(self)
         found["operators"] = [asdict(row) for row in self.operators]
+        if self.opponent is not None:
+            del found["opponent"]["sha256"]
         return found
 
     def __str__(self) -> str:
-        rows = [("#", "operator", "kernel", "MACs", "instructions", "per MAC", "per element")]
+        head = ("#", "operator", "kernel", "MACs", "instructions")
+        rows = [(*head, "per MAC", "per element", "est. cycles")]
         rows += [
             (
                 str(row.index),
@@ -87,6 +109,7 @@ class Bench:
                 f"{row.instructions:,}",
                 f"{row.instructions / row.macs:.2f}" if row.macs else "",
                 f"{row.instructions / row.elements:.1f}",
+                "" if row.cycles is None else f"{row.cycles:,}",
             )
             for row in self.operators
         ]
@@ -98,21 +121,34 @@ class Bench:
             ).rstrip()
             for row in rows
         ]
+        title = f"{self.model}: on the emulated {self.core}, {self.compiler}, {self.optimize}"
+        return "\n".join([title, "", *table, "", *self._totals()])
+
+    def _totals(self) -> list[str]:
+        """Instructions, cycles, memory; the opponent's beside them."""
+        other = self.opponent
         per_mac = f", {self.instructions / self.macs:.3f} per MAC" if self.macs else ""
         parts = f"{self.weight_bytes:,} weights, {self.code_bytes:,} code"
         flash = self.weight_bytes + self.code_bytes
-        return "\n".join(
-            [
-                f"{self.model}: on the emulated {self.core}, {self.compiler}, {self.optimize}",
-                "",
-                *table,
-                "",
-                f"instructions  {self.instructions:>12,}  of {self.macs:,} MACs{per_mac}",
-                f"flash         {flash:>12,}  bytes: {parts}",
-                f"RAM, context  {self.context_bytes:>12,}  bytes",
-                f"stack         {self.stack_bytes:>12,}  bytes",
-            ]
-        )
+        rows = [
+            ("instructions", self.instructions, "instructions", f"of {self.macs:,} MACs{per_mac}"),
+            ("est. cycles", self.cycles, "cycles", self._about_cycles()),
+            ("flash", flash, "flash_bytes", f"bytes: {parts}"),
+            ("RAM, context", self.context_bytes, "ram_bytes", "bytes"),
+            ("stack", self.stack_bytes, "stack_bytes", "bytes"),
+        ]
+        lines = [f"{'':14}{'this':>12}{other.library:>20}"] if other else []
+        for title, ours, name, about in rows:
+            mine = "unknown" if ours is None else f"{ours:,}"
+            theirs = f"{getattr(other, name):>20,}" if other else ""
+            lines.append(f"{title:14}{mine:>12}{theirs}  {about}")
+        return lines + ([f"{other.library}: {other.about}"] if other else [])
+
+    def _about_cycles(self) -> str:
+        if self.milliseconds is None:
+            return self.cycles_missing
+        least, most = self.milliseconds
+        return f"{least:.3g} to {most:.3g} ms on the board, expected from published ratios"
 
 
 def bench(
@@ -134,6 +170,8 @@ def bench(
         flags: of the compiler, after the board's, like "-O2".
         progress: called with a short text at each step.
 
+    The figures of a project are kept in its bench.json, for every report shown afterwards.
+
     Raises:
         ConfigError: the folder is no such project.
         UnsupportedModelError: as in export().
@@ -142,7 +180,8 @@ def bench(
     """
     require_tools()
     folder = Path(source)
-    if (folder / "report.json").is_file():
+    exported = (folder / "report.json").is_file()
+    if exported:
         options, analysis, sources = _project(folder)
     else:
         name = folder.stem
@@ -157,20 +196,31 @@ def bench(
     events = sum(len(step.view.outputs) for step in analysis.plan.steps)
     traced = measure(analysis.facts, sources, options.board, flags=flags, events=events)
     weights = analysis.plan.weight_bytes
-    return Bench(
+    found = Bench(
         model=analysis.facts.name,
         sha256=analysis.facts.sha256,
+        sources_sha256=sources_sha256(digests(sources)),
         optimize=options.optimize.value,
         core=options.board.core,
         compiler=compiler_name((*options.board.common_flags, *flags)),
         macs=analysis.facts.macs,
         instructions=whole.instructions,
+        cycles=whole.cycles,
+        cycles_missing=whole.cycles_missing,
+        milliseconds=_milliseconds(whole.cycles, options.board),
         context_bytes=whole.context_bytes,
         stack_bytes=whole.stack_bytes,
         weight_bytes=weights,
         code_bytes=whole.flash_bytes - weights,
-        operators=_operators(analysis, traced.after),
+        operators=_operators(analysis, traced.events),
+        opponent=find_opponent(analysis.facts.sha256),
     )
+    if exported:
+        text = json.dumps(envelope() | {"bench": [found.to_dict()]}, indent=2, sort_keys=True)
+        new = folder / f"{NAME}.new"
+        new.write_text(text + "\n", "utf-8")
+        new.replace(folder / NAME)
+    return found
 
 
 def _project(folder: Path) -> tuple[Options, Analysis, Sequence[RenderedFile]]:
@@ -183,23 +233,29 @@ def _project(folder: Path) -> tuple[Options, Analysis, Sequence[RenderedFile]]:
     return exported.options, exported.analysis, model_sources(folder, exported.analysis.facts)
 
 
-def _operators(analysis: Analysis, after: Sequence[tuple[int, int]]) -> tuple[OperatorFigures, ...]:
-    spent: dict[int, int] = {}
-    before = 0
-    for tensor, count in after:
-        spent[tensor] = count - before
-        before = count
+def _milliseconds(cycles: int | None, board: Board) -> tuple[float, float] | None:
+    if cycles is None:
+        return None
+    least, most = (round(1e3 * cycles * ratio / board.clock_hz, 3) for ratio in REAL_PER_ESTIMATED)
+    return least, most
+
+
+def _operators(analysis: Analysis, events: Sequence[Event]) -> tuple[OperatorFigures, ...]:
+    spent = {event.tensor: event for event in events}
     rows = []
     for step in analysis.plan.steps:
-        figures = OperatorFigures(
-            index=step.index,
-            operator=step.view.node.operator,
-            kernel=step.kernel.name,
-            keras_layer=step.view.keras_layer or "",
-            macs=step.macs,
-            elements=step.view.output().elements,
-            instructions=0,
+        own = [spent[tensor] for tensor in step.view.node.outputs]
+        cycles = [event.cycles for event in own if event.cycles is not None]
+        rows.append(
+            OperatorFigures(
+                index=step.index,
+                operator=step.view.node.operator,
+                kernel=step.kernel.name,
+                keras_layer=step.view.keras_layer or "",
+                macs=step.macs,
+                elements=step.view.output().elements,
+                instructions=sum(event.instructions for event in own),
+                cycles=sum(cycles) if len(cycles) == len(own) else None,
+            )
         )
-        count = sum(spent[tensor] for tensor in step.view.node.outputs)
-        rows.append(replace(figures, instructions=count))
     return tuple(rows)

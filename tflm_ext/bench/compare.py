@@ -34,6 +34,7 @@ _ROWS = (
     ("RAM, context", "context_bytes", "bytes"),
     ("stack", "stack_bytes", "bytes of one inference"),
     ("instructions", "instructions", "of one inference"),
+    ("est. cycles", "cycles", "of one inference"),
 )
 
 
@@ -80,9 +81,9 @@ class Comparison:
         lines = [f"{self.model}: {self.macs:,} MACs, on the emulated {self.core}, {self.compiler}"]
         lines += ["", f"{'':14}{'compiled':>12}{'tflm':>12}"]
         for title, name, unit in _ROWS:
-            ours, theirs = getattr(self.compiled, name), getattr(self.tflm, name, None)
-            other = "" if theirs is None else f"{theirs:,}"
-            lines.append(f"{title:14}{ours:>12,}{other:>12}  {unit}")
+            found = (getattr(self.compiled, name), getattr(self.tflm, name, None))
+            ours, theirs = ("" if value is None else f"{value:,}" for value in found)
+            lines.append(f"{title:14}{ours:>12}{theirs:>12}  {unit}")
         if self.macs:
             per = [m.instructions / self.macs for m in (self.compiled, self.tflm) if m]
             lines.append(f"{'per MAC':14}" + "".join(f"{value:>12.2f}" for value in per))

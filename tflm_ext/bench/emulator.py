@@ -18,6 +18,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tflm_ext.bench.cycles import Interval, counting_plugin, read_intervals
+from tflm_ext.bench.tools import run_tool
 from tflm_ext.boards import Board
 from tflm_ext.emit.facts import ModelFacts
 from tflm_ext.emit.files import RenderedFile
@@ -37,8 +39,22 @@ _PROGRAMS = (C_COMPILER, CXX_COMPILER, "arm-none-eabi-size", "qemu-system-arm")
 _MEMORY_BYTES = 4 << 20
 _LOOP_INSTRUCTIONS = 2_000_000
 _TICK_INSTRUCTIONS = 40
-_COMPILER_SECONDS = 600.0
 _QEMU_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """That an operator had computed an output.
+
+    Attributes:
+        tensor: which one.
+        instructions: executed since the event before, or since the start.
+        cycles: the same, estimated; None as in Measurement.
+    """
+
+    tensor: int
+    instructions: int
+    cycles: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +68,9 @@ class Measurement:
         flash_bytes: linked image with the model minus the same without it.
         arena_bytes: what TensorFlow Lite Micro's interpreter used of its arena; None without one.
         outputs: per output of the model, its int8 values.
-        after: when traced, pairs of a tensor and the instructions until it was computed.
+        events: when traced, in the order in which they came.
+        cycles: estimated; None where QEMU's plugin cannot be built or loaded.
+        cycles_missing: why `cycles` is None, or "".
     """
 
     instructions: int
@@ -61,7 +79,9 @@ class Measurement:
     flash_bytes: int
     arena_bytes: int | None
     outputs: tuple[Array, ...]
-    after: tuple[tuple[int, int], ...] = ()
+    events: tuple[Event, ...] = ()
+    cycles: int | None = None
+    cycles_missing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +194,9 @@ def measure(
             library,
         )
         without = _link(board, flags, folder / "without", nothing, [], (), None)
-        said = _emulate(with_model)
+        said, intervals, missing = _emulate(with_model, folder / "counts.txt")
         flash = _flash_bytes(with_model) - _flash_bytes(without)
-    return _read(said, flash)
+    return _read(said, flash, intervals, missing)
 
 
 def compile_all(
@@ -269,8 +289,24 @@ def _link(
     return program
 
 
-def _emulate(program: Path) -> str:
-    command = ("qemu-system-arm", *QEMU_ARGUMENTS, "-icount", "shift=0", "-kernel", str(program))
+def _emulate(program: Path, counts: Path) -> tuple[str, list[Interval] | None, str]:
+    """What the program prints; what ran between its looks at the time, or why that is unknown."""
+    try:
+        plugin = f"{counting_plugin()},mark={_address(program, 'now')},out={counts}"
+    except ToolError as error:
+        return _run(program), None, error.problem
+    try:
+        said = _run(program, "-plugin", plugin)
+    except ToolError:
+        if counts.exists() and counts.stat().st_size:
+            raise  # the plugin works, the program does not
+        return _run(program), None, "This QEMU loads no plugin."
+    return said, read_intervals(program, counts.read_text("ascii")), ""
+
+
+def _run(program: Path, *options: str) -> str:
+    command = ("qemu-system-arm", *QEMU_ARGUMENTS, "-icount", "shift=0", *options)
+    command += ("-kernel", str(program))
     try:
         done = run_program(command, seconds=_QEMU_SECONDS)
     except subprocess.TimeoutExpired as error:
@@ -290,15 +326,20 @@ def _emulate(program: Path) -> str:
     return said
 
 
-def _read(said: str, flash_bytes: int) -> Measurement:
+def _read(
+    said: str, flash_bytes: int, intervals: Sequence[Interval] | None, missing: str
+) -> Measurement:
     numbers = {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", said, re.MULTILINE)}
-    if abs(numbers["loop"] - _LOOP_INSTRUCTIONS) > 3 * _TICK_INSTRUCTIONS:
-        raise ToolError(
-            f"The emulator counts {numbers['loop']:,} instructions in a loop of "
-            f"{_LOOP_INSTRUCTIONS:,}.",
-            "Install a QEMU that knows -icount shift=0; tflm-ext doctor shows its version.",
-        )
+    _check_count(numbers["loop"])
     rows = re.findall(r"^output ([0-9a-f]*)$", said, re.MULTILINE)
+    traced = re.findall(r"^tensor (\d+)\nafter (\d+)$", said, re.MULTILINE)
+    cycles: list[int | None] = [None] * (len(traced) + 1)
+    if intervals is not None:
+        # Marks are: before and after the loop, before the inference, after each operator, after it.
+        loop, _, *inference = intervals
+        _check_count(loop.instructions)
+        cycles = [interval.cycles for interval in inference]
+    before = [0, *(int(count) for _, count in traced)]
     return Measurement(
         instructions=numbers["instructions"],
         stack_bytes=numbers["stack"],
@@ -306,34 +347,34 @@ def _read(said: str, flash_bytes: int) -> Measurement:
         flash_bytes=flash_bytes,
         arena_bytes=numbers.get("arena"),
         outputs=tuple(np.frombuffer(bytes.fromhex(row), np.int8) for row in rows),
-        after=tuple(
-            (int(tensor), int(count))
-            for tensor, count in re.findall(r"^tensor (\d+)\nafter (\d+)$", said, re.MULTILINE)
+        events=tuple(
+            Event(int(tensor), int(count) - start, spent)
+            for (tensor, count), start, spent in zip(traced, before, cycles, strict=False)
         ),
+        cycles=None if intervals is None else sum(c for c in cycles if c is not None),
+        cycles_missing=missing,
     )
+
+
+def _check_count(loop: int) -> None:
+    """That whoever counts can count: a loop of known length."""
+    if abs(loop - _LOOP_INSTRUCTIONS) > 3 * _TICK_INSTRUCTIONS:
+        raise ToolError(
+            f"The emulator counts {loop:,} instructions in a loop of {_LOOP_INSTRUCTIONS:,}.",
+            "Install a QEMU that knows -icount shift=0; tflm-ext doctor shows its version.",
+        )
+
+
+def _address(program: Path, function: str) -> str:
+    """Of a function's first instruction, in hexadecimal."""
+    found = re.search(
+        rf"^(\w+) t {function}$", run_tool(("arm-none-eabi-nm", str(program))), re.MULTILINE
+    )
+    if found is None:
+        raise AssertionError(f"measure.c has a function {function}")
+    return found[1]
 
 
 def _flash_bytes(program: Path) -> int:
     text, data = run_tool(("arm-none-eabi-size", str(program))).splitlines()[1].split()[:2]
     return int(text) + int(data)
-
-
-def run_tool(command: Sequence[str]) -> str:
-    try:
-        done = run_program(command, seconds=_COMPILER_SECONDS, variables={"LC_ALL": "C"})
-    except subprocess.TimeoutExpired as error:
-        raise ToolError(
-            f"{command[0]} did not end within {_COMPILER_SECONDS:.0f} s.",
-            "Check the compiler with tflm-ext doctor.",
-            command=tuple(command),
-        ) from error
-    if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace")
-        first = next((line for line in said.splitlines() if "error" in line), said[:200])
-        raise ToolError(
-            f"{command[0]} failed: {first.strip()}",
-            "tflm-ext doctor checks the compiler; a tree of TFLM may be incomplete.",
-            command=tuple(command),
-            output=said,
-        )
-    return done.stdout.decode("utf-8", "replace")

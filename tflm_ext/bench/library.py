@@ -10,7 +10,8 @@ from pathlib import Path
 
 import platformdirs
 
-from tflm_ext.bench.emulator import C_COMPILER, Library, compile_all, run_tool
+from tflm_ext.bench.emulator import C_COMPILER, Library, compile_all
+from tflm_ext.bench.tools import run_tool
 from tflm_ext.boards import Board
 from tflm_ext.emit.render import templates_folder
 from tflm_ext.project.tflm_library import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -322,7 +323,149 @@ def _lower_lines(view: NodeView) -> Call:
 
 
 def _lines_cost(view: NodeView) -> int:
-    return 3 * macs(view) + 30 * view.output().elements
+    rows, columns = _line_axes(view)
+    channels, pairs = view.input(0).shape[3], -(-columns.window // 2)
+    fours = -(-columns.out // 4) * rows.out
+    taken = 4 * columns.size * min(rows.size, rows.out * rows.stride + rows.window)
+    own = 60 + 8 * rows.window * pairs + taken + 40 * rows.out
+    return view.input(0).shape[0] * channels * (own + fours * (rows.window * (12 * pairs + 6) + 45))
+
+
+_TAPS = (6, 10)  # in registers, as pairs
+
+
+def _one_row(view: NodeView) -> tuple[Axis, Axis] | None:
+    """Rows and columns if the filter has one row, and needs no padding above or below."""
+    rows, columns = _line_axes(view)
+    inside = rows.before == 0 and (rows.out - 1) * rows.stride < rows.size
+    return (rows, columns) if rows.window == 1 and inside else None
+
+
+def _1d_applies(view: NodeView, taps: int) -> bool:
+    axes = _one_row(view)
+    if axes is None or not _lines_apply(view):
+        return False
+    columns = axes[1]
+    least = 1 if taps == _TAPS[0] else _TAPS[0] + 1
+    return least <= columns.window <= taps and (
+        columns.stride == 1 or (columns.stride, columns.dilation) == (2, 1)
+    )
+
+
+def _1d_pairs(columns: Axis) -> int:
+    """Pairs of taps, those filled up with zeros included."""
+    return next(taps for taps in _TAPS if columns.window <= taps) // 2
+
+
+def _1d_fours(view: NodeView, columns: Axis) -> tuple[int, int]:
+    """Words of a line, and how often four outputs of it are computed, in all kinds and phases."""
+    pairs = _1d_pairs(columns)
+    if columns.stride == 2:
+        return max(columns.out, 4) + pairs - 1, -(-columns.out // 4)
+    outputs = [
+        len(range(phase, columns.out, columns.dilation)) for phase in range(columns.dilation)
+    ]
+    fours = sum(-(-((count + odd) // 2) // 4) for count in outputs for odd in (0, 1))
+    return max(-(-outputs[0] // 2), 4) + pairs, fours
+
+
+def _lower_1d(view: NodeView) -> Call:
+    filters, axes, image, out = _filters(view), _one_row(view), view.input(0), view.output()
+    assert filters is not None  # _1d_applies
+    assert axes is not None
+    rows, columns = axes
+    channels = image.shape[3]
+    pairs = _1d_pairs(columns)
+    by_pair = np.zeros((channels, 2 * -(-pairs // 2) * 2), np.int8)
+    by_pair[:, : columns.window] = filters.values
+    # Of two pairs in a word, first what comes first in each.
+    words = _words(by_pair.reshape(channels, -1, 2, 2).transpose(0, 1, 3, 2))
+    line_words, _ = _1d_fours(view, columns)
+    same_place = columns.out <= columns.size and rows.out <= rows.size and channels % _LANES == 0
+    return Call(
+        fields=(
+            ("batches", image.shape[0]),
+            ("input_height", rows.size),
+            ("input_width", columns.size),
+            ("channels", channels),
+            ("stride_height", rows.stride),
+            ("stride_width", columns.stride),
+            ("dilation_width", columns.dilation),
+            ("pad_left", columns.before),
+            ("output_height", rows.out),
+            ("output_width", columns.out),
+            ("line_words", line_words),
+            ("input_zero_point", zero_point(image)),
+            ("output_zero_point", zero_point(out)),
+        ),
+        arguments=(
+            Input(0),
+            Const.of("weights", DType.INT32, np.concatenate([words, filters.scales], axis=1)),
+            Scratch(4 * _LANES * columns.dilation * line_words, DType.INT16),
+            Output(),
+        ),
+        in_place=((0, 0),) if same_place else (),
+    )
+
+
+def _1d_cost(view: NodeView) -> int:
+    axes = _one_row(view)
+    assert axes is not None  # _1d_applies
+    rows, columns = axes
+    pairs = _1d_pairs(columns)
+    line_words, fours = _1d_fours(view, columns)
+    calls = columns.dilation * (2 if columns.stride == 1 else 1)
+    own = columns.dilation * (5 * line_words + 20) + 50 * calls + fours * (5 * pairs + 39)
+    return view.input(0).shape[0] * rows.out * view.input(0).shape[3] * own
+
+
+def _direct_applies(view: NodeView) -> bool:
+    return _lines_apply(view) and all(
+        axis.before == 0
+        and (axis.out - 1) * axis.stride + (axis.window - 1) * axis.dilation < axis.size
+        for axis in _axes(view)
+    )
+
+
+def _lower_direct(view: NodeView) -> Call:
+    filters, image, out = _filters(view), view.input(0), view.output()
+    assert filters is not None  # _direct_applies
+    rows, columns = _line_axes(view)
+    channels = image.shape[3]
+    parts = []
+    for first in range(0, channels, _LANES):
+        start = min(first, channels - _LANES)
+        four = slice(start, start + _LANES)
+        parts += [_words(filters.values[four].T).ravel(), filters.scales[four].ravel()]
+    return Call(
+        fields=(
+            ("batches", image.shape[0]),
+            ("input_height", rows.size),
+            ("input_width", columns.size),
+            ("channels", channels),
+            ("filter_height", rows.window),
+            ("filter_width", columns.window),
+            ("stride_height", rows.stride),
+            ("stride_width", columns.stride),
+            ("dilation_height", rows.dilation),
+            ("dilation_width", columns.dilation),
+            ("output_height", rows.out),
+            ("output_width", columns.out),
+            ("output_zero_point", zero_point(out)),
+        ),
+        arguments=(
+            Input(0),
+            Const.of("weights", DType.INT32, np.concatenate(parts)),
+            Output(),
+        ),
+        in_place=((0, 0),) if out.elements == channels and channels % _LANES == 0 else (),
+    )
+
+
+def _direct_cost(view: NodeView) -> int:
+    rows, columns = _line_axes(view)
+    own = 85 + rows.window * (5 + 13 * columns.window)
+    return view.output().elements // _LANES * own
 
 
 OPERATOR = Operator(
@@ -347,6 +490,23 @@ OPERATOR = Operator(
             _lower_lines,
             _lines_cost,
             _lines_apply,
+        ),
+        *(
+            Kernel(
+                f"depthwise_conv_1d_{taps}",
+                "depthwise_conv_1d.h",
+                _lower_1d,
+                _1d_cost,
+                partial(_1d_applies, taps=taps),
+            )
+            for taps in _TAPS
+        ),
+        Kernel(
+            "depthwise_conv_2d_direct",
+            "depthwise_conv_2d_direct.h",
+            _lower_direct,
+            _direct_cost,
+            _direct_applies,
         ),
         Kernel("depthwise_conv_2d", "depthwise_conv_2d.h", _lower, _cost),
     ),

@@ -66,10 +66,12 @@ class Report:
         warnings: one sentence each.
         vectors: inputs compared with TFLM, all without a mismatch; None if not verified. With
             runtime "tflm" there is nothing to compare on this computer: 0.
+        golden: SHA-256 of every golden vector, digest().
         accuracy: None without test data.
         files: path and SHA-256 of every generated file.
         interpreter: of runtime "tflm"; None of "compiled".
         encoding: EncodingResult.to_dict() of runtime "tflm" with encoded weights, else None.
+        bench: what bench measured of the same files (read_bench()), else None.
     """
 
     facts: ModelFacts
@@ -80,10 +82,12 @@ class Report:
     optimize: Optimize
     warnings: tuple[str, ...] = ()
     vectors: int | None = None
+    golden: tuple[str, ...] = ()
     accuracy: Accuracy | None = None
     files: tuple[tuple[str, str], ...] = ()
     interpreter: Interpreter | None = None
     encoding: Mapping[str, Any] | None = None
+    bench: Mapping[str, Any] | None = None
 
     @property
     def ram_bytes(self) -> int:
@@ -158,7 +162,7 @@ class Report:
             found["verification"] = {
                 "inputs": self.vectors,
                 "mismatches": 0,
-                "golden_sha256": [digest(vector) for vector in self.facts.golden],
+                "golden_sha256": list(self.golden),
             }
         if self.accuracy is not None:
             found["accuracy"] = {
@@ -170,6 +174,8 @@ class Report:
             }
         if self.encoding is not None:
             found["encode"] = dict(self.encoding)
+        if self.bench is not None:
+            found["bench"] = dict(self.bench)
         return found
 
     def _tensors(self) -> list[dict[str, int]]:

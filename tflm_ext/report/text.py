@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from tflm_ext.emit.escape import c_float, plain
 from tflm_ext.report.report import Report
@@ -114,4 +115,23 @@ def _figures(report: Report) -> RenderableType:
         ):
             if value is not None:
                 table.add_row(f"{name}, {who}", f"{value:.4f}", f"on {a.samples:,} samples")
+    if report.bench is not None:
+        for row in _measured(report.bench):
+            table.add_row(*row)
     return table
+
+
+def _measured(bench: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The rows of what ran on the emulated core."""
+    where = f"on the emulated {bench['core']}, {bench['compiler']}"
+    rows = [
+        ("instructions", f"{bench['instructions']:,}", f"executed {where}"),
+        ("stack", f"{bench['stack_bytes']:,}", f"bytes used {where}"),
+        ("code, measured", f"{bench['code_bytes']:,}", f"bytes, {bench['compiler']}"),
+    ]
+    if bench["cycles"] is not None:
+        least, most = bench["milliseconds"]
+        rows.insert(1, ("est. cycles", f"{bench['cycles']:,}", "instructions times the manual's"))
+        expected = "ms, expected on the board from published ratios"
+        rows.insert(2, ("time", f"{least:.3g} to {most:.3g}", expected))
+    return rows

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * DEPTHWISE_CONV_2D with filters of one row and up to ten taps, one output channel per input
+ * channel: signals in time. An image of one column is one of one row.
+ *
+ * Each row of the image, four channels wide, becomes a line of int16 for each channel, padded with
+ * the zero point, whose share of the sums is part of the bias. Two neighbours of a line are one
+ * word, and one instruction multiplies them with two taps, which stay in registers: a word that is
+ * loaded serves four outputs. At stride 1 these are every second output, and those between them
+ * have words that begin one value further on. Dilated, every d-th value of a row has a line of its
+ * own, on which the filter is not dilated.
+ *
+ * Layouts: input [batch][y][x][channel], output likewise. The table has for each channel the taps
+ * as bytes, two pairs of neighbours in a word: the first of each pair, then the second of each;
+ * then twice the bias, multiplier and step, see tflm_ext_scale_to_int8(). A row is taken before
+ * its outputs are written. With a number of channels that is no multiple of four, the last four
+ * repeat some before.
+ */
+#ifndef TFLM_EXT_DEPTHWISE_CONV_1D_H
+#define TFLM_EXT_DEPTHWISE_CONV_1D_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dsp.h"
+
+typedef struct {
+    int32_t batches;
+    int32_t input_height;
+    int32_t input_width;
+    int32_t channels; /* at least four */
+    int32_t stride_height;
+    int32_t stride_width; /* 1, or 2 without dilation */
+    int32_t dilation_width;
+    int32_t pad_left;
+    int32_t output_height;
+    int32_t output_width;
+    int32_t line_words; /* of one channel and one of the lines of a row */
+    int32_t input_zero_point;
+    int32_t output_zero_point;
+} tflm_ext_depthwise_conv_1d_t;
+
+/* Outputs of one channel, four at a time, whose words follow each other in a line. */
+typedef struct {
+    int32_t fours;
+    int32_t pixel; /* bytes from one output to the next */
+    int32_t zero_point;
+} tflm_ext_depthwise_1d_fours_t;
+
+typedef void (*tflm_ext_depthwise_1d_tile_t)(const int32_t *table, const int16_t *line, int8_t *out,
+                                             const tflm_ext_depthwise_1d_fours_t *fours);
+
+#if TFLM_EXT_DSP
+
+/* The parameters are in r0 to r3, and what follows on the stack. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+
+/* clang-format off */
+
+/*
+ * r0 bias, r1 line, r2 output, r3 and lr words of the line, r4-r7 sums, r8-r12 taps; then r3 and lr
+ * what the epilogue needs. On the stack *fours.
+ */
+#define TFLM_EXT_DEPTHWISE_1D_BEGIN \
+        "push  {r4-r11, lr}\n\t" \
+        "ldm   r3, {r4-r6}\n\t" \
+        "push  {r4-r6}\n\t"
+
+#define TFLM_EXT_DEPTHWISE_1D_END \
+        "ldm   r0, {r3, lr}\n\t" /* twice the bias, multiplier */ \
+        "add   r4, r3, r4, lsl 1\n\t" \
+        "add   r5, r3, r5, lsl 1\n\t" \
+        "add   r6, r3, r6, lsl 1\n\t" \
+        "add   r7, r3, r7, lsl 1\n\t" \
+        "smmulr r4, r4, lr\n\t" \
+        "smmulr r5, r5, lr\n\t" \
+        "smmulr r6, r6, lr\n\t" \
+        "smmulr r7, r7, lr\n\t" \
+        "ldr   r3, [r0, 8]\n\t" /* step */ \
+        "ldr   lr, [sp, 8]\n\t" /* zero_point */ \
+        "add   r4, r4, r4, asr 31\n\t" \
+        "add   r5, r5, r5, asr 31\n\t" \
+        "add   r6, r6, r6, asr 31\n\t" \
+        "add   r7, r7, r7, asr 31\n\t" \
+        "smmlsr r4, r4, r3, lr\n\t" \
+        "smmlsr r5, r5, r3, lr\n\t" \
+        "smmlsr r6, r6, r3, lr\n\t" \
+        "smmlsr r7, r7, r3, lr\n\t" \
+        "ldrd  r3, lr, [sp]\n\t" /* fours, pixel */ \
+        "ssat  r4, 8, r4\n\t" \
+        "ssat  r5, 8, r5\n\t" \
+        "ssat  r6, 8, r6\n\t" \
+        "ssat  r7, 8, r7\n\t" \
+        "strb  r4, [r2]\n\t" \
+        "strb  r5, [r2, lr]\n\t" \
+        "add   r2, r2, lr, lsl 1\n\t" \
+        "strb  r6, [r2]\n\t" \
+        "strb  r7, [r2, lr]\n\t" \
+        "add   r2, r2, lr, lsl 1\n\t" \
+        "add   r1, r1, 16\n\t" \
+        "subs  r3, r3, 1\n\t" \
+        "str   r3, [sp]\n\t" \
+        "bne   1b\n\t" \
+        "add   sp, sp, 12\n\t" \
+        "pop   {r4-r11, pc}\n\t"
+
+__attribute__((naked, noinline, unused)) static void
+tflm_ext_depthwise_1d_6_taps(const int32_t *table, const int16_t *line, int8_t *out,
+                              const tflm_ext_depthwise_1d_fours_t *fours)
+{
+    __asm__ volatile(
+        TFLM_EXT_DEPTHWISE_1D_BEGIN
+        "ldm   r0!, {r7, r12}\n\t"
+        "sxtb16 r8, r7\n\t"
+        "sxtb16 r9, r7, ror #8\n\t"
+        "sxtb16 r10, r12\n"
+        "1:\n\t"
+        "ldr   r3, [r1]\n\t"
+        "ldr   lr, [r1, #4]\n\t"
+        "smuad r4, r3, r8\n\t"
+        "smlad r4, lr, r9, r4\n\t"
+        "smuad r5, lr, r8\n\t"
+        "ldr   r3, [r1, #8]\n\t"
+        "ldr   lr, [r1, #12]\n\t"
+        "smlad r4, r3, r10, r4\n\t"
+        "smlad r5, r3, r9, r5\n\t"
+        "smuad r6, r3, r8\n\t"
+        "smlad r5, lr, r10, r5\n\t"
+        "smlad r6, lr, r9, r6\n\t"
+        "smuad r7, lr, r8\n\t"
+        "ldr   r3, [r1, #16]\n\t"
+        "ldr   lr, [r1, #20]\n\t"
+        "smlad r6, r3, r10, r6\n\t"
+        "smlad r7, r3, r9, r7\n\t"
+        "smlad r7, lr, r10, r7\n\t"
+        TFLM_EXT_DEPTHWISE_1D_END);
+}
+
+__attribute__((naked, noinline, unused)) static void
+tflm_ext_depthwise_1d_10_taps(const int32_t *table, const int16_t *line, int8_t *out,
+                              const tflm_ext_depthwise_1d_fours_t *fours)
+{
+    __asm__ volatile(
+        TFLM_EXT_DEPTHWISE_1D_BEGIN
+        "ldm   r0!, {r6, r7, r12}\n\t"
+        "sxtb16 r8, r6\n\t"
+        "sxtb16 r9, r6, ror #8\n\t"
+        "sxtb16 r10, r7\n\t"
+        "sxtb16 r11, r7, ror #8\n\t"
+        "sxtb16 r12, r12\n"
+        "1:\n\t"
+        "ldr   r3, [r1]\n\t"
+        "ldr   lr, [r1, #4]\n\t"
+        "smuad r4, r3, r8\n\t"
+        "smlad r4, lr, r9, r4\n\t"
+        "smuad r5, lr, r8\n\t"
+        "ldr   r3, [r1, #8]\n\t"
+        "ldr   lr, [r1, #12]\n\t"
+        "smlad r4, r3, r10, r4\n\t"
+        "smlad r5, r3, r9, r5\n\t"
+        "smuad r6, r3, r8\n\t"
+        "smlad r4, lr, r11, r4\n\t"
+        "smlad r5, lr, r10, r5\n\t"
+        "smlad r6, lr, r9, r6\n\t"
+        "smuad r7, lr, r8\n\t"
+        "ldr   r3, [r1, #16]\n\t"
+        "ldr   lr, [r1, #20]\n\t"
+        "smlad r4, r3, r12, r4\n\t"
+        "smlad r5, r3, r11, r5\n\t"
+        "smlad r6, r3, r10, r6\n\t"
+        "smlad r7, r3, r9, r7\n\t"
+        "smlad r5, lr, r12, r5\n\t"
+        "smlad r6, lr, r11, r6\n\t"
+        "smlad r7, lr, r10, r7\n\t"
+        "ldr   r3, [r1, #24]\n\t"
+        "ldr   lr, [r1, #28]\n\t"
+        "smlad r6, r3, r12, r6\n\t"
+        "smlad r7, r3, r11, r7\n\t"
+        "smlad r7, lr, r12, r7\n\t"
+        TFLM_EXT_DEPTHWISE_1D_END);
+}
+
+/* clang-format on */
+
+/*
+ * Four neighbouring channels of pairs of pixels, one word for each channel's line. Counts: pairs,
+ * step of the first pixels, step of the second ones, bytes of a line. The step of padding is 0.
+ */
+__attribute__((naked, noinline, unused)) static void
+tflm_ext_depthwise_1d_pack(const int8_t *first, const int8_t *second, int16_t *line,
+                           const int32_t *counts)
+{
+    __asm__ volatile("push  {r4-r10, lr}\n\t"
+                     "ldm   r3, {r3, r7-r9}\n\t"
+                     "add   r10, r9, r9, lsl #1\n"
+                     "1:\n\t"
+                     "ldr   r4, [r0]\n\t"
+                     "ldr   r5, [r1]\n\t"
+                     "add   r0, r0, r7\n\t"
+                     "add   r1, r1, r8\n\t"
+                     "pkhbt lr, r4, r5, lsl #16\n\t"
+                     "pkhtb r12, r5, r4, asr #16\n\t"
+                     "sxtb16 r4, lr\n\t"
+                     "sxtb16 r5, lr, ror #8\n\t"
+                     "sxtb16 r6, r12\n\t"
+                     "sxtb16 r12, r12, ror #8\n\t"
+                     "str   r5, [r2, r9]\n\t"
+                     "str   r6, [r2, r9, lsl #1]\n\t"
+                     "str   r12, [r2, r10]\n\t"
+                     "str   r4, [r2], #4\n\t"
+                     "subs  r3, r3, #1\n\t"
+                     "bne   1b\n\t"
+                     "pop   {r4-r10, pc}\n\t");
+}
+
+#pragma GCC diagnostic pop
+
+#else
+
+/* Four outputs at a time of a filter of some pairs of taps. */
+static inline void tflm_ext_depthwise_1d_fours(const int32_t *table, int32_t pairs,
+                                               const int16_t *line, int8_t *out,
+                                               const tflm_ext_depthwise_1d_fours_t *fours)
+{
+    const int32_t *const scale = &table[(pairs + 1) / 2];
+
+    for (int32_t i = 0; i < (4 * fours->fours); ++i) {
+        int32_t sum = 0;
+        for (int32_t pair = 0; pair < pairs; ++pair) {
+            const uint32_t bytes = (uint32_t)table[pair / 2];
+            const uint32_t taps =
+                ((pair % 2) == 0) ? tflm_ext_sxtb16(bytes) : tflm_ext_sxtb16_ror8(bytes);
+            sum += line[2 * (i + pair)] * tflm_ext_low(taps);
+            sum += line[(2 * (i + pair)) + 1] * tflm_ext_high(taps);
+        }
+        out[i * fours->pixel] =
+            tflm_ext_scale_to_int8(scale[0] + (2 * sum), scale[1], scale[2], fours->zero_point);
+    }
+}
+
+static inline void tflm_ext_depthwise_1d_6_taps(const int32_t *table, const int16_t *line,
+                                                 int8_t *out,
+                                                 const tflm_ext_depthwise_1d_fours_t *fours)
+{
+    tflm_ext_depthwise_1d_fours(table, 3, line, out, fours);
+}
+
+static inline void tflm_ext_depthwise_1d_10_taps(const int32_t *table, const int16_t *line,
+                                                 int8_t *out,
+                                                 const tflm_ext_depthwise_1d_fours_t *fours)
+{
+    tflm_ext_depthwise_1d_fours(table, 5, line, out, fours);
+}
+
+static inline void tflm_ext_depthwise_1d_pack(const int8_t *first, const int8_t *second,
+                                              int16_t *line, const int32_t *counts)
+{
+    for (int32_t i = 0; i < counts[0]; ++i) {
+        for (int32_t c = 0; c < 4; ++c) {
+            int16_t *const words = &line[(c * counts[3]) / 2];
+            words[2 * i] = first[(i * counts[1]) + c];
+            words[(2 * i) + 1] = second[(i * counts[2]) + c];
+        }
+    }
+}
+
+#endif
+
+/* Every d-th value of a row of four channels, from value `from` on, to their lines. */
+static inline void tflm_ext_depthwise_1d_line(const tflm_ext_depthwise_conv_1d_t *op,
+                                              const int8_t *row, int32_t from, const int8_t *padding,
+                                              int16_t *line)
+{
+    const int32_t step = op->dilation_width;
+    int32_t word = 0;
+
+    while (word < op->line_words) {
+        const int32_t x = from + (2 * word * step);
+        const int32_t right = x + step;
+        const bool left_inside = (x >= 0) && (x < op->input_width);
+        const bool right_inside = (right >= 0) && (right < op->input_width);
+        int32_t counts[4] = { 1, 0, 0, 4 * op->line_words };
+        if (left_inside && right_inside) {
+            const int32_t both = ((op->input_width - 1 - right) / (2 * step)) + 1;
+            const int32_t left = op->line_words - word;
+            counts[0] = (both < left) ? both : left;
+        } else if (x >= op->input_width) {
+            counts[0] = op->line_words - word;
+        } else {
+            /* one word at the border */
+        }
+        if (left_inside) {
+            counts[1] = 2 * step * op->channels;
+        }
+        if (right_inside) {
+            counts[2] = 2 * step * op->channels;
+        }
+        tflm_ext_depthwise_1d_pack(left_inside ? &row[x * op->channels] : padding,
+                                   right_inside ? &row[right * op->channels] : padding,
+                                   &line[2 * word], counts);
+        word += counts[0];
+    }
+}
+
+/* `count` outputs of one channel, one word of its line further on each. */
+static inline void tflm_ext_depthwise_1d_outputs(tflm_ext_depthwise_1d_tile_t tile,
+                                                 const int32_t *table, const int16_t *line,
+                                                 int8_t *out, int32_t count,
+                                                 tflm_ext_depthwise_1d_fours_t *fours)
+{
+    const int32_t pixel = fours->pixel;
+
+    if (count >= 4) {
+        fours->fours = count / 4;
+        tile(table, line, out, fours);
+        if ((count % 4) != 0) { /* the last four, some of them again */
+            fours->fours = 1;
+            tile(table, &line[2 * (count - 4)], &out[(count - 4) * pixel], fours);
+        }
+    } else if (count > 0) {
+        int8_t four[4];
+        fours->fours = 1;
+        fours->pixel = 1;
+        tile(table, line, four, fours);
+        fours->pixel = pixel;
+        for (int32_t i = 0; i < count; ++i) {
+            out[i * pixel] = four[i];
+        }
+    } else {
+        /* a line without outputs of this kind */
+    }
+}
+
+/* All outputs of four channels of a row. */
+static inline void tflm_ext_depthwise_1d_row(const tflm_ext_depthwise_conv_1d_t *op,
+                                             tflm_ext_depthwise_1d_tile_t tile,
+                                             const int32_t *table, int32_t own_table,
+                                             const int16_t *lines, int8_t *out)
+{
+    const int32_t step = op->dilation_width;
+    const int32_t line = 2 * op->line_words;
+    const int32_t kinds = 3 - op->stride_width;
+    tflm_ext_depthwise_1d_fours_t fours = { 0, kinds * step * op->channels, op->output_zero_point };
+
+    for (int32_t c = 0; c < 4; ++c) {
+        for (int32_t phase = 0; (phase < step) && (phase < op->output_width); ++phase) {
+            const int32_t outputs = ((op->output_width - phase) + (step - 1)) / step;
+            const int16_t *const own = &lines[((4 * phase) + c) * line];
+            for (int32_t kind = 0; kind < kinds; ++kind) {
+                tflm_ext_depthwise_1d_outputs(
+                    tile, &table[c * own_table], &own[kind],
+                    &out[((phase + (kind * step)) * op->channels) + c],
+                    (outputs + (kinds - 1 - kind)) / kinds, &fours);
+            }
+        }
+    }
+}
+
+/* `lines` has room for those of four channels; `own_table` words of the table are a channel's. */
+TFLM_EXT_SHARED static void tflm_ext_depthwise_1d(const tflm_ext_depthwise_conv_1d_t *op,
+                                                  const int8_t *input, const int32_t *table,
+                                                  int16_t *lines, int8_t *output,
+                                                  tflm_ext_depthwise_1d_tile_t tile,
+                                                  int32_t own_table)
+{
+    const int32_t channels = op->channels;
+    const int32_t input_row = op->input_width * channels;
+    const int32_t output_row = op->output_width * channels;
+    const uint8_t byte = (uint8_t)((uint32_t)op->input_zero_point & 0xFFU);
+    const uint8_t padding[4] = { byte, byte, byte, byte };
+
+    for (int32_t y = 0; y < (op->batches * op->output_height); ++y) {
+        const int32_t image = y / op->output_height;
+        const int32_t top = (y % op->output_height) * op->stride_height;
+        const int8_t *const row = &input[((image * op->input_height) + top) * input_row];
+        for (int32_t first = 0; first < channels; first += 4) {
+            const int32_t channel = ((first + 4) <= channels) ? first : (channels - 4);
+            for (int32_t phase = 0; phase < op->dilation_width; ++phase) {
+                tflm_ext_depthwise_1d_line(op, &row[channel], phase - op->pad_left,
+                                           (const int8_t *)padding,
+                                           &lines[8 * phase * op->line_words]);
+            }
+            tflm_ext_depthwise_1d_row(op, tile, &table[channel * own_table], own_table, lines,
+                                      &output[(y * output_row) + channel]);
+        }
+    }
+}
+
+typedef tflm_ext_depthwise_conv_1d_t tflm_ext_depthwise_conv_1d_6_t;
+
+TFLM_EXT_SHARED static void
+tflm_ext_depthwise_conv_1d_6(const tflm_ext_depthwise_conv_1d_6_t *op, const int8_t *input,
+                              const int32_t *table, int16_t *lines, int8_t *output)
+{
+    tflm_ext_depthwise_1d(op, input, table, lines, output, &tflm_ext_depthwise_1d_6_taps, 5);
+}
+
+typedef tflm_ext_depthwise_conv_1d_t tflm_ext_depthwise_conv_1d_10_t;
+
+TFLM_EXT_SHARED static void
+tflm_ext_depthwise_conv_1d_10(const tflm_ext_depthwise_conv_1d_10_t *op, const int8_t *input,
+                              const int32_t *table, int16_t *lines, int8_t *output)
+{
+    tflm_ext_depthwise_1d(op, input, table, lines, output, &tflm_ext_depthwise_1d_10_taps, 6);
+}
+
+#endif

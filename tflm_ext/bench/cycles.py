@@ -1,0 +1,158 @@
+"""Estimated cycles: how often each instruction was executed, times what the manual says it costs.
+
+A plugin of QEMU counts (templates/bench/count_blocks.c). The cycles are those of table 3-1 of Arm's
+"Cortex-M4 Processor Technical Reference Manual" (100166) for memory without wait states. What they
+leave out makes real time longer: flash that waits, stores that find the write buffer full, operands
+that are not aligned. What the manual gives as a range is taken in its middle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from tflm_ext.bench.tools import run_tool
+from tflm_ext.emit.render import templates_folder
+from tflm_ext.errors import ToolError
+from tflm_ext.verify.host import find_compiler
+
+REAL_PER_ESTIMATED = (1.2, 1.5)
+"""Real cycles of an STM32L4R5 (Cortex-M4) per estimated one: MLPerf Tiny's published times of
+TensorFlow Lite Micro and microTVM with CMSIS-NN, over the estimate for the same kernels."""
+
+_REFILL = 2  # the pipeline after a taken branch: 1 to 3
+_DIVISION = 7  # 2 to 12
+_SINGLE_LOAD = re.compile(r"ldr(?!d|ex)")
+_MULTIPLE = re.compile(r"v?(ldm|stm|push|pop)")
+_FIRST_PLUGIN_VERSION_2 = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """What was executed between two marks.
+
+    Attributes:
+        instructions: exact.
+        cycles: estimated.
+    """
+
+    instructions: int
+    cycles: int
+
+
+def counting_plugin() -> Path:
+    """The plugin, built on first use and kept in the user's cache folder.
+
+    Raises:
+        ToolError: it cannot be built here.
+    """
+    source = templates_folder() / "bench" / "count_blocks.c"
+    said = run_tool(("qemu-system-arm", "--version"))
+    found = re.search(r"version (\d+)\.", said)
+    version = 2 if found and int(found[1]) >= _FIRST_PLUGIN_VERSION_2 else 1
+    digest = hashlib.sha256(source.read_bytes() + said.encode()).hexdigest()[:16]
+    plugin = Path(platformdirs.user_cache_dir("tflm_ext")) / f"count_blocks_{digest}.so"
+    if not plugin.is_file():
+        plugin.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=plugin.parent) as folder:
+            new = Path(folder) / plugin.name
+            # On macOS, too, QEMU's functions are found when it loads the plugin.
+            undefined = ("-undefined", "dynamic_lookup") if os.uname().sysname == "Darwin" else ()
+            run_tool(
+                (
+                    *(find_compiler(), "-std=c99", "-O2", "-shared", "-fPIC", *undefined),
+                    *(f"-DPLUGIN_VERSION={version}", str(source), "-o", str(new)),
+                )
+            )
+            os.replace(new, plugin)
+    return plugin
+
+
+def read_intervals(program: Path, counts: str) -> list[Interval]:
+    """What was executed after each mark and before the next one.
+
+    Args:
+        program: the ELF file that ran.
+        counts: what the plugin wrote.
+
+    Raises:
+        ToolError: there is no disassembler, or it does not know an instruction that ran.
+    """
+    listing = _Listing(program)
+    intervals: list[Interval] = []
+    instructions = cycles = 0
+    for line in counts.splitlines():
+        if line == "mark":
+            intervals.append(Interval(instructions, cycles))
+            instructions = cycles = 0
+            continue
+        first, last, count, taken = line.split()
+        number, cost = listing.block(int(first, 16), int(last, 16))
+        instructions += int(count) * number
+        cycles += int(count) * cost + int(taken) * _REFILL
+    return intervals[1:]  # the first one ends at the first mark
+
+
+class _Listing:
+    """The instructions of a program."""
+
+    def __init__(self, program: Path) -> None:
+        said = run_tool(("arm-none-eabi-objdump", "-d", "--no-show-raw-insn", str(program)))
+        rows = re.findall(r"^ *([0-9a-f]+):\t(\S+)[ \t]*([^;@<\n]*)", said, re.MULTILINE)
+        self._addresses = [int(address, 16) for address, _, _ in rows]
+        self._words = [(name.partition(".")[0], operands) for _, name, operands in rows]
+        self._blocks: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def block(self, first: int, last: int) -> tuple[int, int]:
+        """Instructions, and cycles but for a taken branch."""
+        if (first, last) not in self._blocks:
+            start = bisect_left(self._addresses, first)
+            words = self._words[start : bisect_right(self._addresses, last)]
+            if not words:
+                raise ToolError(
+                    f"The disassembler lists no instruction at {first:#x}, where one was executed.",
+                    "Install binutils-arm-none-eabi as new as the compiler.",
+                )
+            self._blocks[first, last] = len(words), _cycles(words)
+        return self._blocks[first, last]
+
+
+def _cycles(words: Sequence[tuple[str, str]]) -> int:
+    total, after_load = 0, False
+    for name, operands in words:
+        load = bool(_SINGLE_LOAD.match(name))
+        if load:
+            total += 1 if after_load else 2  # neighbours share the address phase
+        elif _MULTIPLE.match(name):
+            total += 1 + _registers(operands)
+        elif name.startswith(("ldrd", "strd")):
+            total += 3
+        elif name.startswith(("udiv", "sdiv")):
+            total += _DIVISION
+        elif name.startswith(("vdiv", "vsqrt")):
+            total += 14
+        elif name.startswith(("vmla", "vmls", "vnmla", "vnmls", "vfma", "vfms")):
+            total += 3
+        elif name.startswith(("vldr", "vstr", "tbb", "tbh", "mrs", "msr")):
+            total += 2
+        else:
+            total += 1  # stores, too: the next instruction runs while they wait for memory
+        after_load = load
+    return total
+
+
+def _registers(operands: str) -> int:
+    """How many a list like {r4, r6-r8, lr} names."""
+    count = 0
+    for part in operands.partition("{")[2].partition("}")[0].split(","):
+        numbers = [int(n) for n in re.findall(r"[rsd](\d+)", part)]
+        count += numbers[1] - numbers[0] + 1 if len(numbers) == 2 else 1
+    return count

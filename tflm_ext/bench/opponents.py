@@ -1,0 +1,49 @@
+"""What other libraries take for some public models, measured in the same way: opponents.csv."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from importlib import resources
+
+
+@dataclass(frozen=True, slots=True)
+class Opponent:
+    """One library, one model, one inference on the emulated core.
+
+    Attributes:
+        sha256: of the model.
+        library: its short name.
+        about: versions, compiler and flags.
+        instructions, cycles: executed; the cycles estimated as ours are.
+        flash_bytes: linked image with model and library minus the same without them.
+        ram_bytes: what the interpreter used of its arena.
+        stack_bytes: used below the caller of invoke.
+    """
+
+    sha256: str
+    library: str
+    about: str
+    instructions: int
+    cycles: int
+    flash_bytes: int
+    ram_bytes: int
+    stack_bytes: int
+
+
+def find_opponent(sha256: str) -> Opponent | None:
+    """The row of a model, if there is one."""
+    with resources.files(__package__).joinpath("opponents.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["sha256"] == sha256:
+                return Opponent(
+                    sha256=sha256,
+                    library=row["library"],
+                    about=row["about"],
+                    instructions=int(row["instructions"]),
+                    cycles=int(row["cycles"]),
+                    flash_bytes=int(row["flash_bytes"]),
+                    ram_bytes=int(row["ram_bytes"]),
+                    stack_bytes=int(row["stack_bytes"]),
+                )
+    return None

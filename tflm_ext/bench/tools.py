@@ -1,0 +1,43 @@
+"""Compilers and the programs that come with them."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+from tflm_ext.errors import ToolError
+from tflm_ext.verify.program import run_program
+
+_SECONDS = 600.0
+
+
+def run_tool(command: Sequence[str]) -> str:
+    """What a program prints.
+
+    Raises:
+        ToolError: it is missing, fails, or does not end.
+    """
+    try:
+        done = run_program(command, seconds=_SECONDS, variables={"LC_ALL": "C"})
+    except FileNotFoundError as error:
+        raise ToolError(
+            f"{command[0]} was not found.",
+            "tflm-ext doctor says what is missing and how to install it.",
+            command=tuple(command),
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(
+            f"{command[0]} did not end within {_SECONDS:.0f} s.",
+            "Check the compiler with tflm-ext doctor.",
+            command=tuple(command),
+        ) from error
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace")
+        first = next((line for line in said.splitlines() if "error" in line), said[:200])
+        raise ToolError(
+            f"{command[0]} failed: {first.strip()}",
+            "tflm-ext doctor checks the compiler; a tree of TFLM may be incomplete.",
+            command=tuple(command),
+            output=said,
+        )
+    return done.stdout.decode("utf-8", "replace")

@@ -1,0 +1,43 @@
+"""bench.json: what tflm-ext bench measured of a project, for every report shown afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tflm_ext.report.report import Report
+
+NAME = "bench.json"
+
+
+def sources_sha256(digests: Iterable[tuple[str, str]]) -> str:
+    """One hash of all that is compiled.
+
+    Args:
+        digests: path below lib/<Name>/src/ and SHA-256 of every file.
+    """
+    lines = "".join(f"{path} {sha256}\n" for path, sha256 in sorted(digests))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def with_bench(report: Report, folder: Path) -> Report:
+    """A report with what was measured of the files that it lists, if they were measured.
+
+    Args:
+        folder: the project.
+    """
+    root = f"lib/{report.facts.library}/src/"
+    compiled = [(p.removeprefix(root), s) for p, s in report.files if p.startswith(root)]
+    return replace(report, bench=_read(folder, sources_sha256(compiled)))
+
+
+def _read(folder: Path, sources: str) -> Mapping[str, Any] | None:
+    try:
+        found = json.loads((folder / NAME).read_text("utf-8"))["bench"][0]
+        return dict(found) if found["sources_sha256"] == sources else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
