@@ -62,6 +62,7 @@ from tflm_ext.ops.base import (
     Output,
     Outputs,
     Scratch,
+    Times,
 )
 
 OPERATORS: tuple[Operator, ...] = (
@@ -131,4 +132,5 @@ __all__ = [
     "Output",
     "Outputs",
     "Scratch",
+    "Times",
 ]

@@ -82,6 +82,25 @@ Argument: TypeAlias = Input | Output | Inputs | Outputs | Const | Scratch
 FieldValue: TypeAlias = "int | tuple[FieldValue, ...]"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Times:
+    """When a call reads input 0 for the last time, and writes output 0 for the first.
+
+    Times count steps of the kernel, in each of which all reads come before the writes; with them,
+    overlaps of the two are proven, see plan/overlap.py.
+
+    Attributes:
+        last_read: (bytes of input 0,), -1 where it is never read.
+        first_write: (bytes of output 0,).
+        anywhere: whether the kernel may be given any overlap that these times allow; else the
+            output may only begin where the input does.
+    """
+
+    last_read: Array
+    first_write: Array
+    anywhere: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call of a kernel, all integers final.
@@ -96,11 +115,14 @@ class Call:
         in_place: pairs (input, output) of which the output may start at the very address of the
             input, when the input dies here. The kernel must then have read a byte of that input
             for the last time before it writes one of the output there.
+        times: of its reads and writes, for kernels with more freedom than in_place tells, or whose
+            order is not plain.
     """
 
     fields: tuple[tuple[str, FieldValue], ...]
     arguments: tuple[Argument, ...]
     in_place: tuple[tuple[int, int], ...] = ()
+    times: Times | None = None
 
     @property
     def scratch_bytes(self) -> int:
@@ -181,6 +203,7 @@ __all__ = [
     "Output",
     "Outputs",
     "Scratch",
+    "Times",
     "no_macs",
     "no_options",
 ]

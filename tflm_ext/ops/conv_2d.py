@@ -11,7 +11,7 @@ from tflm_ext.arithmetic import Activation, activation_range, multiply_by_quanti
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import DType, NodeView, Tensor
 from tflm_ext.ops import tile
-from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output, Scratch
+from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output, Scratch, Times
 from tflm_ext.ops.common import (
     Padding,
     bias_values,
@@ -28,7 +28,7 @@ from tflm_ext.ops.common import (
     scale,
     zero_point,
 )
-from tflm_ext.ops.windows import Axis, check_windows, patches, slide
+from tflm_ext.ops.windows import Axis, check_windows, forward_times, patches, slide
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +178,7 @@ def _lower(view: NodeView) -> Call:
             *requantization_tables(*conv_multipliers(image, weights, out, channels)),
             Output(),
         ),
+        times=forward_times(image.shape, rows, columns, channels, None),
     )
 
 
@@ -264,6 +265,7 @@ def _lower_tile(view: NodeView) -> Call:
             Scratch(depth + patches),
             Output(),
         ),
+        times=forward_times(image.shape, rows, columns, channels, 3),
     )
 
 
@@ -302,7 +304,16 @@ def _lower_pointwise(view: NodeView) -> Call:
             Output(),
         ),
         in_place=((0, 0),),
+        times=_pointwise_times(_pixels(view), depth, channels),
     )
+
+
+def _pointwise_times(pixels: int, depth: int, channels: int) -> Times:
+    """Three pixels at a time, forward where they do not grow, else backward."""
+    steps = np.arange(pixels) // 3
+    if channels > depth:
+        steps = steps[::-1]
+    return Times(np.repeat(steps, depth), np.repeat(steps, channels), anywhere=channels <= depth)
 
 
 def _pointwise_cost(view: NodeView) -> int:

@@ -200,6 +200,15 @@ def _words(taps: Array) -> Array:
     return words
 
 
+def _never_grows(rows: Axis, columns: Axis, channels: int) -> bool:
+    """Whether kernels that take whole rows of four channels may write where the input lies.
+
+    Row y of the output then lies in rows 0 to y of the input, in the same channels, and these
+    rows were taken, but for as many as there is padding above.
+    """
+    return columns.out <= columns.size and rows.out <= rows.size and channels % _LANES == 0
+
+
 def _3x3_applies(view: NodeView) -> bool:
     rows, columns = _axes(view)
     return (
@@ -221,7 +230,6 @@ def _lower_3x3(view: NodeView) -> Call:
     line_width = (columns.out - 1) * columns.stride + 3
     columns_first = filters.values.reshape(channels, 3, 3).transpose(0, 2, 1)
     table = np.concatenate([_words(columns_first[..., [0, 1, 1, 2]]), filters.scales], axis=1)
-    same_place = rows.out == rows.size and columns.out == columns.size and channels % _LANES == 0
     return Call(
         fields=(
             ("batches", image.shape[0]),
@@ -243,7 +251,7 @@ def _lower_3x3(view: NodeView) -> Call:
             Scratch(2 * 4 * _LANES * line_width, DType.INT32),
             Output(),
         ),
-        in_place=((0, 0),) if same_place and rows.stride == 1 and rows.before <= 2 else (),
+        in_place=((0, 0),) if _never_grows(rows, columns, channels) and rows.before <= 2 else (),
     )
 
 
@@ -283,11 +291,6 @@ def _lower_lines(view: NodeView) -> Call:
     tap_span = 2 * (pairs - 1) * columns.dilation
     line_width = (max(columns.out, 4) - 1) * columns.stride + tap_span + 1
     lines = (rows.window - 1) * rows.dilation + 1
-    same_place = (
-        (rows.out, columns.out, rows.stride) == (rows.size, columns.size, 1)
-        and channels % _LANES == 0
-        and rows.before < lines
-    )
     return Call(
         fields=(
             ("batches", image.shape[0]),
@@ -318,7 +321,7 @@ def _lower_lines(view: NodeView) -> Call:
             Scratch(4 * (_LANES * (lines * line_width + count + 3) + rows.window), DType.INT32),
             Output(),
         ),
-        in_place=((0, 0),) if same_place else (),
+        in_place=((0, 0),) if _never_grows(rows, columns, channels) and rows.before < lines else (),
     )
 
 
@@ -381,7 +384,6 @@ def _lower_1d(view: NodeView) -> Call:
     # Of two pairs in a word, first what comes first in each.
     words = _words(by_pair.reshape(channels, -1, 2, 2).transpose(0, 1, 3, 2))
     line_words, _ = _1d_fours(view, columns)
-    same_place = columns.out <= columns.size and rows.out <= rows.size and channels % _LANES == 0
     return Call(
         fields=(
             ("batches", image.shape[0]),
@@ -404,7 +406,7 @@ def _lower_1d(view: NodeView) -> Call:
             Scratch(4 * _LANES * columns.dilation * line_words, DType.INT16),
             Output(),
         ),
-        in_place=((0, 0),) if same_place else (),
+        in_place=((0, 0),) if _never_grows(rows, columns, channels) else (),
     )
 
 

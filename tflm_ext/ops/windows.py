@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.base import Array
+from tflm_ext.ops.base import Array, Times
 from tflm_ext.ops.common import Padding
 
 
@@ -74,6 +74,39 @@ def reads_ahead(rows: Axis, columns: Axis) -> bool:
         and rows.out <= rows.size
         and (columns.out <= columns.size)
     )
+
+
+def forward_times(
+    image: tuple[int, ...], rows: Axis, columns: Axis, channels: int, at_once: int | None
+) -> Times:
+    """Of a kernel that computes pixel after pixel, all channels of some pixels at once.
+
+    Windows are taken as if they reached everywhere between their corners.
+
+    Args:
+        image: (batch, height, width, channels) of the input.
+        channels: of the output.
+        at_once: how many pixels' windows are read before these pixels are written; the last pixels
+            may be computed again to make up as many. None if a pixel's window is read anew for
+            each of its channels.
+    """
+    batches, depth = image[0], image[3]
+    count = batches * rows.out * columns.out
+
+    def last_output(axis: Axis) -> Array:
+        """Of each place of an axis, the last output whose window may touch it."""
+        return np.minimum((np.arange(axis.size) + axis.before) // axis.stride, axis.out - 1)
+
+    y, x = last_output(rows), last_output(columns)
+    batch = np.arange(batches)[:, np.newaxis, np.newaxis] * rows.out * columns.out
+    pixel = batch + y[:, np.newaxis] * columns.out + x
+    if at_once is None:
+        read, write = 2 * pixel + 1, 2 * np.arange(count)
+    else:
+        last = -(-count // at_once) - 1
+        read = np.where(pixel >= count - at_once, last, pixel // at_once)
+        write = np.arange(count) // at_once
+    return Times(np.repeat(read.reshape(-1), depth), np.repeat(write, channels), anywhere=True)
 
 
 def patches(image: Array, rows: Axis, columns: Axis, fill: int) -> Array:

@@ -17,6 +17,20 @@ _TRIED_PAIRS = 4_000_000  # of buffers; so that thousands of operators do not ta
 
 
 @dataclass(frozen=True, slots=True)
+class Overlay:
+    """That a buffer may share bytes with one that is read for the last time as it is written.
+
+    Attributes:
+        key: of the other buffer.
+        lead: how many bytes before the other's start it must lie at least; None if it may share
+            bytes only where both start at the same address.
+    """
+
+    key: object
+    lead: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Buffer:
     """Something that needs bytes for a while.
 
@@ -24,19 +38,19 @@ class Buffer:
         key: what it is, unique.
         first: step at which it is written; -1 is before the first step.
         last: last step at which it is read.
-        overlays: keys of the buffers at whose start it may lie although both live in step `first`.
+        overlays: what it may share bytes with although both live in step `first`.
     """
 
     key: object
     bytes: int
     first: int
     last: int
-    overlays: tuple[object, ...] = ()
+    overlays: tuple[Overlay, ...] = ()
 
     @property
     def size(self) -> int:
         """Bytes, rounded up so that the next buffer is aligned."""
-        return -(-self.bytes // ALIGNMENT) * ALIGNMENT
+        return _aligned(self.bytes)
 
 
 def lower_bound(buffers: Iterable[Buffer]) -> int:
@@ -47,8 +61,8 @@ def lower_bound(buffers: Iterable[Buffer]) -> int:
         alive = {b.key: b for b in buffers if b.first <= step <= b.last}
         total = sum(b.size for b in alive.values())
         for b in alive.values():
-            partners = [alive[k].size for k in b.overlays if k in alive and b.first == step]
-            total -= min(b.size, max(partners, default=0))
+            partners = [o for o in b.overlays if o.key in alive and b.first == step]
+            total -= max((_shared(b, alive[o.key], o) for o in partners), default=0)
         best = max(best, total)
     return best
 
@@ -57,11 +71,32 @@ def _conflict(a: Buffer, b: Buffer) -> bool:
     return a.first <= b.last and b.first <= a.last
 
 
-def _may_overlay(a: Buffer, b: Buffer) -> bool:
-    """Whether two buffers that meet in one step may start at the same address."""
-    return (b.key in a.overlays and b.last == a.first) or (
-        a.key in b.overlays and a.last == b.first
-    )
+def _shared(buffer: Buffer, other: Buffer, overlay: Overlay) -> int:
+    """The most bytes that an overlay saves."""
+    behind = other.size + _aligned(overlay.lead or 0)
+    return max(0, buffer.size + other.size - max(buffer.size, behind))
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def _overlay(a: Buffer, b: Buffer) -> Overlay | None:
+    """How `a`, which is written while `b` is read for the last time, may share bytes with it."""
+    if b.last != a.first:
+        return None
+    return next((overlay for overlay in a.overlays if overlay.key == b.key), None)
+
+
+def _may_overlay(a: Buffer, at: int, b: Buffer, bt: int) -> bool:
+    """Whether two buffers that meet in one step may lie at these addresses and share bytes."""
+    for (upper, upper_at), (lower, lower_at) in (((a, at), (b, bt)), ((b, bt), (a, at))):
+        overlay = _overlay(upper, lower)
+        if overlay is not None:
+            if overlay.lead is None:
+                return upper_at == lower_at
+            return lower_at - upper_at >= overlay.lead
+    return False
 
 
 def _first_fit(order: Sequence[Buffer]) -> dict[object, int]:
@@ -75,7 +110,7 @@ def _first_fit(order: Sequence[Buffer]) -> dict[object, int]:
             return all(
                 offset + buffer.size <= at
                 or at + other.size <= offset
-                or (at == offset and _may_overlay(buffer, other))
+                or _may_overlay(buffer, offset, other, at)
                 for at, other in rivals
             )
 
@@ -83,7 +118,12 @@ def _first_fit(order: Sequence[Buffer]) -> dict[object, int]:
         for at, other in rivals:
             candidates.add(at + other.size)
             candidates.add(at)
-        placed.append((min(c for c in candidates if fits(c)), buffer))
+            before, behind = _overlay(buffer, other), _overlay(other, buffer)
+            if before is not None and before.lead:
+                candidates.add(at - _aligned(before.lead))
+            if behind is not None and behind.lead:
+                candidates.add(at + _aligned(behind.lead))
+        placed.append((min(c for c in candidates if c >= 0 and fits(c)), buffer))
     return {buffer.key: at for at, buffer in placed}
 
 
@@ -100,6 +140,7 @@ def place(buffers: Sequence[Buffer]) -> dict[object, int]:
     orders = [
         sorted(buffers, key=lambda b: -b.size),
         sorted(buffers, key=lambda b: (b.first, -b.size)),
+        sorted(buffers, key=lambda b: (-b.first, -b.size)),
         sorted(buffers, key=lambda b: (-(b.last - b.first), -b.size)),
         sorted(buffers, key=lambda b: -b.size * (b.last - b.first + 1)),
     ]
@@ -136,6 +177,6 @@ def check_placement(buffers: Sequence[Buffer], offsets: dict[object, int]) -> st
         for b in buffers[i + 1 :]:
             bt = offsets[b.key]
             apart = at + a.bytes <= bt or bt + b.bytes <= at
-            if not apart and _conflict(a, b) and not (at == bt and _may_overlay(a, b)):
+            if not apart and _conflict(a, b) and not _may_overlay(a, at, b, bt):
                 return f"{a.key} and {b.key} share bytes while both are needed"
     return None

@@ -9,7 +9,8 @@ from types import MappingProxyType
 from tflm_ext.ir import Graph, NodeView
 from tflm_ext.ops import BY_NAME, Call, Const, Input, Inputs, Kernel, Scratch
 from tflm_ext.options import Optimize
-from tflm_ext.plan.arena import Buffer, arena_size, check_placement, place
+from tflm_ext.plan.arena import Buffer, Overlay, arena_size, check_placement, place
+from tflm_ext.plan.overlap import first_clash, lead
 from tflm_ext.plan.sizes import code_bytes
 
 
@@ -110,7 +111,9 @@ def make_plan(graph: Graph, optimize: Optimize = Optimize.BALANCED) -> Plan:
     ]
     buffers = _buffers(graph, [call for _, call, _ in choices])
     offsets = place(buffers)
-    problem = check_placement(buffers, offsets)
+    problem = check_placement(buffers, offsets) or _check_overlaps(
+        graph, [call for _, call, _ in choices], offsets
+    )
     if problem is not None:
         raise AssertionError(f"arena: {problem}")  # a bug of ours
     steps = tuple(
@@ -200,16 +203,20 @@ def _buffers(graph: Graph, calls: list[Call]) -> list[Buffer]:
     end = len(graph.nodes)
     first: dict[int, int] = {graph.storage(i): -1 for i in graph.inputs}
     last: dict[int, int] = {}
-    overlays: dict[int, list[object]] = {}
+    overlays: dict[int, list[Overlay]] = {}
     for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
         for tensor in node.inputs:
             if tensor >= 0:
                 last[graph.storage(tensor)] = i
         for tensor in node.outputs:
             first[tensor] = i
-        for source, target in call.in_place:
+        pairs: dict[tuple[int, int], int | None] = dict.fromkeys(call.in_place)
+        if call.times is not None and call.times.anywhere:
+            pairs[0, 0] = lead(call.times)
+        for (source, target), ahead in pairs.items():
             root = graph.storage(node.inputs[source])
-            overlays.setdefault(node.outputs[target], []).append(("tensor", root))
+            overlay = Overlay(("tensor", root), ahead)
+            overlays.setdefault(node.outputs[target], []).append(overlay)
     for i in (i for i, t in graph.tensors.items() if t.variable):
         first[i], last[i] = -1, end
     for i in graph.outputs:
@@ -232,6 +239,18 @@ def _buffers(graph: Graph, calls: list[Call]) -> list[Buffer]:
             if isinstance(a, Scratch)
         )
     return buffers
+
+
+def _check_overlaps(graph: Graph, calls: list[Call], offsets: Mapping[object, int]) -> str | None:
+    """The first operator that reads what it has overwritten, None if there is none."""
+    for node, call in zip(graph.nodes, calls, strict=True):
+        if call.times is not None:
+            source = offsets.get(("tensor", graph.storage(node.inputs[0])))
+            target = offsets["tensor", node.outputs[0]]
+            byte = None if source is None else first_clash(call.times, target - source)
+            if byte is not None:
+                return f"operator {node.index} reads byte {byte} of its input after writing there"
+    return None
 
 
 def _live_bytes(buffers: list[Buffer]) -> int:

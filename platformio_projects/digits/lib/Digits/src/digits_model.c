@@ -7,16 +7,16 @@
  *
  *     model    sha256 e8e5d8accdcfbf3a0b6bad408e7da63e4d6128aa015241b1b6246aa2233d2d31
  *     weights  40184 bytes of constant tables
- *     arena    1648 bytes
+ *     arena    1632 bytes
  *
  * Execution plan; "arena" is the range of bytes that the operator writes:
  *
  *     #  operator         kernel                 MACs  arena       shapes                layer
- *     0  CONV_2D          conv_2d_tile           9216  0..1024     1x8x8x1 -> 1x8x8x16   conv2d
+ *     0  CONV_2D          conv_2d_tile           9216  40..1064    1x8x8x1 -> 1x8x8x16   conv2d
  *     1  MAX_POOL_2D      max_pool_2d               0  1376..1632  1x8x8x16 -> 1x4x4x16  max_pooling2d
- *     2  CONV_2D          conv_2d_tile          73728  0..512      1x4x4x16 -> 1x4x4x32  conv2d_1
+ *     2  CONV_2D          conv_2d_tile          73728  1024..1536  1x4x4x16 -> 1x4x4x32  conv2d_1
  *     4  FULLY_CONNECTED  fully_connected_tile  32768  1536..1600  1x512 -> 1x64         dense
- *     5  FULLY_CONNECTED  fully_connected_tile    640  128..138    1x64 -> 1x10          dense_1
+ *     5  FULLY_CONNECTED  fully_connected_tile    640  0..10       1x64 -> 1x10          dense_1
  *     6  SOFTMAX          softmax                   0  0..10       1x10 -> 1x10          dense_1
  */
 
@@ -79,12 +79,12 @@ static void digits_op00_conv_2d(int8_t *arena)
     };
 
     tflm_ext_conv_2d_tile(&op,
-        &arena[1024],
+        &arena[996],
         digits_op00_weights,
-        (int32_t *)(void *)&arena[1088],
-        &arena[1160],
-        &arena[0]);
-    digits_observe(10, &arena[0], 1024U);
+        (int32_t *)(void *)&arena[1064],
+        &arena[0],
+        &arena[40]);
+    digits_observe(10, &arena[40], 1024U);
 }
 
 /* 1: MAX_POOL_2D 1x8x8x16 -> 1x4x4x16, layer max_pooling2d */
@@ -108,7 +108,7 @@ static void digits_op01_max_pool_2d(int8_t *arena)
     };
 
     tflm_ext_max_pool_2d(&op,
-        &arena[0],
+        &arena[40],
         &arena[1376]);
     digits_observe(11, &arena[1376], 256U);
 }
@@ -141,10 +141,10 @@ static void digits_op02_conv_2d(int8_t *arena)
     tflm_ext_conv_2d_tile(&op,
         &arena[1376],
         digits_op02_weights,
-        (int32_t *)(void *)&arena[512],
-        &arena[1632],
-        &arena[0]);
-    digits_observe(12, &arena[0], 512U);
+        (int32_t *)(void *)&arena[0],
+        &arena[864],
+        &arena[1024]);
+    digits_observe(12, &arena[1024], 512U);
 }
 
 /* 4: FULLY_CONNECTED 1x512 -> 1x64, layer dense */
@@ -160,10 +160,10 @@ static void digits_op04_fully_connected(int8_t *arena)
     };
 
     tflm_ext_fully_connected_tile(&op,
-        &arena[0],
+        &arena[1024],
         digits_op04_weights,
         digits_op04_scales,
-        (int32_t *)(void *)&arena[512],
+        (int32_t *)(void *)&arena[0],
         &arena[1536]);
     digits_observe(14, &arena[1536], 64U);
 }
@@ -184,9 +184,9 @@ static void digits_op05_fully_connected(int8_t *arena)
         &arena[1536],
         digits_op05_weights,
         digits_op05_scales,
-        (int32_t *)(void *)&arena[0],
-        &arena[128]);
-    digits_observe(15, &arena[128], 10U);
+        (int32_t *)(void *)&arena[12],
+        &arena[0]);
+    digits_observe(15, &arena[0], 10U);
 }
 
 /* 6: SOFTMAX 1x10 -> 1x10, layer dense_1 */
@@ -199,7 +199,7 @@ static void digits_op06_softmax(int8_t *arena)
     };
 
     tflm_ext_softmax(&op,
-        &arena[128],
+        &arena[0],
         digits_op06_exponentials,
         &arena[0]);
     digits_observe(16, &arena[0], 10U);
@@ -227,7 +227,7 @@ digits_status_t digits_reset(digits_context_t *ctx)
 
 int8_t *digits_input(digits_context_t *ctx, size_t index)
 {
-    static const uint32_t offsets[DIGITS_INPUT_COUNT] = { 1024U };
+    static const uint32_t offsets[DIGITS_INPUT_COUNT] = { 996U };
 
     if ((ctx == NULL) || (ctx->initialized != DIGITS_INITIALIZED) ||
         (index >= DIGITS_INPUT_COUNT)) {

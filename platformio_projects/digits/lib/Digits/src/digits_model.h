@@ -7,7 +7,7 @@
  *
  *     model    sha256 e8e5d8accdcfbf3a0b6bad408e7da63e4d6128aa015241b1b6246aa2233d2d31
  *     weights  40184 bytes of constant tables
- *     arena    1648 bytes, inside digits_context_t
+ *     arena    1632 bytes, inside digits_context_t
  *
  * Use:
  *
@@ -81,7 +81,7 @@ typedef enum {
 struct digits_context {
     union {
         int32_t alignment;
-        int8_t bytes[1648];
+        int8_t bytes[1632];
     } arena;
     uint32_t initialized;
 };

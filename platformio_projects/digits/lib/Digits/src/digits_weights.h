@@ -7,7 +7,7 @@
  *
  *     model    sha256 e8e5d8accdcfbf3a0b6bad408e7da63e4d6128aa015241b1b6246aa2233d2d31
  *     weights  40184 bytes of constant tables
- *     arena    1648 bytes
+ *     arena    1632 bytes
  */
 #ifndef DIGITS_WEIGHTS_H
 #define DIGITS_WEIGHTS_H

@@ -7,17 +7,17 @@
  *
  *     model    sha256 47a70096b40d47534fed677e54e0f92b8b6ef0633cdc5933abc64e4661c7f043
  *     weights  6688 bytes of constant tables
- *     arena    2024 bytes
+ *     arena    1512 bytes
  *
  * Execution plan; "arena" is the range of bytes that the operator writes:
  *
- *     #  operator         kernel                 MACs  arena       shapes                  layer
- *     1  CONV_2D          conv_2d_tile          16128  768..1536   1x1x128x3 -> 1x1x64x12  conv1d
- *     2  CONV_2D          conv_2d_tile          46080  0..768      1x1x64x12 -> 1x1x32x24  conv1d_1
- *     3  CONV_2D          conv_2d_tile          61440  1488..2000  1x1x32x24 -> 1x1x16x32  conv1d_2
- *     5  MEAN             reduce_sum                0  72..104     1x16x32 -> 1x32         global_average_pooling1d
- *     6  FULLY_CONNECTED  fully_connected_tile    160  0..5        1x32 -> 1x5             dense
- *     7  SOFTMAX          softmax                   0  0..5        1x5 -> 1x5              dense
+ *     #  operator         kernel                 MACs  arena     shapes                  layer
+ *     1  CONV_2D          conv_2d_tile          16128  36..804   1x1x128x3 -> 1x1x64x12  conv1d
+ *     2  CONV_2D          conv_2d_tile          46080  0..768    1x1x64x12 -> 1x1x32x24  conv1d_1
+ *     3  CONV_2D          conv_2d_tile          61440  0..512    1x1x32x24 -> 1x1x16x32  conv1d_2
+ *     5  MEAN             reduce_sum                0  512..544  1x16x32 -> 1x32         global_average_pooling1d
+ *     6  FULLY_CONNECTED  fully_connected_tile    160  0..5      1x32 -> 1x5             dense
+ *     7  SOFTMAX          softmax                   0  0..5      1x5 -> 1x5              dense
  */
 
 /*
@@ -79,12 +79,12 @@ static void vibration_op01_conv_2d(int8_t *arena)
     };
 
     tflm_ext_conv_2d_tile(&op,
-        &arena[0],
+        &arena[1028],
         vibration_op01_weights,
-        (int32_t *)(void *)&arena[464],
-        &arena[384],
-        &arena[768]);
-    vibration_observe(13, &arena[768], 768U);
+        (int32_t *)(void *)&arena[804],
+        &arena[948],
+        &arena[36]);
+    vibration_observe(13, &arena[36], 768U);
 }
 
 /* 2: CONV_2D 1x1x64x12 -> 1x1x32x24, layer conv1d_1 */
@@ -113,10 +113,10 @@ static void vibration_op02_conv_2d(int8_t *arena)
     };
 
     tflm_ext_conv_2d_tile(&op,
-        &arena[768],
+        &arena[36],
         vibration_op02_weights,
-        (int32_t *)(void *)&arena[1536],
-        &arena[1896],
+        (int32_t *)(void *)&arena[804],
+        &arena[1164],
         &arena[0]);
     vibration_observe(14, &arena[0], 768U);
 }
@@ -150,9 +150,9 @@ static void vibration_op03_conv_2d(int8_t *arena)
         &arena[0],
         vibration_op03_weights,
         (int32_t *)(void *)&arena[768],
-        &arena[2000],
-        &arena[1488]);
-    vibration_observe(15, &arena[1488], 512U);
+        &arena[1488],
+        &arena[0]);
+    vibration_observe(15, &arena[0], 512U);
 }
 
 /* 5: MEAN 1x16x32 -> 1x32, layer global_average_pooling1d */
@@ -170,9 +170,9 @@ static void vibration_op05_mean(int8_t *arena)
     };
 
     tflm_ext_reduce_sum(&op,
-        &arena[1488],
-        &arena[72]);
-    vibration_observe(17, &arena[72], 32U);
+        &arena[0],
+        &arena[512]);
+    vibration_observe(17, &arena[512], 32U);
 }
 
 /* 6: FULLY_CONNECTED 1x32 -> 1x5, layer dense */
@@ -188,7 +188,7 @@ static void vibration_op06_fully_connected(int8_t *arena)
     };
 
     tflm_ext_fully_connected_tile(&op,
-        &arena[72],
+        &arena[512],
         vibration_op06_weights,
         vibration_op06_scales,
         (int32_t *)(void *)&arena[8],
@@ -234,7 +234,7 @@ vibration_status_t vibration_reset(vibration_context_t *ctx)
 
 int8_t *vibration_input(vibration_context_t *ctx, size_t index)
 {
-    static const uint32_t offsets[VIBRATION_INPUT_COUNT] = { 0U };
+    static const uint32_t offsets[VIBRATION_INPUT_COUNT] = { 1028U };
 
     if ((ctx == NULL) || (ctx->initialized != VIBRATION_INITIALIZED) ||
         (index >= VIBRATION_INPUT_COUNT)) {

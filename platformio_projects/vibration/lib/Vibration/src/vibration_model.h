@@ -7,7 +7,7 @@
  *
  *     model    sha256 47a70096b40d47534fed677e54e0f92b8b6ef0633cdc5933abc64e4661c7f043
  *     weights  6688 bytes of constant tables
- *     arena    2024 bytes, inside vibration_context_t
+ *     arena    1512 bytes, inside vibration_context_t
  *
  * Use:
  *
@@ -76,7 +76,7 @@ typedef enum {
 struct vibration_context {
     union {
         int32_t alignment;
-        int8_t bytes[2024];
+        int8_t bytes[1512];
     } arena;
     uint32_t initialized;
 };

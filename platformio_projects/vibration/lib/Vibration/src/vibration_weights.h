@@ -7,7 +7,7 @@
  *
  *     model    sha256 47a70096b40d47534fed677e54e0f92b8b6ef0633cdc5933abc64e4661c7f043
  *     weights  6688 bytes of constant tables
- *     arena    2024 bytes
+ *     arena    1512 bytes
  */
 #ifndef VIBRATION_WEIGHTS_H
 #define VIBRATION_WEIGHTS_H

@@ -7,16 +7,16 @@
  *
  *     model    sha256 d947ca83465d2e7331ed986299d3230927199552ccad291b09573220a9e1b91b
  *     weights  1316 bytes of constant tables
- *     arena    404 bytes
+ *     arena    368 bytes
  *
  * Execution plan; "arena" is the range of bytes that the operator writes:
  *
- *     #  operator           kernel                 MACs  arena     shapes              layer
- *     0  CONV_2D            conv_2d_tile           2592  0..144    1x6x6x2 -> 1x6x6x4  conv
- *     1  DEPTHWISE_CONV_2D  depthwise_conv_2d_3x3   324  144..180  1x6x6x4 -> 1x3x3x4  depthwise
- *     2  AVERAGE_POOL_2D    average_pool_2d_fours     0  0..4      1x3x3x4 -> 1x1x1x4  pool
- *     4  FULLY_CONNECTED    fully_connected_tile     12  4..7      1x4 -> 1x3          dense
- *     5  SOFTMAX            softmax                   0  0..3      1x3 -> 1x3          softmax
+ *     #  operator           kernel                 MACs  arena   shapes              layer
+ *     0  CONV_2D            conv_2d_tile           2592  0..144  1x6x6x2 -> 1x6x6x4  conv
+ *     1  DEPTHWISE_CONV_2D  depthwise_conv_2d_3x3   324  0..36   1x6x6x4 -> 1x3x3x4  depthwise
+ *     2  AVERAGE_POOL_2D    average_pool_2d_fours     0  0..4    1x3x3x4 -> 1x1x1x4  pool
+ *     4  FULLY_CONNECTED    fully_connected_tile     12  4..7    1x4 -> 1x3          dense
+ *     5  SOFTMAX            softmax                   0  0..3    1x3 -> 1x3          softmax
  */
 
 /*
@@ -79,10 +79,10 @@ static void image_net_op00_conv_2d(int8_t *arena)
     };
 
     tflm_ext_conv_2d_tile(&op,
-        &arena[144],
+        &arena[80],
         image_net_op00_weights,
-        (int32_t *)(void *)&arena[216],
-        &arena[336],
+        (int32_t *)(void *)&arena[152],
+        &arena[272],
         &arena[0]);
     image_net_observe(1, &arena[0], 144U);
 }
@@ -108,9 +108,9 @@ static void image_net_op01_depthwise_conv_2d(int8_t *arena)
     tflm_ext_depthwise_conv_2d_3x3(&op,
         &arena[0],
         image_net_op01_weights,
-        (int32_t *)(void *)&arena[180],
-        &arena[144]);
-    image_net_observe(4, &arena[144], 36U);
+        (int32_t *)(void *)&arena[144],
+        &arena[0]);
+    image_net_observe(4, &arena[0], 36U);
 }
 
 /* 2: AVERAGE_POOL_2D 1x3x3x4 -> 1x1x1x4, layer pool */
@@ -134,7 +134,7 @@ static void image_net_op02_average_pool_2d(int8_t *arena)
     };
 
     tflm_ext_average_pool_2d_fours(&op,
-        &arena[144],
+        &arena[0],
         &arena[0]);
     image_net_observe(7, &arena[0], 4U);
 }
@@ -198,7 +198,7 @@ image_net_status_t image_net_reset(image_net_context_t *ctx)
 
 int8_t *image_net_input(image_net_context_t *ctx, size_t index)
 {
-    static const uint32_t offsets[IMAGE_NET_INPUT_COUNT] = { 144U };
+    static const uint32_t offsets[IMAGE_NET_INPUT_COUNT] = { 80U };
 
     if ((ctx == NULL) || (ctx->initialized != IMAGE_NET_INITIALIZED) ||
         (index >= IMAGE_NET_INPUT_COUNT)) {

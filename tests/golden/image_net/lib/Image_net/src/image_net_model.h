@@ -7,7 +7,7 @@
  *
  *     model    sha256 d947ca83465d2e7331ed986299d3230927199552ccad291b09573220a9e1b91b
  *     weights  1316 bytes of constant tables
- *     arena    404 bytes, inside image_net_context_t
+ *     arena    368 bytes, inside image_net_context_t
  *
  * Use:
  *
@@ -74,7 +74,7 @@ typedef enum {
 struct image_net_context {
     union {
         int32_t alignment;
-        int8_t bytes[404];
+        int8_t bytes[368];
     } arena;
     uint32_t initialized;
 };

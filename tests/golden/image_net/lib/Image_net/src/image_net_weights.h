@@ -7,7 +7,7 @@
  *
  *     model    sha256 d947ca83465d2e7331ed986299d3230927199552ccad291b09573220a9e1b91b
  *     weights  1316 bytes of constant tables
- *     arena    404 bytes
+ *     arena    368 bytes
  */
 #ifndef IMAGE_NET_WEIGHTS_H
 #define IMAGE_NET_WEIGHTS_H
