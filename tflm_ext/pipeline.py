@@ -25,7 +25,7 @@ from tflm_ext.interpreter import context_bytes as interpreter_context_bytes
 from tflm_ext.ir import Graph
 from tflm_ext.options import Budget, Optimize, Runtime
 from tflm_ext.passes import PassResult, run_passes
-from tflm_ext.plan import Plan, foreign_plan, make_plan
+from tflm_ext.plan import Plan, count_macs, foreign_plan, make_plan
 from tflm_ext.plan.budget import check_budget
 from tflm_ext.project.arduino import arduino_files
 from tflm_ext.project.firmware import firmware_files
@@ -145,7 +145,7 @@ def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text:
         labels=options.labels,
         weight_bytes=sizes.model_bytes if sizes else plan.weight_bytes,
         arena_bytes=sizes.arena_bytes if sizes else arena_bytes(plan),
-        macs=plan.macs,
+        macs=sum(map(count_macs, graph.views())),
         version=VERSION,
         command=_command(options),
         golden=(),

@@ -112,7 +112,7 @@ def evaluate(
         score(int8.float_outputs[0]),
         score(outputs),
         plain(model).count_params(),
-        plan.macs,
+        analysis.facts.macs,
         plan.weight_bytes,
         len(int8.bytes),
         context_bytes(plan),

@@ -12,9 +12,9 @@
  *
  * Layouts: input [batch][y][x][channel], output likewise. The table has for each channel the taps
  * as bytes, two pairs of neighbours in a word: the first of each pair, then the second of each;
- * then twice the bias, multiplier and step, see tflm_ext_scale_to_int8(). A row is taken before
- * its outputs are written. With a number of channels that is no multiple of four, the last four
- * repeat some before.
+ * then the two numbers of tflm_ext_sum_to_int8(). The output may lie where the input does if it is
+ * no larger: a row is taken before its outputs are written. With a number of channels that is no
+ * multiple of four, the last four repeat some before, and it may not.
  */
 #ifndef TFLM_EXT_DEPTHWISE_CONV_1D_H
 #define TFLM_EXT_DEPTHWISE_CONV_1D_H
@@ -59,8 +59,8 @@ typedef void (*tflm_ext_depthwise_1d_tile_t)(const int32_t *table, const int16_t
 /* clang-format off */
 
 /*
- * r0 bias, r1 line, r2 output, r3 and lr words of the line, r4-r7 sums, r8-r12 taps; then r3 and lr
- * what the epilogue needs. On the stack *fours.
+ * r0 numbers, r1 line, r2 output, r3 and lr words of the line, r4-r7 sums, r8-r12 taps; then r3 and
+ * lr what the epilogue needs. On the stack *fours.
  */
 #define TFLM_EXT_DEPTHWISE_1D_BEGIN \
         "push  {r4-r11, lr}\n\t" \
@@ -68,16 +68,17 @@ typedef void (*tflm_ext_depthwise_1d_tile_t)(const int32_t *table, const int16_t
         "push  {r4-r6}\n\t"
 
 #define TFLM_EXT_DEPTHWISE_1D_END \
-        "ldm   r0, {r3, lr}\n\t" /* twice the bias, multiplier */ \
-        "add   r4, r3, r4, lsl 1\n\t" \
-        "add   r5, r3, r5, lsl 1\n\t" \
-        "add   r6, r3, r6, lsl 1\n\t" \
-        "add   r7, r3, r7, lsl 1\n\t" \
-        "smmulr r4, r4, lr\n\t" \
-        "smmulr r5, r5, lr\n\t" \
-        "smmulr r6, r6, lr\n\t" \
-        "smmulr r7, r7, lr\n\t" \
-        "ldr   r3, [r0, 8]\n\t" /* step */ \
+        "ldm   r0, {r3, lr}\n\t" \
+        "add   r4, r4, r3, asr 8\n\t" \
+        "add   r5, r5, r3, asr 8\n\t" \
+        "add   r6, r6, r3, asr 8\n\t" \
+        "add   r7, r7, r3, asr 8\n\t" \
+        "smmlar r4, r4, lr, r4\n\t" \
+        "smmlar r5, r5, lr, r5\n\t" \
+        "smmlar r6, r6, lr, r6\n\t" \
+        "smmlar r7, r7, lr, r7\n\t" \
+        "mvn   lr, 0\n\t" \
+        "lsl   r3, lr, r3\n\t" /* the step */ \
         "ldr   lr, [sp, 8]\n\t" /* zero_point */ \
         "add   r4, r4, r4, asr 31\n\t" \
         "add   r5, r5, r5, asr 31\n\t" \
@@ -223,7 +224,7 @@ static inline void tflm_ext_depthwise_1d_fours(const int32_t *table, int32_t pai
                                                const int16_t *line, int8_t *out,
                                                const tflm_ext_depthwise_1d_fours_t *fours)
 {
-    const int32_t *const scale = &table[(pairs + 1) / 2];
+    const int32_t *const numbers = &table[(pairs + 1) / 2];
 
     for (int32_t i = 0; i < (4 * fours->fours); ++i) {
         int32_t sum = 0;
@@ -234,8 +235,7 @@ static inline void tflm_ext_depthwise_1d_fours(const int32_t *table, int32_t pai
             sum += line[2 * (i + pair)] * tflm_ext_low(taps);
             sum += line[(2 * (i + pair)) + 1] * tflm_ext_high(taps);
         }
-        out[i * fours->pixel] =
-            tflm_ext_scale_to_int8(scale[0] + (2 * sum), scale[1], scale[2], fours->zero_point);
+        out[i * fours->pixel] = tflm_ext_sum_to_int8(sum, numbers, fours->zero_point);
     }
 }
 
@@ -269,8 +269,8 @@ static inline void tflm_ext_depthwise_1d_pack(const int8_t *first, const int8_t 
 
 /* Every d-th value of a row of four channels, from value `from` on, to their lines. */
 static inline void tflm_ext_depthwise_1d_line(const tflm_ext_depthwise_conv_1d_t *op,
-                                              const int8_t *row, int32_t from, const int8_t *padding,
-                                              int16_t *line)
+                                              const int8_t *row, int32_t from,
+                                              const int8_t *padding, int16_t *line)
 {
     const int32_t step = op->dilation_width;
     int32_t word = 0;
@@ -303,32 +303,35 @@ static inline void tflm_ext_depthwise_1d_line(const tflm_ext_depthwise_conv_1d_t
     }
 }
 
-/* `count` outputs of one channel, one word of its line further on each. */
+/*
+ * `count` outputs of each of four channels, one word of their lines further on each. The lines lie
+ * `line` values behind each other.
+ */
 static inline void tflm_ext_depthwise_1d_outputs(tflm_ext_depthwise_1d_tile_t tile,
-                                                 const int32_t *table, const int16_t *line,
-                                                 int8_t *out, int32_t count,
-                                                 tflm_ext_depthwise_1d_fours_t *fours)
+                                                 const int32_t *table, int32_t own_table,
+                                                 const int16_t *lines, int32_t line, int8_t *out,
+                                                 int32_t count,
+                                                 const tflm_ext_depthwise_1d_fours_t *all)
 {
-    const int32_t pixel = fours->pixel;
+    const int32_t first = count - 4; /* of the last four */
+    tflm_ext_depthwise_1d_fours_t one = { 1, all->pixel, all->zero_point };
 
-    if (count >= 4) {
-        fours->fours = count / 4;
-        tile(table, line, out, fours);
-        if ((count % 4) != 0) { /* the last four, some of them again */
-            fours->fours = 1;
-            tile(table, &line[2 * (count - 4)], &out[(count - 4) * pixel], fours);
+    for (int32_t c = 0; c < 4; ++c) {
+        const int32_t *const own = &table[c * own_table];
+        const int16_t *const from = &lines[c * line];
+        if (count >= 4) {
+            tile(own, from, &out[c], all);
+            if ((count % 4) != 0) { /* some of them again */
+                tile(own, &from[2 * first], &out[(first * all->pixel) + c], &one);
+            }
+        } else {
+            int8_t four[4];
+            one.pixel = 1;
+            tile(own, from, four, &one);
+            for (int32_t i = 0; i < count; ++i) {
+                out[(i * all->pixel) + c] = four[i];
+            }
         }
-    } else if (count > 0) {
-        int8_t four[4];
-        fours->fours = 1;
-        fours->pixel = 1;
-        tile(table, line, four, fours);
-        fours->pixel = pixel;
-        for (int32_t i = 0; i < count; ++i) {
-            out[i * pixel] = four[i];
-        }
-    } else {
-        /* a line without outputs of this kind */
     }
 }
 
@@ -340,19 +343,18 @@ static inline void tflm_ext_depthwise_1d_row(const tflm_ext_depthwise_conv_1d_t 
 {
     const int32_t step = op->dilation_width;
     const int32_t line = 2 * op->line_words;
-    const int32_t kinds = 3 - op->stride_width;
-    tflm_ext_depthwise_1d_fours_t fours = { 0, kinds * step * op->channels, op->output_zero_point };
+    const int32_t kinds = 3 - op->stride_width; /* even and odd outputs at stride 1 */
+    const int32_t channels = op->channels;
 
-    for (int32_t c = 0; c < 4; ++c) {
-        for (int32_t phase = 0; (phase < step) && (phase < op->output_width); ++phase) {
-            const int32_t outputs = ((op->output_width - phase) + (step - 1)) / step;
-            const int16_t *const own = &lines[((4 * phase) + c) * line];
-            for (int32_t kind = 0; kind < kinds; ++kind) {
-                tflm_ext_depthwise_1d_outputs(
-                    tile, &table[c * own_table], &own[kind],
-                    &out[((phase + (kind * step)) * op->channels) + c],
-                    (outputs + (kinds - 1 - kind)) / kinds, &fours);
-            }
+    for (int32_t phase = 0; (phase < step) && (phase < op->output_width); ++phase) {
+        const int32_t outputs = ((op->output_width - phase) + (step - 1)) / step;
+        for (int32_t kind = 0; kind < kinds; ++kind) {
+            const int32_t count = (outputs + ((kinds - 1) - kind)) / kinds;
+            const tflm_ext_depthwise_1d_fours_t all = { count / 4, kinds * step * channels,
+                                                        op->output_zero_point };
+            tflm_ext_depthwise_1d_outputs(tile, table, own_table, &lines[(4 * phase * line) + kind],
+                                          line, &out[(phase + (kind * step)) * channels], count,
+                                          &all);
         }
     }
 }
@@ -393,7 +395,7 @@ TFLM_EXT_SHARED static void
 tflm_ext_depthwise_conv_1d_6(const tflm_ext_depthwise_conv_1d_6_t *op, const int8_t *input,
                               const int32_t *table, int16_t *lines, int8_t *output)
 {
-    tflm_ext_depthwise_1d(op, input, table, lines, output, &tflm_ext_depthwise_1d_6_taps, 5);
+    tflm_ext_depthwise_1d(op, input, table, lines, output, &tflm_ext_depthwise_1d_6_taps, 4);
 }
 
 typedef tflm_ext_depthwise_conv_1d_t tflm_ext_depthwise_conv_1d_10_t;
@@ -402,7 +404,7 @@ TFLM_EXT_SHARED static void
 tflm_ext_depthwise_conv_1d_10(const tflm_ext_depthwise_conv_1d_10_t *op, const int8_t *input,
                               const int32_t *table, int16_t *lines, int8_t *output)
 {
-    tflm_ext_depthwise_1d(op, input, table, lines, output, &tflm_ext_depthwise_1d_10_taps, 6);
+    tflm_ext_depthwise_1d(op, input, table, lines, output, &tflm_ext_depthwise_1d_10_taps, 5);
 }
 
 #endif

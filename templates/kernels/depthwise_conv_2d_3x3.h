@@ -8,11 +8,12 @@
  * stride 2. Lines are padded with the zero point, whose share of the sums is part of the bias.
  *
  * Layouts: input [batch][y][x][channel], output likewise. The table has for each channel three
- * words, one for each column of the filter, with the bytes of the rows 0, 1, 1, 2, then twice the
- * bias, multiplier and step, see tflm_ext_scale_to_int8(). The taps made of them are a word of
- * rows 0 and 1 and a word of rows 1 and 2 for each column. At stride 1 and equal sizes the output
- * may lie where the input does: rows are taken into the lines before they are written. With a
- * number of channels that is no multiple of four, the last four repeat some before them.
+ * words, one for each column of the filter, with the bytes of the rows 0, 1, 1, 2, then the two
+ * numbers of tflm_ext_sum_to_int8(). The taps made of them are a word of rows 0 and 1 and a word of
+ * rows 1 and 2 for each column, and the numbers of tflm_ext_scale_to_int8(). The output may lie
+ * where the input does if it is no larger: rows are taken into the lines before they are written.
+ * With a number of channels that is no multiple of four, the last four repeat some before them, and
+ * it may not.
  */
 #ifndef TFLM_EXT_DEPTHWISE_CONV_2D_3X3_H
 #define TFLM_EXT_DEPTHWISE_CONV_2D_3X3_H
@@ -428,7 +429,7 @@ tflm_ext_depthwise_conv_2d_3x3(const tflm_ext_depthwise_conv_2d_3x3_t *op, const
             int8_t *const out = &output[(batch * op->output_height * row) + channel];
 
             int32_t taps[4 * 9];
-            const int32_t *next_table = &table[6 * channel];
+            const int32_t *next_table = &table[5 * channel];
 
             for (int32_t c = 0; c < 4; ++c) {
                 next_table = tflm_ext_depthwise_expand(next_table, 6, &taps[9 * c]);

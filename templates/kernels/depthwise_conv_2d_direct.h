@@ -5,8 +5,8 @@
  * would be done for few.
  *
  * Layouts: input [batch][y][x][channel], output likewise. The table has for every four channels the
- * taps as bytes, four channels in a word, row by row; then for each of the channels twice the bias,
- * multiplier and step, see tflm_ext_scale_to_int8(). The input's zero point is part of the bias.
+ * taps as bytes, four channels in a word, row by row; then for each of the channels the two numbers
+ * of tflm_ext_sum_to_int8(). The input's zero point is part of the bias.
  * An output of one pixel may lie where the input does. With a number of channels that is no
  * multiple of four, the last four repeat some before.
  */
@@ -89,30 +89,35 @@ tflm_ext_depthwise_four_sums(const int8_t *image, const int32_t *table, int8_t *
         "subs  lr, lr, #1\n\t"
         "bne   1b\n\t"
         "ldr   r12, [sp]\n\t" /* zero_point */
-        "ldm   r1!, {r8-r10}\n\t"
-        "add   r4, r8, r4, lsl #1\n\t"
-        "smmulr r4, r4, r9\n\t"
+        "mvn   r3, #0\n\t"
+        "ldm   r1!, {r8, r9}\n\t"
+        "add   r4, r4, r8, asr #8\n\t"
+        "lsl   r10, r3, r8\n\t"
+        "smmlar r4, r4, r9, r4\n\t"
         "add   r4, r4, r4, asr #31\n\t"
         "smmlsr r4, r4, r10, r12\n\t"
         "ssat  r4, #8, r4\n\t"
         "strb  r4, [r2], #1\n\t"
-        "ldm   r1!, {r8-r10}\n\t"
-        "add   r5, r8, r5, lsl #1\n\t"
-        "smmulr r5, r5, r9\n\t"
+        "ldm   r1!, {r8, r9}\n\t"
+        "add   r5, r5, r8, asr #8\n\t"
+        "lsl   r10, r3, r8\n\t"
+        "smmlar r5, r5, r9, r5\n\t"
         "add   r5, r5, r5, asr #31\n\t"
         "smmlsr r5, r5, r10, r12\n\t"
         "ssat  r5, #8, r5\n\t"
         "strb  r5, [r2], #1\n\t"
-        "ldm   r1!, {r8-r10}\n\t"
-        "add   r6, r8, r6, lsl #1\n\t"
-        "smmulr r6, r6, r9\n\t"
+        "ldm   r1!, {r8, r9}\n\t"
+        "add   r6, r6, r8, asr #8\n\t"
+        "lsl   r10, r3, r8\n\t"
+        "smmlar r6, r6, r9, r6\n\t"
         "add   r6, r6, r6, asr #31\n\t"
         "smmlsr r6, r6, r10, r12\n\t"
         "ssat  r6, #8, r6\n\t"
         "strb  r6, [r2], #1\n\t"
-        "ldm   r1!, {r8-r10}\n\t"
-        "add   r7, r8, r7, lsl #1\n\t"
-        "smmulr r7, r7, r9\n\t"
+        "ldm   r1!, {r8, r9}\n\t"
+        "add   r7, r7, r8, asr #8\n\t"
+        "lsl   r10, r3, r8\n\t"
+        "smmlar r7, r7, r9, r7\n\t"
         "add   r7, r7, r7, asr #31\n\t"
         "smmlsr r7, r7, r10, r12\n\t"
         "ssat  r7, #8, r7\n\t"
@@ -130,7 +135,7 @@ static inline void tflm_ext_depthwise_four_sums(const int8_t *image, const int32
                                                 int8_t *out,
                                                 const tflm_ext_depthwise_window_t *window)
 {
-    const int32_t *const scales = &table[window->rows * window->columns];
+    const int32_t *const numbers = &table[window->rows * window->columns];
     int32_t sums[4] = { 0, 0, 0, 0 };
 
     for (int32_t ky = 0; ky < window->rows; ++ky) {
@@ -146,8 +151,7 @@ static inline void tflm_ext_depthwise_four_sums(const int8_t *image, const int32
         }
     }
     for (int32_t c = 0; c < 4; ++c) {
-        out[c] = tflm_ext_scale_to_int8(scales[3 * c] + (2 * sums[c]), scales[(3 * c) + 1],
-                                        scales[(3 * c) + 2], window->zero_point);
+        out[c] = tflm_ext_sum_to_int8(sums[c], &numbers[2 * c], window->zero_point);
     }
 }
 
@@ -159,7 +163,7 @@ tflm_ext_depthwise_conv_2d_direct(const tflm_ext_depthwise_conv_2d_direct_t *op,
 {
     const int32_t channels = op->channels;
     const int32_t row = op->input_width * channels;
-    const int32_t own_table = (op->filter_height * op->filter_width) + 12;
+    const int32_t own_table = (op->filter_height * op->filter_width) + 8;
     const int32_t pixel = op->dilation_width * channels;
     const tflm_ext_depthwise_window_t window = {
         op->output_zero_point, op->filter_height, op->filter_width, pixel,

@@ -9,9 +9,9 @@
  *
  * Layouts: input [batch][y][x][channel], output likewise. The table has for each channel the taps
  * as bytes, two pairs of neighbours in a word: the first of each pair, then the second of each,
- * row by row; then twice the bias, multiplier and step, see tflm_ext_scale_to_int8(). At stride 1
- * and equal sizes the output may lie where the input does: rows are taken before they are written.
- * With a number of channels that is no multiple of four, the last four repeat some before.
+ * row by row; then the two numbers of tflm_ext_sum_to_int8(). The output may lie where the input
+ * does if it is no larger: rows are taken before they are written. With a number of channels that
+ * is no multiple of four, the last four repeat some before, and it may not.
  */
 #ifndef TFLM_EXT_DEPTHWISE_CONV_2D_LINES_H
 #define TFLM_EXT_DEPTHWISE_CONV_2D_LINES_H
@@ -253,7 +253,7 @@ tflm_ext_depthwise_conv_2d_lines(const tflm_ext_depthwise_conv_2d_lines_t *op, c
     const int32_t image_bytes = op->input_height * op->input_width * channels;
     const int32_t row = op->output_width * channels;
     const int32_t pairs = op->filter_height * op->filter_pairs;
-    const int32_t own_table = ((pairs + 1) / 2) + 3;
+    const int32_t own_table = ((pairs + 1) / 2) + 2;
     const int32_t ring = ((op->filter_height - 1) * op->dilation_height) + 1;
     const int32_t line = 4 * op->line_width;
     const uint8_t byte = (uint8_t)((uint32_t)op->input_zero_point & 0xFFU);

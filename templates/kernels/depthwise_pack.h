@@ -11,6 +11,18 @@
 #include "dsp.h"
 
 /*
+ * A filter's numbers, see tflm_ext_sum_to_int8(), as those of tflm_ext_scale_to_int8(): twice the
+ * bias, multiplier and step.
+ */
+static inline void tflm_ext_depthwise_numbers(int32_t bias, uint32_t shift, int32_t multiplier,
+                                              int32_t *scale)
+{
+    scale[0] = 2 * bias;
+    scale[1] = (int32_t)((uint32_t)multiplier >> 1);
+    scale[2] = (int32_t)(0xFFFFFFFFU << shift);
+}
+
+/*
  * Taps of int8 to words of two int16: of bytes 0 and 2, then of bytes 1 and 3; behind them twice
  * the bias, multiplier and step. Returns what follows in the table.
  */
@@ -30,10 +42,8 @@ static inline const int32_t *tflm_ext_depthwise_expand(const int32_t *table, int
             ++i;
         }
     }
-    for (i = 0; i < 3; ++i) {
-        taps[words + i] = next[i];
-    }
-    return &next[3];
+    tflm_ext_depthwise_numbers(next[0] >> 8, (uint32_t)next[0] & 31U, next[1], &taps[words]);
+    return &next[2];
 }
 
 /*

@@ -120,11 +120,18 @@ static inline uint32_t tflm_ext_high_halves(uint32_t first, uint32_t second)
     return result;
 }
 
-/* a * b / 2^32, and addend - a * b / 2^32, halves upward. */
+/* a * b / 2^32, and addend plus or minus a * b / 2^32, halves upward. */
 static inline int32_t tflm_ext_smmulr(int32_t a, int32_t b)
 {
     int32_t result;
     __asm__("smmulr %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+}
+
+static inline int32_t tflm_ext_smmlar(int32_t a, int32_t b, int32_t addend)
+{
+    int32_t result;
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(addend));
     return result;
 }
 
@@ -206,10 +213,16 @@ static inline uint32_t tflm_ext_high_halves(uint32_t first, uint32_t second)
     return (first >> 16) | (second & 0xFFFF0000U);
 }
 
-/* a * b / 2^32, and addend - a * b / 2^32, halves upward. */
+/* a * b / 2^32, and addend plus or minus a * b / 2^32, halves upward. */
 static inline int32_t tflm_ext_smmulr(int32_t a, int32_t b)
 {
     return (int32_t)((((int64_t)a * (int64_t)b) + ((int64_t)1 << 31)) >> 32);
+}
+
+static inline int32_t tflm_ext_smmlar(int32_t a, int32_t b, int32_t addend)
+{
+    const int64_t wide = (int64_t)addend * ((int64_t)1 << 32);
+    return (int32_t)((wide + ((int64_t)a * (int64_t)b) + ((int64_t)1 << 31)) >> 32);
 }
 
 static inline int32_t tflm_ext_smmlsr(int32_t a, int32_t b, int32_t addend)
@@ -236,6 +249,19 @@ static inline int8_t tflm_ext_scale_to_int8(int32_t y, int32_t multiplier, int32
                                             int32_t zero_point)
 {
     const int32_t high = tflm_ext_smmulr(y, multiplier);
+    return (int8_t)tflm_ext_ssat8(tflm_ext_smmlsr(high + (high >> 31), step, zero_point));
+}
+
+/*
+ * A filter's sum to int8, with its two numbers. The first has the bias in its upper 24 bits and
+ * 32 - shift in the lower ones. The second is twice the multiplier less 2^32, so that the product
+ * fits an instruction: sum * second / 2^32 + sum is sum * multiplier / 2^31.
+ */
+static inline int8_t tflm_ext_sum_to_int8(int32_t sum, const int32_t *numbers, int32_t zero_point)
+{
+    const int32_t biased = sum + (numbers[0] >> 8);
+    const int32_t high = tflm_ext_smmlar(biased, numbers[1], biased);
+    const int32_t step = (int32_t)(0xFFFFFFFFU << ((uint32_t)numbers[0] & 31U));
     return (int8_t)tflm_ext_ssat8(tflm_ext_smmlsr(high + (high >> 31), step, zero_point));
 }
 

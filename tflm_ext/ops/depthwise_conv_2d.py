@@ -190,7 +190,9 @@ def _filters(view: NodeView) -> tile.Filters | None:
     limits = activation_range(view.options.activation, scale(out), zero_point(out))
     multipliers, shifts = conv_multipliers(image, weights, out, channels)
     taps = weights.array().reshape(-1, channels).T
-    return tile.exact_filters(taps, _folded_bias(view), multipliers, shifts, limits)
+    return tile.exact_filters(
+        taps, _folded_bias(view), multipliers, shifts, limits, zero_point(out)
+    )
 
 
 def _words(taps: Array) -> Array:
@@ -229,7 +231,7 @@ def _lower_3x3(view: NodeView) -> Call:
     channels = image.shape[3]
     line_width = (columns.out - 1) * columns.stride + 3
     columns_first = filters.values.reshape(channels, 3, 3).transpose(0, 2, 1)
-    table = np.concatenate([_words(columns_first[..., [0, 1, 1, 2]]), filters.scales], axis=1)
+    table = np.concatenate([_words(columns_first[..., [0, 1, 1, 2]]), filters.numbers], axis=1)
     return Call(
         fields=(
             ("batches", image.shape[0]),
@@ -316,7 +318,7 @@ def _lower_lines(view: NodeView) -> Call:
             Const.of(
                 "weights",
                 DType.INT32,
-                np.concatenate([words, filters.scales], axis=1),
+                np.concatenate([words, filters.numbers], axis=1),
             ),
             Scratch(4 * (_LANES * (lines * line_width + count + 3) + rows.window), DType.INT32),
             Output(),
@@ -402,7 +404,7 @@ def _lower_1d(view: NodeView) -> Call:
         ),
         arguments=(
             Input(0),
-            Const.of("weights", DType.INT32, np.concatenate([words, filters.scales], axis=1)),
+            Const.of("weights", DType.INT32, np.concatenate([words, filters.numbers], axis=1)),
             Scratch(4 * _LANES * columns.dilation * line_words, DType.INT16),
             Output(),
         ),
@@ -438,7 +440,7 @@ def _lower_direct(view: NodeView) -> Call:
     for first in range(0, channels, _LANES):
         start = min(first, channels - _LANES)
         four = slice(start, start + _LANES)
-        parts += [_words(filters.values[four].T).ravel(), filters.scales[four].ravel()]
+        parts += [_words(filters.values[four].T).ravel(), filters.numbers[four].ravel()]
     return Call(
         fields=(
             ("batches", image.shape[0]),

@@ -192,7 +192,9 @@ def _tile_filters(view: NodeView) -> tile.Filters | None:
     limits = activation_range(view.options.activation, scale(out), zero_point(out))
     multipliers, shifts = _each_output(view)
     filters = view.input(1).array()
-    return tile.exact_filters(filters, _folded_bias(view), multipliers, shifts, limits)
+    return tile.exact_filters(
+        filters, _folded_bias(view), multipliers, shifts, limits, zero_point(out)
+    )
 
 
 def _tile_applies(view: NodeView) -> bool:

@@ -15,6 +15,7 @@ QUAD = 4
 """Values of a column that SXTB16 makes two words of."""
 
 _PARTNER_LIMIT = 1 << 23
+_BIAS_LIMIT = 1 << 23
 _SUM_LIMIT = 1 << 30
 
 
@@ -38,6 +39,12 @@ class Filters:
         """(filters, 3): twice the bias, multiplier and step of tflm_ext_scale_to_int8()."""
         return np.stack([2 * self.bias, self.multipliers, -(1 << (32 + self.shifts))], axis=1)
 
+    @property
+    def numbers(self) -> Array:
+        """(filters, 2): the numbers of tflm_ext_sum_to_int8()."""
+        first = (self.bias << 8) | (32 + self.shifts)
+        return np.stack([first, 2 * self.multipliers - (1 << 32)], axis=1)
+
 
 def exact_filters(
     values: Array,
@@ -45,30 +52,42 @@ def exact_filters(
     multipliers: Sequence[int],
     shifts: Sequence[int],
     limits: tuple[int, int],
+    zero_point: int,
 ) -> Filters | None:
     """Filters for the tiles, None if those could not compute them exactly.
 
     They can where all shifts are right shifts, the limits are those of int8, no two weights
-    overflow their half word and no sum overflows. A filter that is constant, like that of a dead
-    channel, is given numbers that lead to the same constant.
+    overflow their half word, biases take no more than 24 bits and no sum overflows. A filter whose
+    output is the same for all inputs, like that of a dead channel, is given numbers that lead to
+    this constant.
 
     Args:
         values: (filters, values) of int8.
         bias: (filters,), the input's zero point folded into it.
         multipliers, shifts: one each; negative ones shift right.
         limits: smallest and largest value of the output.
+        zero_point: of the output.
     """
     wide = values.astype(np.int64)
-    own = (bias.astype(np.int64), np.array(multipliers, np.int64), np.array(shifts, np.int64))
-    constant = ~wide.any(1) | (own[1] == 0)
-    # 2^-1 of a half: four times the constant, which stays itself through both roundings.
-    result = 4 * np.clip(multiply_by_quantized_multiplier(*own), -256, 256)
-    filters = Filters(
-        values=np.where((own[1] == 0)[:, np.newaxis], 0, values),
-        bias=np.where(constant, result, own[0]),
-        multipliers=np.where(constant, 1 << 30, own[1]),
-        shifts=np.where(constant, -1, own[2]),
+    scale = (np.array(multipliers, np.int64), np.array(shifts, np.int64))
+    # The least and the most that a sum can be, and what becomes of it.
+    ends = (
+        bias + np.minimum(127 * wide, -128 * wide).sum(1),
+        bias + np.maximum(127 * wide, -128 * wide).sum(1),
     )
+    lowest, highest = (
+        np.clip(multiply_by_quantized_multiplier(end, *scale) + zero_point, *limits) for end in ends
+    )
+    # A left shift may wrap between the two.
+    constant = (lowest == highest) & ((scale[1] <= 0) | (ends[0] == ends[1]))
+    filters = Filters(
+        values=np.where(constant[:, np.newaxis], 0, values),
+        # 2^-1 of a half: four times the constant, which stays itself through both roundings.
+        bias=np.where(constant, 4 * (lowest - zero_point), bias),
+        multipliers=np.where(constant, 1 << 30, scale[0]),
+        shifts=np.where(constant, -1, scale[1]),
+    )
+    wide = filters.values.astype(np.int64)
     sums = 128 * np.abs(wide).sum(1)
     fits = (
         limits == (-128, 127)
@@ -76,6 +95,7 @@ def exact_filters(
         and filters.shifts.max() <= -1
         and wide.min() >= -127
         and sums.max() < _PARTNER_LIMIT
+        and np.abs(filters.bias).max() < _BIAS_LIMIT
         and (sums + np.abs(filters.bias)).max() < _SUM_LIMIT
     )
     return filters if fits else None
@@ -83,7 +103,7 @@ def exact_filters(
 
 def stream(filters: Filters) -> Const:
     """The weights of a layer for tiles of two filters; a last one comes behind, alone."""
-    own = filters.scales
+    own = filters.numbers
     return _stream(filters, 2, QUAD, lambda start, stop: own[start:stop][::-1])
 
 

@@ -62,6 +62,26 @@ def check_windows(view: NodeView, *numbers: int) -> None:
     )
 
 
+def pads(view: NodeView) -> bool:
+    """Whether a window of a convolution, if that is what the node is, reaches beside the image."""
+    if view.node.operator not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        return False
+    o = view.options
+    _, height, width, _ = view.input(0).shape
+    _, window_height, window_width, _ = view.input(1).shape
+    top, bottom, left, right = o.border
+    return any(
+        axis.before > 0
+        or (axis.out - 1) * axis.stride + (axis.window - 1) * axis.dilation >= axis.size
+        for axis in (
+            slide(
+                height, window_height, o.stride_height, o.dilation_height, o.padding, (top, bottom)
+            ),
+            slide(width, window_width, o.stride_width, o.dilation_width, o.padding, (left, right)),
+        )
+    )
+
+
 def reads_ahead(rows: Axis, columns: Axis) -> bool:
     """Whether an operator that slides channel by channel may overwrite its input with its output.
 

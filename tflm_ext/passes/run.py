@@ -15,6 +15,7 @@ from tflm_ext.ops import BY_NAME
 from tflm_ext.ops.base import Array
 from tflm_ext.ops.run import initial_state, run_graph
 from tflm_ext.passes import (
+    drop_channels,
     fold_constants,
     fuse_activation,
     fuse_pad,
@@ -30,6 +31,7 @@ REWRITES: tuple[tuple[str, Rewrite], ...] = (
     ("share bytes", share_bytes.rewrite),
     ("fuse pad", fuse_pad.rewrite),
     ("fuse activation", fuse_activation.rewrite),
+    ("drop channels", drop_channels.rewrite),
     ("remove unused", remove_unused.rewrite),
 )
 

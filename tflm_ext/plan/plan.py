@@ -54,8 +54,7 @@ class Step:
 
     @property
     def macs(self) -> int:
-        operator = BY_NAME.get(self.view.node.operator)
-        return operator.macs(self.view) if operator else 0
+        return count_macs(self.view)
 
     @property
     def weight_bytes(self) -> int:
@@ -94,6 +93,12 @@ class Plan:
     @property
     def macs(self) -> int:
         return sum(s.macs for s in self.steps)
+
+
+def count_macs(view: NodeView) -> int:
+    """Multiply-accumulate operations of a node; 0 for operators outside the table."""
+    operator = BY_NAME.get(view.node.operator)
+    return operator.macs(view) if operator else 0
 
 
 def make_plan(graph: Graph, optimize: Optimize = Optimize.BALANCED) -> Plan:

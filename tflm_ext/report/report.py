@@ -122,7 +122,7 @@ class Report:
                 "inputs": [_border(b) for b in self.facts.inputs],
                 "outputs": [_border(b) for b in self.facts.outputs],
                 "labels": list(self.facts.labels),
-                "macs": self.plan.macs,
+                "macs": self.facts.macs,
             },
             "options": {
                 "board": self.board,

@@ -102,7 +102,8 @@ def _figures(report: Report) -> RenderableType:
         table.add_row("flash, code", f"{report.code_bytes:,}", "bytes, estimated")
         table.add_row("RAM, context", f"{report.ram_bytes:,}", "bytes, exact")
     table.add_row("live maximum", f"{plan.live_bytes:,}", "bytes of activations at one operator")
-    table.add_row("MACs", f"{plan.macs:,}", "per inference")
+    fewer = f", of {report.facts.macs:,} in the .tflite" if plan.macs < report.facts.macs else ""
+    table.add_row("MACs", f"{plan.macs:,}", f"per inference{fewer}")
     if report.vectors:
         table.add_row("compared", f"{report.vectors:,}", "inputs with TFLM, 0 mismatches")
     if report.accuracy is not None:

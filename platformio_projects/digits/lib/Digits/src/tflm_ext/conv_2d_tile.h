@@ -4,7 +4,8 @@
  * and filters run over them two at a time; see matrix_tile.h.
  *
  * Layouts: input [batch][y][x][channel], output [batch][y][x][output channel]; a column has the
- * order [y][x][channel] of a filter. Taps outside the image have the value of the zero point, whose
+ * order [y][x][channel] of a filter, but for what is left of each of its rows after whole quads,
+ * which is put together at the end. Taps outside the image have the value of the zero point, whose
  * share of the sums is part of the bias. The last three pixels may repeat pixels before them.
  */
 #ifndef TFLM_EXT_CONV_2D_TILE_H
@@ -32,9 +33,10 @@ typedef struct {
     int32_t output_height;
     int32_t output_width;
     int32_t output_channels;
-    int32_t pixels; /* of the output, at least three */
+    int32_t pixels;    /* of the output, at least three */
     int32_t quads;     /* four values each, of a column */
-    int32_t row_quads; /* of a filter's row; 0 if it is no whole number or dilated */
+    int32_t row_quads; /* of a filter's row, whole ones */
+    int32_t row_rest;  /* values of a filter's row that are left */
     int32_t input_zero_point;
     int32_t output_zero_point;
 } tflm_ext_conv_2d_tile_t;
@@ -119,27 +121,79 @@ static inline const int8_t *tflm_ext_window_tap(const tflm_ext_conv_2d_tile_t *o
     return &window->image[((y * op->input_width) + x) * op->input_channels];
 }
 
-/* Columns of windows inside the image, whose rows are whole quads; false if one is not inside. */
-static inline bool tflm_ext_conv_2d_tile_rows(const tflm_ext_conv_2d_tile_t *op,
-                                              const tflm_ext_window_t *windows, uint32_t *columns)
+/*
+ * Row ky of a window: where it lies in the image; a copy of it with padding, in `copy`; or
+ * `padding` if all of it lies outside.
+ */
+static inline const int8_t *tflm_ext_window_row(const tflm_ext_conv_2d_tile_t *op,
+                                                const tflm_ext_window_t *window, int32_t ky,
+                                                const int8_t *padding, int8_t *copy)
 {
-    const int32_t row = op->dilation_height * op->input_width * op->input_channels;
+    const int32_t channels = op->input_channels;
+    const int32_t y = window->top + (ky * op->dilation_height);
+    int8_t *to = copy;
+    int32_t x = window->left;
+
+    if ((y < 0) || (y >= op->input_height)) {
+        return padding;
+    }
+    const int8_t *const row = &window->image[y * op->input_width * channels];
+    if ((op->dilation_width == 1) && (x >= 0) && ((x + op->filter_width) <= op->input_width)) {
+        return &row[x * channels];
+    }
+    for (int32_t kx = 0; kx < op->filter_width; ++kx) {
+        const bool outside = (x < 0) || (x >= op->input_width);
+        const int8_t *const tap = outside ? padding : &row[x * channels];
+        for (int32_t channel = 0; channel < channels; ++channel) {
+            to[channel] = tap[channel];
+        }
+        to = &to[channels];
+        x += op->dilation_width;
+    }
+    return copy;
+}
+
+/*
+ * Columns of three windows, row by row. `bytes` has a row of padding and room for three rows and
+ * for what is left of all rows.
+ */
+static inline void tflm_ext_conv_2d_tile_rows(const tflm_ext_conv_2d_tile_t *op,
+                                              const tflm_ext_window_t *windows, bool inside,
+                                              int8_t *bytes, uint32_t *columns)
+{
+    const int32_t size = op->filter_width * op->input_channels;
+    const int32_t rest_quads = ((op->filter_height * op->row_rest) + 3) / 4;
+    const int32_t row = op->input_width * op->input_channels;
+    int8_t *const rests = &bytes[4 * size];
     const int8_t *from[3];
     uint32_t *next = columns;
+    int32_t rest_at = 0;
 
-    for (int32_t i = 0; i < 3; ++i) {
-        const tflm_ext_window_t *const window = &windows[i];
-        if (!tflm_ext_window_is_inside(op, window)) {
-            return false;
-        }
-        from[i] = &window->image[((window->top * op->input_width) + window->left) *
-                                 op->input_channels];
+    for (int32_t i = 0; inside && (i < 3); ++i) {
+        const int32_t left = windows[i].left * op->input_channels;
+        from[i] = &windows[i].image[(windows[i].top * row) + left];
     }
     for (int32_t ky = 0; ky < op->filter_height; ++ky) {
-        const int32_t at = ky * row;
-        next = tflm_ext_widen_3(&from[0][at], &from[1][at], &from[2][at], next, op->row_quads);
+        for (int32_t i = 0; (!inside) && (i < 3); ++i) {
+            from[i] = tflm_ext_window_row(op, &windows[i], ky, bytes, &bytes[(i + 1) * size]);
+        }
+        if (op->row_quads > 0) {
+            next = tflm_ext_widen_3(from[0], from[1], from[2], next, op->row_quads);
+        }
+        for (int32_t i = 4 * op->row_quads; i < size; ++i) {
+            rests[rest_at] = from[0][i];
+            rests[rest_at + (4 * rest_quads)] = from[1][i];
+            rests[rest_at + (8 * rest_quads)] = from[2][i];
+            ++rest_at;
+        }
+        for (int32_t i = 0; inside && ((ky + 1) < op->filter_height) && (i < 3); ++i) {
+            from[i] = &from[i][op->dilation_height * row];
+        }
     }
-    return true;
+    if (rest_quads > 0) { /* what was not set meets weights of zero */
+        (void)tflm_ext_widen_3(rests, &rests[4 * rest_quads], &rests[8 * rest_quads], next,
+                               rest_quads);
+    }
 }
 
 /* Columns of pixels with a multiple of four channels, tap by tap. */
@@ -159,91 +213,6 @@ static inline void tflm_ext_conv_2d_tile_taps(const tflm_ext_conv_2d_tile_t *op,
     }
 }
 
-/* Bytes of a window's row that lie in the image, between bytes of padding. */
-typedef struct {
-    int32_t before;
-    int32_t inside;
-    int32_t size;
-} tflm_ext_run_t;
-
-/* A row of a window: `from` is its first byte inside the image, NULL for a row of padding. */
-static inline void tflm_ext_patch_row(const tflm_ext_run_t *run, const int8_t *from, int8_t padding,
-                                      int8_t *to)
-{
-    int32_t i = 0;
-
-    if (from == NULL) {
-        for (; i < run->size; ++i) {
-            to[i] = padding;
-        }
-        return;
-    }
-    for (; i < run->before; ++i) {
-        to[i] = padding;
-    }
-    for (int32_t k = 0; k < run->inside; ++k) {
-        to[i] = from[k];
-        ++i;
-    }
-    for (; i < run->size; ++i) {
-        to[i] = padding;
-    }
-}
-
-/*
- * The bytes of a window, as they lie in a filter; `end` is that of the input. Rows are copied by
- * words where that reads nothing behind the input: what is written too much comes before the next
- * row, or before the last quad is filled up.
- */
-static inline void tflm_ext_conv_2d_tile_patch(const tflm_ext_conv_2d_tile_t *op,
-                                               const tflm_ext_window_t *window, const int8_t *end,
-                                               int8_t *patch)
-{
-    const int32_t channels = op->input_channels;
-    const int32_t size = op->filter_width * channels;
-    const int32_t row = op->dilation_height * op->input_width * channels;
-    int8_t *to = patch;
-
-    if (op->dilation_width != 1) {
-        for (int32_t ky = 0; ky < op->filter_height; ++ky) {
-            for (int32_t kx = 0; kx < op->filter_width; ++kx) {
-                const int8_t *const tap = tflm_ext_window_tap(op, window, ky, kx, NULL);
-                const tflm_ext_run_t run = { 0, channels, channels };
-                tflm_ext_patch_row(&run, tap, (int8_t)op->input_zero_point, to);
-                to = &to[channels];
-            }
-        }
-    } else {
-        const int32_t first = ((window->top * op->input_width) + window->left) * channels;
-        const int32_t last = first + ((op->filter_height - 1) * row) + size;
-        if (tflm_ext_window_is_inside(op, window) && ((end - window->image) >= (last + 3))) {
-            const int8_t *from = &window->image[first];
-            for (int32_t ky = 0; ky < op->filter_height; ++ky) {
-                for (int32_t i = 0; i < size; i += 4) {
-                    (void)memcpy(&to[i], &from[i], 4U);
-                }
-                to = &to[size];
-                from = &from[row];
-            }
-        } else {
-            const int32_t width = op->filter_width;
-            const int32_t before = (window->left < 0) ? -window->left : 0;
-            const int32_t behind = (window->left + width) - op->input_width;
-            const int32_t inside = (width - before) - ((behind > 0) ? behind : 0);
-            const tflm_ext_run_t run = { before * channels, inside * channels, size };
-            for (int32_t ky = 0; ky < op->filter_height; ++ky) {
-                const int32_t y = window->top + (ky * op->dilation_height);
-                const bool outside = (y < 0) || (y >= op->input_height) || (inside <= 0);
-                const int32_t x = window->left + before;
-                const int32_t at = outside ? 0 : (((y * op->input_width) + x) * channels);
-                tflm_ext_patch_row(&run, outside ? NULL : &window->image[at],
-                                   (int8_t)op->input_zero_point, to);
-                to = &to[size];
-            }
-        }
-    }
-}
-
 /* All filters on three columns. */
 static inline void tflm_ext_conv_2d_tile_filters(const tflm_ext_tile_t *tile, int32_t filters,
                                                  const int32_t *stream, const uint32_t *columns,
@@ -258,8 +227,8 @@ static inline void tflm_ext_conv_2d_tile_filters(const tflm_ext_tile_t *tile, in
 }
 
 /*
- * `columns` has room for three columns; behind it, `bytes` for a pixel of padding and, where the
- * channels are no multiple of four, for three patches of whole quads and three bytes more.
+ * `columns` has room for three columns, `bytes` for a pixel of padding or, where the channels are
+ * no multiple of four, for four rows of a filter and three times what is left of all of its rows.
  */
 TFLM_EXT_SHARED static void
 tflm_ext_conv_2d_tile(const tflm_ext_conv_2d_tile_t *op, const int8_t *input, const int32_t *stream,
@@ -267,21 +236,17 @@ tflm_ext_conv_2d_tile(const tflm_ext_conv_2d_tile_t *op, const int8_t *input, co
 {
     const int32_t words = 2 * op->quads;
     const int32_t image = op->input_height * op->input_width * op->input_channels;
-    const int32_t patch = 4 * op->quads;
-    const int32_t filter = op->filter_height * op->filter_width * op->input_channels;
-    const bool whole = (op->input_channels % 4) == 0;
-    const int8_t *const end =
-        &input[(op->pixels / (op->output_height * op->output_width)) * image];
-    const tflm_ext_tile_t tile = { &stream[(op->output_channels / 2) * ((2 * 3) + words)],
+    const tflm_ext_tile_t tile = { &stream[(op->output_channels / 2) * ((2 * 2) + words)],
                                    op->quads, op->output_channels, op->output_zero_point };
-    int8_t *const patches = &bytes[op->input_channels];
+    const bool whole = (op->input_channels % 4) == 0;
+    const int32_t padding = op->input_channels * (whole ? 1 : op->filter_width);
     uint32_t *const three = (uint32_t *)columns;
     /* Of the next window. */
     const int8_t *next = input;
     int32_t x = 0;
     int32_t y = 0;
 
-    (void)memset(bytes, op->input_zero_point, (size_t)op->input_channels);
+    (void)memset(bytes, op->input_zero_point, (size_t)padding);
     for (int32_t done = 0; done < op->pixels; done += 3) {
         const int32_t first = ((done + 3) <= op->pixels) ? done : (op->pixels - 3);
         tflm_ext_window_t windows[3];
@@ -307,20 +272,14 @@ tflm_ext_conv_2d_tile(const tflm_ext_conv_2d_tile_t *op, const int8_t *input, co
                 }
             }
         }
-        if ((op->row_quads > 0) && tflm_ext_conv_2d_tile_rows(op, windows, three)) {
-            /* all three windows lie inside */
-        } else if (whole) {
+        const bool inside = (op->dilation_width == 1) &&
+                            tflm_ext_window_is_inside(op, &windows[0]) &&
+                            tflm_ext_window_is_inside(op, &windows[1]) &&
+                            tflm_ext_window_is_inside(op, &windows[2]);
+        if (whole && !inside) {
             tflm_ext_conv_2d_tile_taps(op, windows, bytes, three);
         } else {
-            for (int32_t i = 0; i < 3; ++i) {
-                tflm_ext_conv_2d_tile_patch(op, &windows[i], end, &patches[i * patch]);
-            }
-            for (int32_t i = 0; i < 3; ++i) {
-                for (int32_t k = filter; k < patch; ++k) {
-                    patches[(i * patch) + k] = 0;
-                }
-            }
-            (void)tflm_ext_widen_3(patches, &patches[patch], &patches[2 * patch], three, op->quads);
+            tflm_ext_conv_2d_tile_rows(op, windows, inside, bytes, three);
         }
         tflm_ext_conv_2d_tile_filters(&tile, op->output_channels, stream, three,
                                       &output[first * op->output_channels]);
@@ -374,7 +333,7 @@ tflm_ext_conv_2d_pointwise(const tflm_ext_conv_2d_pointwise_t *op, const int8_t 
     const int32_t left = op->pixels % 3;
     const bool forward = filters <= depth;
     uint32_t *const three = (uint32_t *)columns;
-    const tflm_ext_tile_t tile = { &stream[(filters / 2) * ((2 * 3) + (2 * quads))], quads, filters,
+    const tflm_ext_tile_t tile = { &stream[(filters / 2) * ((2 * 2) + (2 * quads))], quads, filters,
                                    op->output_zero_point };
 
     for (int32_t done = 0; (done + 3) <= op->pixels; done += 3) {

@@ -11,8 +11,7 @@
  * the word as it is gives 256 * sum of the second + sum of the first, one with its low bytes the
  * sum of the first; the difference, divided by 256, is the sum of the second. All is exact modulo
  * 2^32 while the sums stay below 2^23, which was proven when this code was generated. Then follow,
- * for the second and for the first filter, twice the bias, multiplier and step; see
- * tflm_ext_scale_to_int8().
+ * for the second and for the first filter, the two numbers of tflm_ext_sum_to_int8().
  */
 #ifndef TFLM_EXT_MATRIX_TILE_H
 #define TFLM_EXT_MATRIX_TILE_H
@@ -123,42 +122,47 @@ tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *columns, int8_t *out,
         "sub   r5, r5, r2\n\t"
         "sub   r6, r6, r3\n\t"
         "sub   r7, r7, r4\n\t"
-        "ldrd  r1, r12, [sp, #8]\n\t"
-        "ldrd  r11, lr, [sp, #16]\n\t"
-        "ldm   r0!, {r8, r9, r10}\n\t"
-        "add   r7, r8, r7, asr #7\n\t"
-        "smmulr r7, r7, r9\n\t"
+        "ldrd  r12, r11, [sp, #12]\n\t" /* stride, zero_point */
+        "ldr   lr, [sp, #20]\n\t"
+        "mvn   r1, #0\n\t"
+        "ldm   r0!, {r8, r9}\n\t"
+        "lsl   r10, r1, r8\n\t" /* the step */
+        "asr   r8, r8, #8\n\t"  /* the bias */
+        "add   r7, r8, r7, asr #8\n\t"
+        "smmlar r7, r7, r9, r7\n\t"
         "add   r7, r7, r7, asr #31\n\t"
         "smmlsr r7, r7, r10, r11\n\t"
         "ssat  r7, #8, r7\n\t"
         "strb  r7, [lr, r12, lsl #1]\n\t"
-        "add   r6, r8, r6, asr #7\n\t"
-        "smmulr r6, r6, r9\n\t"
+        "add   r6, r8, r6, asr #8\n\t"
+        "smmlar r6, r6, r9, r6\n\t"
         "add   r6, r6, r6, asr #31\n\t"
         "smmlsr r6, r6, r10, r11\n\t"
         "ssat  r6, #8, r6\n\t"
         "strb  r6, [lr, r12]\n\t"
-        "add   r5, r8, r5, asr #7\n\t"
-        "smmulr r5, r5, r9\n\t"
+        "add   r5, r8, r5, asr #8\n\t"
+        "smmlar r5, r5, r9, r5\n\t"
         "add   r5, r5, r5, asr #31\n\t"
         "smmlsr r5, r5, r10, r11\n\t"
         "ssat  r5, #8, r5\n\t"
         "strb  r5, [lr], #-1\n\t"
-        "ldm   r0!, {r8, r9, r10}\n\t"
-        "add   r4, r8, r4, lsl #1\n\t"
-        "smmulr r4, r4, r9\n\t"
+        "ldm   r0!, {r8, r9}\n\t"
+        "lsl   r10, r1, r8\n\t"
+        "ldr   r1, [sp, #8]\n\t" /* columns */
+        "add   r4, r4, r8, asr #8\n\t"
+        "smmlar r4, r4, r9, r4\n\t"
         "add   r4, r4, r4, asr #31\n\t"
         "smmlsr r4, r4, r10, r11\n\t"
         "ssat  r4, #8, r4\n\t"
         "strb  r4, [lr, r12, lsl #1]\n\t"
-        "add   r3, r8, r3, lsl #1\n\t"
-        "smmulr r3, r3, r9\n\t"
+        "add   r3, r3, r8, asr #8\n\t"
+        "smmlar r3, r3, r9, r3\n\t"
         "add   r3, r3, r3, asr #31\n\t"
         "smmlsr r3, r3, r10, r11\n\t"
         "ssat  r3, #8, r3\n\t"
         "strb  r3, [lr, r12]\n\t"
-        "add   r2, r8, r2, lsl #1\n\t"
-        "smmulr r2, r2, r9\n\t"
+        "add   r2, r2, r8, asr #8\n\t"
+        "smmlar r2, r2, r9, r2\n\t"
         "add   r2, r2, r2, asr #31\n\t"
         "smmlsr r2, r2, r10, r11\n\t"
         "ssat  r2, #8, r2\n\t"
@@ -182,9 +186,9 @@ static inline void tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *colu
     const int32_t words = 2 * tile->quads;
     int8_t *target = out;
 
-    for (const int32_t *next = stream; next != tile->end; next = &next[words + 6]) {
+    for (const int32_t *next = stream; next != tile->end; next = &next[words + 4]) {
         const int32_t *const second = &next[words];
-        const int32_t *const first = &next[words + 3];
+        const int32_t *const first = &next[words + 2];
         for (int32_t i = 0; i < 3; ++i) {
             uint32_t both = 0U;
             uint32_t low = 0U;
@@ -194,10 +198,9 @@ static inline void tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *colu
                 low = tflm_ext_smlad(tflm_ext_sxtb16(weights), columns[(3 * k) + i], low);
             }
             int8_t *const pixel = &target[i * tile->stride];
-            pixel[1] = tflm_ext_scale_to_int8(second[0] + ((int32_t)(both - low) >> 7), second[1],
-                                              second[2], tile->zero_point);
-            pixel[0] = tflm_ext_scale_to_int8(first[0] + (int32_t)(2U * low), first[1], first[2],
-                                              tile->zero_point);
+            pixel[1] =
+                tflm_ext_sum_to_int8((int32_t)(both - low) >> 8, second, tile->zero_point);
+            pixel[0] = tflm_ext_sum_to_int8((int32_t)low, first, tile->zero_point);
         }
         target = &target[2];
     }
@@ -206,14 +209,12 @@ static inline void tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *colu
 #endif
 
 /*
- * A last filter without a partner: its weights as pairs of int16, then twice the bias, multiplier
- * and step.
+ * A last filter without a partner: its weights as pairs of int16, then its two numbers.
  */
 static inline void tflm_ext_tile_1x3(const int32_t *stream, const uint32_t *columns, int8_t *out,
                                      const tflm_ext_tile_t *tile)
 {
     const int32_t words = 2 * tile->quads;
-    const int32_t *const scale = &stream[words];
     uint32_t sums[3] = { 0U, 0U, 0U };
 
     for (int32_t k = 0; k < words; ++k) {
@@ -223,8 +224,8 @@ static inline void tflm_ext_tile_1x3(const int32_t *stream, const uint32_t *colu
         sums[2] = tflm_ext_smlad(weights, columns[(3 * k) + 2], sums[2]);
     }
     for (int32_t i = 0; i < 3; ++i) {
-        out[i * tile->stride] = tflm_ext_scale_to_int8(scale[0] + (int32_t)(2U * sums[i]), scale[1],
-                                                       scale[2], tile->zero_point);
+        out[i * tile->stride] =
+            tflm_ext_sum_to_int8((int32_t)sums[i], &stream[words], tile->zero_point);
     }
 }
 
