@@ -7,6 +7,7 @@
 #   make examples         write platformio_projects/ anew from the committed models
 #   make kernel-sizes     measure the code of every kernel for the Cortex-M4
 #   make bench          count instructions on the emulated Cortex-M4
+#   make bench-nets       count them on eight nets that no kernel was written for
 #   make bench-host       times of the command line on this machine
 #   make bench-compression  accuracy against size for every technique; takes hours
 #   make fuzz SECONDS=600 feed broken models to the reader
@@ -40,7 +41,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help demo test check lint format-check ruff types contracts unit system-packages \
-	test-packages examples kernel-sizes bench bench-host bench-compression fuzz fuzz-kernels docs format dist venv clean distclean
+	test-packages examples kernel-sizes bench bench-nets bench-host bench-compression fuzz fuzz-kernels docs format dist venv clean distclean
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -133,6 +134,9 @@ kernel-sizes: $(READY)
 
 bench: $(READY)
 	@PYTHONPATH=. $(PYTHON) benchmarks/bench.py
+
+bench-nets: $(READY)
+	@PYTHONPATH=. $(PYTHON) -m benchmarks.nets
 
 bench-host: $(READY)
 	@$(PYTHON) benchmarks/host.py

@@ -583,11 +583,10 @@ def compression_measured() -> str:
             "`make bench-compression` measures all of this; it takes hours. Every row is the mean "
             "over its seeds, ± the standard deviation of scores. Float: the Keras model; int8: the "
             "same in TensorFlow Lite Micro, on the same test data. Parameters are those of the "
-            "Keras model; MACs, bytes of weights and RAM are what an export of the model plans "
-            "with the portable kernels; the tables of those for the Cortex-M4 take 1 to 5 % more, "
-            "and RAM some hundred bytes for the windows that they gather. No ratio and no number "
-            "of epochs was chosen by the test data. What the techniques are "
-            "and when to use them: [compression](../explanation/compression.md).\n"
+            "Keras model; bytes of weights and RAM are what an export of the model plans "
+            "for a Cortex-M4; MACs are those of the .tflite. No ratio and no number of epochs was "
+            "chosen by the test data. What the techniques are and when to use them: "
+            "[compression](../explanation/compression.md).\n"
         ),
     ]
     for result in results.read():

@@ -59,6 +59,7 @@ def test_figures_of_the_compiled_runtime(model: Path) -> None:
     assert report.weight_bytes < found.compiled.flash_bytes < report.weight_bytes + 8192
     assert found.tflm is None
     assert "--tflm-source" in found.missing and "--tflm-source" in str(found)
+    assert f"its arena takes at most {found.arena_bound_bytes:,} bytes" in str(found)
     faster = compare(model, flags=["-O2"])
     assert faster.compiler.endswith("-O2") and found.compiler.endswith("-Os")
 

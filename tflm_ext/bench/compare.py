@@ -90,6 +90,8 @@ class Comparison:
         lines.append("")
         if self.tflm is None:
             lines.append(f"tflm: {self.missing}")
+            if self.arena_bound_bytes is not None:
+                lines.append(f"its arena takes at most {self.arena_bound_bytes:,} bytes")
         else:
             lines.append(f"tflm: {self.tflm_version}; all outputs equal")
             if self.tflm.arena_bytes and self.arena_bound_bytes:
