@@ -16,6 +16,7 @@ from tests.models import image_net, two_headed_net
 from tests.report.test_schema import VALIDATOR
 from tflm_ext.api import inspect_model
 from tflm_ext.bench import compare, emulator
+from tflm_ext.bench.cycles import Interval
 from tflm_ext.bench.library import tflm_library
 from tflm_ext.boards import board
 from tflm_ext.cli import main
@@ -96,7 +97,10 @@ def test_an_output_that_differs_is_an_error(model: Path, monkeypatch: pytest.Mon
 
 def test_an_emulator_that_does_not_count_is_an_error() -> None:
     with pytest.raises(tflm_ext.ToolError, match="counts 2,000,200 instructions in a loop of 2,"):
-        emulator._read("loop 2000200\ninstructions 80\nstack 8\ncontext 4\n", 0)
+        emulator._read("loop 2000200\ninstructions 80\nstack 8\ncontext 4\n", 0, None, "")
+    intervals = [Interval(2_000_200, 0), Interval(9, 9), Interval(80, 80)]
+    with pytest.raises(tflm_ext.ToolError, match="counts 2,000,200 instructions"):
+        emulator._read("loop 2000000\ninstructions 80\nstack 8\ncontext 4\n", 0, intervals, "")
 
 
 def test_missing_programs_are_named(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
