@@ -164,10 +164,9 @@ static inline void tflm_ext_conv_2d_tile_rows(const tflm_ext_conv_2d_tile_t *op,
     const int32_t size = op->filter_width * op->input_channels;
     const int32_t rest_quads = ((op->filter_height * op->row_rest) + 3) / 4;
     const int32_t row = op->input_width * op->input_channels;
-    int8_t *const rests = &bytes[4 * size];
     const int8_t *from[3];
     uint32_t *next = columns;
-    int32_t rest_at = 0;
+    int32_t rest_at = 4 * size;
 
     for (int32_t i = 0; inside && (i < 3); ++i) {
         const int32_t left = windows[i].left * op->input_channels;
@@ -181,9 +180,9 @@ static inline void tflm_ext_conv_2d_tile_rows(const tflm_ext_conv_2d_tile_t *op,
             next = tflm_ext_widen_3(from[0], from[1], from[2], next, op->row_quads);
         }
         for (int32_t i = 4 * op->row_quads; i < size; ++i) {
-            rests[rest_at] = from[0][i];
-            rests[rest_at + (4 * rest_quads)] = from[1][i];
-            rests[rest_at + (8 * rest_quads)] = from[2][i];
+            bytes[rest_at] = from[0][i];
+            bytes[rest_at + (4 * rest_quads)] = from[1][i];
+            bytes[rest_at + (8 * rest_quads)] = from[2][i];
             ++rest_at;
         }
         for (int32_t i = 0; inside && ((ky + 1) < op->filter_height) && (i < 3); ++i) {
@@ -191,6 +190,7 @@ static inline void tflm_ext_conv_2d_tile_rows(const tflm_ext_conv_2d_tile_t *op,
         }
     }
     if (rest_quads > 0) { /* what was not set meets weights of zero */
+        const int8_t *const rests = &bytes[4 * size];
         (void)tflm_ext_widen_3(rests, &rests[4 * rest_quads], &rests[8 * rest_quads], next,
                                rest_quads);
     }
