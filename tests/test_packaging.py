@@ -119,7 +119,7 @@ def test_the_wheel_holds_every_file(wheel: Path) -> None:
     wanted = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "tflm_ext").rglob("*")
-        if path.is_file() and path.suffix in (".py", ".toml", ".typed")
+        if path.is_file() and path.suffix in (".csv", ".py", ".toml", ".typed")
     } | {
         f"tflm_ext/_templates/{path.relative_to(ROOT / 'templates').as_posix()}"
         for path in (ROOT / "templates").rglob("*")

@@ -55,20 +55,21 @@ def flip(path: Path, table: str, at: int, mask: int) -> None:
     edit(path, rf"(const int\d+_t \w*{table}(?:\[\w+\])+ = \{{)([^;]*)(\}};)", turned)
 
 
-# Weights are words of int16, followed by twice the bias, multiplier and step of each filter. The
-# bit is one that counts: of a weight one of its upper bits, of an int32 that below the sign.
+# Weights are words of int16 or int8, followed by two numbers of each filter: bias and shift, and the
+# multiplier. The bit is one that counts: of a weight one of its upper bits, of a number that below
+# the sign, of a shift the third.
 @pytest.mark.parametrize(
     ("table", "at", "mask", "operator"),
     [
         ("op00_weights", 0, 1 << 14, "0 CONV_2D"),
         ("op00_weights", 23, 1 << 6, "0 CONV_2D"),
-        ("op00_weights", 10, 1 << 29, "0 CONV_2D"),
-        ("op00_weights", 11, 1 << 30, "0 CONV_2D"),
-        ("op00_weights", 12, 1 << 24, "0 CONV_2D"),
+        ("op00_weights", 8, 1 << 29, "0 CONV_2D"),
+        ("op00_weights", 8, 1 << 2, "0 CONV_2D"),
+        ("op00_weights", 9, 1 << 29, "0 CONV_2D"),
         ("op01_weights", 6, 1 << 6, "1 DEPTHWISE_CONV_2D"),
         ("op01_weights", 3, 1 << 29, "1 DEPTHWISE_CONV_2D"),
-        ("op01_weights", 10, 1 << 30, "1 DEPTHWISE_CONV_2D"),
-        ("op01_weights", 23, 1 << 25, "1 DEPTHWISE_CONV_2D"),
+        ("op01_weights", 9, 1 << 29, "1 DEPTHWISE_CONV_2D"),
+        ("op01_weights", 18, 1 << 2, "1 DEPTHWISE_CONV_2D"),
         ("op04_weights", 1, 1 << 6, "4 FULLY_CONNECTED"),
         ("op04_weights", 11, 1 << 29, "4 FULLY_CONNECTED"),
         ("op05_exponentials", 0, 1 << 30, "5 SOFTMAX"),
