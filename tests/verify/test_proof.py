@@ -55,9 +55,9 @@ def flip(path: Path, table: str, at: int, mask: int) -> None:
     edit(path, rf"(const int\d+_t \w*{table}(?:\[\w+\])+ = \{{)([^;]*)(\}};)", turned)
 
 
-# Weights are words of int16 or int8, followed by two numbers of each filter: bias and shift, and the
-# multiplier. The bit is one that counts: of a weight one of its upper bits, of a number that below
-# the sign, of a shift the third.
+# Weights are words of int16 or int8, followed by two numbers of each filter: bias and shift, and
+# the multiplier. The bit is one that counts: of a weight one of its upper bits, of a number that
+# below the sign, of a shift the third.
 @pytest.mark.parametrize(
     ("table", "at", "mask", "operator"),
     [
