@@ -24,10 +24,10 @@ import keras
 import numpy as np
 from keras import layers
 
+from benchmarks.bench import FLAGS
+from tflm_ext.api import inspect_model
 from tflm_ext.bench import OperatorFigures, bench
 from tflm_ext.convert import convert
-
-FLAGS = ("-O2", "-mfloat-abi=hard")
 
 
 def mobilenet_v2() -> Any:
@@ -158,8 +158,6 @@ def limit(row: OperatorFigures, depth: int, window: tuple[int, ...], stride: int
 
 def measure(name: str, model: bytes) -> list[str]:
     """Print a net's figures; returns a line for each operator beyond its limit."""
-    from tflm_ext.api import inspect_model
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"{name}.tflite")
         path.write_bytes(model)

@@ -171,6 +171,9 @@ def inspect_project(folder: Path) -> Report:
     content = exported.content
     try:
         accuracy = Accuracy(**content["accuracy"]) if "accuracy" in content else None
+        scores = (accuracy.float_model, accuracy.int8_tflm, accuracy.int8_c) if accuracy else ()
+        if not all(score is None or isinstance(score, int | float) for score in scores):
+            raise TypeError("a score is no number")
         report = replace(
             report_of(exported.analysis, exported.options),
             warnings=tuple(content["warnings"]),

@@ -19,6 +19,7 @@ from tests.report.test_schema import VALIDATOR
 from tflm_ext.bench import bench
 from tflm_ext.bench.opponents import Opponent, find_opponent
 from tflm_ext.cli import main
+from tflm_ext.recheck import inspect_project
 
 pytestmark = pytest.mark.tool("arm-none-eabi-gcc", "arm-none-eabi-g++", "qemu-system-arm")
 
@@ -34,7 +35,7 @@ def test_figures_by_operator(model: Path) -> None:
     found = bench(model)
     report = tflm_ext.api.inspect_model(model)
     assert [row.index for row in found.operators] == [step.index for step in report.plan.steps]
-    assert sum(row.macs for row in found.operators) <= found.macs
+    assert sum(row.macs for row in found.operators) == report.plan.macs == found.macs
     # To look at the time after each operator takes some instructions, too.
     assert 0 <= sum(row.instructions for row in found.operators) - found.instructions < 800
     assert all(row.instructions > 0 for row in found.operators)
@@ -88,8 +89,29 @@ def test_what_was_measured_stays_beside_the_report(
     source = folder / "lib/Net/src/net_model.c"
     source.write_text(source.read_text("utf-8") + "/* edited */\n", "utf-8")
     assert "bench" not in shown()
-    (folder / "bench.json").write_text("{", "utf-8")
-    assert "bench" not in shown()
+    tflm_ext.export(model, folder, optimize="size", overwrite=True, progress=False)
+    capsys.readouterr()
+    whole = shown()["bench"]
+    for name, value in (
+        *(("instructions", "many"), ("compiler", 12), ("milliseconds", None)),
+        *(("milliseconds", [1]), ("sources_sha256", None), ("core", {})),
+    ):
+        damaged = json.dumps({"bench": [whole | {name: value}]})
+        (folder / "bench.json").write_text(damaged, "utf-8")
+        assert "bench" not in shown()
+    for text in ("{", "[]", '{"bench": []}', '{"bench": [7]}'):
+        (folder / "bench.json").write_text(text, "utf-8")
+        assert "bench" not in shown()
+
+
+def test_a_damaged_score_is_no_crash(model: Path, tmp_path: Path) -> None:
+    folder = tflm_ext.export(model, tmp_path / "net", progress=False).folder
+    report = json.loads((folder / "report.json").read_text("utf-8"))
+    scores = {"metric": "accuracy", "samples": 1, "int8_tflm": "good", "int8_c": 1.0}
+    report["accuracy"] = scores | {"float_model": None}
+    (folder / "report.json").write_text(json.dumps(report), "utf-8")
+    with pytest.raises(tflm_ext.ConfigError, match=r"report\.json or model is damaged"):
+        inspect_project(folder)
 
 
 def test_inspecting_a_project_shows_its_report(
@@ -107,7 +129,7 @@ def test_an_opponent_is_shown_beside(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
-    other = Opponent(digest, "Other", "version 1", 9_999_991, 9_999_992, 93, 94, 95)
+    other = Opponent("Other", "version 1", 9_999_991, 9_999_992, 93, 94, 95)
     module = importlib.import_module("tflm_ext.bench.bench")  # behind the function
     monkeypatch.setattr(module, "find_opponent", {digest: other}.get)
     text = str(bench(model))

@@ -92,6 +92,9 @@ def test_without_a_plugin_the_column_says_so(
     found = bench(model)
     assert found.cycles is None and found.milliseconds is None
     assert "false failed" in found.cycles_missing and found.cycles_missing in str(found)
+    monkeypatch.delenv("CC")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(model))  # a file
+    assert "cannot be written" in bench(model).cycles_missing
     # A plugin that QEMU cannot load is no error either.
     broken = tmp_path / "broken.so"
     broken.touch()

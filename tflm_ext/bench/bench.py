@@ -93,8 +93,6 @@ class Bench:
         """Its part of report.schema.json."""
         found = asdict(self)
         found["operators"] = [asdict(row) for row in self.operators]
-        if self.opponent is not None:
-            del found["opponent"]["sha256"]
         return found
 
     def __str__(self) -> str:

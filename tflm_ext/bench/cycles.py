@@ -61,19 +61,29 @@ def counting_plugin() -> Path:
     digest = hashlib.sha256(source.read_bytes() + said.encode()).hexdigest()[:16]
     plugin = Path(platformdirs.user_cache_dir("tflm_ext")) / f"count_blocks_{digest}.so"
     if not plugin.is_file():
-        plugin.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=plugin.parent) as folder:
-            new = Path(folder) / plugin.name
-            # On macOS, too, QEMU's functions are found when it loads the plugin.
-            undefined = ("-undefined", "dynamic_lookup") if os.uname().sysname == "Darwin" else ()
-            run_tool(
-                (
-                    *(find_compiler(), "-std=c99", "-O2", "-shared", "-fPIC", *undefined),
-                    *(f"-DPLUGIN_VERSION={version}", str(source), "-o", str(new)),
-                )
-            )
-            os.replace(new, plugin)
+        try:
+            _build(source, version, plugin)
+        except OSError as error:
+            raise ToolError(
+                f"{plugin.parent}, where QEMU's plugin is kept, cannot be written.",
+                "Set XDG_CACHE_HOME to a folder that can.",
+            ) from error
     return plugin
+
+
+def _build(source: Path, version: int, plugin: Path) -> None:
+    plugin.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=plugin.parent) as folder:
+        new = Path(folder) / plugin.name
+        # On macOS, too, QEMU's functions are found when it loads the plugin.
+        undefined = ("-undefined", "dynamic_lookup") if os.uname().sysname == "Darwin" else ()
+        run_tool(
+            (
+                *(find_compiler(), "-std=c99", "-O2", "-shared", "-fPIC", *undefined),
+                *(f"-DPLUGIN_VERSION={version}", str(source), "-o", str(new)),
+            )
+        )
+        os.replace(new, plugin)
 
 
 def read_intervals(program: Path, counts: str) -> list[Interval]:

@@ -12,7 +12,6 @@ class Opponent:
     """One library, one model, one inference on the emulated core.
 
     Attributes:
-        sha256: of the model.
         library: its short name.
         about: versions, compiler and flags.
         instructions, cycles: executed; the cycles estimated as ours are.
@@ -21,7 +20,6 @@ class Opponent:
         stack_bytes: used below the caller of invoke.
     """
 
-    sha256: str
     library: str
     about: str
     instructions: int
@@ -37,7 +35,6 @@ def find_opponent(sha256: str) -> Opponent | None:
         for row in csv.DictReader(file):
             if row["sha256"] == sha256:
                 return Opponent(
-                    sha256=sha256,
                     library=row["library"],
                     about=row["about"],
                     instructions=int(row["instructions"]),

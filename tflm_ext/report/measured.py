@@ -12,6 +12,7 @@ from typing import Any
 from tflm_ext.report.report import Report
 
 NAME = "bench.json"
+_NUMBERS = ("instructions", "stack_bytes", "code_bytes")
 
 
 def sources_sha256(digests: Iterable[tuple[str, str]]) -> str:
@@ -36,8 +37,19 @@ def with_bench(report: Report, folder: Path) -> Report:
 
 
 def _read(folder: Path, sources: str) -> Mapping[str, Any] | None:
+    """The entry of bench.json; None if it is missing or damaged, or speaks of other files."""
     try:
         found = json.loads((folder / NAME).read_text("utf-8"))["bench"][0]
-        return dict(found) if found["sources_sha256"] == sources else None
+        whole = (
+            found["sources_sha256"] == sources
+            and all(isinstance(found[name], int) for name in _NUMBERS)
+            and all(isinstance(found[name], str) for name in ("core", "compiler"))
+            and (found["cycles"] is None or _is_range(found["milliseconds"]))
+        )
+        return dict(found) if whole else None
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def _is_range(value: Any) -> bool:
+    return len(value) == 2 and all(isinstance(end, int | float) for end in value)

@@ -132,7 +132,14 @@ def _measured(bench: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]
     if bench["cycles"] is not None:
         least, most = bench["milliseconds"]
-        rows.insert(1, ("est. cycles", f"{bench['cycles']:,}", "instructions times the manual's"))
+        rows.insert(
+            1,
+            (
+                "est. cycles",
+                f"{bench['cycles']:,}",
+                "of the core, by its manual, with memory that never waits",
+            ),
+        )
         expected = "ms, expected on the board from published ratios"
         rows.insert(2, ("time", f"{least:.3g} to {most:.3g}", expected))
     return rows
