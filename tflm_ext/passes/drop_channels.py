@@ -7,7 +7,7 @@ and becomes part of their bias. All that is left is as it was, byte for byte.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,7 +39,7 @@ class _Fixed:
 def rewrite(graph: Graph) -> Graph:
     """Remove constant channels between layers that multiply by weights."""
     fixed = _fixed_channels(graph)
-    kept = _kept_channels(graph, fixed)
+    kept = _kept_channels(graph, fixed) if fixed else {}
     if not kept:
         return graph
     next_index = graph.next_tensor_index()
@@ -162,11 +162,18 @@ def _kept_channels(graph: Graph, fixed: Mapping[int, _Fixed]) -> dict[int, Array
             group = groups.get(graph.storage(view.node.inputs[0]))
             if group is not None:
                 groups[view.node.outputs[0]] = group
+    readers: dict[int, list[NodeView]] = {}
+    for view in graph.views():
+        for tensor in {graph.storage(i) for i in view.node.inputs if i >= 0}:
+            readers.setdefault(tensor, []).append(view)
+    outputs = {graph.storage(i) for i in graph.outputs}
     removable: dict[int, Array] = {
         group: np.ones(graph.tensors[group].shape[-1], bool) for group in groups.values()
     }
     for tensor, group in groups.items():
-        removable[group] &= _removable(graph, tensor, fixed.get(tensor))
+        channels = graph.tensors[tensor].shape[-1]
+        read = [] if tensor in outputs else readers.get(tensor, [])
+        removable[group] &= _removable(tensor, channels, read, fixed.get(tensor))
     kept = {}
     for tensor, group in groups.items():
         constant = removable[group]
@@ -184,24 +191,19 @@ def _links(view: NodeView) -> bool:
     return view.node.operator in _POOLS
 
 
-def _removable(graph: Graph, tensor: int, fixed: _Fixed | None) -> Array:
-    """Channels of a tensor without which all its readers can do."""
-    channels = graph.tensors[tensor].shape[-1]
-    nothing = np.zeros(channels, bool)
-    names = {i for i in graph.tensors if graph.storage(i) == tensor}
-    if names.intersection(graph.outputs):
-        return nothing
-    found = np.ones(channels, bool)
-    for node in graph.nodes:
-        if names.isdisjoint(node.inputs):
-            continue
-        view = graph.view(node)
-        if names.intersection(node.inputs[1:]) or view.input(0).shape[-1] != channels:
-            return nothing
+def _removable(
+    tensor: int, channels: int, readers: Sequence[NodeView], fixed: _Fixed | None
+) -> Array:
+    """Channels of a tensor without which all its readers can do; none of one without readers."""
+    found = np.full(channels, bool(readers))
+    for view in readers:
+        others = {view.graph.storage(i) for i in view.node.inputs[1:] if i >= 0}
+        if tensor in others or view.input(0).shape[-1] != channels:
+            return np.zeros(channels, bool)
         if _links(view):
             continue
-        if node.operator not in _MATRICES or not _has_weights(view) or fixed is None:
-            return nothing
+        if view.node.operator not in _MATRICES or not _has_weights(view) or fixed is None:
+            return np.zeros(channels, bool)
         zero = fixed.values == zero_point(view.input(0))
         found &= fixed.mask & (zero | (not pads(view)))
     return found
