@@ -1,8 +1,9 @@
 """Nets that no kernel was written for, measured against limits per MAC: `make bench-nets`.
 
-    python -m benchmarks.nets [NAME ...]
+    TFLM_EXT_MODELS=FOLDER python -m benchmarks.nets [NAME ...]
 
-Each is built with Keras, with fixed seeds and without training, and quantised on noise. What an
+Each is built with Keras, with fixed seeds and without training, and quantised on noise; beside
+them stand the int8 models of FOLDER with weights, biases and zero points drawn at random. What an
 operator may take depends on its kind alone; what takes more is listed at the end, and
 docs/explanation/performance.md has the reasons.
 """
@@ -17,12 +18,15 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import argparse
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import flatbuffers
 import keras
 import numpy as np
 from keras import layers
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from benchmarks.bench import FLAGS
 from tflm_ext.api import inspect_model
@@ -145,6 +149,50 @@ def int8(build: Callable[[], Any]) -> bytes:
     return convert(model, samples, progress=lambda text: None).int8.bytes
 
 
+_SAME = ("AVERAGE_POOL_2D", "CONCATENATION", "MAX_POOL_2D", "PAD", "RESHAPE", "STRIDED_SLICE")
+_FIXED = ("LOGISTIC", "SOFTMAX", "TANH")
+_NAMES = {number: name for name, number in vars(schema.BuiltinOperator).items()}
+
+
+def shuffled(path: Path) -> bytes:
+    """A model with other weights, biases and zero points, all drawn with a fixed seed.
+
+    Operators that want one zero point for input and output get one, and outputs whose zero point
+    is fixed keep it. Scales stay as they are.
+    """
+    draw = np.random.default_rng(1)
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    (graph,) = model.subgraphs
+    points: dict[int, int] = {}
+    for operator in graph.operators:
+        code = model.operatorCodes[operator.opcodeIndex]
+        name = _NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        computed = [int(i) for i in operator.inputs if i >= 0 and not _is_stored(model, graph, i)]
+        for i in computed:
+            points.setdefault(i, int(draw.integers(-128, 128)))
+        out = int(operator.outputs[0])
+        if name in _SAME:
+            points[out] = points[computed[0]]
+        elif name not in _FIXED:
+            points[out] = int(draw.integers(-128, 128))
+        if name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
+            weights, bias = (graph.tensors[int(i)] for i in operator.inputs[1:3])
+            values = draw.integers(-127, 128, weights.shape, np.int8)
+            model.buffers[weights.buffer].data = values.tobytes()
+            values = draw.integers(-2000, 2001, bias.shape, np.int32)
+            model.buffers[bias.buffer].data = values.tobytes()
+    for i, point in points.items():
+        graph.tensors[i].quantization.zeroPoint = [point]
+    builder = flatbuffers.Builder(0)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _is_stored(model: Any, graph: Any, tensor: int) -> bool:
+    data = model.buffers[graph.tensors[tensor].buffer].data
+    return data is not None and len(data) > 0
+
+
 def limit(row: OperatorFigures, depth: int, window: tuple[int, ...], stride: int) -> float | None:
     """Instructions per MAC that an operator may take, per element for ADD and MUL; None: any."""
     if row.operator in ("ADD", "MUL"):
@@ -185,15 +233,15 @@ def measure(name: str, model: bytes) -> list[str]:
 def main() -> None:
     """Measure the nets that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.nets")
-    names = [build.__name__ for build in NETS]
-    parser.add_argument("names", nargs="*", choices=[[], *names], metavar="NAME")
-    chosen = parser.parse_args().names or names
-    beyond = [
-        line
-        for build in NETS
-        if build.__name__ in chosen
-        for line in measure(build.__name__, int8(build))
-    ]
+    folder = os.environ.get("TFLM_EXT_MODELS")
+    models: dict[str, Callable[[], bytes]] = {b.__name__: partial(int8, b) for b in NETS}
+    models |= {
+        f"{path.stem}_shuffled": partial(shuffled, path)
+        for path in (sorted(Path(folder).glob("*.tflite")) if folder else ())
+    }
+    parser.add_argument("names", nargs="*", choices=[[], *models], metavar="NAME")
+    chosen = parser.parse_args().names or models
+    beyond = [line for name in chosen for line in measure(name, models[name]())]
     print("| net | operator | channels to output | kernel | takes | limit |")
     print("|---|---|---|---|---:|---:|")
     print("\n".join(beyond) or "| none | | | | | |")

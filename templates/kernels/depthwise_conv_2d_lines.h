@@ -52,6 +52,25 @@ typedef struct {
     int32_t zero_point;
 } tflm_ext_depthwise_fours_t;
 
+/* The window of a filter that begins at `start`, see tflm_ext_depthwise_fours_t. */
+static inline uint32_t tflm_ext_depthwise_sum(const int32_t *taps, const int32_t *lines,
+                                              const tflm_ext_depthwise_fours_t *fours,
+                                              const uint32_t *start)
+{
+    const int32_t *tap = taps;
+    uint32_t sum = 0U;
+
+    for (int32_t row = 0; row < fours->rows; ++row) {
+        const uint32_t *pixels = &start[lines[row] / 4];
+        for (int32_t pair = 0; pair < fours->pairs; ++pair) {
+            sum = tflm_ext_smlad(*pixels, (uint32_t)*tap, sum);
+            tap = &tap[1];
+            pixels = &pixels[fours->tap / 4];
+        }
+    }
+    return sum;
+}
+
 #if TFLM_EXT_DSP
 
 /* The parameters are in r0 to r3, and what follows on the stack. */
@@ -160,14 +179,8 @@ static inline void tflm_ext_depthwise_four(const int32_t *taps, const int32_t *l
     const int32_t *const scale = &taps[fours->rows * fours->pairs];
 
     for (int32_t i = 0; i < (4 * fours->fours); ++i) {
-        uint32_t sum = 0U;
-        for (int32_t row = 0; row < fours->rows; ++row) {
-            const uint32_t *const line = &start[(lines[row] + (i * fours->column)) / 4];
-            for (int32_t pair = 0; pair < fours->pairs; ++pair) {
-                sum = tflm_ext_smlad(line[(pair * fours->tap) / 4],
-                                     (uint32_t)taps[(row * fours->pairs) + pair], sum);
-            }
-        }
+        const uint32_t sum =
+            tflm_ext_depthwise_sum(taps, lines, fours, &start[(i * fours->column) / 4]);
         out[i * fours->pixel] = tflm_ext_scale_to_int8(scale[0] + (int32_t)(2U * sum), scale[1],
                                                        scale[2], fours->zero_point);
     }
@@ -212,9 +225,16 @@ static inline void tflm_ext_depthwise_pairs(const tflm_ext_depthwise_conv_2d_lin
     }
 }
 
+typedef const int32_t *(*tflm_ext_depthwise_expand_t)(const int32_t *table, int32_t words,
+                                                      int32_t *taps);
+typedef void (*tflm_ext_depthwise_four_t)(const int32_t *taps, const int32_t *lines, int8_t *out,
+                                          const tflm_ext_depthwise_fours_t *fours,
+                                          const uint32_t *start);
+
 /* A row of outputs of one channel, whose windows begin at `start`. */
 static inline void tflm_ext_depthwise_output_row(const tflm_ext_depthwise_conv_2d_lines_t *op,
                                                  tflm_ext_depthwise_fours_t *fours,
+                                                 tflm_ext_depthwise_four_t four_outputs,
                                                  const int32_t *taps, const int32_t *lines,
                                                  const uint32_t *start, int8_t *out)
 {
@@ -226,17 +246,17 @@ static inline void tflm_ext_depthwise_output_row(const tflm_ext_depthwise_conv_2
         int8_t four[4];
         fours->pixel = 1;
         fours->fours = 1;
-        tflm_ext_depthwise_four(taps, lines, four, fours, start);
+        four_outputs(taps, lines, four, fours, start);
         for (int32_t x = 0; x < width; ++x) {
             out[x * op->channels] = four[x];
         }
     } else {
-        tflm_ext_depthwise_four(taps, lines, out, fours, start);
+        four_outputs(taps, lines, out, fours, start);
         if ((width % 4) != 0) { /* the last four, some of them again */
             const int32_t first = width - 4;
             fours->fours = 1;
-            tflm_ext_depthwise_four(taps, lines, &out[first * op->channels], fours,
-                                    &start[4 * op->stride_width * first]);
+            four_outputs(taps, lines, &out[first * op->channels], fours,
+                         &start[4 * op->stride_width * first]);
         }
     }
 }
@@ -244,16 +264,19 @@ static inline void tflm_ext_depthwise_output_row(const tflm_ext_depthwise_conv_2
 /*
  * `words` has room for as many lines as a window has rows, those between dilated taps included;
  * behind them for where the lines of the filter's rows begin, and for the taps of four channels.
+ * `expand` makes them of the table, in which a channel has `numbers` behind its taps.
  */
-TFLM_EXT_SHARED static void
-tflm_ext_depthwise_conv_2d_lines(const tflm_ext_depthwise_conv_2d_lines_t *op, const int8_t *input,
-                                 const int32_t *table, int32_t *words, int8_t *output)
+static inline void tflm_ext_depthwise_lines(const tflm_ext_depthwise_conv_2d_lines_t *op,
+                                            const int8_t *input, const int32_t *table,
+                                            int32_t *words, int8_t *output, int32_t numbers,
+                                            tflm_ext_depthwise_expand_t expand,
+                                            tflm_ext_depthwise_four_t four_outputs)
 {
     const int32_t channels = op->channels;
     const int32_t image_bytes = op->input_height * op->input_width * channels;
     const int32_t row = op->output_width * channels;
     const int32_t pairs = op->filter_height * op->filter_pairs;
-    const int32_t own_table = ((pairs + 1) / 2) + 2;
+    const int32_t own_table = ((pairs + 1) / 2) + numbers;
     const int32_t ring = ((op->filter_height - 1) * op->dilation_height) + 1;
     const int32_t line = 4 * op->line_width;
     const uint8_t byte = (uint8_t)((uint32_t)op->input_zero_point & 0xFFU);
@@ -275,7 +298,7 @@ tflm_ext_depthwise_conv_2d_lines(const tflm_ext_depthwise_conv_2d_lines_t *op, c
             int32_t taken = 0; /* rows, counted from the padding at the top */
 
             for (int32_t c = 0; c < 4; ++c) {
-                next = tflm_ext_depthwise_expand(next, pairs, &taps[c * (pairs + 3)]);
+                next = expand(next, pairs, &taps[c * (pairs + 3)]);
             }
 
             for (int32_t y = 0; y < op->output_height; ++y) {
@@ -288,12 +311,21 @@ tflm_ext_depthwise_conv_2d_lines(const tflm_ext_depthwise_conv_2d_lines_t *op, c
                     lines[ky] = 4 * (((top + (ky * op->dilation_height)) % ring) * line);
                 }
                 for (int32_t c = 0; c < 4; ++c) {
-                    tflm_ext_depthwise_output_row(op, &fours, &taps[c * (pairs + 3)],
-                                                  lines, &all[c], &out[(y * row) + c]);
+                    tflm_ext_depthwise_output_row(op, &fours, four_outputs,
+                                                  &taps[c * (pairs + 3)], lines, &all[c],
+                                                  &out[(y * row) + c]);
                 }
             }
         }
     }
+}
+
+TFLM_EXT_SHARED static void
+tflm_ext_depthwise_conv_2d_lines(const tflm_ext_depthwise_conv_2d_lines_t *op, const int8_t *input,
+                                 const int32_t *table, int32_t *words, int8_t *output)
+{
+    tflm_ext_depthwise_lines(op, input, table, words, output, 2, &tflm_ext_depthwise_expand,
+                             &tflm_ext_depthwise_four);
 }
 
 #endif

@@ -23,11 +23,11 @@ static inline void tflm_ext_depthwise_numbers(int32_t bias, uint32_t shift, int3
 }
 
 /*
- * Taps of int8 to words of two int16: of bytes 0 and 2, then of bytes 1 and 3; behind them twice
- * the bias, multiplier and step. Returns what follows in the table.
+ * Taps of int8 to words of two int16: of bytes 0 and 2, then of bytes 1 and 3. Returns what follows
+ * in the table.
  */
-static inline const int32_t *tflm_ext_depthwise_expand(const int32_t *table, int32_t words,
-                                                       int32_t *taps)
+static inline const int32_t *tflm_ext_depthwise_taps(const int32_t *table, int32_t words,
+                                                     int32_t *taps)
 {
     const int32_t *next = table;
     int32_t i = 0;
@@ -42,6 +42,15 @@ static inline const int32_t *tflm_ext_depthwise_expand(const int32_t *table, int
             ++i;
         }
     }
+    return next;
+}
+
+/* The same, and behind them twice the bias, multiplier and step. */
+static inline const int32_t *tflm_ext_depthwise_expand(const int32_t *table, int32_t words,
+                                                       int32_t *taps)
+{
+    const int32_t *const next = tflm_ext_depthwise_taps(table, words, taps);
+
     tflm_ext_depthwise_numbers(next[0] >> 8, (uint32_t)next[0] & 31U, next[1], &taps[words]);
     return &next[2];
 }

@@ -8,6 +8,7 @@
 #ifndef TFLM_EXT_DSP_H
 #define TFLM_EXT_DSP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -37,6 +38,11 @@ static inline uint32_t tflm_ext_load_word(const int8_t *bytes)
     uint32_t word;
     (void)memcpy(&word, bytes, sizeof word);
     return word;
+}
+
+static inline void tflm_ext_store_word(uint32_t word, int8_t *bytes)
+{
+    (void)memcpy(bytes, &word, sizeof word);
 }
 
 /* The halves of a pair. */
@@ -150,6 +156,21 @@ static inline int32_t tflm_ext_ssat8(int32_t value)
     return result;
 }
 
+/* Byte by byte, the larger and the smaller of two. */
+static inline uint32_t tflm_ext_max_bytes(uint32_t a, uint32_t b)
+{
+    uint32_t result;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(result) : "r"(a), "r"(b) : "cc");
+    return result;
+}
+
+static inline uint32_t tflm_ext_min_bytes(uint32_t a, uint32_t b)
+{
+    uint32_t result;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %2, %1" : "=&r"(result) : "r"(a), "r"(b) : "cc");
+    return result;
+}
+
 #else
 
 /* sum + a.low * b.low + a.high * b.high, modulo 2^32. */
@@ -235,6 +256,31 @@ static inline int32_t tflm_ext_smmlsr(int32_t a, int32_t b, int32_t addend)
 static inline int32_t tflm_ext_ssat8(int32_t value)
 {
     return (value < -128) ? -128 : ((value > 127) ? 127 : value);
+}
+
+/* Byte by byte, the larger of two if `larger`, else the smaller. */
+static inline uint32_t tflm_ext_select_bytes(uint32_t a, uint32_t b, bool larger)
+{
+    uint32_t result = 0U;
+    for (uint32_t bit = 0U; bit < 32U; bit += 8U) {
+        const uint32_t x = (a >> bit) & 0xFFU;
+        const uint32_t y = (b >> bit) & 0xFFU;
+        const bool is_larger = (x ^ 0x80U) > (y ^ 0x80U); /* as signed numbers */
+        const uint32_t chosen = (is_larger == larger) ? x : y;
+        result |= chosen << bit;
+    }
+    return result;
+}
+
+/* Byte by byte, the larger and the smaller of two. */
+static inline uint32_t tflm_ext_max_bytes(uint32_t a, uint32_t b)
+{
+    return tflm_ext_select_bytes(a, b, true);
+}
+
+static inline uint32_t tflm_ext_min_bytes(uint32_t a, uint32_t b)
+{
+    return tflm_ext_select_bytes(a, b, false);
 }
 
 #endif

@@ -23,8 +23,8 @@
 typedef struct {
     const int32_t *end; /* of the stream's pairs of filters */
     int32_t quads;      /* four values each, of a column */
-    int32_t stride;     /* bytes between the outputs of neighbouring columns */
     int32_t zero_point; /* of the output */
+    int32_t stride;     /* bytes between the outputs of neighbouring columns */
 } tflm_ext_tile_t;
 
 #if TFLM_EXT_DSP
@@ -56,8 +56,8 @@ typedef struct {
 
 /*
  * r0 stream, r1 columns, r2-r4 sums of the first filter, r5-r7 of the second, r8-r10 a word of each
- * column, r11 and r12 weights, lr what is left of the column. On the stack: rounds of the loop,
- * where it is entered, columns, stride, zero_point, output of the second filter, end.
+ * column, r11 and r12 weights, lr what is left of the column. On the stack: -1, zero_point, stride,
+ * output of the second filter, rounds of the loop, where it is entered, columns, end.
  */
 __attribute__((naked, noinline, unused)) static void
 tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *columns, int8_t *out,
@@ -65,7 +65,7 @@ tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *columns, int8_t *out,
 {
     __asm__ volatile(
         "push  {r4-r11, lr}\n\t"
-        "ldm   r3, {r4, r5, r8, r9}\n\t" /* end, quads, stride, zero_point */
+        "ldm   r3, {r4, r5, r8, r9}\n\t" /* end, quads, zero_point, stride */
         "subs  r5, r5, #1\n\t"
         "adr   r7, 4f\n\t"
         "it    eq\n\t"
@@ -83,10 +83,12 @@ tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *columns, int8_t *out,
         "add   r5, r5, #3\n\t"
         "lsr   r5, r5, #2\n\t" /* rounds of four quads after the first one */
         "orr   r6, r7, #1\n\t"
-        "add   r10, r2, #1\n\t"
         "mov   r7, r1\n\t"
-        "mov   r11, r4\n\t"
-        "push  {r5-r11}\n\t"
+        "mov   r12, r4\n\t"
+        "push  {r5-r7, r12}\n\t"
+        "mvn   r7, #0\n\t"
+        "add   r10, r2, #1\n\t"
+        "push  {r7-r10}\n\t"
         "1:\n\t"
         "ldrd  r11, r12, [r0], #8\n\t" /* the first quad */
         "ldm   r1!, {r8, r9, r10}\n\t"
@@ -105,7 +107,7 @@ tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *columns, int8_t *out,
         "smlad r2, r12, r8, r2\n\t"
         "smlad r3, r12, r9, r3\n\t"
         "smlad r4, r12, r10, r4\n\t"
-        "ldrd  lr, r8, [sp]\n\t"
+        "ldrd  lr, r8, [sp, #16]\n\t"
         "bx    r8\n\t"
         ".balign 4\n"
         "4:\n\t" TFLM_EXT_TILE_QUAD
@@ -122,9 +124,7 @@ tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *columns, int8_t *out,
         "sub   r5, r5, r2\n\t"
         "sub   r6, r6, r3\n\t"
         "sub   r7, r7, r4\n\t"
-        "ldrd  r12, r11, [sp, #12]\n\t" /* stride, zero_point */
-        "ldr   lr, [sp, #20]\n\t"
-        "mvn   r1, #0\n\t"
+        "ldm   sp, {r1, r11, r12, lr}\n\t" /* -1, zero_point, stride, output */
         "ldm   r0!, {r8, r9}\n\t"
         "lsl   r10, r1, r8\n\t" /* the step */
         "asr   r8, r8, #8\n\t"  /* the bias */
@@ -148,7 +148,7 @@ tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *columns, int8_t *out,
         "strb  r5, [lr], #-1\n\t"
         "ldm   r0!, {r8, r9}\n\t"
         "lsl   r10, r1, r8\n\t"
-        "ldr   r1, [sp, #8]\n\t" /* columns */
+        "ldr   r1, [sp, #24]\n\t" /* columns */
         "add   r4, r4, r8, asr #8\n\t"
         "smmlar r4, r4, r9, r4\n\t"
         "add   r4, r4, r4, asr #31\n\t"
@@ -167,11 +167,11 @@ tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *columns, int8_t *out,
         "smmlsr r2, r2, r10, r11\n\t"
         "ssat  r2, #8, r2\n\t"
         "strb  r2, [lr], #3\n\t"
-        "str   lr, [sp, #20]\n\t"
-        "ldr   r8, [sp, #24]\n\t"
+        "str   lr, [sp, #12]\n\t"
+        "ldr   r8, [sp, #28]\n\t"
         "cmp   r0, r8\n\t"
         "bne   1b\n\t"
-        "add   sp, sp, #28\n\t"
+        "add   sp, sp, #32\n\t"
         "pop   {r4-r11, pc}\n\t");
 }
 /* clang-format on */

@@ -13,7 +13,7 @@ from tflm_ext.emit.facts import Border, ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir import DType, NodeView, Tensor
-from tflm_ext.ops import Input, Inputs, Output, Outputs, Scratch
+from tflm_ext.ops import LIMIT, Input, Inputs, Output, Outputs, Scratch
 from tflm_ext.ops.base import FieldValue
 from tflm_ext.ops.run import initial_value
 from tflm_ext.plan import Plan, Step
@@ -55,12 +55,19 @@ class _HeaderView:
 
 
 @dataclass(frozen=True, slots=True)
+class _LimitView:
+    fields: tuple[tuple[str, str], ...]
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
 class _StepView:
     function: str
     comment: str
     kernel: str
     fields: tuple[tuple[str, str], ...]
     arguments: tuple[str, ...]
+    limited: _LimitView | None
     observed: tuple[tuple[int, str, int], ...]
 
 
@@ -146,7 +153,8 @@ def model_files(facts: ModelFacts, plan: Plan) -> tuple[RenderedFile, ...]:
 
 
 def _kernel_headers(plan: Plan) -> tuple[str, ...]:
-    return tuple(sorted({step.kernel.header for step in plan.steps}))
+    limited = {f"{LIMIT}.h" for step in plan.steps if step.call.limits}
+    return tuple(sorted(limited | {step.kernel.header for step in plan.steps}))
 
 
 def _with_included(headers: tuple[str, ...]) -> tuple[str, ...]:
@@ -287,9 +295,23 @@ def _step_view(name: str, plan: Plan, step: Step) -> _StepView:
         kernel=step.kernel.name,
         fields=tuple((field, _value(value)) for field, value in step.call.fields),
         arguments=tuple(_arguments(name, plan, step)),
+        limited=_limit_view(plan, step),
         observed=tuple(
             (i, f"&arena[{plan.offsets[i]}]", plan.graph.tensors[i].bytes) for i in node.outputs
         ),
+    )
+
+
+def _limit_view(plan: Plan, step: Step) -> _LimitView | None:
+    """The call of LIMIT behind a kernel that leaves its output's limits to that."""
+    if step.call.limits is None:
+        return None
+    out = step.view.output()
+    names = ("elements", "output_min", "output_max")
+    values = map(str, (out.elements, *step.call.limits))
+    offset = plan.offsets[step.view.node.outputs[0]]
+    return _LimitView(
+        tuple(zip(names, values, strict=True)), _pointer(offset, out.dtype, const=False)
     )
 
 

@@ -52,6 +52,7 @@ from tflm_ext.ops import (
 from tflm_ext.ops import slice as slice_
 from tflm_ext.ops import sum as sum_
 from tflm_ext.ops.base import (
+    LIMIT,
     Argument,
     Call,
     Const,
@@ -121,6 +122,7 @@ BY_NAME = {operator.name: operator for operator in OPERATORS}
 
 __all__ = [
     "BY_NAME",
+    "LIMIT",
     "OPERATORS",
     "Argument",
     "Call",

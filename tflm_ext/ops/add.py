@@ -76,16 +76,15 @@ def _scaled_numbers(view: NodeView) -> tuple[tuple[int, int], tuple[int, int]]:
 def _scaled_applies(view: NodeView) -> bool:
     (multiplier, shift), (_, out_shift) = _scaled_numbers(view)
     shifts_right = -31 <= shift <= -1 and -31 <= out_shift <= -1
-    return multiplier > 0 and shifts_right and elementwise.limits_are_those_of_int8(view)
+    return multiplier > 0 and shifts_right
 
 
 def _lower_scaled(view: NodeView) -> Call:
     order = _scaled_order(view)
     (multiplier, shift), (out_multiplier, out_shift) = _scaled_numbers(view)
     half, other = (zero_point(view.input(i)) for i in order)
-    return elementwise.ordered_call(
+    return elementwise.call(
         view,
-        order,
         ("offset1", -half << _LEFT_SHIFT),
         ("offset2", -other << (_LEFT_SHIFT + 1)),
         ("multiplier2", multiplier),
@@ -93,6 +92,8 @@ def _lower_scaled(view: NodeView) -> Call:
         ("output_multiplier", out_multiplier),
         ("output_step", elementwise.step(out_shift)),
         ("output_zero_point", zero_point(view.output())),
+        order=order,
+        limited=True,
     )
 
 

@@ -117,12 +117,15 @@ class Call:
             for the last time before it writes one of the output there.
         times: of its reads and writes, for kernels with more freedom than in_place tells, or whose
             order is not plain.
+        limits: smallest and largest value of output 0, for kernels that only limit it to int8; see
+            output_limits(). A call of LIMIT follows.
     """
 
     fields: tuple[tuple[str, FieldValue], ...]
     arguments: tuple[Argument, ...]
     in_place: tuple[tuple[int, int], ...] = ()
     times: Times | None = None
+    limits: tuple[int, int] | None = None
 
     @property
     def scratch_bytes(self) -> int:
@@ -146,6 +149,15 @@ class Kernel:
     lower: Callable[[NodeView], Call]
     cost: Callable[[NodeView], int]
     applies: Callable[[NodeView], bool] = lambda view: True
+
+
+LIMIT = "limit"
+"""The kernel that limits the output of calls with limits; its header has this name, too."""
+
+
+def output_limits(low: int, high: int) -> tuple[int, int] | None:
+    """Call.limits, None where int8 is limited no further."""
+    return None if (low, high) == (-128, 127) else (low, high)
 
 
 def no_options(table: Table | None) -> None:
@@ -190,6 +202,7 @@ class Operator:
 
 
 __all__ = [
+    "LIMIT",
     "Argument",
     "Array",
     "Call",
@@ -206,4 +219,5 @@ __all__ = [
     "Times",
     "no_macs",
     "no_options",
+    "output_limits",
 ]

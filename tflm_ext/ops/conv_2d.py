@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -200,11 +201,11 @@ def _folded_bias(view: NodeView) -> Array:
     return folded
 
 
-def _tile_filters(view: NodeView) -> tile.Filters | None:
+def _tile_filters(view: NodeView) -> tile.Filters:
     image, weights, out = view.input(0), view.input(1), view.output()
     limits = activation_range(view.options.activation, scale(out), zero_point(out))
     multipliers, shifts = conv_multipliers(image, weights, out, weights.shape[0])
-    return tile.exact_filters(
+    return tile.make_filters(
         _filters(view), _folded_bias(view), multipliers, shifts, limits, zero_point(out)
     )
 
@@ -215,9 +216,13 @@ def _pixels(view: NodeView) -> int:
     return out.elements // out.shape[3]
 
 
-def _tile_applies(view: NodeView) -> bool:
+def _any_applies(view: NodeView) -> bool:
     grouped = view.input(0).shape[3] != view.input(1).shape[3]
-    return not grouped and _pixels(view) >= 3 and _tile_filters(view) is not None
+    return not grouped and _pixels(view) >= 3
+
+
+def _tile_applies(view: NodeView) -> bool:
+    return _any_applies(view) and _tile_filters(view).has_pairs
 
 
 def _in_order(filters: tile.Filters, rows: int) -> tile.Filters:
@@ -230,8 +235,16 @@ def _in_order(filters: tile.Filters, rows: int) -> tile.Filters:
 
 
 def _lower_tile(view: NodeView) -> Call:
+    return _lower_columns(view, tile.stream)
+
+
+def _lower_any(view: NodeView) -> Call:
+    return _lower_columns(view, partial(tile.plain_stream, rows=2, multiple=tile.QUAD, filled=True))
+
+
+def _lower_columns(view: NodeView, stream: Callable[[tile.Filters], Const]) -> Call:
+    """The call of a kernel that makes columns of windows."""
     filters = _tile_filters(view)
-    assert filters is not None  # _tile_applies
     image, weights, out = view.input(0), view.input(1), view.output()
     rows, columns = _axes(view)
     channels, _, _, depth = weights.shape
@@ -266,12 +279,13 @@ def _lower_tile(view: NodeView) -> Call:
         ),
         arguments=(
             Input(0),
-            tile.stream(_in_order(filters, rows.window)),
+            stream(_in_order(filters, rows.window)),
             Scratch(3 * 2 * tile.QUAD * quads, DType.INT32),
             Scratch(padding),
             Output(),
         ),
         times=forward_times(image.shape, rows, columns, channels, 3),
+        limits=filters.limits,
     )
 
 
@@ -279,6 +293,10 @@ def _tile_cost(view: NodeView) -> int:
     out = view.output()
     _, height, width, depth = view.input(1).shape
     return macs(view) + 7 * out.elements + 5 * _pixels(view) * height * width * depth
+
+
+def _any_cost(view: NodeView) -> int:
+    return _tile_cost(view) + macs(view) // 8 + 20 * view.output().elements
 
 
 def _is_pointwise(view: NodeView) -> bool:
@@ -294,7 +312,6 @@ def _pointwise_applies(view: NodeView) -> bool:
 
 def _lower_pointwise(view: NodeView) -> Call:
     filters = _tile_filters(view)
-    assert filters is not None  # _pointwise_applies
     channels, depth = filters.values.shape
     return Call(
         fields=(
@@ -311,6 +328,7 @@ def _lower_pointwise(view: NodeView) -> Call:
         ),
         in_place=((0, 0),),
         times=_pointwise_times(_pixels(view), depth, channels),
+        limits=filters.limits,
     )
 
 
@@ -328,17 +346,27 @@ def _pointwise_cost(view: NodeView) -> int:
 
 def _points_apply(view: NodeView) -> bool:
     """Whether it is a matrix times each of a few pixels."""
-    return _is_pointwise(view) and _pixels(view) < 3 and _tile_filters(view) is not None
+    return _any_points_apply(view) and _tile_filters(view).has_pairs
+
+
+def _any_points_apply(view: NodeView) -> bool:
+    return _is_pointwise(view) and _pixels(view) < 3
 
 
 def _lower_points(view: NodeView) -> Call:
-    filters = _tile_filters(view)
-    assert filters is not None  # _points_apply
-    return tile.fully_connected(filters, _pixels(view), zero_point(view.output()))
+    return tile.fully_connected(_tile_filters(view), _pixels(view))
+
+
+def _lower_any_points(view: NodeView) -> Call:
+    return tile.fully_connected_any(_tile_filters(view), _pixels(view))
 
 
 def _points_cost(view: NodeView) -> int:
     return tile.fully_connected_cost(view.input(1).shape[3], view.output())
+
+
+def _any_points_cost(view: NodeView) -> int:
+    return tile.fully_connected_any_cost(view.input(1).shape[3], view.output())
 
 
 OPERATOR = Operator(
@@ -364,6 +392,14 @@ OPERATOR = Operator(
             _lower_points,
             _points_cost,
             _points_apply,
+        ),
+        Kernel("conv_2d_any", "conv_2d_any.h", _lower_any, _any_cost, _any_applies),
+        Kernel(
+            "fully_connected_any",
+            "fully_connected_any.h",
+            _lower_any_points,
+            _any_points_cost,
+            _any_points_apply,
         ),
         Kernel("conv_2d", "conv_2d.h", _lower, _cost),
     ),

@@ -184,15 +184,13 @@ def _folded_bias(view: NodeView) -> Array:
     return folded
 
 
-def _filters(view: NodeView) -> tile.Filters | None:
+def _filters(view: NodeView) -> tile.Filters:
     image, weights, out = view.input(0), view.input(1), view.output()
     channels = weights.shape[3]
     limits = activation_range(view.options.activation, scale(out), zero_point(out))
     multipliers, shifts = conv_multipliers(image, weights, out, channels)
     taps = weights.array().reshape(-1, channels).T
-    return tile.exact_filters(
-        taps, _folded_bias(view), multipliers, shifts, limits, zero_point(out)
-    )
+    return tile.make_filters(taps, _folded_bias(view), multipliers, shifts, limits, zero_point(out))
 
 
 def _words(taps: Array) -> Array:
@@ -220,13 +218,12 @@ def _3x3_applies(view: NodeView) -> bool:
         and view.options.depth_multiplier == 1
         and view.input(0).shape[3] >= _LANES
         and columns.before <= 2
-        and _filters(view) is not None
+        and _filters(view).has_numbers
     )
 
 
 def _lower_3x3(view: NodeView) -> Call:
     filters, image, out = _filters(view), view.input(0), view.output()
-    assert filters is not None  # _3x3_applies
     rows, columns = _axes(view)
     channels = image.shape[3]
     line_width = (columns.out - 1) * columns.stride + 3
@@ -254,6 +251,7 @@ def _lower_3x3(view: NodeView) -> Call:
             Output(),
         ),
         in_place=((0, 0),) if _never_grows(rows, columns, channels) and rows.before <= 2 else (),
+        limits=filters.limits,
     )
 
 
@@ -261,12 +259,12 @@ def _3x3_cost(view: NodeView) -> int:
     return (3 if view.options.stride_width == 1 else 4) * macs(view)
 
 
+def _any_applies(view: NodeView) -> bool:
+    return view.options.depth_multiplier == 1 and view.input(0).shape[3] >= _LANES
+
+
 def _lines_apply(view: NodeView) -> bool:
-    return (
-        view.options.depth_multiplier == 1
-        and view.input(0).shape[3] >= _LANES
-        and _filters(view) is not None
-    )
+    return _any_applies(view) and _filters(view).has_numbers
 
 
 def _line_axes(view: NodeView) -> tuple[Axis, Axis]:
@@ -277,8 +275,16 @@ def _line_axes(view: NodeView) -> tuple[Axis, Axis]:
 
 
 def _lower_lines(view: NodeView) -> Call:
+    return _lower_windows(view, _filters(view).numbers)
+
+
+def _lower_any(view: NodeView) -> Call:
+    return _lower_windows(view, _filters(view).raw_numbers)
+
+
+def _lower_windows(view: NodeView, numbers: Array) -> Call:
+    """The call of a kernel with lines of neighbours, whose taps are followed by these numbers."""
     filters, image, out = _filters(view), view.input(0), view.output()
-    assert filters is not None  # _lines_apply
     rows, columns = _line_axes(view)
     channels = image.shape[3]
     pairs = -(-columns.window // 2)
@@ -315,15 +321,12 @@ def _lower_lines(view: NodeView) -> Call:
         ),
         arguments=(
             Input(0),
-            Const.of(
-                "weights",
-                DType.INT32,
-                np.concatenate([words, filters.numbers], axis=1),
-            ),
+            Const.of("weights", DType.INT32, np.concatenate([words, numbers], axis=1)),
             Scratch(4 * (_LANES * (lines * line_width + count + 3) + rows.window), DType.INT32),
             Output(),
         ),
         in_place=((0, 0),) if _never_grows(rows, columns, channels) and rows.before < lines else (),
+        limits=filters.limits,
     )
 
 
@@ -334,6 +337,10 @@ def _lines_cost(view: NodeView) -> int:
     taken = 4 * columns.size * min(rows.size, rows.out * rows.stride + rows.window)
     own = 60 + 8 * rows.window * pairs + taken + 40 * rows.out
     return view.input(0).shape[0] * channels * (own + fours * (rows.window * (12 * pairs + 6) + 45))
+
+
+def _any_cost(view: NodeView) -> int:
+    return 2 * _lines_cost(view) + 20 * view.output().elements
 
 
 _TAPS = (6, 10)  # in registers, as pairs
@@ -376,7 +383,6 @@ def _1d_fours(view: NodeView, columns: Axis) -> tuple[int, int]:
 
 def _lower_1d(view: NodeView) -> Call:
     filters, axes, image, out = _filters(view), _one_row(view), view.input(0), view.output()
-    assert filters is not None  # _1d_applies
     assert axes is not None
     rows, columns = axes
     channels = image.shape[3]
@@ -409,6 +415,7 @@ def _lower_1d(view: NodeView) -> Call:
             Output(),
         ),
         in_place=((0, 0),) if _never_grows(rows, columns, channels) else (),
+        limits=filters.limits,
     )
 
 
@@ -433,7 +440,6 @@ def _direct_applies(view: NodeView) -> bool:
 
 def _lower_direct(view: NodeView) -> Call:
     filters, image, out = _filters(view), view.input(0), view.output()
-    assert filters is not None  # _direct_applies
     rows, columns = _line_axes(view)
     channels = image.shape[3]
     parts = []
@@ -463,6 +469,7 @@ def _lower_direct(view: NodeView) -> Call:
             Output(),
         ),
         in_place=((0, 0),) if out.elements == channels and channels % _LANES == 0 else (),
+        limits=filters.limits,
     )
 
 
@@ -511,6 +518,13 @@ OPERATOR = Operator(
             _lower_direct,
             _direct_cost,
             _direct_applies,
+        ),
+        Kernel(
+            "depthwise_conv_2d_any",
+            "depthwise_conv_2d_any.h",
+            _lower_any,
+            _any_cost,
+            _any_applies,
         ),
         Kernel("depthwise_conv_2d", "depthwise_conv_2d.h", _lower, _cost),
     ),

@@ -16,7 +16,7 @@ from tflm_ext.arithmetic import (
 )
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.base import Argument, Array, Call, FieldValue, Input, Output
+from tflm_ext.ops.base import Argument, Array, Call, FieldValue, Input, Output, output_limits
 from tflm_ext.ops.common import (
     check_activation,
     check_counts,
@@ -154,29 +154,33 @@ def broadcast_fields(
     )
 
 
-def call(view: NodeView, *fields: tuple[str, FieldValue]) -> Call:
-    """The call of an elementwise kernel; its other fields follow the shape."""
-    return ordered_call(view, (0, 1), *fields)
+def call(
+    view: NodeView,
+    *fields: tuple[str, FieldValue],
+    order: tuple[int, int] = (0, 1),
+    limited: bool = False,
+) -> Call:
+    """The call of an elementwise kernel.
 
-
-def ordered_call(view: NodeView, order: tuple[int, int], *fields: tuple[str, FieldValue]) -> Call:
-    """The same with the inputs in this order."""
+    Args:
+        view: of the node.
+        fields: of the kernel's struct, behind the shape.
+        order: of the inputs.
+        limited: whether a fused activation is left to a call of LIMIT.
+    """
     arguments: tuple[Argument, ...] = (*map(Input, order), Output())
     elements = view.output().elements
     return Call(
         fields=(*broadcast_fields(view, order), *fields),
         arguments=arguments,
         in_place=tuple((i, 0) for i in (0, 1) if view.input(i).elements == elements),
+        limits=output_limits(*output_range(view)) if limited else None,
     )
 
 
 def step(shift: int) -> int:
     """The step of tflm_ext_scale_to_int8() for a right shift of 1 to 31."""
     return -(1 << (32 + shift))
-
-
-def limits_are_those_of_int8(view: NodeView) -> bool:
-    return output_range(view) == (-128, 127)
 
 
 def zero_point_fields(view: NodeView) -> tuple[tuple[str, FieldValue], ...]:

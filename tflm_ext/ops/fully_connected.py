@@ -187,24 +187,35 @@ def _each_output(view: NodeView) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return conv_multipliers(inp, weights, out, weights.shape[0])
 
 
-def _tile_filters(view: NodeView) -> tile.Filters | None:
+def _tile_filters(view: NodeView) -> tile.Filters:
     out = view.output()
     limits = activation_range(view.options.activation, scale(out), zero_point(out))
     multipliers, shifts = _each_output(view)
     filters = view.input(1).array()
-    return tile.exact_filters(
+    return tile.make_filters(
         filters, _folded_bias(view), multipliers, shifts, limits, zero_point(out)
     )
 
 
 def _tile_applies(view: NodeView) -> bool:
-    return _tile_filters(view) is not None
+    return _tile_filters(view).has_pairs
+
+
+def _rows(view: NodeView) -> int:
+    out = view.output()
+    return out.elements // out.shape[-1]
 
 
 def _lower_tile(view: NodeView) -> Call:
-    filters, out = _tile_filters(view), view.output()
-    assert filters is not None  # _tile_applies
-    return tile.fully_connected(filters, out.elements // out.shape[-1], zero_point(out))
+    return tile.fully_connected(_tile_filters(view), _rows(view))
+
+
+def _lower_any(view: NodeView) -> Call:
+    return tile.fully_connected_any(_tile_filters(view), _rows(view))
+
+
+def _any_cost(view: NodeView) -> int:
+    return tile.fully_connected_any_cost(view.input(1).shape[1], view.output())
 
 
 def _tile_cost(view: NodeView) -> int:
@@ -231,6 +242,7 @@ OPERATOR = Operator(
             _tile_cost,
             _tile_applies,
         ),
+        Kernel("fully_connected_any", "fully_connected_any.h", _lower_any, _any_cost),
         Kernel("fully_connected", "fully_connected.h", _lower, _cost, _per_tensor),
         Kernel(
             "fully_connected_per_channel",

@@ -43,7 +43,7 @@ def _cost(view: NodeView) -> int:
 
 def _scaled_applies(view: NodeView) -> bool:
     shift = quantize_multiplier(_ratio(view))[1]
-    return -31 <= shift <= -1 and elementwise.limits_are_those_of_int8(view)
+    return -31 <= shift <= -1
 
 
 def _lower_scaled(view: NodeView) -> Call:
@@ -55,6 +55,7 @@ def _lower_scaled(view: NodeView) -> Call:
         ("output_multiplier", multiplier),
         ("output_step", elementwise.step(shift)),
         ("output_zero_point", zero_point(view.output())),
+        limited=True,
     )
 
 

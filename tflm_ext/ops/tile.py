@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from tflm_ext.arithmetic import multiply_by_quantized_multiplier
 from tflm_ext.ir import DType, Tensor
-from tflm_ext.ops.base import Array, Call, Const, Input, Output, Scratch
+from tflm_ext.ops.base import Array, Call, Const, Input, Output, Scratch, output_limits
 
 QUAD = 4
 """Values of a column that SXTB16 makes two words of."""
@@ -21,18 +22,50 @@ _SUM_LIMIT = 1 << 30
 
 @dataclass(frozen=True)
 class Filters:
-    """The filters of a layer as the tiles can compute them.
+    """The filters of a layer.
 
     Attributes:
         values: (filters, values) of int8.
         bias: (filters,), the input's zero point folded into it.
-        multipliers, shifts: (filters,) of the requantisation; all shifts are right shifts.
+        multipliers, shifts: (filters,) of the requantisation; negative shifts are right shifts.
+        zero_point: of the output.
+        limits: as in Call.
     """
 
     values: Array
     bias: Array
     multipliers: Array
     shifts: Array
+    zero_point: int
+    limits: tuple[int, int] | None
+
+    @functools.cached_property
+    def _sums(self) -> Array:
+        """The most that each filter's sum can be, up or down."""
+        sums: Array = 128 * np.abs(self.values.astype(np.int64)).sum(1)
+        return sums
+
+    @functools.cached_property
+    def has_numbers(self) -> bool:
+        """Whether `numbers` and `scales` are exact: all shifts go right, and 32 bits suffice."""
+        return bool(
+            self.shifts.min() >= -31
+            and self.shifts.max() <= -1
+            and np.abs(self.bias).max() < _BIAS_LIMIT
+            and (self._sums + np.abs(self.bias)).max() < _SUM_LIMIT
+        )
+
+    @functools.cached_property
+    def has_pairs(self) -> bool:
+        """Whether two filters fit one word: no two weights overflow their half, nor do sums."""
+        return bool(
+            self.has_numbers and self.values.min() >= -127 and self._sums.max() < _PARTNER_LIMIT
+        )
+
+    @property
+    def raw_numbers(self) -> Array:
+        """(filters, 3): bias, multiplier and shift, as tflm_ext_requantize() takes them."""
+        return np.stack([self.bias, self.multipliers, self.shifts], axis=1)
 
     @property
     def scales(self) -> Array:
@@ -46,20 +79,18 @@ class Filters:
         return np.stack([first, 2 * self.multipliers - (1 << 32)], axis=1)
 
 
-def exact_filters(
+def make_filters(
     values: Array,
     bias: Array,
     multipliers: Sequence[int],
     shifts: Sequence[int],
     limits: tuple[int, int],
     zero_point: int,
-) -> Filters | None:
-    """Filters for the tiles, None if those could not compute them exactly.
+) -> Filters:
+    """Filters for the tiles.
 
-    They can where all shifts are right shifts, the limits are those of int8, no two weights
-    overflow their half word, biases take no more than 24 bits and no sum overflows. A filter whose
-    output is the same for all inputs, like that of a dead channel, is given numbers that lead to
-    this constant.
+    A filter whose output is the same for all inputs, like that of a dead channel, is given numbers
+    that lead to this constant.
 
     Args:
         values: (filters, values) of int8.
@@ -80,25 +111,15 @@ def exact_filters(
     )
     # A left shift may wrap between the two.
     constant = (lowest == highest) & ((scale[1] <= 0) | (ends[0] == ends[1]))
-    filters = Filters(
+    return Filters(
         values=np.where(constant[:, np.newaxis], 0, values),
         # 2^-1 of a half: four times the constant, which stays itself through both roundings.
         bias=np.where(constant, 4 * (lowest - zero_point), bias),
         multipliers=np.where(constant, 1 << 30, scale[0]),
         shifts=np.where(constant, -1, scale[1]),
+        zero_point=zero_point,
+        limits=output_limits(*limits),
     )
-    wide = filters.values.astype(np.int64)
-    sums = 128 * np.abs(wide).sum(1)
-    fits = (
-        limits == (-128, 127)
-        and filters.shifts.min() >= -31
-        and filters.shifts.max() <= -1
-        and wide.min() >= -127
-        and sums.max() < _PARTNER_LIMIT
-        and np.abs(filters.bias).max() < _BIAS_LIMIT
-        and (sums + np.abs(filters.bias)).max() < _SUM_LIMIT
-    )
-    return filters if fits else None
 
 
 def stream(filters: Filters) -> Const:
@@ -134,6 +155,31 @@ def _stream(
     return Const.of("weights", DType.INT32, np.concatenate(parts))
 
 
+def plain_stream(filters: Filters, rows: int, multiple: int, *, filled: bool) -> Const:
+    """The weights of a layer as bytes: word by word those of some filters, then their raw numbers.
+
+    Args:
+        filters: of the layer.
+        rows: filters of a tile.
+        multiple: to which the values of a column are filled up with zeros.
+        filled: whether what is left over gets weights of zero to make up a tile, else it comes
+            behind, one by one.
+    """
+    count, size = filters.values.shape
+    padded = np.zeros((count, -(-size // multiple) * multiple), np.int8)
+    padded[:, :size] = filters.values
+    words = padded.view("<i4").astype(np.int64)
+    numbers = filters.raw_numbers
+    whole = -(-count // rows) * rows if filled else count // rows * rows
+    words = np.concatenate([words, np.zeros((max(whole - count, 0), words.shape[1]), np.int64)])
+    tiles = [slice(start, start + rows) for start in range(0, whole, rows)]
+    alone = [slice(row, row + 1) for row in range(whole, count)]
+    parts = []
+    for own in (*tiles, *alone):
+        parts += [words[own].T.ravel(), numbers[own].ravel()]
+    return Const.of("weights", DType.INT32, np.concatenate(parts))
+
+
 def _words(halves: Array) -> Array:
     """(rows, words): two halves of 16 bits as one int32 each."""
     low, high = halves[:, ::2], halves[:, 1::2]
@@ -141,7 +187,7 @@ def _words(halves: Array) -> Array:
     return words
 
 
-def fully_connected(filters: Filters, rows: int, output_zero_point: int) -> Call:
+def fully_connected(filters: Filters, rows: int) -> Call:
     """The call of kernel fully_connected_tile: filters on each of some rows of input 0."""
     units, depth = filters.values.shape
     octets = -(-depth // (2 * QUAD))
@@ -154,7 +200,7 @@ def fully_connected(filters: Filters, rows: int, output_zero_point: int) -> Call
             ("output_size", units),
             ("octets", octets),
             ("scale_step", 0 if shared else 2),
-            ("output_zero_point", output_zero_point),
+            ("output_zero_point", filters.zero_point),
         ),
         arguments=(
             Input(0),
@@ -163,9 +209,37 @@ def fully_connected(filters: Filters, rows: int, output_zero_point: int) -> Call
             Scratch(4 * QUAD * octets, DType.INT32),
             Output(),
         ),
+        limits=filters.limits,
+    )
+
+
+def fully_connected_any(filters: Filters, rows: int) -> Call:
+    """The call of kernel fully_connected_any: the same for filters without pairs or numbers."""
+    units, depth = filters.values.shape
+    octets = -(-depth // (2 * QUAD))
+    return Call(
+        fields=(
+            ("rows", rows),
+            ("input_size", depth),
+            ("output_size", units),
+            ("octets", octets),
+            ("output_zero_point", filters.zero_point),
+        ),
+        arguments=(
+            Input(0),
+            plain_stream(filters, 4, 2 * QUAD, filled=False),
+            Scratch(4 * QUAD * octets, DType.INT32),
+            Output(),
+        ),
+        limits=filters.limits,
     )
 
 
 def fully_connected_cost(depth: int, out: Tensor) -> int:
     """Estimated instructions of kernel fully_connected_tile."""
     return out.elements * (depth + 10) + 4 * depth * out.elements // out.shape[-1]
+
+
+def fully_connected_any_cost(depth: int, out: Tensor) -> int:
+    """Estimated instructions of kernel fully_connected_any."""
+    return fully_connected_cost(depth, out) + out.elements * (depth // 4 + 20)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from tflm_ext.ir import Graph, NodeView
-from tflm_ext.ops import BY_NAME, Call, Const, Input, Inputs, Kernel, Scratch
+from tflm_ext.ops import BY_NAME, LIMIT, Call, Const, Input, Inputs, Kernel, Scratch
 from tflm_ext.options import Optimize
 from tflm_ext.plan.arena import Buffer, Overlay, arena_size, check_placement, place
 from tflm_ext.plan.overlap import first_clash, lead
@@ -88,7 +88,9 @@ class Plan:
     @property
     def code_bytes(self) -> int:
         """Estimated bytes of code for a Cortex-M4, from the committed table of kernel sizes."""
-        return code_bytes(sorted({s.kernel.name for s in self.steps}), len(self.steps))
+        limited = {LIMIT for s in self.steps if s.call.limits}
+        names = limited | {s.kernel.name for s in self.steps}
+        return code_bytes(sorted(names), len(self.steps))
 
     @property
     def macs(self) -> int:

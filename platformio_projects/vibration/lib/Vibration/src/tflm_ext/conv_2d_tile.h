@@ -226,18 +226,20 @@ static inline void tflm_ext_conv_2d_tile_filters(const tflm_ext_tile_t *tile, in
     }
 }
 
+typedef void (*tflm_ext_filters_t)(const tflm_ext_tile_t *tile, int32_t filters,
+                                   const int32_t *stream, const uint32_t *columns, int8_t *out);
+
 /*
  * `columns` has room for three columns, `bytes` for a pixel of padding or, where the channels are
  * no multiple of four, for four rows of a filter and three times what is left of all of its rows.
+ * `all_filters` are run over all pixels, three at a time.
  */
-TFLM_EXT_SHARED static void
-tflm_ext_conv_2d_tile(const tflm_ext_conv_2d_tile_t *op, const int8_t *input, const int32_t *stream,
-                      int32_t *columns, int8_t *bytes, int8_t *output)
+static inline void tflm_ext_conv_2d_columns(const tflm_ext_conv_2d_tile_t *op, const int8_t *input,
+                                            const int32_t *stream, const tflm_ext_tile_t *tile,
+                                            tflm_ext_filters_t all_filters, int32_t *columns,
+                                            int8_t *bytes, int8_t *output)
 {
-    const int32_t words = 2 * op->quads;
     const int32_t image = op->input_height * op->input_width * op->input_channels;
-    const tflm_ext_tile_t tile = { &stream[(op->output_channels / 2) * ((2 * 2) + words)],
-                                   op->quads, op->output_channels, op->output_zero_point };
     const bool whole = (op->input_channels % 4) == 0;
     const int32_t padding = op->input_channels * (whole ? 1 : op->filter_width);
     uint32_t *const three = (uint32_t *)columns;
@@ -281,9 +283,21 @@ tflm_ext_conv_2d_tile(const tflm_ext_conv_2d_tile_t *op, const int8_t *input, co
         } else {
             tflm_ext_conv_2d_tile_rows(op, windows, inside, bytes, three);
         }
-        tflm_ext_conv_2d_tile_filters(&tile, op->output_channels, stream, three,
-                                      &output[first * op->output_channels]);
+        all_filters(tile, op->output_channels, stream, three,
+                    &output[first * op->output_channels]);
     }
+}
+
+TFLM_EXT_SHARED static void
+tflm_ext_conv_2d_tile(const tflm_ext_conv_2d_tile_t *op, const int8_t *input, const int32_t *stream,
+                      int32_t *columns, int8_t *bytes, int8_t *output)
+{
+    const int32_t words = 2 * op->quads;
+    const tflm_ext_tile_t tile = { &stream[(op->output_channels / 2) * ((2 * 2) + words)],
+                                   op->quads, op->output_zero_point, op->output_channels };
+
+    tflm_ext_conv_2d_columns(op, input, stream, &tile, &tflm_ext_conv_2d_tile_filters, columns,
+                             bytes, output);
 }
 
 typedef struct {
@@ -333,8 +347,8 @@ tflm_ext_conv_2d_pointwise(const tflm_ext_conv_2d_pointwise_t *op, const int8_t 
     const int32_t left = op->pixels % 3;
     const bool forward = filters <= depth;
     uint32_t *const three = (uint32_t *)columns;
-    const tflm_ext_tile_t tile = { &stream[(filters / 2) * ((2 * 2) + (2 * quads))], quads, filters,
-                                   op->output_zero_point };
+    const tflm_ext_tile_t tile = { &stream[(filters / 2) * ((2 * 2) + (2 * quads))], quads,
+                                   op->output_zero_point, filters };
 
     for (int32_t done = 0; (done + 3) <= op->pixels; done += 3) {
         const int32_t first = forward ? done : ((op->pixels - 3) - done);
