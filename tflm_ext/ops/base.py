@@ -84,21 +84,30 @@ FieldValue: TypeAlias = "int | tuple[FieldValue, ...]"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Times:
-    """When a call reads input 0 for the last time, and writes output 0 for the first.
+    """When a call reads an input for the last time, and writes output 0 for the first.
 
-    Times count steps of the kernel, in each of which all reads come before the writes; with them,
-    overlaps of the two are proven, see plan/overlap.py.
+    Times count steps of the kernel, in each of which all reads come before the writes. They are
+    given for inputs that output 0 may share bytes with when they die here, and overlaps of the two
+    are proven with them, see plan/overlap.py.
 
     Attributes:
-        last_read: (bytes of input 0,), -1 where it is never read.
+        last_read: (bytes of the input,), -1 where it is never read.
         first_write: (bytes of output 0,).
         anywhere: whether the kernel may be given any overlap that these times allow; else the
             output may only begin where the input does.
+        input: number of the input.
     """
 
     last_read: Array
     first_write: Array
     anywhere: bool = False
+    input: int = 0
+
+
+def one_by_one(count: int, index: int = 0) -> Times:
+    """Of a kernel that reads and writes as many bytes as there are, each where it was read."""
+    steps = np.arange(count)
+    return Times(steps, steps, input=index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +121,14 @@ class Call:
         fields: name and value of every member of the kernel's parameter struct, in its order; a
             tuple is an array or a nested struct.
         arguments: what the kernel's pointers point to, in its order.
-        in_place: pairs (input, output) of which the output may start at the very address of the
-            input, when the input dies here. The kernel must then have read a byte of that input
-            for the last time before it writes one of the output there.
-        times: of its reads and writes, for kernels with more freedom than in_place tells, or whose
-            order is not plain.
+        times: of its reads and writes, for each input that output 0 may share bytes with.
         limits: smallest and largest value of output 0, for kernels that only limit it to int8; see
             output_limits(). A call of LIMIT follows.
     """
 
     fields: tuple[tuple[str, FieldValue], ...]
     arguments: tuple[Argument, ...]
-    in_place: tuple[tuple[int, int], ...] = ()
-    times: Times | None = None
+    times: tuple[Times, ...] = ()
     limits: tuple[int, int] | None = None
 
     @property
@@ -219,5 +223,6 @@ __all__ = [
     "Times",
     "no_macs",
     "no_options",
+    "one_by_one",
     "output_limits",
 ]

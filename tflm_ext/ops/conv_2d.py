@@ -179,7 +179,7 @@ def _lower(view: NodeView) -> Call:
             *requantization_tables(*conv_multipliers(image, weights, out, channels)),
             Output(),
         ),
-        times=forward_times(image.shape, rows, columns, channels, None),
+        times=(forward_times(image.shape, rows, columns, channels, None),),
     )
 
 
@@ -284,7 +284,7 @@ def _lower_columns(view: NodeView, stream: Callable[[tile.Filters], Const]) -> C
             Scratch(padding),
             Output(),
         ),
-        times=forward_times(image.shape, rows, columns, channels, 3),
+        times=(forward_times(image.shape, rows, columns, channels, 3),),
         limits=filters.limits,
     )
 
@@ -326,8 +326,7 @@ def _lower_pointwise(view: NodeView) -> Call:
             Scratch(3 * 2 * depth, DType.INT32),
             Output(),
         ),
-        in_place=((0, 0),),
-        times=_pointwise_times(_pixels(view), depth, channels),
+        times=(_pointwise_times(_pixels(view), depth, channels),),
         limits=filters.limits,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.base import Array, Call, Input, Kernel, Output
+from tflm_ext.ops.base import Array, Call, Input, Kernel, Output, one_by_one
 
 
 def check_copy(view: NodeView) -> None:
@@ -29,7 +29,7 @@ def _lower(view: NodeView) -> Call:
     return Call(
         fields=(("bytes", view.output().bytes),),
         arguments=(Input(0), Output()),
-        in_place=((0, 0),),
+        times=(one_by_one(view.output().bytes),),
     )
 
 

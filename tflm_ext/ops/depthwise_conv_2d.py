@@ -12,7 +12,7 @@ from tflm_ext.arithmetic import Activation, activation_range
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import DType, NodeView, Tensor
 from tflm_ext.ops import tile
-from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output, Scratch
+from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output, Scratch, Times
 from tflm_ext.ops.common import (
     Padding,
     bias_values,
@@ -30,7 +30,7 @@ from tflm_ext.ops.common import (
     zero_point,
 )
 from tflm_ext.ops.conv_2d import requantize
-from tflm_ext.ops.windows import Axis, check_windows, patches, reads_ahead, slide
+from tflm_ext.ops.windows import Axis, channel_times, check_windows, patches, slide
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def _lower(view: NodeView) -> Call:
             *requantization_tables(*conv_multipliers(image, weights, out, channels)),
             Output(),
         ),
-        in_place=((0, 0),) if multiplier == 1 and reads_ahead(rows, columns) else (),
+        times=channel_times(image.shape, rows, columns) if multiplier == 1 else (),
     )
 
 
@@ -200,13 +200,43 @@ def _words(taps: Array) -> Array:
     return words
 
 
-def _never_grows(rows: Axis, columns: Axis, channels: int) -> bool:
-    """Whether kernels that take whole rows of four channels may write where the input lies.
+def _fours_times(
+    image: tuple[int, ...],
+    taken: Array,
+    out: tuple[int, int],
+    written: Array,
+    rounds: int,
+    *,
+    rows_first: bool = False,
+) -> tuple[Times, ...]:
+    """Of a kernel that goes through rows of four channels at a time.
 
-    Row y of the output then lies in rows 0 to y of the input, in the same channels, and these
-    rows were taken, but for as many as there is padding above.
+    Args:
+        image: (batch, height, width, channels) of the input. Where the channels are no multiple of
+            four, some are computed again after they were overwritten.
+        taken: (rows of the input,), the round in which each is read; -1 if never.
+        out: height and width of the output.
+        written: (rows of the output,), the round in which each is written.
+        rounds: of each image.
+        rows_first: whether all channels of a round come before the next round.
     """
-    return columns.out <= columns.size and rows.out <= rows.size and channels % _LANES == 0
+    batches, _, width, channels = image
+    if channels % _LANES:
+        return ()
+    fours = channels // _LANES
+    batch = np.arange(batches).reshape(-1, 1, 1, 1)
+    four = np.arange(channels) // _LANES
+
+    def steps(round_of_row: Array, columns: int) -> Array:
+        of_row = round_of_row.reshape(1, -1, 1, 1)
+        if rows_first:
+            found = (batch * rounds + of_row) * fours + four
+        else:
+            found = (batch * fours + four) * rounds + of_row
+        found = np.where(of_row < 0, -1, found)
+        return np.broadcast_to(found, (batches, of_row.size, columns, channels)).reshape(-1)
+
+    return (Times(steps(taken, width), steps(written, out[1])),)
 
 
 def _3x3_applies(view: NodeView) -> bool:
@@ -250,9 +280,19 @@ def _lower_3x3(view: NodeView) -> Call:
             Scratch(2 * 4 * _LANES * line_width, DType.INT32),
             Output(),
         ),
-        in_place=((0, 0),) if _never_grows(rows, columns, channels) and rows.before <= 2 else (),
+        times=_3x3_times(view),
         limits=filters.limits,
     )
+
+
+def _3x3_times(view: NodeView) -> tuple[Times, ...]:
+    """Two rows of the input a round, two ahead of those that its outputs begin with."""
+    rows, columns = _axes(view)
+    taken = np.maximum((np.arange(rows.size) + rows.before - 2) // 2, 0)
+    at_once = 3 - rows.stride
+    taken = np.where(taken < -(-rows.out // at_once), taken, -1)
+    written = np.arange(rows.out) // at_once
+    return _fours_times(view.input(0).shape, taken, (rows.out, columns.out), written, rows.out)
 
 
 def _3x3_cost(view: NodeView) -> int:
@@ -325,7 +365,7 @@ def _lower_windows(view: NodeView, numbers: Array) -> Call:
             Scratch(4 * (_LANES * (lines * line_width + count + 3) + rows.window), DType.INT32),
             Output(),
         ),
-        in_place=((0, 0),) if _never_grows(rows, columns, channels) and rows.before < lines else (),
+        times=_lines_times(view),
         limits=filters.limits,
     )
 
@@ -337,6 +377,17 @@ def _lines_cost(view: NodeView) -> int:
     taken = 4 * columns.size * min(rows.size, rows.out * rows.stride + rows.window)
     own = 60 + 8 * rows.window * pairs + taken + 40 * rows.out
     return view.input(0).shape[0] * channels * (own + fours * (rows.window * (12 * pairs + 6) + 45))
+
+
+def _lines_times(view: NodeView) -> tuple[Times, ...]:
+    """A round is a row of outputs, before which the rows of its window are taken."""
+    rows, columns = _line_axes(view)
+    image = view.input(0).shape
+    lines = (rows.window - 1) * rows.dilation + 1
+    first = -(-(np.arange(rows.size) + rows.before - lines + 1) // rows.stride)
+    taken = np.where(first < rows.out, np.maximum(first, 0), -1)
+    shape = (image[0], rows.size, columns.size, image[3])
+    return _fours_times(shape, taken, (rows.out, columns.out), np.arange(rows.out), rows.out)
 
 
 def _any_cost(view: NodeView) -> int:
@@ -414,8 +465,25 @@ def _lower_1d(view: NodeView) -> Call:
             Scratch(4 * _LANES * columns.dilation * line_words, DType.INT16),
             Output(),
         ),
-        in_place=((0, 0),) if _never_grows(rows, columns, channels) else (),
+        times=_1d_times(view),
         limits=filters.limits,
+    )
+
+
+def _1d_times(view: NodeView) -> tuple[Times, ...]:
+    """A round is a row of outputs, made of one row."""
+    axes, image = _one_row(view), view.input(0).shape
+    assert axes is not None  # _1d_applies
+    rows, columns = axes
+    row, rest = np.divmod(np.arange(rows.size), rows.stride)
+    taken = np.where((rest == 0) & (row < rows.out), row, -1)
+    return _fours_times(
+        (image[0], rows.size, columns.size, image[3]),
+        taken,
+        (rows.out, columns.out),
+        np.arange(rows.out),
+        rows.out,
+        rows_first=True,
     )
 
 
@@ -468,7 +536,7 @@ def _lower_direct(view: NodeView) -> Call:
             Const.of("weights", DType.INT32, np.concatenate(parts)),
             Output(),
         ),
-        in_place=((0, 0),) if out.elements == channels and channels % _LANES == 0 else (),
+        times=channel_times(image.shape, *_axes(view)) if channels % _LANES == 0 else (),
         limits=filters.limits,
     )
 

@@ -16,7 +16,16 @@ from tflm_ext.arithmetic import (
 )
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.base import Argument, Array, Call, FieldValue, Input, Output, output_limits
+from tflm_ext.ops.base import (
+    Argument,
+    Array,
+    Call,
+    FieldValue,
+    Input,
+    Output,
+    one_by_one,
+    output_limits,
+)
 from tflm_ext.ops.common import (
     check_activation,
     check_counts,
@@ -173,7 +182,7 @@ def call(
     return Call(
         fields=(*broadcast_fields(view, order), *fields),
         arguments=arguments,
-        in_place=tuple((i, 0) for i in (0, 1) if view.input(i).elements == elements),
+        times=tuple(one_by_one(elements, i) for i in (0, 1) if view.input(i).elements == elements),
         limits=output_limits(*output_range(view)) if limited else None,
     )
 

@@ -24,6 +24,7 @@ from tflm_ext.ops.base import (
     Operator,
     Output,
     no_options,
+    one_by_one,
 )
 from tflm_ext.ops.common import (
     check_counts,
@@ -86,7 +87,7 @@ def operator(
         return Call(
             fields=(("elements", view.output().elements),),
             arguments=(Input(), Const.of("results", DType.INT8, table(view)), Output()),
-            in_place=((0, 0),),
+            times=(one_by_one(view.output().elements),),
         )
 
     def lower_limit(view: NodeView) -> Call:
@@ -98,7 +99,7 @@ def operator(
                 ("output_max", int(results[-1])),
             ),
             arguments=(Input(), Output()),
-            in_place=((0, 0),),
+            times=(one_by_one(view.output().elements),),
         )
 
     def only_limits(view: NodeView) -> bool:

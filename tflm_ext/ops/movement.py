@@ -7,7 +7,7 @@ reference copies the view; the kernel gets the view's shape and strides.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from tflm_ext.ops.base import (
     Kernel,
     Output,
     Outputs,
+    Times,
 )
 
 Rearrange: TypeAlias = Callable[[NodeView, Array], Array]
@@ -96,7 +97,7 @@ def rearrange_kernel(rearrange: Rearrange) -> Kernel:
         return Call(
             fields=fields,
             arguments=(Input(0), Output()),
-            in_place=((0, 0),) if _never_behind(dict(fields)) else (),
+            times=(_times(dict(fields), source.nbytes, target.nbytes),),
         )
 
     def cost(view: NodeView) -> int:
@@ -107,15 +108,21 @@ def rearrange_kernel(rearrange: Rearrange) -> Kernel:
     return Kernel("rearrange", "rearrange.h", lower, cost)
 
 
-def _never_behind(fields: dict[str, FieldValue]) -> bool:
-    """Whether every run is read from its own address or a higher one than it is written to.
+def _times(fields: dict[str, FieldValue], source: int, target: int) -> Times:
+    """Run after run, in the order of the box."""
+    shape, run = cast("tuple[int, ...]", fields["shape"]), cast("int", fields["run"])
+    steps = np.arange(np.prod(shape))
 
-    The target is written from front to back, so nothing is then overwritten before it was read.
-    """
-    reads, writes = fields["source_strides"], fields["target_strides"]
-    assert isinstance(reads, tuple)
-    assert isinstance(writes, tuple)
-    return all(r >= w for r, w in zip(reads, writes, strict=True))  # type: ignore[operator]
+    def addresses(kind: str) -> Array:
+        """(runs, bytes of one)."""
+        places = np.tensordot(fields[f"{kind}_strides"], np.indices(shape), 1)
+        found: Array = fields[f"{kind}_start"] + places.reshape(-1, 1) + np.arange(run)
+        return found
+
+    last_read, first_write = np.full(source, -1), np.full(target, len(steps))
+    last_read[addresses("source")] = steps[:, np.newaxis]
+    first_write[addresses("target")] = steps[:, np.newaxis]
+    return Times(last_read, first_write)
 
 
 def _moved_bytes(view: NodeView) -> int:

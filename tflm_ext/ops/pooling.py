@@ -19,7 +19,7 @@ from tflm_ext.ops.common import (
     scale,
     zero_point,
 )
-from tflm_ext.ops.windows import Axis, check_windows, reads_ahead, slide
+from tflm_ext.ops.windows import Axis, channel_times, check_windows, slide
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def lower(view: NodeView) -> Call:
             ("output_max", high),
         ),
         arguments=(Input(0), Output()),
-        in_place=((0, 0),) if reads_ahead(rows, columns) else (),
+        times=channel_times(image.shape, rows, columns),
     )
 
 

@@ -17,7 +17,7 @@ from tflm_ext.arithmetic import (
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
 from tflm_ext.ops.axes import check_axis, check_integers, integers
-from tflm_ext.ops.base import Array, Call, FieldValue, Input, Kernel, Operator, Output
+from tflm_ext.ops.base import Array, Call, FieldValue, Input, Kernel, Operator, Output, Times
 from tflm_ext.ops.common import (
     check_counts,
     check_int8,
@@ -77,6 +77,14 @@ def _loop_fields(view: NodeView) -> tuple[tuple[str, FieldValue], ...]:
         fields.append((f"{name}_shape", tuple(size for size, _ in padded)))
         fields.append((f"{name}_strides", tuple(stride for _, stride in padded)))
     return tuple(fields)
+
+
+def _times(view: NodeView) -> Times:
+    """Output after output; each step reads all that it is made of."""
+    source, out, axes = view.input(), view.output(), _axes(view)
+    kept = tuple(1 if axis in axes else size for axis, size in enumerate(source.shape))
+    steps = np.arange(out.elements)
+    return Times(np.broadcast_to(steps.reshape(kept), source.shape).reshape(-1), steps)
 
 
 def _check(view: NodeView) -> None:
@@ -143,7 +151,7 @@ def sum_operator(name: str, code: int, max_version: int, *, mean: bool) -> Opera
                 ("output_zero_point", zero_point(view.output())),
             ),
             arguments=(Input(0), Output()),
-            in_place=((0, 0),),
+            times=(_times(view),),
         )
 
     return Operator(
@@ -178,7 +186,7 @@ def extremum_operator(name: str, code: int, max_version: int, *, largest: bool) 
         return Call(
             fields=(*_loop_fields(view), ("sign", 1 if largest else -1)),
             arguments=(Input(0), Output()),
-            in_place=((0, 0),),
+            times=(_times(view),),
         )
 
     return Operator(

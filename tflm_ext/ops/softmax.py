@@ -22,7 +22,7 @@ from tflm_ext.arithmetic import (
 )
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import DType, NodeView
-from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output
+from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output, one_by_one
 from tflm_ext.ops.common import check_counts, check_int8, check_rank, check_shape, scale, zero_point
 
 _INTEGER_BITS = 5  # of the fixed-point argument of exp
@@ -103,7 +103,7 @@ def _lower(view: NodeView) -> Call:
             ("steps", len(table)),
         ),
         arguments=(Input(0), Const.of("exponentials", DType.INT32, table), Output()),
-        in_place=((0, 0),),
+        times=(one_by_one(inp.elements),),  # the last of three loops over a row writes
     )
 
 

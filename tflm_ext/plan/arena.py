@@ -62,7 +62,10 @@ def lower_bound(buffers: Iterable[Buffer]) -> int:
         total = sum(b.size for b in alive.values())
         for b in alive.values():
             partners = [o for o in b.overlays if o.key in alive and b.first == step]
-            total -= max((_shared(b, alive[o.key], o) for o in partners), default=0)
+            shared = [(o.lead is None, _shared(b, alive[o.key], o)) for o in partners]
+            # At one address there is room for one other.
+            there = max((size for same, size in shared if same), default=0)
+            total -= min(b.size, there + sum(size for same, size in shared if not same))
         best = max(best, total)
     return best
 

@@ -217,13 +217,11 @@ def _buffers(graph: Graph, calls: list[Call]) -> list[Buffer]:
                 last[graph.storage(tensor)] = i
         for tensor in node.outputs:
             first[tensor] = i
-        pairs: dict[tuple[int, int], int | None] = dict.fromkeys(call.in_place)
-        if call.times is not None and call.times.anywhere:
-            pairs[0, 0] = lead(call.times)
-        for (source, target), ahead in pairs.items():
-            root = graph.storage(node.inputs[source])
-            overlay = Overlay(("tensor", root), ahead)
-            overlays.setdefault(node.outputs[target], []).append(overlay)
+        for times in call.times:
+            if times.anywhere or first_clash(times, 0) is None:
+                root = graph.storage(node.inputs[times.input])
+                overlay = Overlay(("tensor", root), lead(times) if times.anywhere else None)
+                overlays.setdefault(node.outputs[0], []).append(overlay)
     for i in (i for i, t in graph.tensors.items() if t.variable):
         first[i], last[i] = -1, end
     for i in graph.outputs:
@@ -251,10 +249,10 @@ def _buffers(graph: Graph, calls: list[Call]) -> list[Buffer]:
 def _check_overlaps(graph: Graph, calls: list[Call], offsets: Mapping[object, int]) -> str | None:
     """The first operator that reads what it has overwritten, None if there is none."""
     for node, call in zip(graph.nodes, calls, strict=True):
-        if call.times is not None:
-            source = offsets.get(("tensor", graph.storage(node.inputs[0])))
+        for times in call.times:
+            source = offsets.get(("tensor", graph.storage(node.inputs[times.input])))
             target = offsets["tensor", node.outputs[0]]
-            byte = None if source is None else first_clash(call.times, target - source)
+            byte = None if source is None else first_clash(times, target - source)
             if byte is not None:
                 return f"operator {node.index} reads byte {byte} of its input after writing there"
     return None
