@@ -499,11 +499,7 @@ def _1d_cost(view: NodeView) -> int:
 
 
 def _direct_applies(view: NodeView) -> bool:
-    return _lines_apply(view) and all(
-        axis.before == 0
-        and (axis.out - 1) * axis.stride + (axis.window - 1) * axis.dilation < axis.size
-        for axis in _axes(view)
-    )
+    return _lines_apply(view) and all(axis.inside for axis in _axes(view))
 
 
 def _lower_direct(view: NodeView) -> Call:

@@ -29,6 +29,12 @@ class Axis:
     before: int
     out: int
 
+    @property
+    def inside(self) -> bool:
+        """Whether no window reaches beyond the image."""
+        last = (self.out - 1) * self.stride + (self.window - 1) * self.dilation
+        return self.before == 0 and last < self.size
+
 
 def slide(
     size: int,
