@@ -115,3 +115,18 @@ def test_refuses(model: bytes, problem: str) -> None:
     with pytest.raises(UnsupportedModelError, match="operator 0 CONV_2D") as caught:
         read_graph(model)
     assert problem in caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("model", "kernel", "limited"),
+    [
+        (conv_2d(activation=1, zero_points=(-3, -128)), "conv_2d_tile", False),
+        (conv_2d(activation=1), "conv_2d_tile", True),
+        (conv_2d(activation=3, channels=8, window=(1, 1)), "conv_2d_pointwise", True),
+        (conv_2d(output_scale=0.002), "conv_2d_any", False),
+        (conv_2d(output_scale=0.002, activation=1, outputs=5), "conv_2d_any", True),
+    ],
+)
+def test_kernels_for_every_scale_and_activation(model: bytes, kernel: str, limited: bool) -> None:
+    (step,) = assert_exact(model).steps
+    assert (step.kernel.name, step.call.limits is not None) == (kernel, limited)

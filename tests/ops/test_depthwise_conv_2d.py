@@ -126,3 +126,25 @@ def test_refuses(model: bytes, problem: str) -> None:
     with pytest.raises(UnsupportedModelError, match="operator 0 DEPTHWISE_CONV_2D") as caught:
         read_graph(model)
     assert problem in caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("model", "kernel", "limited"),
+    [
+        (depthwise_conv_2d(channels=8, activation=1), "depthwise_conv_2d_3x3", True),
+        (
+            depthwise_conv_2d(channels=8, window=(5, 4), activation=3),
+            "depthwise_conv_2d_lines",
+            True,
+        ),
+        (depthwise_conv_2d(channels=8, output_scale=0.001), "depthwise_conv_2d_any", False),
+        (
+            depthwise_conv_2d(channels=6, output_scale=0.002, activation=1),
+            "depthwise_conv_2d_any",
+            True,
+        ),
+    ],
+)
+def test_kernels_for_every_scale_and_activation(model: bytes, kernel: str, limited: bool) -> None:
+    (step,) = assert_exact(model).steps
+    assert (step.kernel.name, step.call.limits is not None) == (kernel, limited)

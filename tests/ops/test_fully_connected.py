@@ -136,3 +136,19 @@ def test_the_product_of_scales_is_a_double() -> None:
         np.testing.assert_array_equal(expected.reshape(-1), double[double != single])
         assert_exact(model, c=False)
         found += len(biases)
+
+
+@pytest.mark.parametrize(
+    ("model", "kernel", "limited"),
+    [
+        (fully_connected(activation=1, zero_points=(-3, -128)), "fully_connected_tile", False),
+        (fully_connected(activation=3), "fully_connected_tile", True),
+        (fully_connected(output_scale=0.001), "fully_connected_any", False),
+        (fully_connected(weight=-128), "fully_connected_any", False),
+        (fully_connected((2, 1100), 1100, weight=127), "fully_connected_any", False),
+    ],
+    ids=["int8", "limited", "left shift", "-128", "long sums"],
+)
+def test_kernels_for_all_numbers(model: bytes, kernel: str, limited: bool) -> None:
+    (step,) = assert_exact(model).steps
+    assert (step.kernel.name, step.call.limits is not None) == (kernel, limited)
