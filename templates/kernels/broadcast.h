@@ -28,7 +28,7 @@ static inline int32_t tflm_ext_run_start(const int32_t *sizes, const int32_t *st
     int32_t rest = run;
     int32_t start = 0;
 
-    for (int32_t axis = TFLM_EXT_BROADCAST_AXES - 1; axis >= 0; --axis) {
+    for (int32_t axis = TFLM_EXT_BROADCAST_AXES - 1; (axis >= 0) && (rest > 0); --axis) {
         start += (rest % sizes[axis]) * steps[axis];
         rest /= sizes[axis];
     }
