@@ -93,6 +93,27 @@ class ModelBuilder:
             operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
         self._operators.append(operator)
 
+    def include(self, model: bytes) -> tuple[list[int], list[int]]:
+        """All of another file, beside what is there; returns its inputs and outputs."""
+        other = schema.ModelT.InitFromPackedBuf(model)
+        (graph,) = other.subgraphs
+        tensors, buffers, codes = map(len, (self._tensors, self._buffers, self._codes))
+
+        def moved(numbers: Sequence[int] | None) -> list[int]:
+            return [n if n < 0 else n + tensors for n in (() if numbers is None else numbers)]
+
+        for tensor in graph.tensors:
+            tensor.buffer += buffers
+        for operator in graph.operators:
+            operator.opcodeIndex += codes
+            operator.inputs, operator.outputs = moved(operator.inputs), moved(operator.outputs)
+            operator.intermediates = moved(operator.intermediates) or None
+        self._tensors += graph.tensors
+        self._buffers += other.buffers
+        self._codes += other.operatorCodes
+        self._operators += graph.operators
+        return moved(graph.inputs), moved(graph.outputs)
+
     def finish(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
         """The bytes of the file."""
         graph = schema.SubGraphT()

@@ -1,0 +1,344 @@
+"""Many models of one operator in one program, run on this computer and on the emulated core.
+
+Every model is planned alone, so that its tensors share bytes wherever the kernel allows it, and
+the plans are put side by side: one program for all cases, and no search for the best arena of
+hundreds of tensors that have nothing to do with each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from tests.harness import borders, facts_for, run_here
+from tests.tflite_builder import ModelBuilder
+from tflm_ext.bench.emulator import C_COMPILER, compile_all, machine_flags
+from tflm_ext.bench.tools import run_tool
+from tflm_ext.boards import board
+from tflm_ext.emit.facts import ModelFacts
+from tflm_ext.emit.files import RenderedFile
+from tflm_ext.emit.model import model_files
+from tflm_ext.frontend import read_graph
+from tflm_ext.ir import DType, Graph
+from tflm_ext.ops import BY_NAME
+from tflm_ext.options import Optimize
+from tflm_ext.passes import run_passes
+from tflm_ext.plan import Plan, make_plan
+from tflm_ext.project.platformio_tree import QEMU_ARGUMENTS, STDIO_BYTES, m4_platform_files
+from tflm_ext.verify.compare import arena_for
+from tflm_ext.verify.host import WARNINGS, find_compiler
+from tflm_ext.verify.program import run_program, scratch_folder
+
+Array = np.ndarray[Any, Any]
+Kernels = set[tuple[str, str]]
+"""Operators with the kernels that ran them."""
+
+_BOARD = board("nano33ble_sense")
+_MEMORY_BYTES = 4 << 20  # all that the machine has
+_SECONDS = 600.0
+
+# Read and write are the system's here, and on the core what startup.c makes of them.
+_HARNESS = """
+#include <stddef.h>
+#include <unistd.h>
+
+#include "net_model.h"
+
+static net_context_t context;
+static const size_t input_sizes[] = { %s };
+static const size_t output_sizes[] = { %s };
+
+int main(void)
+{
+    if (net_init(&context) != NET_OK) {
+        return 1;
+    }
+    for (int vector = 0; vector < %d; ++vector) {
+        for (size_t i = 0U; i < sizeof input_sizes / sizeof input_sizes[0]; ++i) {
+            for (size_t at = 0U; at < input_sizes[i];) {
+                const ssize_t got = read(0, net_input(&context, i) + at, input_sizes[i] - at);
+                if (got <= 0) {
+                    return 2;
+                }
+                at += (size_t)got;
+            }
+        }
+        if (net_invoke(&context) != NET_OK) {
+            return 3;
+        }
+        for (size_t i = 0U; i < sizeof output_sizes / sizeof output_sizes[0]; ++i) {
+            for (size_t at = 0U; at < output_sizes[i];) {
+                const ssize_t put = write(1, net_output(&context, i) + at, output_sizes[i] - at);
+                if (put <= 0) {
+                    return 4;
+                }
+                at += (size_t)put;
+            }
+        }
+    }
+    return 0;
+}
+"""
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """Models side by side, read and rewritten, and what TensorFlow Lite Micro computes.
+
+    Attributes:
+        model: all of them in one file.
+        graph: as read.
+        parts: one graph for each model, in their order.
+        labels: of the models, for messages.
+        inputs, expected: by tensor number, the int8 values of all vectors.
+    """
+
+    model: bytes
+    graph: Graph
+    parts: tuple[Graph, ...]
+    labels: tuple[str, ...]
+    inputs: Mapping[int, Array]
+    expected: Mapping[int, Array]
+
+
+def assemble(models: Sequence[bytes], labels: Sequence[str], seed: int = 0) -> Firmware:
+    """Models read, checked and rewritten as one; UnsupportedModelError says which is refused."""
+    for model, label in zip(models, labels, strict=True):
+        read_graph(model, label, run=run_here)
+    b = ModelBuilder()
+    found = [b.include(model) for model in models]
+    whole = b.finish([x for xs, _ in found for x in xs], [y for _, ys in found for y in ys])
+    graph = read_graph(whole, "net", run=run_here)
+    inputs = _vectors(graph, seed)
+    outputs = run_here(whole, inputs, len(graph.outputs), arena_for(graph))
+    rewritten = run_passes(graph).graph
+    return Firmware(
+        model=whole,
+        graph=graph,
+        parts=tuple(_part(rewritten, *numbers) for numbers in found),
+        labels=tuple(labels),
+        inputs=dict(zip(graph.inputs, inputs, strict=True)),
+        expected=dict(zip(graph.outputs, outputs, strict=True)),
+    )
+
+
+def _vectors(graph: Graph, seed: int) -> list[Array]:
+    """All -128, all 127, the zero point, any of both ends, any numbers: of each input."""
+    draw = np.random.default_rng(seed)
+    columns = []
+    for border in borders(graph, graph.inputs):
+        flat = [np.full(border.shape, n, np.int8) for n in (-128, 127, border.zero_point)]
+        ends = draw.choice(np.array([-128, 127], np.int8), (2, *border.shape))
+        anything = draw.integers(-128, 128, (3, *border.shape), np.int8)
+        columns.append(np.concatenate([np.stack(flat), ends, anything]))
+    return columns
+
+
+def _part(graph: Graph, inputs: Sequence[int], outputs: Sequence[int]) -> Graph:
+    """The nodes that compute some outputs of a graph, and their tensors."""
+    wanted, nodes = {graph.storage(i) for i in outputs}, []
+    for node in reversed(graph.nodes):
+        if wanted.intersection(node.outputs):
+            wanted |= {graph.storage(i) for i in node.inputs if i >= 0}
+            nodes.append(node)
+    used = {i for i in graph.tensors if graph.storage(i) in wanted}
+    return Graph(
+        graph.name,
+        {i: graph.tensors[i] for i in sorted(used | set(inputs))},
+        tuple(reversed(nodes)),
+        tuple(inputs),
+        tuple(outputs),
+    )
+
+
+def alternatives(part: Graph) -> Iterator[dict[int, str]]:
+    """For every operator of a part a kernel, until all that can run it had their turn."""
+    columns = [
+        [(view.node.index, k.name) for k in BY_NAME[view.node.operator].kernels if k.applies(view)]
+        for view in part.views()
+    ]
+    for row in zip_longest(*columns):
+        yield dict(
+            pair or column[0] for pair, column in zip(row, columns, strict=True)
+        )
+
+
+@contextlib.contextmanager
+def _only(part: Graph, kernels: Mapping[int, str]) -> Iterator[None]:
+    """Let the operators have these kernels and no others, whatever the planner would like."""
+    forced = {}
+    for name in {node.operator for node in part.nodes}:
+        operator = BY_NAME[name]
+        own = tuple(
+            replace(k, applies=lambda view, name=k.name: kernels[view.node.index] == name)
+            for k in operator.kernels
+        )
+        forced[name] = replace(operator, kernels=own)
+    with patch.dict(BY_NAME, forced):
+        yield
+
+
+def kernels_of(part: Graph, plan: Plan) -> Kernels:
+    return {(step.view.node.operator, step.kernel.name) for step in plan.steps}
+
+
+def plans(firmware: Firmware, odd: int) -> Iterator[tuple[str, dict[int, Plan], int]]:
+    """What to run: a name, plans by the number of the part, and where tensors lie beside a word.
+
+    First what the planner chooses, then every kernel that no such plan had. Inputs and outputs of
+    generated code lie in the context at multiples of four, and no caller can change that; kernels
+    get pointers to int8, which promise less. Half of the plans are run `odd` bytes beside.
+    """
+    seen: dict[int, set[tuple[int, str]]] = {i: set() for i in range(len(firmware.parts))}
+
+    def record(chosen: dict[int, Plan]) -> dict[int, Plan]:
+        for i, plan in chosen.items():
+            seen[i] |= {(step.index, step.kernel.name) for step in plan.steps}
+        return chosen
+
+    for optimize, beside in (
+        (Optimize.BALANCED, 0),
+        (Optimize.SPEED, odd),
+        (Optimize.SIZE, 0),
+    ):
+        chosen = {i: make_plan(part, optimize) for i, part in enumerate(firmware.parts)}
+        yield optimize.value, record(chosen), beside
+    left = {
+        i: [row for row in alternatives(part) if not seen[i].issuperset(row.items())]
+        for i, part in enumerate(firmware.parts)
+    }
+    for number, rows in enumerate(zip_longest(*left.values())):
+        chosen = {}
+        for i, row in zip(left, rows, strict=True):
+            if row is not None:
+                with _only(firmware.parts[i], row):
+                    chosen[i] = make_plan(firmware.parts[i])
+        yield f"kernels {number}", record(chosen), odd
+
+
+def _side_by_side(firmware: Firmware, chosen: Mapping[int, Plan], beside: int) -> Plan:
+    """One plan of many; those of int8 tensors alone can lie beside a multiple of four."""
+    parts = [firmware.parts[i] for i in chosen]
+    offsets: dict[int, int] = {}
+    steps, base = [], 0
+    for plan in chosen.values():
+        bytes_only = all(plan.graph.tensors[i].dtype is DType.INT8 for i in plan.offsets)
+        shift = beside if bytes_only else 0
+        room = -(-(plan.arena_bytes + shift) // 4) * 4
+        offsets |= {i: base + shift + at for i, at in plan.offsets.items()}
+        # Scratch memory stays aligned: where it was, in a second arena of this part's own.
+        scratch = base + (room if shift else 0)
+        for step in plan.steps:
+            steps.append(replace(step, scratch=tuple(scratch + at for at in step.scratch)))
+        base += 2 * room if shift else room
+    graph = Graph(
+        "net",
+        {i: tensor for part in parts for i, tensor in part.tensors.items()},
+        tuple(node for part in parts for node in part.nodes),
+        tuple(i for part in parts for i in part.inputs),
+        tuple(i for part in parts for i in part.outputs),
+    )
+    return Plan(
+        graph=graph,
+        steps=tuple(steps),
+        offsets=offsets,
+        tables=tuple(table for plan in chosen.values() for table in plan.tables),
+        arena_bytes=base,
+        live_bytes=base,
+    )
+
+
+def run_everywhere(firmware: Firmware, odd: int) -> Kernels:
+    """Every plan on this computer and on the core; equal to TensorFlow Lite Micro.
+
+    Returns:
+        The kernels that ran.
+    """
+    ran: Kernels = set()
+    for name, chosen, beside in plans(firmware, odd):
+        plan = _side_by_side(firmware, chosen, beside)
+        facts = facts_for(firmware.model, plan.graph, plan, "net")
+        files = model_files(facts, plan)
+        vectors = [firmware.inputs[i] for i in plan.graph.inputs]
+        data = b"".join(part.tobytes() for row in zip(*vectors, strict=True) for part in row)
+        with scratch_folder() as folder:
+            _write(folder, facts, files, len(vectors[0]))
+            for place, run in (("this computer", _on_host), ("the core", _on_core)):
+                _compare(firmware, chosen, run(folder, data), f"{name}, {beside} beside, on {place}")
+        for i, part_plan in chosen.items():
+            ran |= kernels_of(firmware.parts[i], part_plan)
+    return ran
+
+
+def _compare(firmware: Firmware, chosen: Mapping[int, Plan], said: bytes, where: str) -> None:
+    count = len(next(iter(firmware.inputs.values())))
+    table = np.frombuffer(said, np.int8).reshape(count, -1)
+    at = 0
+    for part_number, plan in chosen.items():
+        for i in firmware.parts[part_number].outputs:
+            expected = firmware.expected[i].reshape(count, -1)
+            got = table[:, at : at + expected.shape[1]]
+            at += expected.shape[1]
+            wrong = np.argwhere(got != expected)
+            if len(wrong):
+                vector, element = wrong[0].tolist()
+                kernels = [step.kernel.name for step in plan.steps]
+                raise AssertionError(
+                    f"{firmware.labels[part_number]}, {kernels}, {where}: {len(wrong)} bytes "
+                    f"differ; element {element} on vector {vector} is {got[vector, element]} "
+                    f"instead of {expected[vector, element]}"
+                )
+    assert at == table.shape[1]
+
+
+def _write(folder: Path, facts: ModelFacts, files: Sequence[RenderedFile], vectors: int) -> None:
+    for file in files:
+        path = folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.content)
+    sizes = [", ".join(f"{b.size}U" for b in border) for border in (facts.inputs, facts.outputs)]
+    (folder / "harness.c").write_text(_HARNESS % (*sizes, vectors), "utf-8")
+
+
+def _on_host(folder: Path, data: bytes) -> bytes:
+    """The portable C with sanitizers; tests of each operator have it optimised."""
+    flags = ("-O0", *WARNINGS, "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    units = [str(path) for path in folder.glob("*.c")]
+    program = str(folder / "host")
+    run_tool((find_compiler(), "-std=gnu99", *flags, "-I", str(folder), *units, "-o", program))
+    return _run((program,), data)
+
+
+def _on_core(folder: Path, data: bytes) -> bytes:
+    """The assembly, as the board's compiler flags make it."""
+    roomy = replace(
+        _BOARD,
+        flash_bytes=_MEMORY_BYTES,
+        ram_bytes=_MEMORY_BYTES - _BOARD.stack_bytes - STDIO_BYTES,
+        reserved_flash_bytes=0,
+        reserved_ram_bytes=0,
+    )
+    units = [(path, ("-I", str(folder))) for path in sorted(folder.glob("*.c"))]
+    core = folder / "core"
+    core.mkdir()
+    for file in m4_platform_files(roomy):
+        if file.path.endswith((".c", ".ld")):
+            (core / Path(file.path).name).write_bytes(file.content)
+    objects = compile_all(_BOARD, [*units, (core / "startup.c", ())], core / "objects")
+    program = str(core / "program.elf")
+    link = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-T", str(core / "linker.ld"))
+    run_tool((C_COMPILER, *machine_flags(_BOARD, ()), *link, *map(str, objects), "-o", program))
+    return _run(("qemu-system-arm", *QEMU_ARGUMENTS, "-kernel", program), data)
+
+
+def _run(command: Sequence[str], data: bytes) -> bytes:
+    done = run_program(command, seconds=_SECONDS, data=data)
+    assert done.returncode == 0, (command[0], done.stdout[-300:], done.stderr.decode()[:3000])
+    return done.stdout
