@@ -28,9 +28,10 @@ from tflm_ext.emit.model import model_files
 from tflm_ext.frontend import read_graph
 from tflm_ext.ir import DType, Graph
 from tflm_ext.ops import BY_NAME
+from tflm_ext.ops.table import TableOptions
 from tflm_ext.options import Optimize
 from tflm_ext.passes import run_passes
-from tflm_ext.plan import Plan, make_plan
+from tflm_ext.plan import Plan, Step, make_plan
 from tflm_ext.project.platformio_tree import QEMU_ARGUMENTS, STDIO_BYTES, m4_platform_files
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.host import WARNINGS, find_compiler
@@ -108,8 +109,14 @@ class Firmware:
     expected: Mapping[int, Array]
 
 
-def assemble(models: Sequence[bytes], labels: Sequence[str], seed: int = 0) -> Firmware:
-    """Models read, checked and rewritten as one; UnsupportedModelError says which is refused."""
+def assemble(
+    models: Sequence[bytes], labels: Sequence[str], tables: Sequence[bool], seed: int = 0
+) -> Firmware:
+    """Models read, checked and rewritten as one; UnsupportedModelError says which is refused.
+
+    Args:
+        tables: of each model, whether its operator becomes a TABLE, which no file can have.
+    """
     for model, label in zip(models, labels, strict=True):
         read_graph(model, label, run=run_here)
     b = ModelBuilder()
@@ -119,10 +126,14 @@ def assemble(models: Sequence[bytes], labels: Sequence[str], seed: int = 0) -> F
     inputs = _vectors(graph, seed)
     outputs = run_here(whole, inputs, len(graph.outputs), arena_for(graph))
     rewritten = run_passes(graph).graph
+    parts = [
+        _part(rewritten, graph, *numbers, table)
+        for numbers, table in zip(found, tables, strict=True)
+    ]
     return Firmware(
         model=whole,
         graph=graph,
-        parts=tuple(_part(rewritten, *numbers) for numbers in found),
+        parts=tuple(parts),
         labels=tuple(labels),
         inputs=dict(zip(graph.inputs, inputs, strict=True)),
         expected=dict(zip(graph.outputs, outputs, strict=True)),
@@ -141,8 +152,24 @@ def _vectors(graph: Graph, seed: int) -> list[Array]:
     return columns
 
 
-def _part(graph: Graph, inputs: Sequence[int], outputs: Sequence[int]) -> Graph:
-    """The nodes that compute some outputs of a graph, and their tensors."""
+def part_of(model: bytes, table: bool) -> Graph:
+    """One model as it is a part of a firmware."""
+    graph = read_graph(model, run=run_here)
+    rewritten = run_passes(graph, prove=False).graph
+    return _part(rewritten, graph, graph.inputs, graph.outputs, table)
+
+
+def _part(
+    rewritten: Graph, graph: Graph, inputs: Sequence[int], outputs: Sequence[int], table: bool
+) -> Graph:
+    """What computes some outputs. A name for an input is none; for that, it is left as read."""
+    part = _cut(rewritten, inputs, outputs)
+    if not part.nodes:
+        part = _cut(graph, inputs, outputs)
+    return _as_table(part) if table else part
+
+
+def _cut(graph: Graph, inputs: Sequence[int], outputs: Sequence[int]) -> Graph:
     wanted, nodes = {graph.storage(i) for i in outputs}, []
     for node in reversed(graph.nodes):
         if wanted.intersection(node.outputs):
@@ -158,6 +185,15 @@ def _part(graph: Graph, inputs: Sequence[int], outputs: Sequence[int]) -> Graph:
     )
 
 
+def _as_table(part: Graph) -> Graph:
+    """The one operator of a part, a function of one number, as its 256 results."""
+    (view,) = part.views()
+    levels = np.arange(-128, 128).astype(np.int8)
+    (results,) = BY_NAME[view.node.operator].reference(view, [levels])
+    node = replace(view.node, operator="TABLE", options=TableOptions(results.tobytes()))
+    return replace(part, nodes=(node,))
+
+
 def alternatives(part: Graph) -> Iterator[dict[int, str]]:
     """For every operator of a part a kernel, until all that can run it had their turn."""
     columns = [
@@ -165,9 +201,7 @@ def alternatives(part: Graph) -> Iterator[dict[int, str]]:
         for view in part.views()
     ]
     for row in zip_longest(*columns):
-        yield dict(
-            pair or column[0] for pair, column in zip(row, columns, strict=True)
-        )
+        yield dict(pair or column[0] for pair, column in zip(row, columns, strict=True))
 
 
 @contextlib.contextmanager
@@ -227,7 +261,8 @@ def _side_by_side(firmware: Firmware, chosen: Mapping[int, Plan], beside: int) -
     """One plan of many; those of int8 tensors alone can lie beside a multiple of four."""
     parts = [firmware.parts[i] for i in chosen]
     offsets: dict[int, int] = {}
-    steps, base = [], 0
+    steps: list[Step] = []
+    base = 0
     for plan in chosen.values():
         bytes_only = all(plan.graph.tensors[i].dtype is DType.INT8 for i in plan.offsets)
         shift = beside if bytes_only else 0
@@ -235,8 +270,9 @@ def _side_by_side(firmware: Firmware, chosen: Mapping[int, Plan], beside: int) -
         offsets |= {i: base + shift + at for i, at in plan.offsets.items()}
         # Scratch memory stays aligned: where it was, in a second arena of this part's own.
         scratch = base + (room if shift else 0)
-        for step in plan.steps:
-            steps.append(replace(step, scratch=tuple(scratch + at for at in step.scratch)))
+        steps += [
+            replace(step, scratch=tuple(scratch + at for at in step.scratch)) for step in plan.steps
+        ]
         base += 2 * room if shift else room
     graph = Graph(
         "net",
@@ -271,7 +307,9 @@ def run_everywhere(firmware: Firmware, odd: int) -> Kernels:
         with scratch_folder() as folder:
             _write(folder, facts, files, len(vectors[0]))
             for place, run in (("this computer", _on_host), ("the core", _on_core)):
-                _compare(firmware, chosen, run(folder, data), f"{name}, {beside} beside, on {place}")
+                _compare(
+                    firmware, chosen, run(folder, data), f"{name}, {beside} beside, on {place}"
+                )
         for i, part_plan in chosen.items():
             ran |= kernels_of(firmware.parts[i], part_plan)
     return ran
@@ -333,7 +371,13 @@ def _on_core(folder: Path, data: bytes) -> bytes:
             (core / Path(file.path).name).write_bytes(file.content)
     objects = compile_all(_BOARD, [*units, (core / "startup.c", ())], core / "objects")
     program = str(core / "program.elf")
-    link = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-T", str(core / "linker.ld"))
+    link = (
+        "-nostartfiles",
+        "--specs=nano.specs",
+        "-Wl,--gc-sections",
+        "-T",
+        str(core / "linker.ld"),
+    )
     run_tool((C_COMPILER, *machine_flags(_BOARD, ()), *link, *map(str, objects), "-o", program))
     return _run(("qemu-system-arm", *QEMU_ARGUMENTS, "-kernel", program), data)
 

@@ -20,17 +20,21 @@ POINTS = (-128, None, 127)
 
 ACTIVATIONS = (0, 1, 2, 3)
 RIGHT = ("usual", "quarter", "smallest", "power", "below power")
-"""Requantisations that shift right: by about 8, by 1, by 31; multipliers of 2**30 and, as near as
-a float32 scale comes, 2**31."""
+"""Requantisations that shift right: by about 8, by 1, by 31; with a multiplier of 2**30, and with
+one as near 2**31 as a float32 scale comes."""
 
 REQUANTISATIONS = (*RIGHT, "half", "left", "largest", "mixed")
-"""Those, and shifts by 0, a few to the left, as many as the checks accept, one of all per filter."""
+"""Those; with no shift, with one by a few bits to the left, with as many as the checks accept; and
+another one for each filter."""
+
+_STEEP = ("quarter", "half", "left", "largest")
 
 LOW_SUMS = ("usual", "no bias", "23 bits")
-"""Filters of random weights; others have weights of 127 and -127, and a bias that with the zero
-point in it comes to the 2**23 that tiles allow, or, in the last, as far as the checks accept."""
+"""In the first two, weights are random, and small where the requantisation asks for it. In others,
+all are 127 or -127, and the bias comes to the 2**23 that tiles allow, zero point included."""
 
 SUMS = (*LOW_SUMS, "31 bits")
+"""Those, and a bias as large as the checks accept, with a filter of -128."""
 
 # Of all inputs and outputs: a power of two, so that the ratio of scales is that of the weights, and
 # one for which RELU6 and RELU_N1_TO_1 leave 48 and 16 steps of the output.
@@ -66,8 +70,17 @@ def _filters(
 ) -> _Filters:
     """Filters with the case's `sums` and `requantisation`, inside what the checks accept."""
     sums_kind = case["sums"]
+    kinds = [case["requantisation"]] * count
+    if case["requantisation"] == "mixed":
+        # One for all cannot be mixed.
+        kinds = list(draw.choice(REQUANTISATIONS[:-1], count if per_channel else 1))
+        kinds = kinds if per_channel else kinds * count
     if sums_kind in ("usual", "no bias"):
         weights = draw.integers(-127, 128, (count, size), np.int8)
+        weights[[kind in _STEEP for kind in kinds]] = 0
+        for filter_number in np.flatnonzero([kind in _STEEP for kind in kinds]):
+            # Or every output would be saturated.
+            weights[filter_number, draw.integers(size, size=2)] = draw.choice([-1, 1], 2)
         if draw.random() < 0.2:
             weights[int(draw.integers(count))] = 0  # a dead channel
     else:
@@ -79,11 +92,6 @@ def _filters(
     wide = weights.astype(np.int64)
     # 255 steps between input and zero point; FULLY_CONNECTED is allowed one less.
     most = 256 * np.abs(wide).sum(1)
-    kinds = [case["requantisation"]] * count
-    if case["requantisation"] == "mixed":
-        # One for all cannot be mixed.
-        kinds = list(draw.choice(REQUANTISATIONS[:-1], count if per_channel else 1))
-        kinds = kinds if per_channel else kinds * count
     room = np.minimum(np.log2(_LIMIT / np.maximum(most, 1)).astype(int), 30)
     if not per_channel:
         room[:] = room.min()
@@ -102,6 +110,7 @@ def _filters(
         bias = _TILE_BIAS * draw.choice([-1, 1], count) + in_point * wide.sum(1)
     else:
         bias = draw.integers(-3000, 3000, count)
+        bias[[kind in _STEEP for kind in kinds]] //= 30
     bias = np.clip(bias, -limit, limit)
     if sums_kind == "no bias":
         bias[:] = 0
@@ -124,7 +133,7 @@ def _filters(
 def _ratio(draw: Draw, kind: str, shift: int, typical: float) -> float:
     """A ratio of scales; `shift` is that of the kinds that shift left."""
     fraction = draw.uniform(0.5, 0.99)  # from a half to 1: the multiplier over 2**31
-    usual = -int(np.log2(typical / 64))
+    usual = -max(int(np.log2(typical / 64)), 1)
     exact = {"power": 2.0**usual, "below power": 2.0**usual * (1 - 2.0**-24)}
     if kind in exact:
         return float(exact[kind])

@@ -36,7 +36,10 @@ def products(space: Space, count: int, draw: np.random.Generator) -> list[Case]:
 def missing(space: Space, cases: Sequence[Case]) -> set[tuple[str, Any, str, Any]]:
     """The pairs of values that no case has, from the cases alone."""
     wanted = {
-        (a, x, b, y) for a, b in itertools.combinations(space, 2) for x in space[a] for y in space[b]
+        (a, x, b, y)
+        for a, b in itertools.combinations(space, 2)
+        for x in space[a]
+        for y in space[b]
     }
     found = {
         (a, case[a], b, case[b]) for case in cases for a, b in itertools.combinations(space, 2)

@@ -1,246 +1,182 @@
-"""The kernels with assembly, over many shapes: on this computer and on the emulated Cortex-M4.
+"""Every kernel of every operator on this computer and on the emulated Cortex-M4, equal to TFLM.
 
-One model holds many operators beside each other, so that one program runs them all. Shapes and
-numbers are drawn with fixed seeds; extremes of zero points and clamps are among them. `make
-fuzz-kernels` draws others.
+The cases are pairwise covering sets: in them, each value of a parameter meets each value of every
+other one, like the largest left shift an input zero point of 127. Programs of dozens of operators
+run them, each with all three alternatives of the planner and with every kernel that applies. What
+the sets leave open, like weights, is drawn with fixed seeds. `make fuzz-kernels` draws products of
+all parameters instead.
 """
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tests.harness import assert_exact
-from tests.tflite_builder import ModelBuilder
-from tflm_ext.bench import bench
+from tests.ops.core_cases import SETS
+from tests.ops.core_firmware import alternatives, assemble, part_of, run_everywhere
+from tests.ops.pairwise import Case, covering, missing, products
+from tflm_ext.frontend import read_graph
+from tflm_ext.ir import NodeView
+from tflm_ext.ops import BY_NAME, OPERATORS
+from tflm_ext.ops.common import conv_multipliers, zero_point
+from tflm_ext.passes import run_passes
 
-OPERATORS = 16
-CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 33)
-ZERO_POINTS = (-128, -3, 0, 64, 127)
-Draw = np.random.Generator
+Array = np.ndarray[Any, Any]
 
+_SEED = os.environ.get("TFLM_EXT_KERNEL_SEED")
+_ROUNDS = int(os.environ.get("TFLM_EXT_KERNEL_ROUNDS", "1"))
+_DRAWN = 24  # cases of a program when they are products
 
-def pick(draw: Draw, values: Any) -> Any:
-    return values[int(draw.integers(len(values)))]
+PROGRAMS = [
+    (name, number)
+    for name, cases in SETS.items()
+    for number in range(cases.parts if _SEED is None else _ROUNDS)
+]
 
-
-def window(draw: Draw, sizes: tuple[int, int], window: tuple[int, int]) -> dict[str, Any]:
-    """Strides, dilations and padding for which there is an output."""
-    dilation = tuple(
-        int(draw.integers(1, 3)) if k > 1 and draw.random() < 0.2 else 1 for k in window
-    )
-    extent = [(k - 1) * d + 1 for k, d in zip(window, dilation, strict=True)]
-    fits = all(n >= e for n, e in zip(sizes, extent, strict=True))
-    same = not fits or bool(draw.integers(2))
-    stride = tuple(pick(draw, (1, 1, 2, 3)) for _ in range(2))
-    if draw.random() < 0.5 or max(dilation) > 1:
-        stride = (stride[0], stride[0]) if max(dilation) == 1 else (1, 1)
-    out = [
-        -(-n // s) if same else (n + s - e) // s
-        for n, s, e in zip(sizes, stride, extent, strict=True)
-    ]
-    return {"stride": stride, "dilation": dilation, "same": same, "out": out}
+# RELU6 limits and changes nothing else, whatever its scale and zero point.
+_NEVER = {("RELU6", "lookup")}
 
 
-def set_window(options: Any, drawn: dict[str, Any]) -> None:
-    options.padding = 0 if drawn["same"] else 1
-    options.strideH, options.strideW = drawn["stride"]
-    options.dilationHFactor, options.dilationWFactor = drawn["dilation"]
+@functools.cache
+def cases_of(name: str) -> list[Case]:
+    return covering(SETS[name].space)
 
 
-def scales(draw: Draw, count: int) -> Any:
-    return draw.uniform(0.002, 0.05, count)
+def is_table(case: Case) -> bool:
+    return case.get("operator") == "TABLE"
 
 
-def pointwise(b: ModelBuilder, draw: Draw) -> tuple[int, int]:
-    """Filters of 1 x 1 on a multiple of four channels; more of them, fewer or as many."""
-    drawn = {"stride": (1, 1), "dilation": (1, 1), "same": True}
-    sizes = int(draw.integers(1, 5)), int(draw.integers(1, 9))
-    channels = pick(draw, (4, 8, 12, 16, 20, 24, 36))
-    return convolution_of(b, draw, sizes, (1, 1), drawn | {"out": sizes}, channels)
+def build(name: str, number: int, case: Case, seed: int = 0) -> bytes:
+    return SETS[name].build(case, np.random.default_rng([seed, number]))
 
 
-def convolution(b: ModelBuilder, draw: Draw) -> tuple[int, int]:
-    sizes = int(draw.integers(1, 9)), int(draw.integers(1, 9))
-    size = pick(draw, [(1, 1), (3, 3), (3, 3), (2, 5), (5, 1), (4, 7), (1, 3)])
-    return convolution_of(b, draw, sizes, size, window(draw, sizes, size), pick(draw, CHANNELS))
-
-
-def convolution_of(
-    b: ModelBuilder,
-    draw: Draw,
-    sizes: tuple[int, int],
-    size: tuple[int, int],
-    drawn: dict[str, Any],
-    channels: int,
-) -> tuple[int, int]:
-    outputs = pick(draw, CHANNELS)
-    batches = pick(draw, (1, 1, 2))
-    own = scales(draw, outputs)
-    weights = draw.integers(-127, 128, (outputs, *size, channels), np.int8)
-    if draw.random() < 0.2:
-        weights[int(draw.integers(outputs))] = 0  # a dead channel
-    bias = draw.integers(-3000, 3000, outputs, np.int32)
-    x = b.tensor((batches, *sizes, channels), scale=0.05, zero_point=pick(draw, ZERO_POINTS))
-    out_scale = pick(draw, (0.01, 0.1, 0.3, 2.0))
-    y = b.tensor(
-        (batches, *drawn["out"], outputs), scale=out_scale, zero_point=pick(draw, ZERO_POINTS)
-    )
-    options = schema.Conv2DOptionsT()
-    set_window(options, drawn)
-    options.fusedActivationFunction = pick(draw, (0, 0, 0, 1))
-    inputs = [x, b.constant(weights, scale=own), b.constant(bias, scale=own * 0.05)]
-    b.operator("CONV_2D", inputs, [y], options)
-    return x, y
-
-
-def depthwise(b: ModelBuilder, draw: Draw) -> tuple[int, int]:
-    sizes = int(draw.integers(1, 12)), int(draw.integers(1, 12))
-    size = pick(draw, [(3, 3), (3, 3), (3, 3), (1, 5), (2, 5), (4, 3), (2, 2), (5, 5), (1, 1)])
-    return depthwise_of(b, draw, sizes, size, window(draw, sizes, size))
-
-
-def signal(b: ModelBuilder, draw: Draw) -> tuple[int, int]:
-    """Filters of one row or one column, on several rows or on one."""
-    length, taps = int(draw.integers(1, 60)), int(draw.integers(1, 12))
-    dilation = int(draw.integers(1, 5)) if draw.random() < 0.4 else 1
-    stride = 1 if dilation > 1 else pick(draw, (1, 1, 2))
-    extent = (taps - 1) * dilation + 1
-    same = length < extent or bool(draw.integers(2))
-    out = -(-length // stride) if same else (length + stride - extent) // stride
-    rows = 1 if draw.random() < 0.7 else int(draw.integers(2, 4))
-    flat = rows > 1 or bool(draw.integers(2))
-    turn = 1 if flat else -1
-    drawn = {
-        "same": same,
-        "out": (rows, out)[::turn],
-        "stride": (stride, stride),
-        "dilation": (dilation, dilation)[::turn],
-    }
-    if rows > 1:  # these strides are those of the rows, too
-        drawn["out"] = (-(-rows // stride), out)
-    return depthwise_of(b, draw, (rows, length)[::turn], (1, taps)[::turn], drawn)
-
-
-def whole(b: ModelBuilder, draw: Draw) -> tuple[int, int]:
-    """Filters as large as the image, or nearly."""
-    sizes = int(draw.integers(1, 9)), int(draw.integers(4, 20))
-    size = sizes[0] - int(draw.integers(0, min(2, sizes[0]))), sizes[1] - int(draw.integers(0, 2))
-    out = [n - k + 1 for n, k in zip(sizes, size, strict=True)]
-    drawn = {"stride": (1, 1), "dilation": (1, 1), "same": False, "out": out}
-    return depthwise_of(b, draw, sizes, size, drawn)
-
-
-def depthwise_of(
-    b: ModelBuilder,
-    draw: Draw,
-    sizes: tuple[int, int],
-    size: tuple[int, int],
-    drawn: dict[str, Any],
-) -> tuple[int, int]:
-    channels = pick(draw, (4, 5, 7, 8, 9, 16, 17))
-    batches = pick(draw, (1, 1, 2))
-    own = scales(draw, channels)
-    weights = draw.integers(-127, 128, (1, *size, channels), np.int8)
-    bias = draw.integers(-3000, 3000, channels, np.int32)
-    x = b.tensor((batches, *sizes, channels), scale=0.05, zero_point=pick(draw, ZERO_POINTS))
-    y = b.tensor((batches, *drawn["out"], channels), scale=0.2, zero_point=pick(draw, ZERO_POINTS))
-    options = schema.DepthwiseConv2DOptionsT()
-    set_window(options, drawn)
-    options.depthMultiplier = 1
-    inputs = [x, b.constant(weights, scale=own, axis=3), b.constant(bias, scale=own * 0.05)]
-    b.operator("DEPTHWISE_CONV_2D", inputs, [y], options)
-    return x, y
-
-
-def dense(b: ModelBuilder, draw: Draw) -> tuple[int, int]:
-    depth, outputs = int(draw.integers(1, 50)), pick(draw, CHANNELS)
-    rows = pick(draw, (1, 1, 1, 3))
-    own = scales(draw, outputs if draw.random() < 0.5 else 1).astype(np.float32)
-    weights = draw.integers(-127, 128, (outputs, depth), np.int8)
-    bias = draw.integers(-3000, 3000, outputs, np.int32)
-    x = b.tensor((rows, depth), scale=0.05, zero_point=pick(draw, ZERO_POINTS))
-    y = b.tensor((rows, outputs), scale=0.3, zero_point=pick(draw, ZERO_POINTS))
-    inputs = [x, b.constant(weights, scale=own), b.constant(bias, scale=own * np.float32(0.05))]
-    b.operator("FULLY_CONNECTED", inputs, [y], schema.FullyConnectedOptionsT())
-    return x, y
-
-
-def pooling(b: ModelBuilder, draw: Draw) -> tuple[int, int]:
-    channels, point = pick(draw, (4, 8, 12, 5)), pick(draw, ZERO_POINTS)
-    sizes = int(draw.integers(2, 9)), int(draw.integers(2, 9))
-    size = int(draw.integers(1, sizes[0] + 1)), int(draw.integers(1, sizes[1] + 1))
-    out = [n - k + 1 for n, k in zip(sizes, size, strict=True)]
-    x = b.tensor((1, *sizes, channels), scale=0.05, zero_point=point)
-    y = b.tensor((1, *out, channels), scale=0.05, zero_point=point)
-    options = schema.Pool2DOptionsT()
-    options.padding, options.strideH, options.strideW = 1, 1, 1
-    options.filterHeight, options.filterWidth = size
-    b.operator("AVERAGE_POOL_2D", [x], [y], options)
-    return x, y
-
-
-def elementwise(b: ModelBuilder, draw: Draw) -> tuple[int, int]:
-    """A number times or plus a constant: the other input of the model's operator."""
-    shape = (1, int(draw.integers(1, 6)), pick(draw, CHANNELS))
-    other = pick(draw, (shape, (1, 1, shape[2]), (1, 1, 1)))
-    x = b.tensor(shape, scale=0.05, zero_point=pick(draw, ZERO_POINTS))
-    values = draw.integers(-128, 128, other, np.int8)
-    scale = float(draw.uniform(0.01, 0.2))
-    c = b.constant(values, scale=[scale], zero_point=pick(draw, ZERO_POINTS))
-    y = b.tensor(shape, scale=0.15, zero_point=pick(draw, ZERO_POINTS))
-    inputs = [x, c] if draw.random() < 0.5 else [c, x]
-    if draw.random() < 0.5:
-        b.operator("ADD", inputs, [y], schema.AddOptionsT())
-    else:
-        b.operator("MUL", inputs, [y], schema.MulOptionsT())
-    return x, y
-
-
-def model(add: Callable[[ModelBuilder, Draw], tuple[int, int]], seed: int) -> bytes:
-    """Many operators of one kind."""
-    b, draw = ModelBuilder(), np.random.default_rng(seed)
-    borders = [add(b, draw) for _ in range(OPERATORS)]
-    return b.finish([x for x, _ in borders], [y for _, y in borders])
-
-
-KINDS = (
-    *(convolution, convolution, pointwise, depthwise, depthwise, signal, whole),
-    *(dense, pooling, elementwise),
-)
-FIRST = int(os.environ.get("TFLM_EXT_KERNEL_SEED", "0"))
-ROUNDS = int(os.environ.get("TFLM_EXT_KERNEL_ROUNDS", "1"))
-CASES = [(add, FIRST + i) for i, add in enumerate(KINDS * ROUNDS)]
-IDS = [f"{add.__name__}-{seed}" for add, seed in CASES]
+def program(name: str, number: int) -> dict[int, Case]:
+    """The cases of a program by their numbers, each of which is the seed of what it leaves open."""
+    if _SEED is None:
+        return dict(list(enumerate(cases_of(name)))[number :: SETS[name].parts])
+    draw = np.random.default_rng([int(_SEED), number])
+    drawn = products(SETS[name].space, _DRAWN, draw)
+    return dict(enumerate(drawn, number * _DRAWN))
 
 
 @pytest.mark.slow
-@pytest.mark.tool("arm-none-eabi-gcc", "arm-none-eabi-g++", "qemu-system-arm", "cc")
-@pytest.mark.parametrize(("add", "seed"), CASES, ids=IDS)
-def test_equal_on_host_and_core(
-    tmp_path: Path, add: Callable[[ModelBuilder, Draw], tuple[int, int]], seed: int
-) -> None:
-    path = tmp_path / "net.tflite"
-    path.write_bytes(model(add, seed))
-    plan = assert_exact(path.read_bytes())
-    bench(path)  # compares with TensorFlow Lite Micro
-    kernels = {step.kernel.name for step in plan.steps}
-    fast = {
-        convolution: {"conv_2d_tile"},
-        pointwise: {"conv_2d_pointwise"},
-        depthwise: {"depthwise_conv_2d_3x3", "depthwise_conv_2d_lines"},
-        signal: {f"depthwise_conv_1d_{taps}" for taps in (6, 10)},
-        whole: {"depthwise_conv_2d_direct"},
-        dense: {"fully_connected_tile"},
-        pooling: {"average_pool_2d_fours"},
-        elementwise: {"add_scaled", "mul_scaled"},
+@pytest.mark.tool("arm-none-eabi-gcc", "qemu-system-arm", "cc")
+@pytest.mark.parametrize(("name", "number"), PROGRAMS)
+def test_equal_on_host_and_core(name: str, number: int) -> None:
+    cases = program(name, number)
+    seed = int(_SEED or 0)
+    firmware = assemble(
+        [build(name, i, case, seed) for i, case in cases.items()],
+        [f"{name} {i} {case}" for i, case in cases.items()],
+        [is_table(case) for case in cases.values()],
+        seed,
+    )
+    ran = run_everywhere(firmware, 1 + number % 3)
+    assert len(firmware.parts) == len(cases)
+    wanted = {
+        (node.operator, row[node.index])
+        for part in firmware.parts
+        for row in alternatives(part)
+        for node in part.nodes
     }
-    assert fast[add] & kernels
-    if seed < len(KINDS):  # the suite's own; what others draw is chance
-        assert fast[add] <= kernels
+    assert ran == wanted
+
+
+@pytest.mark.slow
+def test_every_kernel_has_a_case() -> None:
+    """Of every operator; test_equal_on_host_and_core() runs all that apply."""
+    found = {
+        (view.node.operator, kernel.name)
+        for name in SETS
+        for i, case in enumerate(cases_of(name))
+        for view in part_of(build(name, i, case), is_table(case)).views()
+        for kernel in BY_NAME[view.node.operator].kernels
+        if kernel.applies(view)
+    }
+    assert found == {(o.name, k.name) for o in OPERATORS for k in o.kernels} - _NEVER
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_covers_all_pairs(name: str) -> None:
+    assert not missing(SETS[name].space, cases_of(name))
+
+
+def described(view: NodeView) -> Case:
+    """What a convolution has of the parameters of a case, from the operator alone."""
+    o, image, weights, out = view.options, view.input(0), view.input(1), view.output()
+    found = {
+        "row_window": weights.shape[1],
+        "column_window": weights.shape[2],
+        "row_stride": o.stride_height,
+        "column_stride": o.stride_width,
+        "row_dilation": o.dilation_height,
+        "column_dilation": o.dilation_width,
+        "padding": "border" if any(o.border) else o.padding.name.lower(),
+        "batches": image.shape[0],
+        "activation": o.activation.value,
+    }
+    for name, tensor in (("in_point", image), ("out_point", out)):
+        zero = zero_point(tensor)
+        found[name] = zero if zero in (-128, 127) else None
+    if view.node.operator == "CONV_2D":
+        groups = image.shape[3] // weights.shape[3]
+        found |= {"channels": weights.shape[3], "outputs": out.shape[3] // groups, "groups": groups}
+    else:
+        found |= {"channels": image.shape[3], "multiplier": o.depth_multiplier}
+    return found
+
+
+def sums_of(view: NodeView) -> tuple[Array, Array]:
+    """Of every filter the sum of its absolute weights, and the bias."""
+    weights = view.input(1).array().astype(np.int64)
+    count = view.output().shape[3]
+    by_filter = (
+        weights.reshape(count, -1) if weights.shape[0] == count else weights.reshape(-1, count).T
+    )
+    bias = view.input(2).array() if view.has_input(2) else np.zeros(count, np.int32)
+    return np.abs(by_filter).sum(1), bias.astype(np.int64)
+
+
+def requantised_as(kind: str, view: NodeView) -> bool:
+    """Whether multipliers and shifts are of a kind."""
+    numbers = conv_multipliers(view.input(0), view.input(1), view.output(), view.output().shape[3])
+    multipliers, shifts = map(np.array, numbers)
+    sums, bias = sums_of(view)
+    doubled = (np.abs(bias) + 256 * np.maximum(sums, 1)) << (shifts + 1)
+    return {
+        "usual": bool((shifts < 0).all() and (shifts > -31).all()),
+        "quarter": bool((shifts == -1).all()),
+        "half": bool((shifts == 0).all()),
+        "left": bool((shifts > 0).all()),
+        "largest": bool(((doubled >= 2**31 - 129) | (shifts == 30)).all()),
+        "smallest": bool((shifts == -31).all()),
+        "power": bool((multipliers == 2**30).all()),
+        "below power": bool((multipliers == 2**31 - 2**7).all()),
+        "mixed": True,
+    }[kind]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in SETS if n.startswith(("convolution", "depthwise"))])
+def test_models_are_what_their_cases_say(name: str) -> None:
+    """So that pairs are covered by operators, not by names."""
+    found = []
+    for i, case in enumerate(cases_of(name)):
+        graph = run_passes(read_graph(build(name, i, case)), prove=False).graph
+        (view,) = graph.views()
+        described_case = described(view)
+        assert described_case == {key: case[key] for key in described_case}, (i, case)
+        assert requantised_as(case["requantisation"], view), (i, case)
+        sums, bias = sums_of(view)
+        if case["sums"] == "31 bits":
+            shifts = np.maximum(conv_multipliers(*view.inputs[:2], view.output(), len(bias))[1], 0)
+            # As much as the checks allow, but for the one step by which FULLY_CONNECTED has less.
+            assert ((np.abs(bias) + 256 * sums) >> 0 <= 2**31).all()
+            assert ((np.abs(bias) + 256 * sums + 1 << shifts) > 2**31 - 2**15).all(), (i, case)
+        found.append(described_case)
+    space = {key: values for key, values in SETS[name].space.items() if key in found[0]}
+    assert not missing(space, found)
