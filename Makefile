@@ -11,7 +11,7 @@
 #   make bench-host       times of the command line on this machine
 #   make bench-compression  accuracy against size for every technique; takes hours
 #   make fuzz SECONDS=600 feed broken models to the reader
-#   make fuzz-kernels ROUNDS=20  kernels on random shapes, on the emulated Cortex-M4
+#   make fuzz-kernels ROUNDS=20  every kernel on random cases, on the emulated Cortex-M4
 #   make docs             write the generated pages of docs/ anew
 #   make format           format and mend the Python code
 #   make dist             wheel and source archive in dist/
@@ -149,7 +149,7 @@ fuzz: $(READY)
 
 fuzz-kernels: $(READY)
 	TFLM_EXT_KERNEL_SEED=$$(date +%s) TFLM_EXT_KERNEL_ROUNDS=$(ROUNDS) \
-		$(PYTHON) -m pytest -q tests/ops/test_kernels_on_the_core.py
+		$(PYTHON) -m pytest -q -n 2 --dist worksteal -k host_and_core tests/ops/test_kernels_on_the_core.py
 
 docs: $(READY)
 	$(PYTHON) docs/generate.py

@@ -19,15 +19,18 @@ POINTS = (-128, None, 127)
 """Zero points; None is any other."""
 
 ACTIVATIONS = (0, 1, 2, 3)
-RIGHT = ("usual", "quarter", "smallest", "power", "below power")
+_RIGHT = ("usual", "quarter", "smallest", "power", "below power")
+_OTHERS = ("half", "left", "largest")
+
+RIGHT = (*_RIGHT, "mixed right")
 """Requantisations that shift right: by about 8, by 1, by 31; with a multiplier of 2**30, and with
-one as near 2**31 as a float32 scale comes."""
+one as near 2**31 as a float32 scale comes; and another one of these for each filter."""
 
-REQUANTISATIONS = (*RIGHT, "half", "left", "largest", "mixed")
-"""Those; with no shift, with one by a few bits to the left, with as many as the checks accept; and
-another one for each filter."""
+REQUANTISATIONS = (*_RIGHT, *_OTHERS, "mixed")
+"""The same with others: no shift, one by a few bits to the left, one by as many as the checks
+accept; and another one of all for each filter."""
 
-_STEEP = ("quarter", "half", "left", "largest")
+_STEEP = ("quarter", *_OTHERS)
 
 LOW_SUMS = ("usual", "no bias", "23 bits")
 """In the first two, weights are random, and small where the requantisation asks for it. In others,
@@ -70,11 +73,11 @@ def _filters(
 ) -> _Filters:
     """Filters with the case's `sums` and `requantisation`, inside what the checks accept."""
     sums_kind = case["sums"]
+    mixed = {"mixed": (*_RIGHT, *_OTHERS), "mixed right": _RIGHT}
     kinds = [case["requantisation"]] * count
-    if case["requantisation"] == "mixed":
-        # One for all cannot be mixed.
-        kinds = list(draw.choice(REQUANTISATIONS[:-1], count if per_channel else 1))
-        kinds = kinds if per_channel else kinds * count
+    if kinds[0] in mixed:
+        # One for all filters cannot be mixed.
+        kinds = list(draw.choice(mixed[kinds[0]], count)) if per_channel else ["usual"] * count
     if sums_kind in ("usual", "no bias"):
         weights = draw.integers(-127, 128, (count, size), np.int8)
         weights[[kind in _STEEP for kind in kinds]] = 0
@@ -134,7 +137,7 @@ def _ratio(draw: Draw, kind: str, shift: int, typical: float) -> float:
     """A ratio of scales; `shift` is that of the kinds that shift left."""
     fraction = draw.uniform(0.5, 0.99)  # from a half to 1: the multiplier over 2**31
     usual = -max(int(np.log2(typical / 64)), 1)
-    exact = {"power": 2.0**usual, "below power": 2.0**usual * (1 - 2.0**-24)}
+    exact = {"power": 2.0 ** (usual - 1), "below power": 2.0**usual * (1 - 2.0**-24)}
     if kind in exact:
         return float(exact[kind])
     shifts = {"usual": usual, "quarter": -1, "half": 0, "smallest": -31}

@@ -157,6 +157,7 @@ def requantised_as(kind: str, view: NodeView) -> bool:
         "power": bool((multipliers == 2**30).all()),
         "below power": bool((multipliers == 2**31 - 2**7).all()),
         "mixed": True,
+        "mixed right": bool((shifts < 0).all()),
     }[kind]
 
 
