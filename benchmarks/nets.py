@@ -150,6 +150,7 @@ def int8(build: Callable[[], Any]) -> bytes:
 
 
 _SAME = ("AVERAGE_POOL_2D", "CONCATENATION", "MAX_POOL_2D", "PAD", "RESHAPE", "STRIDED_SLICE")
+_MATRICES = ("CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 _FIXED = ("LOGISTIC", "SOFTMAX", "TANH")
 _NAMES = {number: name for name, number in vars(schema.BuiltinOperator).items()}
 
@@ -197,7 +198,7 @@ def limit(row: OperatorFigures, depth: int, window: tuple[int, ...], stride: int
     """Instructions per MAC that an operator may take, per element for ADD and MUL; None: any."""
     if row.operator in ("ADD", "MUL"):
         return 20.0
-    if row.operator in ("CONV_2D", "FULLY_CONNECTED"):
+    if row.operator in _MATRICES:
         return 1.4 if depth >= 16 else 2.2 if depth >= 8 else None
     if row.operator == "DEPTHWISE_CONV_2D" and window == (3, 3):
         return {1: 3.0, 2: 4.5}.get(stride)
@@ -216,7 +217,7 @@ def measure(name: str, model: bytes) -> list[str]:
     for row, step in zip(found.operators, steps, strict=True):
         view = step.view
         weights = view.input(1).shape if view.has_input(1) else ()
-        depth = weights[-1] if row.operator in ("CONV_2D", "FULLY_CONNECTED") else 0
+        depth = weights[-1] if row.operator in _MATRICES else 0
         window = tuple(weights[1:3]) if len(weights) == 4 else ()
         allowed = limit(row, depth, window, getattr(view.options, "stride_height", 0))
         taken = row.instructions / (row.macs or row.elements)

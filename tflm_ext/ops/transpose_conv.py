@@ -6,6 +6,7 @@ inputs that reach it: the same sums, without the memory for them.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,8 @@ import numpy as np
 from tflm_ext.arithmetic import Activation, activation_range, multiply_by_quantized_multiplier
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import DType, NodeView, Tensor
-from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output
+from tflm_ext.ops import tile
+from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output, Scratch
 from tflm_ext.ops.common import (
     Padding,
     bias_values,
@@ -179,6 +181,73 @@ def _cost(view: NodeView) -> int:
     return 9 * macs(view) + 80 * view.output().elements
 
 
+def _phases(view: NodeView) -> list[tile.Filters]:
+    """Filters of the convolutions that the outputs of one rest, divided by the strides, are."""
+    image, weights, out = view.input(_IMAGE), view.input(_WEIGHTS), view.output()
+    o: TransposeConvOptions = view.options
+    channels = weights.shape[0]
+    limits = activation_range(o.activation, scale(out), zero_point(out))
+    multipliers, shifts = conv_multipliers(image, weights, out, channels)
+    phases = []
+    for y, x in itertools.product(range(o.stride_height), range(o.stride_width)):
+        taps = weights.array()[:, y :: o.stride_height, x :: o.stride_width]
+        values = taps.reshape(channels, -1)
+        bias = bias_values(_bias(view), channels).astype(np.int64)
+        bias = bias - zero_point(image) * values.astype(np.int64).sum(1)
+        phases.append(tile.make_filters(values, bias, multipliers, shifts, limits, zero_point(out)))
+    return phases
+
+
+def _tile_applies(view: NodeView) -> bool:
+    rows, columns = _axes(view)
+    return (
+        view.input(_IMAGE).shape[3] % tile.QUAD == 0
+        and rows.window >= rows.stride
+        and columns.window >= columns.stride
+        and columns.size >= 3 * columns.stride
+        and all(filters.has_pairs for filters in _phases(view))
+    )
+
+
+def _lower_tile(view: NodeView) -> Call:
+    image, out = view.input(_IMAGE), view.output()
+    rows, columns = _axes(view)
+    phases = _phases(view)
+    quads = max(filters.values.shape[1] for filters in phases) // tile.QUAD
+    stream = b"".join(tile.stream(filters).data for filters in phases)
+    return Call(
+        fields=(
+            ("batches", image.shape[0]),
+            ("input_height", rows.out),
+            ("input_width", columns.out),
+            ("input_channels", image.shape[3]),
+            ("filter_height", rows.window),
+            ("filter_width", columns.window),
+            ("stride_height", rows.stride),
+            ("stride_width", columns.stride),
+            ("pad_top", rows.before),
+            ("pad_left", columns.before),
+            ("output_height", rows.size),
+            ("output_width", columns.size),
+            ("output_channels", out.shape[3]),
+            ("input_zero_point", zero_point(image)),
+            ("output_zero_point", zero_point(out)),
+        ),
+        arguments=(
+            Input(_IMAGE),
+            Const("weights", DType.INT32, stream),
+            Scratch(3 * 2 * tile.QUAD * quads, DType.INT32),
+            Scratch(image.shape[3]),
+            Output(),
+        ),
+        limits=phases[0].limits,
+    )
+
+
+def _tile_cost(view: NodeView) -> int:
+    return 2 * macs(view) + 20 * view.output().elements
+
+
 OPERATOR = Operator(
     name="TRANSPOSE_CONV",
     code=67,
@@ -187,5 +256,10 @@ OPERATOR = Operator(
     check=check,
     macs=macs,
     reference=reference,
-    kernels=(Kernel("transpose_conv", "transpose_conv.h", _lower, _cost),),
+    kernels=(
+        Kernel(
+            "transpose_conv_tile", "transpose_conv_tile.h", _lower_tile, _tile_cost, _tile_applies
+        ),
+        Kernel("transpose_conv", "transpose_conv.h", _lower, _cost),
+    ),
 )
