@@ -29,11 +29,6 @@ def _fours_apply(view: NodeView) -> bool:
     return view.input(0).shape[3] % 4 == 0 and rows.window * columns.window <= _MOST_PIXELS
 
 
-def _fours_cost(view: NodeView) -> int:
-    rows, columns = pooling.axes(view)
-    return view.output().elements * (2 * rows.window * columns.window + 25)
-
-
 OPERATOR = Operator(
     name="AVERAGE_POOL_2D",
     code=1,
@@ -43,8 +38,8 @@ OPERATOR = Operator(
     reference=reference,
     kernels=(
         Kernel(
-            "average_pool_2d_fours", "pool_2d_fours.h", pooling.lower, _fours_cost, _fours_apply
+            "average_pool_2d_fours", "pool_2d_fours.h", pooling.lower, pooling.work, _fours_apply
         ),
-        pooling.kernel("average_pool_2d", 50),
+        pooling.kernel("average_pool_2d"),
     ),
 )

@@ -14,7 +14,7 @@ import numpy as np
 from tflm_ext.arithmetic import Activation, activation_range, multiply_by_quantized_multiplier
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import DType, NodeView, Tensor
-from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output
+from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output, Work
 from tflm_ext.ops.common import (
     Padding,
     bias_values,
@@ -31,7 +31,7 @@ from tflm_ext.ops.common import (
     scale,
     zero_point,
 )
-from tflm_ext.ops.windows import Axis, check_windows, slide
+from tflm_ext.ops.windows import Axis, check_windows, slide, taps_inside
 
 # Inputs of the operator; input 0 is the shape of the output, which the output has, too.
 _WEIGHTS, _IMAGE, _BIAS = 1, 2, 3
@@ -175,8 +175,13 @@ def _lower(view: NodeView) -> Call:
     )
 
 
-def _cost(view: NodeView) -> int:
-    return 9 * macs(view) + 80 * view.output().elements
+def _work(view: NodeView) -> Work:
+    """Calls, outputs, rows of windows, taps, products."""
+    rows, columns = _axes(view)
+    out, depth = view.output(), view.input(_IMAGE).shape[3]
+    in_rows = out.shape[0] * out.shape[3] * taps_inside(rows)
+    taps = in_rows * taps_inside(columns)
+    return 1, out.elements, in_rows * columns.size, taps, taps * depth
 
 
 OPERATOR = Operator(
@@ -187,5 +192,5 @@ OPERATOR = Operator(
     check=check,
     macs=macs,
     reference=reference,
-    kernels=(Kernel("transpose_conv", "transpose_conv.h", _lower, _cost),),
+    kernels=(Kernel("transpose_conv", "transpose_conv.h", _lower, _work),),
 )

@@ -50,7 +50,7 @@ class Buffer:
     @property
     def size(self) -> int:
         """Bytes, rounded up so that the next buffer is aligned."""
-        return _aligned(self.bytes)
+        return aligned(self.bytes)
 
 
 def lower_bound(buffers: Iterable[Buffer]) -> int:
@@ -62,7 +62,7 @@ def lower_bound(buffers: Iterable[Buffer]) -> int:
         total = sum(b.size for b in alive.values())
         for b in alive.values():
             partners = [o for o in b.overlays if o.key in alive and b.first == step]
-            total -= max((_shared(b, alive[o.key], o) for o in partners), default=0)
+            total -= max((shared_bytes(b, alive[o.key], o) for o in partners), default=0)
         best = max(best, total)
     return best
 
@@ -71,13 +71,14 @@ def _conflict(a: Buffer, b: Buffer) -> bool:
     return a.first <= b.last and b.first <= a.last
 
 
-def _shared(buffer: Buffer, other: Buffer, overlay: Overlay) -> int:
+def shared_bytes(buffer: Buffer, other: Buffer, overlay: Overlay) -> int:
     """The most bytes that an overlay saves."""
-    behind = other.size + _aligned(overlay.lead or 0)
+    behind = other.size + aligned(overlay.lead or 0)
     return max(0, buffer.size + other.size - max(buffer.size, behind))
 
 
-def _aligned(size: int) -> int:
+def aligned(size: int) -> int:
+    """Rounded up so that what follows is aligned."""
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
@@ -120,9 +121,9 @@ def _first_fit(order: Sequence[Buffer]) -> dict[object, int]:
             candidates.add(at)
             before, behind = _overlay(buffer, other), _overlay(other, buffer)
             if before is not None and before.lead:
-                candidates.add(at - _aligned(before.lead))
+                candidates.add(at - aligned(before.lead))
             if behind is not None and behind.lead:
-                candidates.add(at + _aligned(behind.lead))
+                candidates.add(at + aligned(behind.lead))
         placed.append((min(c for c in candidates if c >= 0 and fits(c)), buffer))
     return {buffer.key: at for at, buffer in placed}
 

@@ -19,6 +19,12 @@ def compiler() -> str:
     return str(_file()["compiler"])
 
 
+def kernel_bytes(kernel: str) -> int:
+    """Bytes of code of a kernel alone."""
+    table = _file()
+    return int(table["bytes"][kernel] + sum(table["shared"][part] for part in _shared(kernel)))
+
+
 def code_bytes(kernels: Sequence[str], steps: int) -> int:
     """Estimated bytes of code: the kernels, the entry points, and each operator's call.
 
@@ -26,5 +32,12 @@ def code_bytes(kernels: Sequence[str], steps: int) -> int:
         kernels: distinct kernel names.
         steps: operators of the model.
     """
-    table = _file()["bytes"]
-    return int(sum(table[k] for k in kernels) + steps * table["call"] + table["entry"])
+    table = _file()
+    shared = {part: table["shared"][part] for kernel in kernels for part in _shared(kernel)}
+    own = sum(table["bytes"][kernel] for kernel in kernels)
+    return int(own + sum(shared.values()) + steps * table["call"] + table["entry"])
+
+
+def _shared(kernel: str) -> tuple[str, ...]:
+    """Functions that a kernel has in common with others."""
+    return tuple(_file()["uses"].get(kernel, ()))

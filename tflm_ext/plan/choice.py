@@ -1,0 +1,233 @@
+"""Which kernel runs which operator: joint over a model, for a kernel's code is paid only once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from itertools import chain, combinations
+from typing import TypeAlias
+
+from tflm_ext.ir import Graph, NodeView
+from tflm_ext.ops import BY_NAME, Call, Const, Kernel
+from tflm_ext.options import Optimize
+from tflm_ext.plan.costs import estimated
+from tflm_ext.plan.lifetimes import Lifetimes
+from tflm_ext.plan.sizes import code_bytes, kernel_bytes
+from tflm_ext.plan.tables import constants, content
+
+_ROUNDS = 2  # over all kinds of operators; a third one has not been seen to find more
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Option:
+    """One way to run an operator.
+
+    Attributes:
+        instructions, cycles: estimated.
+        tables: const tables that it reads.
+    """
+
+    kernel: Kernel
+    call: Call
+    instructions: int
+    cycles: int
+    tables: tuple[Const, ...]
+
+    @classmethod
+    def of(cls, kernel: Kernel, view: NodeView) -> Option:
+        """A kernel lowered, and what it takes."""
+        call = kernel.lower(view)
+        tables = {content(const): None for const in constants(view, call)}
+        return cls(kernel, call, *estimated(kernel, view), tuple(tables))
+
+    @property
+    def weight_bytes(self) -> int:
+        return sum(len(const.data) for const in self.tables)
+
+    @property
+    def code_bytes(self) -> int:
+        """Of the kernel, as if no other operator used it."""
+        return kernel_bytes(self.kernel.name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """What was chosen for an operator, and out of what."""
+
+    option: Option
+    alternatives: tuple[Option, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Of a whole model; the RAM is a lower bound of the arena."""
+
+    cycles: int
+    flash_bytes: int
+    ram_bytes: int
+
+
+def choose(graph: Graph, optimize: Optimize) -> tuple[Choice, ...]:
+    """A choice for each operator of a graph.
+
+    Speed: the fewest cycles for each operator. Balanced: the least sum of cycles, flash and RAM,
+    each as a share of what `speed` takes. Size: the fewest bytes of flash and RAM together, and no
+    more flash than balanced. Equal choices always come out of equal graphs.
+    """
+    views = tuple(graph.views())
+    options = tuple(
+        tuple(Option.of(k, view) for k in BY_NAME[view.node.operator].kernels if k.applies(view))
+        for view in views
+    )
+    fastest = tuple(min(own, key=lambda o: (o.cycles, o.weight_bytes)) for own in options)
+    if optimize is Optimize.SPEED or all(len(own) == 1 for own in options):
+        chosen = fastest
+    else:
+        search = _Search(graph, options)
+        parts = search.balanced(fastest)
+        if optimize is Optimize.SIZE:
+            parts = search.smallest(parts)
+        chosen = search.in_order(parts)
+    return tuple(Choice(*pair) for pair in zip(chosen, options, strict=True))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """Operators of one kind, each with the best of the kernels that are allowed.
+
+    Attributes:
+        tables: numbers of the const tables.
+        ram_bytes: of the operator that needs most.
+    """
+
+    picks: tuple[Option, ...]
+    cycles: int
+    tables: frozenset[int]
+    kernels: frozenset[str]
+    ram_bytes: int
+
+
+Parts: TypeAlias = dict[str, _Part]
+Objective: TypeAlias = Callable[[Totals], tuple[float, ...]]
+Score: TypeAlias = Callable[[Option], tuple[float, ...]]
+
+
+class _Search:
+    """Coordinate descent: of one kind of operator after the other every set of kernels is tried.
+
+    A kind has few kernels, and each of its operators takes the best of those that are allowed.
+    """
+
+    def __init__(self, graph: Graph, options: Sequence[Sequence[Option]]) -> None:
+        self._options = options
+        self._kinds: dict[str, list[int]] = {}
+        for i, node in enumerate(graph.nodes):
+            self._kinds.setdefault(node.operator, []).append(i)
+        self._numbers: dict[Const, int] = {}
+        for option in chain.from_iterable(options):
+            for table in option.tables:
+                self._numbers.setdefault(table, len(self._numbers))
+        self._table_bytes = [len(table.data) for table in self._numbers]
+        lifetimes = Lifetimes(graph)
+        self._ram = {
+            option: lifetimes.bytes_at(i, option.call)
+            for i, own in enumerate(options)
+            for option in own
+        }
+
+    def balanced(self, fastest: Sequence[Option]) -> Parts:
+        """The least sum of cycles, flash and RAM, each as a share of what the fastest take."""
+        base = self._totals(
+            [self._part([fastest[i] for i in indices]) for indices in self._kinds.values()]
+        )
+        cycles, flash, ram = (max(n, 1) for n in (base.cycles, base.flash_bytes, base.ram_bytes))
+
+        def objective(totals: Totals) -> tuple[float, ...]:
+            shares = (
+                totals.cycles / cycles + totals.flash_bytes / flash + totals.ram_bytes / ram
+            )
+            return shares, totals.cycles
+
+        def score(option: Option) -> tuple[float, ...]:
+            return option.cycles / cycles + option.weight_bytes / flash, self._ram[option]
+
+        return self._descend(score, objective, ())
+
+    def smallest(self, balanced: Parts) -> Parts:
+        """The fewest bytes of flash and RAM together, and no more flash than `balanced`."""
+        limit = self._totals(balanced.values()).flash_bytes
+
+        def objective(totals: Totals) -> tuple[float, ...]:
+            beyond = max(totals.flash_bytes - limit, 0)
+            return beyond, totals.flash_bytes + totals.ram_bytes, totals.cycles
+
+        def score(option: Option) -> tuple[float, ...]:
+            return option.weight_bytes, self._ram[option], option.cycles
+
+        return self._descend(score, objective, (balanced,))
+
+    def in_order(self, parts: Parts) -> tuple[Option, ...]:
+        """One option for each operator."""
+        found = {
+            i: option
+            for kind, indices in self._kinds.items()
+            for i, option in zip(indices, parts[kind].picks, strict=True)
+        }
+        return tuple(found[i] for i in range(len(found)))
+
+    def _descend(self, score: Score, objective: Objective, known: Sequence[Parts]) -> Parts:
+        """The best choice that is found, or one of those that are known."""
+        tried = {kind: self._parts(indices, score) for kind, indices in self._kinds.items()}
+        found = list(known)
+        for start in (0, -1):  # from few kernels, and from all of them
+            parts = {kind: own[start] for kind, own in tried.items()}
+            for _ in range(_ROUNDS):
+                for kind, own in tried.items():
+                    if len(own) > 1:
+                        totals = self._totals_with([parts[k] for k in parts if k != kind])
+                        parts[kind] = min(own, key=lambda part: objective(totals(part)))  # noqa: B023 - used here
+            found.append(parts)
+        return min(found, key=lambda parts: objective(self._totals(parts.values())))
+
+    def _parts(self, indices: Sequence[int], score: Score) -> list[_Part]:
+        """Of a kind of operator, for every set of kernels with which all of them can run."""
+        rows = [sorted(self._options[i], key=score) for i in indices]  # stable: the order counts
+        names = sorted({option.kernel.name for row in rows for option in row})
+        found = []
+        for count in range(1, len(names) + 1):
+            for allowed in combinations(names, count):
+                picks = [next((o for o in row if o.kernel.name in allowed), None) for row in rows]
+                complete = [option for option in picks if option is not None]
+                if len(complete) == len(picks):
+                    found.append(self._part(complete))
+        return found
+
+    def _part(self, picks: Sequence[Option]) -> _Part:
+        return _Part(
+            picks=tuple(picks),
+            cycles=sum(option.cycles for option in picks),
+            tables=frozenset(self._numbers[t] for option in picks for t in option.tables),
+            kernels=frozenset(option.kernel.name for option in picks),
+            ram_bytes=max(self._ram[option] for option in picks),
+        )
+
+    def _totals_with(self, others: Collection[_Part]) -> Callable[[_Part], Totals]:
+        """The totals of some parts and one more."""
+        cycles = sum(part.cycles for part in others)
+        tables = frozenset[int]().union(*(part.tables for part in others))
+        weights = sum(self._table_bytes[t] for t in tables)
+        kernels = frozenset[str]().union(*(part.kernels for part in others))
+        ram = max((part.ram_bytes for part in others), default=0)
+
+        def totals(part: _Part) -> Totals:
+            own = sum(self._table_bytes[t] for t in part.tables - tables)
+            code = code_bytes(sorted(kernels | part.kernels), len(self._options))
+            return Totals(
+                cycles + part.cycles, weights + own + code, max(ram, part.ram_bytes)
+            )
+
+        return totals
+
+    def _totals(self, parts: Collection[_Part]) -> Totals:
+        last, *others = parts
+        return self._totals_with(others)(last)
