@@ -175,9 +175,7 @@ def other(
 
 def alike(operator: str, inputs: Sequence[Shape], outputs: Sequence[Shape], **more: Any) -> Layer:
     """An operator that demands one quantisation everywhere."""
-    return other(
-        operator, inputs, outputs, scales=(0.1, 0.1, 0.1), points=(4, 4, 4), **more
-    )
+    return other(operator, inputs, outputs, scales=(0.1, 0.1, 0.1), points=(4, 4, 4), **more)
 
 
 def upsampled(sizes: Shape, channels: tuple[int, int], size: Shape, strides: Shape) -> Layer:
@@ -368,9 +366,7 @@ def elementwise() -> Iterator[Layer]:
         yield other("PRELU", [a, b], [a], scales=scales)
     for count in (30, 200, 1000, 6000):
         shape = (1, count)
-        yield other(
-            "LOGISTIC", [shape], [shape], scales=(0.05, 0.05, 1 / 256), points=(3, 3, -128)
-        )
+        yield other("LOGISTIC", [shape], [shape], scales=(0.05, 0.05, 1 / 256), points=(3, 3, -128))
         yield alike("RELU", [shape], [shape])
 
 

@@ -138,8 +138,8 @@ class Kernel:
         name: C function tflm_ext_<name>, parameter struct tflm_ext_<name>_t.
         header: file in templates/kernels/ that defines it.
         lower: everything constant worked out.
-        work: how often the pieces of its code run in one call, a count each; instructions and cycles
-            are linear in them, with the coefficients of plan/kernel_costs.toml.
+        work: how often the pieces of its code run in one call, a count each; instructions and
+            cycles are linear in them, with the coefficients of plan/kernel_costs.toml.
         applies: whether the kernel can run the node.
     """
 

@@ -309,8 +309,9 @@ def _lower_tile(view: NodeView) -> Call:
 def _tile_work(view: NodeView) -> Work:
     """What every tile takes, its filters, and how its columns come about.
 
-    Calls, tiles, filters; rows of three windows, quads and single bytes of them; at the border
-    taps, or rows, of them those that are copied, by taps and by bytes.
+    Calls, tiles, filters; tiles inside, their rows after the first; rows of three windows, how
+    often bytes of these are widened, quads and single bytes of them; at the border taps, or rows,
+    and of these the taps that are copied, and their bytes.
     """
     rows, columns = _axes(view)
     pixels = _pixels(view)
@@ -323,7 +324,7 @@ def _tile_work(view: NodeView) -> Work:
     left = pixel % columns.out * columns.stride - columns.before
     in_width = (left >= 0) & (left + columns.window <= columns.size) & (columns.dilation == 1)
     bottom = top + (rows.window - 1) * rows.dilation
-    border = ~((top >= 0) & (bottom < rows.size) & in_width).all(1)
+    border = ~np.all((top >= 0) & (bottom < rows.size) & in_width, axis=1)
     at_border = int(np.count_nonzero(border))
     if depth % tile.QUAD == 0:
         by_rows, border_taps, border_rows, copied = tiles - at_border, at_border, 0, 0
@@ -337,7 +338,10 @@ def _tile_work(view: NodeView) -> Work:
         1,
         tiles,
         *tile.tiles_work(tiles, channels, rows.window * row_quads + rest_quads),
+        tiles - at_border,
+        (tiles - at_border) * (rows.window - 1),
         by_rows * rows.window,
+        by_rows * (rows.window * (row_quads > 0) + (rest > 0)),
         by_rows * (rows.window * row_quads + rest_quads) + border_taps * depth // tile.QUAD,
         by_rows * rows.window * rest,
         border_taps,

@@ -365,7 +365,8 @@ def _lower_lines(view: NodeView) -> Call:
 def _lines_work(view: NodeView) -> Work:
     """Calls, fours of channels, their words of taps; lines, parts of these, words of these.
 
-    Rows of outputs, rows of their windows; calls for outputs, those too narrow for four outputs;
+    Rows of outputs, rows of their windows; for four outputs or more of a channel, once more for the
+    last of them, for fewer, those fewer;
     four outputs at a time, rows of their windows, pairs of taps of these.
     """
     rows, columns = _line_axes(view)
@@ -391,8 +392,10 @@ def _lines_work(view: NodeView) -> Work:
         fours * len(taken) * width,
         output_rows,
         output_rows * rows.window,
-        _LANES * output_rows * (1 if narrow or columns.out % 4 == 0 else 2),
+        _LANES * output_rows * (not narrow),
+        _LANES * output_rows * (not narrow and columns.out % 4 > 0),
         _LANES * output_rows * narrow,
+        _LANES * output_rows * narrow * columns.out,
         at_once,
         at_once * rows.window,
         at_once * rows.window * pairs,
@@ -478,7 +481,8 @@ def _lower_1d(view: NodeView) -> Call:
 def _1d_work(view: NodeView) -> Work:
     """Calls, rows of four channels, their lines, parts of these, words of these.
 
-    Kinds of outputs, calls for them, those for fewer than four outputs, four outputs at a time.
+    Kinds of outputs: for four of a channel or more, once more for the last of them, for fewer,
+    those fewer; four outputs at a time.
     """
     axes = _one_row(view)
     assert axes is not None  # _1d_applies
@@ -495,16 +499,16 @@ def _1d_work(view: NodeView) -> Work:
     kinds = 3 - columns.stride
     outputs = [len(range(phase, columns.out, step)) for phase in range(min(step, columns.out))]
     counts = [(n + kind) // kinds for n in outputs for kind in range(kinds)]
-    calls = sum(1 if n < 4 or n % 4 == 0 else 2 for n in counts)
     return (
         1,
         fours,
         fours * step,
         fours * int(parts),
         fours * step * line_words,
-        fours * len(counts),
-        fours * calls,
+        fours * sum(n >= 4 for n in counts),
+        fours * sum(n >= 4 and n % 4 > 0 for n in counts),
         fours * sum(n < 4 for n in counts),
+        fours * sum(n for n in counts if n < 4),
         fours * sum(max(-(-n // 4), 1) for n in counts),
     )
 

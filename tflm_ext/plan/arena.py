@@ -133,10 +133,13 @@ def arena_size(buffers: Iterable[Buffer], offsets: dict[object, int]) -> int:
     return max((offsets[b.key] + b.size for b in buffers), default=0)
 
 
-def place(buffers: Sequence[Buffer]) -> dict[object, int]:
+def place(buffers: Sequence[Buffer], tries: int = _TRIES) -> dict[object, int]:
     """Offsets of all buffers: multiples of ALIGNMENT, as tight as the search finds.
 
     The same buffers give the same offsets, on every machine.
+
+    Args:
+        tries: of the search; fewer to learn sooner what a placement may look like.
     """
     orders = [
         sorted(buffers, key=lambda b: -b.size),
@@ -155,7 +158,7 @@ def place(buffers: Sequence[Buffer]) -> dict[object, int]:
         if best_size < 0 or size < best_size:
             best, best_size, best_order = offsets, size, list(order)
     generator = random.Random(0)  # noqa: S311 - a reproducible search, no secret
-    tries = min(_TRIES, _TRIED_PAIRS // len(buffers) ** 2) if len(buffers) > 2 else 0
+    tries = min(tries, _TRIED_PAIRS // len(buffers) ** 2) if len(buffers) > 2 else 0
     for _ in range(tries):
         if best_size == bound:
             break

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import TypeAlias
@@ -10,12 +10,15 @@ from typing import TypeAlias
 from tflm_ext.ir import Graph, NodeView
 from tflm_ext.ops import BY_NAME, Call, Const, Kernel
 from tflm_ext.options import Optimize
+from tflm_ext.plan.arena import Buffer, arena_size, place
 from tflm_ext.plan.costs import estimated
-from tflm_ext.plan.lifetimes import Lifetimes
+from tflm_ext.plan.lifetimes import Lifetimes, buffers
 from tflm_ext.plan.sizes import code_bytes, kernel_bytes
 from tflm_ext.plan.tables import constants, content
 
 _ROUNDS = 2  # over all kinds of operators; a third one has not been seen to find more
+_TRIES = 40  # of a placement that is only compared with others
+_PLACED = 200  # operators of graphs that are placed for each choice that comes near
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +63,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Of a whole model; the RAM is a lower bound of the arena."""
+    """Of a whole model."""
 
     cycles: int
     flash_bytes: int
@@ -119,7 +122,9 @@ class _Search:
     """
 
     def __init__(self, graph: Graph, options: Sequence[Sequence[Option]]) -> None:
+        self._graph = graph
         self._options = options
+        self._arenas: dict[tuple[Buffer, ...], int] = {}
         self._kinds: dict[str, list[int]] = {}
         for i, node in enumerate(graph.nodes):
             self._kinds.setdefault(node.operator, []).append(i)
@@ -137,15 +142,14 @@ class _Search:
 
     def balanced(self, fastest: Sequence[Option]) -> Parts:
         """The least sum of cycles, flash and RAM, each as a share of what the fastest take."""
-        base = self._totals(
-            [self._part([fastest[i] for i in indices]) for indices in self._kinds.values()]
-        )
+        parts = {
+            kind: self._part([fastest[i] for i in indices]) for kind, indices in self._kinds.items()
+        }
+        base = self._totals(parts, self._arena(parts))
         cycles, flash, ram = (max(n, 1) for n in (base.cycles, base.flash_bytes, base.ram_bytes))
 
         def objective(totals: Totals) -> tuple[float, ...]:
-            shares = (
-                totals.cycles / cycles + totals.flash_bytes / flash + totals.ram_bytes / ram
-            )
+            shares = totals.cycles / cycles + totals.flash_bytes / flash + totals.ram_bytes / ram
             return shares, totals.cycles
 
         def score(option: Option) -> tuple[float, ...]:
@@ -155,7 +159,7 @@ class _Search:
 
     def smallest(self, balanced: Parts) -> Parts:
         """The fewest bytes of flash and RAM together, and no more flash than `balanced`."""
-        limit = self._totals(balanced.values()).flash_bytes
+        limit = self._totals(balanced, 0).flash_bytes
 
         def objective(totals: Totals) -> tuple[float, ...]:
             beyond = max(totals.flash_bytes - limit, 0)
@@ -184,10 +188,20 @@ class _Search:
             for _ in range(_ROUNDS):
                 for kind, own in tried.items():
                     if len(own) > 1:
-                        totals = self._totals_with([parts[k] for k in parts if k != kind])
-                        parts[kind] = min(own, key=lambda part: objective(totals(part)))  # noqa: B023 - used here
+                        parts = self._best([{**parts, kind: part} for part in own], objective)
             found.append(parts)
-        return min(found, key=lambda parts: objective(self._totals(parts.values())))
+        return self._best(found, objective)
+
+    def _best(self, choices: Sequence[Parts], objective: Objective) -> Parts:
+        """Tensors are placed only for choices that would win if these lay as well as can be."""
+        bounds = [objective(self._totals(parts, self._least_ram(parts))) for parts in choices]
+        best: tuple[tuple[float, ...], int] | None = None
+        for i in sorted(range(len(choices)), key=lambda i: (bounds[i], i)):
+            if best is None or bounds[i] < best[0]:
+                found = objective(self._totals(choices[i], self._arena(choices[i])))
+                best = min(best or (found, i), (found, i))
+        assert best is not None  # there are choices
+        return choices[best[1]]
 
     def _parts(self, indices: Sequence[int], score: Score) -> list[_Part]:
         """Of a kind of operator, for every set of kernels with which all of them can run."""
@@ -211,23 +225,25 @@ class _Search:
             ram_bytes=max(self._ram[option] for option in picks),
         )
 
-    def _totals_with(self, others: Collection[_Part]) -> Callable[[_Part], Totals]:
-        """The totals of some parts and one more."""
-        cycles = sum(part.cycles for part in others)
-        tables = frozenset[int]().union(*(part.tables for part in others))
-        weights = sum(self._table_bytes[t] for t in tables)
-        kernels = frozenset[str]().union(*(part.kernels for part in others))
-        ram = max((part.ram_bytes for part in others), default=0)
+    def _totals(self, parts: Parts, ram_bytes: int) -> Totals:
+        tables = frozenset[int]().union(*(part.tables for part in parts.values()))
+        kernels = frozenset[str]().union(*(part.kernels for part in parts.values()))
+        return Totals(
+            cycles=sum(part.cycles for part in parts.values()),
+            flash_bytes=sum(self._table_bytes[i] for i in tables)
+            + code_bytes(sorted(kernels), len(self._options)),
+            ram_bytes=ram_bytes,
+        )
 
-        def totals(part: _Part) -> Totals:
-            own = sum(self._table_bytes[t] for t in part.tables - tables)
-            code = code_bytes(sorted(kernels | part.kernels), len(self._options))
-            return Totals(
-                cycles + part.cycles, weights + own + code, max(ram, part.ram_bytes)
-            )
+    def _least_ram(self, parts: Parts) -> int:
+        """No placement needs less."""
+        return max(part.ram_bytes for part in parts.values())
 
-        return totals
-
-    def _totals(self, parts: Collection[_Part]) -> Totals:
-        last, *others = parts
-        return self._totals_with(others)(last)
+    def _arena(self, parts: Parts) -> int:
+        """Bytes of the arena; of large graphs, which take long to place, a lower bound."""
+        if len(self._options) > _PLACED:
+            return self._least_ram(parts)
+        placed = tuple(buffers(self._graph, [o.call for o in self.in_order(parts)]))
+        if placed not in self._arenas:
+            self._arenas[placed] = arena_size(placed, place(placed, _TRIES))
+        return self._arenas[placed]

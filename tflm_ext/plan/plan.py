@@ -40,6 +40,11 @@ class Step:
         return self.view.node.index
 
     @property
+    def option(self) -> Option:
+        """The choice among the alternatives."""
+        return next(o for o in self.alternatives if o.kernel is self.kernel)
+
+    @property
     def macs(self) -> int:
         return count_macs(self.view)
 
