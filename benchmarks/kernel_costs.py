@@ -3,17 +3,18 @@
     python -m benchmarks.kernel_costs
 
 Layers of many shapes, with random weights of fixed seeds, run on the emulated Cortex-M4 with each
-kernel that can run them. Every layer runs twice: beside others of its kind, which share the code
-that the compiler makes, and beside others, for which it makes code of their own. Instructions and
-cycles are fitted to how often the pieces of a kernel run (Kernel.work), by least squares of the
-relative error, without negative coefficients. Run it after a kernel was added or changed; it takes
-about ten minutes.
+kernel that can run them. Every layer runs twice: beside others of its kind, with which it shares
+the code that the compiler makes, and without, so that the compiler adapts it. Instructions and
+cycles are fitted to how often the pieces of a kernel run (Kernel.work), for both, by least squares
+of the relative error, without negative coefficients. Run it after a kernel was added or changed; it
+takes about ten minutes.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -49,6 +50,7 @@ class Row:
     """A kernel ran a layer."""
 
     kernel: str
+    alone: bool  # whether no other layer of the model ran with it
     work: tuple[int, ...]
     instructions: int
     cycles: int
@@ -327,21 +329,23 @@ def matrices() -> Iterator[Layer]:
 
 
 def reductions() -> Iterator[Layer]:
-    for sizes, channels, size, stride in [
+    pools: list[tuple[Shape, int, Shape, int]] = [
         *(((8, 8), 64, (8, 8), 1), ((3, 3), 256, (3, 3), 3), ((25, 5), 64, (25, 5), 1)),
         *(((16, 16), 16, (2, 2), 2), ((12, 12), 24, (3, 3), 2), ((9, 9), 7, (2, 2), 2)),
         *(((32, 32), 4, (4, 4), 4), ((10, 10), 5, (5, 5), 5), ((6, 6), 12, (3, 2), 1)),
-    ]:
-        for operator in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
+    ]
+    for operator in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
+        for sizes, channels, size, stride in pools:
             yield pool(operator, sizes, channels, size, (stride, stride))
-    for shape, axes in (
+    shapes: list[tuple[Shape, Shape]] = [
         *(((1, 8, 8, 32), (1, 2)), ((1, 6, 6, 20), (1, 2)), ((1, 10, 40), (2,))),
         *(((1, 64, 24), (1,)), ((5, 4, 3, 7), (0, 2)), ((1, 3, 3, 100), (1, 2))),
-    ):
-        kept = tuple(n for i, n in enumerate(shape) if i not in axes)
-        more = {"after": [axes], "options": "Reducer", "keepDims": False}
-        yield other("MEAN", [shape], [kept], **more)
-        yield alike("REDUCE_MAX", [shape], [kept], **more)
+    ]
+    for operator, add in (("MEAN", other), ("REDUCE_MAX", alike)):
+        for shape, axes in shapes:
+            kept = tuple(n for i, n in enumerate(shape) if i not in axes)
+            more = {"after": [axes], "options": "Reducer", "keepDims": False}
+            yield add(operator, [shape], [kept], **more)
     for rows, size in ((1, 10), (1, 2), (1, 12), (1, 100), (20, 8), (4, 30), (1, 4), (6, 64)):
         more = {"options": "Softmax", "beta": 1.0}
         scales, points = (0.1, 0.1, 1 / 256), (3, 3, -128)
@@ -350,23 +354,29 @@ def reductions() -> Iterator[Layer]:
 
 
 def elementwise() -> Iterator[Layer]:
-    for a, b in (
+    pairs: list[tuple[Shape, Shape]] = [
         *(((1, 32, 32, 16), (1, 32, 32, 16)), ((1, 16, 16, 32), (1, 16, 16, 32))),
         *(((1, 64), (1, 64)), ((1, 12, 12, 16), (1, 1, 1, 16)), ((1, 24, 24), (1, 24, 1))),
         *(((1, 10, 7), (1, 10, 7)), ((1, 200), (1, 1)), ((1, 6, 6, 32), (1, 1, 1, 32))),
-    ):
-        scales = (0.05, 0.04, 0.1)
-        yield other("ADD", [a, b], [a], options="Add", scales=scales)
-        yield other("ADD", [a, b], [a], options="Add", scales=(0.02, 0.07, 0.1))
-        yield other("SUB", [a, b], [a], options="Sub", scales=scales)
-        yield other("MUL", [a, b], [a], options="Mul", scales=scales)
-        yield other("DIV", [a, b], [a], options="Div", scales=(0.05, 0.005, 0.1))
-        yield alike("MAXIMUM", [a, b], [a])
-        yield other("SQUARED_DIFFERENCE", [a, b], [a], scales=scales)
-        yield other("PRELU", [a, b], [a], scales=scales)
-    for count in (30, 200, 1000, 6000):
-        shape = (1, count)
-        yield other("LOGISTIC", [shape], [shape], scales=(0.05, 0.05, 1 / 256), points=(3, 3, -128))
+    ]
+    kinds: list[tuple[str, tuple[float, float, float], dict[str, Any]]] = [
+        ("ADD", (0.05, 0.04, 0.1), {"options": "Add"}),
+        ("ADD", (0.02, 0.07, 0.1), {"options": "Add"}),
+        ("SUB", (0.05, 0.04, 0.1), {"options": "Sub"}),
+        ("MUL", (0.05, 0.04, 0.1), {"options": "Mul"}),
+        ("DIV", (0.05, 0.005, 0.1), {"options": "Div"}),
+        ("MAXIMUM", (0.1, 0.1, 0.1), {"points": (4, 4, 4)}),
+        ("SQUARED_DIFFERENCE", (0.05, 0.04, 0.1), {}),
+        ("PRELU", (0.05, 0.04, 0.1), {}),
+    ]
+    for operator, scales, more in kinds:
+        for a, b in pairs:
+            yield other(operator, [a, b], [a], scales=scales, **more)
+    counts = (30, 200, 1000, 6000)
+    for shape in ((1, count) for count in counts):
+        table = {"scales": (0.05, 0.05, 1 / 256), "points": (3, 3, -128)}
+        yield other("LOGISTIC", [shape], [shape], **table)
+    for shape in ((1, count) for count in counts):
         yield alike("RELU", [shape], [shape])
 
 
@@ -405,15 +415,18 @@ KINDS = (convolutions, depthwise, matrices, reductions, elementwise, movements)
 
 
 def models() -> Iterator[bytes]:
-    """Every layer among its kind, and once more among others; LSTMs alone."""
-    layers = list(itertools.chain.from_iterable(kind() for kind in KINDS))
-    order = np.random.default_rng(1).permutation(len(layers))
-    for number, row in enumerate((layers, [layers[i] for i in order])):
-        for start in range(0, len(row), TOGETHER):
-            b, draw = ModelBuilder(), np.random.default_rng(1000 * number + start)
-            borders = [add(b, draw) for add in row[start : start + TOGETHER]]
-            inputs, outputs = ([t for border in borders for t in border[i]] for i in (0, 1))
-            yield b.finish(inputs, outputs)
+    """Every layer among its kind, and once more without others of its kind; LSTMs alone."""
+    kinds = [list(kind()) for kind in KINDS]
+    layers = list(itertools.chain.from_iterable(kinds))
+    rows = [
+        *(layers[i : i + TOGETHER] for i in range(0, len(layers), TOGETHER)),
+        *itertools.zip_longest(*kinds),
+    ]
+    for seed, row in enumerate(rows):
+        b, draw = ModelBuilder(), np.random.default_rng(seed)
+        borders = [add(b, draw) for add in row if add is not None]
+        inputs, outputs = ([t for border in borders for t in border[i]] for i in (0, 1))
+        yield b.finish(inputs, outputs)
     for steps, inputs, units in ((8, 12, 16), (4, 3, 5), (20, 8, 8), (10, 20, 32)):
         yield lstm(steps=steps, inputs=inputs, units=units)
 
@@ -423,8 +436,8 @@ def kernels_of(view: NodeView) -> list[Kernel]:
     return [k for k in BY_NAME[view.node.operator].kernels if k.applies(view)]
 
 
-def measured(model: bytes) -> Iterator[tuple[NodeView, Kernel, int, int]]:
-    """Each layer of a model with each of its kernels; instructions, cycles."""
+def measured(model: bytes) -> Iterator[Row]:
+    """Each layer of a model with each of its kernels."""
     graph = run_passes(read_graph(model)).graph
     views = list(graph.views())
     own = [kernels_of(view) for view in views]
@@ -442,22 +455,20 @@ def measured(model: bytes) -> Iterator[tuple[NodeView, Kernel, int, int]]:
             events=sum(view.output_count for view in views),
         )
         events = iter(found.events)
+        users = Counter(kernel.name for kernel in kernels)
         for view, kernel, row in zip(views, kernels, own, strict=True):
             spent = list(itertools.islice(events, view.output_count))
             cycles = [event.cycles for event in spent if event.cycles is not None]
             if len(cycles) < len(spent):
                 raise SystemExit(found.cycles_missing)
             if number < len(row):
-                yield view, kernel, sum(e.instructions for e in spent), sum(cycles)
-
-
-def rows() -> Iterator[Row]:
-    """All that is measured."""
-    for model in models():
-        for view, kernel, instructions, cycles in measured(model):
-            yield Row(kernel.name, kernel.work(view), instructions, cycles)
-        print(".", end="", flush=True)
-    print()
+                yield Row(
+                    kernel=kernel.name,
+                    alone=users[kernel.name] == 1,
+                    work=kernel.work(view),
+                    instructions=sum(event.instructions for event in spent),
+                    cycles=sum(cycles),
+                )
 
 
 def non_negative(matrix: Any, target: Any) -> Any:
@@ -492,22 +503,24 @@ def fit(own: Sequence[Row], unit: str) -> list[float]:
     return [float(c) for c in non_negative(relative / sizes, np.ones(len(own))) / sizes]
 
 
-def table(found: Iterable[Row]) -> str:
+def table(rows: Sequence[Row]) -> str:
     """The file's text."""
-    by_kernel: dict[str, list[Row]] = {}
-    for row in found:
-        by_kernel.setdefault(row.kernel, []).append(row)
-    missing = {k.name for operator in OPERATORS for k in operator.kernels} - by_kernel.keys()
+    kernels = {kernel.name for operator in OPERATORS for kernel in operator.kernels}
+    missing = kernels - {row.kernel for row in rows}
     if missing:
         raise SystemExit(f"no layer runs with {', '.join(sorted(missing))}")
     lines = [
-        "# What each time costs that a piece of a kernel runs (Kernel.work) on a Cortex-M4;",
-        "# `make kernel-costs` fits them again.",
+        "# What each time costs that a piece of a kernel runs (Kernel.work) on a Cortex-M4: where",
+        "# several operators share the compiled code, and alone, where the compiler adapts it.",
+        "# `make kernel-costs` measures and fits them again.",
         f'compiler = "{compiler_name(FLAGS)}"',
     ]
-    for unit in ("instructions", "cycles"):
-        lines += ["", f"[{unit}]"]
-        for name, own in sorted(by_kernel.items()):
+    for title, unit in itertools.product(("several", "alone"), ("instructions", "cycles")):
+        lines += ["", f"[{title}.{unit}]"]
+        for name in sorted(kernels):
+            all_rows = [row for row in rows if row.kernel == name]
+            own = [row for row in all_rows if row.alone == (title == "alone")]
+            own = own if len(own) > len(all_rows[0].work) else all_rows
             costs = fit(own, unit)
             lines.append(f"{name} = [{', '.join(f'{c:.4g}' for c in costs)}]")
             errors = [
@@ -515,13 +528,23 @@ def table(found: Iterable[Row]) -> str:
                 for row in own
             ]
             print(
-                f"{name:30} {unit:12} {len(own):4} layers, error "
+                f"{name:30} {title:8} {unit:12} {len(own):4} layers, error "
                 f"{100 * np.abs(errors).mean():5.1f} % on average, "
                 f"{100 * np.abs(errors).max():5.1f} % at most"
             )
     return "\n".join(lines) + "\n"
 
 
-if __name__ == "__main__":
-    TARGET.write_text(table(list(rows())), "utf-8")
+def main() -> None:
+    """Measure, fit, write."""
+    rows = []
+    for model in models():
+        rows += measured(model)
+        print(".", end="", flush=True)
+    print()
+    TARGET.write_text(table(rows), "utf-8")
     print(f"wrote {TARGET.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

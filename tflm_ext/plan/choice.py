@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import TypeAlias
@@ -13,7 +14,7 @@ from tflm_ext.options import Optimize
 from tflm_ext.plan.arena import Buffer, arena_size, place
 from tflm_ext.plan.costs import estimated
 from tflm_ext.plan.lifetimes import Lifetimes, buffers
-from tflm_ext.plan.sizes import code_bytes, kernel_bytes
+from tflm_ext.plan.sizes import Uses, code_bytes, kernel_bytes, uses_of
 from tflm_ext.plan.tables import constants, content
 
 _ROUNDS = 2  # over all kinds of operators; a third one has not been seen to find more
@@ -37,11 +38,11 @@ class Option:
     tables: tuple[Const, ...]
 
     @classmethod
-    def of(cls, kernel: Kernel, view: NodeView) -> Option:
-        """A kernel lowered, and what it takes."""
+    def of(cls, kernel: Kernel, view: NodeView, alone: bool) -> Option:
+        """A kernel lowered, and what it takes; `alone` as for estimated()."""
         call = kernel.lower(view)
         tables = {content(const): None for const in constants(view, call)}
-        return cls(kernel, call, *estimated(kernel, view), tuple(tables))
+        return cls(kernel, call, *estimated(kernel, view, alone), tuple(tables))
 
     @property
     def weight_bytes(self) -> int:
@@ -78,9 +79,14 @@ def choose(graph: Graph, optimize: Optimize) -> tuple[Choice, ...]:
     more flash than balanced. Equal choices always come out of equal graphs.
     """
     views = tuple(graph.views())
-    options = tuple(
-        tuple(Option.of(k, view) for k in BY_NAME[view.node.operator].kernels if k.applies(view))
+    kernels = [
+        [kernel for kernel in BY_NAME[view.node.operator].kernels if kernel.applies(view)]
         for view in views
+    ]
+    alone = _alone(views, kernels)
+    options = tuple(
+        tuple(Option.of(kernel, view, kernel.name in alone) for kernel in own)
+        for view, own in zip(views, kernels, strict=True)
     )
     fastest = tuple(min(own, key=lambda o: (o.cycles, o.weight_bytes)) for own in options)
     if optimize is Optimize.SPEED or all(len(own) == 1 for own in options):
@@ -92,6 +98,16 @@ def choose(graph: Graph, optimize: Optimize) -> tuple[Choice, ...]:
             parts = search.smallest(parts)
         chosen = search.in_order(parts)
     return tuple(Choice(*pair) for pair in zip(chosen, options, strict=True))
+
+
+def _alone(views: Sequence[NodeView], kernels: Sequence[Sequence[Kernel]]) -> set[str]:
+    """Kernels that are expected to have one user: they are the fastest, or the only, for one."""
+    able = Counter(kernel.name for own in kernels for kernel in own)
+    fastest = Counter(
+        min(own, key=lambda kernel: estimated(kernel, view, alone=False)[1]).name
+        for view, own in zip(views, kernels, strict=True)
+    )
+    return {name for name, count in able.items() if fastest.get(name, count) == 1}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +122,7 @@ class _Part:
     picks: tuple[Option, ...]
     cycles: int
     tables: frozenset[int]
-    kernels: frozenset[str]
+    uses: Mapping[str, Uses]
     ram_bytes: int
 
 
@@ -221,17 +237,18 @@ class _Search:
             picks=tuple(picks),
             cycles=sum(option.cycles for option in picks),
             tables=frozenset(self._numbers[t] for option in picks for t in option.tables),
-            kernels=frozenset(option.kernel.name for option in picks),
+            uses=uses_of((option.kernel, option.call) for option in picks),
             ram_bytes=max(self._ram[option] for option in picks),
         )
 
     def _totals(self, parts: Parts, ram_bytes: int) -> Totals:
         tables = frozenset[int]().union(*(part.tables for part in parts.values()))
-        kernels = frozenset[str]().union(*(part.kernels for part in parts.values()))
+        uses: dict[str, Uses] = {}
+        for part in parts.values():
+            uses |= {k: uses[k] + own if k in uses else own for k, own in part.uses.items()}
         return Totals(
             cycles=sum(part.cycles for part in parts.values()),
-            flash_bytes=sum(self._table_bytes[i] for i in tables)
-            + code_bytes(sorted(kernels), len(self._options)),
+            flash_bytes=sum(self._table_bytes[i] for i in tables) + code_bytes(uses),
             ram_bytes=ram_bytes,
         )
 

@@ -20,11 +20,23 @@ def _file() -> dict[str, Any]:
     return tomllib.loads(files("tflm_ext.plan").joinpath("kernel_costs.toml").read_text("utf-8"))
 
 
-def estimated(kernel: Kernel, view: NodeView) -> tuple[int, int]:
-    """Instructions and cycles of one call on a Cortex-M4."""
+def of_pieces(kernel: str, alone: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Instructions and cycles of each piece of a kernel's work.
+
+    Args:
+        alone: whether one operator of the model uses the kernel, so that the compiler may
+            specialise its code.
+    """
+    table = _file()
+    own = table["alone" if alone and kernel in table["alone"]["cycles"] else "several"]
+    return tuple(own["instructions"][kernel]), tuple(own["cycles"][kernel])
+
+
+def estimated(kernel: Kernel, view: NodeView, alone: bool) -> tuple[int, int]:
+    """Instructions and cycles of one call on a Cortex-M4; `alone` as in of_pieces()."""
     work = kernel.work(view)
     instructions, cycles = (
-        round(sum(n * cost for n, cost in zip(work, _file()[unit][kernel.name], strict=True)))
-        for unit in ("instructions", "cycles")
+        round(sum(n * cost for n, cost in zip(work, costs, strict=True)))
+        for costs in of_pieces(kernel.name, alone)
     )
     return instructions, cycles

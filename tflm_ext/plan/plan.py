@@ -13,7 +13,7 @@ from tflm_ext.plan.arena import Buffer, arena_size, check_placement, place
 from tflm_ext.plan.choice import Choice, Option, choose
 from tflm_ext.plan.lifetimes import buffers
 from tflm_ext.plan.overlap import first_clash
-from tflm_ext.plan.sizes import code_bytes
+from tflm_ext.plan.sizes import code_bytes, uses_of
 from tflm_ext.plan.tables import Table, constants, content
 
 
@@ -80,7 +80,7 @@ class Plan:
     @property
     def code_bytes(self) -> int:
         """Estimated bytes of code for a Cortex-M4, from the committed table of kernel sizes."""
-        return code_bytes(sorted({s.kernel.name for s in self.steps}), len(self.steps))
+        return code_bytes(uses_of((s.kernel, s.call) for s in self.steps))
 
     @property
     def macs(self) -> int:

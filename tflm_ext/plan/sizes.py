@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
+
+from tflm_ext.ops import Call, Kernel
+from tflm_ext.ops.base import FieldValue
 
 
 @functools.cache
@@ -25,17 +29,53 @@ def kernel_bytes(kernel: str) -> int:
     return int(table["bytes"][kernel] + sum(table["shared"][part] for part in _shared(kernel)))
 
 
-def code_bytes(kernels: Sequence[str], steps: int) -> int:
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """Calls of a kernel.
+
+    Attributes:
+        calls: how many.
+        parameter_bytes: of the parameter structs of all of them.
+    """
+
+    calls: int
+    parameter_bytes: int
+
+    def __add__(self, other: Uses) -> Uses:
+        return Uses(self.calls + other.calls, self.parameter_bytes + other.parameter_bytes)
+
+
+def uses_of(steps: Iterable[tuple[Kernel, Call]]) -> dict[str, Uses]:
+    """By the kernels' names."""
+    found: dict[str, Uses] = {}
+    for kernel, call in steps:
+        own = Uses(1, 4 * sum(_numbers(value) for _, value in call.fields))
+        found[kernel.name] = found.get(kernel.name, Uses(0, 0)) + own
+    return found
+
+
+def code_bytes(uses: Mapping[str, Uses]) -> int:
     """Estimated bytes of code: the kernels, the entry points, and each operator's call.
 
-    Args:
-        kernels: distinct kernel names.
-        steps: operators of the model.
+    The compiler makes one function of a kernel for all its calls, which give it their parameters;
+    a kernel with one call, and a small one, becomes part of its caller with the parameters as
+    constants, and is then smaller than what was measured of it.
     """
     table = _file()
-    shared = {part: table["shared"][part] for kernel in kernels for part in _shared(kernel)}
-    own = sum(table["bytes"][kernel] for kernel in kernels)
-    return int(own + sum(shared.values()) + steps * table["call"] + table["entry"])
+    total = table["entry"]
+    for kernel, own in uses.items():
+        size = table["bytes"][kernel]
+        if own.calls == 1 or size <= table["inlined"]:
+            total += own.calls * size * table["adapted"]
+        else:
+            total += size + own.calls * table["call"] + own.parameter_bytes
+    shared = {part for kernel in uses for part in _shared(kernel)}
+    return round(total + sum(table["shared"][part] for part in shared))
+
+
+def _numbers(value: FieldValue) -> int:
+    """Of a field, each in a tuple counted."""
+    return sum(map(_numbers, value)) if isinstance(value, tuple) else 1
 
 
 def _shared(kernel: str) -> tuple[str, ...]:
