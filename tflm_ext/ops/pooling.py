@@ -118,17 +118,17 @@ def lower(view: NodeView) -> Call:
 
 
 def work(view: NodeView) -> Work:
-    """Calls, pixels, outputs, rows of windows inside the image, taps inside."""
+    """Calls; outputs, rows of windows and taps, where windows move, and where there is only one.
+
+    The compiler knows what part of the image a single window has.
+    """
     rows, columns = axes(view)
     out = view.output()
     in_rows = out.shape[0] * out.shape[3] * taps_inside(rows)
-    return (
-        1,
-        out.elements // out.shape[3],
-        out.elements,
-        in_rows * columns.out,
-        in_rows * taps_inside(columns),
-    )
+    own = (out.elements, in_rows * columns.out, in_rows * taps_inside(columns))
+    none = (0, 0, 0)
+    single = rows.out == columns.out == 1
+    return 1, *(none if single else own), *(own if single else none)
 
 
 def kernel(name: str) -> Kernel:
