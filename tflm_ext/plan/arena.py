@@ -8,7 +8,7 @@ followed by a bounded deterministic search, reaches the lower bound on the nets 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 ALIGNMENT = 4
@@ -61,8 +61,8 @@ def lower_bound(buffers: Iterable[Buffer]) -> int:
         alive = {b.key: b for b in buffers if b.first <= step <= b.last}
         total = sum(b.size for b in alive.values())
         for b in alive.values():
-            partners = [o for o in b.overlays if o.key in alive and b.first == step]
-            total -= max((shared_bytes(b, alive[o.key], o) for o in partners), default=0)
+            if b.first == step:
+                total -= shared_bytes(b, alive)
         best = max(best, total)
     return best
 
@@ -71,10 +71,22 @@ def _conflict(a: Buffer, b: Buffer) -> bool:
     return a.first <= b.last and b.first <= a.last
 
 
-def shared_bytes(buffer: Buffer, other: Buffer, overlay: Overlay) -> int:
-    """The most bytes that an overlay saves."""
-    behind = other.size + aligned(overlay.lead or 0)
-    return max(0, buffer.size + other.size - max(buffer.size, behind))
+def shared_bytes(buffer: Buffer, others: Mapping[object, Buffer]) -> int:
+    """The most bytes that overlays of a buffer with others save.
+
+    Of those that must start where it starts only one can, for they are apart from each other.
+    """
+    at_start, anywhere = 0, 0
+    for overlay in buffer.overlays:
+        other = others.get(overlay.key)
+        if other is not None:
+            behind = other.size + aligned(overlay.lead or 0)
+            saved = max(0, buffer.size + other.size - max(buffer.size, behind))
+            if overlay.lead is None:
+                at_start = max(at_start, saved)
+            else:
+                anywhere += saved
+    return min(buffer.size, at_start + anywhere)
 
 
 def aligned(size: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate
 
 from tflm_ext.ir import Graph, Node
@@ -54,15 +55,17 @@ class Lifetimes:
 
     def bytes_at(self, step: int, call: Call) -> int:
         """Tensors and scratch memory while an operator runs, less what may share bytes."""
-        node = self._graph.nodes[step]
-        saved = dict.fromkeys(node.outputs, 0)
-        for tensor, overlay in _overlays(self._graph, node, call):
+        overlays: dict[int, list[Overlay]] = {}
+        for tensor, overlay in _overlays(self._graph, self._graph.nodes[step], call):
             other = self._buffers.get(overlay.key)
             if other is not None and other.last == step:
-                own = self._buffers["tensor", tensor]
-                saved[tensor] = max(saved[tensor], shared_bytes(own, other, overlay))
+                overlays.setdefault(tensor, []).append(overlay)
+        saved = sum(
+            shared_bytes(replace(self._buffers["tensor", t], overlays=tuple(own)), self._buffers)
+            for t, own in overlays.items()
+        )
         scratch = sum(aligned(a.bytes) for a in call.arguments if isinstance(a, Scratch))
-        return self._alive[step + 1] - sum(saved.values()) + scratch
+        return self._alive[step + 1] - saved + scratch
 
 
 def _births_and_deaths(graph: Graph) -> tuple[dict[int, int], dict[int, int]]:
