@@ -6,6 +6,7 @@
 #   make system-packages  what the tests need from Debian or Ubuntu
 #   make examples         write platformio_projects/ anew from the committed models
 #   make kernel-sizes     measure the code of every kernel for the Cortex-M4
+#   make kernel-costs     fit the instructions and cycles of every kernel; takes ten minutes
 #   make bench          count instructions on the emulated Cortex-M4
 #   make bench-nets       count them on eight nets that no kernel was written for
 #   make bench-host       times of the command line on this machine
@@ -41,7 +42,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help demo test check lint format-check ruff types contracts unit system-packages \
-	test-packages examples kernel-sizes bench bench-nets bench-host bench-compression fuzz fuzz-kernels docs format dist venv clean distclean
+	test-packages examples kernel-sizes kernel-costs bench bench-nets bench-host bench-compression fuzz fuzz-kernels docs format dist venv clean distclean
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -131,6 +132,9 @@ examples: $(READY)
 
 kernel-sizes: $(READY)
 	$(PYTHON) benchmarks/kernel_sizes.py
+
+kernel-costs: $(READY)
+	$(PYTHON) -m benchmarks.kernel_costs
 
 bench: $(READY)
 	@PYTHONPATH=. $(PYTHON) benchmarks/bench.py

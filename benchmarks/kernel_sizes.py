@@ -6,9 +6,11 @@ Run it after a kernel was added or changed: make kernel-sizes
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from tflm_ext.emit.render import templates_folder
@@ -19,8 +21,10 @@ TARGET = ROOT / "tflm_ext" / "plan" / "kernel_sizes.toml"
 COMPILER = "arm-none-eabi-gcc"
 FLAGS = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard", "-O2", "-std=c99")
 
-# Measured on the five models of MLPerf Tiny: what a call, its parameters and the entry points add.
-CALL_BYTES, ENTRY_BYTES = 96, 200
+# From the models of `make bench`: what the entry points and what they need of the C library take,
+# and a call; up to which size a kernel becomes part of each of its callers, and what is left of one
+# that does, its parameters being constants.
+ENTRY_BYTES, CALL_BYTES, INLINED_BYTES, ADAPTED_SHARE = 540, 20, 250, 0.65
 
 
 def kernels() -> dict[str, str]:
@@ -42,8 +46,8 @@ def wrapper(name: str, header: str) -> str:
     )
 
 
-def code_size(name: str, header: str) -> int:
-    """Bytes of .text and read-only data of one kernel."""
+def measured(name: str, header: str) -> tuple[int, dict[str, int]]:
+    """Bytes of .text and read-only data of one kernel; of these, functions not inlined."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "kernel.c")
         source.write_text(wrapper(name, header), "utf-8")
@@ -51,31 +55,52 @@ def code_size(name: str, header: str) -> int:
         subprocess.run(
             (COMPILER, *FLAGS, *include, "-c", str(source), "-o", f"{folder}/kernel.o"), check=True
         )
-        listing = subprocess.run(
-            ("arm-none-eabi-size", f"{folder}/kernel.o"), check=True, capture_output=True, text=True
-        )
-    return int(listing.stdout.splitlines()[1].split()[0])
+        listing = output("arm-none-eabi-size", f"{folder}/kernel.o")
+        symbols = output("arm-none-eabi-nm", "-S", f"{folder}/kernel.o")
+    functions = re.findall(r"^\w+ (\w+) t (tflm_ext_\w+)$", symbols, re.MULTILINE)
+    return int(listing.splitlines()[1].split()[0]), {f: int(size, 16) for size, f in functions}
+
+
+def output(*command: str) -> str:
+    """What a program prints."""
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def compiler_name() -> str:
     """Name and version of the compiler, as the table states it."""
-    version = subprocess.run(
-        (COMPILER, "-dumpfullversion"), check=True, capture_output=True, text=True
-    )
-    return f"{COMPILER} {version.stdout.strip()} -O2"
+    return f"{COMPILER} {output(COMPILER, '-dumpfullversion').strip()} -O2"
 
 
 def table() -> str:
     """The file's text."""
-    rows = {name: code_size(name, header) for name, header in sorted(kernels().items())}
+    rows = {name: measured(name, header) for name, header in sorted(kernels().items())}
+    users = Counter(function for _, functions in rows.values() for function in functions)
+    shared = {f: size for _, found in rows.values() for f, size in found.items() if users[f] > 1}
+    uses = {
+        name: sorted(found.keys() & shared.keys())
+        for name, (_, found) in rows.items()
+        if found.keys() & shared.keys()
+    }
     lines = [
         "# Bytes of code on a Cortex-M4; `make kernel-sizes` measures them again.",
         f'compiler = "{compiler_name()}"',
-        "",
-        "[bytes]",
         f"entry = {ENTRY_BYTES}",
         f"call = {CALL_BYTES}",
-        *(f"{name} = {size}" for name, size in rows.items()),
+        f"inlined = {INLINED_BYTES}",
+        f"adapted = {ADAPTED_SHARE}",
+        "",
+        "# Of each kernel, without the functions that it shares with others.",
+        "[bytes]",
+        *(
+            f"{name} = {size - sum(shared[f] for f in uses.get(name, ()))}"
+            for name, (size, _) in rows.items()
+        ),
+        "",
+        "[shared]",
+        *(f"{function} = {size}" for function, size in sorted(shared.items())),
+        "",
+        "[uses]",
+        *(f"{name} = {json.dumps(functions)}" for name, functions in uses.items()),
     ]
     return "\n".join(lines) + "\n"
 

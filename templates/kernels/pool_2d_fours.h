@@ -42,8 +42,9 @@ static inline void tflm_ext_pool_2d_four_means(const tflm_ext_pool_2d_t *op, con
     }
 }
 
-static inline void tflm_ext_average_pool_2d_fours(const tflm_ext_average_pool_2d_fours_t *op,
-                                                  const int8_t *input, int8_t *output)
+TFLM_EXT_SHARED static void
+tflm_ext_average_pool_2d_fours(const tflm_ext_average_pool_2d_fours_t *op, const int8_t *input,
+                               int8_t *output)
 {
     const int32_t image_size = op->input_height * op->input_width * op->channels;
     int8_t *out = output;

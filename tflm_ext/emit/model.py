@@ -17,7 +17,7 @@ from tflm_ext.ops import LIMIT, Input, Inputs, Output, Outputs, Scratch
 from tflm_ext.ops.base import FieldValue
 from tflm_ext.ops.run import initial_value
 from tflm_ext.plan import Plan, Step
-from tflm_ext.plan.plan import Table
+from tflm_ext.plan.tables import Table
 
 
 @dataclass(frozen=True, slots=True)

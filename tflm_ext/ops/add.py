@@ -57,10 +57,6 @@ def _lower(view: NodeView) -> Call:
     return lower(view, 1)
 
 
-def cost(view: NodeView) -> int:
-    return elementwise.cost(view, 45)
-
-
 def _scaled_order(view: NodeView) -> tuple[int, int]:
     """The input at half of the common scale, and the other one."""
     first, second, _ = _ratios(view)
@@ -97,10 +93,6 @@ def _lower_scaled(view: NodeView) -> Call:
     )
 
 
-def _scaled_cost(view: NodeView) -> int:
-    return elementwise.cost(view, 18)
-
-
 OPERATOR = Operator(
     name="ADD",
     code=0,
@@ -109,7 +101,7 @@ OPERATOR = Operator(
     check=check,
     reference=reference,
     kernels=(
-        Kernel("add_scaled", "add_scaled.h", _lower_scaled, _scaled_cost, _scaled_applies),
-        Kernel("add", "add.h", _lower, cost),
+        Kernel("add_scaled", "add_scaled.h", _lower_scaled, elementwise.work, _scaled_applies),
+        Kernel("add", "add.h", _lower, elementwise.work),
     ),
 )

@@ -9,8 +9,8 @@ import numpy as np
 from tflm_ext.arithmetic import divide_half_away
 from tflm_ext.ir import NodeView
 from tflm_ext.ops import pooling
-from tflm_ext.ops.base import Array, Kernel, Operator
-from tflm_ext.ops.windows import patches
+from tflm_ext.ops.base import Array, Kernel, Operator, Work
+from tflm_ext.ops.windows import patches, taps_inside
 
 _MOST_PIXELS = 255  # whose sum stays within 16 bits
 
@@ -29,9 +29,15 @@ def _fours_apply(view: NodeView) -> bool:
     return view.input(0).shape[3] % 4 == 0 and rows.window * columns.window <= _MOST_PIXELS
 
 
-def _fours_cost(view: NodeView) -> int:
+def _fours_work(view: NodeView) -> Work:
+    """Calls, pixels, fours of channels, rows of their windows, taps of these."""
     rows, columns = pooling.axes(view)
-    return view.output().elements * (2 * rows.window * columns.window + 25)
+    batches, _, _, channels = view.output().shape
+    fours = batches * channels // 4
+    in_rows = fours * taps_inside(rows)
+    pixels = rows.out * columns.out
+    taps = in_rows * taps_inside(columns)
+    return 1, batches * pixels, fours * pixels, in_rows * columns.out, taps
 
 
 OPERATOR = Operator(
@@ -43,8 +49,8 @@ OPERATOR = Operator(
     reference=reference,
     kernels=(
         Kernel(
-            "average_pool_2d_fours", "pool_2d_fours.h", pooling.lower, _fours_cost, _fours_apply
+            "average_pool_2d_fours", "pool_2d_fours.h", pooling.lower, _fours_work, _fours_apply
         ),
-        pooling.kernel("average_pool_2d", 50),
+        pooling.kernel("average_pool_2d"),
     ),
 )

@@ -80,6 +80,7 @@ class Scratch:
 
 Argument: TypeAlias = Input | Output | Inputs | Outputs | Const | Scratch
 FieldValue: TypeAlias = "int | tuple[FieldValue, ...]"
+Work: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,14 +145,15 @@ class Kernel:
         name: C function tflm_ext_<name>, parameter struct tflm_ext_<name>_t.
         header: file in templates/kernels/ that defines it.
         lower: everything constant worked out.
-        cost: estimated instructions of one call on a Cortex-M4.
+        work: how often the pieces of its code run in one call, a count each; instructions and
+            cycles are linear in them, with the coefficients of plan/kernel_costs.toml.
         applies: whether the kernel can run the node.
     """
 
     name: str
     header: str
     lower: Callable[[NodeView], Call]
-    cost: Callable[[NodeView], int]
+    work: Callable[[NodeView], Work]
     applies: Callable[[NodeView], bool] = lambda view: True
 
 
@@ -167,6 +169,11 @@ def output_limits(low: int, high: int) -> tuple[int, int] | None:
 def no_options(table: Table | None) -> None:
     """parse of an operator without options."""
     return None
+
+
+def work_by_elements(view: NodeView) -> Work:
+    """Calls, elements: work of a kernel that does the same for every element of its output."""
+    return 1, view.output().elements
 
 
 def no_macs(view: NodeView) -> int:
@@ -221,8 +228,10 @@ __all__ = [
     "Outputs",
     "Scratch",
     "Times",
+    "Work",
     "no_macs",
     "no_options",
     "one_by_one",
     "output_limits",
+    "work_by_elements",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 from tflm_ext.arithmetic import multiply_by_quantized_multiplier, quantize_multiplier
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.base import Array, Call, Input, Kernel, Operator, Output
+from tflm_ext.ops.base import Array, Call, Input, Kernel, Operator, Output, Work
 from tflm_ext.ops.common import (
     check_counts,
     check_int8,
@@ -152,8 +152,12 @@ def _lower(view: NodeView) -> Call:
     )
 
 
-def _cost(view: NodeView) -> int:
-    return 8 * macs(view) + 40 * view.output().elements
+def _work(view: NodeView) -> Work:
+    """Calls, matrices, their rows, outputs, products."""
+    out = view.output()
+    rows, columns = out.shape[-2:]
+    matrices = out.elements // (rows * columns)
+    return 1, matrices, matrices * rows, out.elements, macs(view)
 
 
 OPERATOR = Operator(
@@ -164,5 +168,5 @@ OPERATOR = Operator(
     check=check,
     macs=macs,
     reference=reference,
-    kernels=(Kernel("batch_matmul", "batch_matmul.h", _lower, _cost),),
+    kernels=(Kernel("batch_matmul", "batch_matmul.h", _lower, _work),),
 )

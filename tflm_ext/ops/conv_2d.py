@@ -12,7 +12,18 @@ from tflm_ext.arithmetic import Activation, activation_range, multiply_by_quanti
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import DType, NodeView, Tensor
 from tflm_ext.ops import tile
-from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output, Scratch, Times
+from tflm_ext.ops.base import (
+    Array,
+    Call,
+    Const,
+    Input,
+    Kernel,
+    Operator,
+    Output,
+    Scratch,
+    Times,
+    Work,
+)
 from tflm_ext.ops.common import (
     Padding,
     bias_values,
@@ -29,7 +40,14 @@ from tflm_ext.ops.common import (
     scale,
     zero_point,
 )
-from tflm_ext.ops.windows import Axis, check_windows, forward_times, patches, slide
+from tflm_ext.ops.windows import (
+    Axis,
+    check_windows,
+    forward_times,
+    patches,
+    slide,
+    taps_inside,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +201,21 @@ def _lower(view: NodeView) -> Call:
     )
 
 
-def _cost(view: NodeView) -> int:
-    return 9 * macs(view) + 60 * view.output().elements
+def _work(view: NodeView) -> Work:
+    """Calls, outputs, rows of windows, taps of rows inside, taps inside, products."""
+    rows, columns = _axes(view)
+    filters = view.input(0).shape[0] * view.output().shape[3]
+    in_rows = filters * taps_inside(rows)
+    inside = in_rows * taps_inside(columns)
+    outputs = view.output().elements
+    return (
+        1,
+        outputs,
+        outputs * rows.window,
+        in_rows * columns.out * columns.window,
+        inside,
+        inside * view.input(1).shape[3],
+    )
 
 
 def _filters(view: NodeView) -> Array:
@@ -289,14 +320,49 @@ def _lower_columns(view: NodeView, stream: Callable[[tile.Filters], Const]) -> C
     )
 
 
-def _tile_cost(view: NodeView) -> int:
-    out = view.output()
-    _, height, width, depth = view.input(1).shape
-    return macs(view) + 7 * out.elements + 5 * _pixels(view) * height * width * depth
+def _tile_work(view: NodeView) -> Work:
+    """What every tile takes, its filters, and how its columns come about.
 
-
-def _any_cost(view: NodeView) -> int:
-    return _tile_cost(view) + macs(view) // 8 + 20 * view.output().elements
+    Calls, tiles, filters; tiles inside, their rows after the first; rows of three windows, how
+    often bytes of these are widened, quads and single bytes of them; at the border taps, or rows,
+    and of these the taps that are copied, and their bytes.
+    """
+    rows, columns = _axes(view)
+    pixels = _pixels(view)
+    channels, _, _, depth = view.input(1).shape
+    tiles = -(-pixels // 3)
+    row_quads, rest = divmod(columns.window * depth, tile.QUAD)
+    rest_quads = -(-rows.window * rest // tile.QUAD)
+    pixel = np.minimum(3 * np.arange(tiles), pixels - 3)[:, np.newaxis] + np.arange(3)
+    top = pixel // columns.out % rows.out * rows.stride - rows.before
+    left = pixel % columns.out * columns.stride - columns.before
+    in_width = (left >= 0) & (left + columns.window <= columns.size) & (columns.dilation == 1)
+    bottom = top + (rows.window - 1) * rows.dilation
+    border = ~np.all((top >= 0) & (bottom < rows.size) & in_width, axis=1)
+    at_border = int(np.count_nonzero(border))
+    if depth % tile.QUAD == 0:
+        by_rows, border_taps, border_rows, copied = tiles - at_border, at_border, 0, 0
+    else:
+        by_rows, border_taps, border_rows = tiles, 0, at_border
+        y = top[..., np.newaxis] + np.arange(rows.window) * rows.dilation
+        inside = np.count_nonzero((y >= 0) & (y < rows.size), axis=2)
+        copied = int(inside[border[:, np.newaxis] & ~in_width].sum()) * columns.window
+    border_taps *= rows.window * columns.window
+    return (
+        1,
+        tiles,
+        *tile.tiles_work(tiles, channels, rows.window * row_quads + rest_quads),
+        tiles - at_border,
+        (tiles - at_border) * (rows.window - 1),
+        by_rows * rows.window,
+        by_rows * (rows.window * (row_quads > 0) + (rest > 0)),
+        by_rows * (rows.window * row_quads + rest_quads) + border_taps * depth // tile.QUAD,
+        by_rows * rows.window * rest,
+        border_taps,
+        border_rows * rows.window,
+        copied,
+        copied * depth,
+    )
 
 
 def _is_pointwise(view: NodeView) -> bool:
@@ -339,8 +405,13 @@ def _pointwise_times(pixels: int, depth: int, channels: int) -> Times:
     return Times(np.repeat(steps, depth), np.repeat(steps, channels), anywhere=channels <= depth)
 
 
-def _pointwise_cost(view: NodeView) -> int:
-    return _tile_cost(view) - 20 * _pixels(view)
+def _pointwise_work(view: NodeView) -> Work:
+    """Calls, tiles, filters, quads taken, those of pixels that are left over."""
+    channels, _, _, depth = view.input(1).shape
+    whole, left = divmod(_pixels(view), 3)
+    quads = depth // tile.QUAD
+    tiles = whole + min(left, 1)
+    return 1, tiles, *tile.tiles_work(tiles, channels, quads), whole * quads, left * quads
 
 
 def _points_apply(view: NodeView) -> bool:
@@ -360,12 +431,8 @@ def _lower_any_points(view: NodeView) -> Call:
     return tile.fully_connected_any(_tile_filters(view), _pixels(view))
 
 
-def _points_cost(view: NodeView) -> int:
-    return tile.fully_connected_cost(view.input(1).shape[3], view.output())
-
-
-def _any_points_cost(view: NodeView) -> int:
-    return tile.fully_connected_any_cost(view.input(1).shape[3], view.output())
+def _points_work(view: NodeView) -> Work:
+    return tile.fully_connected_work(view.input(1).shape[3], view.output())
 
 
 OPERATOR = Operator(
@@ -381,25 +448,25 @@ OPERATOR = Operator(
             "conv_2d_pointwise",
             "conv_2d_tile.h",
             _lower_pointwise,
-            _pointwise_cost,
+            _pointwise_work,
             _pointwise_applies,
         ),
-        Kernel("conv_2d_tile", "conv_2d_tile.h", _lower_tile, _tile_cost, _tile_applies),
+        Kernel("conv_2d_tile", "conv_2d_tile.h", _lower_tile, _tile_work, _tile_applies),
         Kernel(
             "fully_connected_tile",
             "fully_connected_tile.h",
             _lower_points,
-            _points_cost,
+            _points_work,
             _points_apply,
         ),
-        Kernel("conv_2d_any", "conv_2d_any.h", _lower_any, _any_cost, _any_applies),
+        Kernel("conv_2d_any", "conv_2d_any.h", _lower_any, _tile_work, _any_applies),
         Kernel(
             "fully_connected_any",
             "fully_connected_any.h",
             _lower_any_points,
-            _any_points_cost,
+            _points_work,
             _any_points_apply,
         ),
-        Kernel("conv_2d", "conv_2d.h", _lower, _cost),
+        Kernel("conv_2d", "conv_2d.h", _lower, _work),
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.base import Array, Call, Input, Kernel, Output, one_by_one
+from tflm_ext.ops.base import Array, Call, Input, Kernel, Output, Work, one_by_one
 
 
 def check_copy(view: NodeView) -> None:
@@ -33,4 +33,9 @@ def _lower(view: NodeView) -> Call:
     )
 
 
-COPY = Kernel("copy", "copy.h", _lower, lambda view: 20 + view.output().bytes // 2)
+def _work(view: NodeView) -> Work:
+    """Calls, bytes."""
+    return 1, view.output().bytes
+
+
+COPY = Kernel("copy", "copy.h", _lower, _work)

@@ -12,7 +12,18 @@ from tflm_ext.arithmetic import Activation, activation_range
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import DType, NodeView, Tensor
 from tflm_ext.ops import tile
-from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output, Scratch, Times
+from tflm_ext.ops.base import (
+    Array,
+    Call,
+    Const,
+    Input,
+    Kernel,
+    Operator,
+    Output,
+    Scratch,
+    Times,
+    Work,
+)
 from tflm_ext.ops.common import (
     Padding,
     bias_values,
@@ -30,7 +41,7 @@ from tflm_ext.ops.common import (
     zero_point,
 )
 from tflm_ext.ops.conv_2d import requantize
-from tflm_ext.ops.windows import Axis, channel_times, check_windows, patches, slide
+from tflm_ext.ops.windows import Axis, channel_times, check_windows, patches, slide, taps_inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +180,20 @@ def _lower(view: NodeView) -> Call:
     )
 
 
-def _cost(view: NodeView) -> int:
-    return 14 * macs(view) + 60 * view.output().elements
+def _work(view: NodeView) -> Work:
+    """Calls, pixels, outputs, rows of windows, taps of rows inside, taps inside."""
+    rows, columns = _axes(view)
+    out = view.output()
+    filters = out.shape[0] * out.shape[3]
+    in_rows = filters * taps_inside(rows)
+    return (
+        1,
+        out.elements // out.shape[3],
+        out.elements,
+        out.elements * rows.window,
+        in_rows * columns.out * columns.window,
+        in_rows * taps_inside(columns),
+    )
 
 
 _LANES = 4  # channels of a line
@@ -295,8 +318,31 @@ def _3x3_times(view: NodeView) -> tuple[Times, ...]:
     return _fours_times(view.input(0).shape, taken, (rows.out, columns.out), written, rows.out)
 
 
-def _3x3_cost(view: NodeView) -> int:
-    return (3 if view.options.stride_width == 1 else 4) * macs(view)
+def _fours_of_channels(view: NodeView) -> int:
+    """In all images of the batch."""
+    image = view.input(0).shape
+    return image[0] * -(-image[3] // _LANES)
+
+
+def _3x3_work(view: NodeView) -> Work:
+    """Calls, columns of a line, fours of channels, their lines and columns of these.
+
+    For each stride: rows computed at once, pairs of their columns, last columns.
+    """
+    rows, columns = _axes(view)
+    width = (columns.out - 1) * columns.stride + 3
+    fours = _fours_of_channels(view)
+    at_once = fours * -(-rows.out * rows.stride // 2)
+    own = (at_once, _LANES * at_once * (columns.out // 2), _LANES * at_once * (columns.out % 2))
+    return (
+        1,
+        width,
+        fours,
+        fours + at_once,
+        (fours + at_once) * min(width - columns.before, columns.size),
+        *(own if rows.stride == 1 else (0, 0, 0)),
+        *(own if rows.stride == 2 else (0, 0, 0)),
+    )
 
 
 def _any_applies(view: NodeView) -> bool:
@@ -370,13 +416,44 @@ def _lower_windows(view: NodeView, numbers: Array) -> Call:
     )
 
 
-def _lines_cost(view: NodeView) -> int:
+def _lines_work(view: NodeView) -> Work:
+    """Calls, fours of channels, their words of taps; lines, parts of these, words of these.
+
+    Rows of outputs, rows of their windows; for four outputs or more of a channel, once more for the
+    last of them, for fewer, those fewer;
+    four outputs at a time, rows of their windows, pairs of taps of these.
+    """
     rows, columns = _line_axes(view)
-    channels, pairs = view.input(0).shape[3], -(-columns.window // 2)
-    fours = -(-columns.out // 4) * rows.out
-    taken = 4 * columns.size * min(rows.size, rows.out * rows.stride + rows.window)
-    own = 60 + 8 * rows.window * pairs + taken + 40 * rows.out
-    return view.input(0).shape[0] * channels * (own + fours * (rows.window * (12 * pairs + 6) + 45))
+    fours = _fours_of_channels(view)
+    pairs = -(-columns.window // 2)
+    width = (max(columns.out, 4) - 1) * columns.stride + 2 * (pairs - 1) * columns.dilation + 1
+    ring = (rows.window - 1) * rows.dilation + 1
+    tops = np.arange(rows.out)[:, np.newaxis] * rows.stride - rows.before
+    taken = np.unique(tops + np.arange(ring))
+    inside = int(np.count_nonzero((taken >= 0) & (taken < rows.size)))
+    left = np.arange(width) - columns.before
+    whole = int(np.count_nonzero((left >= 0) & (left + columns.dilation < columns.size)))
+    parts = inside * (width - whole + min(whole, 1)) + len(taken) - inside
+    output_rows = fours * rows.out
+    at_once = _LANES * output_rows * -(-columns.out // 4)
+    narrow = columns.out < 4
+    return (
+        1,
+        fours,
+        _LANES * fours * rows.window * pairs,
+        fours * len(taken),
+        fours * parts,
+        fours * len(taken) * width,
+        output_rows,
+        output_rows * rows.window,
+        _LANES * output_rows * (not narrow),
+        _LANES * output_rows * (not narrow and columns.out % 4 > 0),
+        _LANES * output_rows * narrow,
+        _LANES * output_rows * narrow * columns.out,
+        at_once,
+        at_once * rows.window,
+        at_once * rows.window * pairs,
+    )
 
 
 def _lines_times(view: NodeView) -> tuple[Times, ...]:
@@ -388,10 +465,6 @@ def _lines_times(view: NodeView) -> tuple[Times, ...]:
     taken = np.where(first < rows.out, np.maximum(first, 0), -1)
     shape = (image[0], rows.size, columns.size, image[3])
     return _fours_times(shape, taken, (rows.out, columns.out), np.arange(rows.out), rows.out)
-
-
-def _any_cost(view: NodeView) -> int:
-    return 2 * _lines_cost(view) + 20 * view.output().elements
 
 
 _TAPS = (6, 10)  # in registers, as pairs
@@ -487,15 +560,39 @@ def _1d_times(view: NodeView) -> tuple[Times, ...]:
     )
 
 
-def _1d_cost(view: NodeView) -> int:
+def _1d_work(view: NodeView) -> Work:
+    """Calls, rows of four channels, their lines, parts of these, words of these.
+
+    Kinds of outputs: for four of a channel or more, once more for the last of them, for fewer,
+    those fewer; four outputs at a time.
+    """
     axes = _one_row(view)
     assert axes is not None  # _1d_applies
     rows, columns = axes
-    pairs = _1d_pairs(columns)
-    line_words, fours = _1d_fours(view, columns)
-    calls = columns.dilation * (2 if columns.stride == 1 else 1)
-    own = columns.dilation * (5 * line_words + 20) + 50 * calls + fours * (5 * pairs + 39)
-    return view.input(0).shape[0] * rows.out * view.input(0).shape[3] * own
+    line_words, _ = _1d_fours(view, columns)
+    fours = _fours_of_channels(view) * rows.out
+    step = columns.dilation
+    left = (
+        np.arange(step)[:, np.newaxis] - columns.before + 2 * step * np.arange(line_words)
+    )  # of every word
+    whole = (left >= 0) & (left + step < columns.size)
+    behind = left >= columns.size
+    parts = np.count_nonzero(~whole & ~behind) + whole.any(1).sum() + behind.any(1).sum()
+    kinds = 3 - columns.stride
+    outputs = [len(range(phase, columns.out, step)) for phase in range(min(step, columns.out))]
+    counts = [(n + kind) // kinds for n in outputs for kind in range(kinds)]
+    return (
+        1,
+        fours,
+        fours * step,
+        fours * int(parts),
+        fours * step * line_words,
+        fours * sum(n >= 4 for n in counts),
+        fours * sum(n >= 4 and n % 4 > 0 for n in counts),
+        fours * sum(n < 4 for n in counts),
+        fours * sum(n for n in counts if n < 4),
+        fours * sum(max(-(-n // 4), 1) for n in counts),
+    )
 
 
 def _direct_applies(view: NodeView) -> bool:
@@ -537,10 +634,19 @@ def _lower_direct(view: NodeView) -> Call:
     )
 
 
-def _direct_cost(view: NodeView) -> int:
+def _direct_work(view: NodeView) -> Work:
+    """Calls, rows, pixels, fours of their channels, rows of their windows, taps."""
     rows, columns = _line_axes(view)
-    own = 85 + rows.window * (5 + 13 * columns.window)
-    return view.output().elements // _LANES * own
+    out_rows = view.input(0).shape[0] * rows.out
+    fours = _fours_of_channels(view) * rows.out * columns.out
+    return (
+        1,
+        out_rows,
+        out_rows * columns.out,
+        fours,
+        fours * rows.window,
+        fours * rows.window * columns.window,
+    )
 
 
 OPERATOR = Operator(
@@ -556,14 +662,14 @@ OPERATOR = Operator(
             "depthwise_conv_2d_3x3",
             "depthwise_conv_2d_3x3.h",
             _lower_3x3,
-            _3x3_cost,
+            _3x3_work,
             _3x3_applies,
         ),
         Kernel(
             "depthwise_conv_2d_lines",
             "depthwise_conv_2d_lines.h",
             _lower_lines,
-            _lines_cost,
+            _lines_work,
             _lines_apply,
         ),
         *(
@@ -571,7 +677,7 @@ OPERATOR = Operator(
                 f"depthwise_conv_1d_{taps}",
                 "depthwise_conv_1d.h",
                 _lower_1d,
-                _1d_cost,
+                _1d_work,
                 partial(_1d_applies, taps=taps),
             )
             for taps in _TAPS
@@ -580,16 +686,16 @@ OPERATOR = Operator(
             "depthwise_conv_2d_direct",
             "depthwise_conv_2d_direct.h",
             _lower_direct,
-            _direct_cost,
+            _direct_work,
             _direct_applies,
         ),
         Kernel(
             "depthwise_conv_2d_any",
             "depthwise_conv_2d_any.h",
             _lower_any,
-            _any_cost,
+            _lines_work,
             _any_applies,
         ),
-        Kernel("depthwise_conv_2d", "depthwise_conv_2d.h", _lower, _cost),
+        Kernel("depthwise_conv_2d", "depthwise_conv_2d.h", _lower, _work),
     ),
 )

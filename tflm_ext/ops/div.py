@@ -62,10 +62,6 @@ def _lower(view: NodeView) -> Call:
     )
 
 
-def _cost(view: NodeView) -> int:
-    return elementwise.cost(view, 180)
-
-
 OPERATOR = Operator(
     name="DIV",
     code=42,
@@ -73,5 +69,5 @@ OPERATOR = Operator(
     parse=elementwise.parse_binary,
     check=check,
     reference=reference,
-    kernels=(Kernel("div", "div.h", _lower, _cost),),
+    kernels=(Kernel("div", "div.h", _lower, elementwise.work),),
 )

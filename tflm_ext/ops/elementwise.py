@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from tflm_ext.ops.base import (
     FieldValue,
     Input,
     Output,
+    Work,
     one_by_one,
     output_limits,
 )
@@ -204,8 +206,7 @@ def zero_point_fields(view: NodeView) -> tuple[tuple[str, FieldValue], ...]:
     )
 
 
-def cost(view: NodeView, instructions: int) -> int:
-    """Estimated instructions of a call that spends so many on every element."""
-    runs = next(value for name, value in broadcast_fields(view) if name == "shape.runs")
-    assert isinstance(runs, int)
-    return 30 + 60 * runs + instructions * view.output().elements
+def work(view: NodeView) -> Work:
+    """Calls, runs, elements."""
+    *outer, _ = _axes(view, (0, 1)) or [_Axis(1, 1, 1)]
+    return 1, math.prod(axis.size for axis in outer), view.output().elements

@@ -15,7 +15,7 @@ from tflm_ext.arithmetic import (
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import DType, NodeView, Tensor
 from tflm_ext.ops import tile
-from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output
+from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output, Work
 from tflm_ext.ops.common import (
     bias_values,
     check_accumulator,
@@ -214,16 +214,14 @@ def _lower_any(view: NodeView) -> Call:
     return tile.fully_connected_any(_tile_filters(view), _rows(view))
 
 
-def _any_cost(view: NodeView) -> int:
-    return tile.fully_connected_any_cost(view.input(1).shape[1], view.output())
+def _tile_work(view: NodeView) -> Work:
+    return tile.fully_connected_work(view.input(1).shape[1], view.output())
 
 
-def _tile_cost(view: NodeView) -> int:
-    return tile.fully_connected_cost(view.input(1).shape[1], view.output())
-
-
-def _cost(view: NodeView) -> int:
-    return 5 * macs(view) + 30 * view.output().elements
+def _work(view: NodeView) -> Work:
+    """Calls, rows, outputs, products."""
+    out = view.output()
+    return 1, out.elements // out.shape[-1], out.elements, macs(view)
 
 
 OPERATOR = Operator(
@@ -239,16 +237,16 @@ OPERATOR = Operator(
             "fully_connected_tile",
             "fully_connected_tile.h",
             _lower_tile,
-            _tile_cost,
+            _tile_work,
             _tile_applies,
         ),
-        Kernel("fully_connected_any", "fully_connected_any.h", _lower_any, _any_cost),
-        Kernel("fully_connected", "fully_connected.h", _lower, _cost, _per_tensor),
+        Kernel("fully_connected_any", "fully_connected_any.h", _lower_any, _tile_work),
+        Kernel("fully_connected", "fully_connected.h", _lower, _work, _per_tensor),
         Kernel(
             "fully_connected_per_channel",
             "fully_connected.h",
             _lower_per_channel,
-            _cost,
+            _work,
             _per_channel,
         ),
     ),

@@ -10,7 +10,7 @@ import numpy as np
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
 from tflm_ext.ops.axes import DAMAGED, check_axis, check_integers, integers
-from tflm_ext.ops.base import Array, Call, Input, Kernel, Operator, Output
+from tflm_ext.ops.base import Array, Call, Input, Kernel, Operator, Output, Work
 from tflm_ext.ops.common import check_counts, check_int8, check_shape
 
 
@@ -97,9 +97,10 @@ def _lower(view: NodeView) -> Call:
     )
 
 
-def _cost(view: NodeView) -> int:
+def _work(view: NodeView) -> Work:
+    """Calls, rounds, runs, bytes."""
     batches, outer, _, count, _ = _sizes(view)
-    return batches * outer * count * 20 + view.output().bytes
+    return 1, batches * outer, batches * outer * count, view.output().bytes
 
 
 OPERATOR = Operator(
@@ -109,5 +110,5 @@ OPERATOR = Operator(
     parse=parse,
     check=check,
     reference=reference,
-    kernels=(Kernel("gather", "gather.h", _lower, _cost),),
+    kernels=(Kernel("gather", "gather.h", _lower, _work),),
 )

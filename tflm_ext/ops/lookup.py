@@ -25,6 +25,7 @@ from tflm_ext.ops.base import (
     Output,
     no_options,
     one_by_one,
+    work_by_elements,
 )
 from tflm_ext.ops.common import (
     check_counts,
@@ -115,11 +116,13 @@ def operator(
         reference=reference,
         kernels=(
             # Hardly slower, and without the 256 bytes of the table.
-            Kernel("limit", "limit.h", lower_limit, _cost, only_limits),
-            Kernel("lookup", "lookup.h", lower_lookup, _cost, lambda view: not only_limits(view)),
+            Kernel("limit", "limit.h", lower_limit, work_by_elements, only_limits),
+            Kernel(
+                "lookup",
+                "lookup.h",
+                lower_lookup,
+                work_by_elements,
+                lambda view: not only_limits(view),
+            ),
         ),
     )
-
-
-def _cost(view: NodeView) -> int:
-    return 20 + 6 * view.output().elements

@@ -22,15 +22,11 @@ def _lower(view: NodeView) -> Call:
     return elementwise.call(view, ("sign", 1))
 
 
-def cost(view: NodeView) -> int:
-    return elementwise.cost(view, 10)
-
-
 OPERATOR = Operator(
     name="MAXIMUM",
     code=55,
     max_version=4,
     check=elementwise.check_binary,
     reference=reference,
-    kernels=(Kernel("extremum", "extremum.h", _lower, cost),),
+    kernels=(Kernel("extremum", "extremum.h", _lower, elementwise.work),),
 )

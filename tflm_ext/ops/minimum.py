@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tflm_ext.ir import NodeView
-from tflm_ext.ops import elementwise, maximum
+from tflm_ext.ops import elementwise
 from tflm_ext.ops.base import Array, Call, Kernel, Operator
 
 
@@ -28,5 +28,5 @@ OPERATOR = Operator(
     max_version=4,
     check=elementwise.check_binary,
     reference=reference,
-    kernels=(Kernel("extremum", "extremum.h", _lower, maximum.cost),),
+    kernels=(Kernel("extremum", "extremum.h", _lower, elementwise.work),),
 )

@@ -23,6 +23,7 @@ from tflm_ext.ops.base import (
     Output,
     Outputs,
     Times,
+    Work,
 )
 
 Rearrange: TypeAlias = Callable[[NodeView, Array], Array]
@@ -100,12 +101,23 @@ def rearrange_kernel(rearrange: Rearrange) -> Kernel:
             times=(_times(dict(fields), source.nbytes, target.nbytes),),
         )
 
-    def cost(view: NodeView) -> int:
-        run = dict(lower(view).fields)["run"]
-        assert isinstance(run, int)
-        return view.output().bytes // run * 8 + view.output().bytes
+    def work(view: NodeView) -> Work:
+        return box_work(lower(view).fields)
 
-    return Kernel("rearrange", "rearrange.h", lower, cost)
+    return Kernel("rearrange", "rearrange.h", lower, work)
+
+
+def box_work(box: Fields) -> Work:
+    """Calls, outer rounds, rows, single bytes; runs of several bytes, bytes of these."""
+    fields = dict(box)
+    shape, run = fields["shape"], fields["run"]
+    assert isinstance(shape, tuple)
+    assert isinstance(run, int)
+    a, b, c, rows, runs = (size for size in shape if isinstance(size, int))
+    outer = a * b * c
+    count = outer * rows * runs
+    single, several = (count, 0) if run == 1 else (0, count)
+    return 1, outer, outer * rows, single, several, several * run
 
 
 def _times(fields: dict[str, FieldValue], source: int, target: int) -> Times:
@@ -123,10 +135,6 @@ def _times(fields: dict[str, FieldValue], source: int, target: int) -> Times:
     last_read[addresses("source")] = steps[:, np.newaxis]
     first_write[addresses("target")] = steps[:, np.newaxis]
     return Times(last_read, first_write)
-
-
-def _moved_bytes(view: NodeView) -> int:
-    return sum(t.bytes for t in view.outputs)
 
 
 def _rounds(shape: tuple[int, ...], axis: int) -> int:
@@ -147,10 +155,12 @@ def join_kernel(axis: Callable[[NodeView], int]) -> Kernel:
             ),
         )
 
-    def cost(view: NodeView) -> int:
-        return _rounds(view.output().shape, axis(view)) * view.input_count * 20 + _moved_bytes(view)
+    def work(view: NodeView) -> Work:
+        """Calls, rounds, runs, bytes."""
+        rounds = _rounds(view.output().shape, axis(view))
+        return 1, rounds, rounds * view.input_count, view.output().bytes
 
-    return Kernel("join", "join.h", lower, cost)
+    return Kernel("join", "join.h", lower, work)
 
 
 def split_kernel(index: int, axis: Callable[[NodeView], int]) -> Kernel:
@@ -167,8 +177,9 @@ def split_kernel(index: int, axis: Callable[[NodeView], int]) -> Kernel:
             ),
         )
 
-    def cost(view: NodeView) -> int:
+    def work(view: NodeView) -> Work:
+        """Calls, rounds, runs, bytes."""
         rounds = _rounds(view.input(index).shape, axis(view))
-        return rounds * view.output_count * 20 + _moved_bytes(view)
+        return 1, rounds, rounds * view.output_count, view.input(index).bytes
 
-    return Kernel("split", "split.h", lower, cost)
+    return Kernel("split", "split.h", lower, work)

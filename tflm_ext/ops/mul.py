@@ -37,10 +37,6 @@ def _lower(view: NodeView) -> Call:
     )
 
 
-def _cost(view: NodeView) -> int:
-    return elementwise.cost(view, 25)
-
-
 def _scaled_applies(view: NodeView) -> bool:
     shift = quantize_multiplier(_ratio(view))[1]
     return -31 <= shift <= -1
@@ -59,10 +55,6 @@ def _lower_scaled(view: NodeView) -> Call:
     )
 
 
-def _scaled_cost(view: NodeView) -> int:
-    return elementwise.cost(view, 16)
-
-
 OPERATOR = Operator(
     name="MUL",
     code=18,
@@ -71,7 +63,7 @@ OPERATOR = Operator(
     check=check,
     reference=reference,
     kernels=(
-        Kernel("mul_scaled", "mul_scaled.h", _lower_scaled, _scaled_cost, _scaled_applies),
-        Kernel("mul", "mul.h", _lower, _cost),
+        Kernel("mul_scaled", "mul_scaled.h", _lower_scaled, elementwise.work, _scaled_applies),
+        Kernel("mul", "mul.h", _lower, elementwise.work),
     ),
 )

@@ -8,9 +8,9 @@ import numpy as np
 
 from tflm_ext.ir import NodeView
 from tflm_ext.ops.axes import DAMAGED, check_dimensions, check_integers, integers
-from tflm_ext.ops.base import Array, Call, Input, Kernel, Operator, Output
+from tflm_ext.ops.base import Array, Call, Input, Kernel, Operator, Output, Work
 from tflm_ext.ops.common import check_constant, check_counts, check_int8, check_shape, zero_point
-from tflm_ext.ops.movement import box_fields, empty
+from tflm_ext.ops.movement import box_fields, box_work, empty
 
 
 def paddings(view: NodeView) -> tuple[tuple[int, int], ...]:
@@ -84,8 +84,11 @@ def _lower(view: NodeView) -> Call:
     )
 
 
-def _cost(view: NodeView) -> int:
-    return view.output().bytes + 2 * view.input().bytes
+def _work(view: NodeView) -> Work:
+    """Bytes of the border's value, and the work of the rearrange kernel."""
+    source, target = empty(view.input()), empty(view.output())
+    box = box_fields(source, source, target, _interior(view, target))
+    return view.output().bytes, *box_work(box)
 
 
 def pad_operator(name: str, code: int) -> Operator:
@@ -96,5 +99,5 @@ def pad_operator(name: str, code: int) -> Operator:
         max_version=4,
         check=check,
         reference=reference,
-        kernels=(Kernel("pad", "pad.h", _lower, _cost),),
+        kernels=(Kernel("pad", "pad.h", _lower, _work),),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tflm_ext.arithmetic import Activation, activation_range
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.base import Call, Input, Kernel, Output
+from tflm_ext.ops.base import Call, Input, Kernel, Output, Work
 from tflm_ext.ops.common import (
     Padding,
     check_activation,
@@ -19,7 +19,7 @@ from tflm_ext.ops.common import (
     scale,
     zero_point,
 )
-from tflm_ext.ops.windows import Axis, channel_times, check_windows, slide
+from tflm_ext.ops.windows import Axis, channel_times, check_windows, slide, taps_inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +117,20 @@ def lower(view: NodeView) -> Call:
     )
 
 
-def kernel(name: str, per_output: int) -> Kernel:
-    """The kernel of a pooling operator.
+def work(view: NodeView) -> Work:
+    """Calls; outputs, rows of windows and taps, where windows move, and where there is only one.
 
-    Args:
-        per_output: instructions per output beside the loop over the window.
+    The compiler knows what part of the image a single window has.
     """
+    rows, columns = axes(view)
+    out = view.output()
+    in_rows = out.shape[0] * out.shape[3] * taps_inside(rows)
+    own = (out.elements, in_rows * columns.out, in_rows * taps_inside(columns))
+    none = (0, 0, 0)
+    single = rows.out == columns.out == 1
+    return 1, *(none if single else own), *(own if single else none)
 
-    def cost(view: NodeView) -> int:
-        rows, columns = axes(view)
-        return view.output().elements * (7 * rows.window * columns.window + per_output)
 
-    return Kernel(name, "pool_2d.h", lower, cost)
+def kernel(name: str) -> Kernel:
+    """The kernel of a pooling operator."""
+    return Kernel(name, "pool_2d.h", lower, work)

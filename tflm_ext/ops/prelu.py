@@ -49,15 +49,11 @@ def _lower(view: NodeView) -> Call:
     )
 
 
-def _cost(view: NodeView) -> int:
-    return elementwise.cost(view, 28)
-
-
 OPERATOR = Operator(
     name="PRELU",
     code=54,
     max_version=1,
     check=check,
     reference=reference,
-    kernels=(Kernel("prelu", "prelu.h", _lower, _cost),),
+    kernels=(Kernel("prelu", "prelu.h", _lower, elementwise.work),),
 )

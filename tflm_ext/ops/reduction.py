@@ -17,7 +17,17 @@ from tflm_ext.arithmetic import (
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
 from tflm_ext.ops.axes import check_axis, check_integers, integers
-from tflm_ext.ops.base import Array, Call, FieldValue, Input, Kernel, Operator, Output, Times
+from tflm_ext.ops.base import (
+    Array,
+    Call,
+    FieldValue,
+    Input,
+    Kernel,
+    Operator,
+    Output,
+    Times,
+    Work,
+)
 from tflm_ext.ops.common import (
     check_counts,
     check_int8,
@@ -110,8 +120,17 @@ def _check(view: NodeView) -> None:
     )
 
 
-def _cost(view: NodeView) -> int:
-    return 5 * view.input().elements + 40 * view.output().elements
+def _work(view: NodeView) -> Work:
+    """Calls, outputs, outer rounds of their sums, runs of these, elements."""
+    sizes = [1] * _LOOPS + [size for size, _ in _loops(view)[1]]
+    outputs = view.output().elements
+    return (
+        1,
+        outputs,
+        outputs * sizes[-3],
+        outputs * sizes[-3] * sizes[-2],
+        view.input().elements,
+    )
 
 
 def sum_operator(name: str, code: int, max_version: int, *, mean: bool) -> Operator:
@@ -161,7 +180,7 @@ def sum_operator(name: str, code: int, max_version: int, *, mean: bool) -> Opera
         parse=parse,
         check=check,
         reference=reference,
-        kernels=(Kernel("reduce_sum", "reduce_sum.h", lower, _cost),),
+        kernels=(Kernel("reduce_sum", "reduce_sum.h", lower, _work),),
     )
 
 
@@ -196,5 +215,5 @@ def extremum_operator(name: str, code: int, max_version: int, *, largest: bool) 
         parse=parse,
         check=check,
         reference=reference,
-        kernels=(Kernel("reduce_extremum", "reduce_extremum.h", lower, _cost),),
+        kernels=(Kernel("reduce_extremum", "reduce_extremum.h", lower, _work),),
     )

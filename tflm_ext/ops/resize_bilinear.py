@@ -11,7 +11,7 @@ from tflm_ext.arithmetic import rounding_divide_by_pot
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
 from tflm_ext.ops.axes import DAMAGED, check_dimensions, check_integers, integers
-from tflm_ext.ops.base import Array, Call, Input, Kernel, Operator, Output
+from tflm_ext.ops.base import Array, Call, Input, Kernel, Operator, Output, Work
 from tflm_ext.ops.common import check_counts, check_int8, check_shape
 
 _ONE = 1024
@@ -119,8 +119,11 @@ def _lower(view: NodeView) -> Call:
     )
 
 
-def _cost(view: NodeView) -> int:
-    return 25 * view.output().elements
+def _work(view: NodeView) -> Work:
+    """Calls, rows, pixels, elements."""
+    batches, height, width, channels = view.output().shape
+    rows = batches * height
+    return 1, rows, rows * width, rows * width * channels
 
 
 OPERATOR = Operator(
@@ -130,5 +133,5 @@ OPERATOR = Operator(
     parse=parse,
     check=check,
     reference=reference,
-    kernels=(Kernel("resize_bilinear", "resize_bilinear.h", _lower, _cost),),
+    kernels=(Kernel("resize_bilinear", "resize_bilinear.h", _lower, _work),),
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tflm_ext.arithmetic import multiply_by_quantized_multiplier, quantize_multiplier
 from tflm_ext.ir import NodeView
-from tflm_ext.ops import add, elementwise
+from tflm_ext.ops import elementwise
 from tflm_ext.ops.base import Array, Call, Kernel, Operator
 from tflm_ext.ops.common import check_requantization, scale
 
@@ -47,5 +47,5 @@ OPERATOR = Operator(
     max_version=2,
     check=check,
     reference=reference,
-    kernels=(Kernel("squared_difference", "squared_difference.h", _lower, add.cost),),
+    kernels=(Kernel("squared_difference", "squared_difference.h", _lower, elementwise.work),),
 )

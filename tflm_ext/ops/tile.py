@@ -10,7 +10,7 @@ import numpy as np
 
 from tflm_ext.arithmetic import multiply_by_quantized_multiplier
 from tflm_ext.ir import DType, Tensor
-from tflm_ext.ops.base import Array, Call, Const, Input, Output, Scratch, output_limits
+from tflm_ext.ops.base import Array, Call, Const, Input, Output, Scratch, Work, output_limits
 
 QUAD = 4
 """Values of a column that SXTB16 makes two words of."""
@@ -235,11 +235,36 @@ def fully_connected_any(filters: Filters, rows: int) -> Call:
     )
 
 
-def fully_connected_cost(depth: int, out: Tensor) -> int:
-    """Estimated instructions of kernel fully_connected_tile."""
-    return out.elements * (depth + 10) + 4 * depth * out.elements // out.shape[-1]
+def tiles_work(tiles: int, filters: int, quads: int) -> Work:
+    """Work of the filters in matrix_tile.h: pairs of them, single ones, and quads of both.
+
+    Args:
+        tiles: of three columns each.
+        quads: of a column.
+    """
+    pairs, single = divmod(filters, 2)
+    rounds = (quads + 2) // 4  # of four quads, after the first quad
+    return (
+        tiles * pairs,
+        tiles * pairs * quads,
+        tiles * pairs * rounds,
+        tiles * single,
+        tiles * single * quads,
+    )
 
 
-def fully_connected_any_cost(depth: int, out: Tensor) -> int:
-    """Estimated instructions of kernel fully_connected_any."""
-    return fully_connected_cost(depth, out) + out.elements * (depth // 4 + 20)
+def fully_connected_work(depth: int, out: Tensor) -> Work:
+    """Calls, rows, quads taken, fours of outputs and their octets, outputs left over and theirs."""
+    units = out.shape[-1]
+    rows = out.elements // units
+    fours, left = divmod(units, 4)
+    octets = -(-depth // (2 * QUAD))
+    return (
+        1,
+        rows,
+        rows * (depth // QUAD),
+        rows * fours,
+        rows * fours * octets,
+        rows * left,
+        rows * left * octets,
+    )

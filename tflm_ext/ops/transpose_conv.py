@@ -16,7 +16,17 @@ from tflm_ext.arithmetic import Activation, activation_range, multiply_by_quanti
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import DType, NodeView, Tensor
 from tflm_ext.ops import tile
-from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output, Scratch
+from tflm_ext.ops.base import (
+    Array,
+    Call,
+    Const,
+    Input,
+    Kernel,
+    Operator,
+    Output,
+    Scratch,
+    Work,
+)
 from tflm_ext.ops.common import (
     Padding,
     bias_values,
@@ -33,7 +43,7 @@ from tflm_ext.ops.common import (
     scale,
     zero_point,
 )
-from tflm_ext.ops.windows import Axis, check_windows, slide
+from tflm_ext.ops.windows import Axis, check_windows, slide, taps_inside
 
 # Inputs of the operator; input 0 is the shape of the output, which the output has, too.
 _WEIGHTS, _IMAGE, _BIAS = 1, 2, 3
@@ -177,8 +187,13 @@ def _lower(view: NodeView) -> Call:
     )
 
 
-def _cost(view: NodeView) -> int:
-    return 9 * macs(view) + 80 * view.output().elements
+def _work(view: NodeView) -> Work:
+    """Calls, outputs, rows of windows, taps, products."""
+    rows, columns = _axes(view)
+    out, depth = view.output(), view.input(_IMAGE).shape[3]
+    in_rows = out.shape[0] * out.shape[3] * taps_inside(rows)
+    taps = in_rows * taps_inside(columns)
+    return 1, out.elements, in_rows * columns.size, taps, taps * depth
 
 
 def _phases(view: NodeView) -> list[tile.Filters]:
@@ -244,8 +259,21 @@ def _lower_tile(view: NodeView) -> Call:
     )
 
 
-def _tile_cost(view: NodeView) -> int:
-    return 2 * macs(view) + 20 * view.output().elements
+def _tile_work(view: NodeView) -> Work:
+    """Calls, rows, those of each rest in width, tiles, their taps and quads, and their filters."""
+    image, (rows, columns) = view.input(_IMAGE).shape, _axes(view)
+    channels = view.input(_WEIGHTS).shape[0]
+    own = np.zeros(8, np.int64)
+    for y, x in itertools.product(range(rows.stride), range(columns.stride)):
+        taps = -(-(rows.window - y) // rows.stride) * -(-(columns.window - x) // columns.stride)
+        quads = taps * image[3] // tile.QUAD
+        lines = len(range((y - rows.before) % rows.stride, rows.size, rows.stride))
+        count = len(range((x - columns.before) % columns.stride, columns.size, columns.stride))
+        tiles = image[0] * lines * -(-count // 3)
+        filters = tile.tiles_work(tiles, channels, quads)
+        own += np.array([tiles, tiles * taps, tiles * quads, *filters])
+    at = image[0] * rows.size
+    return 1, at, at * columns.stride, *map(int, own)
 
 
 OPERATOR = Operator(
@@ -258,8 +286,8 @@ OPERATOR = Operator(
     reference=reference,
     kernels=(
         Kernel(
-            "transpose_conv_tile", "transpose_conv_tile.h", _lower_tile, _tile_cost, _tile_applies
+            "transpose_conv_tile", "transpose_conv_tile.h", _lower_tile, _tile_work, _tile_applies
         ),
-        Kernel("transpose_conv", "transpose_conv.h", _lower, _cost),
+        Kernel("transpose_conv", "transpose_conv.h", _lower, _work),
     ),
 )

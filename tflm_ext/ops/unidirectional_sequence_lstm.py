@@ -22,7 +22,7 @@ from tflm_ext.arithmetic import (
 )
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import DType, NodeView, Tensor
-from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output
+from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output, Work
 from tflm_ext.ops.common import (
     check_int8,
     check_quantized,
@@ -268,8 +268,10 @@ def _lower(view: NodeView) -> Call:
     )
 
 
-def _cost(view: NodeView) -> int:
-    return 5 * macs(view) + 300 * view.output().elements
+def _work(view: NodeView) -> Work:
+    """Calls, steps, units of all steps, products."""
+    batches, steps, _, units = _sizes(view)
+    return 1, batches * steps, batches * steps * units, macs(view)
 
 
 OPERATOR = Operator(
@@ -281,7 +283,7 @@ OPERATOR = Operator(
     macs=macs,
     reference=reference,
     kernels=(
-        Kernel("unidirectional_sequence_lstm", "unidirectional_sequence_lstm.h", _lower, _cost),
+        Kernel("unidirectional_sequence_lstm", "unidirectional_sequence_lstm.h", _lower, _work),
     ),
     keeps_state=True,
 )

@@ -137,6 +137,13 @@ def _last_pixel(batches: int, rows: Axis, columns: Axis) -> Array:
     return pixel
 
 
+def taps_inside(axis: Axis) -> int:
+    """Taps that lie in the image, over all windows along an axis."""
+    first = np.arange(axis.out)[:, np.newaxis] * axis.stride - axis.before
+    at = first + np.arange(axis.window) * axis.dilation
+    return int(np.count_nonzero((at >= 0) & (at < axis.size)))
+
+
 def patches(image: Array, rows: Axis, columns: Axis, fill: int) -> Array:
     """Every window of an image.
 

@@ -8,7 +8,7 @@ followed by a bounded deterministic search, reaches the lower bound on the nets 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 ALIGNMENT = 4
@@ -50,7 +50,7 @@ class Buffer:
     @property
     def size(self) -> int:
         """Bytes, rounded up so that the next buffer is aligned."""
-        return _aligned(self.bytes)
+        return aligned(self.bytes)
 
 
 def lower_bound(buffers: Iterable[Buffer]) -> int:
@@ -61,11 +61,8 @@ def lower_bound(buffers: Iterable[Buffer]) -> int:
         alive = {b.key: b for b in buffers if b.first <= step <= b.last}
         total = sum(b.size for b in alive.values())
         for b in alive.values():
-            partners = [o for o in b.overlays if o.key in alive and b.first == step]
-            shared = [(o.lead is None, _shared(b, alive[o.key], o)) for o in partners]
-            # At one address there is room for one other.
-            there = max((size for same, size in shared if same), default=0)
-            total -= min(b.size, there + sum(size for same, size in shared if not same))
+            if b.first == step:
+                total -= shared_bytes(b, alive)
         best = max(best, total)
     return best
 
@@ -74,13 +71,26 @@ def _conflict(a: Buffer, b: Buffer) -> bool:
     return a.first <= b.last and b.first <= a.last
 
 
-def _shared(buffer: Buffer, other: Buffer, overlay: Overlay) -> int:
-    """The most bytes that an overlay saves."""
-    behind = other.size + _aligned(overlay.lead or 0)
-    return max(0, buffer.size + other.size - max(buffer.size, behind))
+def shared_bytes(buffer: Buffer, others: Mapping[object, Buffer]) -> int:
+    """The most bytes that overlays of a buffer with others save.
+
+    Of those that must start where it starts only one can, for they are apart from each other.
+    """
+    at_start, anywhere = 0, 0
+    for overlay in buffer.overlays:
+        other = others.get(overlay.key)
+        if other is not None:
+            behind = other.size + aligned(overlay.lead or 0)
+            saved = max(0, buffer.size + other.size - max(buffer.size, behind))
+            if overlay.lead is None:
+                at_start = max(at_start, saved)
+            else:
+                anywhere += saved
+    return min(buffer.size, at_start + anywhere)
 
 
-def _aligned(size: int) -> int:
+def aligned(size: int) -> int:
+    """Rounded up so that what follows is aligned."""
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
@@ -123,9 +133,9 @@ def _first_fit(order: Sequence[Buffer]) -> dict[object, int]:
             candidates.add(at)
             before, behind = _overlay(buffer, other), _overlay(other, buffer)
             if before is not None and before.lead:
-                candidates.add(at - _aligned(before.lead))
+                candidates.add(at - aligned(before.lead))
             if behind is not None and behind.lead:
-                candidates.add(at + _aligned(behind.lead))
+                candidates.add(at + aligned(behind.lead))
         placed.append((min(c for c in candidates if c >= 0 and fits(c)), buffer))
     return {buffer.key: at for at, buffer in placed}
 
@@ -135,10 +145,13 @@ def arena_size(buffers: Iterable[Buffer], offsets: dict[object, int]) -> int:
     return max((offsets[b.key] + b.size for b in buffers), default=0)
 
 
-def place(buffers: Sequence[Buffer]) -> dict[object, int]:
+def place(buffers: Sequence[Buffer], tries: int = _TRIES) -> dict[object, int]:
     """Offsets of all buffers: multiples of ALIGNMENT, as tight as the search finds.
 
     The same buffers give the same offsets, on every machine.
+
+    Args:
+        tries: of the search; fewer to learn sooner what a placement may look like.
     """
     orders = [
         sorted(buffers, key=lambda b: -b.size),
@@ -157,7 +170,7 @@ def place(buffers: Sequence[Buffer]) -> dict[object, int]:
         if best_size < 0 or size < best_size:
             best, best_size, best_order = offsets, size, list(order)
     generator = random.Random(0)  # noqa: S311 - a reproducible search, no secret
-    tries = min(_TRIES, _TRIED_PAIRS // len(buffers) ** 2) if len(buffers) > 2 else 0
+    tries = min(tries, _TRIED_PAIRS // len(buffers) ** 2) if len(buffers) > 2 else 0
     for _ in range(tries):
         if best_size == bound:
             break

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from tflm_ext.ir import Graph, NodeView
-from tflm_ext.ops import BY_NAME, LIMIT, Call, Const, Input, Inputs, Kernel, Scratch
+from tflm_ext.ops import BY_NAME, Call, Const, Kernel, Scratch
 from tflm_ext.options import Optimize
-from tflm_ext.plan.arena import Buffer, Overlay, arena_size, check_placement, place
-from tflm_ext.plan.overlap import first_clash, lead
-from tflm_ext.plan.sizes import code_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A const table of the model, stored once however many operators use it.
-
-    Attributes:
-        symbol: C name without the model's prefix: "op03_weights".
-    """
-
-    symbol: str
-    const: Const
-
-    @property
-    def bytes(self) -> int:
-        return len(self.const.data)
+from tflm_ext.plan.arena import Buffer, arena_size, check_placement, place
+from tflm_ext.plan.choice import Choice, Option, choose
+from tflm_ext.plan.lifetimes import buffers
+from tflm_ext.plan.overlap import first_clash
+from tflm_ext.plan.sizes import code_bytes, uses_of
+from tflm_ext.plan.tables import Table, constants, content
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +23,7 @@ class Step:
 
     Attributes:
         kernel: the choice.
-        alternatives: every kernel that could run it, with its estimated instructions.
+        alternatives: every kernel that could run it, with what it is estimated to take.
         tables: for each Const argument and constant input, in order, the table that holds it.
         scratch: for each Scratch argument, in order, its offset in the arena.
     """
@@ -44,13 +31,18 @@ class Step:
     view: NodeView
     kernel: Kernel
     call: Call
-    alternatives: tuple[tuple[str, int], ...]
+    alternatives: tuple[Option, ...]
     tables: tuple[Table, ...]
     scratch: tuple[int, ...]
 
     @property
     def index(self) -> int:
         return self.view.node.index
+
+    @property
+    def option(self) -> Option:
+        """The choice among the alternatives."""
+        return next(o for o in self.alternatives if o.kernel is self.kernel)
 
     @property
     def macs(self) -> int:
@@ -88,9 +80,7 @@ class Plan:
     @property
     def code_bytes(self) -> int:
         """Estimated bytes of code for a Cortex-M4, from the committed table of kernel sizes."""
-        limited = {LIMIT for s in self.steps if s.call.limits}
-        names = limited | {s.kernel.name for s in self.steps}
-        return code_bytes(sorted(names), len(self.steps))
+        return code_bytes(uses_of((s.kernel, s.call) for s in self.steps))
 
     @property
     def macs(self) -> int:
@@ -108,37 +98,38 @@ def make_plan(graph: Graph, optimize: Optimize = Optimize.BALANCED) -> Plan:
 
     Args:
         graph: checked and rewritten by the passes.
-        optimize: what to favour; the cost of a kernel is its estimated instructions.
+        optimize: what to favour.
     """
-    choices = [_choose(view, optimize) for view in graph.views()]
+    return plan_of(graph, choose(graph, optimize))
+
+
+def plan_of(graph: Graph, choices: Sequence[Choice]) -> Plan:
+    """Place every tensor for kernels that are chosen, one for each operator."""
+    calls = [choice.option.call for choice in choices]
     tables: dict[Const, Table] = {}
     step_tables = [
         tuple(_table(tables, view.node.index, c) for c in constants(view, call))
-        for view, (_, call, _) in zip(graph.views(), choices, strict=True)
+        for view, call in zip(graph.views(), calls, strict=True)
     ]
-    buffers = _buffers(graph, [call for _, call, _ in choices])
-    offsets = place(buffers)
-    problem = check_placement(buffers, offsets) or _check_overlaps(
-        graph, [call for _, call, _ in choices], offsets
-    )
+    placed = buffers(graph, calls)
+    offsets = place(placed)
+    problem = check_placement(placed, offsets) or _check_overlaps(graph, calls, offsets)
     if problem is not None:
         raise AssertionError(f"arena: {problem}")  # a bug of ours
     steps = tuple(
         Step(
             view=view,
-            kernel=kernel,
-            call=call,
-            alternatives=alternatives,
+            kernel=choice.option.kernel,
+            call=choice.option.call,
+            alternatives=choice.alternatives,
             tables=step_tables[i],
             scratch=tuple(
                 offsets["scratch", i, j]
-                for j, a in enumerate(call.arguments)
+                for j, a in enumerate(choice.option.call.arguments)
                 if isinstance(a, Scratch)
             ),
         )
-        for i, (view, (kernel, call, alternatives)) in enumerate(
-            zip(graph.views(), choices, strict=True)
-        )
+        for i, (view, choice) in enumerate(zip(graph.views(), choices, strict=True))
     )
     return Plan(
         graph=graph,
@@ -151,99 +142,30 @@ def make_plan(graph: Graph, optimize: Optimize = Optimize.BALANCED) -> Plan:
             }
         ),
         tables=tuple(tables.values()),
-        arena_bytes=arena_size(buffers, offsets),
-        live_bytes=_live_bytes(buffers),
+        arena_bytes=arena_size(placed, offsets),
+        live_bytes=_live_bytes(placed),
     )
 
 
 def foreign_plan(graph: Graph) -> Plan:
     """Of a graph that TensorFlow Lite Micro's interpreter runs: its operators, and lifetimes."""
     nothing = Call((), ())
-    kernel = Kernel("tflm", "", lambda view: nothing, lambda view: 0)
+    kernel = Kernel("tflm", "", lambda view: nothing, lambda view: ())
     return Plan(
         graph=graph,
         steps=tuple(Step(view, kernel, nothing, (), (), ()) for view in graph.views()),
         offsets=MappingProxyType({}),
         tables=(),
         arena_bytes=0,
-        live_bytes=_live_bytes(_buffers(graph, [nothing] * len(graph.nodes))),
+        live_bytes=_live_bytes(buffers(graph, [nothing] * len(graph.nodes))),
     )
 
 
-def _choose(view: NodeView, optimize: Optimize) -> tuple[Kernel, Call, tuple[tuple[str, int], ...]]:
-    kernels = [k for k in BY_NAME[view.node.operator].kernels if k.applies(view)]
-    costs = tuple((k.name, k.cost(view)) for k in kernels)
-    if optimize is Optimize.SIZE:
-        best = min(kernels, key=lambda k: code_bytes([k.name], 0))
-    else:
-        best = min(kernels, key=lambda k: k.cost(view))
-    return best, best.lower(view), costs
-
-
-def constants(view: NodeView, call: Call) -> tuple[Const, ...]:
-    """The const tables of a call, constant inputs included, in the order of its arguments."""
-    found = []
-    for argument in call.arguments:
-        indices: Iterable[int] = ()
-        if isinstance(argument, Const):
-            found.append(argument)
-        elif isinstance(argument, Input):
-            indices = (argument.index,)
-        elif isinstance(argument, Inputs):
-            indices = range(view.input_count)
-        for i in indices:
-            root = view.graph.tensors[view.graph.storage(view.node.inputs[i])]
-            if root.data is not None:
-                found.append(Const(f"input{i}", root.dtype, root.data))
-    return tuple(found)
-
-
 def _table(tables: dict[Const, Table], index: int, const: Const) -> Table:
-    # Equal bytes are stored once, whatever role they play for their first user.
-    key = Const("", const.dtype, const.data)
+    key = content(const)
     if key not in tables:
         tables[key] = Table(f"op{index:02d}_{const.role}", const)
     return tables[key]
-
-
-def _buffers(graph: Graph, calls: list[Call]) -> list[Buffer]:
-    end = len(graph.nodes)
-    first: dict[int, int] = {graph.storage(i): -1 for i in graph.inputs}
-    last: dict[int, int] = {}
-    overlays: dict[int, list[Overlay]] = {}
-    for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
-        for tensor in node.inputs:
-            if tensor >= 0:
-                last[graph.storage(tensor)] = i
-        for tensor in node.outputs:
-            first[tensor] = i
-        for times in call.times:
-            if times.anywhere or first_clash(times, 0) is None:
-                root = graph.storage(node.inputs[times.input])
-                overlay = Overlay(("tensor", root), lead(times) if times.anywhere else None)
-                overlays.setdefault(node.outputs[0], []).append(overlay)
-    for i in (i for i, t in graph.tensors.items() if t.variable):
-        first[i], last[i] = -1, end
-    for i in graph.outputs:
-        last[graph.storage(i)] = end
-    buffers = [
-        Buffer(
-            ("tensor", i),
-            graph.tensors[i].bytes,
-            step,
-            max(last.get(i, step), step),
-            tuple(overlays.get(i, ())),
-        )
-        for i, step in first.items()
-        if not graph.tensors[i].constant
-    ]
-    for i, call in enumerate(calls):
-        buffers.extend(
-            Buffer(("scratch", i, j), a.bytes, i, i)
-            for j, a in enumerate(call.arguments)
-            if isinstance(a, Scratch)
-        )
-    return buffers
 
 
 def _check_overlaps(graph: Graph, calls: list[Call], offsets: Mapping[object, int]) -> str | None:
@@ -258,7 +180,7 @@ def _check_overlaps(graph: Graph, calls: list[Call], offsets: Mapping[object, in
     return None
 
 
-def _live_bytes(buffers: list[Buffer]) -> int:
-    tensors = [b for b in buffers if isinstance(b.key, tuple) and b.key[0] == "tensor"]
+def _live_bytes(placed: list[Buffer]) -> int:
+    tensors = [b for b in placed if isinstance(b.key, tuple) and b.key[0] == "tensor"]
     steps = range(-1, max((b.last for b in tensors), default=-1) + 1)
     return max((sum(b.bytes for b in tensors if b.first <= s <= b.last) for s in steps), default=0)

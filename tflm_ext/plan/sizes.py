@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
+
+from tflm_ext.ops import LIMIT, Call, Kernel
+from tflm_ext.ops.base import FieldValue
 
 
 @functools.cache
@@ -19,12 +23,64 @@ def compiler() -> str:
     return str(_file()["compiler"])
 
 
-def code_bytes(kernels: Sequence[str], steps: int) -> int:
+def kernel_bytes(kernel: str) -> int:
+    """Bytes of code of a kernel alone."""
+    table = _file()
+    return int(table["bytes"][kernel] + sum(table["shared"][part] for part in _shared(kernel)))
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """Calls of a kernel.
+
+    Attributes:
+        calls: how many.
+        parameter_bytes: of the parameter structs of all of them.
+    """
+
+    calls: int
+    parameter_bytes: int
+
+    def __add__(self, other: Uses) -> Uses:
+        return Uses(self.calls + other.calls, self.parameter_bytes + other.parameter_bytes)
+
+
+def uses_of(steps: Iterable[tuple[Kernel, Call]]) -> dict[str, Uses]:
+    """By the kernels' names."""
+    found: dict[str, Uses] = {}
+    nothing = Uses(0, 0)
+    for kernel, call in steps:
+        own = Uses(1, 4 * sum(_numbers(value) for _, value in call.fields))
+        found[kernel.name] = found.get(kernel.name, nothing) + own
+        if call.limits is not None:
+            found[LIMIT] = found.get(LIMIT, nothing) + Uses(1, 12)
+    return found
+
+
+def code_bytes(uses: Mapping[str, Uses]) -> int:
     """Estimated bytes of code: the kernels, the entry points, and each operator's call.
 
-    Args:
-        kernels: distinct kernel names.
-        steps: operators of the model.
+    The compiler makes one function of a kernel for all its calls, which give it their parameters;
+    a kernel with one call, and a small one, becomes part of its caller with the parameters as
+    constants, and is then smaller than what was measured of it.
     """
-    table = _file()["bytes"]
-    return int(sum(table[k] for k in kernels) + steps * table["call"] + table["entry"])
+    table = _file()
+    total = table["entry"]
+    for kernel, own in uses.items():
+        size = table["bytes"][kernel]
+        if own.calls == 1 or size <= table["inlined"]:
+            total += own.calls * size * table["adapted"]
+        else:
+            total += size + own.calls * table["call"] + own.parameter_bytes
+    shared = {part for kernel in uses for part in _shared(kernel)}
+    return round(total + sum(table["shared"][part] for part in shared))
+
+
+def _numbers(value: FieldValue) -> int:
+    """Of a field, each in a tuple counted."""
+    return sum(map(_numbers, value)) if isinstance(value, tuple) else 1
+
+
+def _shared(kernel: str) -> tuple[str, ...]:
+    """Functions that a kernel has in common with others."""
+    return tuple(_file()["uses"].get(kernel, ()))

@@ -247,7 +247,15 @@ def _step(step: Any) -> dict[str, Any]:
         "weight_bytes": step.weight_bytes,
         "scratch_bytes": step.call.scratch_bytes,
         "alternatives": [
-            {"kernel": name, "estimated_instructions": cost} for name, cost in step.alternatives
+            {
+                "kernel": option.kernel.name,
+                "estimated_instructions": option.instructions,
+                "estimated_cycles": option.cycles,
+                "weight_bytes": option.weight_bytes,
+                "code_bytes": option.code_bytes,
+                "scratch_bytes": option.call.scratch_bytes,
+            }
+            for option in step.alternatives
         ],
     }
     if step.view.keras_layer:

@@ -1,0 +1,104 @@
+"""The planner's choice of kernels, and what it goes by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+from tests import models
+from tests.tflite_builder import ModelBuilder
+from tflm_ext.frontend import read_graph
+from tflm_ext.ir import Graph
+from tflm_ext.ops import OPERATORS
+from tflm_ext.options import Optimize
+from tflm_ext.passes import run_passes
+from tflm_ext.plan import Plan, costs, make_plan, sizes
+
+KERNELS = sorted({k.name for operator in OPERATORS for k in operator.kernels})
+ROOT = Path(__file__).resolve().parents[2]
+PROJECTS = sorted(ROOT.glob("platformio_projects/*/model/*.tflite"))
+
+
+def flash(plan: Plan) -> int:
+    return plan.weight_bytes + plan.code_bytes
+
+
+def cycles(plan: Plan) -> int:
+    return sum(step.option.cycles for step in plan.steps)
+
+
+def graph_of(model: bytes) -> Graph:
+    return run_passes(read_graph(model)).graph
+
+
+def dense_layers(count: int, depth: int = 16) -> Graph:
+    """One after the other, beside a convolution that takes most of the time."""
+    b, draw = ModelBuilder(), np.random.default_rng(3)
+    image = b.tensor((1, 16, 16, 8), scale=0.05)
+    features = b.tensor((1, 16, 16, 16), scale=0.05)
+    filters = b.constant(draw.integers(-127, 128, (16, 3, 3, 8), np.int8), scale=0.01)
+    options = schema.Conv2DOptionsT()
+    options.padding, options.strideH, options.strideW = 0, 1, 1
+    b.operator("CONV_2D", [image, filters], [features], options)
+    x = first = b.tensor((1, depth), scale=0.05)
+    for _ in range(count):
+        weights = draw.integers(-127, 128, (depth, depth), np.int8)
+        y = b.tensor((1, depth), scale=0.05)
+        inputs = [x, b.constant(weights, scale=0.01)]
+        b.operator("FULLY_CONNECTED", inputs, [y], schema.FullyConnectedOptionsT())
+        x = y
+    return graph_of(b.finish([image, first], [features, x]))
+
+
+def kernels(plan: Plan, operator: str) -> set[str]:
+    return {s.kernel.name for s in plan.steps if s.view.node.operator == operator}
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_every_kernel_was_measured(kernel: str) -> None:
+    """make kernel-sizes and make kernel-costs, after a kernel was added."""
+    assert sizes.kernel_bytes(kernel) > 0
+    for alone in (False, True):
+        instructions, spent = costs.of_pieces(kernel, alone)
+        assert len(instructions) == len(spent)
+        assert sum(instructions) > 0
+        assert min(*instructions, *spent) >= 0
+
+
+@pytest.mark.parametrize(
+    "model",
+    [models.image_net(), models.two_headed_net(), *(path.read_bytes() for path in PROJECTS)],
+    ids=["image_net", "two_headed_net", *(path.stem for path in PROJECTS)],
+)
+def test_speed_is_not_slower_and_size_not_larger(model: bytes) -> None:
+    graph = graph_of(model)
+    speed, balanced, size = (
+        make_plan(graph, optimize)
+        for optimize in (Optimize.SPEED, Optimize.BALANCED, Optimize.SIZE)
+    )
+    assert cycles(speed) <= cycles(balanced)
+    assert flash(size) <= flash(balanced)
+    assert flash(size) + size.arena_bytes <= flash(balanced) + balanced.arena_bytes
+
+
+def test_the_code_of_a_kernel_is_paid_once() -> None:
+    """A fast kernel is worth its code for many layers, and not for one."""
+    one, many = (make_plan(dense_layers(count)) for count in (1, 200))
+    assert kernels(one, "FULLY_CONNECTED") == {"fully_connected"}
+    assert kernels(many, "FULLY_CONNECTED") == {"fully_connected_tile"}
+
+
+def test_speed_takes_the_fastest_kernel() -> None:
+    for step in make_plan(dense_layers(1), Optimize.SPEED).steps:
+        assert step.option.cycles == min(option.cycles for option in step.alternatives)
+
+
+def test_functions_that_kernels_share_count_once() -> None:
+    tile, pointwise = "conv_2d_tile", "conv_2d_pointwise"
+    several, entry = sizes.Uses(3, 60), sizes.code_bytes({})
+    apart = sum(sizes.code_bytes({name: several}) - entry for name in (tile, pointwise))
+    both = sizes.code_bytes({tile: several, pointwise: several}) - entry
+    assert apart - 800 < both < apart - 600

@@ -1,0 +1,270 @@
+"""Which kernel runs which operator: joint over a model, for a kernel's code is paid only once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, combinations
+from typing import TypeAlias
+
+from tflm_ext.ir import Graph, NodeView
+from tflm_ext.ops import BY_NAME, Call, Const, Kernel
+from tflm_ext.options import Optimize
+from tflm_ext.plan.arena import Buffer, arena_size, place
+from tflm_ext.plan.costs import estimated, limit_estimated
+from tflm_ext.plan.lifetimes import Lifetimes, buffers
+from tflm_ext.plan.sizes import Uses, code_bytes, kernel_bytes, uses_of
+from tflm_ext.plan.tables import constants, content
+
+_ROUNDS = 2  # over all kinds of operators; a third one has not been seen to find more
+_TRIES = 40  # of a placement that is only compared with others
+_PLACED = 200  # operators of graphs that are placed for each choice that comes near
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Option:
+    """One way to run an operator.
+
+    Attributes:
+        instructions, cycles: estimated.
+        tables: const tables that it reads.
+    """
+
+    kernel: Kernel
+    call: Call
+    instructions: int
+    cycles: int
+    tables: tuple[Const, ...]
+
+    @classmethod
+    def of(cls, kernel: Kernel, view: NodeView, alone: bool) -> Option:
+        """A kernel lowered, and what it takes; `alone` as for estimated()."""
+        call = kernel.lower(view)
+        tables = {content(const): None for const in constants(view, call)}
+        instructions, cycles = estimated(kernel, view, alone)
+        if call.limits is not None:
+            more, longer = limit_estimated(view)
+            instructions, cycles = instructions + more, cycles + longer
+        return cls(kernel, call, instructions, cycles, tuple(tables))
+
+    @property
+    def weight_bytes(self) -> int:
+        return sum(len(const.data) for const in self.tables)
+
+    @property
+    def code_bytes(self) -> int:
+        """Of the kernel, as if no other operator used it."""
+        return kernel_bytes(self.kernel.name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """What was chosen for an operator, and out of what."""
+
+    option: Option
+    alternatives: tuple[Option, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Of a whole model."""
+
+    cycles: int
+    flash_bytes: int
+    ram_bytes: int
+
+
+def choose(graph: Graph, optimize: Optimize) -> tuple[Choice, ...]:
+    """A choice for each operator of a graph.
+
+    Speed: the fewest cycles for each operator. Balanced: the least sum of cycles, flash and RAM,
+    each as a share of what `speed` takes. Size: the fewest bytes of flash and RAM together, and no
+    more flash than balanced. Equal choices always come out of equal graphs.
+    """
+    views = tuple(graph.views())
+    kernels = [
+        [kernel for kernel in BY_NAME[view.node.operator].kernels if kernel.applies(view)]
+        for view in views
+    ]
+    alone = _alone(views, kernels)
+    options = tuple(
+        tuple(Option.of(kernel, view, kernel.name in alone) for kernel in own)
+        for view, own in zip(views, kernels, strict=True)
+    )
+    fastest = tuple(min(own, key=lambda o: (o.cycles, o.weight_bytes)) for own in options)
+    if optimize is Optimize.SPEED or all(len(own) == 1 for own in options):
+        chosen = fastest
+    else:
+        search = _Search(graph, options)
+        parts = search.balanced(fastest)
+        if optimize is Optimize.SIZE:
+            parts = search.smallest(parts)
+        chosen = search.in_order(parts)
+    return tuple(Choice(*pair) for pair in zip(chosen, options, strict=True))
+
+
+def _alone(views: Sequence[NodeView], kernels: Sequence[Sequence[Kernel]]) -> set[str]:
+    """Kernels that are expected to have one user: they are the fastest, or the only, for one."""
+    able = Counter(kernel.name for own in kernels for kernel in own)
+    fastest = Counter(
+        min(own, key=lambda kernel: estimated(kernel, view, alone=False)[1]).name
+        for view, own in zip(views, kernels, strict=True)
+    )
+    return {name for name, count in able.items() if fastest.get(name, count) == 1}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """Operators of one kind, each with the best of the kernels that are allowed.
+
+    Attributes:
+        tables: numbers of the const tables.
+        ram_bytes: of the operator that needs most.
+    """
+
+    picks: tuple[Option, ...]
+    cycles: int
+    tables: frozenset[int]
+    uses: Mapping[str, Uses]
+    ram_bytes: int
+
+
+Parts: TypeAlias = dict[str, _Part]
+Objective: TypeAlias = Callable[[Totals], tuple[float, ...]]
+Score: TypeAlias = Callable[[Option], tuple[float, ...]]
+
+
+class _Search:
+    """Coordinate descent: of one kind of operator after the other every set of kernels is tried.
+
+    A kind has few kernels, and each of its operators takes the best of those that are allowed.
+    """
+
+    def __init__(self, graph: Graph, options: Sequence[Sequence[Option]]) -> None:
+        self._graph = graph
+        self._options = options
+        self._arenas: dict[tuple[Buffer, ...], int] = {}
+        self._kinds: dict[str, list[int]] = {}
+        for i, node in enumerate(graph.nodes):
+            self._kinds.setdefault(node.operator, []).append(i)
+        self._numbers: dict[Const, int] = {}
+        for option in chain.from_iterable(options):
+            for table in option.tables:
+                self._numbers.setdefault(table, len(self._numbers))
+        self._table_bytes = [len(table.data) for table in self._numbers]
+        lifetimes = Lifetimes(graph)
+        self._ram = {
+            option: lifetimes.bytes_at(i, option.call)
+            for i, own in enumerate(options)
+            for option in own
+        }
+
+    def balanced(self, fastest: Sequence[Option]) -> Parts:
+        """The least sum of cycles, flash and RAM, each as a share of what the fastest take."""
+        parts = {
+            kind: self._part([fastest[i] for i in indices]) for kind, indices in self._kinds.items()
+        }
+        base = self._totals(parts, self._arena(parts))
+        cycles, flash, ram = (max(n, 1) for n in (base.cycles, base.flash_bytes, base.ram_bytes))
+
+        def objective(totals: Totals) -> tuple[float, ...]:
+            shares = totals.cycles / cycles + totals.flash_bytes / flash + totals.ram_bytes / ram
+            return shares, totals.cycles
+
+        def score(option: Option) -> tuple[float, ...]:
+            return option.cycles / cycles + option.weight_bytes / flash, self._ram[option]
+
+        return self._descend(score, objective, ())
+
+    def smallest(self, balanced: Parts) -> Parts:
+        """The fewest bytes of flash and RAM together, and no more flash than `balanced`."""
+        limit = self._totals(balanced, 0).flash_bytes
+
+        def objective(totals: Totals) -> tuple[float, ...]:
+            beyond = max(totals.flash_bytes - limit, 0)
+            return beyond, totals.flash_bytes + totals.ram_bytes, totals.cycles
+
+        def score(option: Option) -> tuple[float, ...]:
+            return option.weight_bytes, self._ram[option], option.cycles
+
+        return self._descend(score, objective, (balanced,))
+
+    def in_order(self, parts: Parts) -> tuple[Option, ...]:
+        """One option for each operator."""
+        found = {
+            i: option
+            for kind, indices in self._kinds.items()
+            for i, option in zip(indices, parts[kind].picks, strict=True)
+        }
+        return tuple(found[i] for i in range(len(found)))
+
+    def _descend(self, score: Score, objective: Objective, known: Sequence[Parts]) -> Parts:
+        """The best choice that is found, or one of those that are known."""
+        tried = {kind: self._parts(indices, score) for kind, indices in self._kinds.items()}
+        found = list(known)
+        for start in (0, -1):  # from few kernels, and from all of them
+            parts = {kind: own[start] for kind, own in tried.items()}
+            for _ in range(_ROUNDS):
+                for kind, own in tried.items():
+                    if len(own) > 1:
+                        parts = self._best([{**parts, kind: part} for part in own], objective)
+            found.append(parts)
+        return self._best(found, objective)
+
+    def _best(self, choices: Sequence[Parts], objective: Objective) -> Parts:
+        """Tensors are placed only for choices that would win if these lay as well as can be."""
+        bounds = [objective(self._totals(parts, self._least_ram(parts))) for parts in choices]
+        best: tuple[tuple[float, ...], int] | None = None
+        for i in sorted(range(len(choices)), key=lambda i: (bounds[i], i)):
+            if best is None or bounds[i] < best[0]:
+                found = objective(self._totals(choices[i], self._arena(choices[i])))
+                best = min(best or (found, i), (found, i))
+        assert best is not None  # there are choices
+        return choices[best[1]]
+
+    def _parts(self, indices: Sequence[int], score: Score) -> list[_Part]:
+        """Of a kind of operator, for every set of kernels with which all of them can run."""
+        rows = [sorted(self._options[i], key=score) for i in indices]  # stable: the order counts
+        names = sorted({option.kernel.name for row in rows for option in row})
+        found = []
+        for count in range(1, len(names) + 1):
+            for allowed in combinations(names, count):
+                picks = [next((o for o in row if o.kernel.name in allowed), None) for row in rows]
+                complete = [option for option in picks if option is not None]
+                if len(complete) == len(picks):
+                    found.append(self._part(complete))
+        return found
+
+    def _part(self, picks: Sequence[Option]) -> _Part:
+        return _Part(
+            picks=tuple(picks),
+            cycles=sum(option.cycles for option in picks),
+            tables=frozenset(self._numbers[t] for option in picks for t in option.tables),
+            uses=uses_of((option.kernel, option.call) for option in picks),
+            ram_bytes=max(self._ram[option] for option in picks),
+        )
+
+    def _totals(self, parts: Parts, ram_bytes: int) -> Totals:
+        tables = frozenset[int]().union(*(part.tables for part in parts.values()))
+        uses: dict[str, Uses] = {}
+        for part in parts.values():
+            uses |= {k: uses[k] + own if k in uses else own for k, own in part.uses.items()}
+        return Totals(
+            cycles=sum(part.cycles for part in parts.values()),
+            flash_bytes=sum(self._table_bytes[i] for i in tables) + code_bytes(uses),
+            ram_bytes=ram_bytes,
+        )
+
+    def _least_ram(self, parts: Parts) -> int:
+        """No placement needs less."""
+        return max(part.ram_bytes for part in parts.values())
+
+    def _arena(self, parts: Parts) -> int:
+        """Bytes of the arena; of large graphs, which take long to place, a lower bound."""
+        if len(self._options) > _PLACED:
+            return self._least_ram(parts)
+        placed = tuple(buffers(self._graph, [o.call for o in self.in_order(parts)]))
+        if placed not in self._arenas:
+            self._arenas[placed] = arena_size(placed, place(placed, _TRIES))
+        return self._arenas[placed]

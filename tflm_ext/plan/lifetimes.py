@@ -1,0 +1,97 @@
+"""When tensors and scratch memory live, and what may share bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import accumulate
+
+from tflm_ext.ir import Graph, Node
+from tflm_ext.ops import Call, Scratch
+from tflm_ext.plan.arena import Buffer, Overlay, aligned, shared_bytes
+from tflm_ext.plan.overlap import first_clash, lead
+
+
+def buffers(graph: Graph, calls: Sequence[Call]) -> list[Buffer]:
+    """All that lies in the arena: tensors, in their order of birth, then scratch memory."""
+    first, last = _births_and_deaths(graph)
+    overlays: dict[int, list[Overlay]] = {}
+    for node, call in zip(graph.nodes, calls, strict=True):
+        for tensor, overlay in _overlays(graph, node, call):
+            overlays.setdefault(tensor, []).append(overlay)
+    found = [
+        Buffer(
+            ("tensor", i),
+            graph.tensors[i].bytes,
+            step,
+            max(last.get(i, step), step),
+            tuple(overlays.get(i, ())),
+        )
+        for i, step in first.items()
+        if not graph.tensors[i].constant
+    ]
+    for i, call in enumerate(calls):
+        found.extend(
+            Buffer(("scratch", i, j), a.bytes, i, i)
+            for j, a in enumerate(call.arguments)
+            if isinstance(a, Scratch)
+        )
+    return found
+
+
+class Lifetimes:
+    """What is alive at each operator, whichever kernels are chosen."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        nothing = Call((), ())
+        tensors = buffers(graph, [nothing] * len(graph.nodes))
+        self._buffers = {b.key: b for b in tensors}
+        changes = [0] * (len(graph.nodes) + 3)
+        for b in tensors:
+            changes[b.first + 1] += b.size
+            changes[b.last + 2] -= b.size
+        self._alive = list(accumulate(changes))
+
+    def bytes_at(self, step: int, call: Call) -> int:
+        """Tensors and scratch memory while an operator runs, less what may share bytes."""
+        overlays: dict[int, list[Overlay]] = {}
+        for tensor, overlay in _overlays(self._graph, self._graph.nodes[step], call):
+            other = self._buffers.get(overlay.key)
+            if other is not None and other.last == step:
+                overlays.setdefault(tensor, []).append(overlay)
+        saved = sum(
+            shared_bytes(replace(self._buffers["tensor", t], overlays=tuple(own)), self._buffers)
+            for t, own in overlays.items()
+        )
+        scratch = sum(aligned(a.bytes) for a in call.arguments if isinstance(a, Scratch))
+        return self._alive[step + 1] - saved + scratch
+
+
+def _births_and_deaths(graph: Graph) -> tuple[dict[int, int], dict[int, int]]:
+    """Of each tensor the step that writes it (-1: before all), and the last one that reads it."""
+    end = len(graph.nodes)
+    first: dict[int, int] = {graph.storage(i): -1 for i in graph.inputs}
+    last: dict[int, int] = {}
+    for i, node in enumerate(graph.nodes):
+        for tensor in node.inputs:
+            if tensor >= 0:
+                last[graph.storage(tensor)] = i
+        for tensor in node.outputs:
+            first[tensor] = i
+    for i in (i for i, t in graph.tensors.items() if t.variable):
+        first[i], last[i] = -1, end
+    for i in graph.outputs:
+        last[graph.storage(i)] = end
+    return first, last
+
+
+def _overlays(graph: Graph, node: Node, call: Call) -> list[tuple[int, Overlay]]:
+    """Outputs of an operator, and how each may share bytes with an input."""
+    found = []
+    for times in call.times:
+        if times.anywhere or first_clash(times, 0) is None:
+            root = graph.storage(node.inputs[times.input])
+            ahead = lead(times) if times.anywhere else None
+            found.append((node.outputs[0], Overlay(("tensor", root), ahead)))
+    return found

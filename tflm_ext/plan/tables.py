@@ -1,0 +1,48 @@
+"""The const tables of calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tflm_ext.ir import NodeView
+from tflm_ext.ops import Call, Const, Input, Inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A const table of the model, stored once however many operators use it.
+
+    Attributes:
+        symbol: C name without the model's prefix: "op03_weights".
+    """
+
+    symbol: str
+    const: Const
+
+    @property
+    def bytes(self) -> int:
+        return len(self.const.data)
+
+
+def constants(view: NodeView, call: Call) -> tuple[Const, ...]:
+    """The const tables of a call, constant inputs included, in the order of its arguments."""
+    found = []
+    for argument in call.arguments:
+        indices: Iterable[int] = ()
+        if isinstance(argument, Const):
+            found.append(argument)
+        elif isinstance(argument, Input):
+            indices = (argument.index,)
+        elif isinstance(argument, Inputs):
+            indices = range(view.input_count)
+        for i in indices:
+            root = view.graph.tensors[view.graph.storage(view.node.inputs[i])]
+            if root.data is not None:
+                found.append(Const(f"input{i}", root.dtype, root.data))
+    return tuple(found)
+
+
+def content(const: Const) -> Const:
+    """What decides whether two tables are one: their bytes, whatever role they play."""
+    return Const("", const.dtype, const.data)
