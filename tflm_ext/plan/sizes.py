@@ -62,16 +62,19 @@ def code_bytes(uses: Mapping[str, Uses]) -> int:
 
     The compiler makes one function of a kernel for all its calls, which give it their parameters;
     a kernel with one call, and a small one, becomes part of its caller with the parameters as
-    constants, and is then smaller than what was measured of it.
+    constants, and is then smaller than what was measured of it, unless it is marked to stay a
+    function, of which less falls away.
     """
     table = _file()
     total = table["entry"]
     for kernel, own in uses.items():
         size = table["bytes"][kernel]
-        if own.calls == 1 or size <= table["inlined"]:
+        stays = kernel in table["functions"]
+        if not stays and (own.calls == 1 or size <= table["inlined"]):
             total += own.calls * size * table["adapted"]
         else:
-            total += size + own.calls * table["call"] + own.parameter_bytes
+            total += size * (table["alone"] if stays and own.calls == 1 else 1)
+            total += own.calls * table["call"] + own.parameter_bytes
     shared = {part for kernel in uses for part in _shared(kernel)}
     return round(total + sum(table["shared"][part] for part in shared))
 
