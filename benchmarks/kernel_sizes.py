@@ -22,8 +22,8 @@ COMPILER = "arm-none-eabi-gcc"
 FLAGS = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard", "-O2", "-std=c99")
 
 # From the models of `make bench`: what the entry points and what they need of the C library take,
-# and a call; up to which size a kernel becomes part of each of its callers; what is left of one that
-# does, its parameters being constants, and of one with a single caller that stays a function.
+# and a call; up to which size a kernel becomes part of each of its callers; what is left of one
+# that does, its parameters being constants, and of one with a single caller that stays a function.
 ENTRY_BYTES, CALL_BYTES, INLINED_BYTES, ADAPTED_SHARE, ALONE_SHARE = 720, 16, 250, 0.61, 0.75
 
 

@@ -5,7 +5,8 @@
 Each is built with Keras, with fixed seeds and without training, and quantised on noise; beside
 them stand the int8 models of FOLDER with weights, biases and zero points drawn at random. What an
 operator may take depends on its kind alone; what takes more is listed at the end, and
-docs/explanation/performance.md has the reasons.
+docs/explanation/performance.md has the reasons. The planner is asked for speed: otherwise it may
+give a small layer a kernel whose code it saves.
 """
 
 from __future__ import annotations
@@ -210,8 +211,8 @@ def measure(name: str, model: bytes) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"{name}.tflite")
         path.write_bytes(model)
-        found = bench(path, flags=FLAGS)
-        steps = inspect_model(path).plan.steps
+        found = bench(path, optimize="speed", flags=FLAGS)
+        steps = inspect_model(path, optimize="speed").plan.steps
     print(f"{found}\n", flush=True)
     beyond = []
     for row, step in zip(found.operators, steps, strict=True):

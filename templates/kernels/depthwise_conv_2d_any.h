@@ -15,29 +15,109 @@
 #include "dsp.h"
 
 static inline const int32_t *tflm_ext_depthwise_expand_any(const int32_t *table, int32_t words,
-                                                           int32_t *taps)
+                                                           int32_t numbers, int32_t *taps)
 {
-    const int32_t *const numbers = tflm_ext_depthwise_taps(table, words, taps);
+    const int32_t *const next = tflm_ext_depthwise_taps(table, words, taps);
 
-    for (int32_t i = 0; i < 3; ++i) {
-        taps[words + i] = numbers[i];
+    for (int32_t i = 0; i < numbers; ++i) {
+        taps[words + i] = next[i];
     }
-    return &numbers[3];
+    return &next[numbers];
 }
 
+#if TFLM_EXT_DSP
+
+/* The parameters are in r0 to r3, and what follows on the stack. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+
+/* clang-format off */
+
+/*
+ * Sums of four outputs of a channel, without bias. r0 taps, r1 a line, r2 taps, r3 a word of the
+ * line, r4-r7 sums, r8 column, r9 tap, r10 three columns, r11 pairs left, r12 lines, lr rows left.
+ * On the stack: pairs, start of the windows, sums.
+ */
+__attribute__((naked, noinline, unused)) static void
+tflm_ext_depthwise_sums(const int32_t *taps, const int32_t *lines, int32_t *sums,
+                        const tflm_ext_depthwise_fours_t *fours, const uint32_t *start)
+{
+    __asm__ volatile(
+        "push  {r2, r4-r11, lr}\n\t"
+        "ldr   r11, [sp, #40]\n\t" /* start */
+        "ldm   r3, {r7, r10, r12, lr}\n\t" /* rows, pairs, tap, column */
+        "push  {r10, r11}\n\t"
+        "mov   r9, r12\n\t"
+        "mov   r8, lr\n\t"
+        "mov   lr, r7\n\t"
+        "mov   r12, r1\n\t"
+        "add   r10, r8, r8, lsl #1\n\t"
+        "movs  r4, #0\n\t"
+        "movs  r5, #0\n\t"
+        "movs  r6, #0\n\t"
+        "movs  r7, #0\n"
+        "1:\n\t"
+        "ldr   r1, [r12], #4\n\t"
+        "ldrd  r11, r2, [sp]\n\t"
+        "add   r1, r1, r2\n"
+        "2:\n\t"
+        "ldr   r2, [r0], #4\n\t"
+        "ldr   r3, [r1]\n\t"
+        "smlad r4, r3, r2, r4\n\t"
+        "ldr   r3, [r1, r8]\n\t"
+        "smlad r5, r3, r2, r5\n\t"
+        "ldr   r3, [r1, r8, lsl #1]\n\t"
+        "smlad r6, r3, r2, r6\n\t"
+        "ldr   r3, [r1, r10]\n\t"
+        "smlad r7, r3, r2, r7\n\t"
+        "add   r1, r1, r9\n\t"
+        "subs  r11, r11, #1\n\t"
+        "bne   2b\n\t"
+        "subs  lr, lr, #1\n\t"
+        "bne   1b\n\t"
+        "ldr   r2, [sp, #8]\n\t"
+        "stm   r2, {r4-r7}\n\t"
+        "add   sp, sp, #12\n\t"
+        "pop   {r4-r11, pc}\n\t");
+}
+/* clang-format on */
+
+#pragma GCC diagnostic pop
+
+#else
+
+static inline void tflm_ext_depthwise_sums(const int32_t *taps, const int32_t *lines,
+                                           int32_t *sums,
+                                           const tflm_ext_depthwise_fours_t *fours,
+                                           const uint32_t *start)
+{
+    for (int32_t i = 0; i < 4; ++i) {
+        sums[i] = (int32_t)tflm_ext_depthwise_sum(taps, lines, fours,
+                                                  &start[(i * fours->column) / 4]);
+    }
+}
+
+#endif
+
 TFLM_EXT_SHARED static void tflm_ext_depthwise_four_any(const int32_t *taps, const int32_t *lines,
-                                               int8_t *out,
-                                               const tflm_ext_depthwise_fours_t *fours,
-                                               const uint32_t *start)
+                                                        int8_t *out,
+                                                        const tflm_ext_depthwise_fours_t *fours,
+                                                        const uint32_t *start)
 {
     const int32_t *const numbers = &taps[fours->rows * fours->pairs];
+    const uint32_t *windows = start;
+    int8_t *target = out;
+    int32_t sums[4];
 
-    for (int32_t i = 0; i < (4 * fours->fours); ++i) {
-        const uint32_t sum =
-            tflm_ext_depthwise_sum(taps, lines, fours, &start[(i * fours->column) / 4]);
-        const int32_t scaled =
-            tflm_ext_requantize((int32_t)sum + numbers[0], numbers[1], numbers[2]);
-        out[i * fours->pixel] = (int8_t)tflm_ext_ssat8(scaled + fours->zero_point);
+    for (int32_t four = 0; four < fours->fours; ++four) {
+        tflm_ext_depthwise_sums(taps, lines, sums, fours, windows);
+        for (int32_t i = 0; i < 4; ++i) {
+            const int32_t scaled =
+                tflm_ext_requantize(sums[i] + numbers[0], numbers[1], numbers[2]);
+            *target = (int8_t)tflm_ext_ssat8(scaled + fours->zero_point);
+            target = &target[fours->pixel];
+        }
+        windows = &windows[fours->column];
     }
 }
 
@@ -47,7 +127,7 @@ TFLM_EXT_SHARED static void
 tflm_ext_depthwise_conv_2d_any(const tflm_ext_depthwise_conv_2d_any_t *op, const int8_t *input,
                                const int32_t *table, int32_t *words, int8_t *output)
 {
-    tflm_ext_depthwise_lines(op, input, table, words, output, 3, &tflm_ext_depthwise_expand_any,
+    tflm_ext_depthwise_lines(op, input, table, words, output, &tflm_ext_depthwise_expand_any,
                              &tflm_ext_depthwise_four_any);
 }
 

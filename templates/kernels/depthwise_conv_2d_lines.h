@@ -38,6 +38,7 @@ typedef struct {
     int32_t output_height;
     int32_t output_width;
     int32_t line_width; /* words of one channel that the windows touch */
+    int32_t numbers;    /* of a channel, in the table: two or three */
     int32_t input_zero_point;
     int32_t output_zero_point;
 } tflm_ext_depthwise_conv_2d_lines_t;
@@ -226,7 +227,7 @@ static inline void tflm_ext_depthwise_pairs(const tflm_ext_depthwise_conv_2d_lin
 }
 
 typedef const int32_t *(*tflm_ext_depthwise_expand_t)(const int32_t *table, int32_t words,
-                                                      int32_t *taps);
+                                                      int32_t numbers, int32_t *taps);
 typedef void (*tflm_ext_depthwise_four_t)(const int32_t *taps, const int32_t *lines, int8_t *out,
                                           const tflm_ext_depthwise_fours_t *fours,
                                           const uint32_t *start);
@@ -264,11 +265,11 @@ static inline void tflm_ext_depthwise_output_row(const tflm_ext_depthwise_conv_2
 /*
  * `words` has room for as many lines as a window has rows, those between dilated taps included;
  * behind them for where the lines of the filter's rows begin, and for the taps of four channels.
- * `expand` makes them of the table, in which a channel has `numbers` behind its taps.
+ * `expand` makes them of the table.
  */
 static inline void tflm_ext_depthwise_lines(const tflm_ext_depthwise_conv_2d_lines_t *op,
                                             const int8_t *input, const int32_t *table,
-                                            int32_t *words, int8_t *output, int32_t numbers,
+                                            int32_t *words, int8_t *output,
                                             tflm_ext_depthwise_expand_t expand,
                                             tflm_ext_depthwise_four_t four_outputs)
 {
@@ -276,7 +277,7 @@ static inline void tflm_ext_depthwise_lines(const tflm_ext_depthwise_conv_2d_lin
     const int32_t image_bytes = op->input_height * op->input_width * channels;
     const int32_t row = op->output_width * channels;
     const int32_t pairs = op->filter_height * op->filter_pairs;
-    const int32_t own_table = ((pairs + 1) / 2) + numbers;
+    const int32_t own_table = ((pairs + 1) / 2) + op->numbers;
     const int32_t ring = ((op->filter_height - 1) * op->dilation_height) + 1;
     const int32_t line = 4 * op->line_width;
     const uint8_t byte = (uint8_t)((uint32_t)op->input_zero_point & 0xFFU);
@@ -298,7 +299,7 @@ static inline void tflm_ext_depthwise_lines(const tflm_ext_depthwise_conv_2d_lin
             int32_t taken = 0; /* rows, counted from the padding at the top */
 
             for (int32_t c = 0; c < 4; ++c) {
-                next = expand(next, pairs, &taps[c * (pairs + 3)]);
+                next = expand(next, pairs, op->numbers, &taps[c * (pairs + 3)]);
             }
 
             for (int32_t y = 0; y < op->output_height; ++y) {
@@ -324,7 +325,7 @@ TFLM_EXT_SHARED static void
 tflm_ext_depthwise_conv_2d_lines(const tflm_ext_depthwise_conv_2d_lines_t *op, const int8_t *input,
                                  const int32_t *table, int32_t *words, int8_t *output)
 {
-    tflm_ext_depthwise_lines(op, input, table, words, output, 2, &tflm_ext_depthwise_expand,
+    tflm_ext_depthwise_lines(op, input, table, words, output, &tflm_ext_depthwise_expand,
                              &tflm_ext_depthwise_four);
 }
 

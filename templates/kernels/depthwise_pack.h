@@ -45,12 +45,21 @@ static inline const int32_t *tflm_ext_depthwise_taps(const int32_t *table, int32
     return next;
 }
 
-/* The same, and behind them twice the bias, multiplier and step. */
+/*
+ * The same, and behind them twice the bias, multiplier and step, of which the table has the two
+ * numbers or, where a bias takes more than 24 bits, all three.
+ */
 static inline const int32_t *tflm_ext_depthwise_expand(const int32_t *table, int32_t words,
-                                                       int32_t *taps)
+                                                       int32_t numbers, int32_t *taps)
 {
     const int32_t *const next = tflm_ext_depthwise_taps(table, words, taps);
 
+    if (numbers == 3) {
+        for (int32_t i = 0; i < 3; ++i) {
+            taps[words + i] = next[i];
+        }
+        return &next[3];
+    }
     tflm_ext_depthwise_numbers(next[0] >> 8, (uint32_t)next[0] & 31U, next[1], &taps[words]);
     return &next[2];
 }

@@ -131,15 +131,15 @@ def test_refuses(model: bytes, problem: str) -> None:
 @pytest.mark.parametrize(
     ("model", "kernel", "limited"),
     [
-        (depthwise_conv_2d(channels=8, activation=1), "depthwise_conv_2d_3x3", True),
+        (depthwise_conv_2d(24, 24, 16, activation=1), "depthwise_conv_2d_3x3", True),
         (
-            depthwise_conv_2d(channels=8, window=(5, 4), activation=3),
+            depthwise_conv_2d(24, 24, 16, window=(5, 4), activation=3),
             "depthwise_conv_2d_lines",
             True,
         ),
-        (depthwise_conv_2d(channels=8, output_scale=0.001), "depthwise_conv_2d_any", False),
+        (depthwise_conv_2d(24, 24, 16, output_scale=0.001), "depthwise_conv_2d_any", False),
         (
-            depthwise_conv_2d(channels=6, output_scale=0.002, activation=1),
+            depthwise_conv_2d(24, 24, 18, output_scale=0.002, activation=1),
             "depthwise_conv_2d_any",
             True,
         ),

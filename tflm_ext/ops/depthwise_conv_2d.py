@@ -216,6 +216,11 @@ def _filters(view: NodeView) -> tile.Filters:
     return tile.make_filters(taps, _folded_bias(view), multipliers, shifts, limits, zero_point(out))
 
 
+def _numbers(filters: tile.Filters) -> Array:
+    """(channels, 2 or 3): in the table of kernels that expand it."""
+    return filters.numbers if filters.has_numbers else filters.scales
+
+
 def _words(taps: Array) -> Array:
     """(channels, words) of taps (channels, ...): four bytes in a word."""
     data = np.ascontiguousarray(taps.astype(np.int8)).reshape(len(taps), -1)
@@ -271,7 +276,7 @@ def _3x3_applies(view: NodeView) -> bool:
         and view.options.depth_multiplier == 1
         and view.input(0).shape[3] >= _LANES
         and columns.before <= 2
-        and _filters(view).has_numbers
+        and _filters(view).has_scales
     )
 
 
@@ -281,7 +286,8 @@ def _lower_3x3(view: NodeView) -> Call:
     channels = image.shape[3]
     line_width = (columns.out - 1) * columns.stride + 3
     columns_first = filters.values.reshape(channels, 3, 3).transpose(0, 2, 1)
-    table = np.concatenate([_words(columns_first[..., [0, 1, 1, 2]]), filters.numbers], axis=1)
+    numbers = _numbers(filters)
+    table = np.concatenate([_words(columns_first[..., [0, 1, 1, 2]]), numbers], axis=1)
     return Call(
         fields=(
             ("batches", image.shape[0]),
@@ -294,6 +300,7 @@ def _lower_3x3(view: NodeView) -> Call:
             ("output_height", rows.out),
             ("output_width", columns.out),
             ("line_width", line_width),
+            ("numbers", numbers.shape[1]),
             ("input_zero_point", zero_point(image)),
             ("output_zero_point", zero_point(out)),
         ),
@@ -350,6 +357,10 @@ def _any_applies(view: NodeView) -> bool:
 
 
 def _lines_apply(view: NodeView) -> bool:
+    return _any_applies(view) and _filters(view).has_scales
+
+
+def _numbers_apply(view: NodeView) -> bool:
     return _any_applies(view) and _filters(view).has_numbers
 
 
@@ -361,7 +372,7 @@ def _line_axes(view: NodeView) -> tuple[Axis, Axis]:
 
 
 def _lower_lines(view: NodeView) -> Call:
-    return _lower_windows(view, _filters(view).numbers)
+    return _lower_windows(view, _numbers(_filters(view)))
 
 
 def _lower_any(view: NodeView) -> Call:
@@ -402,6 +413,7 @@ def _lower_windows(view: NodeView, numbers: Array) -> Call:
             ("output_height", rows.out),
             ("output_width", columns.out),
             ("line_width", line_width),
+            ("numbers", numbers.shape[1]),
             ("input_zero_point", zero_point(image)),
             ("output_zero_point", zero_point(out)),
         ),
@@ -479,7 +491,7 @@ def _one_row(view: NodeView) -> tuple[Axis, Axis] | None:
 
 def _1d_applies(view: NodeView, taps: int) -> bool:
     axes = _one_row(view)
-    if axes is None or not _lines_apply(view):
+    if axes is None or not _numbers_apply(view):
         return False
     columns = axes[1]
     least = 1 if taps == _TAPS[0] else _TAPS[0] + 1
@@ -596,7 +608,7 @@ def _1d_work(view: NodeView) -> Work:
 
 
 def _direct_applies(view: NodeView) -> bool:
-    return _lines_apply(view) and all(axis.inside for axis in _axes(view))
+    return _numbers_apply(view) and all(axis.inside for axis in _axes(view))
 
 
 def _lower_direct(view: NodeView) -> Call:

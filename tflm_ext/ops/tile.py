@@ -46,14 +46,18 @@ class Filters:
         return sums
 
     @functools.cached_property
-    def has_numbers(self) -> bool:
-        """Whether `numbers` and `scales` are exact: all shifts go right, and 32 bits suffice."""
+    def has_scales(self) -> bool:
+        """Whether `scales` are exact: all shifts go right, and 32 bits suffice."""
         return bool(
             self.shifts.min() >= -31
             and self.shifts.max() <= -1
-            and np.abs(self.bias).max() < _BIAS_LIMIT
             and (self._sums + np.abs(self.bias)).max() < _SUM_LIMIT
         )
+
+    @functools.cached_property
+    def has_numbers(self) -> bool:
+        """Whether `numbers` are exact: so are `scales`, and biases take no more than 24 bits."""
+        return self.has_scales and bool(np.abs(self.bias).max() < _BIAS_LIMIT)
 
     @functools.cached_property
     def has_pairs(self) -> bool:
