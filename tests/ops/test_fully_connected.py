@@ -141,10 +141,14 @@ def test_the_product_of_scales_is_a_double() -> None:
 @pytest.mark.parametrize(
     ("model", "kernel", "limited"),
     [
-        (fully_connected(activation=1, zero_points=(-3, -128)), "fully_connected_tile", False),
-        (fully_connected(activation=3), "fully_connected_tile", True),
-        (fully_connected(output_scale=0.001), "fully_connected_any", False),
-        (fully_connected(weight=-128), "fully_connected_any", False),
+        (
+            fully_connected((1, 64), 64, 40, activation=1, zero_points=(-3, -128)),
+            "fully_connected_tile",
+            False,
+        ),
+        (fully_connected((1, 64), 64, 40, activation=3), "fully_connected_tile", True),
+        (fully_connected((1, 64), 64, 40, output_scale=0.0001), "fully_connected_any", False),
+        (fully_connected((1, 64), 64, 40, weight=-128), "fully_connected_any", False),
         (fully_connected((2, 1100), 1100, weight=127), "fully_connected_any", False),
     ],
     ids=["int8", "limited", "left shift", "-128", "long sums"],

@@ -15,7 +15,8 @@ from tflm_ext import export
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exported")
     (folder / "net.tflite").write_bytes(image_net())
-    return export(folder / "net.tflite", folder / "net", progress=False).folder
+    net = folder / "net.tflite"
+    return export(net, folder / "net", optimize="speed", progress=False).folder
 
 
 @pytest.fixture

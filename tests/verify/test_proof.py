@@ -71,7 +71,7 @@ def flip(path: Path, table: str, at: int, mask: int) -> None:
         ("op01_weights", 9, 1 << 29, "1 DEPTHWISE_CONV_2D"),
         ("op01_weights", 18, 1 << 2, "1 DEPTHWISE_CONV_2D"),
         ("op04_weights", 1, 1 << 6, "4 FULLY_CONNECTED"),
-        ("op04_weights", 11, 1 << 29, "4 FULLY_CONNECTED"),
+        ("op04_bias", 1, 1 << 12, "4 FULLY_CONNECTED"),
         ("op05_exponentials", 0, 1 << 30, "5 SOFTMAX"),
     ],
 )
@@ -97,7 +97,7 @@ def test_a_flipped_bit_of_a_table_names_operator_and_index(
     [
         ("conv_2d_tile", "input_zero_point", "0 CONV_2D"),
         ("conv_2d_tile", "pad_left", "0 CONV_2D"),
-        ("fully_connected_tile", "output_zero_point", "4 FULLY_CONNECTED"),
+        ("fully_connected", "output_zero_point", "4 FULLY_CONNECTED"),
     ],
 )
 def test_a_flipped_bit_of_a_call_names_operator_and_index(
@@ -200,7 +200,7 @@ def test_an_index_out_of_bounds_is_a_verification_error(
 def test_undefined_behaviour_is_a_verification_error(project: Path) -> None:
     edit(
         project / C_FILES / "net_model.c",
-        r"(    tflm_ext_fully_connected_tile\()",
+        r"(    tflm_ext_fully_connected\()",
         r"    volatile int32_t most = INT32_MAX;\n    most += op.rows;\n\1",
     )
     with pytest.raises(VerificationError) as caught:
