@@ -73,6 +73,9 @@ def errors(path: Path, found: Bench) -> Iterator[Error]:
         yield Error(name, "instructions", option.instructions, figures.instructions)
         if figures.cycles is not None:
             yield Error(name, "cycles", option.cycles, figures.cycles)
+    if found.cycles is not None:
+        whole = sum(step.option.cycles for step in report.plan.steps)
+        yield Error(title, "cycles of a model", whole, found.cycles)
     flash = found.weight_bytes + found.code_bytes
     yield Error(title, "flash", report.weight_bytes + report.plan.code_bytes, flash)
     yield Error(title, "code", report.plan.code_bytes, found.code_bytes)
