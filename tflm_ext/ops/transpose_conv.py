@@ -152,28 +152,36 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
     return (np.clip(scaled + zero_point(out), low, high).astype(np.int8),)
 
 
+def _fields(view: NodeView) -> tuple[tuple[str, int], ...]:
+    """What the structs of both kernels begin with."""
+    image, out = view.input(_IMAGE), view.output()
+    rows, columns = _axes(view)
+    return (
+        ("batches", image.shape[0]),
+        ("input_height", rows.out),
+        ("input_width", columns.out),
+        ("input_channels", image.shape[3]),
+        ("filter_height", rows.window),
+        ("filter_width", columns.window),
+        ("stride_height", rows.stride),
+        ("stride_width", columns.stride),
+        ("pad_top", rows.before),
+        ("pad_left", columns.before),
+        ("output_height", rows.size),
+        ("output_width", columns.size),
+        ("output_channels", out.shape[3]),
+        ("input_zero_point", zero_point(image)),
+        ("output_zero_point", zero_point(out)),
+    )
+
+
 def _lower(view: NodeView) -> Call:
     image, weights, out = view.input(_IMAGE), view.input(_WEIGHTS), view.output()
-    rows, columns = _axes(view)
     channels = weights.shape[0]
     low, high = activation_range(view.options.activation, scale(out), zero_point(out))
     return Call(
         fields=(
-            ("batches", image.shape[0]),
-            ("input_height", rows.out),
-            ("input_width", columns.out),
-            ("input_channels", image.shape[3]),
-            ("filter_height", rows.window),
-            ("filter_width", columns.window),
-            ("stride_height", rows.stride),
-            ("stride_width", columns.stride),
-            ("pad_top", rows.before),
-            ("pad_left", columns.before),
-            ("output_height", rows.size),
-            ("output_width", columns.size),
-            ("output_channels", channels),
-            ("input_zero_point", zero_point(image)),
-            ("output_zero_point", zero_point(out)),
+            *_fields(view),
             ("output_min", low),
             ("output_max", high),
         ),
@@ -225,29 +233,12 @@ def _tile_applies(view: NodeView) -> bool:
 
 
 def _lower_tile(view: NodeView) -> Call:
-    image, out = view.input(_IMAGE), view.output()
-    rows, columns = _axes(view)
+    image = view.input(_IMAGE)
     phases = _phases(view)
     quads = max(filters.values.shape[1] for filters in phases) // tile.QUAD
     stream = b"".join(tile.stream(filters).data for filters in phases)
     return Call(
-        fields=(
-            ("batches", image.shape[0]),
-            ("input_height", rows.out),
-            ("input_width", columns.out),
-            ("input_channels", image.shape[3]),
-            ("filter_height", rows.window),
-            ("filter_width", columns.window),
-            ("stride_height", rows.stride),
-            ("stride_width", columns.stride),
-            ("pad_top", rows.before),
-            ("pad_left", columns.before),
-            ("output_height", rows.size),
-            ("output_width", columns.size),
-            ("output_channels", out.shape[3]),
-            ("input_zero_point", zero_point(image)),
-            ("output_zero_point", zero_point(out)),
-        ),
+        fields=_fields(view),
         arguments=(
             Input(_IMAGE),
             Const("weights", DType.INT32, stream),
