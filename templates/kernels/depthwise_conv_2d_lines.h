@@ -80,6 +80,19 @@ static inline uint32_t tflm_ext_depthwise_sum(const int32_t *taps, const int32_t
 
 /* clang-format off */
 
+/* A pair of taps times four outputs. */
+#define TFLM_EXT_DEPTHWISE_PAIR \
+    "ldr   r2, [r0], 4\n\t" \
+    "ldr   r3, [r1]\n\t" \
+    "smlad r4, r3, r2, r4\n\t" \
+    "ldr   r3, [r1, r8]\n\t" \
+    "smlad r5, r3, r2, r5\n\t" \
+    "ldr   r3, [r1, r8, lsl 1]\n\t" \
+    "smlad r6, r3, r2, r6\n\t" \
+    "ldr   r3, [r1, r10]\n\t" \
+    "smlad r7, r3, r2, r7\n\t" \
+    "add   r1, r1, r9\n\t"
+
 /*
  * Four outputs of a channel at a time. r0 taps, r1 a line, r2 taps, r3 a word of the line, r4-r7
  * sums, r8 column, r9 tap, r10 three columns, r11 pairs left, r12 lines, lr rows left. On the
@@ -112,17 +125,7 @@ tflm_ext_depthwise_four(const int32_t *taps, const int32_t *lines, int8_t *out,
         "ldr   r2, [sp, #12]\n\t"
         "ldr   r11, [sp, #20]\n\t"
         "add   r1, r1, r2\n"
-        "3:\n\t"
-        "ldr   r2, [r0], #4\n\t"
-        "ldr   r3, [r1]\n\t"
-        "smlad r4, r3, r2, r4\n\t"
-        "ldr   r3, [r1, r8]\n\t"
-        "smlad r5, r3, r2, r5\n\t"
-        "ldr   r3, [r1, r8, lsl #1]\n\t"
-        "smlad r6, r3, r2, r6\n\t"
-        "ldr   r3, [r1, r10]\n\t"
-        "smlad r7, r3, r2, r7\n\t"
-        "add   r1, r1, r9\n\t"
+        "3:\n\t" TFLM_EXT_DEPTHWISE_PAIR
         "subs  r11, r11, #1\n\t"
         "bne   3b\n\t"
         "subs  lr, lr, #1\n\t"
