@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tests.harness import assert_exact
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.errors import UnsupportedModelError
 from tflm_ext.frontend import read_graph
+from tflm_ext.plan import make_plan
 
 
 def transpose(
@@ -64,3 +66,14 @@ def test_refuses(model: bytes, problem: str) -> None:
     with pytest.raises(UnsupportedModelError, match="operator 0 TRANSPOSE") as caught:
         read_graph(model)
     assert problem in caught.value.problem
+
+
+def test_a_tensor_beyond_all_boards_is_planned_without_its_bytes() -> None:
+    """A small file may claim it; what is worked out for each byte would take gigabytes."""
+    rows = 1 << 18
+    b = ModelBuilder()
+    x, y = b.tensor((rows, 8), scale=0.1), b.tensor((8, rows), scale=0.1)
+    order = b.constant(np.array([1, 0], np.int32))
+    b.operator("TRANSPOSE", [x, order], [y], schema.TransposeOptionsT())
+    (step,) = make_plan(read_graph(b.finish([x], [y]))).steps
+    assert step.call.times == ()

@@ -7,6 +7,7 @@ reference copies the view; the kernel gets the view's shape and strides.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import TypeAlias, cast
 
 import numpy as np
@@ -30,6 +31,7 @@ Rearrange: TypeAlias = Callable[[NodeView, Array], Array]
 Fields: TypeAlias = tuple[tuple[str, FieldValue], ...]
 
 _RANK = 5
+_MOST_TIMED = 1 << 20  # bytes; a file may claim any size, and each takes 50 here
 
 
 def box_fields(source: Array, source_view: Array, target: Array, target_view: Array) -> Fields:
@@ -98,7 +100,7 @@ def rearrange_kernel(rearrange: Rearrange) -> Kernel:
         return Call(
             fields=fields,
             arguments=(Input(0), Output()),
-            times=(_times(dict(fields), source.nbytes, target.nbytes),),
+            times=_times(dict(fields), source.nbytes, target.nbytes),
         )
 
     def work(view: NodeView) -> Work:
@@ -120,21 +122,24 @@ def box_work(box: Fields) -> Work:
     return 1, outer, outer * rows, single, several, several * run
 
 
-def _times(fields: dict[str, FieldValue], source: int, target: int) -> Times:
-    """Run after run, in the order of the box."""
+def _times(fields: dict[str, FieldValue], source: int, target: int) -> tuple[Times, ...]:
+    """Run after run, in the order of the box; none where no board has such memory."""
+    if max(source, target) > _MOST_TIMED:
+        return ()
     shape, run = cast("tuple[int, ...]", fields["shape"]), cast("int", fields["run"])
     steps = np.arange(np.prod(shape))
 
     def addresses(kind: str) -> Array:
         """(runs, bytes of one)."""
-        places = np.tensordot(fields[f"{kind}_strides"], np.indices(shape), 1)
-        found: Array = fields[f"{kind}_start"] + places.reshape(-1, 1) + np.arange(run)
-        return found
+        strides = cast("tuple[int, ...]", fields[f"{kind}_strides"])
+        axes = [np.arange(n) * stride for n, stride in zip(shape, strides, strict=True)]
+        places: Array = reduce(np.add.outer, [*axes, np.arange(run)])
+        return cast("int", fields[f"{kind}_start"]) + places.reshape(-1, run)
 
     last_read, first_write = np.full(source, -1), np.full(target, len(steps))
     last_read[addresses("source")] = steps[:, np.newaxis]
     first_write[addresses("target")] = steps[:, np.newaxis]
-    return Times(last_read, first_write)
+    return (Times(last_read, first_write),)
 
 
 def _rounds(shape: tuple[int, ...], axis: int) -> int:
