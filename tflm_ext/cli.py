@@ -7,9 +7,7 @@ import json
 import os
 import shlex
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -342,25 +340,21 @@ def _read_labels(text: str | None) -> list[str] | None:
 
 
 def _compress(options: argparse.Namespace) -> int:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _muted():
-        from tflm_ext.compression.files import compress_file, read_recipe
+    from tflm_ext.compression.files import compress_file, read_recipe
 
     budget = _budget(options)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the report says the same
-        report = compress_file(
-            Path(options.model),
-            Path(options.output),
-            data=Path(options.data),
-            validation=Path(options.validation) if options.validation else None,
-            recipe=read_recipe(options.recipe),
-            budget=None if budget == Budget() else budget,
-            min_accuracy=options.min_accuracy,
-            loss=options.loss,
-            checkpoints=options.checkpoints,
-            progress=not options.quiet,
-        )
+    report = compress_file(
+        Path(options.model),
+        Path(options.output),
+        data=Path(options.data),
+        validation=Path(options.validation) if options.validation else None,
+        recipe=read_recipe(options.recipe),
+        budget=None if budget == Budget() else budget,
+        min_accuracy=options.min_accuracy,
+        loss=options.loss,
+        checkpoints=options.checkpoints,
+        progress=not options.quiet,
+    )
     if options.json:
         _print_json("compress", report.to_dict())
     elif not options.quiet:
@@ -394,20 +388,6 @@ def _encode(options: argparse.Namespace) -> int:
 
 def _methods(text: str | None) -> str | list[str] | None:
     return text.split(",") if text and text != "auto" else text or None
-
-
-@contextmanager
-def _muted() -> Iterator[None]:
-    """Nothing on standard error, where TensorFlow talks while it is imported."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _inspect(options: argparse.Namespace) -> int:

@@ -13,15 +13,8 @@ import pytest
 
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.convert import Int8Model, convert
-from tflm_ext.convert.files import kind_of, moves_floats, read_config, refuse_code
+from tflm_ext.convert.files import kind_of, moves_floats
 from tflm_ext.errors import ConfigError, TflmExtError, UnsupportedModelError
-
-DENSE = {"class_name": "Dense", "config": {"name": "dense", "units": 3}}
-LAMBDA = {"class_name": "Lambda", "config": {"name": "trap", "function": ["4wEAAA==", None, None]}}
-
-
-def model(*layers: Any) -> dict[str, Any]:
-    return {"class_name": "Sequential", "config": {"name": "net", "layers": list(layers)}}
 
 
 def write_keras(path: Path, config: Any, version: str = "3.15.1") -> Path:
@@ -58,58 +51,6 @@ def test_no_model(name: str, tmp_path: Path) -> None:
         convert(tmp_path / name, progress=lambda text: None)
     assert str(tmp_path / name) in caught.value.problem
     assert "Give a .keras, .h5 or int8 .tflite file, or a SavedModel folder." in str(caught.value)
-
-
-def test_library_is_told_by_version(tmp_path: Path) -> None:
-    keras = write_keras(tmp_path / "a.keras", model(DENSE))
-    assert read_config(keras, "keras") == ("keras", model(DENSE))
-    assert read_config(write_h5(tmp_path / "a.h5", model()), "h5") == ("tf_keras", model())
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        model(DENSE, LAMBDA),
-        model(model(DENSE, LAMBDA)),
-        model({"class_name": "TimeDistributed", "config": {"layer": LAMBDA}}),
-        model({"class_name": "keras>Lambda", "config": {"name": "trap"}}),
-        model({**DENSE, "config": {"activation": {"class_name": "__lambda__", "config": {}}}}),
-        model({"class_name": "TFSMLayer", "config": {"name": "trap", "filepath": "/elsewhere"}}),
-    ],
-    ids=["plain", "nested", "wrapped", "registered", "activation", "foreign"],
-)
-@pytest.mark.parametrize("write", [write_keras, write_h5])
-def test_code_is_refused_before_a_loader_sees_it(
-    write: Any, config: dict[str, Any], tmp_path: Path
-) -> None:
-    path = write(tmp_path / "model", config)
-    said: list[str] = []
-    with pytest.raises(UnsupportedModelError) as caught:
-        convert(path, np.zeros((100, 3)), progress=said.append)
-    assert "to load it is to run code from it." in caught.value.problem
-    assert "give export() the live model" in caught.value.hint
-    assert "loading the model" not in said
-
-
-def test_deep_nesting_is_searched() -> None:
-    config: Any = LAMBDA
-    for _ in range(100_000):
-        config = [config]
-    with pytest.raises(UnsupportedModelError, match="'trap'"):
-        refuse_code(config, "model")
-
-
-def test_damaged_files(tmp_path: Path) -> None:
-    h5py.File(tmp_path / "weights.h5", "w").close()
-    (tmp_path / "cut.h5").write_bytes((tmp_path / "weights.h5").read_bytes()[:100])
-    write_keras(tmp_path / "whole.keras", model())
-    (tmp_path / "cut.keras").write_bytes((tmp_path / "whole.keras").read_bytes()[:60])
-    with zipfile.ZipFile(tmp_path / "deep.keras", "w") as archive:
-        archive.writestr("config.json", "[" * 100_000)
-        archive.writestr("metadata.json", '{"keras_version": "3.0"}')
-    for name in ("weights.h5", "cut.h5", "cut.keras", "deep.keras"):
-        with pytest.raises(UnsupportedModelError, match="has no readable model configuration"):
-            read_config(tmp_path / name, kind_of(tmp_path / name))
 
 
 def tflite(dtype: str, operator: str = "RESHAPE") -> bytes:

@@ -7,15 +7,17 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tflm_ext.compression.recipe import Recipe
 from tflm_ext.compression.result import CompressionStep
+from tflm_ext.convert.load import load_keras
 from tflm_ext.convert.trace import library
 from tflm_ext.errors import ConfigError, StorageError
+from tflm_ext.verify.program import scratch_folder
 
 _STATE = "state.json"
 _FORMAT = 1
@@ -104,19 +106,20 @@ class Checkpoints:
             ConfigError: it cannot be loaded.
         """
         path = self._model(name, given)
-        kind = library(given)
         try:
-            if kind == "tf_keras":
-                import tf_keras
-                from tensorflow_model_optimization.python.core.quantization.keras import quantize
+            with ExitStack() as stack:
+                folder = stack.enter_context(scratch_folder())
+                own = names_of(given)
+                if library(given) == "tf_keras":
+                    from tensorflow_model_optimization.python.core.quantization.keras import (
+                        quantize,
+                    )
 
-                with quantize.quantize_scope():
-                    return tf_keras.models.load_model(str(path), compile=False)
-            import keras
-
-            import tflm_ext.compression.qat.model  # noqa: F401  registers its layers
-
-            return keras.models.load_model(str(path), compile=False)
+                    scope = stack.enter_context(quantize.quantize_scope())
+                    for objects in scope.custom_objects:
+                        for kind in objects.values():
+                            own |= {kind.__name__, kind.__module__}
+                return load_keras(path, path.suffix[1:], folder, custom=own)
         except (OSError, TypeError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ConfigError(
@@ -198,6 +201,21 @@ def _difference(theirs: Any, ours: Any) -> str:
         return ""
     name = next(name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name))
     return f": {name} was {theirs.get(name)!r} and is {ours.get(name)!r}"
+
+
+def names_of(model: Any) -> frozenset[str]:
+    """All that the configuration of a live model names: its checkpoints may name it, too."""
+    found = set()
+    left: list[Any] = [json.loads(model.to_json())]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            found.add(value)
+        elif isinstance(value, Mapping):
+            left.extend(value.values())
+        elif isinstance(value, list):
+            left.extend(value)
+    return frozenset(found)
 
 
 def key_of(model: Any, recipe: Recipe, shapes: str, others: Mapping[str, Any]) -> dict[str, Any]:

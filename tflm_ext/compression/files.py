@@ -1,68 +1,110 @@
-"""compress() from file to file: what `tflm-ext compress` runs."""
+"""compress() from file to file: what `tflm-ext compress` runs. Free of TensorFlow."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tflm_ext.compression.recipe import Recipe
 from tflm_ext.compression.result import CompressionReport
-from tflm_ext.compression.run import compress
-from tflm_ext.convert import convert, load_npz
-from tflm_ext.convert.files import kind_of, read_config, refuse_code
-from tflm_ext.convert.trace import library
-from tflm_ext.errors import ConfigError, StorageError, UnsupportedModelError
+from tflm_ext.convert import load_npz
+from tflm_ext.convert.child import Child, ChildEnded
+from tflm_ext.convert.convert import explain
+from tflm_ext.convert.files import kind_of
+from tflm_ext.errors import ConfigError, StorageError
+from tflm_ext.options import Budget
+from tflm_ext.report.progress import show_progress
+from tflm_ext.verify.program import scratch_folder
 
 
 def compress_file(
-    model: Path, output: Path, *, data: Path, validation: Path | None, **options: Any
+    model: Path,
+    output: Path,
+    *,
+    data: Path,
+    validation: Path | None = None,
+    recipe: Recipe | None = None,
+    budget: Budget | None = None,
+    min_accuracy: float | None = None,
+    loss: str | None = None,
+    checkpoints: str | None = None,
+    progress: bool = True,
 ) -> CompressionReport:
     """Load a model and its data, compress it, and write the result.
+
+    The model is loaded and trained in a child process that is gone when this returns or raises.
 
     Args:
         model: .keras or .h5.
         output: .keras, or .tflite for the int8 model; an old one is replaced.
         data: .npz with x, or one key per input, and y.
         validation: the same, None to hold out a part of data.
-        **options: of compress().
+        recipe, budget, min_accuracy, loss, checkpoints, progress: as for compress().
 
     Raises:
         ConfigError: a file that does not exist or does not fit.
         UnsupportedModelError: the model cannot be loaded or compressed.
+        ToolError: TensorFlow is missing or crashed.
         StorageError: the result cannot be written.
     """
     folder = output.absolute().parent
     if output.suffix not in (".keras", ".tflite") or output.is_dir() or not folder.is_dir():
         raise ConfigError(
-            f"{output} is no place for a model.",
-            "Give the name of a .keras or .tflite file in a folder.",
+            f"{output} cannot be written as a model.",
+            "Give the name of a .keras or .tflite file in a folder that exists.",
         )
-    train, held_out = _pair(data), None if validation is None else _pair(validation)
-    given = load(model)
-    recipe = options.get("recipe") or Recipe.balanced()
-    if library(given) == "tf_keras" and recipe.quantize_epochs and output.suffix == ".keras":
+    for path in (data, validation):
+        if path is not None and load_npz(path).y is None:
+            raise ConfigError(f"{path} has no targets.", "Store them under the key y, beside x.")
+    kind = kind_of(model)
+    if kind not in {"keras", "h5"}:
         raise ConfigError(
-            "tf_keras cannot load the .keras file of a model that tensorflow-model-optimization"
-            " made quantisation-aware.",
-            f"Give -o {output.stem}.tflite for the int8 model, or a recipe with quantize_epochs=0.",
+            f"{model} is a {kind} model, which cannot be trained.", "Give a .keras or .h5 file."
         )
-    result = compress(given, train, validation_data=held_out, **options)
+    request = {
+        "data": str(data.absolute()),
+        "validation": None if validation is None else str(validation.absolute()),
+        "recipe": asdict(recipe or Recipe.balanced()),
+        "budget": None if budget is None else asdict(budget),
+        "min_accuracy": min_accuracy,
+        "loss": loss,
+        "checkpoints": None if checkpoints is None else str(Path(checkpoints).absolute()),
+    }
+    with scratch_folder() as scratch, show_progress(progress) as say:
+        made = scratch / f"compressed{output.suffix}"
+        with Child(scratch / "log.txt", "tflm_ext.compression.worker") as child:
+            where = {"path": str(model.absolute()), "folder": str(scratch / "admitted")}
+            say("starting TensorFlow")
+            _ask(child, "load", say, **where, kind=kind, loss=loss)
+            report = _ask(child, "compress", say, **request, out=str(made))
+        _place(made, output)
+    return CompressionReport.from_dict(report)
+
+
+def _ask(child: Child, do: str, say: Any, **request: Any) -> dict[str, Any]:
+    try:
+        return child.ask(do, say, **request)
+    except ChildEnded as ended:
+        raise explain(do, ended, {}, child.command) from ended
+
+
+def _place(made: Path, output: Path) -> None:
+    """Put a file where the user wants it, whole or not at all."""
     part = output.with_name(f"part-{output.name}")
     try:
-        if output.suffix == ".tflite":
-            int8 = convert(result.model, train[0], progress=lambda text: None).int8
-            part.write_bytes(int8.bytes)
-        else:
-            result.model.save(str(part))
+        shutil.copyfile(made, part)
         os.replace(part, output)
     except OSError as error:
         raise StorageError(
             f"{output} cannot be written: {error.strerror or error}.",
             "Free some space, or give another folder.",
         ) from error
-    return result.report
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def read_recipe(given: str) -> Recipe:
@@ -80,40 +122,3 @@ def read_recipe(given: str) -> Recipe:
             f"{given} cannot be read as a recipe: {error}.",
             "Give a JSON file, or one of: fast, balanced, smallest.",
         ) from error
-
-
-def load(path: Path) -> Any:
-    """A compiled model, by the library that wrote it; nothing of the file is run as code.
-
-    Raises:
-        ConfigError: no such file, or one that cannot be trained.
-        UnsupportedModelError: the model cannot be loaded.
-    """
-    kind = kind_of(path)
-    if kind not in {"keras", "h5"}:
-        raise ConfigError(
-            f"{path} is a {kind} model, which cannot be trained.", "Give a .keras or .h5 file."
-        )
-    written_by, config = read_config(path, kind)
-    refuse_code(config, path.name)
-    if written_by == "tf_keras":
-        import tf_keras as package
-    else:
-        import keras as package
-
-        import tflm_ext.compression.qat.model  # noqa: F401  registers its layers
-    try:
-        return package.models.load_model(str(path), safe_mode=True)
-    except (OSError, TypeError, ValueError) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise UnsupportedModelError(
-            f"{path.name} cannot be loaded: {lines[0] if lines else type(error).__name__}",
-            "If it has classes of your own, load it yourself and call tflm_ext.compress().",
-        ) from error
-
-
-def _pair(path: Path) -> tuple[Any, Any]:
-    samples = load_npz(path)
-    if samples.y is None:
-        raise ConfigError(f"{path} has no targets.", "Store them under the key y, beside x.")
-    return samples.x, samples.y

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -62,6 +62,18 @@ class CompressionReport:
         """As JSON has it."""
         content: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return content
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> CompressionReport:
+        """What to_dict() gave."""
+        steps = (CompressionStep(**{**s, "notes": tuple(s["notes"])}) for s in content["steps"])
+        return cls(
+            content["metric"],
+            content["samples"],
+            Recipe.from_json(json.dumps(content["recipe"])),
+            tuple(steps),
+            tuple(content["notes"]),
+        )
 
     def __str__(self) -> str:
         """A table with one line per step, and the notes."""

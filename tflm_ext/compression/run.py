@@ -87,6 +87,33 @@ def compress(
         ToolError: the converter crashed.
         StorageError: the checkpoints cannot be written.
     """
+    with show_progress(progress) as say:
+        return compress_showing(
+            say,
+            model,
+            train_data,
+            validation_data=validation_data,
+            recipe=recipe,
+            budget=budget,
+            min_accuracy=min_accuracy,
+            loss=loss,
+            checkpoints=checkpoints,
+        )
+
+
+def compress_showing(
+    say: Progress,
+    model: Any,
+    train_data: Any,
+    *,
+    validation_data: Any = None,
+    recipe: Recipe | None = None,
+    budget: Budget | None = None,
+    min_accuracy: float | None = None,
+    loss: Any = None,
+    checkpoints: str | os.PathLike[str] | None = None,
+) -> CompressionResult:
+    """compress(), with a function that is told what is being done."""
     recipe = recipe or Recipe.balanced()
     _check(model, recipe, budget, min_accuracy, checkpoints)
     data = read_data(model, train_data, validation_data, recipe.validation_share, recipe.seed)
@@ -101,7 +128,7 @@ def compress(
         key_of(model, recipe, data.shapes, others),
     )
     # The smaller models are trained where the given one was.
-    with model.distribute_strategy.scope(), one_child(), show_progress(progress) as say:
+    with model.distribute_strategy.scope(), one_child():
         return _Run(model, training, store, budget, min_accuracy, loss, say).result()
 
 
@@ -224,7 +251,7 @@ class _Run:
             rows += [done.row] if done.row else []
         missed = self._missed(rows)
         for note in missed:
-            warnings.warn(note, stacklevel=3)
+            warnings.warn(note, stacklevel=4)
         samples = len(self.training.data.targets)
         report = CompressionReport(first.metric, samples, recipe, tuple(rows), missed)
         return CompressionResult(model, report)

@@ -23,6 +23,8 @@ ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "-1",
     "KERAS_BACKEND": "tensorflow",
     "PYTHONIOENCODING": "utf-8",
+    # HDF5 loads no filters from shared libraries, whatever a file asks for.
+    "HDF5_PLUGIN_PRELOAD": "::",
 }
 
 
@@ -132,7 +134,7 @@ class Child:
                 progress(answer["progress"])
             elif "error" in answer:
                 kind: type[TflmExtError] = getattr(tflm_ext.errors, answer["error"])
-                raise kind(answer["problem"], answer["hint"])
+                raise kind(answer["problem"], answer["hint"], **answer["more"])
             else:
                 result: dict[str, Any] = answer["result"]
                 return result

@@ -1,18 +1,13 @@
-"""Model files as they lie on the disk: what kind they are, and what they would do when loaded."""
+"""Model files as they are on the disk: what kind they are, and whether a .tflite is int8."""
 
 from __future__ import annotations
 
-import json
-import zipfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 from tflm_ext.flatbuffer import MalformedError, Reader
 
 _FORMATS = "a .keras, .h5 or int8 .tflite file, or a SavedModel folder"
-_MAX_CONFIG = 1 << 28
 _FLOAT32 = 0
 _QUANTIZE, _DEQUANTIZE = 114, 6
 # SPLIT, SPLIT_V, UNPACK, PACK, RESHAPE, STRIDED_SLICE, CONCATENATION, TRANSPOSE
@@ -42,74 +37,6 @@ def kind_of(path: Path) -> str:
     if path.suffix == ".tflite":
         return "tflite"  # The reader of .tflite files says best what is wrong with this one.
     raise ConfigError(f"{path} is no model file that can be read.", f"Give {_FORMATS}.")
-
-
-def read_config(path: Path, kind: str) -> tuple[str, Any]:
-    """Library and configuration of a .keras or .h5, read without a loader.
-
-    Returns:
-        "keras" or "tf_keras" from the version that wrote the file, and the parsed JSON.
-
-    Raises:
-        UnsupportedModelError: the file is damaged or holds weights only.
-    """
-    try:
-        text, version = _keras_config(path) if kind == "keras" else _h5_config(path)
-        config = json.loads(text)
-    except (KeyError, OSError, RecursionError, ValueError, zipfile.BadZipFile) as error:
-        raise UnsupportedModelError(
-            f"{path.name} has no readable model configuration: {type(error).__name__}: {error}.",
-            "Save the whole model with model.save('model.keras'), not its weights only.",
-        ) from error
-    return ("keras" if version.startswith("3") else "tf_keras"), config
-
-
-def _keras_config(path: Path) -> tuple[str, str]:
-    with zipfile.ZipFile(path) as archive:
-        if archive.getinfo("config.json").file_size > _MAX_CONFIG:
-            raise ValueError("config.json is too large")
-        metadata = json.loads(archive.read("metadata.json"))
-        return archive.read("config.json").decode(), str(metadata["keras_version"])
-
-
-def _h5_config(path: Path) -> tuple[str, str]:
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        config, version = file.attrs["model_config"], file.attrs.get("keras_version", "2")
-    return _text(config), _text(version)
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def refuse_code(config: Any, name: str) -> None:
-    """Refuse a configuration that makes a loader run code from the file.
-
-    Nested models, wrapped layers and functions are all dicts somewhere in the configuration, so
-    every dict is looked at, wherever it stands.
-
-    Raises:
-        UnsupportedModelError: a Lambda layer, a pickled function, or a layer that loads a foreign
-            SavedModel.
-    """
-    left = [config]
-    while left:
-        value = left.pop()
-        if isinstance(value, Mapping):
-            kind = str(value.get("class_name", "")).split(">")[-1]
-            if kind in {"Lambda", "__lambda__", "TFSMLayer"}:
-                inner = value.get("config")
-                layer = inner.get("name") if isinstance(inner, Mapping) else None
-                raise UnsupportedModelError(
-                    f"{name} has a {kind} layer {layer!r}: to load it is to run code from it.",
-                    "Load the model yourself if you trust it and give export() the live model, or"
-                    " replace the layer by one of Keras.",
-                )
-            left.extend(value.values())
-        elif isinstance(value, list):
-            left.extend(value)
 
 
 def float_operators(data: bytes) -> tuple[set[int], bool]:

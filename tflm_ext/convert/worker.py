@@ -6,23 +6,26 @@ command line names. Descriptors 1 and 2 belong to TensorFlow and end in the pare
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
+import resource
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from tflm_ext.convert import trace
-from tflm_ext.convert.files import moves_floats, read_config, refuse_code
-from tflm_ext.errors import TflmExtError
+from tflm_ext.convert.files import moves_floats
+from tflm_ext.convert.load import load_keras
+from tflm_ext.convert.untrusted import admit
+from tflm_ext.errors import TflmExtError, ToolError
 
 Request = Mapping[str, Any]
 Progress = Callable[[str], None]
 Handler = Callable[[Request, Progress], dict[str, Any]]
 
 _ATTEMPTS = 8
+_LEAST_MEMORY = 8 << 30  # what TensorFlow asks for is more than what it uses
 
 
 class Converter:
@@ -40,16 +43,13 @@ class Converter:
     def load(self, request: Request, progress: Progress) -> dict[str, Any]:
         """Load a model file, or a model that the parent traced; describe it."""
         path, kind, folder = Path(request["path"]), request["kind"], Path(request["folder"])
+        looked_through = folder.with_name("admitted")
         if kind in {"keras", "h5"}:
-            library, config = read_config(path, kind)
-            refuse_code(config, path.name)
-            progress("loading the model")
-            if '"tflm_ext>' in json.dumps(config):
-                importlib.import_module("tflm_ext.compression.qat")  # registers its layers
-            trace.trace(_load_keras(path, library), folder)
+            trace.trace(load_keras(path, kind, looked_through, progress=progress), folder)
         elif kind == "saved_model":
+            admitted = admit(path, kind, looked_through / path.name)
             progress("loading the model")
-            trace.narrow(path, folder)
+            trace.narrow(admitted.path, folder)
         return self.open(folder)
 
     def open(self, folder: Path) -> dict[str, Any]:
@@ -174,14 +174,6 @@ def _borders(data: bytes) -> dict[str, Any]:
     }
 
 
-def _load_keras(path: Path, library: str) -> Any:
-    if library == "tf_keras":
-        import tf_keras as keras
-    else:
-        import keras
-    return keras.models.load_model(str(path), compile=False, safe_mode=True)
-
-
 def serve(handlers: Mapping[str, Handler], requests: TextIO, answers: TextIO) -> None:
     """Answer one request after the other until stdin ends.
 
@@ -197,16 +189,29 @@ def serve(handlers: Mapping[str, Handler], requests: TextIO, answers: TextIO) ->
         try:
             result = handlers[request["do"]](request, lambda text: send({"progress": text}))
         except TflmExtError as error:
-            send({"error": type(error).__name__, "problem": error.problem, "hint": error.hint})
+            more = {}
+            if isinstance(error, ToolError):
+                more = {"command": error.command, "output": error.output}
+            kind = type(error).__name__
+            send({"error": kind, "problem": error.problem, "hint": error.hint, "more": more})
         else:
             send({"result": result})
 
 
-def main() -> None:
+def main(handlers: Mapping[str, Handler]) -> None:
     """Serve the parent that started this process."""
+    _limit_memory()
     with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8") as answers:
-        serve(Converter().handlers, sys.stdin, answers)
+        serve(handlers, sys.stdin, answers)
+
+
+def _limit_memory() -> None:
+    """No more than this computer has: a model that asks for all of it and more fails by itself."""
+    most = max(_LEAST_MEMORY, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard == resource.RLIM_INFINITY or most < hard:
+        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 if __name__ == "__main__":
-    main()
+    main(Converter().handlers)

@@ -1,0 +1,88 @@
+"""The child process of `tflm-ext compress`: a model file is loaded and trained here."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+from tflm_ext.compression.recipe import Recipe
+from tflm_ext.convert import convert, load_npz
+from tflm_ext.convert.load import load_keras
+from tflm_ext.convert.trace import library
+from tflm_ext.convert.worker import Handler, Progress, Request, main
+from tflm_ext.errors import ConfigError
+from tflm_ext.options import Budget
+
+
+class Compressor:
+    """The model that was loaded last."""
+
+    def __init__(self) -> None:
+        self.model: Any = None
+
+    @property
+    def handlers(self) -> dict[str, Handler]:
+        """The requests that are served, by name."""
+        return {"load": self.load, "compress": self.compress}
+
+    def load(self, request: Request, progress: Progress) -> dict[str, Any]:
+        """Load a model file; compiled, unless a loss is given."""
+        self.model = load_keras(
+            Path(request["path"]),
+            request["kind"],
+            Path(request["folder"]),
+            trains=request["loss"] is None,
+            progress=progress,
+        )
+        return {}
+
+    def compress(self, request: Request, progress: Progress) -> dict[str, Any]:
+        """Compress it and write the result.
+
+        Returns:
+            the report.
+        """
+        from tflm_ext.compression.run import compress_showing
+
+        recipe, out = Recipe.from_json(json.dumps(request["recipe"])), request["out"]
+        tflite = out.endswith(".tflite")
+        if library(self.model) == "tf_keras" and recipe.quantize_epochs and not tflite:
+            raise ConfigError(
+                "tf_keras cannot load the .keras file of a model that"
+                " tensorflow-model-optimization made quantisation-aware.",
+                "Give -o with a name that ends in .tflite for the int8 model, or a recipe with"
+                " quantize_epochs=0.",
+            )
+        train, validation = _pair(request["data"]), request["validation"]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the report says the same
+            result = compress_showing(
+                progress,
+                self.model,
+                train,
+                validation_data=None if validation is None else _pair(validation),
+                recipe=recipe,
+                budget=None if request["budget"] is None else Budget(**request["budget"]),
+                min_accuracy=request["min_accuracy"],
+                loss=request["loss"],
+                checkpoints=request["checkpoints"],
+            )
+        if tflite:
+            int8 = convert(result.model, train[0], progress=progress).int8
+            Path(out).write_bytes(int8.bytes)
+        else:
+            result.model.save(out)
+        return result.report.to_dict()
+
+
+def _pair(path: str) -> tuple[Any, Any]:
+    samples = load_npz(path)
+    return samples.x, samples.y
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    main(Compressor().handlers)

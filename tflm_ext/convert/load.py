@@ -1,0 +1,43 @@
+"""Keras models from files: the only place where one is loaded, once it has been looked through."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tflm_ext.convert.untrusted import admit
+
+
+def load_keras(
+    path: Path,
+    kind: str,
+    folder: Path,
+    *,
+    trains: bool = False,
+    custom: frozenset[str] = frozenset(),
+    progress: Callable[[str], None] = lambda text: None,
+) -> Any:
+    """A model from a .keras or .h5, by the library that wrote it.
+
+    Args:
+        path: of the file.
+        kind: "keras" or "h5".
+        folder: an empty one for the copy that is loaded; it must stay as long as the model.
+        trains: whether to load it compiled.
+        custom: as for admit().
+        progress: called when the file has passed.
+
+    Raises:
+        UnsupportedModelError: the file is not one that may be loaded.
+    """
+    admitted = admit(path, kind, folder, trains=trains, custom=custom)
+    progress("loading the model")
+    if admitted.ours:
+        importlib.import_module("tflm_ext.compression.qat")  # registers its layers
+    if admitted.library == "tf_keras":
+        import tf_keras as keras
+    else:
+        import keras
+    return keras.models.load_model(str(admitted.path), compile=trains, safe_mode=True)

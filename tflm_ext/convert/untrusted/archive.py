@@ -1,0 +1,72 @@
+"""A .keras file: a zip archive with a configuration, and weights as HDF5."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from tflm_ext.errors import UnsupportedModelError
+
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+_MAX_JSON = 1 << 26
+_MAX_WEIGHTS = 1 << 30  # more than any microcontroller has, a thousand times
+# Weights hardly shrink, and a configuration by a factor of thirty.
+_LARGEST_RATIO = 200
+
+
+def open_archive(path: Path, name: str, weights: Path) -> tuple[Any, str]:
+    """Take a .keras apart: its weights into a file, its configuration parsed.
+
+    Args:
+        path: of the archive.
+        name: of the model's file, for messages.
+        weights: where the weights go.
+
+    Returns:
+        The configuration, and the version of Keras that wrote it.
+
+    Raises:
+        UnsupportedModelError: entries that a model does not have, or that unpack to far more than
+            they store.
+        KeyError, OSError, ValueError, RecursionError, zipfile.BadZipFile: it cannot be read.
+    """
+    with zipfile.ZipFile(path) as archive:
+        entries = [entry for entry in archive.infolist() if not _is_empty_folder(entry)]
+        known = {CONFIG: _MAX_JSON, METADATA: _MAX_JSON, WEIGHTS: _MAX_WEIGHTS}
+        for entry in entries:
+            if entry.filename not in known:
+                raise UnsupportedModelError(
+                    f"{name} holds {entry.filename[:120]!r}, beside a model's configuration and"
+                    " weights; files such as vocabularies are not read.",
+                    "Turn words and categories into numbers before the model, and save it again"
+                    " with model.save('model.keras').",
+                )
+            most = min(known[entry.filename], max(1 << 20, entry.compress_size * _LARGEST_RATIO))
+            if entry.file_size > most:
+                raise UnsupportedModelError(
+                    f"{name} is a few bytes that unpack to {entry.file_size:,}:"
+                    f" {entry.filename!r}.",
+                    "Save the model again, with model.save('model.keras').",
+                )
+        if len({entry.filename for entry in entries}) != len(entries):
+            raise ValueError("an entry is there twice")
+        metadata = json.loads(archive.read(METADATA))
+        config = json.loads(archive.read(CONFIG))
+        with archive.open(WEIGHTS) as source, weights.open("wb") as target:
+            shutil.copyfileobj(source, target)
+    return config, str(metadata["keras_version"])
+
+
+def write_archive(path: Path, config: Any, version: str, weights: Path) -> None:
+    """A .keras with what open_archive() found and nothing else."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(METADATA, json.dumps({"keras_version": version}))
+        archive.writestr(CONFIG, json.dumps(config))
+        archive.write(weights, WEIGHTS)
+
+
+def _is_empty_folder(entry: zipfile.ZipInfo) -> bool:
+    return entry.filename == "assets/" and entry.file_size == 0

@@ -1,0 +1,288 @@
+"""The configuration of a Keras model: whether all that it names is known to be harmless.
+
+Nested models, wrapped layers, initializers, functions, constants of nodes and the arguments of
+compile() are all values somewhere in it. Loaders look names up wherever they stand, and so does
+this: every value is looked at, and what is not on the lists of names.py is refused.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tflm_ext.convert.untrusted import names
+from tflm_ext.errors import UnsupportedModelError
+
+# A model inside a model takes three, and the arguments of its nodes a few more.
+_DEPTH = 100
+_VALUES = 2_000_000
+_INTEGER = 2**31
+_ELEMENTS = 2**28  # of one tensor whose shape a configuration gives
+
+# An integer of these is no larger than the number of the layer's weights.
+_COUNTS = frozenset({"units", "filters", "key_dim", "value_dim", "num_heads", "output_dim"})
+# No more than a size of a tensor can be.
+_SIZES = names.words("""
+    batch_input_shape batch_shape cropping depth_multiplier dilation_rate groups height
+    input_dim input_length input_shape kernel_size members n new_rows newshape num_channels
+    num_tokens output_padding output_shape output_size padding pad_width pool_size repeats reps
+    shape size strides target_shape width
+""")
+_SEEDS = frozenset({"seed", "shared_object_id", "salt"})
+
+# Strings under these keys are looked up as names.
+_NAMED: tuple[tuple[str, str, frozenset[str]], ...] = (
+    ("activation", "activation", names.ACTIVATIONS),
+    ("initializer", "initializer", names.INITIALIZERS),
+    ("regularizer", "regularizer", names.REGULARIZERS),
+    ("constraint", "constraint", names.CONSTRAINTS),
+)
+_COMPILE = ("compile_config", "training_config")
+_COMPILED = names.LOSSES | names.METRICS | names.OPTIMIZERS
+_COMPILED_KEYS = frozenset({"loss", "metrics", "optimizer", "weighted_metrics", "fn"})
+_CUSTOM = frozenset({"optimizers", "optimizer", "losses", "metrics"})
+
+_LIVE = (
+    "Load the model yourself if you trust it, with custom_objects= for classes of your own, and"
+    " give the live model in Python."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a value of the configuration stands.
+
+    Attributes:
+        key: of the nearest dict around it.
+        layer: name of the nearest layer around it, None outside of any.
+        depth: number of dicts and lists around it.
+        compiled: whether it belongs to the arguments of compile().
+    """
+
+    key: str = ""
+    layer: str | None = None
+    depth: int = 0
+    compiled: bool = False
+
+
+def check_config(
+    config: Any,
+    name: str,
+    *,
+    trains: bool = False,
+    custom: frozenset[str] = frozenset(),
+    elements: int = _ELEMENTS,
+) -> None:
+    """Refuse a configuration that names what is not known to be harmless, or asks for too much.
+
+    Args:
+        config: parsed JSON.
+        name: of the file, for messages.
+        trains: whether the arguments of compile() will be loaded, too. If not, what is merely
+            unknown there is left to strip_compile().
+        custom: names of further classes and functions that may be loaded, since the caller has
+            them in a live model.
+        elements: numbers in the file's weights; no layer can have more units than that.
+
+    Raises:
+        UnsupportedModelError: a Lambda layer or whatever else runs code or reads files, a class,
+            function or module that is not on the lists, or a size or a depth beyond all reason.
+    """
+    checker = _Checker(name, trains, custom, max(elements, 1))
+    left = [(config, _Place())]
+    seen = 0
+    while left:
+        value, place = left.pop()
+        seen += 1
+        if seen > _VALUES or place.depth > _DEPTH:
+            what = "is nested too deeply" if place.depth > _DEPTH else "holds too many values"
+            raise UnsupportedModelError(
+                f"The configuration of {name} {what} to be a model's.", _LIVE
+            )
+        left.extend(checker.look(value, place))
+
+
+def strip_compile(config: Any) -> Any:
+    """The configuration without the arguments of compile(), also of models inside."""
+    if isinstance(config, Mapping):
+        return {k: strip_compile(v) for k, v in config.items() if k not in _COMPILE}
+    if isinstance(config, list):
+        return [strip_compile(value) for value in config]
+    return config
+
+
+class _Checker:
+    """Looks at one value of a configuration after the other."""
+
+    def __init__(self, name: str, trains: bool, custom: frozenset[str], elements: int) -> None:
+        self.name = name
+        self.trains = trains
+        self.custom = custom
+        self.elements = elements
+
+    def look(self, value: Any, place: _Place) -> Iterator[tuple[Any, _Place]]:
+        """Check a value; yield what is inside it."""
+        if isinstance(value, str):
+            self._string(value, place)
+        elif isinstance(value, int):
+            self._integer(value, place)
+        elif isinstance(value, Mapping):
+            layer = _layer_name(value) or place.layer
+            if "class_name" in value:
+                self._object(value, place, layer)
+            elif "module" in value or "registered_name" in value:
+                raise self._unknown("object without a class", str(value.get("module")), layer)
+            for key, inner in value.items():
+                compiled = place.compiled or key in _COMPILE
+                yield inner, _Place(str(key), layer, place.depth + 1, compiled)
+        elif isinstance(value, list):
+            self._shape(value, place)
+            deeper = _Place(place.key, place.layer, place.depth + 1, place.compiled)
+            yield from ((inner, deeper) for inner in value)
+
+    def _object(self, value: Mapping[str, Any], place: _Place, layer: str | None) -> None:
+        """A dict from which a loader makes an object."""
+        kind, module = value["class_name"], value.get("module")
+        registered = value.get("registered_name")
+        plain = str(kind).rpartition(">")[2]
+        if plain in names.RUNS_CODE:
+            raise self._code(f"{plain} layer" if plain[:1] != "_" else plain, layer)
+        if plain in names.READS_TEXT:
+            raise UnsupportedModelError(
+                f"{self.name} has a {plain} layer {layer!r}, which may read other files.",
+                "Turn words and categories into numbers before the model.",
+            )
+        if not all(isinstance(text, str | None) for text in (kind, module, registered)):
+            raise self._unknown("object", repr(kind)[:80], layer)
+        if kind == "function":
+            self._function(value, place, layer)
+            return
+        ours = names.REGISTERED | self.custom
+        if registered in ours or (kind in ours and not registered):
+            package = (module or "tflm_ext").partition(".")[0]
+            if package != "tflm_ext" and module not in self.custom:
+                raise self._unknown("module", str(module), layer)
+            return  # What is registered takes precedence over module and class.
+        if kind in names.VALUES:
+            return
+        if place.compiled and self._is_left_out(kind, module):
+            return
+        if place.compiled and str(kind).startswith("Custom>"):
+            kind = plain  # how tf_keras calls its own optimizers in a .h5
+        known = kind in names.CLASSES and _is_keras(module)
+        known |= kind in names.OPERATIONS and _is_operations(module)
+        if not known:
+            raise self._unknown("class", str(kind), layer, module)
+        if registered not in {None, "", kind, f"keras>{kind}", f"Custom>{kind}"}:
+            raise self._unknown("registered class", str(registered), layer)
+
+    def _function(self, value: Mapping[str, Any], place: _Place, layer: str | None) -> None:
+        """{"class_name": "function"}: the name stands under config, or as registered name."""
+        module = value.get("module")
+        for function in (value.get("config"), value.get("registered_name")):
+            if function in (None, "", "function"):
+                continue
+            if place.compiled and self._is_left_out(str(function), module):
+                continue
+            if function in list(self.custom) and module in {None, "builtins", *self.custom}:
+                continue
+            known = function in list(names.FUNCTIONS)  # a list, since it need not be a string
+            if not known or not (module == "builtins" or _is_keras(module)):
+                raise self._unknown("function", str(function), layer, module)
+
+    def _is_left_out(self, kind: str, module: str | None) -> bool:
+        """Whether an argument of compile() is a user's own, which only training would load.
+
+        What names a module of Python or TensorFlow is none.
+        """
+        if self.trains or kind.startswith("_"):
+            return False
+        package = (module or "").partition(".")[0]
+        foreign = package in sys.stdlib_module_names or package in _LIBRARIES
+        return package == "__main__" or not foreign
+
+    def _string(self, value: str, place: _Place) -> None:
+        if value in self.custom:
+            return
+        key = place.key
+        if key == "function":
+            if value not in names.TF_FUNCTIONS:
+                raise UnsupportedModelError(
+                    f"{self.name} has a layer {place.layer!r} that calls TensorFlow's function"
+                    f" {value[:80]!r} while it is loaded: that may run code or touch files.",
+                    _LIVE,
+                )
+            return
+        for end, what, allowed in _NAMED:
+            if (key == end or key.endswith(f"_{end}")) and value not in allowed:
+                raise self._unknown(what, value, place.layer)
+        if place.compiled and self.trains and key in _COMPILED_KEYS and value not in _COMPILED:
+            raise self._unknown("loss, metric or optimizer", value, place.layer)
+
+    def _integer(self, value: int, place: _Place) -> None:
+        if isinstance(value, bool) or place.key in _SEEDS:
+            return
+        limit = self.elements if place.key in _COUNTS else _INTEGER
+        limit = _ELEMENTS if place.key in _SIZES else limit
+        if abs(value) > limit:
+            raise self._too_large(place, f"{value:,}")
+
+    def _shape(self, value: list[Any], place: _Place) -> None:
+        sizes = [abs(v) for v in value if isinstance(v, int)]
+        limit = self.elements if place.key in _COUNTS else _ELEMENTS
+        if place.key in _SIZES | _COUNTS and math.prod(s for s in sizes if s) > limit:
+            raise self._too_large(place, str(value)[:80])
+
+    def _too_large(self, place: _Place, value: str) -> UnsupportedModelError:
+        where = f" of layer {place.layer!r}" if place.layer else ""
+        return UnsupportedModelError(
+            f"{self.name} gives {place.key} = {value}{where}, which is more than the weights in the"
+            " file, or any memory, can hold.",
+            "Save the model again with model.save('model.keras'); the file may be damaged.",
+        )
+
+    def _code(self, what: str, layer: str | None) -> UnsupportedModelError:
+        return UnsupportedModelError(
+            f"{self.name} has a {what} {layer!r}: to load it is to run code from it.",
+            "Load the model yourself if you trust it and give export() the live model, or"
+            " replace the layer by one of Keras.",
+        )
+
+    def _unknown(
+        self, what: str, name: str, layer: str | None, module: str | None = None
+    ) -> UnsupportedModelError:
+        where = f" in layer {layer!r}" if layer else ""
+        source = f" of {module[:80]}" if module and module != "builtins" else ""
+        return UnsupportedModelError(
+            f"{self.name} names the {what} {name[:80]!r}{source}{where}, which is not one that a"
+            " model file may name.",
+            _LIVE,
+        )
+
+
+# Modules that an argument of compile() may not name although it is left out: no user's own.
+_LIBRARIES = names.words(
+    "h5py jax keras keras_cv keras_hub numpy tensorflow tf_keras tflm_ext torch"
+)
+
+
+def _is_keras(module: str | None) -> bool:
+    """Whether a module is one of those in which Keras' own classes are looked up."""
+    if module is None:
+        return True
+    package, _, rest = module.removeprefix("tf_").partition(".")
+    rest = rest.removeprefix("src.")
+    return package == "keras" and (not rest or rest in names.PACKAGES | names.MODULES)
+
+
+def _is_operations(module: str | None) -> bool:
+    return module is not None and module.startswith("keras.src.ops.") and _is_keras(module)
+
+
+def _layer_name(value: Mapping[str, Any]) -> str | None:
+    inner = value.get("config")
+    name = inner.get("name") if isinstance(inner, Mapping) else None
+    return name[:80] if isinstance(name, str) else None

@@ -1,0 +1,117 @@
+"""HDF5 files: whether one is whole in itself, and no larger than it says.
+
+HDF5 can keep a dataset's bytes in other files (external storage, virtual datasets), link to other
+files, load a filter from a shared library, and claim sizes of which it stores nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from tflm_ext.errors import UnsupportedModelError
+
+_OBJECTS = 100_000
+_DEPTH = 64
+_BYTES = 2**31  # weights and an optimizer's
+# What zlib can do at best is a thousandfold; a filter of a shared library is none of these.
+_LARGEST_RATIO = 1100
+_AGAIN = "Save the model again, with model.save('model.keras')."
+
+
+def check_hdf5(path: Path, name: str) -> int:
+    """Refuse a file that refers to other files, or whose contents are larger than it stores.
+
+    Args:
+        path: of the HDF5 file.
+        name: of the model's file, for messages.
+
+    Returns:
+        how many numbers its datasets hold.
+
+    Raises:
+        UnsupportedModelError: it is damaged, has a link or a dataset of another kind, or is too
+            large.
+        OSError, RuntimeError: it cannot be read as HDF5.
+    """
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        return _Walk(name).numbers(file)
+
+
+class _Walk:
+    """One walk through all groups and datasets of a file, each looked at once."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.seen: set[Any] = set()
+        self.total = 0
+        self.count = 0
+
+    def numbers(self, file: Any) -> int:
+        import h5py
+
+        left = [(file["/"], "/", 0)]
+        while left:
+            item, path, depth = left.pop()
+            info = h5py.h5o.get_info(item.id)
+            if (info.fileno, info.addr) in self.seen:
+                continue
+            self.seen.add((info.fileno, info.addr))
+            self._attributes(item, path)
+            if len(self.seen) > _OBJECTS or depth > _DEPTH:
+                raise self._refusal("holds too many groups, or nests them too deeply", path)
+            if isinstance(item, h5py.Dataset):
+                self._dataset(item, path)
+                continue
+            for key in item:
+                inner = f"{path.rstrip('/')}/{key}"
+                # The link is looked at before anything follows it.
+                if type(item.get(key, getlink=True)) is not h5py.HardLink:
+                    raise self._refusal("links to another file or another place", inner)
+                member = item[key]
+                if not isinstance(member, h5py.Group | h5py.Dataset):
+                    raise self._refusal("holds something other than groups and datasets", inner)
+                left.append((member, inner, depth + 1))
+        return self.count
+
+    def _attributes(self, item: Any, path: str) -> None:
+        import h5py
+
+        for key in item.attrs:
+            attribute = h5py.h5a.open(item.id, key.encode() if isinstance(key, str) else key)
+            kind = attribute.get_type()
+            if not isinstance(kind, h5py.h5t.TypeStringID | h5py.h5t.TypeIntegerID) and not (
+                isinstance(kind, h5py.h5t.TypeFloatID | h5py.h5t.TypeEnumID)
+            ):
+                raise self._refusal("has an attribute that is neither text nor numbers", path)
+
+    def _dataset(self, dataset: Any, path: str) -> None:
+        import h5py
+
+        settings = dataset.id.get_create_plist()
+        if settings.get_external_count() or settings.get_layout() == h5py.h5d.VIRTUAL:
+            raise self._refusal("keeps weights in another file", path)
+        if dataset.dtype.kind not in "fiub" and h5py.check_string_dtype(dataset.dtype) is None:
+            raise self._refusal("has a dataset that holds no numbers", path)
+        filters = [settings.get_filter(i) for i in range(settings.get_nfilters())]
+        known = {
+            h5py.h5z.FILTER_DEFLATE,
+            h5py.h5z.FILTER_SHUFFLE,
+            h5py.h5z.FILTER_FLETCHER32,
+            h5py.h5z.FILTER_LZF,
+        }
+        if any(code not in known for code, *_ in filters):
+            raise self._refusal("needs a filter from a library", path)
+        elements = math.prod(dataset.shape or ())
+        size = elements * dataset.dtype.itemsize
+        ratio = _LARGEST_RATIO if filters else 1
+        self.total += size
+        if size > dataset.id.get_storage_size() * ratio or self.total > _BYTES:
+            raise self._refusal(f"claims {size:,} bytes that it does not store", path)
+        self.count += elements
+
+    def _refusal(self, problem: str, path: str) -> UnsupportedModelError:
+        return UnsupportedModelError(f"{self.name} {problem}: {path[:120]!r}.", _AGAIN)
