@@ -174,6 +174,11 @@ class _Checker:
             kind = plain  # how tf_keras calls its own optimizers in a .h5
         known = kind in names.CLASSES and _is_keras(module)
         known |= kind in names.OPERATIONS and _is_operations(module)
+        if not known and kind in names.OPERATIONS and module is None:
+            raise UnsupportedModelError(
+                f"{self.name} has the operation {kind!r}, which Keras cannot load from a .h5.",
+                "Save the model again with model.save('model.keras').",
+            )
         if not known:
             raise self._unknown("class", str(kind), layer, module)
         if registered not in {None, "", kind, f"keras>{kind}", f"Custom>{kind}"}:
