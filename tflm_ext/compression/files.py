@@ -54,8 +54,8 @@ def compress_file(
     folder = output.absolute().parent
     if output.suffix not in (".keras", ".tflite") or output.is_dir() or not folder.is_dir():
         raise ConfigError(
-            f"{output} cannot be written as a model.",
-            "Give the name of a .keras or .tflite file in a folder that exists.",
+            f"{output} is no place for a model.",
+            "Give the name of a .keras or .tflite file in a folder.",
         )
     for path in (data, validation):
         if path is not None and load_npz(path).y is None:
@@ -75,7 +75,7 @@ def compress_file(
         "checkpoints": None if checkpoints is None else str(Path(checkpoints).absolute()),
     }
     with scratch_folder() as scratch, show_progress(progress) as say:
-        made = scratch / f"compressed{output.suffix}"
+        made = scratch / output.name
         with Child(scratch / "log.txt", "tflm_ext.compression.worker") as child:
             where = {"path": str(model.absolute()), "folder": str(scratch / "admitted")}
             say("starting TensorFlow")

@@ -47,13 +47,13 @@ class Compressor:
         """
         from tflm_ext.compression.run import compress_showing
 
-        recipe, out = Recipe.from_json(json.dumps(request["recipe"])), request["out"]
-        tflite = out.endswith(".tflite")
+        recipe, out = Recipe.from_json(json.dumps(request["recipe"])), Path(request["out"])
+        tflite = out.suffix == ".tflite"
         if library(self.model) == "tf_keras" and recipe.quantize_epochs and not tflite:
             raise ConfigError(
                 "tf_keras cannot load the .keras file of a model that"
                 " tensorflow-model-optimization made quantisation-aware.",
-                "Give -o with a name that ends in .tflite for the int8 model, or a recipe with"
+                f"Give -o {out.stem}.tflite for the int8 model, or a recipe with"
                 " quantize_epochs=0.",
             )
         train, validation = _pair(request["data"]), request["validation"]
@@ -72,9 +72,9 @@ class Compressor:
             )
         if tflite:
             int8 = convert(result.model, train[0], progress=progress).int8
-            Path(out).write_bytes(int8.bytes)
+            out.write_bytes(int8.bytes)
         else:
-            result.model.save(out)
+            result.model.save(str(out))
         return result.report.to_dict()
 
 
