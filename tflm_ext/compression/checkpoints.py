@@ -15,7 +15,7 @@ from typing import Any
 from tflm_ext.compression.recipe import Recipe
 from tflm_ext.compression.result import CompressionStep
 from tflm_ext.convert.load import load_keras
-from tflm_ext.convert.trace import library
+from tflm_ext.convert.order import library
 from tflm_ext.errors import ConfigError, StorageError
 from tflm_ext.verify.program import scratch_folder
 

@@ -26,7 +26,7 @@ from tflm_ext.compression.result import CompressionReport, CompressionResult, Co
 from tflm_ext.compression.sparsity import SparsityCallback
 from tflm_ext.compression.training import Progress, Training
 from tflm_ext.convert import one_child
-from tflm_ext.convert.trace import library
+from tflm_ext.convert.order import library
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 from tflm_ext.options import Budget
 from tflm_ext.report.progress import show_progress

@@ -17,7 +17,7 @@ from tflm_ext.compression.data import Data
 from tflm_ext.compression.distillation import Distiller, TeacherOutputs
 from tflm_ext.compression.distillation.losses import heads
 from tflm_ext.compression.recipe import Recipe
-from tflm_ext.convert.trace import library
+from tflm_ext.convert.order import library
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 
 Progress = Callable[[str], None]

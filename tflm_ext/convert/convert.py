@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from tflm_ext.convert import ranges
+from tflm_ext.convert import faithful, ranges
 from tflm_ext.convert.child import Child, ChildEnded, Progress
 from tflm_ext.convert.files import kind_of, read_tflite
 from tflm_ext.convert.int8_model import Conversion, Int8Model
 from tflm_ext.convert.remedies import crash_refusal, input_refusal, operator_refusal
-from tflm_ext.convert.samples import MAX_STREAMED, Array, Border, gather
+from tflm_ext.convert.samples import Array, Border, Order, gather
 from tflm_ext.errors import (
     ConfigError,
     StorageError,
@@ -147,15 +147,14 @@ def _signature_name(tensor_name: str) -> str:
 
 
 def _gather(
-    given: Mapping[str, Any], borders: Sequence[Border]
+    given: Mapping[str, Any], borders: Sequence[Border], order: Order = Order.OWN
 ) -> tuple[dict[str, list[Array]], list[str]]:
     """All data as one array per input, and what there is to warn about."""
     data: dict[str, list[Array]] = {}
     warnings: list[str] = []
     for what, samples in given.items():
-        data[what], cut = gather(samples, borders, what)
-        if cut:
-            warnings.append(f"Of {what}, the first {MAX_STREAMED} samples were used.")
+        data[what], notes = gather(samples, borders, what, order)
+        warnings += notes
     return data, warnings
 
 
@@ -205,16 +204,24 @@ class _Work:
         )
         self.layers = about["layers"]
         borders = [
-            Border(name, tuple(shape), dtype)
-            for name, shape, dtype in zip(
-                about["inputs"], about["shapes"], about["dtypes"], strict=True
+            Border(name, tuple(shape), dtype, keras_name, tuple(place))
+            for name, shape, dtype, keras_name, place in zip(
+                about["inputs"],
+                about["shapes"],
+                about["dtypes"],
+                about["keras_names"],
+                about["paths"],
+                strict=True,
             )
         ]
         for border in borders:
             if border.dtype != "float32":
                 raise input_refusal(border.name, border.dtype, self.layers)
         self.progress("reading the data")
-        data, warnings = _gather(given, borders)
+        data, warnings = _gather(given, borders, Order(about["order"]))
+        warnings += about["warnings"]
+        if not about["changes_state"]:
+            warnings += self._compare(None if path else model, about, borders, data)
         calibration = None
         # Representative data beside trained ranges would end in islands of float32.
         if not about["quantisation_aware"]:
@@ -252,7 +259,8 @@ class _Work:
         return _conversion(int8, data)
 
     def _trace(self, model: Any) -> None:
-        from tflm_ext.convert.trace import library, trace
+        from tflm_ext.convert.order import library
+        from tflm_ext.convert.trace import trace
 
         if library(model) is None:
             raise ConfigError(
@@ -270,9 +278,33 @@ class _Work:
             np.savez(file, allow_pickle=False, **arrays)
         return str(file)
 
+    def _compare(
+        self,
+        live: Any,
+        about: Mapping[str, Any],
+        borders: Sequence[Border],
+        data: Mapping[str, list[Array]],
+    ) -> list[str]:
+        """Check that the graph computes what the model does; the warnings."""
+        coarse = about["quantisation_aware"] or about["half_precision"]
+        some = next(iter(data.values()), None)
+        columns = faithful.chosen(some) if some else faithful.drawn([b.sample for b in borders])
+        names = {"inputs": about["inputs"], "outputs": about["outputs"]}
+        if live is None:
+            answer = self._ask("check", data=self._write(columns), coarse=coarse, **names)
+            return list(answer["warnings"])
+        traced = dict(zip(about["outputs"], self._predict(columns), strict=True))
+        samples = dict(zip(about["inputs"], columns, strict=True))
+        return faithful.check(faithful.model_reference(live), samples, traced, coarse=coarse)
+
     def _float_outputs(self, data: Mapping[str, list[Array]]) -> list[Array]:
         """The float model's outputs for all test data, else for some calibration samples."""
-        columns = data.get("test_data") or [c[:_LOOKED_AT] for c in data["calibration_data"]]
+        return self._predict(
+            data.get("test_data") or [c[:_LOOKED_AT] for c in data["calibration_data"]]
+        )
+
+    def _predict(self, columns: Sequence[Array]) -> list[Array]:
+        """The float model's outputs, one array per output, samples first."""
         out = self.folder / "outputs.npz"
         self._ask("predict", data=self._write(columns), out=str(out))
         with np.load(out, allow_pickle=False) as file:

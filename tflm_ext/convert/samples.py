@@ -6,16 +6,29 @@ import itertools
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from tflm_ext.convert import structure
 from tflm_ext.errors import ConfigError, StorageError
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
 MAX_STREAMED = 1000
+
+
+class Order(StrEnum):
+    """What is known of the order of several inputs, for data that comes as a list."""
+
+    OWN = "own"
+    """The order in which the model takes them."""
+    SORTED = "sorted"
+    """Keras' own, which sorted the keys of the user's dict."""
+    UNKNOWN = "unknown"
+    """The model takes them by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +39,15 @@ class Border:
         name: what the user's model calls it.
         shape: batch 1 included.
         dtype: NumPy's name of its type.
+        keras_name: of its tensor, where its name is the key of a dict.
+        path: where it is in the structure of lists and dicts that the model takes.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
+    keras_name: str = ""
+    path: structure.Path = ()
 
     @property
     def sample(self) -> tuple[int, ...]:
@@ -89,27 +106,33 @@ def load_npz(path: str | Path) -> Samples:
     return Samples(arrays["x"] if list(arrays) == ["x"] else arrays, labels)
 
 
-def gather(data: Any, inputs: Sequence[Border], what: str) -> tuple[list[Array], bool]:
+def gather(
+    data: Any, inputs: Sequence[Border], what: str, order: Order = Order.OWN
+) -> tuple[list[Array], list[str]]:
     """The samples of every input, samples first, in the type of the input.
 
     Args:
-        data: array; list of arrays (several inputs); dict by input name; (x, y) with labels, which
-            are left out; or an iterable of such, batched or not: generator, tf.data.Dataset.
+        data: array; list of arrays (several inputs); dict by input name; the nested structure that
+            the model takes; (x, y) with labels, which are left out; or an iterable of such,
+            batched or not: generator, tf.data.Dataset.
         inputs: what the model takes.
         what: how messages call the data, like "calibration_data".
+        order: what is known of the order of the inputs.
 
     Returns:
-        One array per input, and whether an iterable was cut off after 1000 samples.
+        One array per input, and warnings: an iterable was cut off after 1000 samples, or a list
+        was taken in an order that the user may not expect.
 
     Raises:
-        ConfigError: empty, wrongly shaped, of another type, or not finite.
+        ConfigError: empty, wrongly shaped, of another type, or not finite; or a list for inputs of
+            one shape whose order is unknown.
     """
-    parts = _parts(data, inputs)
+    parts, listed = _parts(data, inputs)
     cut = False
     if parts is not None:
         columns = [_batch(p, b, what) for p, b in zip(parts, inputs, strict=True)]
     elif isinstance(data, Iterable) and not isinstance(data, str | bytes | Mapping):
-        rows, cut = _streamed(iter(data), inputs, what)
+        rows, listed, cut = _streamed(iter(data), inputs, what)
         columns = [np.concatenate(column) for column in zip(*rows, strict=True)]
     else:
         raise _unfit(what, f"is a {type(data).__name__}", inputs)
@@ -118,20 +141,57 @@ def gather(data: Any, inputs: Sequence[Border], what: str) -> tuple[list[Array],
         raise _unfit(what, f"has {sorted(counts)} samples for the inputs, not as many each", inputs)
     if counts <= {0}:
         raise ConfigError(f"{what} has no samples.", "Give at least 100 that are like real input.")
-    return columns, cut
+    warnings = [f"Of {what}, the first {MAX_STREAMED} samples were used."] if cut else []
+    return columns, warnings + (_listed(inputs, what, order) if listed else [])
 
 
-def _parts(data: Any, inputs: Sequence[Border]) -> list[Any] | None:
-    """One value per input, None for what must be iterated over."""
+def _parts(data: Any, inputs: Sequence[Border]) -> tuple[list[Any] | None, bool]:
+    """One value per input, None for what must be iterated over; and whether only the order of a
+    list tells them apart.
+    """
+    if (parts := _structured(data, inputs)) is not None:
+        return parts, False
     if isinstance(data, tuple) and not _is_inputs(data, inputs):
         data = data[0] if data else data  # (x, y) or (x, y, weights), as Keras has it
-    if isinstance(data, Mapping) and set(data) >= {border.name for border in inputs}:
-        return [data[border.name] for border in inputs]
+        if (parts := _structured(data, inputs)) is not None:
+            return parts, False
     if isinstance(data, list | tuple):
-        return list(data) if _is_inputs(data, inputs) else None
+        return (list(data), True) if _is_inputs(data, inputs) else (None, False)
     if len(inputs) == 1 and hasattr(data, "__array__"):
-        return [data]
-    return None
+        return [data], False
+    return None, False
+
+
+def _structured(data: Any, inputs: Sequence[Border]) -> list[Any] | None:
+    """One value per input, by name or by its place in what the model takes."""
+    if isinstance(data, Mapping):
+        for names in ([b.name for b in inputs], [b.keras_name for b in inputs]):
+            if set(data) >= set(names) and len(set(names)) == len(inputs):
+                return [data[name] for name in names]
+    # One more than there should be is enough to see that it does not fit.
+    values = dict(itertools.islice(structure.leaves(data), len(inputs) + 1))
+    paths = {border.path for border in inputs}
+    if values.keys() != paths or len(paths) != len(inputs):
+        return None
+    arrays = [values[border.path] for border in inputs]
+    return arrays if all(hasattr(array, "__array__") for array in arrays) else None
+
+
+def _listed(inputs: Sequence[Border], what: str, order: Order) -> list[str]:
+    """What there is to say about a list for inputs of one shape that have no order of their own."""
+    shapes = [border.sample for border in inputs]
+    if order is Order.OWN or len(set(shapes)) == len(shapes):
+        return []
+    if order is Order.UNKNOWN:
+        raise _unfit(
+            what, "is a list, and the model takes several inputs of one shape by name", inputs, ()
+        )
+    names = ", ".join(repr(border.name) for border in inputs)
+    warning = (
+        f"{what} is a list, and the model takes a dict: Keras sorted its keys, and the list was"
+        f" taken as {names}."
+    )
+    return [warning]
 
 
 def _is_inputs(data: Sequence[Any], inputs: Sequence[Border]) -> bool:
@@ -141,21 +201,23 @@ def _is_inputs(data: Sequence[Any], inputs: Sequence[Border]) -> bool:
 
 def _streamed(
     items: Iterator[Any], inputs: Sequence[Border], what: str
-) -> tuple[list[list[Array]], bool]:
+) -> tuple[list[list[Array]], bool, bool]:
+    """Rows of one batch per input, whether they came as lists, and whether more would follow."""
     rows: list[list[Array]] = []
-    count = 0
+    listed, count = False, 0
     for item in items:
-        parts = _parts(item, inputs)
+        parts, in_a_list = _parts(item, inputs)
+        listed |= in_a_list
         if parts is None:
             raise _unfit(what, f"yields a {type(item).__name__}", inputs)
         row = [_batch(p, b, what) for p, b in zip(parts, inputs, strict=True)]
         rows.append(row)
         count += len(row[0])
         if count >= MAX_STREAMED:
-            return rows, next(items, None) is not None
+            return rows, listed, next(items, None) is not None
     if not rows:
         raise ConfigError(f"{what} has no samples.", "Give at least 100 that are like real input.")
-    return rows, False
+    return rows, listed, False
 
 
 def _batch(value: Any, border: Border, what: str) -> Array:
@@ -191,12 +253,14 @@ def _batch(value: Any, border: Border, what: str) -> Array:
     return cast
 
 
-def _unfit(what: str, problem: str, inputs: Sequence[Border]) -> ConfigError:
+def _unfit(
+    what: str, problem: str, inputs: Sequence[Border], forms: Sequence[str] = ("a list",)
+) -> ConfigError:
     if len(inputs) == 1:
         hint = f"Give an array of shape {_shape_text(inputs[0])}, or a generator of such."
     else:
         shapes = ", ".join(f"{b.name!r}: {_shape_text(b)}" for b in inputs)
-        hint = f"Give one array per input, as a list or a dict {{{shapes}}}."
+        hint = f"Give one array per input, as {' or '.join([*forms, 'a dict'])} {{{shapes}}}."
     return ConfigError(f"{what} {problem}.", hint)
 
 

@@ -10,19 +10,27 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tflm_ext.convert.endpoint import SIGNATURE, Endpoint
+from tflm_ext.convert.order import (
+    Port,
+    confusions,
+    input_order,
+    input_ports,
+    input_structure,
+    library,
+    output_names,
+    tree,
+)
 from tflm_ext.convert.remedies import loop_refusal
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 
-SIGNATURE = "serving_default"
 NAMES = "keras.json"
-
-Inputs = Sequence[tuple[str, tuple[int | None, ...], Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +66,6 @@ class Scopes:
         return "/".join([*parts[:end], "_".join(parts[end:])])
 
 
-def library(model: Any) -> str | None:
-    """Whose model an object is: "keras", "tf_keras", or None for anything else."""
-    for base in type(model).__mro__:
-        package = base.__module__.split(".")[0]
-        if package in {"keras", "tf_keras"} and base.__name__ == "Model":
-            return package
-    return None
-
-
 def trace(model: Any, folder: Path) -> None:
     """Save what a Keras model computes for one sample.
 
@@ -83,8 +82,6 @@ def trace(model: Any, folder: Path) -> None:
         UnsupportedModelError: the model has no known inputs, a size of them is not fixed, or a
             layer loops.
     """
-    import tensorflow as tf
-
     numbered = library(model) == "keras"
     if numbered:
         import keras
@@ -106,63 +103,48 @@ def trace(model: Any, folder: Path) -> None:
             " never built.",
             "Give it inputs: x = keras.Input(shape); model = keras.Model(x, model(x)).",
         )
-    inputs = [(t.name.split(":")[0], tuple(t.shape), t.dtype) for t in tensors]
-    try:
-        structure = model.input
-    except AttributeError:
-        structure = tensors[0]
+    ports, nest, structure = input_ports(model), tree(model), input_structure(model)
 
-    def call(samples: Sequence[Any]) -> list[Any]:
-        return list(
-            tf.nest.flatten(model(tf.nest.pack_sequence_as(structure, samples), training=False))
-        )
+    def call(samples: Sequence[Any]) -> dict[str, Any]:
+        result = model(nest.pack_sequence_as(structure, samples), training=False)
+        return dict(zip(output_names(model, result), nest.flatten(result), strict=True))
 
     layers = {
         layer.name: type(layer).__name__ for layer in model._flatten_layers(include_self=False)
     }
-    # A Sequential of Keras 3 has neither this nor, before its first call, an input.
-    outputs = getattr(model, "output_names", None) or [model.layers[-1].name]
-    names = {"outputs": [str(name).partition(":")[0] for name in outputs], "layers": layers}
-    _save(call, inputs, names, folder, scopes=Scopes(frozenset({*layers, model.name}), numbered))
+    about = {
+        "layers": layers,
+        "order": input_order(model),
+        "warnings": confusions(model),
+    }
+    scopes = Scopes(frozenset({*layers, model.name}), numbered)
+    _save(call, ports, about, folder, scopes=scopes)
 
 
-def narrow(source: Path, folder: Path) -> None:
+def narrow(source: Path, folder: Path) -> Endpoint:
     """Save what a SavedModel's signature computes for one sample, as trace() does.
+
+    Returns:
+        What was narrowed.
 
     Raises:
         UnsupportedModelError: no signature, a size that is not fixed, or a loop.
     """
-    import tensorflow as tf
+    endpoint = Endpoint.load(source)
 
-    loaded = tf.saved_model.load(str(source))
-    signatures = dict(loaded.signatures)
-    if SIGNATURE not in signatures and len(signatures) != 1:
-        raise UnsupportedModelError(
-            f"The SavedModel {source.name} has no signature {SIGNATURE!r}.",
-            "Write it with model.export(folder).",
-        )
-    signature = signatures.get(SIGNATURE) or next(iter(signatures.values()))
-    specs = signature.structured_input_signature[1]
-    keys = sorted(specs, key=_natural)
-    outputs = sorted(signature.structured_outputs, key=_natural)
-    inputs = [(key, tuple(specs[key].shape), specs[key].dtype) for key in keys]
+    def call(samples: Sequence[Any]) -> dict[str, Any]:
+        names = [port.name for port in endpoint.inputs]
+        return endpoint.call(dict(zip(names, samples, strict=True)))
 
-    def call(samples: Sequence[Any]) -> list[Any]:
-        results = signature(**dict(zip(keys, samples, strict=True)))
-        return [results[key] for key in outputs]
-
-    _save(call, inputs, {"outputs": outputs, "layers": {}}, folder, owner=loaded)
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """A key that sorts output_10 after output_9."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
+    about = {"layers": {}, "order": endpoint.order, "warnings": endpoint.warnings}
+    _save(call, endpoint.inputs, about, folder, owner=endpoint.loaded)
+    return endpoint
 
 
 def _save(
-    call: Any,
-    inputs: Inputs,
-    names: Mapping[str, Any],
+    call: Callable[[Sequence[Any]], dict[str, Any]],
+    inputs: Sequence[Port],
+    about: Mapping[str, Any],
     folder: Path,
     *,
     scopes: Scopes = Scopes(),
@@ -171,9 +153,9 @@ def _save(
     """Trace a function of a list of samples and write it with its names.
 
     Args:
-        call: from a list of tensors to a list of tensors.
+        call: from a list of tensors to tensors by name, in order.
         inputs: what it takes.
-        names: of outputs and layers.
+        about: classes of the layers by name, what is known of the order, and warnings.
         folder: where the SavedModel goes.
         scopes: how nodes are called after layers.
         owner: keeps alive what the function reads.
@@ -182,15 +164,15 @@ def _save(
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     specs = [
-        tf.TensorSpec(_fixed(name, shape), dtype, name=f"x{i:03}")
-        for i, (name, shape, dtype) in enumerate(inputs)
+        tf.TensorSpec(_fixed(port.name, port.shape), port.dtype, name=f"x{i:03}")
+        for i, port in enumerate(inputs)
     ]
-    producers: list[str] = []
+    producers: dict[str, str] = {}
 
     def function(*samples: Any) -> dict[str, Any]:
         outputs = call(samples)
-        producers[:] = [output.op.name for output in outputs]
-        return {f"y{i:03}": y for i, y in enumerate(outputs)}
+        producers.update({name: output.op.name for name, output in outputs.items()})
+        return {f"y{i:03}": y for i, y in enumerate(outputs.values())}
 
     with _quiet():
         concrete = tf.function(function, autograph=False).get_concrete_function(*specs)
@@ -205,11 +187,18 @@ def _save(
     (graph,) = model.meta_graphs
     for body in graph.graph_def.library.function:
         _restore_layer_names(body, scopes)
-    _name_borders(graph, [name for name, _, _ in inputs], [scopes.path(p) for p in producers])
-    _refuse_loops(graph.graph_def.library.function, names["layers"])
+    names = [port.name for port in inputs]
+    _name_borders(graph, names, [scopes.path(producer) for producer in producers.values()])
+    _refuse_loops(graph.graph_def.library.function, about["layers"])
     file.write_bytes(model.SerializeToString())
-    names = {**names, "inputs": [name for name, _, _ in inputs]}
-    (folder / NAMES).write_text(json.dumps(names), encoding="utf-8")
+    about = {
+        **about,
+        "inputs": names,
+        "keras_names": [port.keras_name for port in inputs],
+        "paths": [port.path for port in inputs],
+        "outputs": list(producers),
+    }
+    (folder / NAMES).write_text(json.dumps(about), encoding="utf-8")
 
 
 def _fixed(name: str, shape: tuple[int | None, ...]) -> tuple[int, ...]:

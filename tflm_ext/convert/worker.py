@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from tflm_ext.convert import trace
+from tflm_ext.convert import faithful, trace
+from tflm_ext.convert.endpoint import SIGNATURE
 from tflm_ext.convert.files import moves_floats
 from tflm_ext.convert.load import load_keras
 from tflm_ext.convert.untrusted import admit
@@ -34,22 +35,30 @@ class Converter:
     def __init__(self) -> None:
         self.folder = Path()
         self.module: Any = None
+        self.reference: faithful.Reference | None = None
 
     @property
     def handlers(self) -> dict[str, Handler]:
         """The requests that are served, by name."""
-        return {"load": self.load, "convert": self.convert, "predict": self.predict}
+        return {
+            "load": self.load,
+            "check": self.check,
+            "convert": self.convert,
+            "predict": self.predict,
+        }
 
     def load(self, request: Request, progress: Progress) -> dict[str, Any]:
         """Load a model file, or a model that the parent traced; describe it."""
         path, kind, folder = Path(request["path"]), request["kind"], Path(request["folder"])
         looked_through = folder.with_name("admitted")
         if kind in {"keras", "h5"}:
-            trace.trace(load_keras(path, kind, looked_through, progress=progress), folder)
+            model = load_keras(path, kind, looked_through, progress=progress)
+            trace.trace(model, folder)
+            self.reference = faithful.model_reference(model)
         elif kind == "saved_model":
             admitted = admit(path, kind, looked_through / path.name)
             progress("loading the model")
-            trace.narrow(admitted.path, folder)
+            self.reference = trace.narrow(admitted.path, folder).reference
         return self.open(folder)
 
     def open(self, folder: Path) -> dict[str, Any]:
@@ -60,20 +69,22 @@ class Converter:
         self.module = tf.saved_model.load(str(folder))
         specs = self._signature.structured_input_signature[1]
         library = self._signature.graph.as_graph_def().library
+        nodes = [node for function in library.function for node in function.node_def]
         return {
             **json.loads((folder / trace.NAMES).read_text(encoding="utf-8")),
             "shapes": [list(specs[key].shape) for key in sorted(specs)],
             "dtypes": [specs[key].dtype.name for key in sorted(specs)],
-            "quantisation_aware": any(
-                node.op.startswith("FakeQuantWithMinMax")
-                for function in library.function
-                for node in function.node_def
+            "quantisation_aware": any(node.op.startswith("FakeQuantWithMinMax") for node in nodes),
+            "half_precision": any(
+                node.attr["T"].type in {tf.float16.as_datatype_enum, tf.bfloat16.as_datatype_enum}
+                for node in nodes
             ),
+            "changes_state": any(node.op.startswith("Assign") for node in nodes),
         }
 
     @property
     def _signature(self) -> Any:
-        return self.module.signatures[trace.SIGNATURE]
+        return self.module.signatures[SIGNATURE]
 
     def convert(self, request: Request, progress: Progress) -> dict[str, Any]:
         """Quantise to int8, calibrated with the samples of a .npz if any, and write the .tflite.
@@ -113,31 +124,56 @@ class Converter:
     def predict(self, request: Request, progress: Progress) -> dict[str, Any]:
         """Write what the float model gives for the samples of a .npz, output by output."""
         import numpy as np
+
+        columns = self._predict(request["data"], "running the float model", progress)
+        np.savez(request["out"], allow_pickle=False, **columns)
+        return {}
+
+    def check(self, request: Request, progress: Progress) -> dict[str, Any]:
+        """Compare the graph with the model that was loaded from a file, on the samples of a .npz.
+
+        Returns:
+            warnings.
+        """
+        assert self.reference is not None
+        traced = self._predict(request["data"], "comparing with the model", progress)
+        columns = _columns(request["data"])
+        samples = dict(zip(request["inputs"], (columns[k] for k in sorted(columns)), strict=True))
+        outputs = dict(zip(request["outputs"], (traced[k] for k in sorted(traced)), strict=True))
+        found = faithful.check(self.reference, samples, outputs, coarse=request["coarse"])
+        return {"warnings": found}
+
+    def _predict(self, data: str, what: str, progress: Progress) -> dict[str, Any]:
+        """What the float model gives for the samples of a .npz, by output."""
+        import numpy as np
         import tensorflow as tf
 
         results = [
             self._signature(**{key: tf.constant(value) for key, value in sample.items()})
-            for sample in _samples(request["data"], "running the float model", progress)
+            for sample in _samples(data, what, progress)
         ]
-        columns = {
+        return {
             key: np.concatenate([np.atleast_1d(result[key].numpy()) for result in results])
             for key in results[0]
         }
-        np.savez(request["out"], allow_pickle=False, **columns)
-        return {}
 
 
 def _samples(file: str, what: str, progress: Progress) -> Iterator[dict[str, Any]]:
     """The samples of a .npz one by one, each as a batch of one by input."""
-    import numpy as np
-
-    with np.load(file, allow_pickle=False) as arrays:
-        columns = {key: arrays[key] for key in arrays.files}
+    columns = _columns(file)
     count = len(next(iter(columns.values())))
     for i in range(count):
         if i % 16 == 0:
             progress(f"{what}: sample {i + 1} of {count}")
         yield {key: column[i : i + 1] for key, column in columns.items()}
+
+
+def _columns(file: str) -> dict[str, Any]:
+    """The samples of a .npz by input."""
+    import numpy as np
+
+    with np.load(file, allow_pickle=False) as arrays:
+        return {key: arrays[key] for key in arrays.files}
 
 
 def _in_order(data: bytes) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from tflm_ext.compression.checks import check_weights
-from tflm_ext.convert.trace import library
+from tflm_ext.convert.order import library
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 
 # Their outputs are probabilities if their inputs are.

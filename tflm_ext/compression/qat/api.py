@@ -7,7 +7,7 @@ from typing import Any
 from tflm_ext.compression.checks import check_weights
 from tflm_ext.compression.qat import model as keras3
 from tflm_ext.compression.qat import tf_keras
-from tflm_ext.convert.trace import library
+from tflm_ext.convert.order import library
 from tflm_ext.errors import ConfigError
 
 

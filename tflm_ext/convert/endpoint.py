@@ -1,0 +1,251 @@
+"""What a SavedModel offers: its signature, and the order and names that lie beside it.
+
+A signature is a set of names without an order. The function that it wraps often has one: Keras 3
+exports it as `serve`, tf_keras saves `__call__`, and the names of layers in keras_metadata.pb.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tflm_ext.convert import structure
+from tflm_ext.convert.order import Port
+from tflm_ext.convert.samples import Order
+from tflm_ext.errors import UnsupportedModelError
+
+SIGNATURE = "serving_default"
+_METADATA = "keras_metadata.pb"
+_UNREADABLE = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of a SavedModel that takes what its signature takes, as the user wrote it.
+
+    Attributes:
+        call: the function.
+        arguments: its positional arguments, with a TensorSpec where a tensor belongs.
+        names: of the signature's argument at each path of the arguments.
+        wrapped: whether the signature calls this very function.
+    """
+
+    call: Any
+    arguments: tuple[Any, ...]
+    names: Mapping[structure.Path, str]
+    wrapped: bool
+
+    @property
+    def has_order(self) -> bool:
+        """Whether no two tensors are told apart by the keys of a dict."""
+        parents = [path[:-1] for path in self.names if isinstance(path[-1], str)]
+        return len(set(parents)) == len(parents)
+
+    @property
+    def paths(self) -> dict[str, structure.Path]:
+        """Where each argument of the signature is in what the model takes."""
+        alone = len({path[0] for path in self.names}) == 1
+        return {name: path[1:] if alone else path for path, name in self.names.items()}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The signature that is exported.
+
+    Attributes:
+        loaded: the SavedModel; it keeps the variables alive.
+        signature: a function of tensors by name.
+        inputs: in the endpoint's own order if it has one; keras_name is the signature's name.
+        outputs: the signature's name of each output, by the user's, in order.
+        order: what is known of that of the inputs.
+        function: what the signature wraps, or a like one; None if there is none.
+        warnings: about the order of the outputs.
+    """
+
+    loaded: Any
+    signature: Any
+    inputs: list[Port]
+    outputs: Mapping[str, str]
+    order: Order
+    function: Function | None
+    warnings: list[str]
+
+    @classmethod
+    def load(cls, source: Path) -> Endpoint:
+        """Load a SavedModel.
+
+        Raises:
+            UnsupportedModelError: it has no signature.
+        """
+        import tensorflow as tf
+
+        loaded = tf.saved_model.load(str(source))
+        signatures = dict(loaded.signatures)
+        if SIGNATURE not in signatures and len(signatures) != 1:
+            raise UnsupportedModelError(
+                f"The SavedModel {source.name} has no signature {SIGNATURE!r}.",
+                "Write it with model.export(folder).",
+            )
+        signature = signatures.get(SIGNATURE) or next(iter(signatures.values()))
+        specs = signature.structured_input_signature[1]
+        wrapped, keys = _wrapped(signature)
+        has_order = keys != sorted(keys)  # TensorFlow sorts those of a dict
+        keys = keys if set(keys) == set(specs) else sorted(specs, key=_natural)
+        function = next(_functions(loaded, wrapped, [specs[key] for key in keys]), None)
+        if function is not None:
+            has_order = function.has_order
+        paths = function.paths if function else {key: (key,) for key in keys}
+        places = [paths[key] for key in keys]
+        inputs = [
+            Port(name, key, path, tuple(specs[key].shape), specs[key].dtype)
+            for name, key, path in zip(structure.named(places, keys), keys, places, strict=True)
+        ]
+        outputs, warnings = _outputs(source, list(signature.structured_outputs))
+        order = Order.OWN if has_order or len(keys) == 1 else Order.UNKNOWN
+        return cls(loaded, signature, inputs, outputs, order, function, warnings)
+
+    def call(self, samples: Mapping[str, Any]) -> dict[str, Any]:
+        """The outputs by name, in order, for samples by the name of the input."""
+        results = self.signature(**{port.keras_name: samples[port.name] for port in self.inputs})
+        return {name: results[key] for name, key in self.outputs.items()}
+
+    def reference(self, samples: Mapping[str, Any]) -> dict[str, Any]:
+        """The same from the function that the signature wraps, in the structures of the user."""
+        if self.function is None or not self.function.wrapped:
+            return self.call(samples)
+        by_key = {port.keras_name: samples[port.name] for port in self.inputs}
+        names = self.function.names
+        arguments = structure.like(self.function.arguments, lambda path: by_key[names[path]])
+        result = self.function.call(*arguments)
+        parts = structure.children(result)
+        results = {
+            step if isinstance(step, str) else f"output_{step}": value
+            for step, value in ([(0, result)] if parts is None else parts)
+        }
+        if len(results) == 1:
+            results = dict.fromkeys(self.outputs.values(), next(iter(results.values())))
+        return {name: results[key] for name, key in self.outputs.items()}
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A key that sorts output_10 after output_9."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
+
+
+def _wrapped(signature: Any) -> tuple[str, list[str]]:
+    """Name and arguments, in order, of the function that a signature does nothing but call.
+
+    Returns:
+        "" and nothing where the signature does something else, as those of TensorFlow 1 do.
+    """
+    calls = [
+        node
+        for node in signature.graph.get_operations()
+        if node.type in {"PartitionedCall", "StatefulPartitionedCall"}
+    ]
+    if len(calls) != 1:
+        return "", []
+    names = [
+        tensor.op.get_attr("_user_specified_name").decode()
+        for tensor in calls[0].inputs
+        if tensor.op.type == "Placeholder" and tensor.dtype.name != "resource"
+    ]
+    return calls[0].get_attr("f").name, names
+
+
+def _functions(loaded: Any, wrapped: str, specs: Sequence[Any]) -> Iterator[Function]:
+    """Functions of a SavedModel that take what its signature takes; the wrapped one first.
+
+    Args:
+        loaded: the SavedModel.
+        wrapped: name of the function that the signature calls.
+        specs: what it is called with, in order; each has the name that the signature has for it.
+    """
+    found = [
+        function
+        for attribute in dict.fromkeys(("serve", "__call__", *vars(loaded)))
+        for concrete in getattr(getattr(loaded, attribute, None), "concrete_functions", ())
+        if (function := _function(loaded, attribute, concrete, wrapped, specs)) is not None
+    ]
+    yield from sorted(found, key=lambda function: not function.wrapped)
+
+
+def _function(
+    loaded: Any, attribute: str, concrete: Any, wrapped: str, specs: Sequence[Any]
+) -> Function | None:
+    import tensorflow as tf
+
+    arguments, keywords = concrete.structured_input_signature
+    # A tf_keras model takes (inputs, training, mask), of which only the first is a tensor.
+    taken = [leaf for leaf in tf.nest.flatten(arguments) if isinstance(leaf, tf.TensorSpec)]
+    if keywords or [_plain(spec) for spec in taken] != [_plain(spec) for spec in specs]:
+        return None
+    same = concrete.name.decode() == wrapped
+    if not same and [spec.name for spec in taken] != [spec.name for spec in specs]:
+        return None
+    left = iter(specs)
+    placed = tf.nest.map_structure(
+        lambda leaf: next(left).name if isinstance(leaf, tf.TensorSpec) else None, arguments
+    )
+    names = {path: name for path, name in structure.leaves(placed) if name is not None}
+    return Function(getattr(loaded, attribute), arguments, names, same)
+
+
+def _plain(spec: Any) -> tuple[Any, ...]:
+    return tuple(spec.shape), spec.dtype
+
+
+def _outputs(source: Path, keys: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """The signature's names of the outputs by the user's, in order; and what to say about it."""
+    if len(keys) == 1 or all(re.fullmatch(r"output_\d+", key) for key in keys):
+        return {key: key for key in sorted(keys, key=_natural)}, []
+    if (found := _saved_outputs(source)) is not None and set(found.values()) == set(keys):
+        return found, []
+    keys = sorted(keys, key=_natural)
+    names = ", ".join(map(repr, keys))
+    return {key: key for key in keys}, [
+        f"The SavedModel does not say in which order its outputs are; they are sorted: {names}."
+    ]
+
+
+def _saved_outputs(source: Path) -> dict[str, str] | None:
+    """The outputs of a model that tf_keras saved, from the configuration beside it.
+
+    Returns:
+        the layers' names, as tf_keras makes them differ, by the users'; None without them.
+    """
+    import tensorflow as tf
+    from google.protobuf.message import DecodeError
+    from tf_keras.protobuf.saved_metadata_pb2 import SavedMetadata
+
+    file = source / _METADATA
+    if not file.is_file():
+        return None
+    try:
+        nodes = SavedMetadata.FromString(file.read_bytes()).nodes
+        (root,) = [node.metadata for node in nodes if node.node_path == "root"]
+        layers = _layers(json.loads(root)["config"]["output_layers"])
+    except (*_UNREADABLE, DecodeError):
+        return None
+    names: list[str] = []
+    for layer in tf.nest.flatten(layers):
+        numbered = (f"{layer}_{i}" if i else layer for i in range(len(names) + 1))
+        names.append(next(name for name in numbered if name not in names))
+    places = dict(structure.leaves(tf.nest.pack_sequence_as(layers, list(range(len(names))))))
+    paths = sorted(places, key=lambda path: places[path])
+    return dict(zip(structure.named(paths, names), names, strict=True))
+
+
+def _layers(value: Any) -> Any:
+    """A structure of [layer, node, tensor] as one of the layers' names."""
+    if isinstance(value, list) and len(value) == 3 and [type(v) for v in value] == [str, int, int]:
+        return value[0]
+    if isinstance(value, list):
+        return [_layers(part) for part in value]
+    if value.get("class_name") == "__tuple__":
+        return [_layers(part) for part in value["items"]]
+    return {key: _layers(part) for key, part in value.items()}

@@ -1,0 +1,195 @@
+"""Whether the graph that will be converted computes what the model computes.
+
+The graph takes one sample after the other, in a flat order. The model is called as its users call
+it: with a batch, in the lists and dicts that it takes, where this module puts each sample by name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tflm_ext.convert.order import input_ports, input_structure, output_structure
+from tflm_ext.convert.order import keras_output_names as keras_names
+from tflm_ext.convert.structure import bare, leaves, like, named
+from tflm_ext.errors import TflmExtError, UnsupportedModelError, VerificationError
+
+Array: TypeAlias = np.ndarray[Any, Any]
+Reference: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Outputs by name, samples first, for samples by the name of the input."""
+
+SAMPLES = 8
+_EXACT = 1e-4  # of an output's range
+_COARSE = 2e-2  # where rounding to 8 bits, or to half precision, turns noise into steps
+_RELATIVE = 1e-5  # of an output's largest value: float32 has 24 bits
+
+
+def model_reference(model: Any) -> Reference:
+    """What a Keras model gives when it is called in its own structure."""
+    ports, taken, given = input_ports(model), input_structure(model), output_structure(model)
+    input_names = {port.path: port.name for port in ports}
+    left = list(zip(model.outputs, keras_names(model, len(model.outputs)), strict=True))
+    paths, layers = [], []
+    for path, tensor in leaves(bare(given)):
+        place = next(i for i, (output, _) in enumerate(left) if output is tensor)
+        paths.append(path)
+        layers.append(left.pop(place)[1])
+    output_names = dict(zip(paths, named(paths, layers), strict=True))
+
+    def call(samples: Mapping[str, Any]) -> dict[str, Any]:
+        result = model(like(taken, lambda path: samples[input_names[path]]), training=False)
+        return {output_names[path]: value for path, value in leaves(bare(result))}
+
+    return call
+
+
+def chosen(columns: Sequence[Array]) -> list[Array]:
+    """A few samples of every input, spread over all of them."""
+    count = len(columns[0])
+    places = np.unique(np.linspace(0, count - 1, min(count, SAMPLES)).astype(int))
+    return [column[places] for column in columns]
+
+
+def drawn(shapes: Sequence[tuple[int, ...]]) -> list[Array]:
+    """Samples for a model that came without data, the same for ever.
+
+    Args:
+        shapes: of one sample of every input.
+    """
+    random = np.random.default_rng(0)
+    return [random.normal(size=(SAMPLES, *shape)).astype(np.float32) for shape in shapes]
+
+
+def check(
+    reference: Reference,
+    samples: Mapping[str, Array],
+    traced: Mapping[str, Array],
+    *,
+    coarse: bool,
+) -> list[str]:
+    """Compare what the graph gave with the model.
+
+    Args:
+        reference: the model.
+        samples: by the name of the input, samples first.
+        traced: what the graph gave for them, by the name of the output, in order.
+        coarse: the graph rounds to 8 or 16 bits somewhere.
+
+    Returns:
+        Warnings about outputs that Keras itself computes differently in a batch.
+
+    Raises:
+        VerificationError: an output is not the model's.
+        UnsupportedModelError: an output is random or depends on the rest of a batch, or the model
+            cannot be run.
+    """
+    limit = _COARSE if coarse else _EXACT
+    batch = _run(reference, samples)
+    alone: dict[str, Array] = {}
+    found = []
+    for name, got in traced.items():
+        off = difference(batch[name], got)
+        if off <= limit:
+            continue
+        alone = alone or _run_singly(reference, samples)
+        if difference(alone[name], got) > limit:
+            again = _run_singly(reference, samples)
+            raise _refusal(name, batch[name], got, difference(alone[name], again[name]) > limit)
+        if off > _COARSE:
+            raise UnsupportedModelError(
+                f"Output {name!r} of a sample depends on the other samples of its batch: alone it"
+                f" differs by {_percent(off)}.",
+                "The firmware runs one sample at a time: leave out layers that compute over axis 0,"
+                " the batch.",
+            )
+        found.append(
+            f"Output {name!r} of the Keras model itself differs by {_percent(off)} between a batch"
+            " and single samples; the firmware runs single samples."
+        )
+    return found
+
+
+def difference(expected: Array, got: Array) -> float:
+    """The largest difference of two outputs as a share of the first one's range.
+
+    Values that are NaN or infinite in both are left out. It is infinite for other shapes, for
+    values that are finite in one only, and for an output without a range that differs at all.
+    """
+    if expected.shape != got.shape:
+        return math.inf
+    expected, got = expected.astype(np.float64), got.astype(np.float64)
+    finite = np.isfinite(expected)
+    if not np.array_equal(finite, np.isfinite(got)):
+        return math.inf
+    if not finite.any():
+        return 0.0
+    expected, got = expected[finite], got[finite]
+    beyond = float(np.abs(expected - got).max() - _RELATIVE * np.abs(expected).max())
+    span = float(np.ptp(expected))
+    return 0.0 if beyond <= 0 else beyond / span if span else math.inf
+
+
+def _refusal(name: str, expected: Array, got: Array, random: bool) -> TflmExtError:
+    if random:
+        return UnsupportedModelError(
+            f"Output {name!r} is random: the model gives different values for the same sample.",
+            "Use the random layer in training only: random numbers are not reproducible.",
+        )
+    off = difference(expected, got)
+    how = f"differs by {_percent(off)}"
+    if expected.shape != got.shape:
+        how = f"has the shape {got.shape[1:]} in place of {expected.shape[1:]}"
+    elif math.isinf(off):
+        how = "has other values"
+    return VerificationError(
+        f"The graph to be converted does not compute what the model does: output {name!r} {how}.",
+        "Nothing was exported. Please report it with the model; inputs and outputs in lists, not in"
+        " dicts, may avoid it.",
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} % of its range" if math.isfinite(share) else "more than its range"
+
+
+def _run(reference: Reference, samples: Mapping[str, Array]) -> dict[str, Array]:
+    """The reference's outputs for a batch; sample by sample where it takes no batch."""
+    try:
+        return _call(reference, samples)
+    except _errors():
+        return _run_singly(reference, samples)
+
+
+def _run_singly(reference: Reference, samples: Mapping[str, Array]) -> dict[str, Array]:
+    count = len(next(iter(samples.values())))
+    try:
+        rows = [
+            _call(reference, {name: column[i : i + 1] for name, column in samples.items()})
+            for i in range(count)
+        ]
+    except _errors() as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise UnsupportedModelError(
+            f"The model cannot be run on samples: {said[0]}",
+            "Call it yourself on one of them, like model(x[:1]), and fix what it says.",
+        ) from error
+    return {name: np.concatenate([np.atleast_1d(row[name]) for row in rows]) for name in rows[0]}
+
+
+def _call(reference: Reference, samples: Mapping[str, Array]) -> dict[str, Array]:
+    import tensorflow as tf
+
+    # On a GPU, TensorFlow multiplies with 10 bits.
+    with tf.device("CPU:0"):
+        given = {name: tf.constant(column) for name, column in samples.items()}
+        return {name: np.asarray(value) for name, value in reference(given).items()}
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """What Keras and TensorFlow raise about a batch that a model cannot take."""
+    import tensorflow as tf
+
+    return tf.errors.OpError, TypeError, ValueError

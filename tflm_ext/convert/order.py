@@ -1,0 +1,142 @@
+"""The inputs and outputs of a Keras model: Keras' own order, and the names that users know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tflm_ext.convert.samples import Border, Order
+from tflm_ext.convert.structure import Path, bare, leaves, named
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One input, before its sizes are fixed.
+
+    Attributes:
+        name: by which the user gives its samples.
+        keras_name: of its tensor.
+        path: where it is in the structure that the model takes.
+        shape: batch included; None where a size is free.
+        dtype: as Keras or TensorFlow has it.
+    """
+
+    name: str
+    keras_name: str
+    path: Path
+    shape: tuple[int | None, ...]
+    dtype: Any
+
+
+def library(model: Any) -> str | None:
+    """Whose model an object is: "keras", "tf_keras", or None for anything else."""
+    for base in type(model).__mro__:
+        package = base.__module__.split(".")[0]
+        if package in {"keras", "tf_keras"} and base.__name__ == "Model":
+            return package
+    return None
+
+
+def tree(model: Any) -> Any:
+    """What flattens and packs structures for a model: keras.tree, or tf.nest for tf_keras.
+
+    keras.tree sorts the keys of a dict and leaves those of an OrderedDict; tf.nest sorts both.
+    """
+    if library(model) == "keras":
+        import keras
+
+        return keras.tree
+    import tensorflow as tf
+
+    return tf.nest
+
+
+def input_structure(model: Any) -> Any:
+    """What the model takes: its input tensors as they were given to keras.Model."""
+    return _structure(getattr(model, "input", None), list(model.inputs))
+
+
+def output_structure(model: Any) -> Any:
+    """What the model gives: its output tensors as they were given to keras.Model."""
+    return _structure(getattr(model, "output", None), list(model.outputs))
+
+
+def _structure(given: Any, tensors: list[Any]) -> Any:
+    """A structure of these tensors; before its first call, a Sequential of Keras 3 has none."""
+    if {id(leaf) for _, leaf in leaves(given)} == {id(tensor) for tensor in tensors}:
+        return given
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
+def input_ports(model: Any) -> list[Port]:
+    """The inputs in the order of model.inputs."""
+    left = list(leaves(input_structure(model)))
+    paths = []
+    for tensor in model.inputs:
+        place = next(i for i, (_, leaf) in enumerate(left) if leaf is tensor)
+        paths.append(left.pop(place)[0])
+    keras_names = [tensor.name.partition(":")[0] for tensor in model.inputs]
+    return [
+        Port(name, keras_name, path, tuple(tensor.shape), tensor.dtype)
+        for name, keras_name, path, tensor in zip(
+            named(paths, keras_names), keras_names, paths, model.inputs, strict=True
+        )
+    ]
+
+
+def input_borders(model: Any) -> list[Border]:
+    """The inputs as calibration and test data have to fit them."""
+    return [
+        Border(
+            port.name,
+            (1, *(int(size or 0) for size in port.shape[1:])),
+            str(getattr(port.dtype, "name", None) or port.dtype),
+            keras_name=port.keras_name,
+            path=port.path,
+        )
+        for port in input_ports(model)
+    ]
+
+
+def keras_output_names(model: Any, count: int) -> list[str]:
+    """What Keras calls the outputs: after the layers that give them, a name twice if need be."""
+    # A Sequential of Keras 3 has no output_names.
+    names = getattr(model, "output_names", None) or [model.layers[-1].name] * count
+    names = [str(name).partition(":")[0] for name in names]
+    return names if len(names) == count else [f"output_{i}" for i in range(count)]
+
+
+def output_names(model: Any, result: Any) -> tuple[str, ...]:
+    """The names of what a call returned, in Keras' order.
+
+    Args:
+        model: that was called.
+        result: its outputs, in the structure that the call has them.
+    """
+    nest, result = tree(model), bare(result)
+    count = len(nest.flatten(result))
+    places = dict(leaves(nest.pack_sequence_as(result, list(range(count)))))
+    paths = sorted(places, key=lambda path: places[path])
+    return named(paths, keras_output_names(model, count))
+
+
+def confusions(model: Any) -> list[str]:
+    """Warnings about keys of dicts that are Keras' names of other inputs or outputs."""
+    ports, outputs = input_ports(model), output_names(model, output_structure(model))
+    pairs = [
+        ("Input", [port.name for port in ports], [port.keras_name for port in ports]),
+        ("Output", list(outputs), keras_output_names(model, len(outputs))),
+    ]
+    return [
+        f"{what} {key!r} is named after the key of a dict; the layer at that key is {name!r}."
+        for what, keys, names in pairs
+        for key, name in zip(keys, names, strict=True)
+        if key != name and key in names
+    ]
+
+
+def input_order(model: Any) -> Order:
+    """Whether Keras has the inputs in the order in which the user wrote them."""
+    written = [id(leaf) for _, leaf in leaves(input_structure(model))]
+    same = written == [id(tensor) for tensor in model.inputs]
+    return Order.OWN if same else Order.SORTED
