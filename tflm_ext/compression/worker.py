@@ -11,7 +11,7 @@ from typing import Any
 from tflm_ext.compression.recipe import Recipe
 from tflm_ext.convert import convert, load_npz
 from tflm_ext.convert.load import load_keras
-from tflm_ext.convert.trace import library
+from tflm_ext.convert.order import library
 from tflm_ext.convert.worker import Handler, Progress, Request, main
 from tflm_ext.errors import ConfigError
 from tflm_ext.options import Budget

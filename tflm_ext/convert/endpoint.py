@@ -16,10 +16,10 @@ from typing import Any
 from tflm_ext.convert import structure
 from tflm_ext.convert.order import Port
 from tflm_ext.convert.samples import Order
+from tflm_ext.convert.untrusted import NAMES
 from tflm_ext.errors import UnsupportedModelError
 
 SIGNATURE = "serving_default"
-_METADATA = "keras_metadata.pb"
 _UNREADABLE = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
 
 
@@ -121,6 +121,8 @@ class Endpoint:
         names = self.function.names
         arguments = structure.like(self.function.arguments, lambda path: by_key[names[path]])
         result = self.function.call(*arguments)
+        # The signature names the parts of a named tuple after its fields.
+        result = result._asdict() if hasattr(result, "_asdict") else result
         parts = structure.children(result)
         results = {
             step if isinstance(step, str) else f"output_{step}": value
@@ -222,7 +224,7 @@ def _saved_outputs(source: Path) -> dict[str, str] | None:
     from google.protobuf.message import DecodeError
     from tf_keras.protobuf.saved_metadata_pb2 import SavedMetadata
 
-    file = source / _METADATA
+    file = source / NAMES
     if not file.is_file():
         return None
     try:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tflm_ext.convert.reloaded import refuse_mixed_weights
 from tflm_ext.convert.untrusted import admit
 
 
@@ -30,7 +31,7 @@ def load_keras(
         progress: called when the file has passed.
 
     Raises:
-        UnsupportedModelError: the file is not one that may be loaded.
+        UnsupportedModelError: the file is not one that may be loaded, or Keras mixes up its weights.
     """
     admitted = admit(path, kind, folder, trains=trains, custom=custom)
     progress("loading the model")
@@ -40,4 +41,7 @@ def load_keras(
         import tf_keras as keras
     else:
         import keras
-    return keras.models.load_model(str(admitted.path), compile=trains, safe_mode=True)
+    model = keras.models.load_model(str(admitted.path), compile=trains, safe_mode=True)
+    if admitted.library == "keras":
+        refuse_mixed_weights(admitted.config, model, kind, path.name)
+    return model

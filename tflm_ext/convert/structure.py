@@ -12,15 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 Path: TypeAlias = tuple[int | str, ...]
-"""Where a leaf is: positions in lists and tuples, keys of mappings and fields of named tuples."""
+"""Where a leaf is: positions in lists and tuples, and keys of mappings."""
 
 
 def children(structure: Any) -> list[tuple[int | str, Any]] | None:
     """Position or key, and value, of each part of a container; None for a leaf."""
     if isinstance(structure, Mapping):
         return [(str(key), value) for key, value in structure.items()]
-    if isinstance(structure, tuple) and hasattr(structure, "_fields"):
-        return list(zip(structure._fields, structure, strict=True))
     if isinstance(structure, list | tuple):
         return list(enumerate(structure))
     return None

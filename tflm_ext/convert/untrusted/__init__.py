@@ -22,6 +22,7 @@ from tflm_ext.convert.untrusted.hdf5 import check_hdf5
 from tflm_ext.convert.untrusted.saved_model import check_saved_model
 from tflm_ext.errors import UnsupportedModelError
 
+NAMES = "keras_metadata.pb"
 _DAMAGED = (
     EOFError,
     KeyError,
@@ -42,11 +43,13 @@ class Admitted:
         path: of the copy to load.
         library: "keras" or "tf_keras", whichever wrote a .keras or .h5; "" for a SavedModel.
         ours: whether it has layers of tflm_ext, which have to be registered first.
+        config: of a .keras or .h5, as it is in the file.
     """
 
     path: Path
     library: str = ""
     ours: bool = False
+    config: Any = None
 
 
 def admit(
@@ -97,7 +100,7 @@ def admit(
         write_archive(copy, config if trains else strip_compile(config), version, weights)
         weights.unlink()
     library = "keras" if version.startswith("3") else "tf_keras"
-    return Admitted(copy, library, '"tflm_ext>' in json.dumps(config))
+    return Admitted(copy, library, '"tflm_ext>' in json.dumps(config), config)
 
 
 def _h5_config(path: Path) -> tuple[Any, Any, str]:
@@ -115,8 +118,9 @@ def _text(value: Any) -> str:
 
 
 def _admit_saved_model(path: Path, folder: Path) -> Admitted:
-    """Copy the graph and the variables, and nothing else of the folder."""
+    """Copy the graph, the variables and tf_keras' names, and nothing else of the folder."""
     files = ["saved_model.pb", *_variable_files(path)]
+    files += [NAMES] if (path / NAMES).is_file() else []
     (folder / "variables").mkdir(exist_ok=True)
     for file in files:
         source = path / file
