@@ -31,7 +31,7 @@ def load_keras(
         progress: called when the file has passed.
 
     Raises:
-        UnsupportedModelError: the file is not one that may be loaded, or Keras mixes up its weights.
+        UnsupportedModelError: the file may not be loaded, or Keras mixes up its weights.
     """
     admitted = admit(path, kind, folder, trains=trains, custom=custom)
     progress("loading the model")
