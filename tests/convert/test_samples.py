@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tflm_ext.convert.samples import Border, gather, load_npz
+from tflm_ext.convert.samples import Border, Order, gather, load_npz
 from tflm_ext.errors import ConfigError
 
 IMAGE = Border("image", (1, 4, 3), "float32")
@@ -67,6 +67,57 @@ def test_two_inputs(data: Any) -> None:
     columns, _ = gather(data, [IMAGE, SPEED], "calibration_data")
     np.testing.assert_array_equal(columns[0], X)
     np.testing.assert_array_equal(columns[1], V)
+
+
+NESTED = [
+    Border("z", (1, 2), "float32", "in_z", ("pair", 0)),
+    Border("a", (1, 2), "float32", "in_a", ("pair", 1)),
+    Border("m", (1, 2), "float32", "in_m", ("mid",)),
+]
+COLUMNS = [V, 2 * V, 3 * V]
+
+
+@pytest.mark.parametrize("order", list(Order))
+@pytest.mark.parametrize(
+    "data",
+    [
+        lambda: {"m": COLUMNS[2], "a": COLUMNS[1], "z": COLUMNS[0]},
+        lambda: {"in_m": COLUMNS[2], "in_a": COLUMNS[1], "in_z": COLUMNS[0]},
+        lambda: {"mid": COLUMNS[2], "pair": COLUMNS[:2]},
+        lambda: {"pair": tuple(COLUMNS[:2]), "mid": COLUMNS[2]},
+        lambda: ({"mid": COLUMNS[2], "pair": COLUMNS[:2]}, np.arange(5)),
+        lambda: ({"mid": m, "pair": [z, a]} for z, a, m in zip(*COLUMNS, strict=True)),
+        lambda: (({"mid": m, "pair": [z, a]}, 1) for z, a, m in zip(*COLUMNS, strict=True)),
+    ],
+)
+def test_nested_inputs(data: Any, order: Order) -> None:
+    columns, warnings = gather(data(), NESTED, "calibration_data", order)
+    for found, expected in zip(columns, COLUMNS, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert warnings == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_list_where_names_are_needed(stream: bool) -> None:
+    def data() -> Any:
+        return (list(row) for row in zip(*COLUMNS, strict=True)) if stream else COLUMNS
+
+    assert gather(data(), NESTED, "test_data", Order.OWN)[1] == []
+    columns, warnings = gather(data(), NESTED, "test_data", Order.SORTED)
+    np.testing.assert_array_equal(columns[1], COLUMNS[1])
+    (warning,) = warnings
+    assert warning == (
+        "test_data is a list, and the model takes a dict: Keras sorted its keys, and the list was"
+        " taken as 'z', 'a', 'm'."
+    )
+    with pytest.raises(ConfigError) as caught:
+        gather(data(), NESTED, "test_data", Order.UNKNOWN)
+    assert str(caught.value) == (
+        "test_data is a list, and the model takes several inputs of one shape by name.\n"
+        "Give one array per input, as a dict"
+        " {'z': (samples, 2), 'a': (samples, 2), 'm': (samples, 2)}."
+    )
+    assert gather([X, V], [IMAGE, SPEED], "test_data", Order.UNKNOWN)[1] == []
 
 
 def test_one_sample_is_a_batch_of_one() -> None:

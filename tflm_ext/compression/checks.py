@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -12,6 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tflm_ext.convert.order import library
+from tflm_ext.convert.structure import children
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 
 # What is raised by code of the user that makes data, and by TensorFlow that runs it.
@@ -51,6 +54,28 @@ def check_weights(model: Any, called: str) -> None:
                 "Go back to a model that was saved earlier, or train it anew with a lower learning"
                 " rate.",
             )
+
+
+def check_order(model: Any) -> None:
+    """Refuse a model of which Keras 3 mixes up the weights when it saves and loads it.
+
+    Raises:
+        UnsupportedModelError: outputs, also those of a model inside, are in an OrderedDict whose
+            keys are not sorted; Keras loads a dict.
+    """
+    for layer in model._flatten_layers(include_self=True, recursive=True):
+        if library(layer) == "keras" and _loses_order(getattr(layer, "_outputs_struct", None)):
+            raise UnsupportedModelError(
+                f"The outputs of model {layer.name!r} are an OrderedDict with unsorted keys: Keras"
+                " gives the weights of layers to others when it saves and loads such a model.",
+                "Build it with a list or a dict of outputs, as keras.Model(inputs, dict(outputs)).",
+            )
+
+
+def _loses_order(structure: Any) -> bool:
+    keys = list(structure) if isinstance(structure, OrderedDict) else []
+    parts = children(structure) or []
+    return keys != sorted(keys) or any(_loses_order(part) for _, part in parts)
 
 
 def check_batched(model: Any, data: Any, what: str) -> None:

@@ -10,6 +10,12 @@ import keras
 import numpy as np
 
 from tflm_ext.compression.checks import batches, check_batched, no_batches
+from tflm_ext.convert.order import (
+    input_borders,
+    keras_output_names,
+    output_names,
+    output_structure,
+)
 from tflm_ext.convert.samples import Border, gather
 from tflm_ext.errors import ConfigError
 
@@ -69,12 +75,7 @@ def read_data(model: Any, train: Any, validation: Any, share: float, seed: int) 
         train, validation = _split(train, share, seed)
     else:
         validation = _prepared(validation, "validation_data")
-    borders = [
-        Border(
-            t.name.split(":")[0], (1, *t.shape[1:]), str(getattr(t.dtype, "name", None) or t.dtype)
-        )
-        for t in model.inputs
-    ]
+    borders = input_borders(model)
     calibration, _ = _collect(train, model, borders, "train_data", _CALIBRATION)
     inputs, targets = _collect(validation, model, borders, "validation_data", _MEASURED)
     shapes = [*_shapes(train), *(str(column.shape) for column in (*inputs, targets))]
@@ -135,11 +136,7 @@ def _collect(
     count = 0
     check_batched(model, data, what)
     for x, y in _batches(data, what):
-        # A structure of inputs in the model's own order, or by name.
-        arrays = x if isinstance(x, dict) else keras.tree.flatten(x)
-        found, _ = gather(
-            arrays[0] if isinstance(arrays, list) and len(arrays) == 1 else arrays, borders, what
-        )
+        found, _ = gather(x, borders, what)
         columns.append(found)
         targets.append(_first(y, model, what))
         if len(targets[-1]) != len(found[0]):
@@ -174,8 +171,9 @@ def _batches(data: Any, what: str) -> Iterator[tuple[Any, Any]]:
 def _first(y: Any, model: Any, what: str) -> Array:
     """The targets of the first output, finite."""
     if isinstance(y, dict):
-        names = list(getattr(model, "output_names", None) or y)
-        y = y.get(names[0], next(iter(y.values()), None))
+        first = output_names(model, output_structure(model))[0]
+        layer = keras_output_names(model, len(model.outputs))[0]
+        y = y[first] if first in y else y.get(layer)
     elif isinstance(y, tuple | list) and y and hasattr(y[0], "__array__"):
         y = y[0]
     targets = np.asarray(y)

@@ -16,7 +16,7 @@ from tflm_ext.compression.channels import PruningReport, prune_channels
 from tflm_ext.compression.channels.budget import holds
 from tflm_ext.compression.channels.report import Ended
 from tflm_ext.compression.checkpoints import Checkpoints, Done, key_of
-from tflm_ext.compression.checks import check_weights
+from tflm_ext.compression.checks import check_order, check_weights
 from tflm_ext.compression.clustering import ClusteringCallback
 from tflm_ext.compression.data import read_data
 from tflm_ext.compression.measure import measure, sizes
@@ -152,6 +152,7 @@ def _check(model: Any, recipe: Any, budget: Any, min_accuracy: Any, checkpoints:
             " never built.",
             "Build it as keras.Sequential with an Input, or as keras.Model(inputs, outputs).",
         )
+    check_order(model)
     check_weights(model, f"model {model.name!r}")
     if budget is not None and (not isinstance(budget, Budget) or budget == Budget()):
         raise ConfigError(

@@ -12,7 +12,8 @@ import numpy as np
 
 from tflm_ext.compression.channels.graph import pack
 from tflm_ext.compression.checks import batches, check_batched, no_batches
-from tflm_ext.convert.samples import Border, gather
+from tflm_ext.convert.order import input_borders
+from tflm_ext.convert.samples import gather
 from tflm_ext.errors import ConfigError
 
 SAMPLES = 256  # enough to rank channels and to calibrate int8
@@ -50,11 +51,7 @@ def take_sample(model: Any, data: Any, what: str) -> Sample:
         )
     check_batched(model, data, what)
     x, y = _arrays(data) if _in_memory(data) else _streamed(data, what)
-    borders = [
-        Border(tensor.name, (1, *tensor.shape[1:]), str(tensor.dtype)) for tensor in model.inputs
-    ]
-    flat = keras.tree.flatten(x)
-    inputs, _ = gather(flat if len(flat) > 1 else flat[0], borders, what)
+    inputs, _ = gather(x, input_borders(model), what)
     count = len(inputs[0])
     for target in keras.tree.flatten(y) if y is not None else ():
         if len(target) != count:

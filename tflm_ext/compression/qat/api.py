@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tflm_ext.compression.checks import check_weights
+from tflm_ext.compression.checks import check_order, check_weights
 from tflm_ext.compression.qat import model as keras3
 from tflm_ext.compression.qat import tf_keras
 from tflm_ext.convert.order import library
@@ -54,6 +54,7 @@ def quantize_aware(model: Any, *, preserve: str | None = "auto") -> Any:
             "Take 'auto', 'sparsity', 'clusters' or None.",
         )
     if library(model) is not None:
+        check_order(model)
         check_weights(model, f"model {model.name!r}")
     match library(model):
         case "keras":
