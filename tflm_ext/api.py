@@ -100,9 +100,9 @@ def export(
         folder: the project's folder: new, empty, or an earlier export.
         calibration_data: real inputs from which the int8 ranges are taken, scaled as in training,
             better 100 or more: a float array (samples, *shape), a list of such arrays (several
-            inputs), a dict of them by input name, a generator, or a tf.data.Dataset; of the last
-            two, the first 1000 samples are used. Not needed for a model that is int8 or
-            quantisation-aware.
+            inputs, in the order of model.inputs), a dict of them by input name, the nested lists
+            and dicts that the model takes, a generator, or a tf.data.Dataset; of the last two, the
+            first 1000 samples are used. Not needed for a model that is int8 or quantisation-aware.
         test_data: (x, y); its score in float, int8 and C goes into the report, and golden vectors
             come from it. x as calibration_data. y holds class numbers (samples,), one-hot rows, or
             real values in the output's shape; the score is the share of right classes, or the mean

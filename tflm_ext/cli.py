@@ -32,7 +32,7 @@ exit codes:
   3  the model cannot be exported as it is
   4  the model exceeds the budget or the board
   5  a compiler, pio or the converter is missing or failed
-  6  the C differs from TensorFlow Lite Micro
+  6  the C differs from TensorFlow Lite Micro, or the graph to be converted from the Keras model
   7  a file cannot be written
   130  interrupted with Ctrl-C
 """

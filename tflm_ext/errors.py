@@ -6,7 +6,8 @@
      |    +-- UnsupportedOperatorError   an operator outside the table
      +-- BudgetError                  4  the model does not fit
      +-- ToolError                    5  a compiler, pio or a converter failed
-     +-- VerificationError            6  the C differs from TensorFlow Lite Micro
+     +-- VerificationError            6  the C differs from TensorFlow Lite Micro, or the graph
+     |                                   to be converted from the Keras model
      +-- StorageError                 7  disk full, no permission
 
 The number is the exit code of the command line. Ctrl-C ends with 130.
@@ -107,7 +108,7 @@ class ToolError(TflmExtError):
 
 
 class VerificationError(TflmExtError):
-    """The generated C and TensorFlow Lite Micro disagree.
+    """The generated C and TensorFlow Lite Micro disagree, or a graph and its Keras model.
 
     Args:
         problem: what differs, one sentence.

@@ -188,7 +188,8 @@ def _save(
     for body in graph.graph_def.library.function:
         _restore_layer_names(body, scopes)
     names = [port.name for port in inputs]
-    _name_borders(graph, names, [scopes.path(producer) for producer in producers.values()])
+    labels = [_label(scopes.path(producer), name) for name, producer in producers.items()]
+    _name_borders(graph, names, labels)
     _refuse_loops(graph.graph_def.library.function, about["layers"])
     file.write_bytes(model.SerializeToString())
     about = {
@@ -278,6 +279,17 @@ def _name_borders(graph: Any, inputs: Sequence[str], producers: Sequence[str]) -
         identity.attr["T"].type = tensor.dtype
         nodes.append(identity)
         tensor.name = f"{identity.name}:0"
+
+
+def _label(producer: str, name: str) -> str:
+    """A path of a node that also says what the user calls its output.
+
+    Example:
+        >>> _label("net/dense/BiasAdd", "speed"), _label("net/speed/BiasAdd", "speed")
+        ('net/dense/speed', 'net/speed/BiasAdd')
+    """
+    scope, slash, _ = producer.rpartition("/")
+    return producer if name in producer.split("/") else scope + slash + name.replace("/", "_")
 
 
 def _unique(names: Mapping[str, str]) -> dict[str, str]:
