@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,7 +132,8 @@ def confusions(model: Any) -> list[str]:
         f"{what} {key!r} is named after the key of a dict; the layer at that key is {name!r}."
         for what, keys, names in pairs
         for key, name in zip(keys, names, strict=True)
-        if key != name and key in names
+        # tf_keras calls the second output of layer "dense" "dense_1".
+        if key in names and key not in {name, re.sub(r"_\d+$", "", name)}
     ]
 
 
