@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ import numpy as np
 
 from tflm_ext.convert import faithful, ranges
 from tflm_ext.convert.child import Child, ChildEnded, Progress
+from tflm_ext.convert.features import Coarse, coarse_features
 from tflm_ext.convert.files import kind_of, read_tflite
-from tflm_ext.convert.int8_model import Conversion, Int8Model
+from tflm_ext.convert.finite import infinite_refusal
+from tflm_ext.convert.int8_model import Conversion, Int8Model, looked_at
 from tflm_ext.convert.remedies import crash_refusal, input_refusal, operator_refusal
 from tflm_ext.convert.samples import Array, Border, Order, gather
 from tflm_ext.errors import (
@@ -25,9 +27,8 @@ from tflm_ext.errors import (
     TflmExtError,
     ToolError,
     UnsupportedModelError,
+    UnsupportedOperatorError,
 )
-
-_LOOKED_AT = 100
 
 
 def convert(
@@ -137,8 +138,13 @@ def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
     ]
     quantised = [(q.scale, q.zero_point) if (q := t.quantization) else None for t in tensors]
     data, warnings = _gather(given, borders)
-    warnings += _input_warnings(data, borders, quantised)
-    return _conversion(Int8Model.of(found.data, warnings=(*notes, *warnings)), data)
+    said = _input_warnings(data, borders, quantised)
+    return _conversion(
+        Int8Model.of(
+            found.data, warnings=(*notes, *warnings, *said.warnings), suspects=said.suspects
+        ),
+        data,
+    )
 
 
 def _signature_name(tensor_name: str) -> str:
@@ -162,14 +168,32 @@ def _input_warnings(
     data: Mapping[str, list[Array]],
     borders: Sequence[Border],
     quantised: Sequence[tuple[float, int] | None],
-) -> list[str]:
-    return [
-        warning
-        for what, columns in data.items()
-        for border, column, q in zip(borders, columns, quantised, strict=True)
-        if q is not None
-        for warning in ranges.unscaled(border.name, what, column, *q)
-    ]
+) -> Coarse:
+    """What there is to say about the data of every input, in the order of the inputs."""
+    warnings: list[str] = []
+    suspects: list[str] = []
+    what_shows_features = next(iter(data), None)  # calibration_data, where there is some
+    for what, columns in data.items():
+        for border, column, q in zip(borders, columns, quantised, strict=True):
+            if what == "calibration_data":
+                warnings += ranges.always_the_same(border.name, column)
+            if q is None:
+                continue
+            warnings += ranges.unscaled(border.name, what, column, *q)
+            if what == what_shows_features:
+                found = coarse_features(border.name, what, column, *q)
+                warnings += found.warnings
+                suspects += found.suspects
+    return Coarse(tuple(warnings), tuple(suspects))
+
+
+def _refuse_zeros(columns: Sequence[Array]) -> None:
+    """Refuse calibration data from which no range can be taken."""
+    if not any(column.any() for column in columns):
+        raise ConfigError(
+            "calibration_data is 0 everywhere: no layer's range can be taken from it.",
+            "Give at least 100 samples that are like real input, scaled as in training.",
+        )
 
 
 def _conversion(int8: Int8Model, data: Mapping[str, list[Array]]) -> Conversion:
@@ -231,21 +255,21 @@ class _Work:
                     "Give at least 100 samples that are like real input, scaled as in training.",
                 )
             warnings += ranges.few_samples(len(data["calibration_data"][0]))
+            _refuse_zeros(data["calibration_data"])
             calibration = self._write(data["calibration_data"])
         out = self.folder / "model.tflite"
-        quantised = self._ask(
-            "convert",
-            calibration=calibration,
-            dense_per_tensor=self.dense_per_tensor,
-            out=str(out),
-        )
-        warnings += _input_warnings(data, borders, quantised["inputs"])
+        quantised = self._quantise(data, calibration, out)
+        said = _input_warnings(data, borders, quantised["inputs"])
+        warnings += said.warnings
         outputs: list[Array] = []
         if data:
             outputs = self._float_outputs(data)
+            if "test_data" not in data and not all(np.isfinite(o).all() for o in outputs):
+                self._refuse_infinite(data)
             for name, values, q in zip(
                 about["outputs"], outputs, quantised["outputs"], strict=True
             ):
+                warnings += ranges.not_finite(name, values)
                 if q is not None:
                     warnings += ranges.saturates(name, values, *q)
         int8 = Int8Model.of(
@@ -254,9 +278,47 @@ class _Work:
             output_names=tuple(about["outputs"]),
             warnings=tuple(warnings),
             log=self.child.output(),
+            suspects=said.suspects,
             float_outputs=tuple(outputs) if "test_data" in data else None,
+            calibration_outputs=tuple(outputs) if set(data) == {"calibration_data"} else None,
         )
         return _conversion(int8, data)
+
+    def _quantise(
+        self, data: Mapping[str, list[Array]], calibration: str | None, out: Path
+    ) -> dict[str, Any]:
+        """Convert; what fails because of infinite values is refused with the layer's name."""
+        try:
+            quantised = self._ask(
+                "convert",
+                calibration=calibration,
+                dense_per_tensor=self.dense_per_tensor,
+                out=str(out),
+            )
+        except UnsupportedOperatorError:
+            raise
+        except (ToolError, UnsupportedModelError):
+            self._refuse_infinite(data)
+            raise
+        if not quantised["finite"]:
+            self._refuse_infinite(data)
+        return quantised
+
+    def _refuse_infinite(self, data: Mapping[str, list[Array]]) -> None:
+        """Raise if a layer gives infinite values for calibration data; for what failed already.
+
+        Raises:
+            UnsupportedModelError: names the layer.
+        """
+        columns = data.get("calibration_data")
+        if not columns:
+            return
+        with suppress(ToolError):  # the failure that led here is the one to tell
+            found = self._ask(
+                "find_infinite", folder=str(self.folder / "model"), data=self._write(columns)
+            )
+            if found["count"]:
+                raise infinite_refusal(found["path"], found["count"], len(columns[0]), self.layers)
 
     def _trace(self, model: Any) -> None:
         from tflm_ext.convert.order import library
@@ -299,9 +361,10 @@ class _Work:
 
     def _float_outputs(self, data: Mapping[str, list[Array]]) -> list[Array]:
         """The float model's outputs for all test data, else for some calibration samples."""
-        return self._predict(
-            data.get("test_data") or [c[:_LOOKED_AT] for c in data["calibration_data"]]
-        )
+        columns = data.get("test_data")
+        if columns is None:
+            columns = [column[looked_at(len(column))] for column in data["calibration_data"]]
+        return self._predict(columns)
 
     def _predict(self, columns: Sequence[Array]) -> list[Array]:
         """The float model's outputs, one array per output, samples first."""

@@ -10,6 +10,19 @@ from typing import Any
 import numpy as np
 
 
+_LOOKED_AT = 100
+
+
+def looked_at(count: int) -> np.ndarray[Any, Any]:
+    """Which of the calibration samples are run: at most 100, spread over all of them.
+
+    Example:
+        >>> looked_at(3), looked_at(1000)[:3]
+        (array([0, 1, 2]), array([ 0, 10, 20]))
+    """
+    return np.linspace(0, count - 1, min(count, _LOOKED_AT)).round().astype(int)
+
+
 @dataclass(frozen=True, slots=True)
 class Int8Model:
     """A fully quantised model as the bytes of its .tflite.
@@ -22,8 +35,11 @@ class Int8Model:
         output_names: what the Keras model calls its outputs, in order.
         warnings: one sentence each, for the user.
         log: what the converter printed.
+        suspects: the same, of what matters only if the int8 model is far from the float model.
         float_outputs: what the float model gives for the test inputs, one array per output,
             samples first; None without test inputs or float model.
+        calibration_outputs: the same for the calibration samples looked_at(), where there are no
+            test inputs.
     """
 
     bytes: builtins.bytes
@@ -32,7 +48,11 @@ class Int8Model:
     output_names: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     log: str = ""
+    suspects: tuple[str, ...] = ()
     float_outputs: tuple[np.ndarray[Any, Any], ...] | None = field(
+        default=None, compare=False, repr=False
+    )
+    calibration_outputs: tuple[np.ndarray[Any, Any], ...] | None = field(
         default=None, compare=False, repr=False
     )
 

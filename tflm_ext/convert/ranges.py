@@ -10,6 +10,8 @@ import numpy as np
 Array: TypeAlias = np.ndarray[Any, Any]
 
 FEW_SAMPLES = 100
+FEW_STEPS = 16
+_MOST_VALUES = 100_000
 _TOO_LARGE = 4.0
 _TOO_SMALL = 1 / 16
 _MANY = 0.05
@@ -36,6 +38,40 @@ def few_samples(count: int) -> Iterator[str]:
         )
 
 
+def always_the_same(name: str, data: Array) -> Iterator[str]:
+    """A warning about calibration data that does not vary.
+
+    Args:
+        name: of the input.
+        data: real values, samples first.
+    """
+    if not data.any():
+        yield (
+            f"calibration_data for input {name!r} is 0 everywhere: int8 has no range for it, and"
+            " any other value is cut off."
+        )
+    elif len(data) > 1 and (data == data[:1]).all():
+        yield (
+            f"All {len(data)} samples of calibration_data for input {name!r} are the same: the"
+            " ranges of the layers are a guess."
+        )
+
+
+def not_finite(name: str, values: Array) -> Iterator[str]:
+    """A warning about an output that is NaN or infinite in float.
+
+    Args:
+        name: of the output.
+        values: what the float model gives, samples first.
+    """
+    wrong = int(np.count_nonzero(~np.isfinite(values).reshape(len(values), -1).all(1)))
+    if wrong:
+        yield (
+            f"Output {name!r} of the float model is not finite (NaN or infinite) for {wrong:,} of"
+            f" {len(values):,} samples."
+        )
+
+
 def unscaled(name: str, what: str, data: Array, scale: float, zero_point: int) -> Iterator[str]:
     """Warnings about data that does not look like what an input was calibrated or trained with.
 
@@ -55,13 +91,58 @@ def unscaled(name: str, what: str, data: Array, scale: float, zero_point: int) -
             f" from {low:.4g} to {high:.4g}: were both scaled in the same way?"
         )
         return
-    bulk_low, bulk_high = np.percentile(data, [0.1, 99.9])
-    steps = (bulk_high - bulk_low) / scale
-    if largest > smallest and steps < 256 * _TOO_SMALL:
+    yield from _outliers(name, what, data, scale)
+
+
+def _outliers(name: str, what: str, data: Array, scale: float) -> Iterator[str]:
+    """A warning if a few values set the range and leave few steps to all others, in any feature.
+
+    What takes the steps of data that lies far from 0 is its offset: coarse_features() says that.
+    """
+    features = split_features(data)
+    count = features.shape[1]
+    cut = max(1, count // 1000)
+    widest = float((features.max(1) - features.min(1)).max())
+    if count <= 2 * cut or widest / scale < FEW_STEPS:
+        return
+    ordered = np.partition(features, (cut, count - 1 - cut), axis=1)
+    low, high = ordered[:, cut], ordered[:, count - 1 - cut]
+    steps = float((high - low).max()) / scale
+    bulk = features[(features >= low[:, None]) & (features <= high[:, None])]
+    if steps < FEW_STEPS and merges(bulk, scale):
         yield (
             f"A few outliers set the range of input {name!r}: 99.8 % of {what} share"
             f" {max(1, round(steps))} of the 256 steps; clip or scale the data."
         )
+
+
+def split_features(data: Array) -> Array:
+    """The values of every feature: of the last axis, or of the axis before a last one of size 1.
+
+    Args:
+        data: samples first, (samples, *shape).
+
+    Returns:
+        (features, values); for images, (channels, values).
+
+    Example:
+        >>> split_features(np.zeros((100, 32, 6))).shape
+        (6, 3200)
+    """
+    if data.ndim == 3 and data.shape[2] == 1:
+        data = data[:, :, 0]
+    count = data.shape[-1] if data.ndim > 1 else 1
+    return data.reshape(-1, count).T
+
+
+def merges(values: Array, scale: float) -> bool:
+    """Whether rounding to int8 makes values equal that differ by 1/256 of their spread or more."""
+    values = values[:: 1 + len(values) // _MOST_VALUES].astype(np.float64)
+    low, high = values.min(), values.max()
+    if low == high:
+        return False
+    told_apart = np.unique(np.round((values - low) / (high - low) * 256))
+    return len(np.unique(np.round(values / scale))) < len(told_apart)
 
 
 def saturates(name: str, values: Array, scale: float, zero_point: int) -> Iterator[str]:
@@ -79,6 +160,7 @@ def saturates(name: str, values: Array, scale: float, zero_point: int) -> Iterat
     if (scale, zero_point) in _BOUNDED:
         return
     low, high = real_range(scale, zero_point)
+    values = np.nan_to_num(values)
     outside = values >= high - scale / 2
     if low < -scale / 2:
         outside |= values <= low + scale / 2

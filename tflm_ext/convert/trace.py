@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tflm_ext.convert.endpoint import SIGNATURE, Endpoint
+from tflm_ext.convert.finite import graph_constants, refuse_weights
 from tflm_ext.convert.order import (
     Port,
     confusions,
@@ -79,8 +80,8 @@ def trace(model: Any, folder: Path) -> None:
 
     Raises:
         ConfigError: Keras 3 runs on another backend than TensorFlow.
-        UnsupportedModelError: the model has no known inputs, a size of them is not fixed, or a
-            layer loops.
+        UnsupportedModelError: the model has no known inputs, a size of them is not fixed, a
+            layer loops, or a weight is not finite.
     """
     numbered = library(model) == "keras"
     if numbered:
@@ -112,6 +113,8 @@ def trace(model: Any, folder: Path) -> None:
     layers = {
         layer.name: type(layer).__name__ for layer in model._flatten_layers(include_self=False)
     }
+    weights = ((getattr(w, "path", w.name), w.numpy()) for w in model.weights)
+    refuse_weights(weights, layers)
     about = {
         "layers": layers,
         "order": input_order(model),
@@ -128,9 +131,13 @@ def narrow(source: Path, folder: Path) -> Endpoint:
         What was narrowed.
 
     Raises:
-        UnsupportedModelError: no signature, a size that is not fixed, or a loop.
+        UnsupportedModelError: no signature, a size that is not fixed, a loop, or a weight that is
+            not finite.
     """
     endpoint = Endpoint.load(source)
+
+    variables = endpoint.signature.graph.variables
+    refuse_weights(((variable.name, variable.numpy()) for variable in variables), {})
 
     def call(samples: Sequence[Any]) -> dict[str, Any]:
         names = [port.name for port in endpoint.inputs]
@@ -191,6 +198,7 @@ def _save(
     labels = [_label(scopes.path(producer), name) for name, producer in producers.items()]
     _name_borders(graph, names, labels)
     _refuse_loops(graph.graph_def.library.function, about["layers"])
+    refuse_weights(graph_constants(graph.graph_def), about["layers"])
     file.write_bytes(model.SerializeToString())
     about = {
         **about,

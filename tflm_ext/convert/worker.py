@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from tflm_ext.convert import faithful, trace
+from tflm_ext.convert import faithful, finite, trace
 from tflm_ext.convert.endpoint import SIGNATURE
 from tflm_ext.convert.files import moves_floats
 from tflm_ext.convert.load import load_keras
@@ -45,6 +45,7 @@ class Converter:
             "check": self.check,
             "convert": self.convert,
             "predict": self.predict,
+            "find_infinite": self.find_infinite,
         }
 
     def load(self, request: Request, progress: Progress) -> dict[str, Any]:
@@ -90,7 +91,8 @@ class Converter:
         """Quantise to int8, calibrated with the samples of a .npz if any, and write the .tflite.
 
         Returns:
-            scale and zero point of every input and output; None where it is not int8.
+            scale and zero point of every input and output, None where it is not int8; and whether
+            all of them are int8 and all scales finite.
         """
         calibration = request["calibration"]
         for _ in range(_ATTEMPTS):
@@ -157,6 +159,21 @@ class Converter:
             for key in results[0]
         }
 
+    def find_infinite(self, request: Request, progress: Progress) -> dict[str, Any]:
+        """The first node of a traced model that is not finite for samples of a .npz, and how often.
+
+        Takes the folder of the model, since what is looked for may have ended an earlier process.
+        """
+        import tensorflow as tf
+
+        self.open(Path(request["folder"]))
+        samples = (
+            {key: tf.constant(value) for key, value in sample.items()}
+            for sample in _samples(request["data"], "looking for infinite values", progress)
+        )
+        path, count = finite.find_infinite(self._signature, samples) or ("", 0)
+        return {"path": path, "count": count}
+
 
 def _samples(file: str, what: str, progress: Progress) -> Iterator[dict[str, Any]]:
     """The samples of a .npz one by one, each as a batch of one by input."""
@@ -196,18 +213,21 @@ def _in_order(data: bytes) -> bytes:
 
 
 def _borders(data: bytes) -> dict[str, Any]:
-    """Scale and zero point of every input and output, None where it is not int8."""
+    """Scale and zero point of every input and output, None where it is not int8; and "finite"."""
     import numpy as np
     import tensorflow as tf
 
     interpreter = tf.lite.Interpreter(model_content=data)
-    return {
+    found: dict[str, Any] = {
         side: [d["quantization"] if d["dtype"] is np.int8 else None for d in details]
         for side, details in (
             ("inputs", interpreter.get_input_details()),
             ("outputs", interpreter.get_output_details()),
         )
     }
+    scales = (d["quantization_parameters"]["scales"] for d in interpreter.get_tensor_details())
+    found["finite"] = None not in found["outputs"] and all(np.isfinite(s).all() for s in scales)
+    return found
 
 
 def serve(handlers: Mapping[str, Handler], requests: TextIO, answers: TextIO) -> None:
