@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from tflm_ext.api import ExportResult, export
 from tflm_ext.errors import (
+    AccuracyError,
+    AccuracyWarning,
     BudgetError,
     ConfigError,
     StorageError,
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from tflm_ext.encoding import EncodedTensor, EncodingResult, PlainTensor, encode
 
 __all__ = [
+    "AccuracyError",
+    "AccuracyWarning",
     "Budget",
     "BudgetError",
     "ClusteringCallback",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tflm_ext.boards import board as find_board
-from tflm_ext.errors import ConfigError
+from tflm_ext.errors import AccuracyWarning, ConfigError
 from tflm_ext.options import Budget, Optimize, Runtime
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def export(
     budget: Budget | None = None,
     tflm_source: str | os.PathLike[str] | None = None,
     encoding: Methods | None = None,
+    max_accuracy_drop: float | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> ExportResult:
@@ -106,7 +108,8 @@ def export(
         test_data: (x, y); its score in float, int8 and C goes into the report, and golden vectors
             come from it. x as calibration_data. y holds class numbers (samples,), one-hot rows, or
             real values in the output's shape; the score is the share of right classes, or the mean
-            absolute error. Only the first output is scored.
+            absolute error. Only the first output is scored. Without test_data, the report has
+            the error of the int8 outputs on calibration samples.
         name: C identifier in lower case, prefix of all symbols and files; by default made from the
             folder's name.
         labels: names of the classes, in the order of the output.
@@ -122,6 +125,9 @@ def export(
             board's TFLM lacks is no error: the project then has nothing for the board.
         encoding: with runtime "tflm", store weights encoded: "auto" or other methods of encode().
             Only a current TFLM decodes them, so the project has nothing for the board.
+        max_accuracy_drop: how much of the score int8 may lose on test_data, 0 to 1: accuracy, or
+            for real values the rise of the mean absolute error over the mean absolute deviation
+            of the targets from their median. More is an error.
         overwrite: replace generated files that were edited.
         progress: show progress on a terminal.
 
@@ -132,9 +138,13 @@ def export(
         ConfigError: an argument cannot be used.
         UnsupportedModelError: the model cannot be converted or run; names the Keras layer.
         BudgetError: it does not fit the budget or the board.
+        AccuracyError: it loses more than max_accuracy_drop; a BudgetError.
         VerificationError: the C differs from TFLM; nothing is written.
         ToolError: a C compiler is missing, or the converter crashed.
         StorageError: the project cannot be written.
+
+    Warns:
+        AccuracyWarning: the int8 model is much worse than the float model.
 
     Example:
         >>> try:
@@ -159,13 +169,21 @@ def export(
         budget=budget,
         tflm_source=tflm_source,
         encoding=encoding,
+        max_accuracy_drop=max_accuracy_drop,
         project=target,
     )
+    if max_accuracy_drop is not None and test_data is None:
+        raise ConfigError(
+            "max_accuracy_drop needs test_data to measure what int8 loses.",
+            "Give test_data=(x, y), on the command line --data; or leave the limit out.",
+        )
     check_folder(target)
     with show_progress(progress) as say:
         int8, samples = load(model, calibration_data, test_data, options.runtime, say)
         project = make_project(int8, options, samples, say)
         kept = write(project, target, overwrite=overwrite)
+    for loss in project.report.losses:
+        warnings.warn(loss, AccuracyWarning, stacklevel=2)
     return ExportResult(target.resolve(), with_bench(project.report, target), kept)
 
 
@@ -180,6 +198,7 @@ def make_options(
     budget: Budget | None = None,
     tflm_source: str | os.PathLike[str] | None = None,
     encoding: Methods | None = None,
+    max_accuracy_drop: float | None = None,
     project: Path | None = None,
 ) -> Options:
     """Check what the user chose.
@@ -210,6 +229,7 @@ def make_options(
         runtime=chosen,
         tflm_tree=find_tree(tflm_source, project) if chosen is Runtime.TFLM else None,
         encoding=encoding,
+        max_accuracy_drop=_share("max_accuracy_drop", max_accuracy_drop),
         optimize=Optimize(_one_of("optimize", optimize, [o.value for o in Optimize])),
         labels=_labels(labels),
     )
@@ -219,6 +239,15 @@ def _one_of(what: str, value: str, known: list[str]) -> str:
     if value not in known:
         raise ConfigError(f"{what}={value!r} is not known.", f"Choose one of: {', '.join(known)}.")
     return value
+
+
+def _share(what: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    number = isinstance(value, int | float) or hasattr(value, "__float__")
+    if isinstance(value, bool | str) or not number or not 0 <= float(value) <= 1:
+        raise ConfigError(f"{what}={value!r} is not a number from 0 to 1.", "Give one, like 0.02.")
+    return float(value)
 
 
 def _labels(labels: Sequence[str] | None) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tflm_ext.errors import (
+    AccuracyWarning,
     ConfigError,
     StorageError,
     TflmExtError,
@@ -30,7 +31,7 @@ exit codes:
   1  a bug of tflm-ext
   2  an argument, a name or a file cannot be used
   3  the model cannot be exported as it is
-  4  the model exceeds the budget or the board
+  4  the model exceeds the budget or the board, or loses too much accuracy
   5  a compiler, pio or the converter is missing or failed
   6  the C differs from TensorFlow Lite Micro, or the graph to be converted from the Keras model
   7  a file cannot be written
@@ -140,7 +141,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.add_argument("--labels", metavar="A,B,...", help="names of the classes, or @FILE")
     export.add_argument("--overwrite", action="store_true", help="replace edited files, too")
-    export.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    export.add_argument(
+        "--max-accuracy-drop",
+        type=float,
+        metavar="D",
+        help="what int8 may lose of the score of --data, 0 to 1; more is an error",
+    )
+    export.add_argument(
+        "--quiet", action="store_true", help="print nothing but errors and lost accuracy"
+    )
     _add_budget(export, "more is an error")
     _add_json(export)
 
@@ -301,28 +310,40 @@ def _export(options: argparse.Namespace) -> int:
                 f"{options.data} has no targets.", "Store them under the key y, beside x."
             )
         test_data = (test.x, test.y)
-    result = export(
-        options.model,
-        options.output,
-        calibration_data=load_npz(options.calibration).x if options.calibration else None,
-        test_data=test_data,
-        name=options.name,
-        labels=_read_labels(options.labels),
-        board=options.board,
-        runtime=options.runtime,
-        optimize=options.optimize,
-        budget=_budget(options),
-        tflm_source=options.tflm_source,
-        encoding=_methods(options.encoding),
-        overwrite=options.overwrite,
-        progress=not options.quiet,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AccuracyWarning)  # _shout() says the same
+        result = export(
+            options.model,
+            options.output,
+            calibration_data=load_npz(options.calibration).x if options.calibration else None,
+            test_data=test_data,
+            name=options.name,
+            labels=_read_labels(options.labels),
+            board=options.board,
+            runtime=options.runtime,
+            optimize=options.optimize,
+            budget=_budget(options),
+            tflm_source=options.tflm_source,
+            encoding=_methods(options.encoding),
+            max_accuracy_drop=options.max_accuracy_drop,
+            overwrite=options.overwrite,
+            progress=not options.quiet,
+        )
     if options.json or not options.quiet:
-        _show(result.report, options.json, operators=False)
+        _show(result.report, options.json, operators=False, losses=False)
+    _shout(result.report.losses)
     for path in result.kept:
         line = f"note: {path} was edited and is kept; the new text is {path}.new"
         print(_printable(line), file=sys.stderr)
     return 0
+
+
+def _shout(losses: Sequence[str]) -> None:
+    """Lost accuracy, where nobody overlooks it: last, on standard error, and in red."""
+    sys.stdout.flush()
+    red, plain = ("\x1b[1;31m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
+    for loss in losses:
+        print(f"{red}WARNING: {_printable(loss)}{plain}", file=sys.stderr)
 
 
 def _read_labels(text: str | None) -> list[str] | None:
@@ -456,13 +477,13 @@ def _bench(options: argparse.Namespace) -> int:
     return 0
 
 
-def _show(report: Report, as_json: bool, *, operators: bool = True) -> None:
+def _show(report: Report, as_json: bool, *, operators: bool = True, losses: bool = True) -> None:
     if as_json:
         sys.stdout.write(report.to_json())
     else:
         from tflm_ext.report.text import print_report
 
-        print_report(report, operators=operators)
+        print_report(report, operators=operators, losses=losses)
 
 
 def _build(options: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@
      +-- UnsupportedModelError        3  the model cannot be exported
      |    +-- UnsupportedOperatorError   an operator outside the table
      +-- BudgetError                  4  the model does not fit
+     |    +-- AccuracyError              or loses more than the user allows
      +-- ToolError                    5  a compiler, pio or a converter failed
      +-- VerificationError            6  the C differs from TensorFlow Lite Micro, or the graph
      |                                   to be converted from the Keras model
@@ -85,6 +86,26 @@ class BudgetError(TflmExtError):
         self.needs = needs
         self.has = has
         self.largest = largest
+
+
+class AccuracyError(BudgetError):
+    """The int8 model loses more than max_accuracy_drop allows.
+
+    Args:
+        problem: what it loses, one sentence.
+        hint: what to do about it, one sentence.
+        drop: what it loses, of accuracy or of the targets' mean deviation.
+        limit: what is allowed.
+    """
+
+    def __init__(self, problem: str, hint: str, *, drop: float, limit: float) -> None:
+        super().__init__(problem, hint)
+        self.drop = drop
+        self.limit = limit
+
+
+class AccuracyWarning(UserWarning):
+    """The int8 model is much worse than the float model; the project was written all the same."""
 
 
 class ToolError(TflmExtError):

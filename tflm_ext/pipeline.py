@@ -12,7 +12,7 @@ import numpy as np
 
 from tflm_ext.arithmetic import quantize_array
 from tflm_ext.boards import Board
-from tflm_ext.convert.int8_model import Int8Model
+from tflm_ext.convert.int8_model import Int8Model, looked_at
 from tflm_ext.emit.facts import Border, ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.model import arena_bytes, model_files
@@ -39,12 +39,14 @@ from tflm_ext.project.tflm_library import (
     tflm_settings,
     tree_files,
 )
-from tflm_ext.report import Accuracy, Interpreter, Report
+from tflm_ext.report import Accuracy, Int8Error, Interpreter, Report
 from tflm_ext.report.report import digest, digests
 from tflm_ext.verify.accuracy import measure_accuracy
-from tflm_ext.verify.compare import verify
+from tflm_ext.verify.compare import arena_for, verify
+from tflm_ext.verify.float_model import Findings, check_drop, judge, measure_error
 from tflm_ext.verify.golden import make_golden
-from tflm_ext.verify.tflm import run_outputs
+from tflm_ext.verify.host import run_host
+from tflm_ext.verify.tflm import run_outputs, run_tflm
 from tflm_ext.verify.vectors import make_vectors
 from tflm_ext.version import VERSION
 
@@ -66,6 +68,7 @@ class Options:
     labels: tuple[str, ...] = ()
     tflm_tree: TflmTree | None = None
     encoding: Methods | None = None
+    max_accuracy_drop: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +238,7 @@ def make_project(
     """Every stage after the conversion, up to the files of a verified project.
 
     Raises:
-        BudgetError: it does not fit.
+        BudgetError: it does not fit, or loses more accuracy than the user allows.
         VerificationError: the C differs from TFLM.
     """
     progress("planning")
@@ -267,7 +270,10 @@ def make_project(
         progress("running TensorFlow Lite Micro")
         compared = 0
     golden = make_golden(int8.bytes, analysis.graph, vectors)
-    accuracy = _accuracy(int8, analysis, samples, None if interpreted else sources)
+    accuracy, int8_error, found = _scores(
+        int8, analysis, samples, None if interpreted else sources, progress
+    )
+    check_drop(options.name, accuracy, options.max_accuracy_drop)
 
     for_board = interpreted is None or not interpreted.board_problem
     progress("writing the project")
@@ -278,6 +284,14 @@ def make_project(
         vectors=compared,
         golden=tuple(map(digest, golden)),
         accuracy=accuracy,
+        int8_error=int8_error,
+        warnings=(
+            *report.warnings,
+            *found.notes,
+            *(int8.suspects if found.losses else ()),
+            *found.losses,
+        ),
+        losses=found.losses,
     )
     files = (
         *platformio_files(facts, options.board, settings),
@@ -353,17 +367,42 @@ def _vectors(analysis: Analysis, samples: Samples) -> tuple[Array, ...]:
     return make_vectors(inputs, given, seed=int(analysis.facts.sha256[:8], 16))
 
 
-def _accuracy(
-    int8: Int8Model, analysis: Analysis, samples: Samples, sources: Sequence[RenderedFile] | None
-) -> Accuracy | None:
-    if samples.targets is None:
-        return None
-    return measure_accuracy(
-        int8.bytes,
-        analysis.graph,
-        analysis.facts,
-        sources,
-        _quantize(analysis.facts.inputs, samples.test),
-        samples.targets,
-        int8.float_outputs,
-    )
+def _scores(
+    int8: Int8Model,
+    analysis: Analysis,
+    samples: Samples,
+    sources: Sequence[RenderedFile] | None,
+    progress: Progress,
+) -> tuple[Accuracy | None, Int8Error | None, Findings]:
+    """Run the test data, or some calibration samples, each after a reset, and judge the outputs.
+
+    Args:
+        sources: the C; None where TFLM is what runs on the device, too.
+    """
+    graph, facts = analysis.graph, analysis.facts
+    columns, floats, data = samples.test, int8.float_outputs, "test_data"
+    if not columns and int8.calibration_outputs is not None:
+        columns = tuple(column[looked_at(len(column))] for column in samples.calibration)
+        floats, data = int8.calibration_outputs, "calibration_data"
+    if not columns:
+        return None, None, Findings()
+    progress(f"scoring {len(columns[0]):,} samples")
+    inputs = _quantize(facts.inputs, columns)
+    outputs = run_tflm(
+        int8.bytes, inputs, len(graph.outputs), arena_bytes=arena_for(graph), reset_each=True
+    ).outputs
+    names = int8.output_names or tuple(border.tensor_name for border in facts.outputs)
+    error = None
+    if floats is not None:
+        error = measure_error(names, facts.outputs, data, floats, outputs)
+    accuracy = None
+    if samples.targets is not None and data == "test_data":
+        ours = None if sources is None else run_host(facts, sources, inputs, reset_each=True)
+        accuracy = measure_accuracy(
+            facts.outputs[0],
+            samples.targets,
+            None if floats is None else floats[0],
+            outputs[0],
+            None if ours is None else ours.outputs[0],
+        )
+    return accuracy, error, judge(accuracy, error, facts.outputs, names, outputs)

@@ -21,8 +21,9 @@ from tflm_ext.errors import ConfigError, TflmExtError, VerificationError
 from tflm_ext.options import Runtime
 from tflm_ext.pipeline import Analysis, Options, analyse, report_of
 from tflm_ext.project.write import recover
+from tflm_ext.report import Accuracy, Int8Error, OutputError, Report
 from tflm_ext.report.measured import with_bench
-from tflm_ext.report.report import SCHEMA, Accuracy, Report, digest
+from tflm_ext.report.report import SCHEMA, digest
 from tflm_ext.verify.compare import arena_for, compare_tensors, verify
 from tflm_ext.verify.golden import read_golden
 from tflm_ext.verify.serial import Device
@@ -170,22 +171,50 @@ def inspect_project(folder: Path) -> Report:
     exported = load_project(folder)
     content = exported.content
     try:
-        accuracy = Accuracy(**content["accuracy"]) if "accuracy" in content else None
-        scores = (accuracy.float_model, accuracy.int8_tflm, accuracy.int8_c) if accuracy else ()
-        if not all(score is None or isinstance(score, int | float) for score in scores):
-            raise TypeError("a score is no number")
+        accuracy, int8_error = _read_accuracy(content), _read_int8_error(content)
         report = replace(
             report_of(exported.analysis, exported.options),
             warnings=tuple(content["warnings"]),
             vectors=content["verification"]["inputs"],
             golden=exported.golden,
             accuracy=accuracy,
+            int8_error=int8_error,
+            losses=tuple(content.get("losses", ())),
             files=tuple(exported.files.items()),
             encoding=content.get("encode"),
         )
-    except (LookupError, TypeError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise _damaged(folder) from error
     return report if exported.edited() else with_bench(report, folder)
+
+
+def _read_accuracy(content: Mapping[str, Any]) -> Accuracy | None:
+    """The scores in a report.json; LookupError, TypeError or ValueError if it is damaged."""
+    if "accuracy" not in content:
+        return None
+    found = Accuracy(**content["accuracy"])
+    if found.drop_interval is not None:
+        low, high = found.drop_interval
+        found = replace(found, drop_interval=(low, high))
+    _check_numbers(found.float_model, found.int8_tflm, found.int8_c, found.drop)
+    _check_numbers(*(found.drop_interval or ()))
+    return found
+
+
+def _read_int8_error(content: Mapping[str, Any]) -> Int8Error | None:
+    """The errors of the outputs, likewise."""
+    if "int8_error" not in content:
+        return None
+    found = content["int8_error"]
+    outputs = tuple(OutputError(**row) for row in found["outputs"])
+    for row in outputs:
+        _check_numbers(row.float_std, row.rms_error, row.ratio)
+    return Int8Error(str(found["data"]), int(found["samples"]), outputs)
+
+
+def _check_numbers(*values: Any) -> None:
+    if not all(value is None or isinstance(value, int | float) for value in values):
+        raise TypeError("a score is no number")
 
 
 def explain(folder: Path, error: VerificationError) -> VerificationError:

@@ -29,8 +29,7 @@ def refuse_weights(weights: Iterable[tuple[str, Any]], layers: Mapping[str, str]
             continue
         wrong = int(np.count_nonzero(~np.isfinite(array)))
         if wrong:
-            path = path.partition(":")[0]
-            layer, weight = layer_of(path, layers), path.rsplit("/", 1)[-1]
+            layer, weight = layer_of(path, layers), path.partition(":")[0].rsplit("/", 1)[-1]
             where = f"Keras layer {described(layer, layers)}, weight" if layer else "Weight"
             raise UnsupportedModelError(
                 f"{where} {weight!r}: {wrong:,} of {array.size:,} values are not finite (NaN or"

@@ -45,6 +45,16 @@ def plain(text: str, limit: int = 120) -> str:
     return "".join(kept)
 
 
+def printable(text: str, limit: int = 600) -> str:
+    """One line that cannot command a terminal.
+
+    Example:
+        >>> printable("\x1b[2J'dense'\\n99 %")
+        "?[2J'dense' 99 %"
+    """
+    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text[:limit])
+
+
 def c_comment(text: str) -> str:
     """Text inside a block comment: printable ASCII that cannot end or nest the comment.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tflm_ext.boards import Board
@@ -50,6 +51,7 @@ class _ReadmeView:
     macs: str
     compiler: str
     accuracy_rows: tuple[tuple[str, str], ...]
+    losses: tuple[str, ...]
     environment: str
     board_title: str
     borders: tuple[tuple[str, str, str, str], ...]
@@ -61,7 +63,7 @@ def readme_files(
     report: Report, board: Board, *, for_board: bool = True
 ) -> tuple[RenderedFile, ...]:
     """The README.md of a project, from what its report knows."""
-    facts, accuracy = report.facts, report.accuracy
+    facts = report.facts
     tflm = None
     if report.runtime is Runtime.TFLM:
         tflm = _TflmView(
@@ -70,19 +72,6 @@ def readme_files(
             for_board=for_board,
             encoded=report.encoding is not None,
         )
-    rows: list[tuple[str, str]] = []
-    if accuracy is not None:
-        what = accuracy.metric.replace("_", " ")
-        figures = (
-            ("float", accuracy.float_model),
-            ("int8 in TFLM", accuracy.int8_tflm),
-            ("this C", accuracy.int8_c if tflm is None else None),
-        )
-        rows = [
-            (f"{what}, {name}, {accuracy.samples} samples", f"{value:.4f}")
-            for name, value in figures
-            if value is not None
-        ]
     view = _ReadmeView(
         name=facts.name,
         upper=facts.upper,
@@ -96,7 +85,8 @@ def readme_files(
         context_bytes=f"{report.ram_bytes:,}",
         macs=f"{facts.macs:,}",
         compiler=compiler(),
-        accuracy_rows=tuple(rows),
+        accuracy_rows=(*_score_rows(report), *_error_rows(report)),
+        losses=tuple(plain(loss, 600) for loss in report.losses),
         environment=board.environment,
         board_title=board.title,
         borders=tuple(
@@ -108,6 +98,39 @@ def readme_files(
         tflm=tflm,
     )
     return (RenderedFile.text("README.md", render("project/README.md.j2", view)),)
+
+
+def _score_rows(report: Report) -> Iterator[tuple[str, str]]:
+    """The scores of the first output, and what int8 loses."""
+    accuracy = report.accuracy
+    if accuracy is None:
+        return
+    what = accuracy.metric.replace("_", " ")
+    compiled = report.runtime is not Runtime.TFLM
+    for name, value in (
+        ("float", accuracy.float_model),
+        ("int8 in TFLM", accuracy.int8_tflm),
+        ("this C", accuracy.int8_c if compiled else None),
+    ):
+        if value is not None:
+            yield f"{what}, {name}, {accuracy.samples} samples", f"{value:.4f}"
+    if accuracy.drop is not None and accuracy.drop_interval is not None:
+        low, high = accuracy.drop_interval
+        unit = "" if accuracy.metric == "accuracy" else " of the mean deviation of the targets"
+        yield (
+            f"lost as int8{unit}, 95 % interval",
+            f"{accuracy.drop:.4f}, {low:.4f} to {high:.4f}",
+        )
+
+
+def _error_rows(report: Report) -> Iterator[tuple[str, str]]:
+    """The error of every output as int8."""
+    error = report.int8_error
+    for i, row in enumerate(error.outputs if error else ()):
+        if error is not None and row.ratio is not None:
+            what = f"RMS error of output {i} as int8 / standard deviation in float"
+            where = "test" if error.data == "test_data" else "calibration"
+            yield f"{what}, {error.samples} {where} samples", f"{row.ratio:.4f}"
 
 
 def _formula(border: Border) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tflm_ext.emit.facts import Border, GoldenVector, ModelFacts
@@ -30,6 +30,9 @@ class Accuracy:
         float_model: None where there is no float model.
         int8_tflm: the int8 model in TensorFlow Lite Micro.
         int8_c: the generated C as it ran on this computer; None where TFLM itself is what runs.
+        drop: what int8 loses, positive is worse: accuracy, or error over the mean absolute
+            deviation of the targets from their median. None where it is not known.
+        drop_interval: its 95 % interval, of the pairs of outcomes of every sample.
     """
 
     metric: str
@@ -37,6 +40,41 @@ class Accuracy:
     float_model: float | None
     int8_tflm: float
     int8_c: float | None
+    drop: float | None = None
+    drop_interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputError:
+    """How far one output of the int8 model is from the float model's.
+
+    Attributes:
+        name: of the output.
+        float_std: standard deviation between samples in float, over all values; None where the
+            float model gives nothing finite.
+        rms_error: of int8 minus float.
+        ratio: rms_error over float_std; None where float does not vary.
+    """
+
+    name: str
+    float_std: float | None
+    rms_error: float | None
+    ratio: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Int8Error:
+    """How far the int8 model is from the float model, without targets.
+
+    Attributes:
+        data: where the samples came from, "calibration_data" or "test_data".
+        samples: how many were compared.
+        outputs: one for each, in order.
+    """
+
+    data: str
+    samples: int
+    outputs: tuple[OutputError, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +101,13 @@ class Report:
         plan: kernels and memory.
         passes: what the rewrites removed.
         board, runtime, optimize: the options.
-        warnings: one sentence each.
+        warnings: one sentence each, losses included.
+        losses: those that say that accuracy is lost.
         vectors: inputs compared with TFLM, all without a mismatch; None if not verified. With
             runtime "tflm" there is nothing to compare on this computer: 0.
         golden: SHA-256 of every golden vector, digest().
         accuracy: None without test data.
+        int8_error: None without a float model or without data to run it on.
         files: path and SHA-256 of every generated file.
         interpreter: of runtime "tflm"; None of "compiled".
         encoding: EncodingResult.to_dict() of runtime "tflm" with encoded weights, else None.
@@ -81,9 +121,11 @@ class Report:
     runtime: Runtime
     optimize: Optimize
     warnings: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
     vectors: int | None = None
     golden: tuple[str, ...] = ()
     accuracy: Accuracy | None = None
+    int8_error: Int8Error | None = None
     files: tuple[tuple[str, str], ...] = ()
     interpreter: Interpreter | None = None
     encoding: Mapping[str, Any] | None = None
@@ -165,13 +207,14 @@ class Report:
                 "golden_sha256": list(self.golden),
             }
         if self.accuracy is not None:
-            found["accuracy"] = {
-                "metric": self.accuracy.metric,
-                "samples": self.accuracy.samples,
-                "float_model": self.accuracy.float_model,
-                "int8_tflm": self.accuracy.int8_tflm,
-                "int8_c": self.accuracy.int8_c,
-            }
+            found["accuracy"] = asdict(self.accuracy)
+            if self.accuracy.drop_interval is not None:
+                found["accuracy"]["drop_interval"] = list(self.accuracy.drop_interval)
+        if self.int8_error is not None:
+            found["int8_error"] = asdict(self.int8_error)
+            found["int8_error"]["outputs"] = list(found["int8_error"]["outputs"])
+        if self.losses:
+            found["losses"] = list(self.losses)
         if self.encoding is not None:
             found["encode"] = dict(self.encoding)
         if self.bench is not None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tflm_ext.emit.escape import c_float, plain
+from tflm_ext.emit.escape import c_float, plain, printable
 from tflm_ext.report.report import Report
 
 if TYPE_CHECKING:
@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 _PIPE_WIDTH = 200
 
 
-def print_report(report: Report, *, operators: bool = True) -> None:
-    """Print borders, operators, memory and flash to standard output."""
+def print_report(report: Report, *, operators: bool = True, losses: bool = True) -> None:
+    """Print borders, operators, memory, flash and warnings to standard output.
+
+    Args:
+        losses: also the warnings that say that accuracy is lost.
+    """
     from rich.console import Console
 
     # Into a pipe, lines are as long as they are.
@@ -27,6 +31,11 @@ def print_report(report: Report, *, operators: bool = True) -> None:
             console.print(part)
     for line in printed.get().splitlines():
         print(line.rstrip())
+    for warning in report.warnings:
+        if warning not in report.losses:
+            print(f"warning: {printable(warning)}")
+    for loss in report.losses if losses else ():
+        print(f"WARNING: {printable(loss)}")
 
 
 def _parts(report: Report, operators: bool) -> list[RenderableType]:
@@ -77,7 +86,6 @@ def _parts(report: Report, operators: bool) -> list[RenderableType]:
             )
         parts += ["", table]
     parts += ["", _figures(report)]
-    parts += [f"warning: {plain(warning, 400)}" for warning in report.warnings]
     return parts
 
 
@@ -116,6 +124,17 @@ def _figures(report: Report) -> RenderableType:
         ):
             if value is not None:
                 table.add_row(f"{name}, {who}", f"{value:.4f}", f"on {a.samples:,} samples")
+        if a.drop is not None and a.drop_interval is not None:
+            unit = "" if a.metric == "accuracy" else "of the mean deviation of the targets, "
+            low, high = a.drop_interval
+            about = f"{unit}95 % interval {low:.4f} to {high:.4f}"
+            table.add_row("lost as int8", f"{a.drop:.4f}", about)
+    if report.int8_error is not None:
+        e = report.int8_error
+        about = f"of the standard deviation in float, {e.samples:,} samples of {e.data}"
+        for i, row in enumerate(e.outputs):
+            if row.ratio is not None:
+                table.add_row(f"int8 error, output {i}", f"{row.ratio:.4f}", about)
     if report.bench is not None:
         for row in _measured(report.bench):
             table.add_row(*row)

@@ -3,70 +3,105 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from tflm_ext.arithmetic import dequantize_array
-from tflm_ext.emit.facts import ModelFacts
-from tflm_ext.emit.files import RenderedFile
+from tflm_ext.emit.facts import Border
 from tflm_ext.errors import ConfigError
-from tflm_ext.ir import Graph
 from tflm_ext.report import Accuracy
-from tflm_ext.verify.compare import arena_for
-from tflm_ext.verify.host import run_host
-from tflm_ext.verify.tflm import run_tflm
+from tflm_ext.verify.intervals import Interval, mean_interval, paired_interval
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """How outputs are scored against targets.
+
+    Attributes:
+        metric: "accuracy" or "mean_absolute_error".
+        outcomes: of real outputs (samples, size), per sample: right or not, or the absolute error.
+        unit: of a drop: 1, or the mean absolute deviation of the targets from their median, which
+            is the error of a model that has learnt nothing; 0 if all targets are the same.
+    """
+
+    metric: str
+    outcomes: Callable[[Array], Array]
+    unit: float
+
+    def score(self, rows: Array) -> float:
+        """The mean of the outcomes."""
+        return float(np.mean(self.outcomes(rows)))
+
+
 def measure_accuracy(
-    model: bytes,
-    graph: Graph,
-    facts: ModelFacts,
-    sources: Sequence[RenderedFile] | None,
-    inputs: Sequence[Array],
-    targets: Array,
-    float_outputs: Sequence[Array] | None,
+    border: Border, targets: Array, floats: Array | None, tflm: Array, ours: Array | None
 ) -> Accuracy:
-    """Run all test data, each sample after a reset, and score the first output.
+    """Score the first output of the float model, TFLM and the C on the same samples.
 
     Args:
-        sources: the C; None where TFLM is what runs on the device, too.
-        inputs: per input of the model, int8 (samples, *shape).
+        border: its scale and zero point.
         targets: class numbers (samples,), one-hot rows, or real values in the output's shape.
-        float_outputs: what the float model gave, None where there is none.
+        floats: what the float model gave, samples first; None where there is none.
+        tflm, ours: what TFLM and the C gave, int8, samples first; None where TFLM is what runs on
+            the device, too.
 
     Raises:
         ConfigError: the targets do not fit the output.
     """
-    run = run_tflm(model, inputs, len(graph.outputs), arena_bytes=arena_for(graph), reset_each=True)
-    ours = None if sources is None else run_host(facts, sources, inputs, reset_each=True)
-    border = facts.outputs[0]
-    rows = [None if float_outputs is None else np.asarray(float_outputs[0])]
-    rows += [
-        None if ran is None else dequantize_array(ran.outputs[0], border.scale, border.zero_point)
-        for ran in (run, ours)
-    ]
-    count = len(inputs[0])
-    metric, score = metric_for(np.asarray(targets), count, border.size)
-    scores = [None if r is None else score(r.reshape(count, border.size)) for r in rows]
-    if scores[0] is not None and not math.isfinite(scores[0]):
-        scores[0] = None  # a float model that overflows has no error to speak of
-    return Accuracy(metric, count, scores[0], scores[1] or 0.0, scores[2])
+    count = len(tflm)
+    scoring = scoring_for(np.asarray(targets), count, border.size)
+
+    def real(values: Array) -> Array:
+        return dequantize_array(values, border.scale, border.zero_point).reshape(count, border.size)
+
+    in_float = None if floats is None else floats.reshape(count, border.size)
+    if in_float is not None and not math.isfinite(scoring.score(in_float)):
+        in_float = None  # a float model that overflows has no error to speak of
+    drop, interval = (None, None) if in_float is None else _drop(scoring, in_float, real(tflm))
+    return Accuracy(
+        scoring.metric,
+        count,
+        None if in_float is None else scoring.score(in_float),
+        scoring.score(real(tflm)),
+        None if ours is None else scoring.score(real(ours)),
+        drop,
+        interval,
+    )
+
+
+def _drop(
+    scoring: Scoring, floats: Array, quantised: Array
+) -> tuple[float | None, Interval | None]:
+    """What int8 loses, in units of the scoring, and its 95 % interval."""
+    before, after = scoring.outcomes(floats), scoring.outcomes(quantised)
+    if scoring.metric == "accuracy":
+        lost = np.count_nonzero(before) - np.count_nonzero(after)
+        return lost / len(before), paired_interval(before, after)
+    if not scoring.unit:
+        return None, None
+    differences = (after - before) / scoring.unit
+    interval = mean_interval(differences) if len(differences) > 1 else None
+    return float(np.mean(differences)), interval
 
 
 def metric_for(targets: Array, count: int, size: int) -> tuple[str, Callable[[Array], float]]:
+    """The name and the score of scoring_for()."""
+    scoring = scoring_for(targets, count, size)
+    return scoring.metric, scoring.score
+
+
+def scoring_for(targets: Array, count: int, size: int) -> Scoring:
     """What the targets of the first output ask for.
 
     Args:
         targets: as for measure_accuracy().
         count: samples.
         size: values of the output.
-
-    Returns:
-        "accuracy" or "mean_absolute_error", and a function of real outputs (count, size).
 
     Raises:
         ConfigError: the targets do not fit the output.
@@ -82,11 +117,12 @@ def metric_for(targets: Array, count: int, size: int) -> tuple[str, Callable[[Ar
     whole = np.issubdtype(flat.dtype, np.integer) or bool(np.all(flat == np.round(flat)))
     if size > 1 and flat.shape[1] == 1 and whole and 0 <= flat.min() and flat.max() < size:
         classes = flat[:, 0]
-        return "accuracy", lambda rows: float(np.mean(rows.argmax(1) == classes))
+        return Scoring("accuracy", lambda rows: rows.argmax(1) == classes, 1.0)
     if size == 1 and flat.shape[1] == 1 and np.isin(flat, (0, 1)).all():
-        return "accuracy", lambda rows: float(np.mean((rows >= 0.5) == flat))
+        return Scoring("accuracy", lambda rows: ((rows >= 0.5) == flat)[:, 0], 1.0)
     if flat.shape[1] == size:
-        return "mean_absolute_error", lambda rows: float(np.mean(np.abs(rows - flat)))
+        unit = float(np.mean(np.abs(flat - np.median(flat, 0))))
+        return Scoring("mean_absolute_error", lambda rows: np.abs(rows - flat).mean(1), unit)
     raise ConfigError(
         f"Targets of shape {list(targets.shape)} do not fit an output of {size} values.",
         "Give class numbers, one-hot rows, or values in the output's shape.",

@@ -51,13 +51,12 @@ def paired_interval(before: Array, after: Array) -> Interval:
         (0.0569, 0.3404)
     """
     count = len(before)
-    both, lost = np.sum(before & after), np.sum(before & ~after)
-    gained, neither = np.sum(~before & after), np.sum(~before & ~after)
-    first, second = float(both + lost) / count, float(both + gained) / count
+    both, lost = int(np.sum(before & after)), int(np.sum(before & ~after))
+    gained, neither = int(np.sum(~before & after)), int(np.sum(~before & ~after))
+    first, second = (both + lost) / count, (both + gained) / count
     low1, high1 = _wilson(first, count)
     low2, high2 = _wilson(second, count)
-    margins = float(both + lost) * float(gained + neither)
-    margins *= float(both + gained) * float(lost + neither)
+    margins = (both + lost) * (gained + neither) * (both + gained) * (lost + neither)
     product = float(both * neither - lost * gained)
     if product > 0:
         product = max(product - count / 2, 0.0)

@@ -1,0 +1,185 @@
+"""The int8 model against the float model that it came from: how far off, and is that too far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tflm_ext.arithmetic import dequantize_array
+from tflm_ext.emit.facts import Border
+from tflm_ext.errors import AccuracyError, ConfigError
+from tflm_ext.report import Accuracy, Int8Error, OutputError
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+# Of 36 trained nets, those that lost accuracy were at 0.2 or above, all others but one at 0.06 or
+# below: docs/explanation/int8-error.md.
+LARGE_ERROR = 0.1
+LARGE_DROP = 0.02
+REMEDY = (
+    "Scale every feature of the input before the model, or train with quantize_aware(); see"
+    " docs/how-to/keep-accuracy.md."
+)
+
+_FIXED_SCALES = {1 / 256, 1 / 128}  # of softmax, sigmoid and tanh, whatever their values
+_ROUNDING = 2  # steps of such a scale that say nothing
+_TOLERANCE = 1e-9  # of differences of floating-point scores
+_METRICS = {"accuracy": "accuracy", "mean_absolute_error": "mean absolute error"}
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What there is to tell the user, one sentence each.
+
+    Attributes:
+        losses: that accuracy is lost.
+        notes: about outputs that do not vary.
+    """
+
+    losses: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def measure_error(
+    names: Sequence[str],
+    outputs: Sequence[Border],
+    data: str,
+    floats: Sequence[Array],
+    quantised: Sequence[Array],
+) -> Int8Error:
+    """How far every output is from the float model's.
+
+    Args:
+        names: of the outputs.
+        outputs: scales and zero points.
+        data: which samples these are, "calibration_data" or "test_data".
+        floats: what the float model gives, samples first.
+        quantised: what TFLM gives, int8, samples first.
+    """
+    rows = tuple(
+        _output_error(name, border, values, ran)
+        for name, border, values, ran in zip(names, outputs, floats, quantised, strict=True)
+    )
+    return Int8Error(data, len(floats[0]), rows)
+
+
+def _output_error(name: str, border: Border, floats: Array, quantised: Array) -> OutputError:
+    wanted = floats.reshape(len(floats), -1).astype(np.float64)
+    got = dequantize_array(quantised, border.scale, border.zero_point).reshape(wanted.shape)
+    finite = np.isfinite(wanted).all(1)
+    if not finite.any():
+        return OutputError(name, None, None, None)
+    wanted, got = wanted[finite], got[finite].astype(np.float64)
+    rms = float(np.sqrt(np.mean((got - wanted) ** 2)))
+    # The deviation between samples: what the input decides about.
+    deviation = float(np.sqrt(np.mean(wanted.var(0))))
+    varies = deviation > 1e-6 * float(np.abs(wanted).max())
+    return OutputError(name, deviation, rms, rms / deviation if varies else None)
+
+
+def judge(
+    accuracy: Accuracy | None,
+    error: Int8Error | None,
+    outputs: Sequence[Border],
+    names: Sequence[str],
+    quantised: Sequence[Array],
+) -> Findings:
+    """What to tell the user about an int8 model.
+
+    The first output is judged by its score where there is one and a float model to compare with,
+    every other by its error.
+
+    Args:
+        accuracy: of the first output; None without targets.
+        error: None without a float model.
+        outputs: scales and zero points.
+        names: of the outputs.
+        quantised: what TFLM gives, int8, samples first.
+    """
+    losses: list[str] = []
+    notes: list[str] = []
+    scored = accuracy is not None and accuracy.drop is not None
+    if accuracy is not None and scored:
+        losses += _lost_score(accuracy)
+    for i, (name, border, ran) in enumerate(zip(names, outputs, quantised, strict=True)):
+        row = error.outputs[i] if error is not None else None
+        if row is not None and error is not None and not (scored and i == 0):
+            losses += _lost_output(row, border, error)
+        notes += _still(name, ran, row)
+    return Findings(tuple(f"{text} {REMEDY}" for text in losses), tuple(notes))
+
+
+def _lost_score(accuracy: Accuracy) -> Iterator[str]:
+    drop, interval = accuracy.drop, accuracy.drop_interval
+    if drop is None or interval is None or accuracy.float_model is None:
+        return
+    if drop > LARGE_DROP + _TOLERANCE and interval[0] > 0:
+        unit = "" if accuracy.metric == "accuracy" else " of the mean deviation of the targets"
+        yield (
+            f"Accuracy is lost: {describe_scores(accuracy)}, {drop:.3f}{unit} worse (95-percent"
+            f" interval {interval[0]:.3f} to {interval[1]:.3f})."
+        )
+
+
+def describe_scores(accuracy: Accuracy) -> str:
+    """Both scores of the first output, as part of a sentence."""
+    return (
+        f"{_METRICS[accuracy.metric]} is {accuracy.float_model:.4f} in float and"
+        f" {accuracy.int8_tflm:.4f} as int8 on {accuracy.samples:,} samples"
+    )
+
+
+def _lost_output(row: OutputError, border: Border, error: Int8Error) -> Iterator[str]:
+    if row.ratio is None or row.rms_error is None or row.ratio <= LARGE_ERROR:
+        return
+    if border.scale in _FIXED_SCALES and row.rms_error < _ROUNDING * border.scale:
+        return  # all samples of one class, for example
+    yield (
+        f"Accuracy is lost: output {row.name} as int8 is off from float by {row.ratio:.2f} of its"
+        f" standard deviation (RMS, {error.samples:,} samples of {error.data}; above {LARGE_ERROR}"
+        " is much)."
+    )
+
+
+def _still(name: str, ran: Array, row: OutputError | None) -> Iterator[str]:
+    """A note about an output that does not vary."""
+    if len(ran) < 2:
+        return
+    if row is not None and row.float_std is not None and row.ratio is None:
+        yield f"Output {name!r} of the float model is the same for all {len(ran):,} samples."
+    elif (ran == ran[:1]).all():
+        yield f"Output {name!r} as int8 is the same, in every byte, for all {len(ran):,} samples."
+
+
+def check_drop(name: str, accuracy: Accuracy | None, most: float | None) -> None:
+    """Refuse a model that loses more than the user allows.
+
+    Args:
+        name: of the model.
+        accuracy: of the first output.
+        most: max_accuracy_drop of export(); None allows everything.
+
+    Raises:
+        AccuracyError: it loses more.
+        ConfigError: what it loses is not known.
+    """
+    if most is None:
+        return
+    if accuracy is None or accuracy.drop is None:
+        raise ConfigError(
+            f"max_accuracy_drop: what {name} loses as int8 is not known, because there is no float"
+            " model, its score is not finite, or all targets are the same.",
+            "Give the Keras model and test_data with different targets, or leave the limit out.",
+        )
+    if accuracy.drop > most + _TOLERANCE:
+        unit = "" if accuracy.metric == "accuracy" else " of the mean deviation of the targets"
+        raise AccuracyError(
+            f"{name} loses too much as int8: {describe_scores(accuracy)}, {accuracy.drop:.4f}{unit}"
+            f" worse; max_accuracy_drop allows {most:g}.",
+            f"{REMEDY} Without the limit, the report's warnings name what int8 cannot hold.",
+            drop=accuracy.drop,
+            limit=most,
+        )
