@@ -273,7 +273,8 @@ def make_project(
     accuracy, int8_error, found = _scores(
         int8, analysis, samples, None if interpreted else sources, progress
     )
-    check_drop(options.name, accuracy, options.max_accuracy_drop)
+    causes = (*report.warnings, *int8.suspects)
+    check_drop(options.name, accuracy, options.max_accuracy_drop, causes)
 
     for_board = interpreted is None or not interpreted.board_problem
     progress("writing the project")

@@ -132,9 +132,9 @@ def _figures(report: Report) -> RenderableType:
     if report.int8_error is not None:
         e = report.int8_error
         about = f"of the standard deviation in float, {e.samples:,} samples of {e.data}"
-        for i, row in enumerate(e.outputs):
-            if row.ratio is not None:
-                table.add_row(f"int8 error, output {i}", f"{row.ratio:.4f}", about)
+        for i, output in enumerate(e.outputs):
+            if output.ratio is not None:
+                table.add_row(f"int8 error, output {i}", f"{output.ratio:.4f}", about)
     if report.bench is not None:
         for row in _measured(report.bench):
             table.add_row(*row)

@@ -80,7 +80,7 @@ def _drop(
     """What int8 loses, in units of the scoring, and its 95 % interval."""
     before, after = scoring.outcomes(floats), scoring.outcomes(quantised)
     if scoring.metric == "accuracy":
-        lost = np.count_nonzero(before) - np.count_nonzero(after)
+        lost = int(np.count_nonzero(before)) - int(np.count_nonzero(after))
         return lost / len(before), paired_interval(before, after)
     if not scoring.unit:
         return None, None

@@ -15,7 +15,7 @@ from tflm_ext.report import Accuracy, Int8Error, OutputError
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
-# Of 36 trained nets, those that lost accuracy were at 0.2 or above, all others but one at 0.06 or
+# Of 38 trained nets, those that lost accuracy were at 0.2 or above, all others but one at 0.06 or
 # below: docs/explanation/int8-error.md.
 LARGE_ERROR = 0.1
 LARGE_DROP = 0.02
@@ -154,13 +154,16 @@ def _still(name: str, ran: Array, row: OutputError | None) -> Iterator[str]:
         yield f"Output {name!r} as int8 is the same, in every byte, for all {len(ran):,} samples."
 
 
-def check_drop(name: str, accuracy: Accuracy | None, most: float | None) -> None:
+def check_drop(
+    name: str, accuracy: Accuracy | None, most: float | None, causes: Sequence[str] = ()
+) -> None:
     """Refuse a model that loses more than the user allows.
 
     Args:
         name: of the model.
         accuracy: of the first output.
         most: max_accuracy_drop of export(); None allows everything.
+        causes: what else there is to tell the user.
 
     Raises:
         AccuracyError: it loses more.
@@ -179,7 +182,7 @@ def check_drop(name: str, accuracy: Accuracy | None, most: float | None) -> None
         raise AccuracyError(
             f"{name} loses too much as int8: {describe_scores(accuracy)}, {accuracy.drop:.4f}{unit}"
             f" worse; max_accuracy_drop allows {most:g}.",
-            f"{REMEDY} Without the limit, the report's warnings name what int8 cannot hold.",
+            " ".join((REMEDY, *causes)),
             drop=accuracy.drop,
             limit=most,
         )
