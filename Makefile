@@ -10,7 +10,7 @@
 #   make bench          count instructions on the emulated Cortex-M4
 #   make bench-nets       count them on eight nets that no kernel was written for
 #   make bench-host       times of the command line on this machine
-#   make bench-int8-error  what small nets lose as int8, and how far their outputs are off
+#   make bench-accuracy  what small nets lose as int8, and how far their outputs are off
 #   make bench-compression  accuracy against size for every technique; takes hours
 #   make fuzz SECONDS=600 feed broken models to the reader
 #   make fuzz-kernels ROUNDS=20  every kernel on random cases, on the emulated Cortex-M4
@@ -43,7 +43,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help demo test check lint format-check ruff types contracts unit system-packages \
-	test-packages examples kernel-sizes kernel-costs bench bench-nets bench-host bench-int8-error bench-compression fuzz fuzz-kernels docs format dist venv clean distclean
+	test-packages examples kernel-sizes kernel-costs bench bench-nets bench-host bench-accuracy bench-compression fuzz fuzz-kernels docs format dist venv clean distclean
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -146,7 +146,7 @@ bench-nets: $(READY)
 bench-host: $(READY)
 	@$(PYTHON) benchmarks/host.py
 
-bench-int8-error: $(READY)
+bench-accuracy: $(READY)
 	@$(PYTHON) -m benchmarks.int8_error
 
 bench-compression: $(READY)

@@ -1,4 +1,4 @@
-"""How far int8 outputs are from float ones, and what that costs: `make bench-int8-error`.
+"""How far int8 outputs are from float ones, and what that costs: `make bench-accuracy`.
 
     python -m benchmarks.int8_error [NAME ...]
 

@@ -44,7 +44,9 @@ from tflm_ext.plan import make_plan
 from tflm_ext.plan.budget import check_budget
 from tflm_ext.project import pio
 from tflm_ext.project.write import _storage_errors
+from tflm_ext.report import Accuracy
 from tflm_ext.verify.compare import compare_tensors
+from tflm_ext.verify.float_model import check_drop
 from tflm_ext.verify.host import find_compiler
 from tflm_ext.verify.vectors import make_vectors
 
@@ -145,7 +147,7 @@ def _markdown(doc: str) -> str:
     out: list[str] = []
     for block in re.split(r"\n\n(?=\S)", doc):
         section, _, body = block.partition("\n")
-        if section not in ("Args:", "Attributes:", "Returns:", "Raises:", "Example:"):
+        if section not in ("Args:", "Attributes:", "Returns:", "Raises:", "Warns:", "Example:"):
             out.append(f"{block}\n")
             continue
         body = textwrap.dedent(body)
@@ -502,7 +504,20 @@ def _full_disk() -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-_PROVOCATIONS = (_bad_name, _no_model, _tile, _budget, _compiler, _wrong_weight, _full_disk)
+def _accuracy() -> None:
+    check_drop("digits", Accuracy("accuracy", 400, 0.9925, 0.505, 0.505, 0.4875), 0.02)
+
+
+_PROVOCATIONS = (
+    _bad_name,
+    _no_model,
+    _tile,
+    _budget,
+    _accuracy,
+    _compiler,
+    _wrong_weight,
+    _full_disk,
+)
 
 
 # ---------------------------------------------------------------- report.md

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -244,8 +245,7 @@ def _one_of(what: str, value: str, known: list[str]) -> str:
 def _share(what: str, value: Any) -> float | None:
     if value is None:
         return None
-    number = isinstance(value, int | float) or hasattr(value, "__float__")
-    if isinstance(value, bool | str) or not number or not 0 <= float(value) <= 1:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
         raise ConfigError(f"{what}={value!r} is not a number from 0 to 1.", "Give one, like 0.02.")
     return float(value)
 

@@ -94,11 +94,18 @@ class AccuracyError(BudgetError):
     Args:
         problem: what it loses, one sentence.
         hint: what to do about it, one sentence.
-        drop: what it loses, of accuracy or of the targets' mean deviation.
+        drop: what it loses: accuracy, or error over the mean deviation of the targets.
         limit: what is allowed.
     """
 
-    def __init__(self, problem: str, hint: str, *, drop: float, limit: float) -> None:
+    def __init__(
+        self,
+        problem: str,
+        hint: str,
+        *,
+        drop: float | None = None,
+        limit: float | None = None,
+    ) -> None:
         super().__init__(problem, hint)
         self.drop = drop
         self.limit = limit

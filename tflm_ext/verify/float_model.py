@@ -101,21 +101,21 @@ def judge(
     """
     losses: list[str] = []
     notes: list[str] = []
-    scored = accuracy is not None and accuracy.drop is not None
-    if accuracy is not None and scored:
-        losses += _lost_score(accuracy)
     for i, (name, border, ran) in enumerate(zip(names, outputs, quantised, strict=True)):
         row = error.outputs[i] if error is not None else None
-        if row is not None and error is not None and not (scored and i == 0):
-            losses += _lost_output(row, border, error)
         notes += _still(name, ran, row)
+        if row is None or error is None:
+            continue
+        scored = accuracy is not None and accuracy.drop is not None and i == 0
+        found = [*(_lost_score(accuracy) if scored else _lost_output(row, border, error))]
+        losses += found or _lost_variation(row, border, ran)
     return Findings(tuple(f"{text} {REMEDY}" for text in losses), tuple(notes))
 
 
-def _lost_score(accuracy: Accuracy) -> Iterator[str]:
-    drop, interval = accuracy.drop, accuracy.drop_interval
-    if drop is None or interval is None or accuracy.float_model is None:
+def _lost_score(accuracy: Accuracy | None) -> Iterator[str]:
+    if accuracy is None or accuracy.drop is None or accuracy.drop_interval is None:
         return
+    drop, interval = accuracy.drop, accuracy.drop_interval
     if drop > LARGE_DROP + _TOLERANCE and interval[0] > 0:
         unit = "" if accuracy.metric == "accuracy" else " of the mean deviation of the targets"
         yield (
@@ -142,6 +142,13 @@ def _lost_output(row: OutputError, border: Border, error: Int8Error) -> Iterator
         f" standard deviation (RMS, {error.samples:,} samples of {error.data}; above {LARGE_ERROR}"
         " is much)."
     )
+
+
+def _lost_variation(row: OutputError, border: Border, ran: Array) -> Iterator[str]:
+    """What the score of a few samples cannot prove."""
+    varies = (row.float_std or 0.0) > _ROUNDING * border.scale and row.ratio is not None
+    if len(ran) > 1 and varies and (ran == ran[:1]).all():
+        yield f"Accuracy is lost: output {row.name} as int8 does not vary, as float does."
 
 
 def _still(name: str, ran: Array, row: OutputError | None) -> Iterator[str]:

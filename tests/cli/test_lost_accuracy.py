@@ -1,0 +1,170 @@
+"""A model that int8 ruins: what the user is told in Python, on the terminal and in the files."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.models import image_net
+from tflm_ext import AccuracyError, AccuracyWarning, ConfigError, export
+from tflm_ext.cli import main
+from tflm_ext.convert.convert import one_child
+
+RNG = np.random.default_rng(0)
+# Pressure in Pa, temperature and humidity: what counts is the latter two.
+X = np.stack([RNG.normal(101325, 600, 400), RNG.normal(20, 5, 400), RNG.random(400)], 1)
+Y = ((X[:, 1] - 20) / 5 + (X[:, 2] - 0.5) * 4 > 0).astype(np.int64)
+
+
+@pytest.fixture(scope="module")
+def folder(keras: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A net without training that is right on all data, and its data; TensorFlow starts once."""
+    folder = tmp_path_factory.mktemp("weather")
+    layers = keras.layers
+    normalization = layers.Normalization()
+    normalization.adapt(X)
+    dense = layers.Dense(2, "softmax", name="scores")
+    model = keras.Sequential([keras.Input((3,), name="air"), normalization, dense])
+    slope, middle = [1 / 5, 4], X[:, 1:].mean(0) - [20, 0.5]
+    weights = np.zeros((3, 2), np.float32)
+    weights[1:, 1] = slope * X[:, 1:].std(0)
+    dense.set_weights([4 * weights, 4 * np.array([0, slope @ middle], np.float32)])
+    model.save(folder / "weather.keras")
+    np.savez(folder / "x.npz", x=X)
+    np.savez(folder / "xy.npz", x=X, y=Y)
+    with one_child():
+        yield folder
+
+
+def command(folder: Path, output: Path, *more: str) -> list[str]:
+    words = ["export", str(folder / "weather.keras"), "-o", str(output)]
+    return [*words, "--calibration", str(folder / "x.npz"), *more]
+
+
+@pytest.mark.slow
+@pytest.mark.tool("cc")
+def test_with_test_data(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.warns(AccuracyWarning, match=r"^Accuracy is lost: accuracy is 1\.0000 in float"):
+        result = export(
+            folder / "weather.keras",
+            tmp_path / "weather",
+            calibration_data=X,
+            test_data=(X, Y),
+            progress=False,
+        )
+    accuracy = result.report.accuracy
+    assert accuracy is not None
+    assert accuracy.float_model == 1
+    assert accuracy.int8_tflm == accuracy.int8_c < 0.7
+    offset, small, _, loss = result.report.warnings
+    assert offset.startswith("Feature 0 of input 'air' lies between ")
+    assert small.startswith("Features 1 and 2 of input 'air' have fewer than 16 of the 256 steps")
+    assert result.report.losses == (loss,)
+    written = json.loads((result.folder / "report.json").read_text("utf-8"))
+    assert written["losses"] == [loss]
+    assert written["accuracy"]["drop"] == 1 - accuracy.int8_tflm
+    assert written["int8_error"]["outputs"][0]["ratio"] > 0.5
+    assert f"> **WARNING: {loss}**" in (result.folder / "README.md").read_text("utf-8")
+    assert main(["inspect", str(result.folder)]) == 0
+    assert f"\nWARNING: {loss}\n" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.tool("cc")
+def test_without_test_data(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", AccuracyWarning)  # the command line says it in its own way
+        assert main(command(folder, tmp_path / "weather", "--quiet")) == 0
+    printed = capsys.readouterr()
+    (line,) = printed.err.splitlines()
+    assert line.startswith("WARNING: Accuracy is lost: output scores as int8 is off from float by ")
+    assert "(RMS, 100 samples of calibration_data" in line
+    assert "quantize_aware()" in line
+    assert printed.out == ""
+    found = json.loads((tmp_path / "weather" / "report.json").read_text("utf-8"))
+    assert found["int8_error"]["samples"] == 100
+    assert "accuracy" not in found
+
+
+@pytest.mark.slow
+@pytest.mark.tool("cc")
+def test_more_than_the_user_allows(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "weather"
+    output.mkdir()
+    more = ["--data", str(folder / "xy.npz"), "--max-accuracy-drop", "0.05"]
+    assert main(command(folder, output, *more)) == 4
+    problem, hint = capsys.readouterr().err.splitlines()
+    assert problem.startswith("error: weather loses too much as int8: accuracy is 1.0000 in float")
+    assert problem.endswith("max_accuracy_drop allows 0.05.")
+    assert hint.startswith("hint: Scale every feature of the input before the model")
+    assert "Feature 0 of input 'air'" in hint
+    assert list(tmp_path.rglob("*")) == [output]
+
+
+@pytest.mark.slow
+@pytest.mark.tool("cc")
+def test_an_earlier_export_stays(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "net"
+    (tmp_path / "net.tflite").write_bytes(image_net())
+    export(tmp_path / "net.tflite", output, progress=False)
+    before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    with pytest.raises(AccuracyError):
+        export(
+            folder / "weather.keras",
+            output,
+            calibration_data=X,
+            test_data=(X, Y),
+            max_accuracy_drop=0.02,
+            progress=False,
+        )
+    assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
+
+
+@pytest.fixture
+def tflite(tmp_path: Path) -> Path:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(image_net())
+    return path
+
+
+DATA = RNG.random((8, 6, 6, 2)), np.zeros(8, np.int64)
+
+
+@pytest.mark.parametrize(
+    "value", [-0.1, 1.5, float("nan"), float("inf"), True, "0.1", [0.1], np.zeros(2)]
+)
+def test_limits_that_are_none(value: Any, tflite: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is not a number from 0 to 1"):
+        export(tflite, tmp_path / "net", test_data=DATA, max_accuracy_drop=value)
+    assert not (tmp_path / "net").exists()
+
+
+def test_a_limit_needs_test_data(tflite: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="max_accuracy_drop needs test_data"):
+        export(tflite, tmp_path / "net", max_accuracy_drop=0.02)
+    assert not (tmp_path / "net").exists()
+
+
+@pytest.mark.tool("cc")
+def test_a_limit_needs_a_float_model(tflite: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="because there is no float model"):
+        export(tflite, tmp_path / "net", test_data=DATA, max_accuracy_drop=0.02, progress=False)
+    assert not (tmp_path / "net").exists()
+
+
+@pytest.mark.tool("cc")
+def test_an_int8_model_is_compared_with_nothing(tflite: Path, tmp_path: Path) -> None:
+    result = export(tflite, tmp_path / "net", test_data=DATA, progress=False)
+    assert result.report.int8_error is None
+    assert result.report.losses == ()
+    assert not any("lost" in warning for warning in result.report.warnings)
