@@ -175,8 +175,6 @@ def _input_warnings(
     what_shows_features = next(iter(data), None)  # calibration_data, where there is some
     for what, columns in data.items():
         for border, column, q in zip(borders, columns, quantised, strict=True):
-            if what == "calibration_data":
-                warnings += ranges.always_the_same(border.name, column)
             if q is None:
                 continue
             warnings += ranges.unscaled(border.name, what, column, *q)
@@ -256,6 +254,8 @@ class _Work:
                 )
             warnings += ranges.few_samples(len(data["calibration_data"][0]))
             _refuse_zeros(data["calibration_data"])
+            for border, column in zip(borders, data["calibration_data"], strict=True):
+                warnings += ranges.always_the_same(border.name, column)
             calibration = self._write(data["calibration_data"])
         out = self.folder / "model.tflite"
         quantised = self._quantise(data, calibration, out)

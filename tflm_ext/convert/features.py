@@ -8,7 +8,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tflm_ext.convert.ranges import FEW_STEPS, merges, real_range, split_features
+from tflm_ext.convert.ranges import (
+    FEW_STEPS,
+    feature_range,
+    merges,
+    real_range,
+    split_features,
+)
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -43,7 +49,7 @@ def coarse_features(name: str, what: str, data: Array, scale: float, zero_point:
         scale, zero_point: of the int8 input.
     """
     features = split_features(data)
-    low, high = features.min(1), features.max(1)
+    low, high = feature_range(data)
     spread = (high - low).astype(np.float64)
     constant = spread <= _NOISE * np.maximum(np.abs(low), np.abs(high))
     steps = spread / scale

@@ -99,11 +99,12 @@ def _outliers(name: str, what: str, data: Array, scale: float) -> Iterator[str]:
 
     What takes the steps of data that lies far from 0 is its offset: coarse_features() says that.
     """
+    low, high = feature_range(data)
     features = split_features(data)
+    features = features[:, :: 1 + features.shape[1] // _MOST_VALUES]
     count = features.shape[1]
     cut = max(1, count // 1000)
-    widest = float((features.max(1) - features.min(1)).max())
-    if count <= 2 * cut or widest / scale < FEW_STEPS:
+    if count <= 2 * cut or float((high - low).max()) / scale < FEW_STEPS:
         return
     ordered = np.partition(features, (cut, count - 1 - cut), axis=1)
     low, high = ordered[:, cut], ordered[:, count - 1 - cut]
@@ -133,6 +134,12 @@ def split_features(data: Array) -> Array:
         data = data[:, :, 0]
     count = data.shape[-1] if data.ndim > 1 else 1
     return data.reshape(-1, count).T
+
+
+def feature_range(data: Array) -> tuple[Array, Array]:
+    """The smallest and the largest value of every feature."""
+    ends = split_features(np.stack([data.min(0), data.max(0)]))
+    return ends.min(1), ends.max(1)
 
 
 def merges(values: Array, scale: float) -> bool:
