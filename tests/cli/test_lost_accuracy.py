@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -16,6 +17,8 @@ from tflm_ext import AccuracyError, AccuracyWarning, ConfigError, export
 from tflm_ext.cli import main
 from tflm_ext.convert.convert import one_child
 
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = json.loads((ROOT / "docs/reference/report.schema.json").read_text("utf-8"))
 RNG = np.random.default_rng(0)
 # Pressure in Pa, temperature and humidity: what counts is the latter two.
 X = np.stack([RNG.normal(101325, 600, 400), RNG.normal(20, 5, 400), RNG.random(400)], 1)
@@ -67,6 +70,7 @@ def test_with_test_data(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert small.startswith("Features 1 and 2 of input 'air' have fewer than 16 of the 256 steps")
     assert result.report.losses == (loss,)
     written = json.loads((result.folder / "report.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator(SCHEMA).validate(written)
     assert written["losses"] == [loss]
     assert written["accuracy"]["drop"] == 1 - accuracy.int8_tflm
     assert written["int8_error"]["outputs"][0]["ratio"] > 0.5
@@ -160,6 +164,29 @@ def test_a_limit_needs_a_float_model(tflite: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="because there is no float model"):
         export(tflite, tmp_path / "net", test_data=DATA, max_accuracy_drop=0.02, progress=False)
     assert not (tmp_path / "net").exists()
+
+
+@pytest.mark.tool("cc")
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("int8_error", {"data": "test_data", "samples": 4, "outputs": [{"name": "a"}]}),
+        ("int8_error", {"data": "test_data", "samples": "four", "outputs": []}),
+        ("int8_error", 7),
+        ("losses", 7),
+        ("accuracy", {"drop_interval": "wide"}),
+    ],
+)
+def test_a_damaged_report_is_refused(
+    key: str, value: Any, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = project / "report.json"
+    content = json.loads(path.read_text("utf-8"))
+    scores = {"metric": "accuracy", "samples": 4, "float_model": 1, "int8_tflm": 1, "int8_c": 1}
+    content[key] = scores | value if key == "accuracy" else value
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert main(["inspect", str(project)]) == 2
+    assert "its report.json or model is damaged" in capsys.readouterr().err
 
 
 @pytest.mark.tool("cc")
