@@ -264,8 +264,11 @@ def _removable(tensor: Tensor, readers: Sequence[NodeView], fixed: Mapping[int, 
             return none
         if _links(view) and _depth(view) == channels:
             continue
-        known = _known(view, fixed) if _has_weights(view) else None
-        if known is None or view.node.operator not in _MATRICES or _depth(view) % channels:
+        # Rows of the matrix, and those of the tensor as it is shaped, may hold several times all
+        # channels, but no part of them.
+        whole = _depth(view) % channels == view.input(0).shape[-1] % channels == 0
+        known = _known(view, fixed) if whole and _has_weights(view) else None
+        if known is None or view.node.operator not in _MATRICES:
             return none
         zero = known.values == zero_point(view.input(0))
         unneeded = known.mask & (zero | (not pads(view)))
