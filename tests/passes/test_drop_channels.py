@@ -178,7 +178,7 @@ def flattened(
     inputs = [t, b.constant(weights, scale=own[:1] if one_scale else own)]
     if bias:
         inputs.append(b.constant(draw.integers(-500, 500, 5, np.int32), scale=own * 0.1 * 3**0.5))
-    y = b.tensor((1, 5), scale=2.0)
+    y = b.tensor((1, 5), scale=0.5)
     b.operator("FULLY_CONNECTED", inputs, [y], schema.FullyConnectedOptionsT())
     return b.finish([x], [y])
 
@@ -215,6 +215,26 @@ def test_rows_that_cut_the_channels_apart(shape: tuple[int, ...]) -> None:
     """The dense layer reads whole pixels, in a shape that has other rows."""
     model = flattened([i in (1, 2, 6, 7) for i in range(8)], shape=shape)
     assert widths(model)[:2] == [8, 8]
+    assert_exact(model, c=False)
+
+
+def test_a_pooling_that_sees_other_channels() -> None:
+    """Two pixels of eight channels, seen as one pixel of sixteen."""
+    b, draw = ModelBuilder(), np.random.default_rng(0)
+    x = b.tensor((1, 4, 4, 3), scale=0.1, zero_point=-7)
+    bias = np.where(np.arange(8) < 4, DEAD, 9)
+    t = convolution(b, draw, x, (1, 4, 4, 8), depth=3, bias=bias)
+    seen, pooled = (
+        b.tensor((1, n, 2, 16), scale=0.1 * np.sqrt(3), zero_point=-128) for n in (4, 2)
+    )
+    b.operator("RESHAPE", [t, b.constant(np.array((1, 4, 2, 16), np.int32))], [seen])
+    options = schema.Pool2DOptionsT()
+    options.strideH = options.filterHeight = 2
+    options.strideW = options.filterWidth = 1
+    b.operator("MAX_POOL_2D", [seen], [pooled], options)
+    y = convolution(b, draw, pooled, (1, 2, 2, 7), depth=16, bias=[0] * 7)
+    model = b.finish([x], [y])
+    assert widths(model) == [8, 16, 7]
     assert_exact(model, c=False)
 
 
