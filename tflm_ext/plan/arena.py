@@ -167,7 +167,7 @@ class _Rivals:
         return found
 
 
-def _pairs(buffers: Sequence[Buffer]) -> int:
+def alive_pairs(buffers: Sequence[Buffer]) -> int:
     """How many pairs of buffers live at the same time."""
     lasts = sorted(b.last for b in buffers)
     firsts = sorted(b.first for b in buffers)
@@ -244,7 +244,7 @@ def place(buffers: Sequence[Buffer], tries: int = _TRIES) -> dict[object, int]:
         tries: of the search; fewer to learn sooner what a placement may look like.
     """
     keys = [b.key for b in buffers]
-    steps = _pairs(buffers) + len(buffers)
+    steps = alive_pairs(buffers) + len(buffers)
     if steps > _STEPS:
         return dict(zip(keys, _by_time(buffers), strict=True))
     rivals, sizes = _Rivals.of(buffers), [b.size for b in buffers]
@@ -284,21 +284,21 @@ def place(buffers: Sequence[Buffer], tries: int = _TRIES) -> dict[object, int]:
 
 
 def check_placement(buffers: Sequence[Buffer], offsets: dict[object, int]) -> str | None:
-    """The first rule that a placement breaks, None if it is right; independent of the search."""
-    starts = np.array([offsets[b.key] for b in buffers], np.int64)
-    ends = starts + np.array([b.bytes for b in buffers], np.int64)
-    first, last = (
-        np.array(n, np.int64) for n in ([b.first for b in buffers], [b.last for b in buffers])
-    )
-    for i, a in enumerate(buffers):
-        at = int(starts[i])
-        if at < 0 or at % ALIGNMENT:
-            return f"{a.key} lies at {at}"
-        behind = slice(i + 1, None)
-        touch = (starts[behind] < ends[i]) & (starts[i] < ends[behind])
-        touch &= (first[behind] <= a.last) & (a.first <= last[behind])
-        for j in (np.flatnonzero(touch) + i + 1).tolist():
-            b = buffers[j]
-            if not _may_overlay(a, at, b, int(starts[j])):
+    """A rule that a placement breaks, None if it is right; independent of the search."""
+    for b in buffers:
+        if offsets[b.key] < 0 or offsets[b.key] % ALIGNMENT:
+            return f"{b.key} lies at {offsets[b.key]}"
+    order = sorted(buffers, key=lambda b: offsets[b.key])
+    starts = np.array([offsets[b.key] for b in order], np.int64)
+    ends = starts + np.array([b.bytes for b in order], np.int64)
+    firsts = np.array([b.first for b in order], np.int64)
+    lasts = np.array([b.last for b in order], np.int64)
+    # Of those that begin no earlier, the ones that begin before it ends.
+    stops = np.searchsorted(starts, ends).tolist()
+    for i, a in enumerate(order):
+        later = slice(i + 1, stops[i])
+        together = (firsts[later] <= a.last) & (a.first <= lasts[later])
+        for b in (order[i + 1 + j] for j in np.flatnonzero(together).tolist()):
+            if not _may_overlay(a, offsets[a.key], b, offsets[b.key]):
                 return f"{a.key} and {b.key} share bytes while both are needed"
     return None
