@@ -14,6 +14,7 @@
 #   make bench-compression  accuracy against size for every technique; takes hours
 #   make fuzz SECONDS=600 feed broken models to the reader
 #   make fuzz-kernels ROUNDS=20  every kernel on random cases, on the emulated Cortex-M4
+#   make fuzz-passes ROUNDS=20  every rewrite on random graphs, compared with TFLM
 #   make docs             write the generated pages of docs/ anew
 #   make format           format and mend the Python code
 #   make dist             wheel and source archive in dist/
@@ -43,7 +44,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help demo test check lint format-check ruff types contracts unit system-packages \
-	test-packages examples kernel-sizes kernel-costs bench bench-nets bench-host bench-accuracy bench-compression fuzz fuzz-kernels docs format dist venv clean distclean
+	test-packages examples kernel-sizes kernel-costs bench bench-nets bench-host bench-accuracy \
+	bench-compression fuzz fuzz-kernels fuzz-passes docs format dist venv clean distclean
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -158,6 +160,10 @@ fuzz: $(READY)
 fuzz-kernels: $(READY)
 	TFLM_EXT_KERNEL_SEED=$$(date +%s) TFLM_EXT_KERNEL_ROUNDS=$(ROUNDS) \
 		$(PYTHON) -m pytest -q -n 2 --dist worksteal -k host_and_core tests/ops/test_kernels_on_the_core.py
+
+fuzz-passes: $(READY)
+	TFLM_EXT_GRAPH_SEED=$$(date +%s) TFLM_EXT_GRAPH_ROUNDS=$(ROUNDS) \
+		$(PYTHON) -m pytest -q -n 2 --dist worksteal tests/passes/test_random_graphs.py
 
 docs: $(READY)
 	$(PYTHON) docs/generate.py

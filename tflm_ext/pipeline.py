@@ -214,7 +214,8 @@ def describe(analysis: Analysis, options: Options, warnings: Sequence[str] = ())
             raise interpreted.board_problem
         problem = interpreted.board_problem.problem
         warnings = (*warnings, f"{problem} The project has nothing for it.")
-    return replace(report_of(analysis, options), warnings=tuple(warnings))
+    left_out = (f"{item}." for item in analysis.passes.left_out)
+    return replace(report_of(analysis, options), warnings=(*warnings, *left_out))
 
 
 def report_of(analysis: Analysis, options: Options) -> Report:
@@ -224,6 +225,7 @@ def report_of(analysis: Analysis, options: Options) -> Report:
         facts=analysis.facts,
         plan=analysis.plan,
         passes=analysis.passes.records,
+        left_out=analysis.passes.left_out,
         board=options.board.name,
         runtime=options.runtime,
         optimize=options.optimize,

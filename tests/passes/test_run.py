@@ -10,7 +10,7 @@ import pytest
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.frontend import read_graph
 from tflm_ext.ir import Graph
-from tflm_ext.passes import run, run_passes
+from tflm_ext.passes import LeftOut, run, run_passes
 
 
 @pytest.fixture
@@ -57,6 +57,53 @@ def test_a_node_that_its_operator_refuses(graph: Graph, monkeypatch: pytest.Monk
     with_pass(monkeypatch, lambda g: g.with_tensors(replace(g.tensors[2], shape=(2, 2))))
     with pytest.raises(AssertionError, match="wrong: test: operator 1 MINIMUM"):
         run_passes(replace(graph, name="test"))
+
+
+def fails(graph: Graph) -> Graph:
+    raise ValueError("shapes (8,)\nand (3,)\x1b[2J do not fit")
+
+
+FAILURES = {
+    fails: "ValueError: shapes (8,) and (3,)?[2J do not fit",
+    other_operator: "AssertionError: wrong: tensor 1 has other values than before",
+    lambda graph: replace(graph, nodes=graph.nodes[1:]): (
+        "AssertionError: wrong: operator 1 MINIMUM reads tensor 1 'net/layer1/Op', "
+        "which nothing wrote before"
+    ),
+}
+
+
+@pytest.mark.parametrize("rewrite", FAILURES)
+def test_a_failed_rewrite_is_left_out(
+    rewrite: run.Rewrite, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others run, from the graph before it."""
+    spare = graph.with_tensors(replace(graph.tensors[0], index=9))
+    rewrites = (("wrong", rewrite), *run.REWRITES)
+    monkeypatch.setattr(run, "REWRITES", rewrites)
+    result = run_passes(spare, strict=False)
+    assert result.left_out == (LeftOut("wrong", FAILURES[rewrite]),)
+    assert result.graph == graph  # "remove unused" took tensor 9
+
+
+def test_the_suite_is_strict_unless_told_otherwise(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_pass(monkeypatch, fails)
+    with pytest.raises(ValueError, match="do not fit"):
+        run_passes(graph)
+    with pytest.raises(ValueError, match="do not fit"):
+        run_passes(graph, strict=True)
+    monkeypatch.delenv(run.STRICT_VARIABLE)
+    assert [item.name for item in run_passes(graph).left_out] == ["wrong"]
+    with pytest.raises(ValueError, match="do not fit"):
+        run_passes(graph, strict=True)
+
+
+def test_a_long_problem_is_cut(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_pass(monkeypatch, lambda g: g.tensors["x" * 999])  # type: ignore[index, return-value]
+    (item,) = run_passes(graph, strict=False).left_out
+    assert item.problem == f"KeyError: '{'x' * 149}"
 
 
 def test_nothing_to_do(graph: Graph) -> None:

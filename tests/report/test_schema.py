@@ -15,6 +15,9 @@ from tests.models import image_net, two_headed_net
 from tflm_ext import export
 from tflm_ext.api import inspect_model
 from tflm_ext.cli import main
+from tflm_ext.emit.escape import plain
+from tflm_ext.ir import Graph
+from tflm_ext.passes import run
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "docs/reference/report.schema.json").read_text("utf-8"))
@@ -97,6 +100,31 @@ def test_inspect(tmp_path: Path, capsys: pytest.CaptureFixture[str], net: Any) -
     assert found["files"] == []
     assert "verification" not in found
     assert found["model"]["name"] == "some_model"
+
+
+@needs_compiler
+def test_a_rewrite_that_failed_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(graph: Graph) -> Graph:
+        raise IndexError("no channel 7")
+
+    (tmp_path / "net.tflite").write_bytes(image_net())
+    monkeypatch.setattr(run, "REWRITES", (("drop channels", fails), *run.REWRITES[1:]))
+    monkeypatch.delenv(run.STRICT_VARIABLE)
+    arguments = ("export", str(tmp_path / "net.tflite"), "-o", str(tmp_path / "net"))
+    report = printed(capsys, *arguments)
+    assert report["passes_left_out"] == [
+        {"name": "drop channels", "problem": "IndexError: no channel 7"}
+    ]
+    (warning,) = report["warnings"]
+    assert warning == (
+        "the rewrite 'drop channels' failed on this model and was left out (IndexError: no channel "
+        "7); what is exported is right, but may be larger and slower. Please report it."
+    )
+    assert report["verification"]["mismatches"] == 0
+    assert main(["inspect", str(tmp_path / "net.tflite")]) == 0
+    assert f"warning: {plain(warning, 400)}" in capsys.readouterr().out
 
 
 @needs_compiler

@@ -88,6 +88,11 @@ def pads(view: NodeView) -> bool:
     )
 
 
+def every_window_sees(*axes: Axis) -> bool:
+    """Whether every window meets the image: none lies in the border alone."""
+    return all(bool(_inside(axis).any(1).all()) for axis in axes)
+
+
 def forward_times(
     image: tuple[int, ...], rows: Axis, columns: Axis, channels: int, at_once: int | None
 ) -> Times:
@@ -139,9 +144,15 @@ def _last_pixel(batches: int, rows: Axis, columns: Axis) -> Array:
 
 def taps_inside(axis: Axis) -> int:
     """Taps that lie in the image, over all windows along an axis."""
+    return int(np.count_nonzero(_inside(axis)))
+
+
+def _inside(axis: Axis) -> Array:
+    """(out, window): whether a tap of a window along an axis lies in the image."""
     first = np.arange(axis.out)[:, np.newaxis] * axis.stride - axis.before
     at = first + np.arange(axis.window) * axis.dilation
-    return int(np.count_nonzero((at >= 0) & (at < axis.size)))
+    inside: Array = (at >= 0) & (at < axis.size)
+    return inside
 
 
 def patches(image: Array, rows: Axis, columns: Axis, fill: int) -> Array:

@@ -7,16 +7,18 @@ and becomes part of their bias. All that is left is as it was, byte for byte.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tflm_ext.arithmetic import activation_range, multiply_by_quantized_multiplier
-from tflm_ext.ir import DType, Graph, NodeView, Tensor
+from tflm_ext.ir import DType, Graph, NodeView, Quantization, Tensor
+from tflm_ext.ops import pooling
 from tflm_ext.ops.base import Array
-from tflm_ext.ops.common import bias_values, conv_multipliers, scale, zero_point
-from tflm_ext.ops.windows import pads
+from tflm_ext.ops.common import bias_values, conv_multipliers, quantization, scale, zero_point
+from tflm_ext.ops.windows import every_window_sees, pads
 
 _MULTIPLE = 4  # what kernels like; some channels stay for it
 _POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
@@ -25,7 +27,10 @@ _MATRICES = ("CONV_2D", "FULLY_CONNECTED")
 
 @dataclass(frozen=True)
 class _Fixed:
-    """What is known of a tensor's channels.
+    """What is known of the bytes of a tensor, in rows of as many as the channels of its writer.
+
+    Other operators may read the same bytes in another shape, and so in rows of another length:
+    what is known for them is in_rows() of their own length, never these arrays as they are.
 
     Attributes:
         mask: (channels,) of bool, whether the value is always the same.
@@ -35,6 +40,36 @@ class _Fixed:
     mask: Array
     values: Array
 
+    def in_rows(self, channels: int) -> _Fixed:
+        """The same bytes in rows of another length, of which the tensor is a multiple, too.
+
+        Each channel is then made of one or more of the channels here, and is fixed where these are
+        fixed to one value.
+        """
+        period = math.lcm(len(self.mask), channels)
+        mask, values = (
+            np.tile(a, period // len(a)).reshape(-1, channels) for a in (self.mask, self.values)
+        )
+        return _Fixed(mask.all(0) & (values == values[0]).all(0), values[0])
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """The channels of a tensor that stay.
+
+    Attributes:
+        numbers: (kept,), increasing.
+        channels: how many there were.
+    """
+
+    numbers: Array
+    channels: int
+
+    def in_rows(self, channels: int) -> Array:
+        """What stays of rows that hold several times all channels: a flattened image."""
+        first = np.arange(0, channels, self.channels)
+        return (first[:, np.newaxis] + self.numbers).reshape(-1)
+
 
 def rewrite(graph: Graph) -> Graph:
     """Remove constant channels between layers that multiply by weights."""
@@ -42,24 +77,14 @@ def rewrite(graph: Graph) -> Graph:
     kept = _kept_channels(graph, fixed) if fixed else {}
     if not kept:
         return graph
-    next_index = graph.next_tensor_index()
-    narrowed: dict[int, Tensor] = {}
-    for i, tensor in graph.tensors.items():
-        keep = kept.get(graph.storage(i))
-        if keep is not None and not tensor.constant:
-            shape = (*tensor.shape[:-1], len(keep))
-            narrowed[i] = replace(tensor, index=next_index, shape=shape)
-            next_index += 1
-    new: list[Tensor] = []
-    for tensor in narrowed.values():
-        alias = tensor.alias
-        new.append(tensor if alias is None else replace(tensor, alias=narrowed[alias].index))
+    narrowed = _narrowed(graph, kept)
+    new = list(narrowed.values())
+    next_index = graph.next_tensor_index() + len(new)
     nodes = []
     for node in graph.nodes:
-        view = graph.view(node)
         own: list[Tensor] = []
         if node.operator in (*_MATRICES, "DEPTHWISE_CONV_2D"):
-            own = _weights(view, kept, fixed, next_index)
+            own = _weights(graph.view(node), kept, fixed, next_index)
             next_index += len(own)
             new += own
         names = {i: narrowed[i].index for i in (*node.inputs, *node.outputs) if i in narrowed}
@@ -71,18 +96,46 @@ def rewrite(graph: Graph) -> Graph:
     return replace(graph.with_tensors(*new), nodes=tuple(nodes))
 
 
+def _narrowed(graph: Graph, kept: Mapping[int, _Kept]) -> dict[int, Tensor]:
+    """Tensors with fewer channels, for those that operators write and, through aliases, read."""
+    used = {i: None for n in graph.nodes for i in (*n.outputs, *n.inputs) if i >= 0}
+    found: dict[int, Tensor] = {}
+    for i in used:
+        tensor, root = graph.tensors[i], graph.storage(i)
+        if root in kept:
+            *rest, channels = tensor.shape
+            found[i] = replace(
+                tensor,
+                index=graph.next_tensor_index() + len(found),
+                shape=(*rest, len(kept[root].in_rows(channels))),
+                alias=None if i == root else found[root].index,
+            )
+    return found
+
+
 def _fixed_channels(graph: Graph) -> dict[int, _Fixed]:
     """By number of the tensor that owns the bytes."""
     fixed: dict[int, _Fixed] = {}
     for view in graph.views():
         found = None
         if _has_weights(view):
-            found = _fixed_sums(view, fixed.get(graph.storage(view.node.inputs[0])))
+            found = _fixed_sums(view, _known(view, fixed))
         elif view.node.operator in _POOLS:
-            found = _pooled(view, fixed.get(graph.storage(view.node.inputs[0])))
+            found = _pooled(view, _known(view, fixed))
         if found is not None and found.mask.any():
             fixed[view.node.outputs[0]] = found
     return fixed
+
+
+def _known(view: NodeView, fixed: Mapping[int, _Fixed]) -> _Fixed | None:
+    """What is known of input 0, channel by channel as the operator sees it."""
+    known = fixed.get(view.graph.storage(view.node.inputs[0]))
+    return None if known is None else known.in_rows(_depth(view))
+
+
+def _depth(view: NodeView) -> int:
+    """Channels of input 0 as the operator sees it: a matrix may multiply longer or shorter rows."""
+    return view.input(int(view.node.operator == "FULLY_CONNECTED")).shape[-1]
 
 
 def _pooled(view: NodeView, known: _Fixed | None) -> _Fixed | None:
@@ -90,8 +143,10 @@ def _pooled(view: NodeView, known: _Fixed | None) -> _Fixed | None:
     out = view.output()
     if known is None:
         return None
+    # A window that sees nothing but the border has the least value.
+    mask = known.mask & (every_window_sees(*pooling.axes(view)) | (known.values == -128))
     limits = activation_range(view.options.activation, scale(out), zero_point(out))
-    return replace(known, values=np.clip(known.values, *limits))
+    return _Fixed(mask, np.clip(known.values, *limits))
 
 
 def _has_weights(view: NodeView) -> bool:
@@ -101,10 +156,9 @@ def _has_weights(view: NodeView) -> bool:
         return False
     if not all(tensor.constant for tensor in view.inputs[1:]) or view.output().dtype != DType.INT8:
         return False
-    depth = view.input(0).shape[-1]
     if name == "DEPTHWISE_CONV_2D":
         return bool(view.options.depth_multiplier == 1)
-    return view.input(1).shape[-1] == depth  # no groups, nothing flattened
+    return view.input(1).shape[-1] == _depth(view)  # no groups
 
 
 def _matrix(view: NodeView) -> Array:
@@ -126,7 +180,7 @@ def _fixed_sums(view: NodeView, known: _Fixed | None) -> _Fixed:
     channels = len(matrix)
     ends = np.array([-128 - zero, 127 - zero])[:, np.newaxis]
     depthwise = view.node.operator == "DEPTHWISE_CONV_2D"
-    reach = np.repeat(ends, image.shape[-1], axis=1)  # of each input channel, less its zero point
+    reach = np.repeat(ends, _depth(view), axis=1)  # of each input channel, less its zero point
     if known is not None:
         offset = known.values - zero
         # Beside the image it is zero.
@@ -148,20 +202,13 @@ def _fixed_sums(view: NodeView, known: _Fixed | None) -> _Fixed:
     return _Fixed((bottom == top) & ((shifts <= 0) | (lowest == highest)), bottom)
 
 
-def _kept_channels(graph: Graph, fixed: Mapping[int, _Fixed]) -> dict[int, Array]:
-    """Numbers of the channels that stay, for each tensor that loses some.
+def _kept_channels(graph: Graph, fixed: Mapping[int, _Fixed]) -> dict[int, _Kept]:
+    """The channels that stay, for each tensor that loses some.
 
-    Tensors before and behind a depthwise convolution or a pooling lose the same ones: those whose
-    value behind is always the same. What feeds them is then needed by nobody.
+    Tensors before and after a depthwise convolution or a pooling lose the same ones: those whose
+    value after it is always the same. What feeds them is then needed by nothing.
     """
-    groups: dict[int, int] = {}
-    for view in graph.views():
-        if view.node.operator in _MATRICES and _has_weights(view):
-            groups[view.node.outputs[0]] = view.node.outputs[0]
-        elif _links(view):
-            group = groups.get(graph.storage(view.node.inputs[0]))
-            if group is not None:
-                groups[view.node.outputs[0]] = group
+    groups = _groups(graph)
     readers: dict[int, list[NodeView]] = {}
     for view in graph.views():
         for tensor in {graph.storage(i) for i in view.node.inputs if i >= 0}:
@@ -171,17 +218,32 @@ def _kept_channels(graph: Graph, fixed: Mapping[int, _Fixed]) -> dict[int, Array
         group: np.ones(graph.tensors[group].shape[-1], bool) for group in groups.values()
     }
     for tensor, group in groups.items():
-        channels = graph.tensors[tensor].shape[-1]
         read = [] if tensor in outputs else readers.get(tensor, [])
-        removable[group] &= _removable(tensor, channels, read, fixed.get(tensor))
+        removable[group] &= _removable(graph.tensors[tensor], read, fixed)
     kept = {}
     for tensor, group in groups.items():
         constant = removable[group]
         least = -(-int((~constant).sum()) // _MULTIPLE) * _MULTIPLE
         goes = np.flatnonzero(constant)[: max(0, len(constant) - max(least, _MULTIPLE))]
         if len(goes):
-            kept[tensor] = np.setdiff1d(np.arange(len(constant)), goes)
+            stays = np.setdiff1d(np.arange(len(constant)), goes)
+            kept[tensor] = _Kept(stays, len(constant))
     return kept
+
+
+def _groups(graph: Graph) -> dict[int, int]:
+    """Tensors that have the same channels, each with the first of them, by number."""
+    groups: dict[int, int] = {}
+    for view in graph.views():
+        output = view.node.outputs[0]
+        if view.node.operator in _MATRICES and _has_weights(view):
+            groups[output] = output
+        elif _links(view):
+            group = groups.get(graph.storage(view.node.inputs[0]))
+            # The input may be seen in a shape with other channels than those that were written.
+            if group is not None and graph.tensors[group].shape[-1] == _depth(view):
+                groups[output] = group
+    return groups
 
 
 def _links(view: NodeView) -> bool:
@@ -191,75 +253,79 @@ def _links(view: NodeView) -> bool:
     return view.node.operator in _POOLS
 
 
-def _removable(
-    tensor: int, channels: int, readers: Sequence[NodeView], fixed: _Fixed | None
-) -> Array:
+def _removable(tensor: Tensor, readers: Sequence[NodeView], fixed: Mapping[int, _Fixed]) -> Array:
     """Channels of a tensor without which all its readers can do; none of one without readers."""
+    channels = tensor.shape[-1]
+    none = np.zeros(channels, bool)
     found = np.full(channels, bool(readers))
     for view in readers:
         others = {view.graph.storage(i) for i in view.node.inputs[1:] if i >= 0}
-        if tensor in others or view.input(0).shape[-1] != channels:
-            return np.zeros(channels, bool)
-        if _links(view):
+        if tensor.index in others:
+            return none
+        if _links(view) and _depth(view) == channels:
             continue
-        if view.node.operator not in _MATRICES or not _has_weights(view) or fixed is None:
-            return np.zeros(channels, bool)
-        zero = fixed.values == zero_point(view.input(0))
-        found &= fixed.mask & (zero | (not pads(view)))
+        # Rows of the matrix, and those of the tensor as it is shaped, may hold several times all
+        # channels, but no part of them.
+        whole = _depth(view) % channels == view.input(0).shape[-1] % channels == 0
+        known = _known(view, fixed) if whole and _has_weights(view) else None
+        if known is None or view.node.operator not in _MATRICES:
+            return none
+        zero = known.values == zero_point(view.input(0))
+        unneeded = known.mask & (zero | (not pads(view)))
+        found &= unneeded.reshape(-1, channels).all(0)
     return found
 
 
 def _weights(
-    view: NodeView, kept: Mapping[int, Array], fixed: Mapping[int, _Fixed], index: int
+    view: NodeView, kept: Mapping[int, _Kept], fixed: Mapping[int, _Fixed], index: int
 ) -> list[Tensor]:
     """Weights and bias of a node whose input or output has fewer channels; [] if neither has."""
-    source = view.graph.storage(view.node.inputs[0])
-    before, behind = kept.get(source), kept.get(view.node.outputs[0])
-    if before is None and behind is None:
+    before = kept.get(view.graph.storage(view.node.inputs[0]))
+    after = kept.get(view.node.outputs[0])
+    if before is None and after is None:
         return []
     weights = view.input(1)
     depthwise = view.node.operator == "DEPTHWISE_CONV_2D"
     axis = 3 if depthwise else 0
     values = weights.array()
     bias = _bias(view, values.shape[axis])
-    if before is not None and not depthwise:
-        gone = np.setdiff1d(np.arange(values.shape[-1]), before)
-        offset = fixed[source].values[gone] - zero_point(view.input(0))
+    known = _known(view, fixed)
+    if before is not None and known is not None and not depthwise:
+        stays = before.in_rows(_depth(view))
+        gone = np.setdiff1d(np.arange(_depth(view)), stays)
+        offset = known.values[gone] - zero_point(view.input(0))
         bias = bias + (_matrix(view)[:, :, gone] * offset).sum((1, 2))
-        values = values[..., before]
-    if behind is not None:
-        values, bias = values.take(behind, axis), bias[behind]
-    made = [
-        replace(
-            _selected(weights, behind),
-            index=index,
-            shape=values.shape,
-            data=np.ascontiguousarray(values).tobytes(),
-        )
+        values = values[..., stays]
+    first = view.input(2) if view.has_input(2) else _no_bias(view)
+    has_bias = view.has_input(2) or bias.any()
+    if after is not None:
+        values, bias = values.take(after.numbers, axis), bias[after.numbers]
+        weights, first = (_selected(tensor, after.numbers) for tensor in (weights, first))
+    made = [(weights, values), (first, bias.astype("<i4"))][: 1 + bool(has_bias)]
+    return [
+        replace(tensor, index=index + i, shape=array.shape, data=array.tobytes())
+        for i, (tensor, array) in enumerate(made)
     ]
-    if view.has_input(2) or bias.any():
-        first = view.input(2) if view.has_input(2) else replace(weights, quantization=None)
-        tensor = replace(
-            _selected(first, behind),
-            index=index + 1,
-            dtype=DType.INT32,
-            shape=bias.shape,
-            data=bias.astype("<i4").tobytes(),
-        )
-        made.append(tensor)
-    return made
 
 
-def _selected(tensor: Tensor, channels: Array | None) -> Tensor:
+def _no_bias(view: NodeView) -> Tensor:
+    """A bias as TFLM wants it for an operator that has none, without its values."""
+    weights = view.input(1)
+    own = quantization(weights)
+    scales = tuple(float(np.float32(scale(view.input(0)) * s)) for s in own.scales)
+    return replace(weights, dtype=DType.INT32, quantization=Quantization(scales, own.zero_points))
+
+
+def _selected(tensor: Tensor, channels: Array) -> Tensor:
     """With the scales of some channels alone."""
-    quantization = tensor.quantization
-    if channels is None or quantization is None or not quantization.per_channel:
+    own = tensor.quantization
+    if own is None or not own.per_channel:
         return tensor
-    scales, points = quantization.scales, quantization.zero_points
+    scales, points = own.scales, own.zero_points
     return replace(
         tensor,
         quantization=replace(
-            quantization,
+            own,
             scales=tuple(scales[i] for i in channels),
             zero_points=tuple(points[i] for i in channels),
         ),

@@ -21,10 +21,22 @@ def rewrite(graph: Graph) -> Graph:
     Outputs of the model stay computed. An operator stays, too, where the constant would be much
     larger than what it is made of: it would cost flash, and a small hostile file could grow large.
     """
-    while views := [view for view in graph.views() if _foldable(view)]:
-        computed = [tensor for view in views for tensor in _compute(view)]
-        graph = without_nodes(graph.with_tensors(*computed), {view.node for view in views})
-    return graph
+    constants = {i: tensor for i, tensor in graph.tensors.items() if tensor.constant}
+    outputs = set(graph.outputs)
+    computed: list[Tensor] = []
+    folded = set()
+    for node in graph.nodes:
+        read = [i for i in node.inputs if i >= 0]
+        if not outputs.isdisjoint(node.outputs) or any(i not in constants for i in read):
+            continue
+        own = {i: constants.get(i, graph.tensors[i]) for i in (*read, *node.outputs)}
+        view = replace(graph, tensors=own).view(node)  # few tensors: such nodes come in long rows
+        if _foldable(view):
+            results = _compute(view)
+            constants.update((tensor.index, tensor) for tensor in results)
+            computed += results
+            folded.add(node)
+    return without_nodes(graph.with_tensors(*computed), folded)
 
 
 def _compute(view: NodeView) -> list[Tensor]:
@@ -38,12 +50,11 @@ def _compute(view: NodeView) -> list[Tensor]:
 
 
 def _foldable(view: NodeView) -> bool:
+    """Whether an operator of constants alone is worth computing now."""
     operator = BY_NAME[view.node.operator]
     return (
         bool(view.inputs)
-        and all(tensor.constant for tensor in view.inputs)
         and not operator.keeps_state
-        and not any(i in view.graph.outputs for i in view.node.outputs)
         and sum(t.bytes for t in view.outputs)
         <= min(sum(t.bytes for t in view.inputs) + _MAX_GROWTH_BYTES, _MAX_BYTES)
         and operator.macs(view) <= _MAX_MACS

@@ -35,6 +35,7 @@ def rewrite(graph: Graph) -> Graph:
     needed = uses(graph)
     writers = {i: node for node in graph.nodes for i in node.outputs}
     nodes: dict[Node, Node | None] = {}
+    originals: dict[int, Node] = {}  # of changed producers, by the tensor that they write now
     for clamp in graph.nodes:
         view = graph.view(clamp)
         source = _source(view)
@@ -52,9 +53,9 @@ def rewrite(graph: Graph) -> Graph:
             outputs=clamp.outputs,
             options=replace(producer.options, activation=activation),
         )
-        original = next((n for n, new in nodes.items() if new is producer), producer)
+        original = originals.get(source.index, producer)
         nodes[original], nodes[clamp] = fused, None
-        writers[clamp.outputs[0]] = fused
+        writers[clamp.outputs[0]], originals[clamp.outputs[0]] = fused, original
     changed = (nodes.get(node, node) for node in graph.nodes)
     return replace(graph, nodes=tuple(n for n in changed if n is not None)) if nodes else graph
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from tflm_ext.ir import Graph, Node, NodeView, Tensor
@@ -32,46 +33,57 @@ def rewrite(graph: Graph) -> Graph:
     Exact where what is added counts for nothing: real zero in a convolution, the smallest int8 in
     MAX_POOL_2D. AVERAGE_POOL_2D divides by what it sees, so its border stays.
     """
+    # Readers may see the padded image through aliases, in another shape (Conv1D).
+    readers: dict[int, dict[Node, None]] = {}
+    for node in graph.nodes:
+        for i in node.inputs:
+            if i >= 0:
+                readers.setdefault(graph.storage(i), {})[node] = None
+    needed = uses(graph)
+    new: list[Tensor] = []
+    replaced: dict[Node, Node] = {}
+    removed = set()
     for node in graph.nodes:
         if node.operator in ("PAD", "PADV2"):
-            graph = _fuse(graph, graph.view(node))
-    return graph
-
-
-def _fuse(graph: Graph, pad: NodeView) -> Graph:
-    image, padded = pad.input(), pad.output()
-    if image.constant or image.quantization != padded.quantization:
-        return graph
-    # The readers may see the padded image through aliases, in another shape (Conv1D).
-    names = {i for i in graph.tensors if graph.storage(i) == padded.index}
-    readers = [node for node in graph.nodes if names.intersection(node.inputs)]
-    borders = [_border(graph.view(node), pad) for node in readers]
-    if not readers or uses(graph)[padded.index] != len(readers) or None in borders:
-        return graph
-    replaced: dict[Node, Node] = {}
-    for node, border in zip(readers, borders, strict=True):
-        assert border is not None
-        (top, bottom), (left, right) = border.pads[1:3]
-        a, b, c, d = node.options.border
-        seen = _seen(graph, image, graph.tensors[node.inputs[0]], border.shape)
-        graph = graph.with_tensors(seen)
-        replaced[node] = replace(
-            node,
-            inputs=(seen.index, *node.inputs[1:]),
-            options=replace(node.options, border=(a + top, b + bottom, c + left, d + right)),
-        )
+            pad, own = graph.view(node), readers.get(node.outputs[0], ())
+            borders = _borders(pad, own) if needed[node.outputs[0]] == len(own) else None
+            for reader, border in (borders or {}).items():
+                seen = _seen(pad, reader, border.shape, graph.next_tensor_index() + len(new))
+                new += [seen] if seen.index not in graph.tensors else []
+                replaced[reader] = _with_border(reader, seen, border)
+                removed.add(node)
     nodes = tuple(replaced.get(node, node) for node in graph.nodes)
-    return without_nodes(replace(graph, nodes=nodes), {pad.node})
+    return without_nodes(replace(graph.with_tensors(*new), nodes=nodes), removed)
 
 
-def _seen(graph: Graph, image: Tensor, padded: Tensor, shape: tuple[int, ...]) -> Tensor:
+def _borders(pad: NodeView, readers: Collection[Node]) -> dict[Node, _Border] | None:
+    """What every reader of a PAD would have to add by itself, None where one cannot."""
+    image = pad.input()
+    if image.constant or image.quantization != pad.output().quantization:
+        return None
+    found = {node: _border(pad.graph.view(node), pad) for node in readers}
+    exact = {node: border for node, border in found.items() if border is not None}
+    return exact if len(exact) == len(found) else None
+
+
+def _with_border(node: Node, image: Tensor, border: _Border) -> Node:
+    """A window operator that reads an image without the border, and pads by itself."""
+    (top, bottom), (left, right) = border.pads[1:3]
+    a, b, c, d = node.options.border
+    return replace(
+        node,
+        inputs=(image.index, *node.inputs[1:]),
+        options=replace(node.options, border=(a + top, b + bottom, c + left, d + right)),
+    )
+
+
+def _seen(pad: NodeView, reader: Node, shape: tuple[int, ...], index: int) -> Tensor:
     """The image in the shape in which a reader wants it: itself, or a new alias."""
+    image, name = pad.input(), pad.graph.tensors[reader.inputs[0]].name
     if image.shape == shape:
         return image
-    root = graph.storage(image.index)
-    return replace(
-        image, index=graph.next_tensor_index(), name=padded.name, shape=shape, alias=root
-    )
+    root = pad.graph.storage(image.index)
+    return replace(image, index=index, name=name, shape=shape, alias=root)
 
 
 def _border(reader: NodeView, pad: NodeView) -> _Border | None:

@@ -7,13 +7,22 @@ followed by a bounded deterministic search, reaches the lower bound on the nets 
 
 from __future__ import annotations
 
+import heapq
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
 
 ALIGNMENT = 4
 _TRIES = 400
-_TRIED_PAIRS = 4_000_000  # of buffers; so that thousands of operators do not take minutes
+# A step looks at a buffer, or at one of those that live at the same time, to place a buffer once.
+# With as many a search takes about a second; of more, orders are left out.
+_STEPS = 2_100_000
+_GAPS = 64  # that are looked at for each buffer, where there are too many for any search
+_FAR = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +62,28 @@ class Buffer:
         return aligned(self.bytes)
 
 
+def alive_bytes(
+    buffers: Iterable[Buffer], size: Callable[[Buffer], int] = lambda b: b.size
+) -> list[int]:
+    """Bytes alive at each step, from -1 on, overlays counted twice."""
+    buffers = tuple(buffers)
+    changes = [0] * (max((b.last for b in buffers), default=-1) + 3)
+    for b in buffers:
+        changes[b.first + 1] += size(b)
+        changes[b.last + 2] -= size(b)
+    return list(accumulate(changes[:-1]))
+
+
 def lower_bound(buffers: Iterable[Buffer]) -> int:
     """No placement needs less: the most bytes alive in one step, overlays counted once."""
     buffers = tuple(buffers)
-    best = 0
-    for step in range(-1, max((b.last for b in buffers), default=-1) + 1):
-        alive = {b.key: b for b in buffers if b.first <= step <= b.last}
-        total = sum(b.size for b in alive.values())
-        for b in alive.values():
-            if b.first == step:
-                total -= shared_bytes(b, alive)
-        best = max(best, total)
-    return best
-
-
-def _conflict(a: Buffer, b: Buffer) -> bool:
-    return a.first <= b.last and b.first <= a.last
+    by_key = {b.key: b for b in buffers}
+    totals = alive_bytes(buffers)
+    for b in buffers:
+        met = (by_key.get(overlay.key) for overlay in b.overlays)
+        alive = {o.key: o for o in met if o is not None and o.first <= b.first <= o.last}
+        totals[b.first + 1] -= shared_bytes(b, alive)
+    return max(totals, default=0)
 
 
 def shared_bytes(buffer: Buffer, others: Mapping[object, Buffer]) -> int:
@@ -112,32 +127,107 @@ def _may_overlay(a: Buffer, at: int, b: Buffer, bt: int) -> bool:
     return False
 
 
-def _first_fit(order: Sequence[Buffer]) -> dict[object, int]:
-    placed: list[tuple[int, Buffer]] = []
-    for buffer in order:
-        rivals = [(at, other) for at, other in placed if _conflict(buffer, other)]
+@dataclass(frozen=True, slots=True)
+class _Rivals:
+    """Which buffers live at the same time; all by their places in a list of buffers.
 
-        def fits(
-            offset: int, buffer: Buffer = buffer, rivals: Sequence[tuple[int, Buffer]] = rivals
-        ) -> bool:
-            return all(
-                offset + buffer.size <= at
-                or at + other.size <= offset
-                or _may_overlay(buffer, offset, other, at)
-                for at, other in rivals
-            )
+    Attributes:
+        apart: of each buffer those that it may share no byte with.
+        overlaid: of each buffer the others, with the least and the largest distance from the
+            other's start to its own at which the two may share bytes.
+    """
 
-        candidates = {0}
-        for at, other in rivals:
-            candidates.add(at + other.size)
-            candidates.add(at)
-            before, behind = _overlay(buffer, other), _overlay(other, buffer)
-            if before is not None and before.lead:
-                candidates.add(at - aligned(before.lead))
-            if behind is not None and behind.lead:
-                candidates.add(at + aligned(behind.lead))
-        placed.append((min(c for c in candidates if c >= 0 and fits(c)), buffer))
-    return {buffer.key: at for at, buffer in placed}
+    apart: tuple[list[int], ...]
+    overlaid: tuple[list[tuple[int, int, int]], ...]
+
+    @classmethod
+    def of(cls, buffers: Sequence[Buffer]) -> _Rivals:
+        """In steps as many as there are rivals."""
+        places = {b.key: i for i, b in enumerate(buffers)}
+        distances: dict[tuple[int, int], tuple[int, int]] = {}
+        for i, b in enumerate(buffers):
+            for j in (places[overlay.key] for overlay in b.overlays if overlay.key in places):
+                overlay = _overlay(b, buffers[j])
+                if overlay is not None and (i, j) not in distances:
+                    low, high = (0, 0)
+                    if overlay.lead is not None:
+                        low, high = -_FAR, -aligned(overlay.lead)
+                    distances[i, j], distances[j, i] = (low, high), (-high, -low)
+        found = cls(*(tuple([] for _ in buffers) for _ in range(2)))
+        alive: list[int] = []
+        for i in sorted(range(len(buffers)), key=lambda i: buffers[i].first):
+            alive = [j for j in alive if buffers[j].last >= buffers[i].first]
+            for j in alive:
+                if (i, j) not in distances:
+                    found.apart[i].append(j)
+                    found.apart[j].append(i)
+            alive.append(i)
+        for (i, j), (low, high) in distances.items():
+            found.overlaid[i].append((j, low, high))
+        return found
+
+
+def alive_pairs(buffers: Sequence[Buffer]) -> int:
+    """How many pairs of buffers live at the same time."""
+    lasts = sorted(b.last for b in buffers)
+    firsts = sorted(b.first for b in buffers)
+    return sum(i - bisect_left(lasts, first) for i, first in enumerate(firsts))
+
+
+def _first_fit(order: Sequence[int], sizes: Sequence[int], rivals: _Rivals) -> list[int]:
+    """Offsets of buffers, each in its turn as low as those that have theirs allow."""
+    offsets = [-1] * len(sizes)
+    for i in order:
+        size = sizes[i]
+        # Between these two it must not begin.
+        closed = [(at - size, at + sizes[j]) for j in rivals.apart[i] if (at := offsets[j]) >= 0]
+        for j, low, high in rivals.overlaid[i]:
+            if (at := offsets[j]) >= 0:
+                closed.append((at - size, at + min(low, sizes[j])))
+                closed.append((at + max(high, -size), at + sizes[j]))
+        closed.sort()
+        offset = 0
+        for low, high in closed:
+            if low >= offset:
+                break
+            offset = max(offset, high)
+        offsets[i] = offset
+    return offsets
+
+
+def _by_time(buffers: Sequence[Buffer]) -> list[int]:
+    """Offsets of very many buffers: each in one of the first gaps, or at the end; no overlays."""
+    offsets = [0] * len(buffers)
+    gaps: list[tuple[int, int]] = []  # from where to where, sorted and apart
+    end = 0
+    alive: list[tuple[int, int]] = []
+    for i in sorted(range(len(buffers)), key=lambda i: buffers[i].first):
+        buffer = buffers[i]
+        while alive and alive[0][0] < buffer.first:
+            _, dead = heapq.heappop(alive)
+            _add_gap(gaps, offsets[dead], offsets[dead] + buffers[dead].size)
+        heapq.heappush(alive, (buffer.last, i))
+        for g, (start, stop) in enumerate(gaps[:_GAPS]):
+            if stop - start >= buffer.size:
+                offsets[i] = start
+                gaps[g : g + 1] = (
+                    [(start + buffer.size, stop)] if stop > start + buffer.size else []
+                )
+                break
+        else:
+            offsets[i], end = end, end + buffer.size
+    return offsets
+
+
+def _add_gap(gaps: list[tuple[int, int]], start: int, stop: int) -> None:
+    """Join a gap with those that it touches."""
+    g = bisect_left(gaps, (start, stop))
+    if g < len(gaps) and gaps[g][0] == stop:
+        stop = gaps.pop(g)[1]
+    if g > 0 and gaps[g - 1][1] == start:
+        g -= 1
+        start = gaps.pop(g)[0]
+    gaps.insert(g, (start, stop))
 
 
 def arena_size(buffers: Iterable[Buffer], offsets: dict[object, int]) -> int:
@@ -153,46 +243,62 @@ def place(buffers: Sequence[Buffer], tries: int = _TRIES) -> dict[object, int]:
     Args:
         tries: of the search; fewer to learn sooner what a placement may look like.
     """
-    orders = [
-        sorted(buffers, key=lambda b: -b.size),
-        sorted(buffers, key=lambda b: (b.first, -b.size)),
-        sorted(buffers, key=lambda b: (-b.first, -b.size)),
-        sorted(buffers, key=lambda b: (-(b.last - b.first), -b.size)),
-        sorted(buffers, key=lambda b: -b.size * (b.last - b.first + 1)),
+    keys = [b.key for b in buffers]
+    steps = alive_pairs(buffers) + len(buffers)
+    if steps > _STEPS:
+        return dict(zip(keys, _by_time(buffers), strict=True))
+    rivals, sizes = _Rivals.of(buffers), [b.size for b in buffers]
+
+    def placed(order: Sequence[int]) -> tuple[int, list[int]]:
+        offsets = _first_fit(order, sizes, rivals)
+        return max(map(int.__add__, offsets, sizes), default=0), offsets
+
+    spans = [b.last - b.first for b in buffers]
+    firsts = [b.first for b in buffers]
+    ranks: list[Callable[[int], object]] = [
+        lambda i: -sizes[i],
+        lambda i: (firsts[i], -sizes[i]),
+        lambda i: (-firsts[i], -sizes[i]),
+        lambda i: (-spans[i], -sizes[i]),
+        lambda i: -sizes[i] * (spans[i] + 1),
     ]
     bound = lower_bound(buffers)
-    best: dict[object, int] = {}
-    best_size = -1
-    best_order: list[Buffer] = []
-    for order in orders:
-        offsets = _first_fit(order)
-        size = arena_size(buffers, offsets)
+    best_order: list[int] = []
+    best_size, best = -1, [0]
+    for rank in ranks[: _STEPS // max(steps, 1)]:
+        order = sorted(range(len(buffers)), key=rank)  # type: ignore[arg-type]
+        size, offsets = placed(order)
         if best_size < 0 or size < best_size:
-            best, best_size, best_order = offsets, size, list(order)
+            best_size, best, best_order = size, offsets, order
     generator = random.Random(0)  # noqa: S311 - a reproducible search, no secret
-    tries = min(tries, _TRIED_PAIRS // len(buffers) ** 2) if len(buffers) > 2 else 0
-    for _ in range(tries):
+    for _ in range(min(tries, _STEPS // steps) if len(buffers) > 2 else 0):
         if best_size == bound:
             break
         order = list(best_order)
         i, j = generator.sample(range(len(order)), 2)
         order[i], order[j] = order[j], order[i]
-        offsets = _first_fit(order)
-        size = arena_size(buffers, offsets)
+        size, offsets = placed(order)
         if size <= best_size:
-            best, best_size, best_order = offsets, size, order
-    return best
+            best_size, best, best_order = size, offsets, order
+    return dict(zip(keys, best, strict=True))
 
 
 def check_placement(buffers: Sequence[Buffer], offsets: dict[object, int]) -> str | None:
-    """The first rule that a placement breaks, None if it is right; independent of the search."""
-    for i, a in enumerate(buffers):
-        at = offsets[a.key]
-        if at < 0 or at % ALIGNMENT:
-            return f"{a.key} lies at {at}"
-        for b in buffers[i + 1 :]:
-            bt = offsets[b.key]
-            apart = at + a.bytes <= bt or bt + b.bytes <= at
-            if not apart and _conflict(a, b) and not _may_overlay(a, at, b, bt):
+    """A rule that a placement breaks, None if it is right; independent of the search."""
+    for b in buffers:
+        if offsets[b.key] < 0 or offsets[b.key] % ALIGNMENT:
+            return f"{b.key} lies at {offsets[b.key]}"
+    order = sorted(buffers, key=lambda b: offsets[b.key])
+    starts = np.array([offsets[b.key] for b in order], np.int64)
+    ends = starts + np.array([b.bytes for b in order], np.int64)
+    firsts = np.array([b.first for b in order], np.int64)
+    lasts = np.array([b.last for b in order], np.int64)
+    # Of those that begin no earlier, the ones that begin before it ends.
+    stops = np.searchsorted(starts, ends).tolist()
+    for i, a in enumerate(order):
+        later = slice(i + 1, stops[i])
+        together = (firsts[later] <= a.last) & (a.first <= lasts[later])
+        for b in (order[i + 1 + j] for j in np.flatnonzero(together).tolist()):
+            if not _may_overlay(a, offsets[a.key], b, offsets[b.key]):
                 return f"{a.key} and {b.key} share bytes while both are needed"
     return None

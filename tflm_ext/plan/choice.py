@@ -11,7 +11,7 @@ from typing import TypeAlias
 from tflm_ext.ir import Graph, NodeView
 from tflm_ext.ops import BY_NAME, Call, Const, Kernel
 from tflm_ext.options import Optimize
-from tflm_ext.plan.arena import Buffer, arena_size, place
+from tflm_ext.plan.arena import Buffer, alive_pairs, arena_size, place
 from tflm_ext.plan.costs import estimated, limit_estimated
 from tflm_ext.plan.lifetimes import Lifetimes, buffers
 from tflm_ext.plan.sizes import Uses, code_bytes, kernel_bytes, uses_of
@@ -20,6 +20,7 @@ from tflm_ext.plan.tables import constants, content
 _ROUNDS = 2  # over all kinds of operators; a third one has not been seen to find more
 _TRIES = 40  # of a placement that is only compared with others
 _PLACED = 200  # operators of graphs that are placed for each choice that comes near
+_PLACED_PAIRS = 50_000  # of buffers alive at once, likewise
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -265,6 +266,8 @@ class _Search:
         if len(self._options) > _PLACED:
             return self._least_ram(parts)
         placed = tuple(buffers(self._graph, [o.call for o in self.in_order(parts)]))
+        if alive_pairs(placed) > _PLACED_PAIRS:
+            return self._least_ram(parts)
         if placed not in self._arenas:
             self._arenas[placed] = arena_size(placed, place(placed, _TRIES))
         return self._arenas[placed]

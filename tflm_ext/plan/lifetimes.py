@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
 
 from tflm_ext.ir import Graph, Node
 from tflm_ext.ops import Call, Scratch
-from tflm_ext.plan.arena import Buffer, Overlay, aligned, shared_bytes
+from tflm_ext.plan.arena import Buffer, Overlay, aligned, alive_bytes, shared_bytes
 from tflm_ext.plan.overlap import first_clash, lead
 
 
@@ -47,11 +46,7 @@ class Lifetimes:
         nothing = Call((), ())
         tensors = buffers(graph, [nothing] * len(graph.nodes))
         self._buffers = {b.key: b for b in tensors}
-        changes = [0] * (len(graph.nodes) + 3)
-        for b in tensors:
-            changes[b.first + 1] += b.size
-            changes[b.last + 2] -= b.size
-        self._alive = list(accumulate(changes))
+        self._alive = alive_bytes(tensors)
 
     def bytes_at(self, step: int, call: Call) -> int:
         """Tensors and scratch memory while an operator runs, less what may share bytes."""

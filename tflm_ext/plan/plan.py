@@ -9,7 +9,7 @@ from types import MappingProxyType
 from tflm_ext.ir import Graph, NodeView
 from tflm_ext.ops import BY_NAME, Call, Const, Kernel, Scratch
 from tflm_ext.options import Optimize
-from tflm_ext.plan.arena import Buffer, arena_size, check_placement, place
+from tflm_ext.plan.arena import Buffer, alive_bytes, arena_size, check_placement, place
 from tflm_ext.plan.choice import Choice, Option, choose
 from tflm_ext.plan.lifetimes import buffers
 from tflm_ext.plan.overlap import first_clash
@@ -182,5 +182,4 @@ def _check_overlaps(graph: Graph, calls: list[Call], offsets: Mapping[object, in
 
 def _live_bytes(placed: list[Buffer]) -> int:
     tensors = [b for b in placed if isinstance(b.key, tuple) and b.key[0] == "tensor"]
-    steps = range(-1, max((b.last for b in tensors), default=-1) + 1)
-    return max((sum(b.bytes for b in tensors if b.first <= s <= b.last) for s in steps), default=0)
+    return max(alive_bytes(tensors, lambda b: b.bytes), default=0)

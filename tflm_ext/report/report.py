@@ -12,7 +12,7 @@ from tflm_ext.emit.facts import Border, GoldenVector, ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.model import arena_bytes, context_bytes
 from tflm_ext.options import Optimize, Runtime
-from tflm_ext.passes import PassRecord
+from tflm_ext.passes import LeftOut, PassRecord
 from tflm_ext.plan import Plan
 from tflm_ext.plan.sizes import compiler
 from tflm_ext.version import VERSION
@@ -112,6 +112,7 @@ class Report:
         interpreter: of runtime "tflm"; None of "compiled".
         encoding: EncodingResult.to_dict() of runtime "tflm" with encoded weights, else None.
         bench: what bench measured of the same files (read_bench()), else None.
+        left_out: rewrites that failed on this model.
     """
 
     facts: ModelFacts
@@ -130,6 +131,7 @@ class Report:
     interpreter: Interpreter | None = None
     encoding: Mapping[str, Any] | None = None
     bench: Mapping[str, Any] | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def ram_bytes(self) -> int:
@@ -200,6 +202,10 @@ class Report:
             "warnings": list(self.warnings),
             "files": [{"path": path, "sha256": sha256} for path, sha256 in self.files],
         }
+        if self.left_out:
+            found["passes_left_out"] = [
+                {"name": item.name, "problem": item.problem} for item in self.left_out
+            ]
         if self.vectors is not None:
             found["verification"] = {
                 "inputs": self.vectors,
