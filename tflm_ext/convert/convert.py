@@ -28,6 +28,7 @@ from tflm_ext.errors import (
     ToolError,
     UnsupportedModelError,
     UnsupportedOperatorError,
+    VerificationError,
 )
 
 
@@ -243,7 +244,8 @@ class _Work:
         data, warnings = _gather(given, borders, Order(about["order"]))
         warnings += about["warnings"]
         if not about["changes_state"]:
-            warnings += self._compare(None if path else model, about, borders, data)
+            with self._infinite_first(data):
+                warnings += self._compare(None if path else model, about, borders, data)
         calibration = None
         # Representative data beside trained ranges would end in islands of float32.
         if not about["quantisation_aware"]:
@@ -287,22 +289,27 @@ class _Work:
     def _quantise(
         self, data: Mapping[str, list[Array]], calibration: str | None, out: Path
     ) -> dict[str, Any]:
-        """Convert; what fails because of infinite values is refused with the layer's name."""
-        try:
+        with self._infinite_first(data):
             quantised = self._ask(
                 "convert",
                 calibration=calibration,
                 dense_per_tensor=self.dense_per_tensor,
                 out=str(out),
             )
-        except UnsupportedOperatorError:
-            raise
-        except (ToolError, UnsupportedModelError):
-            self._refuse_infinite(data)
-            raise
         if not quantised["finite"]:
             self._refuse_infinite(data)
         return quantised
+
+    @contextmanager
+    def _infinite_first(self, data: Mapping[str, list[Array]]) -> Iterator[None]:
+        """What fails inside because of infinite values is refused with the layer's name."""
+        try:
+            yield
+        except UnsupportedOperatorError:
+            raise
+        except (ToolError, UnsupportedModelError, VerificationError):
+            self._refuse_infinite(data)
+            raise
 
     def _refuse_infinite(self, data: Mapping[str, list[Array]]) -> None:
         """Raise if a layer gives infinite values for calibration data; for what failed already.
