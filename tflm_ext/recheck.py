@@ -25,6 +25,7 @@ from tflm_ext.report import Accuracy, Int8Error, OutputError, Report
 from tflm_ext.report.measured import with_bench
 from tflm_ext.report.report import SCHEMA, digest
 from tflm_ext.verify.compare import arena_for, compare_tensors, verify
+from tflm_ext.verify.computable import computable, keep_computable
 from tflm_ext.verify.golden import read_golden
 from tflm_ext.verify.serial import Device
 from tflm_ext.verify.tflm import run_tflm
@@ -136,6 +137,7 @@ def verify_project(folder: Path, *, seed: int | None = None) -> Recheck:
     ]
     samples = [column.reshape(len(golden), -1) for column in given] if golden else []
     vectors = make_vectors(facts.inputs, samples, seed=seed)
+    vectors, _ = keep_computable(analysis.model, analysis.graph, vectors)
     compared = compare_tensors(analysis.model, analysis.graph, facts, sources, vectors)
     checked = verify(analysis.model, analysis.graph, facts, sources, vectors)
     return Recheck("host", checked.inputs, compared, len(golden), seed, exported.edited())
@@ -286,6 +288,8 @@ def _with_outputs(analysis: Analysis, vector: GoldenVector) -> GoldenVector:
         np.frombuffer(data, np.int8).reshape(1, *border.shape)
         for border, data in zip(analysis.facts.inputs, vector.inputs, strict=True)
     ]
+    if not computable(analysis.model, graph, inputs).all():
+        return vector  # its inputs are not those of the export
     run = run_tflm(analysis.model, inputs, len(graph.outputs), arena_bytes=arena_for(graph))
     return GoldenVector(vector.inputs, tuple(output.tobytes() for output in run.outputs))
 
@@ -327,7 +331,8 @@ def verify_port(folder: Path, port: str, *, seed: int | None = None) -> Recheck:
     exported = load_project(folder)
     analysis = exported.analysis
     facts, graph = analysis.facts, analysis.graph
-    vectors = [v[:_BOARD_VECTORS] for v in make_vectors(facts.inputs, seed=seed)]
+    made = make_vectors(facts.inputs, seed=seed)
+    vectors = [v[:_BOARD_VECTORS] for v in keep_computable(analysis.model, graph, made)[0]]
     expected = run_tflm(
         analysis.model,
         vectors,

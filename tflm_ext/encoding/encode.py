@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,9 +23,11 @@ from tflm_ext.errors import (
     VerificationError,
 )
 from tflm_ext.flatbuffer import MalformedError
+from tflm_ext.frontend import read_graph
 from tflm_ext.frontend.parse import RawModel, parse
 from tflm_ext.ir import DType, Tensor
 from tflm_ext.options import Budget
+from tflm_ext.verify.computable import keep_computable
 from tflm_ext.verify.program import run_program, scratch_folder
 from tflm_ext.verify.tflm import TflmRun, run_tflm
 
@@ -156,6 +159,16 @@ class _Encoding:
     parsed: RawModel
     say: Progress
 
+    @cached_property
+    def columns(self) -> tuple[Array, ...]:
+        """Per input, the arrays on which models are compared; TFLM computes all of them."""
+        columns = tuple(_vectors(self.parsed.tensors[i], _INPUTS) for i in self.parsed.inputs)
+        try:
+            graph = read_graph(self.given, "the model")
+        except UnsupportedModelError:
+            return columns  # one that only TFLM knows
+        return keep_computable(self.given, graph, columns)[0]
+
     def result(self, chosen: _Chosen, budget: Budget | None) -> EncodingResult:
         before = self.run(self.given, _INPUTS)
         # What the rewriting alone changes is not the doing of an encoding.
@@ -197,7 +210,7 @@ class _Encoding:
             tflite_bytes=len(model),
             arena_bytes_before=before.arena_bytes,
             arena_bytes=after.arena_bytes,
-            inputs=_INPUTS,
+            inputs=len(before.outputs[0]),
         )
 
     def constants(self) -> list[Tensor]:
@@ -306,7 +319,7 @@ class _Encoding:
             return response.read_bytes()
 
     def run(self, model: bytes, count: int) -> TflmRun:
-        columns = [_vectors(self.parsed.tensors[i], count) for i in self.parsed.inputs]
+        columns = [column[:count] for column in self.columns]
         sizes = sum(tensor.bytes + 256 for tensor in self.parsed.tensors.values())
         outputs = len(self.parsed.outputs)
         return run_tflm(model, columns, outputs, arena_bytes=4 * sizes + (1 << 20))

@@ -28,6 +28,25 @@ _SECONDS = 120.0
 _SECONDS_PER_VECTOR = 10.0
 
 
+class InterpreterCrash(ToolError):
+    """TFLM's interpreter was ended by a signal of its own.
+
+    Args:
+        name: of the signal.
+        vector: number of the input that it ran; None if it had not begun.
+    """
+
+    def __init__(self, name: str, vector: int | None, command: tuple[str, ...], said: str) -> None:
+        place = "" if vector is None else f", input {vector}"
+        super().__init__(
+            f"TensorFlow Lite Micro's interpreter crashed on this model ({name}{place}).",
+            "Check the model with a TensorFlow Lite interpreter; the file may be damaged.",
+            command=command,
+            output=said,
+        )
+        self.vector = vector
+
+
 @dataclass(frozen=True, slots=True)
 class TflmRun:
     """What TFLM computed.
@@ -69,12 +88,13 @@ def run_tflm(
     """
     with scratch_folder() as folder:
         request, response = folder / "request.npz", folder / "response.npz"
+        progress = folder / "progress"
         numbers = [len(inputs), output_count, arena_bytes, reset_each, *tensors]
         arrays: dict[str, Any] = {f"input{i}": array for i, array in enumerate(inputs)}
         arrays["model"] = np.frombuffer(model, np.uint8)
         arrays["numbers"] = np.array(numbers, np.int64)
         np.savez(request, **arrays)
-        command = (sys.executable, "-P", _CHILD, str(request), str(response))
+        command = (sys.executable, "-P", _CHILD, str(request), str(response), str(progress))
         seconds = _SECONDS + _SECONDS_PER_VECTOR * len(inputs[0])
         try:
             done = run_program(command, seconds=seconds)
@@ -87,12 +107,8 @@ def run_tflm(
         printed = done.stderr.decode("utf-8", "replace")
         if done.returncode < 0:
             name = signal.Signals(-done.returncode).name
-            raise ToolError(
-                f"TensorFlow Lite Micro's interpreter crashed on this model ({name}).",
-                "Check the model with a TensorFlow Lite interpreter; the file may be damaged.",
-                command=command,
-                output=printed,
-            )
+            vector = int(progress.read_bytes()) if progress.exists() else None
+            raise InterpreterCrash(name, vector, command, printed)
         if "No space left on device" in printed:
             raise StorageError(
                 "The disk is full: the results of TensorFlow Lite Micro could not be written.",
