@@ -264,10 +264,10 @@ REFUSED = {
     "RSQRT": "an input zero point other than -128: negative numbers have no root",
     "SLICE": "begin or size that are computed or outside the tensor",
     "SOFTMAX": "an output of other than scale 1/256 and zero point -128; rows of more than 4095 "
-    "values. Where the exponentials of a row add up to 512 or more, which takes 512 values that are "
-    "almost equal, TensorFlow Lite Micro stops the program, on a device, too; the C goes on and gives "
-    "the largest values 1/256. Such inputs cannot be compared and are left out, and the report says "
-    "how many",
+    "values. Where the exponentials of a row add up to 512 or more, which takes 512 values that "
+    "are almost equal, TensorFlow Lite Micro stops the program, on a device, too; the C goes on "
+    "and gives the largest values 1/256. Such inputs cannot be compared: they are left out, and "
+    "the report says how many",
     "STRIDED_SLICE": "begin, end or strides that are computed; ellipsis and new axes",
     "SUM": "as MEAN",
     "TABLE": "",

@@ -1,8 +1,8 @@
 """Limits that operators state, each tried: the last value is exact, the next one is refused.
 
-Where TensorFlow Lite Micro has a limit of its own, it refuses the next one, too; the other limits
-are of 32-bit sums, of numbers that it keeps in 16 bits, and of shapes that it keeps for 6 dimensions
-without looking. What is beyond those is undefined there.
+Where TensorFlow Lite Micro has a limit of its own, it refuses the next one, too. The other limits
+are of 32-bit sums, of numbers that it keeps in 16 bits, and of shapes for which it has 6 places and
+does not look. What is beyond those is undefined there.
 """
 
 from __future__ import annotations

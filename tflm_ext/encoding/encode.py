@@ -27,8 +27,9 @@ from tflm_ext.frontend import read_graph
 from tflm_ext.frontend.parse import RawModel, parse
 from tflm_ext.ir import DType, Tensor
 from tflm_ext.options import Budget
+from tflm_ext.programs import LimitError, limit_error, run_program
+from tflm_ext.scratch import scratch_folder
 from tflm_ext.verify.computable import keep_computable
-from tflm_ext.verify.program import run_program, scratch_folder
 from tflm_ext.verify.tflm import TflmRun, run_tflm
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -251,6 +252,8 @@ class _Encoding:
             return f"{method}, the best, would take {-saved:,} bytes more"
         try:
             alone = self.run(model, _FEW_INPUTS)
+        except LimitError:
+            raise  # of this computer, not of the encoding
         except (UnsupportedModelError, ToolError) as error:
             return f"TensorFlow Lite Micro fails with it: {error.problem}"
         for ours, theirs in zip(alone.outputs, before.outputs, strict=True):
@@ -306,11 +309,14 @@ class _Encoding:
             np.savez(request, **arrays)  # type: ignore[arg-type]
             command = (sys.executable, "-P", _CHILD, str(request), str(response))
             try:
-                done = run_program(command, seconds=_SECONDS)
+                done = run_program(command, seconds=_SECONDS, leashed=True)
             except subprocess.TimeoutExpired:
                 done = None
             if done is None or done.returncode != 0:
                 said = "" if done is None else done.stderr.decode("utf-8", "replace")
+                limit = limit_error("Python", done.returncode, said, command) if done else None
+                if limit is not None:
+                    raise limit
                 raise UnsupportedModelError(
                     "The .tflite cannot be rewritten: "
                     + (said.strip().splitlines() or ["no end within a minute"])[-1][:300],

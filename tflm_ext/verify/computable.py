@@ -1,8 +1,8 @@
 """The inputs on which TensorFlow Lite Micro has an answer: its SOFTMAX stops the program on some.
 
 A row of SOFTMAX whose exponentials add up to 512 or more ends TFLM's reference kernel in abort(),
-on the device as here; docs/reference/operators.md says what the C gives there. Such inputs cannot be
-compared. They are left out only if both agree: the interpreter stopped, and the operators' NumPy
+on the device as here; docs/reference/operators.md says what the C gives there. Such inputs cannot
+be compared. They are left out only if both agree: the interpreter stopped, and the operators' NumPy
 references find such a row.
 """
 
@@ -88,8 +88,8 @@ def keep_computable(
 def nothing_computed(what: str) -> UnsupportedModelError:
     """The refusal of a model of which nothing can be compared."""
     return UnsupportedModelError(
-        f"TensorFlow Lite Micro stops the program in SOFTMAX on every {what}: the exponentials of a "
-        f"row add up to {STOPPING_SUM} or more.",
+        f"TensorFlow Lite Micro stops the program in SOFTMAX on every {what}: the exponentials of "
+        f"a row add up to {STOPPING_SUM} or more.",
         "Train the model, so that its classes differ, or leave the softmax out of it.",
     )
 

@@ -17,8 +17,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tflm_ext.errors import StorageError, ToolError, UnsupportedModelError
-from tflm_ext.verify.program import run_program, scratch_folder
+from tflm_ext.errors import ToolError, UnsupportedModelError
+from tflm_ext.programs import limit_error, run_program
+from tflm_ext.scratch import scratch_folder
 
 Array: TypeAlias = np.ndarray[Any, Any]
 _CHILD = str(Path(__file__).resolve().with_name("tflm_child.py"))
@@ -97,7 +98,7 @@ def run_tflm(
         command = (sys.executable, "-P", _CHILD, str(request), str(response), str(progress))
         seconds = _SECONDS + _SECONDS_PER_VECTOR * len(inputs[0])
         try:
-            done = run_program(command, seconds=seconds)
+            done = run_program(command, seconds=seconds, leashed=True)
         except subprocess.TimeoutExpired as error:
             raise ToolError(
                 f"TensorFlow Lite Micro's interpreter did not end within {seconds:.0f} s.",
@@ -105,15 +106,17 @@ def run_tflm(
                 command=command,
             ) from error
         printed = done.stderr.decode("utf-8", "replace")
+        limit = None
+        if done.returncode != 0:
+            limit = limit_error(
+                "TensorFlow Lite Micro's interpreter", done.returncode, printed, command
+            )
+        if limit is not None:
+            raise limit
         if done.returncode < 0:
             name = signal.Signals(-done.returncode).name
             vector = int(progress.read_bytes()) if progress.exists() else None
             raise InterpreterCrash(name, vector, command, printed)
-        if "No space left on device" in printed:
-            raise StorageError(
-                "The disk is full: the results of TensorFlow Lite Micro could not be written.",
-                "Free some space, or set TMPDIR to another folder.",
-            )
         if "ImportError" in printed or "ModuleNotFoundError" in printed:
             raise ToolError(
                 "TensorFlow Lite Micro's interpreter, the package tflite-micro, cannot be loaded.",
