@@ -21,6 +21,7 @@ from tflm_ext.errors import (
     VerificationError,
 )
 from tflm_ext.options import Budget, Optimize, Runtime
+from tflm_ext.programs import limit_error
 from tflm_ext.shell import Ended, open_closed_streams, signals_as_interrupts, silence_stdout, tell
 from tflm_ext.version import VERSION
 
@@ -86,10 +87,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         silence_stdout()
         return 0
     except MemoryError:
-        full = ToolError(
-            "This program got no more memory.",
-            "Raise the limit of the shell (ulimit -v) or of the container, or give less data.",
-        )
+        full = limit_error("This program", 1, "MemoryError")
+        assert full is not None
         _print_error(full)
         return full.exit_code
     except ModuleNotFoundError as error:
@@ -103,6 +102,12 @@ def _run(arguments: Sequence[str] | None) -> int:
         )
         _print_error(missing)
         return missing.exit_code
+    except ImportError as error:
+        limit = limit_error("This program", 1, str(error))
+        if limit is None:
+            raise
+        _print_error(limit)
+        return limit.exit_code
     except OSError as error:
         silence_stdout()
         refused = StorageError(

@@ -45,6 +45,7 @@ _TEXTS = {
     "time": r"CPU time limit exceeded",
     "file size": r"File size limit exceeded|File too large",
     "tracing": r"LeakSanitizer has encountered a fatal error|LeakSanitizer does not work under",
+    "start": r"(?m)^\S+ cannot be started: ",
     "preloading": r"runtime does not come first in initial library list",
 }
 _SIGNALS = {
@@ -102,10 +103,16 @@ def _explain(kind: str, what: str, status: int) -> tuple[str, str]:
     by = f" ({number.name})" if number else ""
     space = resource.getrlimit(resource.RLIMIT_AS)[0]
     limit = "" if space == resource.RLIM_INFINITY else f"; ulimit -v allows {space >> 10:,} KiB"
+    seconds = resource.getrlimit(resource.RLIMIT_CPU)[0]
+    limit += "" if seconds == resource.RLIM_INFINITY else f"; ulimit -t allows {seconds} s"
     return {
         "memory": (
             f"{what} got no more memory{by}{limit}.",
             "Raise the limit (ulimit -v unlimited, or that of the container), or free some RAM.",
+        ),
+        "start": (
+            f"{what} cannot be started on this computer.",
+            "Let TMPDIR name a folder on a disk that is not mounted noexec.",
         ),
         "processes": (
             f"{what} could not start a process or a thread{by}: their number is limited.",

@@ -1,7 +1,8 @@
 """A client of the firmware's serial protocol, for a board or the program of the host.
 
-The protocol is described in docs/reference/protocol.md. All its commands may be repeated, so
-whatever goes wrong on the line is answered in one way: find each other again, say it again.
+The protocol is described in docs/reference/protocol.md. All its commands may be repeated, so that
+every transmission error is handled the same way: resynchronise, then resend. Every request has a
+number of its own, its tag, and only the reply with this tag counts, however late others come.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import selectors
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +22,7 @@ from typing import Any, Protocol, Self
 
 from tflm_ext.errors import ConfigError, ToolError, VerificationError
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 BAUD_RATE = 115200
 
 _FIRST_GREETING_SECONDS = 8.0  # a board that resets when its port is opened, and its self-test
@@ -29,6 +31,8 @@ _REPLY_SECONDS = 2.0
 _POLL_SECONDS = 0.5
 _ATTEMPTS = 5
 _REPLY_CHARACTERS = 4096
+_TAGS = 1_000_000
+_DAMAGED_REQUEST = ("ERR 1 ", "ERR 2 ")
 
 
 def crc16(text: bytes | bytearray) -> int:
@@ -47,14 +51,16 @@ def crc16(text: bytes | bytearray) -> int:
     return crc
 
 
-def request(command: str) -> bytes:
-    """The line that asks for a command.
+def request(command: str, tag: int | None = None) -> bytes:
+    """The line that asks for a command; the reply repeats the tag.
 
     Example:
         >>> request("INFO")
         b'>INFO*01C6\\n'
+        >>> request("INFO", 7)
+        b'>INFO#7*9FBA\\n'
     """
-    text = command.encode("ascii")
+    text = (command if tag is None else f"{command}#{tag}").encode("ascii")
     return b">%b*%04X\n" % (text, crc16(text))
 
 
@@ -205,6 +211,7 @@ class Device:
         self._stream = stream
         self._attempts = attempts
         self._received = bytearray()
+        self._tag = secrets.randbelow(_TAGS)  # replies to an earlier session may still come
         self._info: DeviceInfo | None = None
 
     @classmethod
@@ -311,13 +318,12 @@ class Device:
         word = command.partition(" ")[0]
         for attempt in range(self._attempts):
             if attempt > 0:
-                # A late reply to the last attempt must not be taken for one to the next.
+                # An inference may take longer than we wait for a reply.
                 self._greet(_GREETING_SECONDS)
-            self._stream.write(request(command))
-            reply = self._reply(_REPLY_SECONDS)
-            while reply is not None and reply.startswith("OK protocol="):
-                reply = self._reply(_REPLY_SECONDS)  # a late reply to a greeting
-            if reply is None or reply.startswith(("ERR 1 ", "ERR 2 ")):
+            tag = self._next_tag()
+            self._stream.write(request(command, tag))
+            reply = self._reply(_REPLY_SECONDS, {tag})
+            if reply is None or reply.startswith(_DAMAGED_REQUEST):
                 continue
             if reply.startswith("ERR 5 "):
                 raise VerificationError(
@@ -333,26 +339,45 @@ class Device:
         )
 
     def _greet(self, seconds: float) -> str:
-        """Ask INFO until its answer comes, and forget everything that came before."""
+        """Ask INFO until its answer comes, and forget everything that came before.
+
+        Raises:
+            ConfigError: the device knows no tags: it speaks version 1.
+        """
         deadline = time.monotonic() + seconds
         ask_at, patience = 0.0, _POLL_SECONDS
+        tags: set[int] = set()
         while (now := time.monotonic()) < deadline:
             if now >= ask_at:
+                tags.add(self._next_tag())
                 # The newline ends whatever half a line the device may still have.
-                self._stream.write(b"\n" + request("INFO"))
+                self._stream.write(b"\n" + request("INFO", self._tag))
                 ask_at, patience = now + patience, 2 * patience
-            reply = self._reply(_POLL_SECONDS)
-            if reply is not None and reply.startswith("OK protocol="):
+            reply = self._reply(_POLL_SECONDS, tags)
+            if reply is None or reply.startswith(_DAMAGED_REQUEST):
+                continue
+            if reply.startswith("ERR 3 "):
+                raise self._other_version("1")
+            if reply.startswith("OK protocol="):
                 return reply[3:]
         raise ToolError(
             f"{self._stream.name} does not answer like the firmware of a tflm_ext project.",
             "Upload the project's firmware (pio run -e nano33ble -t upload) and use its port.",
         )
 
-    def _reply(self, seconds: float) -> str | None:
-        """The next line with a right CRC, without `<` and CRC; None if none comes in time.
+    def _next_tag(self) -> int:
+        self._tag = (self._tag + 1) % _TAGS
+        return self._tag
 
-        Lines that start with anything but `<` are for people. A damaged reply ends the wait.
+    def _reply(self, seconds: float, tags: Collection[int]) -> str | None:
+        """The next reply to a request with one of these tags; None if none comes in time.
+
+        Replies to other requests are late and dropped. Those without a tag are of a request that
+        the device did not understand. Lines that start with anything but `<` are for people. A
+        damaged reply ends the wait.
+
+        Returns:
+            The reply without `<`, tag and CRC.
         """
         deadline = time.monotonic() + seconds
         while True:
@@ -363,9 +388,14 @@ class Device:
                 if start < 0:
                     continue
                 text, star, crc = line[start + 1 :].rstrip(b"\r").rpartition(b"*")
-                if star and crc == b"%04X" % crc16(text) and text.isascii():
-                    return text.decode("ascii")
-                return None
+                if not star or crc != b"%04X" % crc16(text) or not text.isascii():
+                    return None
+                reply, mark, tag = text.decode("ascii").rpartition("#")
+                if not mark and tag.startswith("ERR "):
+                    return tag
+                if mark and tag.isdecimal() and int(tag) in tags:
+                    return reply
+                continue
             del self._received[:-_REPLY_CHARACTERS]
             left = deadline - time.monotonic()
             if left <= 0:
@@ -375,11 +405,7 @@ class Device:
     def _parse_info(self, answer: str) -> DeviceInfo:
         pairs = dict(pair.partition("=")[::2] for pair in answer.split(" "))
         if pairs.get("protocol") != str(PROTOCOL_VERSION):
-            raise ConfigError(
-                f"{self._stream.name} speaks version {pairs.get('protocol')} of the protocol, "
-                f"this tflm_ext speaks {PROTOCOL_VERSION}.",
-                "Export the project with this tflm_ext and upload its firmware.",
-            )
+            raise self._other_version(str(pairs.get("protocol")))
         try:
             info = DeviceInfo(
                 model=pairs["model"],
@@ -394,6 +420,13 @@ class Device:
         if info.chunk_bytes < 1 or min(info.input_bytes + info.output_bytes) < 1:
             raise self._nonsense(answer)
         return info
+
+    def _other_version(self, version: str) -> ConfigError:
+        return ConfigError(
+            f"{self._stream.name} speaks version {version} of the protocol, "
+            f"this tflm_ext speaks {PROTOCOL_VERSION}.",
+            "Export the project with this tflm_ext and upload its firmware.",
+        )
 
     def _numbers(self, answer: str, count: int) -> tuple[int, ...]:
         words = answer.split(" ")
