@@ -23,7 +23,8 @@ from tests.firmware.sample import SHA256, host_program, sample_facts, sample_out
 from tflm_ext.emit.facts import ModelFacts
 from tflm_ext.errors import ConfigError, TflmExtError, ToolError, VerificationError
 from tflm_ext.verify import serial
-from tflm_ext.verify.serial import Device, PortStream, ProgramStream, SelfTest, crc16, request
+from tflm_ext.verify.serial import Device, SelfTest, crc16, request
+from tflm_ext.verify.transports import PortStream, ProgramStream
 
 needs_compiler = pytest.mark.tool("gcc", "g++")
 
@@ -506,7 +507,7 @@ def test_program_that_does_not_end_is_ended(tmp_path: Path) -> None:
 
 
 def test_pyserial_is_imported_late() -> None:
-    code = "import sys, tflm_ext.verify.serial; assert 'serial' not in sys.modules"
+    code = "import sys, tflm_ext.verify.transports; assert 'serial' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -96,6 +96,11 @@ def encode(
         raise UnsupportedModelError(
             f"The model is no valid .tflite file: {error}.", "Give the file of the converter."
         ) from error
+    if not parsed.inputs or not parsed.outputs:
+        raise UnsupportedModelError(
+            "The model has no inputs or no outputs, so that nothing can be compared.",
+            "Give the file of the converter.",
+        )
     if any(node.code == _CUSTOM and node.custom == "TFLM_DECODE" for node in parsed.nodes):
         raise ConfigError("The model is encoded already.", "Give the one it was made from.")
     chosen = _methods(methods, parsed)

@@ -7,23 +7,17 @@ number of its own, its tag, and only the reply with this tag counts, however lat
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
 import secrets
-import selectors
-import subprocess
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Self
 
 from tflm_ext.errors import ConfigError, ToolError, VerificationError
+from tflm_ext.verify.transports import ByteStream, PortStream, ProgramStream
 
 PROTOCOL_VERSION = 2
-BAUD_RATE = 115200
 
 _FIRST_GREETING_SECONDS = 8.0  # a board that resets when its port is opened, and its self-test
 _GREETING_SECONDS = 60.0  # an inference that takes longer than _REPLY_SECONDS
@@ -82,117 +76,6 @@ class SelfTest:
 
     passed: int
     total: int
-
-
-class ByteStream(Protocol):
-    """A line to a device."""
-
-    name: str
-
-    def write(self, data: bytes) -> None:
-        """Send all of it; ToolError if the line is cut."""
-
-    def read(self, seconds: float) -> bytes:
-        """What has arrived, waiting at most so long; ToolError if the line is cut."""
-
-    def close(self) -> None:
-        """Give the line back. May be called twice."""
-
-
-class PortStream:
-    """A serial port.
-
-    Raises:
-        ToolError: it is not there, is in use, may not be used, or is unplugged later.
-    """
-
-    def __init__(self, port: str) -> None:
-        import serial
-
-        self.name = port
-        try:
-            self._port: Any = serial.Serial(
-                port, BAUD_RATE, timeout=_POLL_SECONDS, write_timeout=_REPLY_SECONDS, exclusive=True
-            )
-        except (serial.SerialException, ValueError) as error:
-            raise _port_error(port, error) from error
-
-    def write(self, data: bytes) -> None:
-        import serial
-
-        try:
-            self._port.write(data)
-        except serial.SerialTimeoutException:
-            # Nobody takes the bytes. The missing reply says so, after the usual attempts.
-            return
-        except (serial.SerialException, OSError) as error:
-            raise _cut(self.name) from error
-
-    def read(self, seconds: float) -> bytes:
-        import serial
-
-        try:
-            self._port.timeout = seconds
-            data: bytes = self._port.read(1)
-            return data + self._port.read(self._port.in_waiting) if data else data
-        except (serial.SerialException, OSError) as error:
-            raise _cut(self.name) from error
-
-    def close(self) -> None:
-        self._port.close()
-
-
-class ProgramStream:
-    """The standard input and output of a program.
-
-    Raises:
-        ToolError: it cannot be started, or ends too early.
-    """
-
-    def __init__(self, command: Sequence[str]) -> None:
-        self.name = Path(command[0]).name
-        try:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            )
-        except OSError as error:
-            raise ToolError(
-                f"{command[0]} cannot be started: {error.strerror}.",
-                "Build the project first: tflm-ext build DIR",
-                command=tuple(command),
-            ) from error
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._stdin = self._process.stdin
-        self._stdout = self._process.stdout
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._stdout, selectors.EVENT_READ)
-
-    def write(self, data: bytes) -> None:
-        try:
-            self._stdin.write(data)
-            self._stdin.flush()
-        except BrokenPipeError as error:
-            raise _cut(self.name) from error
-
-    def read(self, seconds: float) -> bytes:
-        if not self._selector.select(seconds):
-            return b""
-        data = os.read(self._stdout.fileno(), 65536)
-        if not data:
-            raise _cut(self.name)
-        return data
-
-    def close(self) -> None:
-        self._selector.close()
-        with contextlib.suppress(BrokenPipeError):  # it has ended already
-            self._stdin.close()
-        try:
-            self._process.wait(_POLL_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._stdout.close()
 
 
 class Device:
@@ -439,31 +322,3 @@ class Device:
             f"{self._stream.name} gave an answer outside the protocol: {answer[:60]!r}.",
             "Export the project with this tflm_ext and upload its firmware.",
         )
-
-
-def _cut(name: str) -> ToolError:
-    return ToolError(
-        f"The connection to {name} was cut.", "Connect the device again and repeat the command."
-    )
-
-
-def _port_error(port: str, error: Exception) -> ToolError:
-    from serial.tools import list_ports
-
-    number = getattr(error, "errno", None)
-    if number == errno.EACCES:
-        return ToolError(
-            f"The port {port} may not be used by this user.",
-            "Join its group, usually dialout or uucp: sudo usermod -aG dialout $USER",
-        )
-    if number in {errno.EBUSY, errno.EAGAIN}:
-        return ToolError(
-            f"The port {port} is in use by another program.",
-            "Close the serial monitor or whatever else has it open.",
-        )
-    found = ", ".join(sorted(p.device for p in list_ports.comports())) or "none"
-    if number == errno.ENOENT:
-        return ToolError(
-            f"There is no port {port}.", f"Connect the board. Ports of this computer: {found}"
-        )
-    return ToolError(f"{port} cannot be used as a serial port.", f"Ports of this computer: {found}")
