@@ -6,6 +6,7 @@ For the command line only: a library leaves the streams and signals of its proce
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -69,10 +70,12 @@ def open_closed_streams() -> None:
             os.close(opened)
         os.set_inheritable(number, True)
     # Buffered, so that an error comes at the end and not in the middle of a line.
-    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
-            setattr(sys, name, stream)
+            kind = "w" if number else "r"
+            stream = io.FileIO(number, kind, closefd=False)
+            buffer = io.BufferedWriter(stream) if number else io.BufferedReader(stream)
+            setattr(sys, name, io.TextIOWrapper(buffer, encoding="utf-8"))
 
 
 def _is_open(number: int) -> bool:
