@@ -40,9 +40,7 @@ def net(k: Any, **other: Any) -> Any:
     x = getattr(k.layers, other.get("pool", "GlobalAveragePooling2D"))()(x)
     x = k.layers.Reshape((2, 2))(x)
     x = k.layers.TimeDistributed(k.layers.Dense(3, activation=other.get("timed", "tanh")))(x)
-    x = k.layers.Bidirectional(k.layers.LSTM(2, recurrent_activation=other.get("gate", "sigmoid")))(
-        x
-    )
+    x = k.layers.Bidirectional(k.layers.SimpleRNN(2, activation=other.get("state", "tanh")))(x)
     return k.Model(inputs, k.layers.Dense(4, activation=other.get("last", "softmax"))(x))
 
 
@@ -53,7 +51,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "activation of the last layer": {"last": "sigmoid"},
     "activation in a nested model": {"inner": "tanh"},
     "activation in a wrapper": {"timed": "relu"},
-    "activation in a wrapped recurrent layer": {"gate": "tanh"},
+    "activation in a wrapped recurrent layer": {"state": "relu"},
     "rate of a dropout": {"dropout": 0.5},
     "momentum of a normalisation": {"momentum": 0.5},
     "regularizer": {"regularizer": "l2"},

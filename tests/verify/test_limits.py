@@ -65,8 +65,9 @@ def built() -> tuple[object, ...]:
 def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Put another compiler in the place of ours: a script of bash, with the real one as $real."""
 
+    real = host.find_compiler()
+
     def install(script: str) -> None:
-        real = host.find_compiler()
         path = tmp_path / "compiler"
         path.write_text(f"#!/bin/bash\nreal={real}\n{script}\n", "utf-8")
         path.chmod(0o755)
