@@ -117,7 +117,7 @@ class AccuracyWarning(UserWarning):
 
 
 class ToolError(TflmExtError):
-    """A program that we called failed.
+    """A program that we called failed, or a limit of this computer ended it.
 
     Args:
         problem: which program failed at what, one sentence.
