@@ -64,7 +64,6 @@ def built() -> tuple[object, ...]:
 @pytest.fixture
 def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Put another compiler in the place of ours: a script of bash, with the real one as $real."""
-
     real = host.find_compiler()
 
     def install(script: str) -> None:
