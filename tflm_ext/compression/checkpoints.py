@@ -17,7 +17,7 @@ from tflm_ext.compression.result import CompressionStep
 from tflm_ext.convert.load import load_keras
 from tflm_ext.convert.order import library
 from tflm_ext.errors import ConfigError, StorageError
-from tflm_ext.verify.program import scratch_folder
+from tflm_ext.scratch import scratch_folder
 
 _STATE = "state.json"
 _FORMAT = 2  # 1 had a key without the configuration of the layers
