@@ -89,7 +89,7 @@ def test_a_killed_parent_takes_the_child_along(tmp_path: Path) -> None:
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", program],
-        cwd=Path(__file__).resolve().parents[2],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
