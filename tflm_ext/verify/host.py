@@ -47,6 +47,7 @@ _VARIABLES = {
 # at work, it still does more than these steps a second.
 _SECONDS = 60.0
 _STEPS_PER_SECOND = 1_000_000
+_LEAST_SHARE = 1 / 20  # of the processor; a program that hangs with less was not let run
 _COMPILER_SECONDS = 900.0
 _NO_MEMORY = 2  # exit status of host_harness.c
 
@@ -186,7 +187,7 @@ def _run(program: Sequence[str], vectors: bytes, seconds: float) -> bytes:
         )
     except subprocess.TimeoutExpired as error:
         used = _children_seconds() - before
-        if used < seconds / 2:
+        if used < seconds * _LEAST_SHARE:
             raise LimitError(
                 f"The C got only {used:.0f} s of processor time within {seconds:.0f} s.",
                 "Run it again when this computer is less busy.",
