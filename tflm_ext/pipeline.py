@@ -397,7 +397,8 @@ def _scores(
     progress(f"scoring {len(columns[0]):,} samples")
     inputs = _quantize(facts.inputs, columns)
     targets = None if data != "test_data" else samples.targets
-    kept, notes = computable(int8.bytes, graph, inputs, reset_each=True), ()
+    kept = computable(int8.bytes, graph, inputs, reset_each=True)
+    notes: tuple[str, ...] = ()
     if not kept.all():
         inputs, floats, targets = _without(~kept, facts.outputs[0], inputs, floats, targets)
         notes = (left_out(int(sum(~kept)), len(kept), f"samples of {data}"),)

@@ -144,7 +144,7 @@ def test_test_data_that_stop_tflm_do_not_count(tmp_path: Path) -> None:
     assert result.report.accuracy is not None
     assert result.report.accuracy.samples == 19
     assert result.report.accuracy.int8_tflm == result.report.accuracy.int8_c
-    assert any(" on 1 of 20 samples of the test data" in text for text in result.report.warnings)
+    assert any(" on 1 of 20 samples of test_data" in text for text in result.report.warnings)
 
 
 def test_a_model_that_always_stops_is_refused(tmp_path: Path) -> None:
