@@ -264,7 +264,10 @@ REFUSED = {
     "RSQRT": "an input zero point other than -128: negative numbers have no root",
     "SLICE": "begin or size that are computed or outside the tensor",
     "SOFTMAX": "an output of other than scale 1/256 and zero point -128; rows of more than 4095 "
-    "values",
+    "values. Where the exponentials of a row add up to 512 or more, which takes 512 values that "
+    "are almost equal, TensorFlow Lite Micro stops the program, on a device, too; the C goes on "
+    "and gives the largest values 1/256. Such inputs cannot be compared: they are left out, and "
+    "the report says how many",
     "STRIDED_SLICE": "begin, end or strides that are computed; ellipsis and new axes",
     "SUM": "as MEAN",
     "TABLE": "",
@@ -381,8 +384,13 @@ def error_classes() -> str:
         (
             "Every error that tflm_ext raises on purpose is a `tflm_ext.TflmExtError`: one line on "
             "what is wrong (`problem`), one on what to do (`hint`). The command line prints both "
-            "and ends with the class's exit code; Ctrl-C ends with 130. After a failed export "
-            "nothing is left behind, and an earlier project is as it was.\n\n"
+            "and ends with the class's exit code; Ctrl-C ends with 130, SIGTERM with 143, SIGHUP "
+            "with 129. After a failed or interrupted export nothing is left behind, and an "
+            "earlier project is as it was. Signals are handled by the command line only; in your "
+            "own program they do what you let them do.\n\nA limit of the computer (memory, "
+            "processes, processor time, file sizes, a disk mounted noexec, a killed compiler or "
+            "interpreter) is a ToolError that names it, never an UnsupportedModelError or a "
+            "VerificationError.\n\n"
         ),
         "```\n",
         (inspect.getdoc(errors) or "").split("\n\n")[1].replace("\n    ", "\n").strip(),
@@ -399,9 +407,11 @@ def error_classes() -> str:
 
 
 def _subclasses(base: type[errors.TflmExtError]) -> Iterator[type[errors.TflmExtError]]:
+    """Those that users can name: errors.py has them all, and other modules kinds of them."""
     for error in base.__subclasses__():
-        yield error
-        yield from _subclasses(error)
+        if error.__module__ == errors.__name__:
+            yield error
+            yield from _subclasses(error)
 
 
 def _provoke(action: Callable[[], object]) -> errors.TflmExtError:

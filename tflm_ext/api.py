@@ -255,6 +255,8 @@ def _labels(labels: Sequence[str] | None) -> tuple[str, ...]:
         raise ConfigError(
             "labels must be a list of strings.", 'Give one name per class, as in ["no", "yes"].'
         )
+    if labels is not None and not len(labels):
+        raise ConfigError("labels is empty.", "Give one name per class, or leave it out.")
     return tuple(labels or ())
 
 

@@ -21,6 +21,8 @@ from tflm_ext.errors import (
     VerificationError,
 )
 from tflm_ext.options import Budget, Optimize, Runtime
+from tflm_ext.programs import limit_error
+from tflm_ext.shell import Ended, open_closed_streams, signals_as_interrupts, silence_stdout, tell
 from tflm_ext.version import VERSION
 
 if TYPE_CHECKING:
@@ -36,7 +38,9 @@ exit codes:
   5  a compiler, pio or the converter is missing or failed
   6  the C differs from TensorFlow Lite Micro, or the graph to be converted from the Keras model
   7  a file cannot be written
+  129  ended by SIGHUP: the terminal was closed
   130  interrupted with Ctrl-C
+  143  ended by SIGTERM
 """
 
 
@@ -52,22 +56,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    options = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], int] = options.command
+    open_closed_streams()
+    with signals_as_interrupts():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """Run one command, and say every error in two lines; returns the exit code."""
     try:
+        try:
+            options = _parser().parse_args(arguments)
+        except SystemExit:  # of --help, --version, and arguments that cannot be used
+            sys.stdout.flush()
+            raise
+        command: Callable[[argparse.Namespace], int] = options.command
         code = command(options)
         sys.stdout.flush()
         return code
     except TflmExtError as error:
         _print_error(error)
         return error.exit_code
+    except Ended as signalled:
+        tell([f"ended by {signalled}"])
+        return 128 + signalled.number
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        tell(["interrupted"])
         return 130
     except BrokenPipeError:
         # Whoever read the output has gone; say nothing, and let Python not say it either.
-        _silence_stdout()
+        silence_stdout()
         return 0
+    except MemoryError:
+        full = limit_error("This program", 1, "MemoryError")
+        assert full is not None
+        _print_error(full)
+        return full.exit_code
     except ModuleNotFoundError as error:
         name = (error.name or "").partition(".")[0]
         package = {"serial": "pyserial", "SCons": "scons"}.get(name, name)
@@ -79,8 +102,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         _print_error(missing)
         return missing.exit_code
+    except ImportError as error:
+        limit = limit_error("This program", 1, str(error))
+        if limit is None:
+            raise
+        _print_error(limit)
+        return limit.exit_code
     except OSError as error:
-        _silence_stdout()
+        silence_stdout()
         refused = StorageError(
             f"{error.filename or 'The output'} could not be read or written: "
             f"{error.strerror or error}.",
@@ -90,19 +119,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return refused.exit_code
 
 
-def _silence_stdout() -> None:
-    """Whatever is still buffered goes nowhere, without another error at the end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _print_error(error: TflmExtError) -> None:
     lines = [f"error: {error.problem}"]
     if isinstance(error, ToolError) and error.output:
         lines += [f"  $ {shlex.join(error.command)}"] if error.command else []
         lines += [f"  | {line}" for line in error.output.splitlines()]
     lines.append(f"hint: {error.hint}")
-    for line in lines:
-        print(_printable(line), file=sys.stderr)
+    tell([_printable(line) for line in lines])
 
 
 def _printable(text: str) -> str:
@@ -116,6 +139,10 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         _print_error(ConfigError(f"{message}.", f"See {self.prog} --help."))
         self.exit(ConfigError.exit_code)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Help and version; argparse's own hides that they could not be written."""
+        (file or sys.stderr).write(message)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -334,8 +361,7 @@ def _export(options: argparse.Namespace) -> int:
         _show(result.report, options.json, operators=False, losses=False)
     _shout(result.report.losses)
     for path in result.kept:
-        line = f"note: {path} was edited and is kept; the new text is {path}.new"
-        print(_printable(line), file=sys.stderr)
+        tell([_printable(f"note: {path} was edited and is kept; the new text is {path}.new")])
     return 0
 
 

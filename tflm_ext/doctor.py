@@ -8,14 +8,13 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from tflm_ext.errors import TflmExtError, ToolError
 from tflm_ext.project import registry
+from tflm_ext.scratch import scratch_folder
 from tflm_ext.verify.host import find_compiler
 
 _PACKAGES = (
@@ -127,13 +126,13 @@ def _compiler() -> Finding:
         compiler = find_compiler()
     except ToolError as error:
         return Finding("C compiler", False, True, error.problem, purpose, error.hint)
-    with tempfile.TemporaryDirectory(prefix="tflm_ext_") as folder:
-        source = Path(folder, "main.c")
+    with scratch_folder() as folder:
+        source = folder / "main.c"
         source.write_text("int main(void) { return 0; }\n", "utf-8")
         done = subprocess.run(
             (
                 *(compiler, "-fsanitize=address,undefined"),
-                *(str(source), "-o", str(Path(folder, "main"))),
+                *(str(source), "-o", str(folder / "main")),
             ),
             capture_output=True,
             text=True,

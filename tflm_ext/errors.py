@@ -11,7 +11,8 @@
      |                                   to be converted from the Keras model
      +-- StorageError                 7  disk full, no permission
 
-The number is the exit code of the command line. Ctrl-C ends with 130.
+The number is the exit code of the command line. Ctrl-C ends with 130, SIGTERM with 143, SIGHUP with
+129, and everything is cleaned up as at an error.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ class AccuracyWarning(UserWarning):
 
 
 class ToolError(TflmExtError):
-    """A program that we called failed.
+    """A program that we called failed, or a limit of this computer ended it.
 
     Args:
         problem: which program failed at what, one sentence.

@@ -41,8 +41,9 @@ from tflm_ext.project.tflm_library import (
 )
 from tflm_ext.report import Accuracy, Int8Error, Interpreter, Report
 from tflm_ext.report.report import digest, digests
-from tflm_ext.verify.accuracy import measure_accuracy
+from tflm_ext.verify.accuracy import measure_accuracy, scoring_for
 from tflm_ext.verify.compare import arena_for, verify
+from tflm_ext.verify.computable import computable, keep_computable, left_out, nothing_computed
 from tflm_ext.verify.float_model import Findings, check_drop, judge, measure_error
 from tflm_ext.verify.golden import make_golden
 from tflm_ext.verify.host import run_host
@@ -255,7 +256,11 @@ def make_project(
         code_bytes=report.code_bytes or 0,
         context_bytes=report.ram_bytes,
     )
-    vectors = _vectors(analysis, samples)
+    given = _vectors(analysis, samples)
+    vectors, skipped = keep_computable(int8.bytes, analysis.graph, given)
+    if skipped:
+        note = left_out(skipped, len(given[0]), "inputs of the comparison")
+        report = replace(report, warnings=(*report.warnings, note))
     if interpreted is None:
         settings = None
         library: tuple[RenderedFile, ...] = ()
@@ -391,6 +396,12 @@ def _scores(
         return None, None, Findings()
     progress(f"scoring {len(columns[0]):,} samples")
     inputs = _quantize(facts.inputs, columns)
+    targets = None if data != "test_data" else samples.targets
+    kept = computable(int8.bytes, graph, inputs, reset_each=True)
+    notes: tuple[str, ...] = ()
+    if not kept.all():
+        inputs, floats, targets = _without(~kept, facts.outputs[0], inputs, floats, targets)
+        notes = (left_out(int(sum(~kept)), len(kept), f"samples of {data}"),)
     outputs = run_tflm(
         int8.bytes, inputs, len(graph.outputs), arena_bytes=arena_for(graph), reset_each=True
     ).outputs
@@ -399,13 +410,39 @@ def _scores(
     if floats is not None:
         error = measure_error(names, facts.outputs, data, floats, outputs)
     accuracy = None
-    if samples.targets is not None and data == "test_data":
+    if targets is not None:
         ours = None if sources is None else run_host(facts, sources, inputs, reset_each=True)
         accuracy = measure_accuracy(
             facts.outputs[0],
-            samples.targets,
+            targets,
             None if floats is None else floats[0],
             outputs[0],
             None if ours is None else ours.outputs[0],
         )
-    return accuracy, error, judge(accuracy, error, facts.outputs, names, outputs)
+    found = judge(accuracy, error, facts.outputs, names, outputs)
+    return accuracy, error, replace(found, notes=(*notes, *found.notes))
+
+
+def _without(
+    stopped: Array,
+    border: Border,
+    inputs: Sequence[Array],
+    floats: Sequence[Array] | None,
+    targets: Array | None,
+) -> tuple[tuple[Array, ...], tuple[Array, ...] | None, Array | None]:
+    """Inputs, outputs of the float model and targets without the samples that stop TFLM.
+
+    Raises:
+        ConfigError: the targets do not fit all samples.
+        UnsupportedModelError: no sample is left.
+    """
+    if targets is not None:
+        scoring_for(np.asarray(targets), len(stopped), border.size)
+        targets = np.asarray(targets)[~stopped]
+    if stopped.all():
+        raise nothing_computed("sample of the data")
+    return (
+        tuple(column[~stopped] for column in inputs),
+        None if floats is None else tuple(np.asarray(column)[~stopped] for column in floats),
+        targets,
+    )

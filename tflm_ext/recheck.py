@@ -25,6 +25,7 @@ from tflm_ext.report import Accuracy, Int8Error, OutputError, Report
 from tflm_ext.report.measured import with_bench
 from tflm_ext.report.report import SCHEMA, digest
 from tflm_ext.verify.compare import arena_for, compare_tensors, verify
+from tflm_ext.verify.computable import computable, keep_computable
 from tflm_ext.verify.golden import read_golden
 from tflm_ext.verify.serial import Device
 from tflm_ext.verify.tflm import run_tflm
@@ -136,7 +137,13 @@ def verify_project(folder: Path, *, seed: int | None = None) -> Recheck:
     ]
     samples = [column.reshape(len(golden), -1) for column in given] if golden else []
     vectors = make_vectors(facts.inputs, samples, seed=seed)
+    vectors, _ = keep_computable(analysis.model, analysis.graph, vectors)
     compared = compare_tensors(analysis.model, analysis.graph, facts, sources, vectors)
+    if not compared and analysis.plan.steps:
+        raise VerificationError(
+            f"The C in {folder} reports none of its tensors, so that none were compared.",
+            _EXPORT_AGAIN,
+        )
     checked = verify(analysis.model, analysis.graph, facts, sources, vectors)
     return Recheck("host", checked.inputs, compared, len(golden), seed, exported.edited())
 
@@ -265,8 +272,9 @@ def _check_golden(exported: Exported) -> tuple[GoldenVector, ...]:
         for path in (_GOLDEN_VECTORS, "src/golden.h", example)
         if (file := exported.folder / path).is_file()
     }
-    for path, vectors in files.items():
-        if not vectors or len(vectors) > len(exported.golden):
+    for path, vectors in {_GOLDEN_VECTORS: (), **files}.items():
+        wrong = len(vectors) != len(exported.golden) if path == _GOLDEN_VECTORS else not vectors
+        if wrong or len(vectors) > len(exported.golden):
             raise VerificationError(
                 f"{path} does not hold the golden vectors of the export.", _EXPORT_AGAIN
             )
@@ -276,7 +284,7 @@ def _check_golden(exported: Exported) -> tuple[GoldenVector, ...]:
                 sound = (copy for copy in copies if digest(copy) == exported.golden[i])
                 right = next(sound, None) or _with_outputs(exported.analysis, vector)
                 raise _golden_error(path, i, vector, right)
-    return files.get(_GOLDEN_VECTORS, ())
+    return files[_GOLDEN_VECTORS]
 
 
 def _with_outputs(analysis: Analysis, vector: GoldenVector) -> GoldenVector:
@@ -286,6 +294,8 @@ def _with_outputs(analysis: Analysis, vector: GoldenVector) -> GoldenVector:
         np.frombuffer(data, np.int8).reshape(1, *border.shape)
         for border, data in zip(analysis.facts.inputs, vector.inputs, strict=True)
     ]
+    if not computable(analysis.model, graph, inputs).all():
+        return vector  # its inputs are not those of the export
     run = run_tflm(analysis.model, inputs, len(graph.outputs), arena_bytes=arena_for(graph))
     return GoldenVector(vector.inputs, tuple(output.tobytes() for output in run.outputs))
 
@@ -327,7 +337,8 @@ def verify_port(folder: Path, port: str, *, seed: int | None = None) -> Recheck:
     exported = load_project(folder)
     analysis = exported.analysis
     facts, graph = analysis.facts, analysis.graph
-    vectors = [v[:_BOARD_VECTORS] for v in make_vectors(facts.inputs, seed=seed)]
+    made = make_vectors(facts.inputs, seed=seed)
+    vectors = [v[:_BOARD_VECTORS] for v in keep_computable(analysis.model, graph, made)[0]]
     expected = run_tflm(
         analysis.model,
         vectors,
@@ -338,7 +349,7 @@ def verify_port(folder: Path, port: str, *, seed: int | None = None) -> Recheck:
     with Device.on_port(port) as device:
         device.expect(facts.name, facts.sha256)
         test = device.selftest()
-        if test.passed != test.total:
+        if test.passed != test.total or not test.total:
             raise VerificationError(
                 f"The board passed {test.passed} of {test.total} golden vectors.",
                 "Upload the firmware again; if it stays so, check the supply and the compiler.",
@@ -379,6 +390,8 @@ def load_project(folder: Path) -> Exported:
         report = json.loads((folder / "report.json").read_text("utf-8"))
         if report["schema"] != SCHEMA or report["tool"]["name"] != "tflm_ext":
             raise ValueError("another tool or schema")
+        if not report["verification"]["golden_sha256"]:
+            raise ValueError("no golden vectors")
         name, sha256 = str(report["model"]["name"]), str(report["model"]["sha256"])
         chosen = report["options"]
         options = make_options(
@@ -386,7 +399,7 @@ def load_project(folder: Path) -> Exported:
             board=str(chosen["board"]),
             runtime=str(chosen["runtime"]),
             optimize=str(chosen["optimize"]),
-            labels=report["model"]["labels"],
+            labels=report["model"]["labels"] or None,
         )
         golden = tuple(map(str, report["verification"]["golden_sha256"]))
         files = {str(row["path"]): str(row["sha256"]) for row in report["files"]}

@@ -20,7 +20,8 @@ from tflm_ext.boards import board
 from tflm_ext.emit.facts import ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.project.arduino import _zip, arduino_files
-from tflm_ext.verify.serial import Device, ProgramStream, SelfTest
+from tflm_ext.verify.serial import Device, SelfTest
+from tflm_ext.verify.transports import ProgramStream
 
 HARDWARE = ROOT / "tests/arduino/hardware"
 CORE = HARDWARE / "tflm_ext/emulated/cores/m4"

@@ -297,6 +297,16 @@ def test_no_file_of_labels(refused: Callable[..., None], model: Path) -> None:
 
 
 @needs_compiler
+def test_an_empty_file_of_labels(refused: Callable[..., None], tmp_path: Path, model: Path) -> None:
+    (tmp_path / "labels.txt").touch()
+    refused(
+        2,
+        "labels is empty.",
+        "Give one name per class, or leave it out.",
+        *("export", str(model), "-o", "net", "--labels", "@labels.txt"),
+    )
+
+
 def test_hostile_labels_are_text(tmp_path: Path, model: Path, run: Run) -> None:
     """They get through the compiler with -Werror, and nothing of them commands a terminal."""
     labels = ['say "hi" */ int x = 1; /*', "??/\x1b[31m\\", "%s\\n\u202e日本${HOME}`id`"]

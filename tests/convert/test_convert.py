@@ -30,7 +30,7 @@ def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     yield
-    assert not list((tmp_path / "temporary").glob("tflm_ext_*"))
+    assert not list((tmp_path / "temporary").glob("tflm_ext*"))
 
 
 def silent(text: str) -> None:

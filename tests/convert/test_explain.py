@@ -76,8 +76,8 @@ def test_full_disk() -> None:
     error = ended(1, "OSError: [Errno 28] No space left on device: 'model.tflite'")
     assert type(error) is StorageError
     assert str(error) == (
-        "The folder for temporary files cannot be written: No space left on device.\n"
-        "Free some space there, or let TMPDIR name another folder."
+        "The disk is full: TensorFlow could not write its files.\n"
+        "Free some space, or set TMPDIR to another folder."
     )
 
 

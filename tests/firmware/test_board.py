@@ -89,6 +89,16 @@ def test_wrong_weight_behind_a_lying_selftest(
     )
 
 
+def test_no_golden_vectors_are_not_passed(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(project / "src/main.cpp", r"return passed;", "return 0;")
+    edit(project / "src/main.cpp", r"golden_count = TINY_GOLDEN_COUNT;", "golden_count = 0;")
+    status, text = verify(project, build(project), capsys)
+    assert status == 6
+    assert "The board passed 0 of 0 golden vectors." in text
+
+
 def test_another_model(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit(project / "src/main.cpp", 'sha256 = "[0-9a-f]{64}"', f'sha256 = "{SHA256}"')
     status, text = verify(project, build(project), capsys)

@@ -31,7 +31,7 @@ def replies(program: Path, sent: bytes) -> list[str]:
     assert lines.pop() == b""
     texts = []
     for line in lines:
-        match = re.fullmatch(rb"<(OK(?: .+)?|ERR [1-5] .+)\*([0-9A-F]{4})", line)
+        match = re.fullmatch(rb"<(OK(?: .+)?(?:#\d+)?|ERR [1-5] .+)\*([0-9A-F]{4})", line)
         assert match, line
         assert int(match[2], 16) == crc16(match[1])
         texts.append(match[1].decode("ascii"))
@@ -45,7 +45,7 @@ def answers(program: Path, *commands: str) -> list[str]:
 def test_info(program: Path) -> None:
     (info,) = answers(program, "INFO")
     start, _, rest = info.partition(" context=")
-    assert start == f"OK protocol=1 model=digits sha256={SHA256}"
+    assert start == f"OK protocol=2 model=digits sha256={SHA256}"
     assert re.fullmatch(r"\d+ chunk=240 inputs=600,5 outputs=8,700", rest)
 
 
@@ -188,6 +188,39 @@ def test_damaged_lines(program: Path, line: bytes, answer: str) -> None:
 )
 def test_a_new_line_starts_at_its_first_character(program: Path, noise: bytes) -> None:
     assert replies(program, noise + request("SELFTEST")) == ["OK 3 3"]
+
+
+@pytest.mark.parametrize("tag", ["0", "7", "000007", "999999"])
+def test_a_reply_repeats_the_tag_of_its_request(program: Path, tag: str) -> None:
+    commands = ("SELFTEST", "IN 0 0 05", "RUN 1", "NONSENSE", "OUT 0 0 8", "RUN")
+    got = answers(program, *(f"{command}#{tag}" for command in commands))
+    assert got[:5] == [
+        f"OK 3 3#{tag}",
+        f"OK#{tag}",
+        f"ERR 4 bad argument#{tag}",
+        f"ERR 3 unknown command#{tag}",
+        f"ERR 5 the model has not run#{tag}",
+    ]
+    assert re.fullmatch(rf"OK \d+#{tag}", got[5])
+
+
+@pytest.mark.parametrize("tag", ["#", "#x", "#1234567", "#-1", "# 1", "#1 "])
+def test_what_is_no_tag_is_a_bad_argument_or_no_command(program: Path, tag: str) -> None:
+    got = answers(program, f"SELFTEST{tag}", f"SELFTEST {tag}", "SELFTEST")
+    assert got[2] == "OK 3 3"
+    assert all(re.fullmatch(r"ERR (3 unknown command|4 bad argument)", text) for text in got[:2])
+
+
+def test_a_tag_belongs_to_one_request(program: Path) -> None:
+    assert answers(program, "SELFTEST#5", "SELFTEST", "SELFTEST#6#7") == [
+        "OK 3 3#5",
+        "OK 3 3",
+        "ERR 3 unknown command#7",
+    ]
+
+
+def test_the_longest_request_has_room_for_a_tag(program: Path) -> None:
+    assert answers(program, f"IN 00 00000000 {'00' * CHUNK}#999999") == ["OK#999999"]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n", b"\n\r\n"])

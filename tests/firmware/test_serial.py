@@ -10,6 +10,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +23,8 @@ from tests.firmware.sample import SHA256, host_program, sample_facts, sample_out
 from tflm_ext.emit.facts import ModelFacts
 from tflm_ext.errors import ConfigError, TflmExtError, ToolError, VerificationError
 from tflm_ext.verify import serial
-from tflm_ext.verify.serial import Device, PortStream, ProgramStream, SelfTest, crc16, request
+from tflm_ext.verify.serial import Device, SelfTest, crc16, request
+from tflm_ext.verify.transports import PortStream, ProgramStream
 
 needs_compiler = pytest.mark.tool("gcc", "g++")
 
@@ -165,6 +167,11 @@ def test_an_inference_may_take_longer_than_a_reply(tmp_path: Path) -> None:
         assert device.run(values(facts, 1))[0] == sample_outputs(facts, values(facts, 1), 1)
 
 
+def reply(text: str) -> bytes:
+    """The line of a reply, tag included."""
+    return b"<%b*%04X\r\n" % (text.encode(), crc16(text.encode()))
+
+
 class Script:
     """A device that answers every command with a given text."""
 
@@ -176,10 +183,9 @@ class Script:
         self.asked: list[str] = []
 
     def write(self, data: bytes) -> None:
-        command = data.strip()[1:-5].decode()
+        command, _, tag = data.strip()[1:-5].decode().partition("#")
         self.asked.append(command)
-        answer = self._answers[command.split(" ")[0]].encode()
-        self._waiting += b"<%b*%04X\r\n" % (answer, crc16(answer))
+        self._waiting += reply(f"{self._answers[command.split(' ')[0]]}#{tag}")
 
     def read(self, seconds: float) -> bytes:
         data, self._waiting = self._waiting, b""
@@ -189,7 +195,7 @@ class Script:
         pass
 
 
-INFO = "OK protocol=1 model=m sha256=12345678abc context=99 chunk=2 new=1 inputs=4 outputs=2"
+INFO = "OK protocol=2 model=m sha256=12345678abc context=99 chunk=2 new=1 inputs=4 outputs=2"
 
 
 def text(error: pytest.ExceptionInfo[TflmExtError]) -> str:
@@ -204,11 +210,157 @@ def test_chunks_are_as_long_as_the_device_says() -> None:
 
 def test_another_version() -> None:
     with pytest.raises(ConfigError) as error:
-        Device(Script({"INFO": INFO.replace("protocol=1", "protocol=2")})).info()
+        Device(Script({"INFO": INFO.replace("protocol=2", "protocol=3")})).info()
     assert text(error) == (
-        "script speaks version 2 of the protocol, this tflm_ext speaks 1.\n"
+        "script speaks version 3 of the protocol, this tflm_ext speaks 2.\n"
         "Export the project with this tflm_ext and upload its firmware."
     )
+
+
+class OldFirmware(Script):
+    """Of version 1 of the protocol: what follows INFO makes it another word."""
+
+    def write(self, data: bytes) -> None:
+        self._waiting += reply("ERR 3 unknown command")
+
+
+def test_an_older_version() -> None:
+    with pytest.raises(ConfigError, match=r"^script speaks version 1 of the protocol, this"):
+        Device(OldFirmware({})).info()
+
+
+class Late:
+    """A line to a program on which replies come late, twice, mixed, or in two pieces.
+
+    Args:
+        program: of the host.
+        lateness: gives, for the number of a reply, what happens to it: "late" by so many requests,
+            "twice" now and after so many requests, "half" now and the rest so late; None for none.
+    """
+
+    name = "late"
+
+    def __init__(self, program: Path, lateness: Callable[[int], tuple[str, int] | None]) -> None:
+        self._stream = ProgramStream([str(program)])
+        self._lateness = lateness
+        self._requests = self._replies = 0
+        self._held: list[tuple[int, bytes]] = []
+        self._buffer = b""
+        self.disturbed = 0
+
+    def write(self, data: bytes) -> None:
+        self._requests += 1
+        self._stream.write(data)
+
+    def read(self, seconds: float) -> bytes:
+        due = b"".join(data for at, data in self._held if at <= self._requests)
+        self._held = [(at, data) for at, data in self._held if at > self._requests]
+        self._buffer += self._stream.read(seconds)
+        *lines, self._buffer = self._buffer.split(b"\n")
+        return due + b"".join(self._disturb(line + b"\n") for line in lines)
+
+    def _disturb(self, line: bytes) -> bytes:
+        if not line.startswith(b"<"):
+            return line
+        self._replies += 1
+        found = self._lateness(self._replies)
+        if found is None:
+            return line
+        self.disturbed += 1
+        how, requests = found
+        now, later = {
+            "late": (b"", line),
+            "twice": (line, line),
+            "half": (line[: len(line) // 2], line[len(line) // 2 :]),
+        }[how]
+        self._held.append((self._requests + requests, later))
+        return now
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def mixed(number: int) -> tuple[str, int] | None:
+    chance = random.Random(number)
+    if chance.random() > 0.25:
+        return None
+    return chance.choice(["late", "twice", "half"]), chance.randint(1, 4)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    "lateness",
+    [
+        pytest.param(lambda n: ("late", 1) if n % 5 == 3 else None, id="late by one"),
+        pytest.param(lambda n: ("late", 2) if n % 5 == 3 else None, id="late by two"),
+        pytest.param(lambda n: ("late", 7) if n % 4 == 2 else None, id="late by seven"),
+        pytest.param(lambda n: ("twice", 0), id="all twice at once"),
+        pytest.param(lambda n: ("twice", 1), id="all again after the next request"),
+        pytest.param(lambda n: ("twice", 3), id="all again after three requests"),
+        pytest.param(lambda n: ("half", 1) if n % 5 == 3 else None, id="half, then the rest"),
+        pytest.param(mixed, id="mixed"),
+    ],
+)
+def test_replies_that_come_late(
+    program: Path, facts: ModelFacts, lateness: Callable[[int], tuple[str, int] | None]
+) -> None:
+    line = Late(program, lateness)
+    with Device(line, attempts=20) as device:
+        check_inferences(device, facts)
+    assert line.disturbed >= 5
+
+
+@needs_compiler
+def test_replies_to_an_earlier_session(program: Path, facts: ModelFacts) -> None:
+    """What somebody asked before us is answered when we begin, greeting included."""
+    line = ProgramStream([str(program)])
+    for command in ("INFO", "SELFTEST", "INFO", "RESET"):
+        line.write(request(command))
+        line.write(request(command, 123))
+    line.write(request("OUT 0 0 8", 123) + b">IN 0 0 00")
+    with Device(line) as device:
+        check_inferences(device, facts)
+
+
+def slow(program: Path, seconds: float) -> Callable[[int], None]:
+    """The firmware behind a terminal that delivers every third reply too late."""
+
+    def talk(line: int) -> None:
+        process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def deliver() -> None:
+            for number, text in enumerate(process.stdout or ()):
+                if number % 3 == 1:
+                    time.sleep(seconds)
+                with contextlib.suppress(OSError):
+                    os.write(line, text)
+
+        thread = threading.Thread(target=deliver)
+        thread.start()
+        with process:
+            with contextlib.suppress(OSError):
+                while data := os.read(line, 4096):
+                    process.stdin.write(data)
+                    process.stdin.flush()
+            process.stdin.close()
+            thread.join()
+
+    return talk
+
+
+@needs_compiler
+@pytest.mark.usefixtures("quick")
+def test_a_slow_port(tmp_path: Path) -> None:
+    facts = sample_facts(inputs=((4,),), outputs=((4,),))
+    program = host_program(facts, tmp_path)
+    with terminal(slow(program, 0.15)) as port, Device(PortStream(port), attempts=20) as device:
+        device.reset()
+        for run in range(2):
+            inputs = values(facts, run)
+            assert device.run(inputs)[0] == sample_outputs(facts, inputs, run)
 
 
 def test_a_model_that_fails() -> None:
@@ -223,8 +375,8 @@ def test_a_model_that_fails() -> None:
 @pytest.mark.parametrize(
     ("command", "answer"),
     [
-        ("INFO", "OK protocol=1 chunk=x"),
-        ("INFO", "OK protocol=1"),
+        ("INFO", "OK protocol=2 chunk=x"),
+        ("INFO", "OK protocol=2"),
         ("INFO", INFO.replace("chunk=2", "chunk=0")),
         ("INFO", INFO.replace("outputs=2", "outputs=-2")),
         ("SELFTEST", "OK 3 x"),
@@ -355,10 +507,11 @@ def test_program_that_does_not_end_is_ended(tmp_path: Path) -> None:
 
 
 def test_pyserial_is_imported_late() -> None:
-    code = "import sys, tflm_ext.verify.serial; assert 'serial' not in sys.modules"
+    code = "import sys, tflm_ext.verify.transports; assert 'serial' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_request() -> None:
     assert request("IN 0 0 80FF007F") == b">IN 0 0 80FF007F*959E\n"
+    assert request("INFO", 999_999) == b">INFO#999999*%04X\n" % crc16(b"INFO#999999")
     assert crc16(b"") == 0xFFFF

@@ -33,10 +33,11 @@ from tflm_ext.options import Optimize
 from tflm_ext.passes import run_passes
 from tflm_ext.plan import Plan, Step, make_plan
 from tflm_ext.plan.arena import ALIGNMENT
+from tflm_ext.programs import run_program
 from tflm_ext.project.platformio_tree import QEMU_ARGUMENTS, STDIO_BYTES, m4_platform_files
+from tflm_ext.scratch import scratch_folder
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.host import WARNINGS, find_compiler
-from tflm_ext.verify.program import run_program, scratch_folder
 
 Array = np.ndarray[Any, Any]
 Kernels = set[tuple[str, str]]

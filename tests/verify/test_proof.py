@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import struct
 import subprocess
@@ -154,6 +155,46 @@ def test_golden_vectors_that_are_gone_or_cut_off_are_no_golden_vectors(project: 
         verify_project(project, seed=1)
     assert str(caught.value) == (
         f"{GOLDEN_FILES[0]} does not hold the golden vectors of the export.\n{AGAIN}"
+    )
+
+
+def test_golden_vectors_of_the_tests_that_were_removed_are_missed(project: Path) -> None:
+    (project / GOLDEN_FILES[0]).unlink()
+    with pytest.raises(VerificationError) as caught:
+        verify_project(project, seed=1)
+    assert str(caught.value) == (
+        f"{GOLDEN_FILES[0]} does not hold the golden vectors of the export.\n{AGAIN}"
+    )
+
+
+def test_fewer_golden_vectors_than_were_exported_are_missed(project: Path) -> None:
+    edit(project / GOLDEN_FILES[0], r"static const int8_t vector7_input0\S* = \{[^;]*\};", "")
+    edit(project / GOLDEN_FILES[0], r"static const int8_t vector7_output0\S* = \{[^;]*\};", "")
+    with pytest.raises(VerificationError, match="does not hold the golden vectors of the export"):
+        verify_project(project, seed=1)
+
+
+@pytest.mark.parametrize("command", ["verify", "inspect"])
+def test_a_project_without_golden_vectors_is_none(
+    project: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    report = json.loads((project / "report.json").read_text("utf-8"))
+    report["verification"]["golden_sha256"] = []
+    (project / "report.json").write_text(json.dumps(report), "utf-8")
+    for path in GOLDEN_FILES:
+        (project / path).unlink()
+    assert main([command, str(project)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"error: {project} is no project of tflm-ext, or its report")
+
+
+def test_c_that_reports_no_tensors_is_not_equal_to_anything(project: Path) -> None:
+    edit(project / C_FILES / "net_model.c", r"#ifdef NET_TRACE", "#ifdef NET_TRACE_OFF")
+    with pytest.raises(VerificationError) as caught:
+        verify_project(project, seed=1)
+    assert str(caught.value) == (
+        f"The C in {project} reports none of its tensors, so that none were compared.\n{AGAIN}"
     )
 
 

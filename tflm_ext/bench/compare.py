@@ -27,6 +27,7 @@ from tflm_ext.interpreter import interpreter_files
 from tflm_ext.pipeline import Analysis, Options, analyse
 from tflm_ext.project.tflm_library import SOURCE_VARIABLE, Flavour
 from tflm_ext.verify.compare import arena_for
+from tflm_ext.verify.computable import keep_computable
 from tflm_ext.verify.tflm import run_tflm
 
 _ROWS = (
@@ -202,6 +203,7 @@ def require_equal(analysis: Analysis, measured: Measurement, what: str) -> None:
 
     Raises:
         VerificationError: an output differs.
+        UnsupportedModelError: TFLM stops the program on this input.
     """
     graph = analysis.graph
     columns = [
@@ -210,8 +212,9 @@ def require_equal(analysis: Analysis, measured: Measurement, what: str) -> None:
             measurement_inputs(analysis.facts), analysis.facts.inputs, strict=True
         )
     ]
+    kept, _ = keep_computable(analysis.model, graph, columns)
     count, arena = len(graph.outputs), arena_for(graph)
-    wanted = run_tflm(analysis.model, columns, count, arena_bytes=arena).outputs
+    wanted = run_tflm(analysis.model, kept, count, arena_bytes=arena).outputs
     for place, (ours, theirs) in enumerate(zip(measured.outputs, wanted, strict=True)):
         wrong = int(np.count_nonzero(ours != theirs.ravel()))
         if wrong:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,8 @@ import platformdirs
 
 from tflm_ext.bench.tools import run_tool
 from tflm_ext.emit.render import templates_folder
-from tflm_ext.errors import ToolError
+from tflm_ext.errors import StorageError, ToolError
+from tflm_ext.scratch import scratch_folder
 from tflm_ext.verify.host import find_compiler
 
 REAL_PER_ESTIMATED = (1.2, 1.5)
@@ -63,7 +63,7 @@ def counting_plugin() -> Path:
     if not plugin.is_file():
         try:
             _build(source, version, plugin)
-        except OSError as error:
+        except (OSError, StorageError) as error:
             raise ToolError(
                 f"{plugin.parent}, where QEMU's plugin is kept, cannot be written.",
                 "Set XDG_CACHE_HOME to a folder that can.",
@@ -73,8 +73,8 @@ def counting_plugin() -> Path:
 
 def _build(source: Path, version: int, plugin: Path) -> None:
     plugin.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=plugin.parent) as folder:
-        new = Path(folder) / plugin.name
+    with scratch_folder(plugin.parent) as folder:
+        new = folder / plugin.name
         # On macOS, too, QEMU's functions are found when it loads the plugin.
         undefined = ("-undefined", "dynamic_lookup") if os.uname().sysname == "Darwin" else ()
         run_tool(

@@ -25,9 +25,10 @@ from tflm_ext.emit.facts import ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.render import render
 from tflm_ext.errors import ToolError
+from tflm_ext.programs import limit_error, run_program
 from tflm_ext.project.pio import require_programs
 from tflm_ext.project.platformio_tree import QEMU_ARGUMENTS, STDIO_BYTES, m4_platform_files
-from tflm_ext.verify.program import run_program, scratch_folder
+from tflm_ext.scratch import scratch_folder
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -308,7 +309,7 @@ def _run(program: Path, *options: str) -> str:
     command = ("qemu-system-arm", *QEMU_ARGUMENTS, "-icount", "shift=0", *options)
     command += ("-kernel", str(program))
     try:
-        done = run_program(command, seconds=_QEMU_SECONDS)
+        done = run_program(command, seconds=_QEMU_SECONDS, leashed=True)
     except subprocess.TimeoutExpired as error:
         raise ToolError(
             f"The model did not end within {_QEMU_SECONDS:.0f} s on the emulated core.",
@@ -317,11 +318,15 @@ def _run(program: Path, *options: str) -> str:
         ) from error
     said = done.stdout.decode("ascii", "replace")
     if done.returncode != 0:
+        errors = done.stderr.decode("utf-8", "replace")
+        limit = limit_error(command[0], done.returncode, errors, command)
+        if limit is not None:
+            raise limit
         raise ToolError(
             f"The model failed on the emulated core, status {done.returncode}.",
             "Export it, and run its tests there: tflm-ext test DIR -e cortex_m4.",
             command=command,
-            output=said + done.stderr.decode("utf-8", "replace"),
+            output=said + errors,
         )
     return said
 

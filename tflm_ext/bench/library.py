@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from tflm_ext.project.tflm_library import (
     Flavour,
     TflmTree,
 )
+from tflm_ext.scratch import scratch_folder
 
 _ENDINGS = ("c", "cc", "cpp")
 
@@ -49,7 +49,7 @@ def tflm_library(
     archive = _cache() / f"{_digest(tree, board, units)}.a"
     if not archive.is_file():
         archive.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=archive.parent) as scratch:
+        with scratch_folder(archive.parent) as scratch:
             done = 0
 
             def count(name: str) -> None:
@@ -57,8 +57,8 @@ def tflm_library(
                 done += 1
                 progress(f"compiling TensorFlow Lite Micro: {done} of {len(units)}, {name}")
 
-            objects = compile_all(board, units, Path(scratch), count)
-            new = Path(scratch) / "new.a"
+            objects = compile_all(board, units, scratch, count)
+            new = scratch / "new.a"
             run_tool(("arm-none-eabi-gcc-ar", "rcs", str(new), *map(str, objects)))
             os.replace(new, archive)
     return Library(archive, own)
@@ -71,9 +71,9 @@ def _units(
     from platformio.fs import match_src_files
 
     common = ("-w", *flags, *tree.library_flags)
-    with tempfile.TemporaryDirectory() as folder:  # the filter speaks of src/
-        Path(folder, "src").symlink_to(tree.root, target_is_directory=True)
-        chosen = match_src_files(folder, list(tree.source_filter), _ENDINGS)
+    with scratch_folder() as folder:  # the filter speaks of src/
+        (folder / "src").symlink_to(tree.root, target_is_directory=True)
+        chosen = match_src_files(str(folder), list(tree.source_filter), _ENDINGS)
     units = []
     for name in chosen:
         path = tree.root / Path(name).relative_to("src")

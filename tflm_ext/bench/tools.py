@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 
 from tflm_ext.errors import ToolError
-from tflm_ext.verify.program import run_program
+from tflm_ext.programs import limit_error, run_program
 
 _SECONDS = 600.0
 
@@ -16,6 +16,7 @@ def run_tool(command: Sequence[str]) -> str:
 
     Raises:
         ToolError: it is missing, fails, or does not end.
+        StorageError: the disk is full.
     """
     try:
         done = run_program(command, seconds=_SECONDS, variables={"LC_ALL": "C"})
@@ -33,6 +34,9 @@ def run_tool(command: Sequence[str]) -> str:
         ) from error
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace")
+        limit = limit_error(command[0], done.returncode, said, command)
+        if limit is not None:
+            raise limit
         first = next((line for line in said.splitlines() if "error" in line), said[:200])
         raise ToolError(
             f"{command[0]} failed: {first.strip()}",

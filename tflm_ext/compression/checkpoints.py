@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import warnings
@@ -12,15 +11,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tflm_ext.compression.fingerprint import model_digest
 from tflm_ext.compression.recipe import Recipe
 from tflm_ext.compression.result import CompressionStep
 from tflm_ext.convert.load import load_keras
 from tflm_ext.convert.order import library
 from tflm_ext.errors import ConfigError, StorageError
-from tflm_ext.verify.program import scratch_folder
+from tflm_ext.scratch import scratch_folder
 
 _STATE = "state.json"
-_FORMAT = 1
+_FORMAT = 2  # 1 had a key without the configuration of the layers
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,11 @@ class Checkpoints:
         path = self.folder / _STATE
         try:
             state = json.loads(path.read_text("utf-8"))
+            if state["format"] in range(1, _FORMAT):
+                raise ConfigError(
+                    f"The checkpoints in {self.folder} are of an earlier version of tflm_ext.",
+                    "Give a new folder as checkpoints; a run cannot go on from those.",
+                )
             key, done = dict(state["key"]), [_done(entry) for entry in state["done"]]
             if state["format"] != _FORMAT:
                 raise ValueError(f"format {state['format']}")
@@ -220,10 +225,4 @@ def names_of(model: Any) -> frozenset[str]:
 
 def key_of(model: Any, recipe: Recipe, shapes: str, others: Mapping[str, Any]) -> dict[str, Any]:
     """What makes a run the same run."""
-    digest = hashlib.sha256()
-    for layer in model._flatten_layers(include_self=False):
-        digest.update(f"{type(layer).__name__};".encode())
-    for weight in model.get_weights():
-        digest.update(f"{weight.dtype}{weight.shape}".encode())
-        digest.update(weight.tobytes())
-    return {"recipe": asdict(recipe), **others, "model": digest.hexdigest(), "data": shapes}
+    return {"recipe": asdict(recipe), **others, "model": model_digest(model), "data": shapes}

@@ -18,7 +18,7 @@ from tflm_ext.convert.files import kind_of
 from tflm_ext.errors import ConfigError, StorageError
 from tflm_ext.options import Budget
 from tflm_ext.report.progress import show_progress
-from tflm_ext.verify.program import scratch_folder
+from tflm_ext.scratch import scratch_folder
 
 
 def compress_file(

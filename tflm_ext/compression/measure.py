@@ -16,6 +16,7 @@ from tflm_ext.emit.model import context_bytes
 from tflm_ext.pipeline import Options, analyse
 from tflm_ext.verify.accuracy import metric_for
 from tflm_ext.verify.compare import arena_for
+from tflm_ext.verify.computable import computable, nothing_computed
 from tflm_ext.verify.tflm import run_tflm
 
 
@@ -48,12 +49,17 @@ def measure(
         quantize_array(column, b.scale, b.zero_point).reshape(count, *b.shape)
         for b, column in zip(facts.inputs, data.inputs, strict=True)
     ]
+    kept = computable(int8.bytes, graph, inputs, reset_each=True)
+    if not kept.any():
+        raise nothing_computed("sample of the validation data")
+    inputs, count = [column[kept] for column in inputs], int(kept.sum())
+    metric, score = metric_for(data.targets[kept], count, border.size)
     run = run_tflm(
         int8.bytes, inputs, len(graph.outputs), arena_bytes=arena_for(graph), reset_each=True
     )
     outputs = dequantize_array(run.outputs[0], border.scale, border.zero_point)
     assert int8.float_outputs is not None  # there are test inputs
-    in_float = score(int8.float_outputs[0].reshape(count, -1))
+    in_float = score(int8.float_outputs[0][kept].reshape(count, -1))
     return metric, CompressionStep(
         name=name,
         float_score=in_float if math.isfinite(in_float) else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from tflm_ext.compression.checkpoints import Checkpoints, Done, key_of
 from tflm_ext.compression.checks import check_order, check_weights
 from tflm_ext.compression.clustering import ClusteringCallback
 from tflm_ext.compression.data import read_data
+from tflm_ext.compression.fingerprint import loss_key, optimizer_key
 from tflm_ext.compression.measure import measure, sizes
 from tflm_ext.compression.qat import quantize_aware, strip
 from tflm_ext.compression.recipe import Recipe
@@ -119,7 +120,9 @@ def compress_showing(
     data = read_data(model, train_data, validation_data, recipe.validation_share, recipe.seed)
     training = Training.of(model, loss, recipe, data)
     others = {
-        "loss": _name(training.loss),
+        "loss": loss_key(training.loss),
+        "loss weights": loss_key(training.loss_weights),
+        "optimizer": optimizer_key(getattr(model, "optimizer", None)),
         "budget": asdict(budget) if budget else None,
         "min_accuracy": plain(min_accuracy),
     }
@@ -180,17 +183,6 @@ def _check(model: Any, recipe: Any, budget: Any, min_accuracy: Any, checkpoints:
             "Build the same layers with keras and give them the weights,"
             " new.set_weights(old.get_weights()); or give Recipe(temperature=None).",
         )
-
-
-def _name(loss: Any) -> Any:
-    """What a loss is called, the same whether it is given by name, as a function or an object."""
-    if isinstance(loss, Mapping):  # Keras keeps one of its own that JSON does not know
-        return {key: _name(value) for key, value in loss.items()}
-    if isinstance(loss, list | tuple):
-        return [_name(value) for value in loss]
-    if loss is None or isinstance(loss, str):
-        return loss
-    return getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
 
 
 def _prunes(recipe: Recipe, budget: Budget | None) -> bool:

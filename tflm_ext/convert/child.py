@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 import tflm_ext.errors
 from tflm_ext.errors import TflmExtError
+from tflm_ext.programs import leash, start_program
 
 Progress = Callable[[str], None]
 
@@ -83,8 +84,8 @@ class Child:
         path = os.pathsep.join(entry for entry in sys.path if entry)
         with self.log.open("wb") as log:
             try:
-                self._process = subprocess.Popen(
-                    [*self.command, str(write)],
+                self._process = start_program(
+                    leash([*self.command, str(write)]),
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=subprocess.STDOUT,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
@@ -30,6 +29,8 @@ from tflm_ext.errors import (
     UnsupportedOperatorError,
     VerificationError,
 )
+from tflm_ext.programs import limit_error
+from tflm_ext.scratch import scratch_folder
 
 
 def convert(
@@ -70,7 +71,7 @@ def convert(
     given = {what: data for what, data in given.items() if data is not None}
     if path and kind == "tflite":
         return _taken(path, given)
-    with _folder() as folder, _child(folder) as child:
+    with scratch_folder() as folder, _child(folder) as child:
         work = _Work(child, folder, progress, dense_per_tensor)
         return work.run(model, path, kind, given)
 
@@ -81,7 +82,7 @@ def one_child() -> Iterator[None]:
     if _shared.get() is not None:
         yield
         return
-    with _folder() as folder, Child(folder / "log.txt") as child:
+    with scratch_folder() as folder, Child(folder / "log.txt") as child:
         token = _shared.set(child)
         try:
             yield
@@ -95,14 +96,6 @@ _shared: ContextVar[Child | None] = ContextVar("shared", default=None)
 def _child(folder: Path) -> AbstractContextManager[Child]:
     shared = _shared.get()
     return Child(folder / "log.txt") if shared is None else nullcontext(shared)
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    with _storage():
-        temporary = tempfile.TemporaryDirectory(prefix="tflm_ext_")
-    with temporary as folder:
-        yield Path(folder)
 
 
 @contextmanager
@@ -215,8 +208,7 @@ class _Work:
 
     def run(self, model: Any, path: Path | None, kind: str, given: Mapping[str, Any]) -> Conversion:
         self.progress("starting TensorFlow")
-        with _storage():
-            self.child.start()
+        self.child.start()
         if path is None:
             self._trace(model)
         about = self._ask(
@@ -398,6 +390,9 @@ def explain(
         layers: class of every Keras layer, by name; empty if they are not known.
         command: that started it.
     """
+    limit = limit_error("TensorFlow", ended.code, ended.log, command)
+    if limit is not None:
+        return limit
     missing = re.search(r"No module named '(tensorflow|keras|tf_keras|h5py)'", ended.log)
     if missing:
         return ToolError(
@@ -406,8 +401,6 @@ def explain(
             command=tuple(command),
             output=ended.log,
         )
-    if "No space left on device" in ended.log:
-        return _no_storage("No space left on device")
     refused = re.search(r"(?:TF Select|Custom) ops: (.*)", ended.log)
     if do == "convert" and refused:
         operators = [name.strip() for name in refused[1].split(",")]

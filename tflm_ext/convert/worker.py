@@ -248,10 +248,15 @@ def serve(handlers: Mapping[str, Handler], requests: TextIO, answers: TextIO) ->
             more = {}
             if isinstance(error, ToolError):
                 more = {"command": error.command, "output": error.output}
-            kind = type(error).__name__
+            kind = _public(type(error))
             send({"error": kind, "problem": error.problem, "hint": error.hint, "more": more})
         else:
             send({"result": result})
+
+
+def _public(kind: type[TflmExtError]) -> str:
+    """The name of an error's class, or of the one in errors.py that it is a kind of."""
+    return next(base.__name__ for base in kind.__mro__ if base.__module__ == "tflm_ext.errors")
 
 
 def main(handlers: Mapping[str, Handler]) -> None:

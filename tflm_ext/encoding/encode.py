@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,10 +23,13 @@ from tflm_ext.errors import (
     VerificationError,
 )
 from tflm_ext.flatbuffer import MalformedError
+from tflm_ext.frontend import read_graph
 from tflm_ext.frontend.parse import RawModel, parse
 from tflm_ext.ir import DType, Tensor
 from tflm_ext.options import Budget
-from tflm_ext.verify.program import run_program, scratch_folder
+from tflm_ext.programs import LimitError, limit_error, run_program
+from tflm_ext.scratch import scratch_folder
+from tflm_ext.verify.computable import keep_computable
 from tflm_ext.verify.tflm import TflmRun, run_tflm
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -92,6 +96,11 @@ def encode(
         raise UnsupportedModelError(
             f"The model is no valid .tflite file: {error}.", "Give the file of the converter."
         ) from error
+    if not parsed.inputs or not parsed.outputs:
+        raise UnsupportedModelError(
+            "The model has no inputs or no outputs, so that nothing can be compared.",
+            "Give the file of the converter.",
+        )
     if any(node.code == _CUSTOM and node.custom == "TFLM_DECODE" for node in parsed.nodes):
         raise ConfigError("The model is encoded already.", "Give the one it was made from.")
     chosen = _methods(methods, parsed)
@@ -156,6 +165,16 @@ class _Encoding:
     parsed: RawModel
     say: Progress
 
+    @cached_property
+    def columns(self) -> tuple[Array, ...]:
+        """Per input, the arrays on which models are compared; TFLM computes all of them."""
+        columns = tuple(_vectors(self.parsed.tensors[i], _INPUTS) for i in self.parsed.inputs)
+        try:
+            graph = read_graph(self.given, "the model")
+        except UnsupportedModelError:
+            return columns  # one that only TFLM knows
+        return keep_computable(self.given, graph, columns)[0]
+
     def result(self, chosen: _Chosen, budget: Budget | None) -> EncodingResult:
         before = self.run(self.given, _INPUTS)
         # What the rewriting alone changes is not the doing of an encoding.
@@ -197,7 +216,7 @@ class _Encoding:
             tflite_bytes=len(model),
             arena_bytes_before=before.arena_bytes,
             arena_bytes=after.arena_bytes,
-            inputs=_INPUTS,
+            inputs=len(before.outputs[0]),
         )
 
     def constants(self) -> list[Tensor]:
@@ -238,6 +257,8 @@ class _Encoding:
             return f"{method}, the best, would take {-saved:,} bytes more"
         try:
             alone = self.run(model, _FEW_INPUTS)
+        except LimitError:
+            raise  # of this computer, not of the encoding
         except (UnsupportedModelError, ToolError) as error:
             return f"TensorFlow Lite Micro fails with it: {error.problem}"
         for ours, theirs in zip(alone.outputs, before.outputs, strict=True):
@@ -293,11 +314,14 @@ class _Encoding:
             np.savez(request, **arrays)  # type: ignore[arg-type]
             command = (sys.executable, "-P", _CHILD, str(request), str(response))
             try:
-                done = run_program(command, seconds=_SECONDS)
+                done = run_program(command, seconds=_SECONDS, leashed=True)
             except subprocess.TimeoutExpired:
                 done = None
             if done is None or done.returncode != 0:
                 said = "" if done is None else done.stderr.decode("utf-8", "replace")
+                limit = limit_error("Python", done.returncode, said, command) if done else None
+                if limit is not None:
+                    raise limit
                 raise UnsupportedModelError(
                     "The .tflite cannot be rewritten: "
                     + (said.strip().splitlines() or ["no end within a minute"])[-1][:300],
@@ -306,7 +330,7 @@ class _Encoding:
             return response.read_bytes()
 
     def run(self, model: bytes, count: int) -> TflmRun:
-        columns = [_vectors(self.parsed.tensors[i], count) for i in self.parsed.inputs]
+        columns = [column[:count] for column in self.columns]
         sizes = sum(tensor.bytes + 256 for tensor in self.parsed.tensors.values())
         outputs = len(self.parsed.outputs)
         return run_tflm(model, columns, outputs, arena_bytes=4 * sizes + (1 << 20))

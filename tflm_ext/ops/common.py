@@ -236,6 +236,11 @@ def check_requantization(view: NodeView, largest: int, ratio: float) -> None:
         shift = quantize_multiplier(ratio)[1]
         possible = shift <= 30 and (largest << max(shift, 0)) < 2**31 - 128
     view.require(
+        largest < 2**31 - 128,
+        f"its sums reach {largest}, more than 32 bits hold",
+        "Split the layer into several with fewer values to sum up.",
+    )
+    view.require(
         possible,
         f"a ratio of its scales is {ratio:.3g}, too large for 32 bits",
         "The scales in the file are out of proportion; calibrate with real data.",

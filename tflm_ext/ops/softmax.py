@@ -28,6 +28,10 @@ from tflm_ext.ops.common import check_counts, check_int8, check_rank, check_shap
 _INTEGER_BITS = 5  # of the fixed-point argument of exp
 _SUM_BITS = 12  # integer bits of the sum of exponentials
 
+STOPPING_SUM = 512
+"""TFLM stops the program where the exponentials of a row add up to this or more: the shift of its
+last step would be 32. The largest value of a row contributes 1, so that fewer values never do."""
+
 
 @dataclass(frozen=True, slots=True)
 class SoftmaxOptions:
@@ -58,8 +62,9 @@ def check(view: NodeView) -> None:
         f"beta {beta:g} times the input's scale {scale(inp):g} is not above 2**-26",
         "The file is damaged, or the calibration data gave no logits.",
     )
+    # The sum of 4096 exponentials may leave 32 bits.
     view.require(
-        len(inp.shape) >= 1 and inp.shape[-1] < 4096,
+        len(inp.shape) >= 1 and inp.shape[-1] < 1 << _SUM_BITS,
         f"it has no axis or more than 4095 values in one: {list(inp.shape)}",
         "Compute the softmax of so many values outside the model.",
     )
@@ -78,16 +83,31 @@ def exponentials(view: NodeView) -> Array:
     return table[table >= 1 << (_SUM_BITS - 1)]  # what is smaller rounds to 0 everywhere
 
 
-def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
-    values = inputs[0]
-    assert values is not None
+def stops_tflm(view: NodeView, values: Array) -> bool:
+    """Whether TFLM's kernel stops the program on values of the input's shape."""
+    return bool((_sums(_row_exponentials(view, values)) >= STOPPING_SUM << (31 - _SUM_BITS)).any())
+
+
+def _row_exponentials(view: NodeView, values: Array) -> Array:
+    """exp of every value below the largest of its row, times 2**31, in the input's shape."""
     table = np.zeros(256, np.int64)
     known = exponentials(view)
     table[: len(known)] = known
     rows = values.astype(np.int64)
-    exps = table[rows.max(-1, keepdims=True) - rows]
-    inverse, bits = reciprocal(rounding_divide_by_pot(exps, _SUM_BITS).sum(-1, keepdims=True))
-    # Where it is more than 31, for more than 511 equal values, TFLM stops the program.
+    return table[rows.max(-1, keepdims=True) - rows]
+
+
+def _sums(exps: Array) -> Array:
+    """Of each row, times 2**19."""
+    return rounding_divide_by_pot(exps, _SUM_BITS).sum(-1, keepdims=True)
+
+
+def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
+    values = inputs[0]
+    assert values is not None
+    exps = _row_exponentials(view, values)
+    inverse, bits = reciprocal(_sums(exps))
+    # It is more than 31 from STOPPING_SUM on, where TFLM has no result and the C has this one.
     exponent = np.minimum(bits + _SUM_BITS - 31 + 31 - 8, 31)
     scaled = rounding_divide_by_pot(rounding_doubling_high_mul(inverse, exps), exponent)
     return (np.minimum(scaled - 128, 127).astype(np.int8),)

@@ -60,10 +60,10 @@ def slide(
 
 
 def check_windows(view: NodeView, *numbers: int) -> None:
-    """Require strides, dilations and filter sizes from 1 to 32767."""
+    """Require strides, dilations and filter sizes from 1 to 32767: TFLM keeps some in 16 bits."""
     view.require(
         all(1 <= n <= 32767 for n in numbers),
-        f"a stride, dilation or filter size is none: {list(numbers)}",
+        f"a stride, dilation or filter size is outside 1 to 32767: {list(numbers)}",
         "The file is damaged or was written by an unknown converter.",
     )
 

@@ -17,15 +17,16 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tflm_ext.errors import BudgetError, ConfigError, StorageError, ToolError, VerificationError
+from tflm_ext.errors import BudgetError, ConfigError, ToolError, VerificationError
+from tflm_ext.programs import leash, limit_error, start_program
 from tflm_ext.project.registry import core_dir, own_core_dir, registry_reachable
 from tflm_ext.project.write import recover
+from tflm_ext.scratch import scratch_folder
 
 TIMEOUT_SECONDS = 3600.0  # the first build of TensorFlow Lite Micro takes many minutes
 
@@ -214,13 +215,15 @@ def test(
         recover(folder)  # of an export that was killed
     _check_environment(folder, environment)
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as scratch:
-        report = Path(scratch) / "report.json"
+    with scratch_folder() as scratch:
+        report = scratch / "report.json"
         arguments = ("test", "-d", str(folder), "-e", environment, "-v")
         status, output = _call(
             folder, (*arguments, "--json-output-path", str(report)), timeout_seconds
         )
         cases = _cases(report, environment)
+    if status != 0:
+        _raise_for_limit(status, output, arguments, environment)
     _raise_for_test(cases, output, environment)
     _raise_for_build(status, output, arguments, environment)
     passed = sum(case.status == "PASSED" for case in cases)
@@ -287,8 +290,8 @@ def _call(project: Path, arguments: tuple[str, ...], seconds: float) -> tuple[in
     command = (*pio_command(), *arguments)
     environment = pio_environment()
     _renew_links(project, Path(environment["PLATFORMIO_CORE_DIR"]))
-    with subprocess.Popen(
-        command,
+    with start_program(
+        leash(command),
         cwd=project,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -393,6 +396,15 @@ def _raise_for_test(cases: tuple[TestCase, ...], output: str, environment: str) 
         )
 
 
+def _raise_for_limit(
+    status: int, output: str, arguments: tuple[str, ...], environment: str
+) -> None:
+    """What this computer did not allow says nothing about the tests."""
+    limit = limit_error(f"pio {arguments[0]} -e {environment}", status, output, ("pio", *arguments))
+    if limit is not None:
+        raise limit
+
+
 def _raise_for_build(
     status: int, output: str, arguments: tuple[str, ...], environment: str
 ) -> None:
@@ -403,12 +415,8 @@ def _raise_for_build(
             f"The program of {environment} does not fit: it exceeds {excess}.",
             "Make the model smaller (fewer channels or layers), or export with optimize='size'.",
         )
-    if "No space left on device" in output:
-        raise StorageError(
-            f"The disk is full: pio {arguments[0]} -e {environment} could not write its files.",
-            "Free some space and run it again.",
-        )
     if status != 0:
+        _raise_for_limit(status, output, arguments, environment)
         first = _DIAGNOSTIC.search(output)
         raise ToolError(
             f"pio {arguments[0]} -e {environment} failed"

@@ -15,7 +15,6 @@ import contextlib
 import enum
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from pathlib import Path
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.render import render, verbatim
 from tflm_ext.errors import ConfigError, StorageError
+from tflm_ext.scratch import scratch_folder
 
 SOURCE_VARIABLE = "TFLM_EXT_TFLM_SOURCE"
 ARDUINO_ADDRESS = "https://github.com/tensorflow/tflite-micro-arduino-examples"
@@ -259,8 +259,8 @@ def _link(link: Path, target: Path) -> None:
     if link.is_symlink() and os.readlink(link) == str(target):
         return
     link.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=link.parent) as beside:
-        new = Path(beside) / link.name
+    with scratch_folder(link.parent) as beside:
+        new = beside / link.name
         new.symlink_to(target, target_is_directory=True)
         os.replace(new, link)
 

@@ -20,7 +20,7 @@ _BYTES = 48 * 1024
 
 
 def make_golden(model: bytes, graph: Graph, vectors: Sequence[Array]) -> tuple[GoldenVector, ...]:
-    """The first vectors, as many as fit into a board beside the model, at least two.
+    """The first vectors, as many as fit into a board beside the model, at least two if given.
 
     Args:
         model: the bytes that TFLM runs.
@@ -30,7 +30,7 @@ def make_golden(model: bytes, graph: Graph, vectors: Sequence[Array]) -> tuple[G
         Each computed after a reset, so that they can be checked in any order.
     """
     size = sum(graph.tensors[i].bytes for i in (*graph.inputs, *graph.outputs))
-    count = max(2, min(_COUNT, _BYTES // size))
+    count = min(len(vectors[0]), max(2, min(_COUNT, _BYTES // size)))
     chosen = [column[:count] for column in vectors]
     run = run_tflm(model, chosen, len(graph.outputs), arena_bytes=arena_for(graph), reset_each=True)
     return tuple(

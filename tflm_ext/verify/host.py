@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -16,8 +17,9 @@ import numpy as np
 from tflm_ext.emit.facts import ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.render import render
-from tflm_ext.errors import StorageError, ToolError, VerificationError
-from tflm_ext.verify.program import run_program, scratch_folder
+from tflm_ext.errors import TflmExtError, ToolError, VerificationError
+from tflm_ext.programs import LimitError, limit_error, run_program
+from tflm_ext.scratch import scratch_folder
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -32,13 +34,22 @@ WARNINGS = (
     "-Werror",
 )
 _SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
-_VARIABLES = {"UBSAN_OPTIONS": "print_stacktrace=1", "LC_ALL": "C"}
+# What the user asks of sanitizers, or preloads, is not for this program. There is nothing to leak,
+# and the leak check fails where programs may not be traced.
+_VARIABLES = {
+    "ASAN_OPTIONS": "detect_leaks=0",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "LD_PRELOAD": "",
+    "LC_ALL": "C",
+}
 
 # A hanging program is ended, a slow computer is not mistaken for one: with sanitizers and others
 # at work, it still does more than these steps a second.
 _SECONDS = 60.0
 _STEPS_PER_SECOND = 1_000_000
+_LEAST_SHARE = 1 / 20  # of the processor; a program that hangs with less was not let run
 _COMPILER_SECONDS = 900.0
+_NO_MEMORY = 2  # exit status of host_harness.c
 
 _HINT = "Do not use these files; export again, and report a bug if it happens again."
 
@@ -152,11 +163,9 @@ def _compile(command: Sequence[str], folder: Path) -> None:
     if done.returncode == 0:
         return
     said = done.stderr.decode("utf-8", "replace")
-    if "No space left on device" in said:
-        raise StorageError(
-            f"The disk is full: {command[0]} could not write its files.",
-            "Free some space, or set TMPDIR to another folder.",
-        )
+    limit = limit_error(command[0], done.returncode, said, command)
+    if limit is not None:
+        raise limit
     if re.search(r"\.[ch]:\d+:\d+: error: ", said):
         raise VerificationError(
             f"The generated C does not compile with {command[0]}: {_first_error(said)}",
@@ -171,14 +180,30 @@ def _compile(command: Sequence[str], folder: Path) -> None:
 
 
 def _run(program: Sequence[str], vectors: bytes, seconds: float) -> bytes:
+    before = _children_seconds()
     try:
-        ran = run_program(program, seconds=seconds, data=vectors, variables=_VARIABLES)
+        ran = run_program(
+            program, seconds=seconds, data=vectors, variables=_VARIABLES, leashed=True
+        )
     except subprocess.TimeoutExpired as error:
+        used = _children_seconds() - before
+        if used < seconds * _LEAST_SHARE:
+            raise LimitError(
+                f"The C got only {used:.0f} s of processor time within {seconds:.0f} s.",
+                "Run it again when this computer is less busy.",
+            ) from error
         raise VerificationError(
             f"The C did not end within {seconds:.0f} s on this computer.", _HINT
         ) from error
     if ran.returncode != 0:
         report = ran.stderr.decode("utf-8", "replace")
+        limit = limit_error("The C on this computer", ran.returncode, report, program)
+        if limit is None and ran.returncode == _NO_MEMORY:
+            limit = limit_error("The C on this computer", ran.returncode, "out of memory", program)
+        if limit is None:
+            limit = _environment(Path(program[0]).parent)
+        if limit is not None:
+            raise limit
         operator = _operator(report)
         place = f" in operator {operator}" if operator else ""
         raise VerificationError(
@@ -188,6 +213,33 @@ def _run(program: Sequence[str], vectors: bytes, seconds: float) -> bytes:
             operator=operator,
         )
     return ran.stdout
+
+
+def _children_seconds() -> float:
+    """Processor time of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _environment(folder: Path) -> TflmExtError | None:
+    """Why not even a program that does nothing runs with sanitizers here; None if it does.
+
+    Asked before the C is called wrong: sanitizers fail in more ways than their texts tell.
+    """
+    (folder / "nothing.c").write_text("int main(void)\n{\n    return 0;\n}\n", "utf-8")
+    command = (find_compiler(), *_SANITIZE, "nothing.c", "-o", "nothing")
+    _compile(command, folder)
+    ran = run_program(
+        (str(folder / "nothing"),), seconds=_SECONDS, variables=_VARIABLES, leashed=True
+    )
+    if ran.returncode == 0:
+        return None
+    said = ran.stderr.decode("utf-8", "replace")
+    return limit_error("A program with sanitizers", ran.returncode, said) or ToolError(
+        f"Programs with sanitizers do not run on this computer: {_first_error(said)}",
+        "Run tflm-ext doctor, and look at the limits of the shell with ulimit -a.",
+        output=said,
+    )
 
 
 def _operator(report: str) -> str | None:

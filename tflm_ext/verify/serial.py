@@ -1,27 +1,23 @@
 """A client of the firmware's serial protocol, for a board or the program of the host.
 
-The protocol is described in docs/reference/protocol.md. All its commands may be repeated, so
-whatever goes wrong on the line is answered in one way: find each other again, say it again.
+The protocol is described in docs/reference/protocol.md. All its commands may be repeated, so that
+every transmission error is handled the same way: resynchronise, then resend. Every request has a
+number of its own, its tag, and only the reply with this tag counts, however late others come.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
-import selectors
-import subprocess
+import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Self
 
 from tflm_ext.errors import ConfigError, ToolError, VerificationError
+from tflm_ext.verify.transports import ByteStream, PortStream, ProgramStream
 
-PROTOCOL_VERSION = 1
-BAUD_RATE = 115200
+PROTOCOL_VERSION = 2
 
 _FIRST_GREETING_SECONDS = 8.0  # a board that resets when its port is opened, and its self-test
 _GREETING_SECONDS = 60.0  # an inference that takes longer than _REPLY_SECONDS
@@ -29,6 +25,8 @@ _REPLY_SECONDS = 2.0
 _POLL_SECONDS = 0.5
 _ATTEMPTS = 5
 _REPLY_CHARACTERS = 4096
+_TAGS = 1_000_000
+_DAMAGED_REQUEST = ("ERR 1 ", "ERR 2 ")
 
 
 def crc16(text: bytes | bytearray) -> int:
@@ -47,14 +45,16 @@ def crc16(text: bytes | bytearray) -> int:
     return crc
 
 
-def request(command: str) -> bytes:
-    """The line that asks for a command.
+def request(command: str, tag: int | None = None) -> bytes:
+    """The line that asks for a command; the reply repeats the tag.
 
     Example:
         >>> request("INFO")
         b'>INFO*01C6\\n'
+        >>> request("INFO", 7)
+        b'>INFO#7*9FBA\\n'
     """
-    text = command.encode("ascii")
+    text = (command if tag is None else f"{command}#{tag}").encode("ascii")
     return b">%b*%04X\n" % (text, crc16(text))
 
 
@@ -78,117 +78,6 @@ class SelfTest:
     total: int
 
 
-class ByteStream(Protocol):
-    """A line to a device."""
-
-    name: str
-
-    def write(self, data: bytes) -> None:
-        """Send all of it; ToolError if the line is cut."""
-
-    def read(self, seconds: float) -> bytes:
-        """What has arrived, waiting at most so long; ToolError if the line is cut."""
-
-    def close(self) -> None:
-        """Give the line back. May be called twice."""
-
-
-class PortStream:
-    """A serial port.
-
-    Raises:
-        ToolError: it is not there, is in use, may not be used, or is unplugged later.
-    """
-
-    def __init__(self, port: str) -> None:
-        import serial
-
-        self.name = port
-        try:
-            self._port: Any = serial.Serial(
-                port, BAUD_RATE, timeout=_POLL_SECONDS, write_timeout=_REPLY_SECONDS, exclusive=True
-            )
-        except (serial.SerialException, ValueError) as error:
-            raise _port_error(port, error) from error
-
-    def write(self, data: bytes) -> None:
-        import serial
-
-        try:
-            self._port.write(data)
-        except serial.SerialTimeoutException:
-            # Nobody takes the bytes. The missing reply says so, after the usual attempts.
-            return
-        except (serial.SerialException, OSError) as error:
-            raise _cut(self.name) from error
-
-    def read(self, seconds: float) -> bytes:
-        import serial
-
-        try:
-            self._port.timeout = seconds
-            data: bytes = self._port.read(1)
-            return data + self._port.read(self._port.in_waiting) if data else data
-        except (serial.SerialException, OSError) as error:
-            raise _cut(self.name) from error
-
-    def close(self) -> None:
-        self._port.close()
-
-
-class ProgramStream:
-    """The standard input and output of a program.
-
-    Raises:
-        ToolError: it cannot be started, or ends too early.
-    """
-
-    def __init__(self, command: Sequence[str]) -> None:
-        self.name = Path(command[0]).name
-        try:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            )
-        except OSError as error:
-            raise ToolError(
-                f"{command[0]} cannot be started: {error.strerror}.",
-                "Build the project first: tflm-ext build DIR",
-                command=tuple(command),
-            ) from error
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._stdin = self._process.stdin
-        self._stdout = self._process.stdout
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._stdout, selectors.EVENT_READ)
-
-    def write(self, data: bytes) -> None:
-        try:
-            self._stdin.write(data)
-            self._stdin.flush()
-        except BrokenPipeError as error:
-            raise _cut(self.name) from error
-
-    def read(self, seconds: float) -> bytes:
-        if not self._selector.select(seconds):
-            return b""
-        data = os.read(self._stdout.fileno(), 65536)
-        if not data:
-            raise _cut(self.name)
-        return data
-
-    def close(self) -> None:
-        self._selector.close()
-        with contextlib.suppress(BrokenPipeError):  # it has ended already
-            self._stdin.close()
-        try:
-            self._process.wait(_POLL_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._stdout.close()
-
-
 class Device:
     """A device that runs a model, over any line.
 
@@ -205,6 +94,7 @@ class Device:
         self._stream = stream
         self._attempts = attempts
         self._received = bytearray()
+        self._tag = secrets.randbelow(_TAGS)  # replies to an earlier session may still come
         self._info: DeviceInfo | None = None
 
     @classmethod
@@ -311,13 +201,12 @@ class Device:
         word = command.partition(" ")[0]
         for attempt in range(self._attempts):
             if attempt > 0:
-                # A late reply to the last attempt must not be taken for one to the next.
+                # An inference may take longer than we wait for a reply.
                 self._greet(_GREETING_SECONDS)
-            self._stream.write(request(command))
-            reply = self._reply(_REPLY_SECONDS)
-            while reply is not None and reply.startswith("OK protocol="):
-                reply = self._reply(_REPLY_SECONDS)  # a late reply to a greeting
-            if reply is None or reply.startswith(("ERR 1 ", "ERR 2 ")):
+            tag = self._next_tag()
+            self._stream.write(request(command, tag))
+            reply = self._reply(_REPLY_SECONDS, {tag})
+            if reply is None or reply.startswith(_DAMAGED_REQUEST):
                 continue
             if reply.startswith("ERR 5 "):
                 raise VerificationError(
@@ -333,26 +222,45 @@ class Device:
         )
 
     def _greet(self, seconds: float) -> str:
-        """Ask INFO until its answer comes, and forget everything that came before."""
+        """Ask INFO until its answer comes, and forget everything that came before.
+
+        Raises:
+            ConfigError: the device knows no tags: it speaks version 1.
+        """
         deadline = time.monotonic() + seconds
         ask_at, patience = 0.0, _POLL_SECONDS
+        tags: set[int] = set()
         while (now := time.monotonic()) < deadline:
             if now >= ask_at:
+                tags.add(self._next_tag())
                 # The newline ends whatever half a line the device may still have.
-                self._stream.write(b"\n" + request("INFO"))
+                self._stream.write(b"\n" + request("INFO", self._tag))
                 ask_at, patience = now + patience, 2 * patience
-            reply = self._reply(_POLL_SECONDS)
-            if reply is not None and reply.startswith("OK protocol="):
+            reply = self._reply(_POLL_SECONDS, tags)
+            if reply is None or reply.startswith(_DAMAGED_REQUEST):
+                continue
+            if reply.startswith("ERR 3 "):
+                raise self._other_version("1")
+            if reply.startswith("OK protocol="):
                 return reply[3:]
         raise ToolError(
             f"{self._stream.name} does not answer like the firmware of a tflm_ext project.",
             "Upload the project's firmware (pio run -e nano33ble -t upload) and use its port.",
         )
 
-    def _reply(self, seconds: float) -> str | None:
-        """The next line with a right CRC, without `<` and CRC; None if none comes in time.
+    def _next_tag(self) -> int:
+        self._tag = (self._tag + 1) % _TAGS
+        return self._tag
 
-        Lines that start with anything but `<` are for people. A damaged reply ends the wait.
+    def _reply(self, seconds: float, tags: Collection[int]) -> str | None:
+        """The next reply to a request with one of these tags; None if none comes in time.
+
+        Replies to other requests are late and dropped. Those without a tag are of a request that
+        the device did not understand. Lines that start with anything but `<` are for people. A
+        damaged reply ends the wait.
+
+        Returns:
+            The reply without `<`, tag and CRC.
         """
         deadline = time.monotonic() + seconds
         while True:
@@ -363,9 +271,14 @@ class Device:
                 if start < 0:
                     continue
                 text, star, crc = line[start + 1 :].rstrip(b"\r").rpartition(b"*")
-                if star and crc == b"%04X" % crc16(text) and text.isascii():
-                    return text.decode("ascii")
-                return None
+                if not star or crc != b"%04X" % crc16(text) or not text.isascii():
+                    return None
+                reply, mark, tag = text.decode("ascii").rpartition("#")
+                if not mark and tag.startswith("ERR "):
+                    return tag
+                if mark and tag.isdecimal() and int(tag) in tags:
+                    return reply
+                continue
             del self._received[:-_REPLY_CHARACTERS]
             left = deadline - time.monotonic()
             if left <= 0:
@@ -375,11 +288,7 @@ class Device:
     def _parse_info(self, answer: str) -> DeviceInfo:
         pairs = dict(pair.partition("=")[::2] for pair in answer.split(" "))
         if pairs.get("protocol") != str(PROTOCOL_VERSION):
-            raise ConfigError(
-                f"{self._stream.name} speaks version {pairs.get('protocol')} of the protocol, "
-                f"this tflm_ext speaks {PROTOCOL_VERSION}.",
-                "Export the project with this tflm_ext and upload its firmware.",
-            )
+            raise self._other_version(str(pairs.get("protocol")))
         try:
             info = DeviceInfo(
                 model=pairs["model"],
@@ -395,6 +304,13 @@ class Device:
             raise self._nonsense(answer)
         return info
 
+    def _other_version(self, version: str) -> ConfigError:
+        return ConfigError(
+            f"{self._stream.name} speaks version {version} of the protocol, "
+            f"this tflm_ext speaks {PROTOCOL_VERSION}.",
+            "Export the project with this tflm_ext and upload its firmware.",
+        )
+
     def _numbers(self, answer: str, count: int) -> tuple[int, ...]:
         words = answer.split(" ")
         if len(words) != count or not all(word.isdecimal() for word in words):
@@ -406,31 +322,3 @@ class Device:
             f"{self._stream.name} gave an answer outside the protocol: {answer[:60]!r}.",
             "Export the project with this tflm_ext and upload its firmware.",
         )
-
-
-def _cut(name: str) -> ToolError:
-    return ToolError(
-        f"The connection to {name} was cut.", "Connect the device again and repeat the command."
-    )
-
-
-def _port_error(port: str, error: Exception) -> ToolError:
-    from serial.tools import list_ports
-
-    number = getattr(error, "errno", None)
-    if number == errno.EACCES:
-        return ToolError(
-            f"The port {port} may not be used by this user.",
-            "Join its group, usually dialout or uucp: sudo usermod -aG dialout $USER",
-        )
-    if number in {errno.EBUSY, errno.EAGAIN}:
-        return ToolError(
-            f"The port {port} is in use by another program.",
-            "Close the serial monitor or whatever else has it open.",
-        )
-    found = ", ".join(sorted(p.device for p in list_ports.comports())) or "none"
-    if number == errno.ENOENT:
-        return ToolError(
-            f"There is no port {port}.", f"Connect the board. Ports of this computer: {found}"
-        )
-    return ToolError(f"{port} cannot be used as a serial port.", f"Ports of this computer: {found}")

@@ -17,8 +17,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tflm_ext.errors import StorageError, ToolError, UnsupportedModelError
-from tflm_ext.verify.program import run_program, scratch_folder
+from tflm_ext.errors import ToolError, UnsupportedModelError
+from tflm_ext.programs import limit_error, run_program
+from tflm_ext.scratch import scratch_folder
 
 Array: TypeAlias = np.ndarray[Any, Any]
 _CHILD = str(Path(__file__).resolve().with_name("tflm_child.py"))
@@ -26,6 +27,25 @@ _CHILD = str(Path(__file__).resolve().with_name("tflm_child.py"))
 # Far more than any model for a microcontroller takes on a busy computer.
 _SECONDS = 120.0
 _SECONDS_PER_VECTOR = 10.0
+
+
+class InterpreterCrash(ToolError):
+    """TFLM's interpreter was ended by a signal of its own.
+
+    Args:
+        name: of the signal.
+        vector: number of the input that it ran; None if it had not begun.
+    """
+
+    def __init__(self, name: str, vector: int | None, command: tuple[str, ...], said: str) -> None:
+        place = "" if vector is None else f", input {vector}"
+        super().__init__(
+            f"TensorFlow Lite Micro's interpreter crashed on this model ({name}{place}).",
+            "Check the model with a TensorFlow Lite interpreter; the file may be damaged.",
+            command=command,
+            output=said,
+        )
+        self.vector = vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +89,16 @@ def run_tflm(
     """
     with scratch_folder() as folder:
         request, response = folder / "request.npz", folder / "response.npz"
+        progress = folder / "progress"
         numbers = [len(inputs), output_count, arena_bytes, reset_each, *tensors]
         arrays: dict[str, Any] = {f"input{i}": array for i, array in enumerate(inputs)}
         arrays["model"] = np.frombuffer(model, np.uint8)
         arrays["numbers"] = np.array(numbers, np.int64)
         np.savez(request, **arrays)
-        command = (sys.executable, "-P", _CHILD, str(request), str(response))
+        command = (sys.executable, "-P", _CHILD, str(request), str(response), str(progress))
         seconds = _SECONDS + _SECONDS_PER_VECTOR * len(inputs[0])
         try:
-            done = run_program(command, seconds=seconds)
+            done = run_program(command, seconds=seconds, leashed=True)
         except subprocess.TimeoutExpired as error:
             raise ToolError(
                 f"TensorFlow Lite Micro's interpreter did not end within {seconds:.0f} s.",
@@ -85,19 +106,17 @@ def run_tflm(
                 command=command,
             ) from error
         printed = done.stderr.decode("utf-8", "replace")
+        limit = None
+        if done.returncode != 0:
+            limit = limit_error(
+                "TensorFlow Lite Micro's interpreter", done.returncode, printed, command
+            )
+        if limit is not None:
+            raise limit
         if done.returncode < 0:
             name = signal.Signals(-done.returncode).name
-            raise ToolError(
-                f"TensorFlow Lite Micro's interpreter crashed on this model ({name}).",
-                "Check the model with a TensorFlow Lite interpreter; the file may be damaged.",
-                command=command,
-                output=printed,
-            )
-        if "No space left on device" in printed:
-            raise StorageError(
-                "The disk is full: the results of TensorFlow Lite Micro could not be written.",
-                "Free some space, or set TMPDIR to another folder.",
-            )
+            vector = int(progress.read_bytes()) if progress.exists() else None
+            raise InterpreterCrash(name, vector, command, printed)
         if "ImportError" in printed or "ModuleNotFoundError" in printed:
             raise ToolError(
                 "TensorFlow Lite Micro's interpreter, the package tflite-micro, cannot be loaded.",

@@ -2,9 +2,12 @@
 /*
  * The serial protocol of the firmware: one line of ASCII each way, 115200 8N1.
  *
- *     >COMMAND arguments*CRC16
- *     <OK values*CRC16
- *     <ERR code text*CRC16
+ *     >COMMAND arguments#TAG*CRC16
+ *     <OK values#TAG*CRC16
+ *     <ERR code text#TAG*CRC16
+ *
+ * The tag is a number that the request may bring along; the reply repeats it, so that a reply which
+ * comes late is not taken for that to another request.
  *
  *     INFO                        what runs here: key=value pairs
  *     SELFTEST                    golden vectors that matched at boot, golden vectors
@@ -28,9 +31,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
 #define PROTOCOL_CHUNK 240 /* most data bytes in one IN or OUT */
 #define PROTOCOL_LINE 512  /* most characters between '>' and the end of the line */
+#define PROTOCOL_TAG 6     /* most digits of a tag */
 
 /* What the protocol needs of the firmware. All members must be set. */
 typedef struct {
@@ -66,6 +70,8 @@ typedef struct {
     char line[PROTOCOL_LINE];
     protocol_state_t state;
     uint32_t microseconds;      /* of the last RUN */
+    const char *tag;            /* of the request, in line[], with its '#' */
+    size_t tag_length;
     uint16_t crc;               /* of the reply so far */
     size_t reply_length;        /* characters of the reply that wait in reply[] */
     char reply[64];
@@ -144,6 +150,9 @@ static inline void protocol_open(protocol_t *self, const protocol_device_t *devi
 
 static inline void protocol_close(protocol_t *self, const protocol_device_t *device)
 {
+    for (size_t i = 0; i < self->tag_length; ++i) {
+        protocol_put(self, device, self->tag[i]);
+    }
     const uint16_t crc = self->crc;
     protocol_put(self, device, '*');
     protocol_hex(self, device, crc, 4);
@@ -347,9 +356,25 @@ static inline void protocol_reset(protocol_t *self, const protocol_device_t *dev
     protocol_reply(self, device, device->reset() ? "OK" : "ERR 5 the model is not usable");
 }
 
+/* Take the tag off the end of a request. What is none stays, and is a bad argument. */
+static inline void protocol_take_tag(protocol_t *self, protocol_rest_t *rest)
+{
+    const char *at = rest->end;
+    while (at != rest->at && at[-1] >= '0' && at[-1] <= '9') {
+        --at;
+    }
+    const size_t digits = (size_t)(rest->end - at);
+    if (at != rest->at && at[-1] == '#' && digits > 0u && digits <= PROTOCOL_TAG) {
+        self->tag = at - 1;
+        self->tag_length = digits + 1u;
+        rest->end = self->tag;
+    }
+}
+
 /* A whole line: check its CRC, then do what it says. */
 static inline void protocol_execute(protocol_t *self, const protocol_device_t *device)
 {
+    self->tag_length = 0;
     if (self->length > PROTOCOL_LINE) {
         protocol_reply(self, device, "ERR 2 line too long");
         return;
@@ -369,6 +394,7 @@ static inline void protocol_execute(protocol_t *self, const protocol_device_t *d
     }
 
     protocol_rest_t rest = {self->line, star};
+    protocol_take_tag(self, &rest);
     if (protocol_take_word(&rest, "IN")) {
         protocol_in(self, device, rest);
     } else if (protocol_take_word(&rest, "OUT")) {

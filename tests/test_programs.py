@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tflm_ext.errors import StorageError
-from tflm_ext.verify.program import run_program, scratch_folder
+from tflm_ext.programs import run_program
+from tflm_ext.scratch import scratch_folder
 
 # Prints the number of a child that sleeps, then sleeps, too.
 PARENT = (
@@ -63,7 +64,7 @@ def test_time_is_up_for_the_program_and_its_children(tmp_path: Path) -> None:
 def test_ctrl_c_ends_the_program_and_its_children(tmp_path: Path) -> None:
     number = tmp_path / "number"
     code = (
-        "import sys\nfrom tflm_ext.verify.program import run_program\n"
+        "import sys\nfrom tflm_ext.programs import run_program\n"
         "run_program(sys.argv[1:], seconds=600)\n"
     )
     process = subprocess.Popen(

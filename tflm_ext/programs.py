@@ -1,0 +1,209 @@
+"""Programs that may hang and must not outlive us, and what this computer does not let them do.
+
+A program that fails for want of memory, processes, processor time or disk says nothing about the
+model, nor about the C: such an end is a LimitError, recognised in one place, here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tflm_ext.errors import StorageError, TflmExtError, ToolError
+
+# Asks the kernel to kill the program when we end (PR_SET_PDEATHSIG, which outlives exec), unless
+# that has happened already, and becomes the program.
+_LEASH = """\
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() == int(sys.argv[1]):
+    try:
+        os.execvp(sys.argv[2], sys.argv[2:])
+    except OSError as error:
+        sys.exit(f"{sys.argv[2]} cannot be started: {error.strerror}")
+"""
+
+_TEXTS = {
+    "memory": (
+        r"\bMemoryError\b|std::bad_alloc|[Cc]annot allocate memory|\bENOMEM\b|out of memory"
+        r"|virtual memory exhausted|AddressSanitizer failed to allocate|ReserveShadowMemoryRange"
+        r"|unable to mmap|failed to map segment|Shadow memory range interleaves"
+        r"|Killed signal terminated|ResourceExhaustedError"
+    ),
+    "processes": (
+        r"Resource temporarily unavailable|can't start new thread|cannot fork"
+        r"|pthread_create failed|Thread creation .*failed"
+    ),
+    "time": r"CPU time limit exceeded",
+    "file size": r"File size limit exceeded|File too large",
+    "tracing": r"LeakSanitizer has encountered a fatal error|LeakSanitizer does not work under",
+    "start": r"(?m)^\S+ cannot be started: ",
+    "preloading": r"runtime does not come first in initial library list",
+}
+_SIGNALS = {
+    signal.SIGKILL: "memory",
+    signal.SIGXCPU: "time",
+    signal.SIGXFSZ: "file size",
+    signal.SIGTERM: "ended",
+    signal.SIGHUP: "ended",
+    signal.SIGINT: "ended",
+    signal.SIGQUIT: "ended",
+}
+_DISK = re.compile(r"No space left on device|Disk quota exceeded")
+
+
+class LimitError(ToolError):
+    """This computer, its limits or its user ended a program, not the model and not the C."""
+
+
+def limit_error(
+    what: str, status: int, said: str, command: Sequence[str] = ()
+) -> TflmExtError | None:
+    """What of this computer made a program fail, None if nothing points to it.
+
+    Args:
+        what: the program, as messages call it.
+        status: its exit status, negative for a signal; not 0.
+        said: what it printed as errors.
+        command: that started it.
+    """
+    if _DISK.search(said):
+        return StorageError(
+            f"The disk is full: {what} could not write its files.",
+            "Free some space, or set TMPDIR to another folder.",
+        )
+    number = _signal(status)
+    found = _SIGNALS.get(number) if number else None
+    if found is None:
+        found = next((kind for kind, text in _TEXTS.items() if re.search(text, said)), None)
+    if found is None:
+        return None
+    problem, hint = _explain(found, what, status)
+    return LimitError(problem, hint, command=tuple(command), output=said)
+
+
+def _signal(status: int) -> signal.Signals | None:
+    try:
+        return signal.Signals(-status) if status < 0 else signal.Signals(status - 128)
+    except ValueError:
+        return None
+
+
+def _explain(kind: str, what: str, status: int) -> tuple[str, str]:
+    """Problem and hint."""
+    number = _signal(status)
+    by = f" ({number.name})" if number else ""
+    space = resource.getrlimit(resource.RLIMIT_AS)[0]
+    limit = "" if space == resource.RLIM_INFINITY else f"; ulimit -v allows {space >> 10:,} KiB"
+    seconds = resource.getrlimit(resource.RLIMIT_CPU)[0]
+    limit += "" if seconds == resource.RLIM_INFINITY else f"; ulimit -t allows {seconds} s"
+    return {
+        "memory": (
+            f"{what} got no more memory{by}{limit}.",
+            "Raise the limit (ulimit -v unlimited, or that of the container), or free some RAM.",
+        ),
+        "start": (
+            f"{what} cannot be started on this computer.",
+            "Let TMPDIR name a folder on a disk that is not mounted noexec.",
+        ),
+        "processes": (
+            f"{what} could not start a process or a thread{by}: their number is limited.",
+            "Raise the limit (ulimit -u, or that of the container), or end other programs.",
+        ),
+        "time": (
+            f"{what} was ended by the limit of processor time{by}.",
+            "Raise the limit: ulimit -t unlimited",
+        ),
+        "file size": (
+            f"{what} was ended by the limit of file sizes{by}.",
+            "Raise the limit: ulimit -f unlimited",
+        ),
+        "tracing": (
+            f"{what} failed in its leak check, which cannot run under a debugger.",
+            "Run it outside strace and gdb, or give the container the capability SYS_PTRACE.",
+        ),
+        "preloading": (
+            f"{what} failed because LD_PRELOAD puts a library in front of the sanitizer.",
+            "Run it without LD_PRELOAD.",
+        ),
+        "ended": (f"{what} was ended from outside{by}.", "Run the command again."),
+    }[kind]
+
+
+def run_program(
+    command: Sequence[str],
+    *,
+    seconds: float,
+    folder: Path | None = None,
+    data: bytes = b"",
+    variables: Mapping[str, str] | None = None,
+    leashed: bool = False,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a program with all that it starts, and wait for its end.
+
+    Args:
+        seconds: how long it may take.
+        folder: where it runs.
+        data: its standard input.
+        variables: of the environment, besides ours.
+        leashed: let the kernel kill it if we are killed; for what may run for long.
+
+    Raises:
+        subprocess.TimeoutExpired: time is up. Then, at Ctrl-C and at any other error, the program
+            and its children are killed.
+        FileNotFoundError: there is no such program; not if it is leashed.
+        LimitError: this computer does not let us start it.
+    """
+    with start_program(
+        leash(command) if leashed else command,
+        cwd=folder,
+        env={**os.environ, **(variables or {})},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        try:
+            output, errors = process.communicate(data, timeout=seconds)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()  # at Ctrl-C, leaving the with statement would not
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+
+def start_program(command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
+    """Popen, with what this computer does not allow as a LimitError.
+
+    Raises:
+        FileNotFoundError: there is no such program.
+        LimitError: it may not be executed, or no process can be made.
+    """
+    try:
+        return subprocess.Popen(command, **options)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise LimitError(
+            f"{Path(command[0]).name} cannot be started: {error.strerror}.",
+            "Raise the limits of memory and processes (ulimit -a shows them), and let TMPDIR name "
+            "a folder on a disk that is not mounted noexec.",
+            command=tuple(command),
+        ) from error
+
+
+def leash(command: Sequence[str]) -> tuple[str, ...]:
+    """The same program, which the kernel kills if we are killed.
+
+    The kernel watches the thread that starts it.
+    """
+    return (sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid()), *command)
