@@ -159,6 +159,15 @@ def nodes(count: int) -> bytes:
     return b.finish([tensors[0]], [tensors[-1]])
 
 
+def split(count: int) -> bytes:
+    """One SPLIT into as many parts."""
+    b = ModelBuilder()
+    x = b.tensor((1, count), scale=0.1)
+    parts = [b.tensor((1, 1), scale=0.1) for _ in range(count)]
+    b.operator("SPLIT", [b.constant(np.array(1, np.int32)), x], parts)
+    return b.finish([x], parts)
+
+
 def custom(model: Any, graph: Any) -> None:
     model.operatorCodes[0].builtinCode = schema.BuiltinOperator.CUSTOM
     model.operatorCodes[0].deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
@@ -225,6 +234,13 @@ UNSUPPORTED = {
         (
             "net: the model has 4097 operators, 4096 are the most.\n"
             "Make the model smaller; unroll fewer steps of recurrent layers."
+        ),
+    ),
+    "many computed tensors": (
+        split(16384),
+        (
+            "net: the model has 16385 inputs and outputs of operators, 16384 are the most.\n"
+            "Make the model smaller; split tensors into fewer parts."
         ),
     ),
     "float input": (

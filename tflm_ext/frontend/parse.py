@@ -45,6 +45,7 @@ _MAX_RANK = 8
 _MAX_NAME = 1024
 _CUSTOM = 32
 _MAX_NODES = 4096
+_MAX_COMPUTED = 1 << 14  # each takes four bytes or more, and an argument or a line of the C
 
 
 class _Unsupported(Exception):
@@ -120,10 +121,18 @@ def parse(data: bytes, name: str) -> RawModel:
             "Make the model smaller; unroll fewer steps of recurrent layers.",
         )
     nodes = tuple(_node(i, table, codes, tensors) for i, table in enumerate(operators))
+    inputs = _indices("an input of the model", subgraph.int32s(1), tensors)
+    computed = len(inputs) + sum(len(node.outputs) for node in nodes)
+    if computed > _MAX_COMPUTED:
+        raise UnsupportedModelError(
+            f"{name}: the model has {computed} inputs and outputs of operators, "
+            f"{_MAX_COMPUTED} are the most.",
+            "Make the model smaller; split tensors into fewer parts.",
+        )
     return RawModel(
         tensors,
         nodes,
-        inputs=_indices("an input of the model", subgraph.int32s(1), tensors),
+        inputs=inputs,
         outputs=_indices("an output of the model", subgraph.int32s(2), tensors),
     )
 
