@@ -3,13 +3,15 @@
 The protocol is described in docs/reference/protocol.md. All its commands may be repeated, so that
 every transmission error is handled the same way: resynchronise, then resend. Every request has a
 number of its own, its tag, and only the reply with this tag counts, however late others come.
+Firmware of version 1 knows no tags; it answers in order, so that after a reply to INFO nothing late
+can come but other replies to INFO.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -17,7 +19,7 @@ from typing import Self
 from tflm_ext.errors import ConfigError, ToolError, VerificationError
 from tflm_ext.verify.transports import ByteStream, PortStream, ProgramStream
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSIONS = ("1", "2")
 
 _FIRST_GREETING_SECONDS = 8.0  # a board that resets when its port is opened, and its self-test
 _GREETING_SECONDS = 60.0  # an inference that takes longer than _REPLY_SECONDS
@@ -95,6 +97,8 @@ class Device:
         self._attempts = attempts
         self._received = bytearray()
         self._tag = secrets.randbelow(_TAGS)  # replies to an earlier session may still come
+        self._tagged = True
+        self._greetings = 0  # sent without a tag and not answered yet
         self._info: DeviceInfo | None = None
 
     @classmethod
@@ -205,7 +209,7 @@ class Device:
                 self._greet(_GREETING_SECONDS)
             tag = self._next_tag()
             self._stream.write(request(command, tag))
-            reply = self._reply(_REPLY_SECONDS, {tag})
+            reply = self._reply(_REPLY_SECONDS, {tag}, _is_no_greeting)
             if reply is None or reply.startswith(_DAMAGED_REQUEST):
                 continue
             if reply.startswith("ERR 5 "):
@@ -222,42 +226,54 @@ class Device:
         )
 
     def _greet(self, seconds: float) -> str:
-        """Ask INFO until its answer comes, and forget everything that came before.
-
-        Raises:
-            ConfigError: the device knows no tags: it speaks version 1.
-        """
+        """Ask INFO until its answer comes, and forget everything that came before."""
         deadline = time.monotonic() + seconds
         ask_at, patience = 0.0, _POLL_SECONDS
-        tags: set[int] = set()
+        tags: set[int | None] = set()
+        found, found_at = "", 0.0
         while (now := time.monotonic()) < deadline:
-            if now >= ask_at:
-                tags.add(self._next_tag())
+            if found and (self._greetings <= 0 or now > found_at + 2 * _REPLY_SECONDS):
+                self._greetings = 0  # the others were lost
+                return found[3:]
+            if now >= ask_at and not found:
+                tag = self._next_tag()
+                tags.add(tag)
+                self._greetings += tag is None
                 # The newline ends whatever half a line the device may still have.
-                self._stream.write(b"\n" + request("INFO", self._tag))
+                self._stream.write(b"\n" + request("INFO", tag))
                 ask_at, patience = now + patience, 2 * patience
-            reply = self._reply(_POLL_SECONDS, tags)
+            reply = self._reply(_POLL_SECONDS, tags, _is_greeting)
             if reply is None or reply.startswith(_DAMAGED_REQUEST):
                 continue
-            if reply.startswith("ERR 3 "):
-                raise self._other_version("1")
-            if reply.startswith("OK protocol="):
-                return reply[3:]
+            if reply.startswith("ERR 3 ") and self._tagged:
+                self._tagged, ask_at = False, 0.0  # version 1 takes the tag for a part of the word
+            if _is_greeting(reply):
+                found, found_at = reply, time.monotonic()
+                if self._tagged:
+                    return found[3:]
         raise ToolError(
             f"{self._stream.name} does not answer like the firmware of a tflm_ext project.",
             "Upload the project's firmware (pio run -e nano33ble -t upload) and use its port.",
         )
 
-    def _next_tag(self) -> int:
+    def _next_tag(self) -> int | None:
+        """The tag of a new request; None where the device knows none."""
         self._tag = (self._tag + 1) % _TAGS
-        return self._tag
+        return self._tag if self._tagged else None
 
-    def _reply(self, seconds: float, tags: Collection[int]) -> str | None:
+    def _reply(
+        self, seconds: float, tags: Collection[int | None], expected: Callable[[str], bool]
+    ) -> str | None:
         """The next reply to a request with one of these tags; None if none comes in time.
 
-        Replies to other requests are late and dropped. Those without a tag are of a request that
+        Replies to other requests are late and dropped. Errors without a tag are of a request that
         the device did not understand. Lines that start with anything but `<` are for people. A
         damaged reply ends the wait.
+
+        Args:
+            seconds: how long to wait.
+            tags: None among them stands for a request without a tag.
+            expected: whether a reply without a tag can be meant.
 
         Returns:
             The reply without `<`, tag and CRC.
@@ -274,7 +290,8 @@ class Device:
                 if not star or crc != b"%04X" % crc16(text) or not text.isascii():
                     return None
                 reply, mark, tag = text.decode("ascii").rpartition("#")
-                if not mark and tag.startswith("ERR "):
+                self._greetings -= not mark and _is_greeting(tag)
+                if not mark and (tag.startswith("ERR ") or (None in tags and expected(tag))):
                     return tag
                 if mark and tag.isdecimal() and int(tag) in tags:
                     return reply
@@ -287,8 +304,14 @@ class Device:
 
     def _parse_info(self, answer: str) -> DeviceInfo:
         pairs = dict(pair.partition("=")[::2] for pair in answer.split(" "))
-        if pairs.get("protocol") != str(PROTOCOL_VERSION):
-            raise self._other_version(str(pairs.get("protocol")))
+        version = pairs.get("protocol")
+        if version not in PROTOCOL_VERSIONS:
+            raise ConfigError(
+                f"{self._stream.name} speaks version {version} of the protocol, this tflm_ext"
+                f" speaks {' and '.join(PROTOCOL_VERSIONS)}.",
+                "Export the project with this tflm_ext and upload its firmware.",
+            )
+        self._tagged = version != "1"
         try:
             info = DeviceInfo(
                 model=pairs["model"],
@@ -304,13 +327,6 @@ class Device:
             raise self._nonsense(answer)
         return info
 
-    def _other_version(self, version: str) -> ConfigError:
-        return ConfigError(
-            f"{self._stream.name} speaks version {version} of the protocol, "
-            f"this tflm_ext speaks {PROTOCOL_VERSION}.",
-            "Export the project with this tflm_ext and upload its firmware.",
-        )
-
     def _numbers(self, answer: str, count: int) -> tuple[int, ...]:
         words = answer.split(" ")
         if len(words) != count or not all(word.isdecimal() for word in words):
@@ -322,3 +338,12 @@ class Device:
             f"{self._stream.name} gave an answer outside the protocol: {answer[:60]!r}.",
             "Export the project with this tflm_ext and upload its firmware.",
         )
+
+
+def _is_greeting(reply: str) -> bool:
+    """Whether a reply is one to INFO."""
+    return reply.startswith("OK protocol=")
+
+
+def _is_no_greeting(reply: str) -> bool:
+    return reply.startswith("OK") and not _is_greeting(reply)
