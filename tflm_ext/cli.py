@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from tflm_ext.emit.escape import printable
 from tflm_ext.errors import (
     AccuracyWarning,
     ConfigError,
@@ -125,12 +126,7 @@ def _print_error(error: TflmExtError) -> None:
         lines += [f"  $ {shlex.join(error.command)}"] if error.command else []
         lines += [f"  | {line}" for line in error.output.splitlines()]
     lines.append(f"hint: {error.hint}")
-    tell([_printable(line) for line in lines])
-
-
-def _printable(text: str) -> str:
-    """One line that cannot command a terminal: texts come from models, files and programs."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
+    tell([printable(line) for line in lines])
 
 
 class _Parser(argparse.ArgumentParser):
@@ -361,7 +357,7 @@ def _export(options: argparse.Namespace) -> int:
         _show(result.report, options.json, operators=False, losses=False)
     _shout(result.report.losses)
     for path in result.kept:
-        tell([_printable(f"note: {path} was edited and is kept; the new text is {path}.new")])
+        tell([printable(f"note: {path} was edited and is kept; the new text is {path}.new")])
     return 0
 
 
@@ -370,7 +366,7 @@ def _shout(losses: Sequence[str]) -> None:
     sys.stdout.flush()
     red, plain = ("\x1b[1;31m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
     for loss in losses:
-        print(f"{red}WARNING: {_printable(loss)}{plain}", file=sys.stderr)
+        print(f"{red}WARNING: {printable(loss)}{plain}", file=sys.stderr)
 
 
 def _read_labels(text: str | None) -> list[str] | None:
@@ -407,7 +403,7 @@ def _compress(options: argparse.Namespace) -> int:
         _print_json("compress", report.to_dict())
     elif not options.quiet:
         for line in str(report).splitlines():
-            print(_printable(line))
+            print(printable(line))
     return 0
 
 
@@ -430,7 +426,7 @@ def _encode(options: argparse.Namespace) -> int:
         _print_json("encode", result.to_dict())
     elif not options.quiet:
         for line in str(result).splitlines():
-            print(_printable(line))
+            print(printable(line))
     return 0
 
 
@@ -476,7 +472,7 @@ def _compare(options: argparse.Namespace) -> int:
         _print_json("compare", found.to_dict())
     else:
         for line in str(found).splitlines():
-            print(_printable(line))
+            print(printable(line))
     return 0
 
 
@@ -500,7 +496,7 @@ def _bench(options: argparse.Namespace) -> int:
         _print_json("bench", [one.to_dict() for one in found])
     else:
         for line in "\n\n".join(map(str, found)).splitlines():
-            print(_printable(line))
+            print(printable(line))
     return 0
 
 
@@ -561,7 +557,7 @@ def _test(options: argparse.Namespace) -> int:
         )
         return 0
     for case in found.cases:
-        print(f"{case.status:8}  {_printable(case.name)}")
+        print(f"{case.status:8}  {printable(case.name)}")
     print(f"{found.environment}: {found.passed} tests passed in {found.seconds:.1f} s")
     return 0
 

@@ -45,7 +45,7 @@ def plain(text: str, limit: int = 120) -> str:
     return "".join(kept)
 
 
-def printable(text: str, limit: int = 600) -> str:
+def printable(text: str, limit: int | None = None) -> str:
     """One line that cannot command a terminal.
 
     Example:

@@ -33,7 +33,7 @@ def print_report(report: Report, *, operators: bool = True, losses: bool = True)
         print(line.rstrip())
     for warning in report.warnings:
         if warning not in report.losses:
-            print(f"warning: {printable(warning)}")
+            print(f"warning: {printable(warning, 600)}")
     for loss in report.losses if losses else ():
         print(f"WARNING: {printable(loss)}")
 
