@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
-
-import numpy as np
 
 _PRINTABLE = {chr(c) for c in range(0x20, 0x7F)}
 
@@ -76,12 +75,14 @@ def c_float(value: float) -> str:
         >>> c_float(2.0)
         '2.0f'
     """
+    import numpy as np  # here, since commands that print no C need none of it
+
     return f"{np.float32(value)!s}f"
 
 
 def c_bytes(data: bytes, indent: str = "    ", width: int = 92) -> str:
     """The values of an int8 table, as wrapped lines without the braces."""
-    return c_numbers(np.frombuffer(data, np.int8).tolist(), indent, width)
+    return c_numbers(struct.unpack(f"{len(data)}b", data), indent, width)
 
 
 def c_numbers(values: Iterable[int], indent: str = "    ", width: int = 92) -> str:
