@@ -18,7 +18,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from tflm_ext.convert.untrusted.saved_model import _message_class
+from tflm_ext.convert.untrusted.messages import message_class
 
 KERAS, TF_KERAS = "3.15.1", "2.21.0"
 # Code that writes the marker, as Keras pickles a lambda: it is never read, so it may be anything.
@@ -36,6 +36,8 @@ class Baits:
 
 Maker = Callable[[Path, Baits], Path]
 HOSTILE: dict[str, tuple[Maker, str]] = {}
+# Whose trap nothing of the model needs: it is cut out, and the rest is loaded.
+CUT: dict[str, Maker] = {}
 
 
 def hostile(said: str) -> Callable[[Maker], Maker]:
@@ -562,7 +564,7 @@ def lambda_in_a_file_of_two_formats(folder: Path, baits: Baits) -> Path:
 def saved_model(folder: Path, fill: Callable[[Any], None]) -> Path:
     path = folder / "model"
     path.mkdir()
-    message = _message_class()()
+    message = message_class("SavedModel")()
     fill(message.meta_graphs.add())
     (path / "saved_model.pb").write_bytes(message.SerializeToString())
     return path
@@ -657,6 +659,120 @@ def old_graph_that_restores_another_file(folder: Path, baits: Baits) -> Path:
         nodes.add(name="restore", op="RestoreV2", input=["other"])
         meta_graph.saver_def.filename_tensor_name = "own:0"
         meta_graph.saver_def.restore_op_name = "restore"
+
+    return saved_model(folder, fill)
+
+
+@hostile("restores variables from another file")
+def old_graph_that_restores_from_its_second_output(folder: Path, baits: Baits) -> Path:
+    def fill(meta_graph: Any) -> None:
+        nodes = meta_graph.graph_def.node
+        nodes.add(name="own", op="IdentityN")
+        nodes.add(name="restore", op="RestoreV2", input=["own:1"])
+        meta_graph.saver_def.filename_tensor_name = "own:0"
+        meta_graph.saver_def.restore_op_name = "restore"
+
+    return saved_model(folder, fill)
+
+
+@hostile("has the operator 'SaveV2'")
+def old_graph_that_saves_when_it_restores(folder: Path, baits: Baits) -> Path:
+    def fill(meta_graph: Any) -> None:
+        nodes = meta_graph.graph_def.node
+        nodes.add(name="trap", op="SaveV2")
+        nodes.add(name="restore", op="NoOp", input=["^trap"])
+        meta_graph.saver_def.restore_op_name = "restore"
+
+    return saved_model(folder, fill)
+
+
+@hostile("has the operator 'ReadFile'")
+def input_of_a_signature(folder: Path, baits: Baits) -> Path:
+    def fill(meta_graph: Any) -> None:
+        meta_graph.graph_def.node.add(name="trap", op="ReadFile")
+        signature = meta_graph.signature_def.add(key="serving_default").value
+        signature.inputs.add(key="x").value.name = "trap:0"
+
+    return saved_model(folder, fill)
+
+
+@hostile("has the operator 'ReadFile'")
+def initial_value_of_a_variable(folder: Path, baits: Baits) -> Path:
+    def fill(meta_graph: Any) -> None:
+        meta_graph.graph_def.node.add(name="trap", op="ReadFile")
+        variable = message_class("VariableDef")(initial_value_name="trap:0")
+        values = meta_graph.collection_def.add(key="variables").value.bytes_list.value
+        values.append(variable.SerializeToString())
+
+    return saved_model(folder, fill)
+
+
+def cut(make: Maker) -> Maker:
+    """Register a maker of a SavedModel with a trap that the signatures do not need."""
+    CUT[make.__name__] = make
+    return make
+
+
+@cut
+def node_that_nothing_needs(folder: Path, baits: Baits) -> Path:
+    """TensorFlow would run it to know the shape of the one that it goes into."""
+
+    def fill(meta_graph: Any) -> None:
+        nodes = meta_graph.graph_def.node
+        nodes.add(name="trap", op="ReadFile")
+        nodes.add(name="shape", op="DecodeRaw", input=["trap"])
+        nodes.add(name="y", op="BroadcastTo", input=["x", "shape"])
+
+    return saved_model(folder, fill)
+
+
+@cut
+def function_that_nothing_needs(folder: Path, baits: Baits) -> Path:
+    def fill(meta_graph: Any) -> None:
+        graph_with("Placeholder")(meta_graph)
+        _function(meta_graph, "shape", "ReadFile", "DecodeRaw", "BroadcastTo")
+
+    return saved_model(folder, fill)
+
+
+@cut
+def function_of_a_gradient(folder: Path, baits: Baits) -> Path:
+    def fill(meta_graph: Any) -> None:
+        graph_with("Placeholder")(meta_graph)
+        _function(meta_graph, "gradient", "ReadFile")
+        meta_graph.graph_def.library.registered_gradients.add()
+
+    return saved_model(folder, fill)
+
+
+@cut
+def first_of_two_functions_of_one_name(folder: Path, baits: Baits) -> Path:
+    def fill(meta_graph: Any) -> None:
+        _function(meta_graph, "signature", "ReadFile")
+        graph_with("Placeholder")(meta_graph)
+
+    return saved_model(folder, fill)
+
+
+@cut
+def initializer_of_tables(folder: Path, baits: Baits) -> Path:
+    """TensorFlow runs what this collection names where no other initializer is."""
+
+    def fill(meta_graph: Any) -> None:
+        meta_graph.graph_def.node.add(name="trap", op="ReadFile")
+        entry = meta_graph.collection_def.add(key="table_initializer")
+        entry.value.node_list.value.append("trap")
+
+    return saved_model(folder, fill)
+
+
+@cut
+def initializer_of_a_local_variable(folder: Path, baits: Baits) -> Path:
+    def fill(meta_graph: Any) -> None:
+        meta_graph.graph_def.node.add(name="trap", op="ReadFile")
+        variable = message_class("VariableDef")(initializer_name="trap")
+        values = meta_graph.collection_def.add(key="local_variables").value.bytes_list.value
+        values.append(variable.SerializeToString())
 
     return saved_model(folder, fill)
 

@@ -11,7 +11,18 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.hostile.files import KERAS, TF_KERAS, dense, h5_file, keras_file, layer, model
+from tests.hostile.files import (
+    CUT,
+    KERAS,
+    TF_KERAS,
+    Baits,
+    dense,
+    h5_file,
+    keras_file,
+    layer,
+    model,
+)
+from tests.hostile.watch import opened_files
 from tflm_ext.convert.untrusted import admit, names
 from tflm_ext.convert.untrusted.config import check_config, strip_compile
 from tflm_ext.errors import UnsupportedModelError
@@ -92,6 +103,14 @@ def test_operations_of_keras_3_in_a_h5(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModelError, match="which Keras cannot load") as caught:
         admit(h5_file(tmp_path, model(layer("Stack", module=None))), "h5", tmp_path / "work")
     assert "model.save('model.keras')" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_what_nothing_needs_is_cut_out(name: str, tmp_path: Path) -> None:
+    path = CUT[name](tmp_path, Baits(tmp_path / "secret", tmp_path / "marker"))
+    assert b"ReadFile" in (path / "saved_model.pb").read_bytes()
+    copy = admit(path, "saved_model", tmp_path / "work").path / "saved_model.pb"
+    assert b"ReadFile" not in copy.read_bytes()
 
 
 def test_only_what_is_copied_is_loaded(tmp_path: Path) -> None:
@@ -210,6 +229,35 @@ def test_saved_models_as_the_libraries_write_them(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_nodes_that_nothing_needs_do_not_run(folder: Path) -> None:
+    """TensorFlow would run them at import, and initializers of whatever collection."""
+    import tensorflow as tf
+
+    marker, secret = folder / "marker", folder / "secret"
+    secret.write_bytes(b"12345678")
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, (1, 3))
+        y = x @ v1.get_variable("w", (3, 2))
+        v1.add_to_collection("table_initializer", tf.io.write_file(str(marker), "written"))
+        shape = tf.io.decode_raw(tf.io.read_file(str(secret)), tf.int32)
+        tf.broadcast_to(tf.zeros(()), shape)
+        session.run(v1.global_variables_initializer())
+        v1.saved_model.simple_save(session, str(folder / "trap"), {"x": x}, {"y": y})
+        expected = session.run(y, {x: np.ones((1, 3))})
+    admitted = admit(folder / "trap", "saved_model", folder / "copies" / "trap")
+    with opened_files(folder) as opened:
+        loaded = tf.saved_model.load(str(admitted.path))
+    assert opened == []
+    result = loaded.signatures["serving_default"](x=tf.ones((1, 3)))
+    np.testing.assert_array_equal(result["y"], expected)
+    # Without the cut, TensorFlow does what the file wants.
+    with opened_files(folder) as opened:
+        tf.saved_model.load(str(folder / "trap"))
+    assert {"secret", "marker"} <= set(opened)
+
+
+@pytest.mark.slow
 def test_a_saved_model_that_reads_a_file(folder: Path) -> None:
     """As TensorFlow itself writes it: a call in a call."""
     import tensorflow as tf
@@ -252,7 +300,7 @@ def test_every_name_exists() -> None:
         assert any(isinstance(getattr(m, name, None), type) for m in operations), name
     for name in names.TF_FUNCTIONS - {"__operators__.getitem", "__operators__.add"}:
         assert callable(get_symbol_from_name(name)), name
-    for name in names.OPERATORS | names.SAVING_OPERATORS:
+    for name in names.OPERATORS | names.RESTORING_OPERATORS:
         assert op_def_registry.get(name) is not None, name
     assert tf.__version__
 

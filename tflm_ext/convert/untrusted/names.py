@@ -239,7 +239,5 @@ OPERATORS = words("""
     AssignSub Where While Xdivy Xlog1py Xlogy ZerosLike
 """)
 
-# What a SavedModel's own saving and restoring is made of.
-SAVING_OPERATORS = words("""
-    MergeV2Checkpoints RestoreV2 SaveV2 ShardedFilename StaticRegexFullMatch StringJoin
-""")
+# What reads the variables of an old SavedModel, from the file that the loader gives.
+RESTORING_OPERATORS = words("RestoreV2")
