@@ -497,6 +497,69 @@ def more_units_than_weights(folder: Path, baits: Baits) -> Path:
     return h5_file(folder, model(dense(units=100_000)))
 
 
+@hostile("gives units = 1,000,000,000,000.0 of layer 'dense'")
+def units_as_a_fraction(folder: Path, baits: Baits) -> Path:
+    return h5_file(folder, model(dense(units=1e12)))
+
+
+@hostile("gives units = 1,000,000,000,000.0 of layer 'dense'")
+def units_as_text(folder: Path, baits: Baits) -> Path:
+    """tf_keras takes int() of whatever it finds."""
+    return h5_file(folder, model(dense(units="1_000_000_000_000")))
+
+
+@hostile("gives units = nan of layer 'dense'")
+def units_that_are_no_number(folder: Path, baits: Baits) -> Path:
+    return h5_file(folder, model(dense(units=float("nan"))))
+
+
+@hostile("gives shape = [1073741824, ")
+def shape_of_a_hundred_thousand_sizes(folder: Path, baits: Baits) -> Path:
+    """Whose product has three million digits."""
+    return keras_file(folder, model(layer("Reshape", shape=[2**30] * 100_000)))
+
+
+@hostile("gives shape = [9999999999")
+def shape_of_thousands_of_digits(folder: Path, baits: Baits) -> Path:
+    return keras_file(folder, model(layer("Reshape", shape=[10**4000 - 1])))
+
+
+@hostile(r"gives '\x1b]0;\n' = 1,099,511,627,776")
+def key_that_controls_the_terminal(folder: Path, baits: Baits) -> Path:
+    return keras_file(folder, model(dense(**{"\x1b]0;\n": 2**40})))
+
+
+@hostile(r"names the class 'X' of 'os\n\x1b[2J'")
+def module_that_controls_the_terminal(folder: Path, baits: Baits) -> Path:
+    return keras_file(folder, model(layer("X", module="os\n\x1b[2J")))
+
+
+@hostile("holds too many groups, or nests them too deeply")
+def many_groups(folder: Path, baits: Baits) -> Path:
+    def fill(file: Any) -> None:
+        for i in range(35_000):
+            file.create_group(f"g{i}")
+
+    return h5_file(folder, model(dense()), fill)
+
+
+@hostile("has 10,000,000,000,000 bytes")
+def file_with_a_hole(folder: Path, baits: Baits) -> Path:
+    """It takes a few kilobytes of a disk; a copy would take all of it."""
+    path = h5_file(folder, model(dense()))
+    os.truncate(path, 10**13)
+    return path
+
+
+@hostile("has 10,000,000,000,000 bytes")
+def variables_with_a_hole(folder: Path, baits: Baits) -> Path:
+    path = saved_model(folder, graph_with("Identity"))
+    (path / "variables").mkdir()
+    (path / "variables" / "variables.index").touch()
+    os.truncate(path / "variables" / "variables.index", 10**13)
+    return path
+
+
 @hostile("gives batch_input_shape = [None, 100000, 100000]")
 def input_of_ten_billions(folder: Path, baits: Baits) -> Path:
     trap = layer("InputLayer", batch_input_shape=[None, 100_000, 100_000])
@@ -532,7 +595,34 @@ def endless_digits(folder: Path, baits: Baits) -> Path:
     return keras_file(folder, '{"class_name": "Sequential", "config": ' + "9" * 100_000 + "}")
 
 
-# Archives with more than one meaning
+# Files with more than one meaning
+
+
+@hostile("a key is there twice")
+def type_under_a_key_that_is_there_twice(folder: Path, baits: Baits) -> Path:
+    """Loaders of .h5 files make objects while they parse, also of what is replaced later."""
+    spec = {"class_name": "TypeSpec", "type_spec": "tf.TensorSpec", "serialized": []}
+    text = json.dumps(model(dense(trap=spec))).replace('"units"', '"trap": 1, "units"')
+
+    def fill(file: Any) -> None:
+        file.attrs["model_config"] = text
+
+    return h5_file(folder, None, fill)
+
+
+@hostile("the version of Keras is missing")
+def metadata_that_is_a_list(folder: Path, baits: Baits) -> Path:
+    path = folder / "model.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", "[]")
+        archive.writestr("config.json", json.dumps(model(dense())))
+        archive.writestr("model.weights.h5", weights())
+    return path
+
+
+@hostile("has no model configuration")
+def configuration_that_is_a_number(folder: Path, baits: Baits) -> Path:
+    return keras_file(folder, "7")
 
 
 @hostile("holds '../../../trap'")

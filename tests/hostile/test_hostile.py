@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,9 @@ import pytest
 from tests.conftest import ROOT
 from tests.hostile.files import HOSTILE, Baits
 from tests.hostile.watch import opened_files
+from tflm_ext.convert.child import ChildEnded
+from tflm_ext.convert.convert import explain
+from tflm_ext.errors import UnsupportedModelError
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +110,17 @@ def test_every_command_refuses(command: str, name: str, baits: Baits, tmp_path: 
     assert names == []
     assert not baits.marker.exists()
     assert {p.name for p in tmp_path.iterdir()} == before
+
+
+def test_a_file_that_never_ends_to_be_read() -> None:
+    """As HDF5 does not with some damaged files: the child is gone, and the error says why."""
+    program = (
+        "from pathlib import Path; from tflm_ext.convert import load\n"
+        "load.admit = lambda *args, **more: all(iter(lambda: True, False))\n"
+        "load.load_keras(Path('x.h5'), 'h5', Path('copy'), patience=1)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGPROF
+    error = explain("load", ChildEnded(done.returncode, ""), {}, ())
+    assert isinstance(error, UnsupportedModelError)
+    assert "seconds of computing" in error.problem

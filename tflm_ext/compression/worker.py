@@ -10,6 +10,7 @@ from typing import Any
 
 from tflm_ext.compression.recipe import Recipe
 from tflm_ext.convert import convert, load_npz
+from tflm_ext.convert.child import PATIENCE
 from tflm_ext.convert.load import load_keras
 from tflm_ext.convert.order import library
 from tflm_ext.convert.worker import Handler, Progress, Request, main
@@ -35,6 +36,7 @@ class Compressor:
             request["kind"],
             Path(request["folder"]),
             trains=request["loss"] is None,
+            patience=PATIENCE,
             progress=progress,
         )
         return {}

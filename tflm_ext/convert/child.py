@@ -18,6 +18,9 @@ from tflm_ext.programs import leash, start_program
 
 Progress = Callable[[str], None]
 
+# Seconds of computing in which a child has to load a model; the largest take twenty.
+PATIENCE = 60
+
 ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "TF_ENABLE_ONEDNN_OPTS": "0",

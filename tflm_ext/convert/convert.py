@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
@@ -413,6 +414,11 @@ def explain(
     crash = crash_refusal(layers) if do == "convert" and ended.code < 0 else None
     if crash:
         return crash
+    if do == "load" and ended.code == -signal.SIGPROF:
+        return UnsupportedModelError(
+            f"The model cannot be loaded: that took more than {PATIENCE} seconds of computing.",
+            "The file may be damaged; save the model again with model.save('model.keras').",
+        )
     said = next((line for line in reversed(ended.log.splitlines()) if line.strip()), "nothing")
     if do == "load" and ended.code > 0:
         return UnsupportedModelError(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ def load_keras(
     *,
     trains: bool = False,
     custom: frozenset[str] = frozenset(),
+    patience: int = 0,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Any:
     """A model from a .keras or .h5, by the library that wrote it.
@@ -28,20 +31,35 @@ def load_keras(
         folder: an empty one for the copy that is loaded; it must stay as long as the model.
         trains: whether to load it compiled.
         custom: as for admit().
+        patience: seconds of computing after which the process is ended by SIGPROF: HDF5 never comes
+            to an end with some damaged files. 0 waits, as has to be in a process of the user.
         progress: called when the file has passed.
 
     Raises:
         UnsupportedModelError: the file may not be loaded, or Keras mixes up its weights.
     """
-    admitted = admit(path, kind, folder, trains=trains, custom=custom)
-    progress("loading the model")
-    if admitted.ours:
-        importlib.import_module("tflm_ext.compression.qat")  # registers its layers
-    if admitted.library == "tf_keras":
-        import tf_keras as keras
-    else:
-        import keras
-    model = keras.models.load_model(str(admitted.path), compile=trains, safe_mode=True)
+    with _ended_after(patience):
+        admitted = admit(path, kind, folder, trains=trains, custom=custom)
+        progress("loading the model")
+        if admitted.ours:
+            importlib.import_module("tflm_ext.compression.qat")  # registers its layers
+        if admitted.library == "tf_keras":
+            import tf_keras as keras
+        else:
+            import keras
+        model = keras.models.load_model(str(admitted.path), compile=trains, safe_mode=True)
     if admitted.library == "keras":
         refuse_mixed_weights(admitted.config, model, kind, path.name)
     return model
+
+
+@contextmanager
+def _ended_after(seconds: int) -> Iterator[None]:
+    if not seconds:
+        yield
+        return
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)

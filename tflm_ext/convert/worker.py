@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tflm_ext.convert import faithful, finite, trace
+from tflm_ext.convert.child import PATIENCE
 from tflm_ext.convert.endpoint import SIGNATURE
 from tflm_ext.convert.files import moves_floats
 from tflm_ext.convert.load import load_keras
@@ -53,7 +54,7 @@ class Converter:
         path, kind, folder = Path(request["path"]), request["kind"], Path(request["folder"])
         looked_through = folder.with_name("admitted")
         if kind in {"keras", "h5"}:
-            model = load_keras(path, kind, looked_through, progress=progress)
+            model = load_keras(path, kind, looked_through, patience=PATIENCE, progress=progress)
             trace.trace(model, folder)
             self.reference = faithful.model_reference(model)
         elif kind == "saved_model":

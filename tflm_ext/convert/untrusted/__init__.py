@@ -10,29 +10,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tflm_ext.convert.untrusted.archive import open_archive, write_archive
-from tflm_ext.convert.untrusted.config import check_config, strip_compile
+from tflm_ext.convert.untrusted.archive import DAMAGED, open_archive, write_archive
+from tflm_ext.convert.untrusted.config import check_config, parse, strip_compile
 from tflm_ext.convert.untrusted.hdf5 import check_hdf5
 from tflm_ext.convert.untrusted.saved_model import check_saved_model
 from tflm_ext.errors import UnsupportedModelError
 
 NAMES = "keras_metadata.pb"
-_DAMAGED = (
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    OSError,
-    RecursionError,
-    RuntimeError,
-    ValueError,
-    zipfile.BadZipFile,
-)
+_MAX_BYTES = 1 << 32  # of one file: weights, and an optimizer's two of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +76,37 @@ def admit(
             elements = check_hdf5(weights, path.name)
             everything = config
         else:
-            shutil.copyfile(path, copy)
+            _copy(path, copy, path.name)
             elements = check_hdf5(copy, path.name)
             config, training, version = _h5_config(copy)
             everything = {"model": config, "training_config": training}
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise UnsupportedModelError(
             f"{path.name} has no readable model configuration: {type(error).__name__}: {error}.",
             "Save the whole model with model.save('model.keras'), not its weights only.",
         ) from error
+    if not isinstance(config, dict):
+        raise UnsupportedModelError(
+            f"{path.name} has no model configuration.",
+            "Save the whole model with model.save('model.keras'), not its weights only.",
+        )
     check_config(everything, path.name, trains=trains, custom=custom, elements=elements)
     if kind == "keras":
         write_archive(copy, config if trains else strip_compile(config), version, weights)
         weights.unlink()
     library = "keras" if version.startswith("3") else "tf_keras"
     return Admitted(copy, library, '"tflm_ext>' in json.dumps(config), config)
+
+
+def _copy(source: Path, target: Path, name: str) -> None:
+    """Copy a file of a reasonable size: one with holes claims more than a disk holds."""
+    size = source.stat().st_size
+    if size > _MAX_BYTES:
+        raise UnsupportedModelError(
+            f"{name} has {size:,} bytes, which is more than any microcontroller's model.",
+            "Save the model again, with model.save('model.keras').",
+        )
+    shutil.copyfile(source, target)
 
 
 def _h5_config(path: Path) -> tuple[Any, Any, str]:
@@ -110,7 +116,7 @@ def _h5_config(path: Path) -> tuple[Any, Any, str]:
     with h5py.File(path, "r") as file:
         config, version = file.attrs["model_config"], file.attrs.get("keras_version", "2")
         training = file.attrs.get("training_config", "null")
-    return json.loads(_text(config)), json.loads(_text(training)), _text(version)
+    return parse(_text(config)), parse(_text(training)), _text(version)
 
 
 def _text(value: Any) -> str:
@@ -130,7 +136,7 @@ def _admit_saved_model(path: Path, folder: Path) -> Admitted:
                 f"The SavedModel {path.name} has the link {file!r}, which leads out of its folder.",
                 "Copy the model with the files that it links to, as cp -rL does.",
             )
-        shutil.copyfile(source, folder / file)
+        _copy(source, folder / file, path.name)
     check_saved_model(folder, path.name)
     return Admitted(folder)
 

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import json
+import lzma
 import shutil
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
+from tflm_ext.convert.untrusted.config import parse
 from tflm_ext.errors import UnsupportedModelError
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-_MAX_JSON = 1 << 26
+# What reading a damaged file may raise.
+DAMAGED = (
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    RuntimeError,
+    ValueError,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+_MAX_JSON = 1 << 24  # ten times that of the largest models of keras.applications
 _MAX_WEIGHTS = 1 << 30  # more than any microcontroller has, a thousand times
 # Weights hardly shrink, and a configuration by a factor of thirty.
 _LARGEST_RATIO = 200
@@ -31,7 +47,7 @@ def open_archive(path: Path, name: str, weights: Path) -> tuple[Any, str]:
     Raises:
         UnsupportedModelError: entries that a model does not have, or that unpack to far more than
             they store.
-        KeyError, OSError, ValueError, RecursionError, zipfile.BadZipFile: it cannot be read.
+        one of DAMAGED: it cannot be read.
     """
     with zipfile.ZipFile(path) as archive:
         entries = [entry for entry in archive.infolist() if not _is_empty_folder(entry)]
@@ -53,11 +69,14 @@ def open_archive(path: Path, name: str, weights: Path) -> tuple[Any, str]:
                 )
         if len({entry.filename for entry in entries}) != len(entries):
             raise ValueError("an entry is there twice")
-        metadata = json.loads(archive.read(METADATA))
-        config = json.loads(archive.read(CONFIG))
+        metadata = parse(archive.read(METADATA))
+        config = parse(archive.read(CONFIG))
         with archive.open(WEIGHTS) as source, weights.open("wb") as target:
             shutil.copyfileobj(source, target)
-    return config, str(metadata["keras_version"])
+    version = metadata.get("keras_version") if isinstance(metadata, dict) else None
+    if not isinstance(version, str):
+        raise ValueError("the version of Keras is missing")
+    return config, version
 
 
 def write_archive(path: Path, config: Any, version: str, weights: Path) -> None:

@@ -7,18 +7,19 @@ this: every value is looked at, and what is not on the lists of names.py is refu
 
 from __future__ import annotations
 
-import math
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tflm_ext.convert.untrusted import names
+from tflm_ext.convert.untrusted.sizes import exceeds
 from tflm_ext.errors import UnsupportedModelError
 
 # A model inside a model takes three, and the arguments of its nodes a few more.
 _DEPTH = 100
-_VALUES = 2_000_000
+_VALUES = 1_000_000
 _INTEGER = 2**31
 _ELEMENTS = 2**28  # of one tensor whose shape a configuration gives
 
@@ -31,6 +32,7 @@ _SIZES = names.words("""
     num_tokens output_padding output_shape output_size padding pad_width pool_size repeats reps
     shape size strides target_shape width
 """)
+_LIMITED = _COUNTS | _SIZES
 _SEEDS = frozenset({"seed", "shared_object_id", "salt"})
 
 # Strings under these keys are looked up as names.
@@ -66,6 +68,24 @@ class _Place:
     layer: str | None = None
     depth: int = 0
     compiled: bool = False
+
+
+def parse(text: str | bytes) -> Any:
+    """JSON that means one thing: a key that is there twice is refused.
+
+    Loaders look at every object while they parse, also at one that another replaces.
+
+    Raises:
+        ValueError, RecursionError: it is not such JSON.
+    """
+    return json.loads(text, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice")
+    return found
 
 
 def check_config(
@@ -127,8 +147,8 @@ class _Checker:
         """Check a value; yield what is inside it."""
         if isinstance(value, str):
             self._string(value, place)
-        elif isinstance(value, int):
-            self._integer(value, place)
+        elif isinstance(value, int | float):
+            self._number(value, place)
         elif isinstance(value, Mapping):
             layer = _layer_name(value) or place.layer
             if "class_name" in value:
@@ -213,6 +233,8 @@ class _Checker:
         if value in self.custom:
             return
         key = place.key
+        if key in _LIMITED:
+            self._number(_as_number(value), place)
         if key == "function":
             if value not in names.TF_FUNCTIONS:
                 raise UnsupportedModelError(
@@ -227,25 +249,29 @@ class _Checker:
         if place.compiled and self.trains and key in _COMPILED_KEYS and value not in _COMPILED:
             raise self._unknown("loss, metric or optimizer", value, place.layer)
 
-    def _integer(self, value: int, place: _Place) -> None:
+    def _number(self, value: float, place: _Place) -> None:
+        counts = place.key in _LIMITED
         if isinstance(value, bool) or place.key in _SEEDS:
             return
-        limit = self.elements if place.key in _COUNTS else _INTEGER
-        limit = _ELEMENTS if place.key in _SIZES else limit
-        if abs(value) > limit:
-            raise self._too_large(place, f"{value:,}")
+        if counts or isinstance(value, int):
+            limit = self._limit(place) if counts else _INTEGER
+            if exceeds([value], limit):
+                raise self._too_large(place, f"{value:,}")
 
     def _shape(self, value: list[Any], place: _Place) -> None:
-        sizes = [abs(v) for v in value if isinstance(v, int)]
-        limit = self.elements if place.key in _COUNTS else _ELEMENTS
-        if place.key in _SIZES | _COUNTS and math.prod(s for s in sizes if s) > limit:
-            raise self._too_large(place, str(value)[:80])
+        sizes = [v for v in value if isinstance(v, int | float)]
+        if place.key in _LIMITED and exceeds(sizes, self._limit(place)):
+            raise self._too_large(place, str(value[:8]))
+
+    def _limit(self, place: _Place) -> int:
+        return self.elements if place.key in _COUNTS else _ELEMENTS
 
     def _too_large(self, place: _Place, value: str) -> UnsupportedModelError:
         where = f" of layer {place.layer!r}" if place.layer else ""
+        key = place.key if place.key.isidentifier() else repr(place.key)
         return UnsupportedModelError(
-            f"{self.name} gives {place.key} = {value}{where}, which is more than the weights in the"
-            " file, or any memory, can hold.",
+            f"{self.name} gives {key[:80]} = {value[:80]}{where}, which is more than the weights in"
+            " the file, or any memory, can hold.",
             "Save the model again with model.save('model.keras'); the file may be damaged.",
         )
 
@@ -260,7 +286,7 @@ class _Checker:
         self, what: str, name: str, layer: str | None, module: str | None = None
     ) -> UnsupportedModelError:
         where = f" in layer {layer!r}" if layer else ""
-        source = f" of {module[:80]}" if module and module != "builtins" else ""
+        source = f" of {_plain(module)}" if module and module != "builtins" else ""
         return UnsupportedModelError(
             f"{self.name} names the {what} {name[:80]!r}{source}{where}, which is not one that a"
             " model file may name.",
@@ -281,6 +307,19 @@ def _is_keras(module: str | None) -> bool:
     package, _, rest = module.removeprefix("tf_").partition(".")
     rest = rest.removeprefix("src.")
     return package == "keras" and (not rest or rest in names.PACKAGES | names.MODULES)
+
+
+def _as_number(text: str) -> float:
+    """What Keras makes of a size that is given as text; 0 where it is no number."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0
+
+
+def _plain(module: str) -> str:
+    """A module's name, quoted where it is none."""
+    return module[:80] if module.replace(".", "").isidentifier() else repr(module[:80])
 
 
 def _is_operations(module: str | None) -> bool:

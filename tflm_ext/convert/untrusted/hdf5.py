@@ -12,7 +12,8 @@ from typing import Any
 
 from tflm_ext.errors import UnsupportedModelError
 
-_OBJECTS = 100_000
+_OBJECTS = 30_000  # three times those of the largest models of keras.applications
+_ATTRIBUTES = 1_000  # of one object
 _DEPTH = 64
 _BYTES = 2**31  # weights and an optimizer's
 # What zlib can do at best is a thousandfold; a filter of a shared library is none of these.
@@ -60,9 +61,9 @@ class _Walk:
             if (info.fileno, info.addr) in self.seen:
                 continue
             self.seen.add((info.fileno, info.addr))
-            self._attributes(item, path)
             if len(self.seen) > _OBJECTS or depth > _DEPTH:
                 raise self._refusal("holds too many groups, or nests them too deeply", path)
+            self._attributes(item, path)
             if isinstance(item, h5py.Dataset):
                 self._dataset(item, path)
                 continue
@@ -80,6 +81,8 @@ class _Walk:
     def _attributes(self, item: Any, path: str) -> None:
         import h5py
 
+        if len(item.attrs) > _ATTRIBUTES:
+            raise self._refusal("has too many attributes", path)
         for key in item.attrs:
             attribute = h5py.h5a.open(item.id, key.encode() if isinstance(key, str) else key)
             kind = attribute.get_type()

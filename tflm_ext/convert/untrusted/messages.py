@@ -9,8 +9,6 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-
 # The parts of TensorFlow's messages that matter here: number, name, and type of every field, where
 # a star stands for repeated and a capital for a message. A map is a repeated message of two fields.
 # After tensorflow/core/protobuf/{saved_model,meta_graph,saver,saved_object_graph}.proto and
@@ -54,11 +52,15 @@ _MESSAGES = {
 
 def message_class(kind: str) -> Any:
     """The class of the messages of a kind, one of _MESSAGES."""
+    from google.protobuf import message_factory
+
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"parts.{kind}"))
 
 
 @cache
 def _pool() -> Any:
+    from google.protobuf import descriptor_pb2, descriptor_pool
+
     field_types = descriptor_pb2.FieldDescriptorProto
     types = {
         "string": field_types.TYPE_STRING,

@@ -28,19 +28,19 @@ LAYERS = words("""
     GRUCell GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D
     GlobalAveragePooling3D GlobalAvgPool1D GlobalAvgPool2D GlobalAvgPool3D GlobalMaxPool1D
     GlobalMaxPool2D GlobalMaxPool3D GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D
-    GroupNormalization GroupQueryAttention Identity InputLayer LSTM LSTMCell LayerNormalization
-    LeakyReLU LocallyConnected1D LocallyConnected2D Masking MaxNumBoundingBoxes MaxPool1D MaxPool2D
-    MaxPool3D MaxPooling1D MaxPooling2D MaxPooling3D Maximum MelSpectrogram Minimum MixUp
-    MultiHeadAttention Multiply Normalization PReLU Permute Pipeline RMSNormalization RNN
-    RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop
-    RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHeight
-    RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation RandomSaturation
-    RandomSharpness RandomShear RandomTranslation RandomWidth RandomZoom ReLU RepeatVector Rescaling
-    Reshape Resizing ReversibleEmbedding STFTSpectrogram SeparableConv1D SeparableConv2D
-    SeparableConvolution1D SeparableConvolution2D SimpleRNN SimpleRNNCell Softmax Solarization
-    SpatialDropout1D SpatialDropout2D SpatialDropout3D SpectralNormalization StackedRNNCells
-    Subtract ThresholdedReLU TimeDistributed UnitNormalization UpSampling1D UpSampling2D
-    UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
+    GroupNormalization GroupQueryAttention GroupedQueryAttention Identity InputLayer LSTM LSTMCell
+    LayerNormalization LeakyReLU LocallyConnected1D LocallyConnected2D Masking MaxNumBoundingBoxes
+    MaxPool1D MaxPool2D MaxPool3D MaxPooling1D MaxPooling2D MaxPooling3D Maximum MelSpectrogram
+    Minimum MixUp MultiHeadAttention Multiply Normalization PReLU Permute Pipeline RMSNormalization
+    RNN RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast
+    RandomCrop RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale
+    RandomHeight RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation
+    RandomSaturation RandomSharpness RandomShear RandomTranslation RandomWidth RandomZoom ReLU
+    RepeatVector Rescaling Reshape Resizing ReversibleEmbedding STFTSpectrogram SeparableConv1D
+    SeparableConv2D SeparableConvolution1D SeparableConvolution2D SimpleRNN SimpleRNNCell Softmax
+    Solarization SpatialDropout1D SpatialDropout2D SpatialDropout3D SpectralNormalization
+    StackedRNNCells Subtract ThresholdedReLU TimeDistributed UnitNormalization UpSampling1D
+    UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
 """)
 
 # Layers of tf_keras that call a function of TensorFlow, which has to be one of TF_FUNCTIONS.
@@ -144,10 +144,10 @@ METRICS = LOSSES | words("""
 """)
 
 OPTIMIZERS = words("""
-    Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Lamb Lion LossScaleOptimizer Muon Nadam
-    RMSprop SGD adadelta adafactor adagrad adam adamax adamw ftrl lamb lion lossscaleoptimizer muon
-    nadam rmsprop sgd CosineDecay CosineDecayRestarts ExponentialDecay InverseTimeDecay
-    PiecewiseConstantDecay PolynomialDecay
+    Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Lamb Lion LossScaleOptimizer MultiOptimizer
+    Muon Nadam OptimizerMap RMSprop SGD adadelta adafactor adagrad adam adamax adamw ftrl lamb lion
+    lossscaleoptimizer muon nadam rmsprop sgd CosineDecay CosineDecayRestarts ExponentialDecay
+    InverseTimeDecay PiecewiseConstantDecay PolynomialDecay ScheduleFreeAdamW
 """)
 
 # What Keras writes for values that JSON does not know.
@@ -201,18 +201,19 @@ READS_TEXT = words(
 
 # Operators of TensorFlow that compute from their inputs alone, or keep state in a variable.
 OPERATORS = words("""
-    Abs Acos Acosh Add AddN AddV2 All Any ArgMax ArgMin Asin Asinh Assert AssignAddVariableOp
-    AssignSubVariableOp AssignVariableOp Atan Atan2 Atanh AvgPool AvgPool3D BatchMatMul
-    BatchMatMulV2 BatchMatMulV3 BatchToSpace BatchToSpaceND BiasAdd Bitcast BitwiseAnd BitwiseOr
-    BitwiseXor BroadcastArgs BroadcastTo Bucketize Case Cast Ceil CheckNumerics ClipByValue Concat
-    ConcatOffset ConcatV2 Const Conv2D Conv2DBackpropInput Conv3D Conv3DBackpropInputV2 Cos Cosh
-    Cross CudnnRNN CudnnRNNBackpropV3 CudnnRNNV2 CudnnRNNV3 Cumprod Cumsum CumulativeLogsumexp
-    DepthToSpace DepthwiseConv2dNative Dequantize Diag DiagPart DisableCopyOnRead Div DivNoNan
-    DynamicPartition DynamicStitch Einsum Elu EmptyTensorList EnsureShape Equal Erf Erfc Exp
-    ExpandDims Expm1 ExtractImagePatches FFT FakeParam FakeQuantWithMinMaxArgs
-    FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsPerChannel Fill Floor FloorDiv FloorMod
-    FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 Gather GatherNd GatherV2 Greater GreaterEqual
-    HSVToRGB Identity IdentityN If Imag InTopKV2 Inv InvertPermutation IsFinite IsInf IsNan
+    Abs Acos Acosh Add AddN AddV2 AdjustContrastv2 AdjustHue AdjustSaturation All Any ArgMax ArgMin
+    Asin Asinh Assert AssignAddVariableOp AssignSubVariableOp AssignVariableOp Atan Atan2 Atanh
+    AvgPool AvgPool3D BatchMatMul BatchMatMulV2 BatchMatMulV3 BatchToSpace BatchToSpaceND BiasAdd
+    Bitcast BitwiseAnd BitwiseOr BitwiseXor BroadcastArgs BroadcastTo Bucketize Case Cast Ceil
+    CheckNumerics ClipByValue Concat ConcatOffset ConcatV2 Const Conv2D Conv2DBackpropInput Conv3D
+    Conv3DBackpropInputV2 Cos Cosh Cross CudnnRNN CudnnRNNBackpropV3 CudnnRNNV2 CudnnRNNV3 Cumprod
+    Cumsum CumulativeLogsumexp DepthToSpace DepthwiseConv2dNative Dequantize Diag DiagPart
+    DisableCopyOnRead Div DivNoNan DynamicPartition DynamicStitch Einsum Elu EmptyTensorList
+    EnsureShape Equal Erf Erfc Exp ExpandDims Expm1 ExtractImagePatches FFT FakeParam
+    FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsPerChannel Fill Floor
+    FloorDiv FloorMod FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 Gather GatherNd GatherV2
+    Greater GreaterEqual HSVToRGB Identity IdentityN If Imag ImageProjectiveTransformV2
+    ImageProjectiveTransformV3 InTopKV2 Inv InvertPermutation IsFinite IsInf IsNan
     IsVariableInitialized L2Loss LRN LeakyRelu Less LessEqual LinSpace Log Log1p LogSoftmax
     LogicalAnd LogicalNot LogicalOr LowerBound MatMul MatrixBandPart MatrixDiag MatrixDiagPart
     MatrixDiagPartV3 MatrixDiagV3 MatrixSetDiagV3 Max MaxPool MaxPool3D MaxPoolV2 Maximum Mean Min
@@ -227,16 +228,17 @@ OPERATORS = words("""
     SpaceToBatchND SpaceToDepth Split SplitV Sqrt Square SquaredDifference Squeeze
     StatefulPartitionedCall StatelessCase StatelessIf StatelessRandomGetAlg
     StatelessRandomGetKeyCounter StatelessRandomGetKeyCounterAlg StatelessRandomNormal
-    StatelessRandomNormalV2 StatelessRandomUniform StatelessRandomUniformInt
-    StatelessRandomUniformIntV2 StatelessRandomUniformV2 StatelessTruncatedNormalV2 StatelessWhile
-    StopGradient StridedSlice Sub Sum Svd Tan Tanh TensorListConcatV2 TensorListElementShape
-    TensorListFromTensor TensorListGather TensorListGetItem TensorListLength TensorListPopBack
-    TensorListPushBack TensorListReserve TensorListResize TensorListSetItem TensorListStack
-    TensorScatterAdd TensorScatterMax TensorScatterMin TensorScatterSub TensorScatterUpdate
-    TensorStridedSliceUpdate Tile TopK TopKV2 Transpose TruncateDiv TruncateMod TruncatedNormal
-    Unpack UnravelIndex UnsortedSegmentMax UnsortedSegmentMin UnsortedSegmentProd UnsortedSegmentSum
-    UpperBound VarHandleOp VarIsInitializedOp VariableShape VariableV2 Variable Assign AssignAdd
-    AssignSub Where While Xdivy Xlog1py Xlogy ZerosLike
+    StatelessRandomNormalV2 StatelessRandomUniform StatelessRandomUniformFullInt
+    StatelessRandomUniformFullIntV2 StatelessRandomUniformInt StatelessRandomUniformIntV2
+    StatelessRandomUniformV2 StatelessTruncatedNormalV2 StatelessWhile StopGradient StridedSlice Sub
+    Sum Svd Tan Tanh TensorListConcatV2 TensorListElementShape TensorListFromTensor TensorListGather
+    TensorListGetItem TensorListLength TensorListPopBack TensorListPushBack TensorListReserve
+    TensorListResize TensorListSetItem TensorListStack TensorScatterAdd TensorScatterMax
+    TensorScatterMin TensorScatterSub TensorScatterUpdate TensorStridedSliceUpdate Tile TopK TopKV2
+    Transpose TruncateDiv TruncateMod TruncatedNormal Unpack UnravelIndex UnsortedSegmentMax
+    UnsortedSegmentMin UnsortedSegmentProd UnsortedSegmentSum UpperBound VarHandleOp
+    VarIsInitializedOp VariableShape VariableV2 Variable Assign AssignAdd AssignSub Where While
+    Xdivy Xlog1py Xlogy ZerosLike
 """)
 
 # What reads the variables of an old SavedModel, from the file that the loader gives.

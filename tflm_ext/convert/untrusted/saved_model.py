@@ -13,8 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import DecodeError
-
 from tflm_ext.convert.untrusted import names
 from tflm_ext.convert.untrusted.messages import message_class
 from tflm_ext.convert.untrusted.sizes import exceeds
@@ -56,6 +54,8 @@ def check_saved_model(folder: Path, name: str) -> None:
 
 
 def _parsed(kind: str, data: bytes, name: str) -> Any:
+    from google.protobuf.message import DecodeError
+
     message = message_class(kind)()
     try:
         message.ParseFromString(data)

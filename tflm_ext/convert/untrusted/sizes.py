@@ -7,9 +7,11 @@ from collections.abc import Iterable
 
 def exceeds(sizes: Iterable[float], limit: int) -> bool:
     """Whether the product of sizes is larger than a limit; signs and zeros are left out."""
-    product = 1.0
+    product: float = 1
     for size in sizes:
+        if not abs(size) <= limit:  # so that a NaN exceeds every limit
+            return True
         product *= abs(size) or 1
-        if not product <= limit:  # so that a NaN exceeds every limit
+        if product > limit:
             return True
     return False
