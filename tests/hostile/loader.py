@@ -11,7 +11,8 @@ import json
 import sys
 from pathlib import Path
 
-from tests.hostile.files import HOSTILE, Baits
+from tests.hostile.files import HOSTILE
+from tests.hostile.makers import Baits
 from tflm_ext.convert.files import kind_of
 from tflm_ext.convert.worker import Converter, _limit_memory
 from tflm_ext.errors import TflmExtError

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT
-from tests.hostile.files import HOSTILE, Baits
+from tests.hostile.files import HOSTILE
+from tests.hostile.makers import Baits
 from tests.hostile.watch import opened_files
 from tflm_ext.convert.child import ChildEnded
 from tflm_ext.convert.convert import explain

@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.hostile.files import (
-    CUT,
+from tests.hostile.files import CUT
+from tests.hostile.makers import (
     KERAS,
     TF_KERAS,
     Baits,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tflm_ext.convert import faithful, ranges
-from tflm_ext.convert.child import Child, ChildEnded, Progress
+from tflm_ext.convert.child import PATIENCE, Child, ChildEnded, Progress
 from tflm_ext.convert.features import Coarse, coarse_features
 from tflm_ext.convert.files import kind_of, read_tflite
 from tflm_ext.convert.finite import infinite_refusal

@@ -205,7 +205,8 @@ def _outputs(source: Path, keys: Sequence[str]) -> tuple[dict[str, str], list[st
     """The signature's names of the outputs by the user's, in order; and what to say about it."""
     if len(keys) == 1 or all(re.fullmatch(r"output_\d+", key) for key in keys):
         return {key: key for key in sorted(keys, key=_natural)}, []
-    if (found := _saved_outputs(source)) is not None and set(found.values()) == set(keys):
+    found = _saved_outputs(source, len(keys))
+    if found is not None and set(found.values()) == set(keys):
         return found, []
     keys = sorted(keys, key=_natural)
     names = ", ".join(map(repr, keys))
@@ -214,11 +215,12 @@ def _outputs(source: Path, keys: Sequence[str]) -> tuple[dict[str, str], list[st
     ]
 
 
-def _saved_outputs(source: Path) -> dict[str, str] | None:
+def _saved_outputs(source: Path, count: int) -> dict[str, str] | None:
     """The outputs of a model that tf_keras saved, from the configuration beside it.
 
     Returns:
-        the layers' names, as tf_keras makes them differ, by the users'; None without them.
+        the layers' names, as tf_keras makes them differ, by the users'; None without them, or if
+        they are not as many as the signature's.
     """
     import tensorflow as tf
     from google.protobuf.message import DecodeError
@@ -232,6 +234,8 @@ def _saved_outputs(source: Path) -> dict[str, str] | None:
         (root,) = [node.metadata for node in nodes if node.node_path == "root"]
         layers = _layers(json.loads(root)["config"]["output_layers"])
     except (*_UNREADABLE, DecodeError):
+        return None
+    if len(tf.nest.flatten(layers)) != count:
         return None
     names: list[str] = []
     for layer in tf.nest.flatten(layers):

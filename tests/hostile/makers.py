@@ -1,0 +1,126 @@
+"""Model files that want something else than to be converted: each a trick of its own.
+
+Every function writes one file into a folder. What it aims at are baits: a file with a secret that
+nobody may open, a module that nobody may import, a marker that nobody may write.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+KERAS, TF_KERAS = "3.15.1", "2.21.0"
+# Code that writes the marker, as Keras pickles a lambda: it is never read, so it may be anything.
+CODE = "4wEAAAAAAAAAAAAAAAEAAAABAAAAQwAAAHMEAAAAZAFTACkCTukBAAAAqQByAgAAAA=="
+
+
+@dataclass(frozen=True)
+class Baits:
+    """What no model file may reach."""
+
+    secret: Path
+    marker: Path
+    module: str = "bait_module"
+
+
+Maker = Callable[[Path, Baits], Path]
+HOSTILE: dict[str, tuple[Maker, str]] = {}
+# Whose trap nothing of the model needs: it is cut out, and the rest is loaded.
+CUT: dict[str, Maker] = {}
+
+
+def hostile(said: str) -> Callable[[Maker], Maker]:
+    """Register a maker, with a part of what the refusal has to say."""
+
+    def register(make: Maker) -> Maker:
+        HOSTILE[make.__name__] = (make, said)
+        return make
+
+    return register
+
+
+def layer(kind: str, name: str = "trap", module: str | None = "keras.layers", **config: Any) -> Any:
+    """The configuration of a layer, with nodes as tf_keras writes them."""
+    found = {"class_name": kind, "config": {"name": name, **config}, "name": name}
+    if module is not None:
+        found |= {"module": module, "registered_name": None}
+    return {**found, "inbound_nodes": config.pop("nodes", [[["i", 0, 0, {}]]])}
+
+
+def model(*layers: Any, **more: Any) -> dict[str, Any]:
+    """A functional model of an input and other layers."""
+    first = {
+        "class_name": "InputLayer",
+        "module": "keras.layers",
+        "config": {"batch_input_shape": [None, 4], "dtype": "float32", "name": "i"},
+        "registered_name": None,
+        "name": "i",
+        "inbound_nodes": [],
+    }
+    config = {
+        "name": "net",
+        "layers": [first, *layers],
+        "input_layers": [["i", 0, 0]],
+        "output_layers": [["i", 0, 0]],
+    }
+    return {
+        "module": "keras.src.engine.functional",
+        "class_name": "Functional",
+        "registered_name": "Functional",
+        "config": config,
+        **more,
+    }
+
+
+def dense(**config: Any) -> Any:
+    return layer("Dense", "dense", **{"units": 3, **config})
+
+
+def weights(fill: Callable[[Any], None] = lambda file: None) -> bytes:
+    """model.weights.h5 with the weights of a Dense layer, and what else fill() puts there."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        variables = file.create_group("layers/dense/vars")
+        variables["0"], variables["1"] = np.zeros((4, 3), "f4"), np.zeros(3, "f4")
+        fill(file)
+    return buffer.getvalue()
+
+
+def keras_file(folder: Path, config: Any, version: str = TF_KERAS, **files: bytes) -> Path:
+    """A .keras; files are further entries, by name."""
+    path = folder / "model.keras"
+    text = config if isinstance(config, str) else json.dumps(config)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"keras_version": version}))
+        archive.writestr("config.json", text)
+        archive.writestr("model.weights.h5", files.pop("weights", None) or weights())
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def h5_file(
+    folder: Path,
+    config: Any,
+    fill: Callable[[Any], None] = lambda file: None,
+    training: Any = None,
+) -> Path:
+    """A .h5 as tf_keras writes it."""
+    path = folder / "model.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps(config)
+        file.attrs["keras_version"] = TF_KERAS
+        if training is not None:
+            file.attrs["training_config"] = json.dumps(training)
+        group = file.create_group("model_weights/dense/dense")
+        group["kernel:0"], group["bias:0"] = np.zeros((4, 3), "f4"), np.zeros(3, "f4")
+        fill(file)
+    return path
