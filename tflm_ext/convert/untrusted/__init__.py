@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,34 +69,43 @@ def admit(
     folder.mkdir(parents=True, exist_ok=True)
     if kind == "saved_model":
         return _admit_saved_model(path, folder)
-    copy = folder / f"model.{kind}"
-    try:
+    copy, weights = folder / f"model.{kind}", folder / "weights.h5"
+    with _readable(path.name):
         if kind == "keras":
-            weights = folder / "weights.h5"
             config, version = open_archive(path, path.name, weights)
-            elements = check_hdf5(weights, path.name)
             everything = config
         else:
             _copy(path, copy, path.name)
             elements = check_hdf5(copy, path.name)
             config, training, version = _h5_config(copy)
             everything = {"model": config, "training_config": training}
-    except DAMAGED as error:
-        raise UnsupportedModelError(
-            f"{path.name} has no readable model configuration: {type(error).__name__}: {error}.",
-            "Save the whole model with model.save('model.keras'), not its weights only.",
-        ) from error
     if not isinstance(config, dict):
         raise UnsupportedModelError(
             f"{path.name} has no model configuration.",
             "Save the whole model with model.save('model.keras'), not its weights only.",
         )
+    if kind == "keras":
+        # First what it names: that says more than what is wrong with its weights.
+        check_config(everything, path.name, trains=trains, custom=custom)
+        with _readable(path.name):
+            elements = check_hdf5(weights, path.name)
     check_config(everything, path.name, trains=trains, custom=custom, elements=elements)
     if kind == "keras":
         write_archive(copy, config if trains else strip_compile(config), version, weights)
         weights.unlink()
     library = "keras" if version.startswith("3") else "tf_keras"
     return Admitted(copy, library, '"tflm_ext>' in json.dumps(config), config)
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    try:
+        yield
+    except DAMAGED as error:
+        raise UnsupportedModelError(
+            f"{name} has no readable model configuration: {type(error).__name__}: {error}.",
+            "Save the whole model with model.save('model.keras'), not its weights only.",
+        ) from error
 
 
 def _copy(source: Path, target: Path, name: str) -> None:
