@@ -192,6 +192,11 @@ def our_class_from_another_module(folder: Path, baits: Baits) -> Path:
     return keras_file(folder, model(layer("tflm_ext>FakeQuant", module=baits.module)))
 
 
+@hostile("names the module 'tflm_ext.cli'")
+def our_class_from_a_program_of_ours(folder: Path, baits: Baits) -> Path:
+    return keras_file(folder, model(layer("tflm_ext>FakeQuant", module="tflm_ext.cli")))
+
+
 @hostile("names the class 'Popen' of subprocess")
 def initializer_that_is_a_process(folder: Path, baits: Baits) -> Path:
     trap = {"module": "subprocess", "class_name": "Popen", "config": {"args": ["touch"]}}

@@ -182,8 +182,9 @@ class _Checker:
             return
         ours = names.REGISTERED | self.custom
         if registered in ours or (kind in ours and not registered):
-            package = (module or "tflm_ext").partition(".")[0]
-            if package != "tflm_ext" and module not in self.custom:
+            # Of tf_keras, where ours are not registered, it is an import.
+            our_module = module is None or module.startswith(names.REGISTERED_IN)
+            if not our_module and module not in self.custom:
                 raise self._unknown("module", str(module), layer)
             return  # What is registered takes precedence over module and class.
         if kind in names.VALUES:

@@ -176,6 +176,8 @@ REGISTERED = words("""
     tflm_ext>QuantizedModel
 """)
 
+REGISTERED_IN = "tflm_ext.compression.qat"
+
 # Packages of Keras, without "keras" or "tf_keras" before them.
 PACKAGES = words("""
     activations constraints dtype_policies initializers layers losses metrics mixed_precision models
