@@ -204,6 +204,28 @@ def test_refused_models(kind: str, keras: Any) -> None:
     assert hint in caught.value.hint
 
 
+def test_a_layer_that_raises(keras: Any) -> None:
+    """Layers are anybody's code: what one raises is named, and not taken for an error of ours."""
+
+    class Once(keras.layers.Layer):
+        calls = 0
+
+        def call(self, x: Any) -> Any:
+            Once.calls += 1
+            if Once.calls > 1:
+                raise KeyError("not again")
+            return x
+
+    x = keras.Input((4,))
+    model = keras.Model(x, keras.layers.Dense(2)(Once()(x)), name="net")
+    with pytest.raises(UnsupportedModelError) as caught:
+        convert(model, np.zeros((100, 4)), progress=silent)
+    assert caught.value.problem.startswith("Model 'net' cannot be called: KeyError: ")
+    assert "not again" in caught.value.problem
+    assert "\n" not in caught.value.problem
+    assert "model(x[:1], training=False)" in caught.value.hint
+
+
 def test_missing_calibration(keras: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         convert(cnn(keras), progress=silent)

@@ -215,6 +215,28 @@ def test_models_as_the_libraries_write_them(library: str, kind: str, folder: Pat
                 np.testing.assert_array_equal(before, after)
 
 
+def _trained_on_a_device(tf: Any, path: Path) -> tuple[Any, str, Any]:
+    """A module with a function for training, as TensorFlow Lite's guide to it has."""
+    module = tf.Module()
+    module.w = tf.Variable(tf.ones((4, 3)))
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 4)), tf.TensorSpec((None,), tf.int32)])
+    def train(x: Any, y: Any) -> Any:
+        with tf.GradientTape() as tape:
+            logits = tf.nn.relu(x @ module.w)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits))
+        module.w.assign_sub(0.1 * tape.gradient(loss, module.w))
+        return {"loss": loss}
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 4))])
+    def infer(x: Any) -> Any:
+        return {"y": tf.nn.softmax(x @ module.w)}
+
+    module.train, module.infer = train, infer
+    signatures = {"serving_default": infer.get_concrete_function()}
+    return module, str(path), signatures | {"train": train.get_concrete_function()}
+
+
 @pytest.mark.slow
 def test_saved_models_as_the_libraries_write_them(folder: Path) -> None:
     import keras
@@ -232,7 +254,8 @@ def test_saved_models_as_the_libraries_write_them(folder: Path) -> None:
         y = tf.nn.relu(x @ tf.compat.v1.get_variable("w", (3, 2)))
         session.run(tf.compat.v1.global_variables_initializer())
         tf.compat.v1.saved_model.simple_save(session, str(folder / "graph"), {"x": x}, {"y": y})
-    for name in ("keras_export", "tf_keras_save", "tf_keras_export", "graph"):
+    tf.saved_model.save(*_trained_on_a_device(tf, folder / "on_device"))
+    for name in ("keras_export", "tf_keras_save", "tf_keras_export", "graph", "on_device"):
         admitted = admit(folder / name, "saved_model", folder / "copies" / name)
         assert "serving_default" in tf.saved_model.load(str(admitted.path)).signatures
 
@@ -309,7 +332,7 @@ def test_every_name_exists() -> None:
         assert any(isinstance(getattr(m, name, None), type) for m in operations), name
     for name in names.TF_FUNCTIONS - {"__operators__.getitem", "__operators__.add"}:
         assert callable(get_symbol_from_name(name)), name
-    for name in names.OPERATORS | names.RESTORING_OPERATORS:
+    for name in names.OPERATORS | names.TRAINING_OPERATORS | names.RESTORING_OPERATORS:
         assert op_def_registry.get(name) is not None, name
     assert tf.__version__
 

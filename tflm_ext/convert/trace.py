@@ -29,7 +29,7 @@ from tflm_ext.convert.order import (
     tree,
 )
 from tflm_ext.convert.remedies import loop_refusal
-from tflm_ext.errors import ConfigError, UnsupportedModelError
+from tflm_ext.errors import ConfigError, TflmExtError, UnsupportedModelError
 
 NAMES = "keras.json"
 
@@ -107,7 +107,8 @@ def trace(model: Any, folder: Path) -> None:
     ports, nest, structure = input_ports(model), tree(model), input_structure(model)
 
     def call(samples: Sequence[Any]) -> dict[str, Any]:
-        result = model(nest.pack_sequence_as(structure, samples), training=False)
+        with _own_errors(model):
+            result = model(nest.pack_sequence_as(structure, samples), training=False)
         return dict(zip(output_names(model, result), nest.flatten(result), strict=True))
 
     layers = {
@@ -122,6 +123,23 @@ def trace(model: Any, folder: Path) -> None:
     }
     scopes = Scopes(frozenset({*layers, model.name}), numbered)
     _save(call, ports, about, folder, scopes=scopes)
+
+
+@contextmanager
+def _own_errors(model: Any) -> Iterator[None]:
+    """What a model raises when it is called is the model's: its layers are anybody's code."""
+    try:
+        yield
+    except TflmExtError:
+        raise
+    except Exception as error:
+        text = re.sub(r"\x1b\[[0-9;]*m", "", str(error.args[0] if error.args else ""))
+        said = " ".join(text.split())[:200]
+        raise UnsupportedModelError(
+            f"Model {model.name!r} cannot be called: {type(error).__name__}: {said}",
+            "Call it yourself on one sample, like model(x[:1], training=False), and fix what it"
+            " says.",
+        ) from error
 
 
 def narrow(source: Path, folder: Path) -> Endpoint:

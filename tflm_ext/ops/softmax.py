@@ -60,7 +60,8 @@ def check(view: NodeView) -> None:
     view.require(
         math.isfinite(beta) and beta * scale(inp) * 2**26 > 1,
         f"beta {beta:g} times the input's scale {scale(inp):g} is not above 2**-26",
-        "The file is damaged, or the calibration data gave no logits.",
+        "All logits were next to 0 on the calibration data: a layer before the softmax may be dead,"
+        " or the data is not real input. Otherwise the file is damaged.",
     )
     # The sum of 4096 exponentials may leave 32 bits.
     view.require(

@@ -243,5 +243,17 @@ OPERATORS = words("""
     Xdivy Xlog1py Xlogy ZerosLike
 """)
 
+# What training is made of: a SavedModel may bring a function for it that is never called here.
+TRAINING_OPERATORS = words("""
+    AvgPoolGrad BiasAddGrad BroadcastGradientArgs Conv2DBackpropFilter
+    DepthwiseConv2dNativeBackpropFilter DepthwiseConv2dNativeBackpropInput EluGrad
+    FusedBatchNormGrad FusedBatchNormGradV2 FusedBatchNormGradV3 LeakyReluGrad MaxPoolGrad
+    MaxPoolGradV2 Relu6Grad ReluGrad ReciprocalGrad ResizeBilinearGrad ResizeNearestNeighborGrad
+    ResourceApplyAdagradV2 ResourceApplyAdam ResourceApplyAdamWithAmsgrad
+    ResourceApplyGradientDescent ResourceApplyKerasMomentum ResourceApplyMomentum
+    ResourceApplyRMSProp RsqrtGrad SeluGrad SigmoidGrad SoftmaxCrossEntropyWithLogits SoftplusGrad
+    SoftsignGrad SparseSoftmaxCrossEntropyWithLogits SqrtGrad StridedSliceGrad TanhGrad
+""")
+
 # What reads the variables of an old SavedModel, from the file that the loader gives.
 RESTORING_OPERATORS = words("RestoreV2")

@@ -161,7 +161,7 @@ class _Graph:
             # TensorFlow replaces a function by another that says to do the same.
             left.extend(alike[_implements(function)] if _implements(function) else ())
             for node in function.node_def:
-                self._check_node(node, names.OPERATORS)
+                self._check_node(node, names.OPERATORS | names.TRAINING_OPERATORS)
                 left.extend(_called(node, self.functions))
         return seen
 
