@@ -89,7 +89,7 @@ def export(
     encoding: Methods | None = None,
     max_accuracy_drop: float | None = None,
     overwrite: bool = False,
-    progress: bool = True,
+    progress: bool | Callable[[str], None] = True,
 ) -> ExportResult:
     """Turn a Keras model into a firmware project whose C gives TFLM's bytes.
 
@@ -130,7 +130,7 @@ def export(
             for real values the rise of the mean absolute error over the mean absolute deviation
             of the targets from their median. More is an error.
         overwrite: replace generated files that were edited.
-        progress: show progress on a terminal.
+        progress: show progress on a terminal, or call this function with a short text instead.
 
     Returns:
         The project and its report; build(), test() run pio on it.

@@ -45,7 +45,7 @@ def compress(
     min_accuracy: float | None = None,
     loss: Any = None,
     checkpoints: str | os.PathLike[str] | None = None,
-    progress: bool = True,
+    progress: bool | Progress = True,
 ) -> CompressionResult:
     """Make a model smaller and faster, in one call: fewer channels, then training for int8.
 
@@ -77,7 +77,7 @@ def compress(
         loss: by default that of the compiled model.
         checkpoints: folder that keeps the model of every step and epoch; the same call again goes
             on from there after an interruption.
-        progress: show progress on a terminal.
+        progress: show progress on a terminal, or call this function with a short text instead.
 
     Returns:
         The model, for export(), and a report with one row per step.
@@ -88,33 +88,6 @@ def compress(
         ToolError: the converter crashed.
         StorageError: the checkpoints cannot be written.
     """
-    with show_progress(progress) as say:
-        return compress_showing(
-            say,
-            model,
-            train_data,
-            validation_data=validation_data,
-            recipe=recipe,
-            budget=budget,
-            min_accuracy=min_accuracy,
-            loss=loss,
-            checkpoints=checkpoints,
-        )
-
-
-def compress_showing(
-    say: Progress,
-    model: Any,
-    train_data: Any,
-    *,
-    validation_data: Any = None,
-    recipe: Recipe | None = None,
-    budget: Budget | None = None,
-    min_accuracy: float | None = None,
-    loss: Any = None,
-    checkpoints: str | os.PathLike[str] | None = None,
-) -> CompressionResult:
-    """compress(), with a function that is told what is being done."""
     recipe = recipe or Recipe.balanced()
     _check(model, recipe, budget, min_accuracy, checkpoints)
     data = read_data(model, train_data, validation_data, recipe.validation_share, recipe.seed)
@@ -131,7 +104,7 @@ def compress_showing(
         key_of(model, recipe, data.shapes, others),
     )
     # The smaller models are trained where the given one was.
-    with model.distribute_strategy.scope(), one_child():
+    with model.distribute_strategy.scope(), one_child(), show_progress(progress) as say:
         return _Run(model, training, store, budget, min_accuracy, loss, say).result()
 
 
@@ -244,7 +217,7 @@ class _Run:
             rows += [done.row] if done.row else []
         missed = self._missed(rows)
         for note in missed:
-            warnings.warn(note, stacklevel=4)
+            warnings.warn(note, stacklevel=3)
         samples = len(self.training.data.targets)
         report = CompressionReport(first.metric, samples, recipe, tuple(rows), missed)
         return CompressionResult(model, report)

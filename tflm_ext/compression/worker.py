@@ -47,7 +47,7 @@ class Compressor:
         Returns:
             the report.
         """
-        from tflm_ext.compression.run import compress_showing
+        from tflm_ext.compression.run import compress
 
         recipe, out = Recipe.from_json(json.dumps(request["recipe"])), Path(request["out"])
         tflite = out.suffix == ".tflite"
@@ -61,8 +61,7 @@ class Compressor:
         train, validation = _pair(request["data"]), request["validation"]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the report says the same
-            result = compress_showing(
-                progress,
+            result = compress(
                 self.model,
                 train,
                 validation_data=None if validation is None else _pair(validation),
@@ -71,6 +70,7 @@ class Compressor:
                 min_accuracy=request["min_accuracy"],
                 loss=request["loss"],
                 checkpoints=request["checkpoints"],
+                progress=progress,
             )
         if tflite:
             int8 = convert(result.model, train[0], progress=progress).int8

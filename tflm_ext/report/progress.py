@@ -8,11 +8,17 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def show_progress(enabled: bool) -> Iterator[Callable[[str], None]]:
+def show_progress(
+    enabled: bool | Callable[[str], None],
+) -> Iterator[Callable[[str], None]]:
     """A function that says what is being done now, on standard error.
 
-    Nothing is shown when disabled or when standard error is no terminal.
+    Nothing is shown when disabled or when standard error is no terminal. A function of the user's
+    is taken as it is.
     """
+    if callable(enabled):
+        yield enabled
+        return
     if not enabled or not sys.stderr.isatty():
         yield lambda text: None
         return
