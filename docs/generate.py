@@ -515,7 +515,8 @@ def _full_disk() -> None:
 
 
 def _accuracy() -> None:
-    check_drop("digits", Accuracy("accuracy", 400, 0.9925, 0.505, 0.505, 0.4875), 0.02)
+    score = Accuracy("accuracy", 400, 0.9925, 0.505, 0.505, 0.4875)
+    check_drop("digits", [score], ["scores"], 0.02)
 
 
 _PROVOCATIONS = (

@@ -109,8 +109,9 @@ def export(
         test_data: (x, y); its score in float, int8 and C goes into the report, and golden vectors
             come from it. x as calibration_data. y holds class numbers (samples,), one-hot rows, or
             real values in the output's shape; the score is the share of right classes, or the mean
-            absolute error. Only the first output is scored. Without test_data, the report has
-            the error of the int8 outputs on calibration samples.
+            absolute error. Of several outputs, the first is scored, or those in a dict of targets
+            by output name or in a list with one entry, or None, per output. Without test_data, the
+            report has the error of the int8 outputs on calibration samples.
         name: C identifier in lower case, prefix of all symbols and files; by default made from the
             folder's name.
         labels: names of the classes, in the order of the output.
@@ -273,7 +274,7 @@ def load(
         ConfigError, UnsupportedModelError, ToolError: as in export().
     """
     from tflm_ext.convert import convert
-    from tflm_ext.pipeline import Samples
+    from tflm_ext.verify.scores import Samples
 
     inputs, targets = (None, None) if test_data is None else _pair(test_data)
     converted = convert(

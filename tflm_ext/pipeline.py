@@ -10,9 +10,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tflm_ext.arithmetic import quantize_array
 from tflm_ext.boards import Board
-from tflm_ext.convert.int8_model import Int8Model, looked_at
+from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.emit.facts import Border, ModelFacts
 from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.model import arena_bytes, model_files
@@ -39,16 +38,15 @@ from tflm_ext.project.tflm_library import (
     tflm_settings,
     tree_files,
 )
-from tflm_ext.report import Accuracy, Int8Error, Interpreter, Report
+from tflm_ext.report import Interpreter, Report
 from tflm_ext.report.report import digest, digests
-from tflm_ext.verify.accuracy import measure_accuracy, scoring_for
-from tflm_ext.verify.compare import arena_for, verify
-from tflm_ext.verify.computable import computable, keep_computable, left_out, nothing_computed
-from tflm_ext.verify.float_model import Findings, check_drop, judge, measure_error
+from tflm_ext.verify.compare import verify
+from tflm_ext.verify.computable import keep_computable, left_out
+from tflm_ext.verify.float_model import check_drop
 from tflm_ext.verify.golden import make_golden
-from tflm_ext.verify.host import run_host
-from tflm_ext.verify.tflm import run_outputs, run_tflm
-from tflm_ext.verify.vectors import make_vectors
+from tflm_ext.verify.scores import Samples, score
+from tflm_ext.verify.tflm import run_outputs
+from tflm_ext.verify.vectors import make_vectors, quantize
 from tflm_ext.version import VERSION
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -70,20 +68,6 @@ class Options:
     tflm_tree: TflmTree | None = None
     encoding: Methods | None = None
     max_accuracy_drop: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """Real data of the user, per input of the model a float array (samples, *shape).
-
-    Attributes:
-        calibration, test: may be empty.
-        targets: of the test samples, None without.
-    """
-
-    calibration: tuple[Array, ...] = ()
-    test: tuple[Array, ...] = ()
-    targets: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,11 +261,12 @@ def make_project(
         progress("running TensorFlow Lite Micro")
         compared = 0
     golden = make_golden(int8.bytes, analysis.graph, vectors)
-    accuracy, int8_error, found = _scores(
-        int8, analysis, samples, None if interpreted else sources, progress
+    scores = score(
+        int8, analysis.graph, analysis.facts, samples, None if interpreted else sources, progress
     )
+    found = scores.findings
     causes = (*report.warnings, *int8.suspects)
-    check_drop(options.name, accuracy, options.max_accuracy_drop, causes)
+    check_drop(options.name, scores.accuracies, scores.names, options.max_accuracy_drop, causes)
 
     for_board = interpreted is None or not interpreted.board_problem
     progress("writing the project")
@@ -291,8 +276,8 @@ def make_project(
         facts=facts,
         vectors=compared,
         golden=tuple(map(digest, golden)),
-        accuracy=accuracy,
-        int8_error=int8_error,
+        scores=scores.accuracies,
+        int8_error=scores.error,
         warnings=(
             *report.warnings,
             *found.notes,
@@ -356,93 +341,13 @@ def _command(options: Options) -> str:
     return " ".join(words)
 
 
-def _quantize(borders: Sequence[Border], columns: Sequence[Array]) -> tuple[Array, ...]:
-    return tuple(
-        quantize_array(column, b.scale, b.zero_point).reshape(len(column), *b.shape)
-        for b, column in zip(borders, columns, strict=True)
-    )
-
-
 def _vectors(analysis: Analysis, samples: Samples) -> tuple[Array, ...]:
     """Test samples, calibration samples, extremes and random inputs; the same for one model."""
     inputs = analysis.facts.inputs
     parts = [
-        _quantize(inputs, [column[:_SAMPLES] for column in part])
+        quantize(inputs, [column[:_SAMPLES] for column in part])
         for part in (samples.test, samples.calibration)
         if part
     ]
     given = tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
     return make_vectors(inputs, given, seed=int(analysis.facts.sha256[:8], 16))
-
-
-def _scores(
-    int8: Int8Model,
-    analysis: Analysis,
-    samples: Samples,
-    sources: Sequence[RenderedFile] | None,
-    progress: Progress,
-) -> tuple[Accuracy | None, Int8Error | None, Findings]:
-    """Run the test data, or some calibration samples, each after a reset, and judge the outputs.
-
-    Args:
-        sources: the C; None where TFLM is what runs on the device, too.
-    """
-    graph, facts = analysis.graph, analysis.facts
-    columns, floats, data = samples.test, int8.float_outputs, "test_data"
-    if not columns and int8.calibration_outputs is not None:
-        columns = tuple(column[looked_at(len(column))] for column in samples.calibration)
-        floats, data = int8.calibration_outputs, "calibration_data"
-    if not columns:
-        return None, None, Findings()
-    progress(f"scoring {len(columns[0]):,} samples")
-    inputs = _quantize(facts.inputs, columns)
-    targets = None if data != "test_data" else samples.targets
-    kept = computable(int8.bytes, graph, inputs, reset_each=True)
-    notes: tuple[str, ...] = ()
-    if not kept.all():
-        inputs, floats, targets = _without(~kept, facts.outputs[0], inputs, floats, targets)
-        notes = (left_out(int(sum(~kept)), len(kept), f"samples of {data}"),)
-    outputs = run_tflm(
-        int8.bytes, inputs, len(graph.outputs), arena_bytes=arena_for(graph), reset_each=True
-    ).outputs
-    names = int8.output_names or tuple(border.tensor_name for border in facts.outputs)
-    error = None
-    if floats is not None:
-        error = measure_error(names, facts.outputs, data, floats, outputs)
-    accuracy = None
-    if targets is not None:
-        ours = None if sources is None else run_host(facts, sources, inputs, reset_each=True)
-        accuracy = measure_accuracy(
-            facts.outputs[0],
-            targets,
-            None if floats is None else floats[0],
-            outputs[0],
-            None if ours is None else ours.outputs[0],
-        )
-    found = judge(accuracy, error, facts.outputs, names, outputs)
-    return accuracy, error, replace(found, notes=(*notes, *found.notes))
-
-
-def _without(
-    stopped: Array,
-    border: Border,
-    inputs: Sequence[Array],
-    floats: Sequence[Array] | None,
-    targets: Array | None,
-) -> tuple[tuple[Array, ...], tuple[Array, ...] | None, Array | None]:
-    """Inputs, outputs of the float model and targets without the samples that stop TFLM.
-
-    Raises:
-        ConfigError: the targets do not fit all samples.
-        UnsupportedModelError: no sample is left.
-    """
-    if targets is not None:
-        scoring_for(np.asarray(targets), len(stopped), border.size)
-        targets = np.asarray(targets)[~stopped]
-    if stopped.all():
-        raise nothing_computed("sample of the data")
-    return (
-        tuple(column[~stopped] for column in inputs),
-        None if floats is None else tuple(np.asarray(column)[~stopped] for column in floats),
-        targets,
-    )

@@ -178,13 +178,13 @@ def inspect_project(folder: Path) -> Report:
     exported = load_project(folder)
     content = exported.content
     try:
-        accuracy, int8_error = _read_accuracy(content), _read_int8_error(content)
+        scores, int8_error = _read_scores(content), _read_int8_error(content)
         report = replace(
             report_of(exported.analysis, exported.options),
             warnings=tuple(content["warnings"]),
             vectors=content["verification"]["inputs"],
             golden=exported.golden,
-            accuracy=accuracy,
+            scores=scores,
             int8_error=int8_error,
             losses=tuple(content.get("losses", ())),
             files=tuple(exported.files.items()),
@@ -195,15 +195,18 @@ def inspect_project(folder: Path) -> Report:
     return report if exported.edited() else with_bench(report, folder)
 
 
-def _read_accuracy(content: Mapping[str, Any]) -> Accuracy | None:
+def _read_scores(content: Mapping[str, Any]) -> tuple[Accuracy, ...]:
     """The scores in a report.json; LookupError, TypeError or ValueError if it is damaged."""
-    if "accuracy" not in content:
-        return None
-    found = Accuracy(**content["accuracy"])
+    first = [content["accuracy"]] if "accuracy" in content else []
+    return tuple(map(_read_score, [*first, *content.get("accuracy_of_other_outputs", ())]))
+
+
+def _read_score(row: Mapping[str, Any]) -> Accuracy:
+    found = Accuracy(**row)
     if found.drop_interval is not None:
         low, high = found.drop_interval
         found = replace(found, drop_interval=(low, high))
-    _check_numbers(found.float_model, found.int8_tflm, found.int8_c, found.drop)
+    _check_numbers(found.float_model, found.int8_tflm, found.int8_c, found.drop, found.output)
     _check_numbers(*(found.drop_interval or ()))
     return found
 

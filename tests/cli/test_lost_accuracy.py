@@ -195,3 +195,53 @@ def test_an_int8_model_is_compared_with_nothing(tflite: Path, tmp_path: Path) ->
     assert result.report.int8_error is None
     assert result.report.losses == ()
     assert not any("lost" in warning for warning in result.report.warnings)
+
+
+@pytest.mark.slow
+@pytest.mark.tool("cc")
+def test_targets_of_two_outputs(
+    keras: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keras.utils.set_random_seed(0)
+    x = keras.Input((6,), name="row")
+    mode = keras.layers.Dense(3, "softmax", name="mode")(x)
+    model = keras.Model(x, {"power": keras.layers.Dense(1, name="power")(x), "mode": mode})
+    rows = RNG.normal(size=(100, 6)).astype(np.float32)
+    ran = {name: np.asarray(value) for name, value in model(rows).items()}
+    targets = {"power": ran["power"], "mode": ran["mode"].argmax(1)}
+    folder = tmp_path / "two"
+
+    def scored(targets: Any, **more: Any) -> Any:
+        return export(
+            model,
+            folder,
+            calibration_data=rows,
+            test_data=(rows, targets),
+            progress=False,
+            overwrite=True,
+            **more,
+        ).report
+
+    with one_child():
+        by_name = scored(targets, max_accuracy_drop=0.1)
+        assert scored([targets["mode"], targets["power"]]).scores == by_name.scores
+        assert [score.output for score in scored({"power": ran["power"]}).scores] == [1]
+        with pytest.raises(ConfigError, match=r"\[100, 1\] do not fit output 'mode' of 3 values"):
+            scored({"mode": ran["power"]})
+        report = scored(targets)
+    assert [score.metric for score in report.scores] == ["accuracy", "mean_absolute_error"]
+    assert all(score.int8_tflm == score.int8_c for score in report.scores)
+    assert report.scores[0].float_model == 1
+    assert report.scores[1].float_model == pytest.approx(0, abs=1e-6)
+    written = json.loads((folder / "report.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator(SCHEMA).validate(written)
+    assert written["accuracy"]["output"] == 0
+    assert [row["output"] for row in written["accuracy_of_other_outputs"]] == [1]
+    readme = (folder / "README.md").read_text("utf-8")
+    assert "accuracy of output 0, this C, 100 samples" in readme
+    assert "mean absolute error of output 1, lost as int8 of the mean deviation" in readme
+    capsys.readouterr()
+    assert main(["inspect", str(folder)]) == 0
+    printed = capsys.readouterr().out
+    assert "accuracy of output 0, Keras float" in printed
+    assert "mean absolute error of output 1, lost as int8" in printed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from tests.models import image_net
 from tflm_ext.errors import ConfigError
 from tflm_ext.frontend import read_graph
 from tflm_ext.report import Accuracy
-from tflm_ext.verify.accuracy import measure_accuracy
+from tflm_ext.verify.accuracy import by_output, measure_accuracy
 from tflm_ext.verify.tflm_child import compute
 from tflm_ext.verify.vectors import make_vectors
 
@@ -69,3 +71,46 @@ def test_targets_that_do_not_fit(targets: np.ndarray, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         measure(targets)
     assert str(caught.value) == text
+
+
+ONE, TWO = np.arange(4), np.ones((4, 2))
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "found"),
+    [
+        ("a", None, [None]),
+        ("a", ONE, [ONE]),
+        ("a", [0, 1, 2, 3], [ONE]),
+        ("a", {"a": ONE}, [ONE]),
+        ("ab", ONE, [ONE, None]),
+        ("ab", {"b": TWO}, [None, TWO]),
+        ("ab", {"b": TWO, "a": [0, 1, 2, 3]}, [ONE, TWO]),
+        ("ab", [ONE, TWO], [ONE, TWO]),
+        ("ab", (None, TWO), [None, TWO]),
+        ("ab", [0, 1], [ONE[:2], None]),
+        ("abcd", [0, 1, 2, 3], [ONE, None, None, None]),
+    ],
+    ids=str,
+)
+def test_targets_of_every_output(names: str, given: Any, found: list[Any]) -> None:
+    for one, other in zip(by_output(given, list(names)), found, strict=True):
+        assert (one is None) == (other is None)
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"c": ONE}, "The targets are of 'c', which is not an output.\nThe outputs are a, b."),
+        ({}, "The targets are an empty dict.\nThe outputs are a, b."),
+        ({"b": ["x", "y"]}, "The targets of output 'b' are <U1, not numbers."),
+        ([None, [[1], [1, 2]]], "The targets of output 'b' are no array."),
+        ([ONE, TWO * np.nan], "The targets of output 'b' are not finite everywhere."),
+    ],
+    ids=str,
+)
+def test_targets_that_are_refused(given: Any, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        by_output(given, ["a", "b"])
+    assert str(caught.value).startswith(text)

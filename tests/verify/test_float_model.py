@@ -41,7 +41,7 @@ def told(
         error = measure_error(["out"], [border], data, [floats], [ran])
     if targets is not None:
         accuracy = measure_accuracy(border, targets, floats, ran, ran)
-    return judge(accuracy, error, [border], ["out"], [ran]), accuracy, error
+    return judge([accuracy] if accuracy else [], error, [border], ["out"], [ran]), accuracy, error
 
 
 def wrong(share: float) -> Array:
@@ -85,7 +85,7 @@ def test_few_samples_prove_nothing() -> None:
     ran = as_int8(SCORES, np.concatenate([np.roll(RIGHT[:1], 1), RIGHT[1:20]]))
     accuracy = measure_accuracy(SCORES, CLASSES[:20], RIGHT[:20], ran, None)
     assert accuracy.drop == 0.05
-    assert judge(accuracy, None, [SCORES], ["out"], [ran]) == Findings()
+    assert judge([accuracy], None, [SCORES], ["out"], [ran]) == Findings()
 
 
 def test_a_score_that_rises_is_no_loss() -> None:
@@ -152,7 +152,7 @@ def test_only_the_scored_output_is_spared_its_error() -> None:
     ran = [as_int8(SCORES, RIGHT), as_int8(VALUE, VALUES + 3)]
     error = measure_error(["a", "b"], [SCORES, VALUE], "test_data", [RIGHT, VALUES], ran)
     accuracy = measure_accuracy(SCORES, CLASSES, RIGHT, ran[0], None)
-    (loss,) = judge(accuracy, error, [SCORES, VALUE], ["a", "b"], ran).losses
+    (loss,) = judge([accuracy], error, [SCORES, VALUE], ["a", "b"], ran).losses
     assert "output b as int8" in loss
     assert [row.name for row in error.outputs] == ["a", "b"]
 
@@ -178,7 +178,7 @@ def test_an_output_that_does_not_vary_is_a_loss_on_few_samples() -> None:
     ran = as_int8(SCORES, np.tile(floats[:1], (4, 1)))
     error = measure_error(["out"], [SCORES], "test_data", [floats], [ran])
     accuracy = measure_accuracy(SCORES, classes, floats, ran, None)
-    (loss,) = judge(accuracy, error, [SCORES], ["out"], [ran]).losses
+    (loss,) = judge([accuracy], error, [SCORES], ["out"], [ran]).losses
     assert loss == f"Accuracy is lost: output out as int8 does not vary, as float does. {REMEDY}"
 
 
@@ -210,10 +210,10 @@ def test_values_that_are_not_finite_are_left_out() -> None:
 def test_the_limit_of_the_user(most: float | None, allowed: bool) -> None:
     _, accuracy, _ = told(SCORES, RIGHT, wrong(0.5), CLASSES)
     if allowed:
-        check_drop("net", accuracy, most)
+        check_drop("net", [accuracy], ["out"], most)
         return
     with pytest.raises(AccuracyError) as caught:
-        check_drop("net", accuracy, most, ["Feature 3 is small."])
+        check_drop("net", [accuracy], ["out"], most, ["Feature 3 is small."])
     assert caught.value.problem == (
         "net loses too much as int8: accuracy is 1.0000 in float and 0.5000 as int8 on 400"
         f" samples, 0.5000 worse; max_accuracy_drop allows {most:g}."
@@ -225,6 +225,20 @@ def test_the_limit_of_the_user(most: float | None, allowed: bool) -> None:
 def test_a_limit_of_what_is_not_known() -> None:
     _, accuracy, _ = told(SCORES, None, RIGHT, CLASSES)
     _, same, _ = told(VALUE, VALUES, VALUES, np.full(COUNT, 0.3))
-    for unknown in (None, accuracy, same):
+    for unknown in ([], [accuracy], [same]):
         with pytest.raises(ConfigError, match="what net loses as int8 is not known"):
-            check_drop("net", unknown, 0.02)
+            check_drop("net", unknown, ["out"], 0.02)
+
+
+def test_the_scores_of_several_outputs() -> None:
+    """Each is judged by its own, and the worst decides."""
+    ran = [as_int8(SCORES, RIGHT), as_int8(SCORES, wrong(0.5))]
+    scores = [measure_accuracy(SCORES, CLASSES, RIGHT, ran[i], None, output=i) for i in (0, 1)]
+    error = measure_error(["a", "b"], [SCORES] * 2, "test_data", [RIGHT, RIGHT], ran)
+    (loss,) = judge(scores, error, [SCORES] * 2, ["a", "b"], ran).losses
+    assert loss.startswith("Accuracy is lost: accuracy of output b is 1.0000 in float and 0.5000")
+    (loss,) = judge(scores[1:], error, [SCORES] * 2, ["a", "b"], ran).losses
+    assert "output b" in loss
+    check_drop("net", scores[:1], ["a", "b"], 0.1)
+    with pytest.raises(AccuracyError, match="accuracy of output b is"):
+        check_drop("net", scores, ["a", "b"], 0.1)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +12,12 @@ from typing import Any
 from tflm_ext.compression.fingerprint import model_digest
 from tflm_ext.compression.recipe import Recipe
 from tflm_ext.compression.result import CompressionStep
-from tflm_ext.convert.load import load_keras
-from tflm_ext.convert.order import library
-from tflm_ext.errors import ConfigError, StorageError
-from tflm_ext.scratch import scratch_folder
+from tflm_ext.compression.stored import restore_model, storage, store_model
+from tflm_ext.errors import ConfigError
 
 _STATE = "state.json"
-_FORMAT = 2  # 1 had a key without the configuration of the layers
+# 1 had a key without the configuration of the layers, 2 files of Keras.
+_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class Checkpoints:
         self._done: list[Done] = []
         if folder is None:
             return
-        with _storage(folder):
+        with storage(folder):
             folder.mkdir(parents=True, exist_ok=True)
             if (folder / _STATE).exists():
                 self._done = self._read()
@@ -74,9 +71,9 @@ class Checkpoints:
         """What is known of a step, None if it is not over."""
         return next((entry for entry in self._done if entry.name == name), None)
 
-    def epochs(self, name: str) -> Path | None:
-        """A folder for the epochs of a step that is not over."""
-        return None if self.folder is None else self.folder / f"{name}-epochs"
+    def state(self, name: str) -> Path | None:
+        """A file for how far the training of a step has come, which is not over."""
+        return None if self.folder is None else self.folder / f"{name}-epochs.npz"
 
     def save(self, done: Done, model: Any = None) -> None:
         """A step is over: keep its model, if it made one.
@@ -86,14 +83,9 @@ class Checkpoints:
         """
         self._done.append(done)
         if self.folder is not None:
-            with _storage(self.folder):
+            with storage(self.folder):
                 if model is not None:
-                    path = self._model(done.name, model)
-                    part = path.with_name(f"part-{path.name}")
-                    with warnings.catch_warnings():
-                        warnings.filterwarnings("ignore", ".*HDF5 file")
-                        model.save(str(part))
-                    os.replace(part, path)
+                    store_model(self._model(done.name), model)
                 self._write()
 
     def load(self, name: str, given: Any) -> Any:
@@ -105,34 +97,11 @@ class Checkpoints:
         Raises:
             ConfigError: it cannot be loaded.
         """
-        path = self._model(name, given)
-        try:
-            with ExitStack() as stack:
-                folder = stack.enter_context(scratch_folder())
-                own = names_of(given)
-                if library(given) == "tf_keras":
-                    from tensorflow_model_optimization.python.core.quantization.keras import (
-                        quantize,
-                    )
+        return restore_model(self._model(name), given)
 
-                    scope = stack.enter_context(quantize.quantize_scope())
-                    for objects in scope.custom_objects:
-                        for kind in objects.values():
-                            own |= {kind.__name__, kind.__module__}
-                return load_keras(path, path.suffix[1:], folder, custom=own)
-        except (OSError, TypeError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ConfigError(
-                f"The checkpoint {path} cannot be loaded: {reason}",
-                "Register layers of your own with keras.saving.register_keras_serializable(), or"
-                " begin anew in another folder.",
-            ) from error
-
-    def _model(self, name: str, model: Any) -> Path:
-        """The file of a model, in a format from which its library can load it."""
+    def _model(self, name: str) -> Path:
         assert self.folder is not None
-        # tf_keras cannot load the .keras file of layers of tensorflow-model-optimization.
-        return self.folder / f"{name}.{'keras' if library(model) == 'keras' else 'h5'}"
+        return self.folder / f"{name}.npz"
 
     def _write(self) -> None:
         assert self.folder is not None
@@ -174,22 +143,6 @@ class Checkpoints:
         return done
 
 
-@contextmanager
-def _storage(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except (FileExistsError, NotADirectoryError) as error:
-        raise ConfigError(
-            f"checkpoints={str(folder)!r} is a file, or would lie in one.",
-            "Give a folder, new or empty.",
-        ) from error
-    except OSError as error:
-        raise StorageError(
-            f"{folder} cannot be written: {error.strerror or error}.",
-            "Free some space, or give another folder as checkpoints.",
-        ) from error
-
-
 def _done(entry: Mapping[str, Any]) -> Done:
     row = entry["row"]
     return Done(
@@ -206,21 +159,6 @@ def _difference(theirs: Any, ours: Any) -> str:
         return ""
     name = next(name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name))
     return f": {name} was {theirs.get(name)!r} and is {ours.get(name)!r}"
-
-
-def names_of(model: Any) -> frozenset[str]:
-    """All that the configuration of a live model names: its checkpoints may name it, too."""
-    found = set()
-    left: list[Any] = [json.loads(model.to_json())]
-    while left:
-        value = left.pop()
-        if isinstance(value, str):
-            found.add(value)
-        elif isinstance(value, Mapping):
-            left.extend(value.values())
-        elif isinstance(value, list):
-            left.extend(value)
-    return frozenset(found)
 
 
 def key_of(model: Any, recipe: Recipe, shapes: str, others: Mapping[str, Any]) -> dict[str, Any]:

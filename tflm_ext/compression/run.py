@@ -320,7 +320,7 @@ class _Run:
             "quantisation-aware training",
             self.say,
             rate=_QUANTIZE_RATE,
-            backup=self.store.epochs("quantise"),
+            backup=self.store.state("quantise"),
         )
         return aware, ["gives back accuracy that int8 takes; nothing gets smaller"]
 
@@ -328,7 +328,7 @@ class _Run:
         """Train a copy."""
         copy = _copy(model)
         self.training.fit(
-            copy, epochs, title, self.say, callbacks=callbacks, backup=self.store.epochs(name)
+            copy, epochs, title, self.say, callbacks=callbacks, backup=self.store.state(name)
         )
         return copy
 

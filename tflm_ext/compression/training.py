@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from tflm_ext.compression.data import Data
 from tflm_ext.compression.distillation import Distiller, TeacherOutputs
 from tflm_ext.compression.distillation.losses import heads
 from tflm_ext.compression.recipe import Recipe
+from tflm_ext.compression.stored import TrainingState
 from tflm_ext.convert.order import library
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 
@@ -86,7 +86,7 @@ class Training:
         Args:
             rate: share of the recipe's learning rate.
             callbacks: that keep weights in a form; they come last.
-            backup: folder for every epoch, from which an interrupted fit() goes on.
+            backup: file for every epoch, from which an interrupted fit() goes on.
 
         Raises:
             ConfigError: the loss is not finite, or the data does not fit the model.
@@ -110,17 +110,24 @@ class Training:
             on_epoch_end=lambda epoch, logs: _check_loss(title, epoch, logs),
         )
         every = [watch, NeedsBatches("train_data"), *callbacks]
+        begin = 0
         if backup is not None:
-            every.append(package.callbacks.BackupAndRestore(str(backup)))
+            state = TrainingState(backup, model, trained)
+            begin = state.restore()
+            every.append(
+                package.callbacks.LambdaCallback(
+                    on_epoch_end=lambda epoch, logs: state.save(epoch + 1)
+                )
+            )
         arguments: dict[str, Any] = {"x": data}
         if self.data.in_memory:
             arguments = dict(zip(("x", "y", "sample_weight"), data, strict=False))
             arguments["batch_size"] = self.recipe.batch_size
         with fits("train_data"):
-            trained.fit(**arguments, epochs=epochs, verbose=0, callbacks=every)
+            trained.fit(**arguments, initial_epoch=begin, epochs=epochs, verbose=0, callbacks=every)
         check_weights(model, f"the model after {title}")
         if backup is not None:
-            shutil.rmtree(backup, ignore_errors=True)
+            backup.unlink(missing_ok=True)
 
     def optimizer(self, epochs: int, rate: float) -> Any:
         """A new one of the kind that the model was compiled with, else Adam."""

@@ -19,8 +19,7 @@ def load_keras(
     folder: Path,
     *,
     trains: bool = False,
-    custom: frozenset[str] = frozenset(),
-    patience: int = 0,
+    patience: int,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Any:
     """A model from a .keras or .h5, by the library that wrote it.
@@ -30,16 +29,15 @@ def load_keras(
         kind: "keras" or "h5".
         folder: an empty one for the copy that is loaded; it must stay as long as the model.
         trains: whether to load it compiled.
-        custom: as for admit().
         patience: seconds of computing after which the process is ended by SIGPROF: HDF5 never comes
-            to an end with some damaged files. 0 waits, as has to be in a process of the user.
+            to an end with some damaged files.
         progress: called when the file has passed.
 
     Raises:
         UnsupportedModelError: the file may not be loaded, or Keras mixes up its weights.
     """
     with _ended_after(patience):
-        admitted = admit(path, kind, folder, trains=trains, custom=custom)
+        admitted = admit(path, kind, folder, trains=trains)
         progress("loading the model")
         if admitted.ours:
             importlib.import_module("tflm_ext.compression.qat")  # registers its layers
@@ -55,9 +53,6 @@ def load_keras(
 
 @contextmanager
 def _ended_after(seconds: int) -> Iterator[None]:
-    if not seconds:
-        yield
-        return
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield

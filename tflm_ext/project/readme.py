@@ -101,26 +101,26 @@ def readme_files(
 
 
 def _score_rows(report: Report) -> Iterator[tuple[str, str]]:
-    """The scores of the first output, and what int8 loses."""
-    accuracy = report.accuracy
-    if accuracy is None:
-        return
-    what = accuracy.metric.replace("_", " ")
+    """The scores of every output that has targets, and what int8 loses."""
     compiled = report.runtime is not Runtime.TFLM
-    for name, value in (
-        ("float", accuracy.float_model),
-        ("int8 in TFLM", accuracy.int8_tflm),
-        ("this C", accuracy.int8_c if compiled else None),
-    ):
-        if value is not None:
-            yield f"{what}, {name}, {accuracy.samples} samples", f"{value:.4f}"
-    if accuracy.drop is not None and accuracy.drop_interval is not None:
-        low, high = accuracy.drop_interval
-        unit = "" if accuracy.metric == "accuracy" else " of the mean deviation of the targets"
-        yield (
-            f"lost as int8{unit}, 95 % interval",
-            f"{accuracy.drop:.4f}, {low:.4f} to {high:.4f}",
-        )
+    for score in report.scores:
+        what = score.metric.replace("_", " ")
+        if len(report.facts.outputs) > 1:
+            what = f"{what} of output {score.output}"
+        for name, value in (
+            ("float", score.float_model),
+            ("int8 in TFLM", score.int8_tflm),
+            ("this C", score.int8_c if compiled else None),
+        ):
+            if value is not None:
+                yield f"{what}, {name}, {score.samples} samples", f"{value:.4f}"
+        if score.drop is not None and score.drop_interval is not None:
+            low, high = score.drop_interval
+            unit = "" if score.metric == "accuracy" else " of the mean deviation of the targets"
+            yield (
+                f"{what}, lost as int8{unit}, 95 % interval",
+                f"{score.drop:.4f}, {low:.4f} to {high:.4f}",
+            )
 
 
 def _error_rows(report: Report) -> Iterator[tuple[str, str]]:

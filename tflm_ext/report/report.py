@@ -33,6 +33,7 @@ class Accuracy:
         drop: what int8 loses, positive is worse: accuracy, or error over the mean absolute
             deviation of the targets from their median. None where it is not known.
         drop_interval: its 95 % interval, of the pairs of outcomes of every sample.
+        output: which output of the model was scored.
     """
 
     metric: str
@@ -42,6 +43,12 @@ class Accuracy:
     int8_c: float | None
     drop: float | None = None
     drop_interval: tuple[float, float] | None = None
+    output: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready content."""
+        interval = None if self.drop_interval is None else list(self.drop_interval)
+        return {**asdict(self), "drop_interval": interval}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,7 @@ class Report:
         vectors: inputs compared with TFLM, all without a mismatch; None if not verified. With
             runtime "tflm" there is nothing to compare on this computer: 0.
         golden: SHA-256 of every golden vector, digest().
-        accuracy: None without test data.
+        scores: of every output that has targets in the test data, in order.
         int8_error: None without a float model or without data to run it on.
         files: path and SHA-256 of every generated file.
         interpreter: of runtime "tflm"; None of "compiled".
@@ -125,13 +132,18 @@ class Report:
     losses: tuple[str, ...] = ()
     vectors: int | None = None
     golden: tuple[str, ...] = ()
-    accuracy: Accuracy | None = None
+    scores: tuple[Accuracy, ...] = ()
     int8_error: Int8Error | None = None
     files: tuple[tuple[str, str], ...] = ()
     interpreter: Interpreter | None = None
     encoding: Mapping[str, Any] | None = None
     bench: Mapping[str, Any] | None = None
     left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def accuracy(self) -> Accuracy | None:
+        """The score of the first output; None without targets for it."""
+        return next((score for score in self.scores if score.output == 0), None)
 
     @property
     def ram_bytes(self) -> int:
@@ -213,9 +225,9 @@ class Report:
                 "golden_sha256": list(self.golden),
             }
         if self.accuracy is not None:
-            found["accuracy"] = asdict(self.accuracy)
-            if self.accuracy.drop_interval is not None:
-                found["accuracy"]["drop_interval"] = list(self.accuracy.drop_interval)
+            found["accuracy"] = self.accuracy.to_dict()
+        if others := [score for score in self.scores if score is not self.accuracy]:
+            found["accuracy_of_other_outputs"] = [score.to_dict() for score in others]
         if self.int8_error is not None:
             found["int8_error"] = asdict(self.int8_error)
             found["int8_error"]["outputs"] = list(found["int8_error"]["outputs"])

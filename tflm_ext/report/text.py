@@ -114,9 +114,10 @@ def _figures(report: Report) -> RenderableType:
     table.add_row("MACs", f"{plan.macs:,}", f"per inference{fewer}")
     if report.vectors:
         table.add_row("compared", f"{report.vectors:,}", "inputs with TFLM, 0 mismatches")
-    if report.accuracy is not None:
-        a = report.accuracy
+    for a in report.scores:
         name = a.metric.replace("_", " ")
+        if len(report.facts.outputs) > 1:
+            name = f"{name} of output {a.output}"
         for who, value in (
             ("Keras float", a.float_model),
             ("int8 in TFLM", a.int8_tflm),
@@ -128,7 +129,7 @@ def _figures(report: Report) -> RenderableType:
             unit = "" if a.metric == "accuracy" else "of the mean deviation of the targets, "
             low, high = a.drop_interval
             about = f"{unit}95 % interval {low:.4f} to {high:.4f}"
-            table.add_row("lost as int8", f"{a.drop:.4f}", about)
+            table.add_row(f"{name}, lost as int8", f"{a.drop:.4f}", about)
     if report.int8_error is not None:
         e = report.int8_error
         about = f"of the standard deviation in float, {e.samples:,} samples of {e.data}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -38,10 +38,72 @@ class Scoring:
         return float(np.mean(self.outcomes(rows)))
 
 
+def by_output(targets: Any, names: Sequence[str]) -> tuple[Array | None, ...]:
+    """The targets of every output, None for those that have none.
+
+    Args:
+        targets: one array, which is of the first output; a dict of arrays by output name; or, for
+            several outputs, a list of arrays, None for an output without. None at all: no targets.
+        names: of the outputs.
+
+    Raises:
+        ConfigError: a name that no output has, or what is no array of numbers.
+    """
+    given: dict[str, Any]
+    if targets is None:
+        given = {}
+    elif isinstance(targets, Mapping):
+        given = dict(targets)
+        unknown = [name for name in given if name not in names]
+        if unknown or not given:
+            raise ConfigError(
+                f"The targets are of {unknown[0]!r}, which is not an output."
+                if unknown
+                else "The targets are an empty dict.",
+                f"The outputs are {', '.join(names)}.",
+            )
+    elif _is_list(targets, len(names)):
+        given = dict(zip(names, targets, strict=True))
+    else:
+        given = {names[0]: targets}
+    return tuple(None if given.get(n) is None else _numbers(given[n], n) for n in names)
+
+
+def _is_list(targets: Any, outputs: int) -> bool:
+    """Whether targets are a list of one array per output, and not a list of numbers."""
+    if not isinstance(targets, list | tuple) or outputs < 2 or len(targets) != outputs:
+        return False
+    return all(
+        part is None or isinstance(part, list | tuple) or np.ndim(part) > 0 for part in targets
+    )
+
+
+def _numbers(targets: Any, name: str) -> Array:
+    hint = "Give class numbers, one-hot rows, or values in the output's shape."
+    try:
+        found = np.asarray(targets)
+    except ValueError as error:  # lists of several lengths
+        raise ConfigError(f"The targets of output {name!r} are no array.", hint) from error
+    if found.dtype.kind not in "biuf":
+        raise ConfigError(
+            f"The targets of output {name!r} are {found.dtype}, not numbers.",
+            hint,
+        )
+    if not np.isfinite(found).all():
+        raise ConfigError(f"The targets of output {name!r} are not finite everywhere.", hint)
+    return found
+
+
 def measure_accuracy(
-    border: Border, targets: Array, floats: Array | None, tflm: Array, ours: Array | None
+    border: Border,
+    targets: Array,
+    floats: Array | None,
+    tflm: Array,
+    ours: Array | None,
+    *,
+    output: int = 0,
 ) -> Accuracy:
-    """Score the first output of the float model, TFLM and the C on the same samples.
+    """Score one output of the float model, TFLM and the C on the same samples.
 
     Args:
         border: its scale and zero point.
@@ -49,6 +111,7 @@ def measure_accuracy(
         floats: what the float model gave, samples first; None where there is none.
         tflm, ours: what TFLM and the C gave, int8, samples first; None where TFLM is what runs on
             the device, too.
+        output: its number.
 
     Raises:
         ConfigError: the targets do not fit the output.
@@ -71,6 +134,7 @@ def measure_accuracy(
         None if ours is None else scoring.score(real(ours)),
         drop,
         interval,
+        output,
     )
 
 
@@ -95,13 +159,14 @@ def metric_for(targets: Array, count: int, size: int) -> tuple[str, Callable[[Ar
     return scoring.metric, scoring.score
 
 
-def scoring_for(targets: Array, count: int, size: int) -> Scoring:
-    """What the targets of the first output ask for.
+def scoring_for(targets: Array, count: int, size: int, what: str = "an output") -> Scoring:
+    """What the targets of an output ask for.
 
     Args:
         targets: as for measure_accuracy().
         count: samples.
         size: values of the output.
+        what: how messages call the output.
 
     Raises:
         ConfigError: the targets do not fit the output.
@@ -124,7 +189,7 @@ def scoring_for(targets: Array, count: int, size: int) -> Scoring:
         unit = float(np.mean(np.abs(flat - np.median(flat, 0))))
         return Scoring("mean_absolute_error", lambda rows: np.abs(rows - flat).mean(1), unit)
     raise ConfigError(
-        f"Targets of shape {list(targets.shape)} do not fit an output of {size} values.",
+        f"Targets of shape {list(targets.shape)} do not fit {what} of {size} values.",
         "Give class numbers, one-hot rows, or values in the output's shape.",
     )
 

@@ -81,7 +81,7 @@ def _output_error(name: str, border: Border, floats: Array, quantised: Array) ->
 
 
 def judge(
-    accuracy: Accuracy | None,
+    scores: Sequence[Accuracy],
     error: Int8Error | None,
     outputs: Sequence[Border],
     names: Sequence[str],
@@ -89,11 +89,11 @@ def judge(
 ) -> Findings:
     """What to tell the user about an int8 model.
 
-    The first output is judged by its score where there is one and a float model to compare with,
-    every other by its error.
+    An output is judged by its score where there is one and a float model to compare with, every
+    other by its error.
 
     Args:
-        accuracy: of the first output; None without targets.
+        scores: of the outputs that have targets.
         error: None without a float model.
         outputs: scales and zero points.
         names: of the outputs.
@@ -106,28 +106,33 @@ def judge(
         notes += _still(name, ran, row)
         if row is None or error is None:
             continue
-        scored = accuracy is not None and accuracy.drop is not None and i == 0
-        found = [*(_lost_score(accuracy) if scored else _lost_output(row, border, error))]
+        score = next((score for score in scores if score.output == i), None)
+        if score is not None and score.drop is not None:
+            found = [*_lost_score(score, name if len(names) > 1 else None)]
+        else:
+            found = [*_lost_output(row, border, error)]
         losses += found or _lost_variation(row, border, ran)
     return Findings(tuple(f"{text} {REMEDY}" for text in losses), tuple(notes))
 
 
-def _lost_score(accuracy: Accuracy | None) -> Iterator[str]:
-    if accuracy is None or accuracy.drop is None or accuracy.drop_interval is None:
+def _lost_score(accuracy: Accuracy, output: str | None) -> Iterator[str]:
+    if accuracy.drop is None or accuracy.drop_interval is None:
         return
     drop, interval = accuracy.drop, accuracy.drop_interval
     if drop > LARGE_DROP + _TOLERANCE and interval[0] > 0:
         unit = "" if accuracy.metric == "accuracy" else " of the mean deviation of the targets"
         yield (
-            f"Accuracy is lost: {describe_scores(accuracy)}, {drop:.3f}{unit} worse (95-percent"
+            f"Accuracy is lost: {describe_scores(accuracy, output)}, {drop:.3f}{unit} worse"
+            f" (95-percent"
             f" interval {interval[0]:.3f} to {interval[1]:.3f})."
         )
 
 
-def describe_scores(accuracy: Accuracy) -> str:
-    """Both scores of the first output, as part of a sentence."""
+def describe_scores(accuracy: Accuracy, output: str | None) -> str:
+    """Both scores of an output, as part of a sentence; its name where there are several."""
+    where = f" of output {output}" if output is not None else ""
     return (
-        f"{_METRICS[accuracy.metric]} is {accuracy.float_model:.4f} in float and"
+        f"{_METRICS[accuracy.metric]}{where} is {accuracy.float_model:.4f} in float and"
         f" {accuracy.int8_tflm:.4f} as int8 on {accuracy.samples:,} samples"
     )
 
@@ -162,13 +167,18 @@ def _still(name: str, ran: Array, row: OutputError | None) -> Iterator[str]:
 
 
 def check_drop(
-    name: str, accuracy: Accuracy | None, most: float | None, causes: Sequence[str] = ()
+    name: str,
+    scores: Sequence[Accuracy],
+    outputs: Sequence[str],
+    most: float | None,
+    causes: Sequence[str] = (),
 ) -> None:
-    """Refuse a model that loses more than the user allows.
+    """Refuse a model of which an output loses more than the user allows.
 
     Args:
         name: of the model.
-        accuracy: of the first output.
+        scores: of the outputs that have targets.
+        outputs: names of all outputs.
         most: max_accuracy_drop of export(); None allows everything.
         causes: what else there is to tell the user.
 
@@ -178,18 +188,21 @@ def check_drop(
     """
     if most is None:
         return
-    if accuracy is None or accuracy.drop is None:
+    if not scores or any(score.drop is None for score in scores):
         raise ConfigError(
             f"max_accuracy_drop: what {name} loses as int8 is not known, because there is no float"
             " model, its score is not finite, or all targets are the same.",
             "Give the Keras model and test_data with different targets, or leave the limit out.",
         )
-    if accuracy.drop > most + _TOLERANCE:
-        unit = "" if accuracy.metric == "accuracy" else " of the mean deviation of the targets"
+    worst = max(scores, key=lambda score: score.drop or 0.0)
+    drop = worst.drop or 0.0
+    if drop > most + _TOLERANCE:
+        unit = "" if worst.metric == "accuracy" else " of the mean deviation of the targets"
+        output = outputs[worst.output] if len(outputs) > 1 else None
         raise AccuracyError(
-            f"{name} loses too much as int8: {describe_scores(accuracy)}, {accuracy.drop:.4f}{unit}"
+            f"{name} loses too much as int8: {describe_scores(worst, output)}, {drop:.4f}{unit}"
             f" worse; max_accuracy_drop allows {most:g}.",
             " ".join((REMEDY, *causes)),
-            drop=accuracy.drop,
+            drop=drop,
             limit=most,
         )

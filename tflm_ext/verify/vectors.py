@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tflm_ext.arithmetic import quantize_array
 from tflm_ext.emit.facts import Border
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -14,6 +15,14 @@ Array: TypeAlias = np.ndarray[Any, Any]
 _SPIKES = 8
 _RANDOM = 32
 _MINIMUM = 64
+
+
+def quantize(borders: Sequence[Border], columns: Sequence[Array]) -> tuple[Array, ...]:
+    """Real inputs, per input of the model an array (samples, ...), as int8 (samples, *shape)."""
+    return tuple(
+        quantize_array(column, b.scale, b.zero_point).reshape(len(column), *b.shape)
+        for b, column in zip(borders, columns, strict=True)
+    )
 
 
 def make_vectors(

@@ -43,14 +43,7 @@ class Admitted:
     config: Any = None
 
 
-def admit(
-    path: Path,
-    kind: str,
-    folder: Path,
-    *,
-    trains: bool = False,
-    custom: frozenset[str] = frozenset(),
-) -> Admitted:
+def admit(path: Path, kind: str, folder: Path, *, trains: bool = False) -> Admitted:
     """Check a model file and copy it to where loaders may read it. Needs no TensorFlow.
 
     Args:
@@ -59,8 +52,6 @@ def admit(
         folder: an empty one for the copy.
         trains: whether the model is loaded with what compile() was given. Without it, the copy of
             a .keras does not have that any more, and loaders leave that of a .h5 alone.
-        custom: names of classes, functions and modules that may be loaded besides Keras' own,
-            since the caller has them in a live model.
 
     Raises:
         UnsupportedModelError: the file is damaged, or to load it might run code, read other files,
@@ -86,10 +77,10 @@ def admit(
         )
     if kind == "keras":
         # First what it names: that says more than what is wrong with its weights.
-        check_config(everything, path.name, trains=trains, custom=custom)
+        check_config(everything, path.name, trains=trains)
         with _readable(path.name):
             elements = check_hdf5(weights, path.name)
-    check_config(everything, path.name, trains=trains, custom=custom, elements=elements)
+    check_config(everything, path.name, trains=trains, elements=elements)
     if kind == "keras":
         write_archive(copy, config if trains else strip_compile(config), version, weights)
         weights.unlink()

@@ -181,7 +181,8 @@ class _Checker:
             self._function(value, place, layer)
             return
         ours = names.REGISTERED | self.custom
-        if registered in ours or (kind in ours and not registered):
+        known = _is_known(kind, module)
+        if not known and (registered in ours or (kind in ours and not registered)):
             # Of tf_keras, where ours are not registered, it is an import.
             our_module = module is None or module.startswith(names.REGISTERED_IN)
             if not our_module and module not in self.custom:
@@ -193,8 +194,7 @@ class _Checker:
             return
         if place.compiled and str(kind).startswith("Custom>"):
             kind = plain  # how tf_keras calls its own optimizers in a .h5
-        known = kind in names.CLASSES and _is_keras(module)
-        known |= kind in names.OPERATIONS and _is_operations(module)
+        known = known or _is_known(kind, module)
         if not known and kind in names.OPERATIONS and module is None:
             raise UnsupportedModelError(
                 f"{self.name} has the operation {kind!r}, which Keras cannot load from a .h5.",
@@ -202,7 +202,7 @@ class _Checker:
             )
         if not known:
             raise self._unknown("class", str(kind), layer, module)
-        if registered not in {None, "", kind, f"keras>{kind}", f"Custom>{kind}"}:
+        if registered not in {None, "", kind, f"keras>{kind}", f"Custom>{kind}", *ours}:
             raise self._unknown("registered class", str(registered), layer)
 
     def _function(self, value: Mapping[str, Any], place: _Place, layer: str | None) -> None:
@@ -323,8 +323,12 @@ def _plain(module: str) -> str:
     return module[:80] if module.replace(".", "").isidentifier() else repr(module[:80])
 
 
-def _is_operations(module: str | None) -> bool:
-    return module is not None and module.startswith("keras.src.ops.") and _is_keras(module)
+def _is_known(kind: str, module: str | None) -> bool:
+    """Whether a class is one of Keras' layers, optimizers and so on, or of its operations."""
+    if kind in names.CLASSES and _is_keras(module):
+        return True
+    operation = module is not None and module.startswith("keras.src.ops.")
+    return operation and kind in names.OPERATIONS and _is_keras(module)
 
 
 def _layer_name(value: Mapping[str, Any]) -> str | None:

@@ -1,0 +1,138 @@
+"""The user's samples through TFLM and the C, set against the float model and the targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tflm_ext.convert.int8_model import Int8Model, looked_at
+from tflm_ext.emit.facts import ModelFacts
+from tflm_ext.emit.files import RenderedFile
+from tflm_ext.ir import Graph
+from tflm_ext.report import Accuracy, Int8Error
+from tflm_ext.verify.accuracy import by_output, measure_accuracy, scoring_for
+from tflm_ext.verify.compare import arena_for
+from tflm_ext.verify.computable import computable, left_out, nothing_computed
+from tflm_ext.verify.float_model import Findings, judge, measure_error
+from tflm_ext.verify.host import run_host
+from tflm_ext.verify.tflm import run_tflm
+from tflm_ext.verify.vectors import quantize
+
+Array: TypeAlias = np.ndarray[Any, Any]
+Targets: TypeAlias = tuple[Array | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Real data of the user, per input of the model a float array (samples, *shape).
+
+    Attributes:
+        calibration, test: may be empty.
+        targets: of the test samples, as by_output() takes them; None without.
+    """
+
+    calibration: tuple[Array, ...] = ()
+    test: tuple[Array, ...] = ()
+    targets: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What came of the samples.
+
+    Attributes:
+        names: of all outputs.
+        accuracies: of the outputs that have targets.
+        error: None without a float model or without samples.
+        findings: what to tell the user.
+    """
+
+    names: tuple[str, ...]
+    accuracies: tuple[Accuracy, ...] = ()
+    error: Int8Error | None = None
+    findings: Findings = Findings()
+
+
+def score(
+    int8: Int8Model,
+    graph: Graph,
+    facts: ModelFacts,
+    samples: Samples,
+    sources: Sequence[RenderedFile] | None,
+    progress: Callable[[str], None],
+) -> Scores:
+    """Run the test data, or some calibration samples, each after a reset, and judge the outputs.
+
+    Args:
+        int8: with the outputs of the float model.
+        graph: as read from it.
+        facts: its inputs and outputs.
+        samples: of the user.
+        sources: the C; None where TFLM is what runs on the device, too.
+        progress: called with what is done.
+
+    Raises:
+        ConfigError: the targets do not fit the outputs.
+        UnsupportedModelError: TFLM computes none of the samples.
+    """
+    names = int8.output_names or tuple(port.tensor_name for port in facts.outputs)
+    columns, floats, data = samples.test, int8.float_outputs, "test_data"
+    if not columns and int8.calibration_outputs is not None:
+        columns = tuple(column[looked_at(len(column))] for column in samples.calibration)
+        floats, data = int8.calibration_outputs, "calibration_data"
+    if not columns:
+        return Scores(names)
+    targets = by_output(samples.targets if data == "test_data" else None, names)
+    for name, port, wanted in zip(names, facts.outputs, targets, strict=True):
+        if wanted is not None:  # what does not fit is said before anything takes time
+            what = f"output {name!r}" if len(names) > 1 else "an output"
+            scoring_for(wanted, len(columns[0]), port.size, what)
+    progress(f"scoring {len(columns[0]):,} samples")
+    inputs = quantize(facts.inputs, columns)
+    kept = computable(int8.bytes, graph, inputs, reset_each=True)
+    notes: tuple[str, ...] = ()
+    if not kept.all():
+        if not kept.any():
+            raise nothing_computed("sample of the data")
+        inputs = tuple(column[kept] for column in inputs)
+        floats = None if floats is None else tuple(np.asarray(column)[kept] for column in floats)
+        targets = tuple(None if wanted is None else wanted[kept] for wanted in targets)
+        notes = (left_out(int(sum(~kept)), len(kept), f"samples of {data}"),)
+    ran = run_tflm(
+        int8.bytes, inputs, len(graph.outputs), arena_bytes=arena_for(graph), reset_each=True
+    ).outputs
+    error = None
+    if floats is not None:
+        error = measure_error(names, facts.outputs, data, floats, ran)
+    accuracies = _accuracies(facts, targets, floats, ran, inputs, sources)
+    found = judge(accuracies, error, facts.outputs, names, ran)
+    return Scores(names, accuracies, error, replace(found, notes=(*notes, *found.notes)))
+
+
+def _accuracies(
+    facts: ModelFacts,
+    targets: Targets,
+    floats: Sequence[Array] | None,
+    tflm: Sequence[Array],
+    inputs: Sequence[Array],
+    sources: Sequence[RenderedFile] | None,
+) -> tuple[Accuracy, ...]:
+    """The scores of the outputs that have targets."""
+    if all(wanted is None for wanted in targets):
+        return ()
+    ours = None if sources is None else run_host(facts, sources, inputs, reset_each=True).outputs
+    return tuple(
+        measure_accuracy(
+            facts.outputs[i],
+            wanted,
+            None if floats is None else floats[i],
+            tflm[i],
+            None if ours is None else ours[i],
+            output=i,
+        )
+        for i, wanted in enumerate(targets)
+        if wanted is not None
+    )
