@@ -267,7 +267,7 @@ def measure(net: Net) -> tuple[OutputError, Accuracy]:
     x, y = net.test
     int8 = convert(net.model, calibration, test_inputs=x, progress=lambda text: None).int8
     analysis = analyse(int8, Options("measured", board("nano33ble_sense")))
-    (source,), (border,) = analysis.facts.inputs, analysis.facts.outputs
+    (source,), (port,) = analysis.facts.inputs, analysis.facts.outputs
 
     def run(samples: Array) -> Array:
         inputs = quantize_array(samples, source.scale, source.zero_point)
@@ -277,9 +277,9 @@ def measure(net: Net) -> tuple[OutputError, Accuracy]:
 
     samples = calibration[looked_at(len(calibration))]
     floats = net.model.predict(samples, verbose=0)
-    error = measure_error(["out"], [border], "calibration_data", [floats], [run(samples)])
+    error = measure_error(["out"], [port], "calibration_data", [floats], [run(samples)])
     assert int8.float_outputs is not None  # there are test inputs
-    return error.outputs[0], measure_accuracy(border, y, int8.float_outputs[0], run(x), None)
+    return error.outputs[0], measure_accuracy(port, y, int8.float_outputs[0], run(x), None)
 
 
 def main() -> None:

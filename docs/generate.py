@@ -33,15 +33,16 @@ from tflm_ext.api import make_options
 from tflm_ext.boards import board
 from tflm_ext.cli import _EXIT_CODES, _parser
 from tflm_ext.convert.remedies import _OPERATORS, UNROLL
-from tflm_ext.emit.facts import Border, ModelFacts
-from tflm_ext.emit.files import RenderedFile
-from tflm_ext.emit.model import arena_bytes, context_bytes, model_files
+from tflm_ext.emit.model import model_files
 from tflm_ext.frontend import read_graph
+from tflm_ext.ir.facts import ModelFacts, Port
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.ops import OPERATORS, Operator
 from tflm_ext.ops.names import _REMEDIES
 from tflm_ext.options import Budget
 from tflm_ext.plan import make_plan
 from tflm_ext.plan.budget import check_budget
+from tflm_ext.plan.footprint import arena_bytes, context_bytes
 from tflm_ext.project import pio
 from tflm_ext.project.write import _storage_errors
 from tflm_ext.report import Accuracy
@@ -256,8 +257,8 @@ REFUSED = {
     "MEAN": "axes that are computed or lie apart in more than three groups",
     "PAD": "amounts that are computed or negative",
     "PADV2": "amounts that are computed or negative; a border value of another quantisation",
-    "QUANTIZE": "float32 and uint8 anywhere but at the border of the model, where it is taken off, "
-    "and in float islands",
+    "QUANTIZE": "float32 and uint8 anywhere but at inputs and outputs of the model, "
+    "where it is taken off, and in float islands",
     "REDUCE_MAX": "as MEAN; input and output with different quantisations",
     "REDUCE_MIN": "as MEAN; input and output with different quantisations",
     "RESIZE_BILINEAR": "`align_corners` together with `half_pixel_centers`; very large images",
@@ -334,8 +335,8 @@ def operators() -> str:
                 "its 256 results at the export.\n\n"
             ),
             (
-                "DEQUANTIZE and QUANTIZE at the border of the model are taken off: the project "
-                "works on int8.\n\n"
+                "DEQUANTIZE and QUANTIZE at inputs and outputs of the model are taken off: the "
+                "project works on int8.\n\n"
             ),
             "## Keras layers\n\n",
             (
@@ -481,9 +482,9 @@ def _wrong_weight() -> None:
     model = _dense()
     graph = read_graph(model, "digits")
     plan = make_plan(graph)
-    border = {
+    port = {
         what: tuple(
-            Border(t.name, t.shape, t.quantization.scale, t.quantization.zero_point)
+            Port(t.name, t.shape, t.quantization.scale, t.quantization.zero_point)
             for t in (graph.tensors[i] for i in numbers)
             if t.quantization is not None
         )
@@ -500,7 +501,7 @@ def _wrong_weight() -> None:
         version="",
         command="",
         golden=(),
-        **border,
+        **port,
     )
     right = model_files(facts, plan)
     first = rb"(_weights\[\d+\] = \{\s*)(-?\d+)"

@@ -7,23 +7,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tflm_ext.emit.facts import Border, ModelFacts
-from tflm_ext.emit.model import arena_bytes, model_files
-from tflm_ext.frontend import read_graph, strip_borders
+from tflm_ext.emit.model import model_files
+from tflm_ext.frontend import read_graph, strip_ports
 from tflm_ext.ir import Graph
+from tflm_ext.ir.facts import ModelFacts, Port
 from tflm_ext.ops.base import Array
 from tflm_ext.ops.run import initial_state, run_graph
 from tflm_ext.options import Optimize
 from tflm_ext.passes import run_passes
 from tflm_ext.plan import Plan, make_plan
+from tflm_ext.plan.footprint import arena_bytes
 from tflm_ext.verify.compare import arena_for, verify
 from tflm_ext.verify.tflm_child import compute
 from tflm_ext.verify.vectors import make_vectors
 
 
-def borders(graph: Graph, indices: tuple[int, ...]) -> tuple[Border, ...]:
+def ports(graph: Graph, indices: tuple[int, ...]) -> tuple[Port, ...]:
     return tuple(
-        Border(t.name, t.shape, t.quantization.scale, t.quantization.zero_point)
+        Port(t.name, t.shape, t.quantization.scale, t.quantization.zero_point)
         for t in (graph.tensors[i] for i in indices)
     )
 
@@ -33,8 +34,8 @@ def facts_for(model: bytes, graph: Graph, plan: Plan, name: str) -> ModelFacts:
         name=name,
         library=name.capitalize(),
         sha256=hashlib.sha256(model).hexdigest(),
-        inputs=borders(graph, graph.inputs),
-        outputs=borders(graph, graph.outputs),
+        inputs=ports(graph, graph.inputs),
+        outputs=ports(graph, graph.outputs),
         labels=(),
         weight_bytes=plan.weight_bytes,
         arena_bytes=arena_bytes(plan),
@@ -59,9 +60,9 @@ def assert_exact(model: bytes, *, name: str = "net", c: bool = True, seed: int =
     with c=False, and a few that stand for them with c=True. The plan is that for speed, which has
     the fast kernels even where a net is too small for their code.
     """
-    model = strip_borders(model, name).data
+    model = strip_ports(model, name).data
     graph = read_graph(model, name, run=run_here)
-    vectors = make_vectors(borders(graph, graph.inputs), seed=seed)
+    vectors = make_vectors(ports(graph, graph.inputs), seed=seed)
     expected = run_here(model, vectors, len(graph.outputs), arena_for(graph))
     state = initial_state(graph)
     for v, vector in enumerate(zip(*vectors, strict=True)):

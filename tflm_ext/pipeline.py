@@ -12,9 +12,7 @@ import numpy as np
 
 from tflm_ext.boards import Board
 from tflm_ext.convert.int8_model import Int8Model
-from tflm_ext.emit.facts import Border, ModelFacts
-from tflm_ext.emit.files import RenderedFile
-from tflm_ext.emit.model import arena_bytes, model_files
+from tflm_ext.emit.model import model_files
 from tflm_ext.encoding import EncodingResult, Methods, encode
 from tflm_ext.errors import ConfigError, UnsupportedModelError, UnsupportedOperatorError
 from tflm_ext.frontend import read_foreign, read_graph
@@ -22,10 +20,13 @@ from tflm_ext.frontend.parse import RawModel, parse
 from tflm_ext.interpreter import arena_bound, interpreter_files, refuse_for_board, required
 from tflm_ext.interpreter import context_bytes as interpreter_context_bytes
 from tflm_ext.ir import Graph
+from tflm_ext.ir.facts import ModelFacts, Port
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.options import Budget, Optimize, Runtime
 from tflm_ext.passes import PassResult, run_passes
 from tflm_ext.plan import Plan, count_macs, foreign_plan, make_plan
 from tflm_ext.plan.budget import check_budget
+from tflm_ext.plan.footprint import arena_bytes
 from tflm_ext.project.arduino import arduino_files
 from tflm_ext.project.firmware import firmware_files
 from tflm_ext.project.names import library_name
@@ -128,8 +129,8 @@ def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text:
         name=options.name,
         library=library_name(options.name),
         sha256=int8.sha256,
-        inputs=_borders(graph, graph.inputs),
-        outputs=_borders(graph, graph.outputs),
+        inputs=_ports(graph, graph.inputs),
+        outputs=_ports(graph, graph.outputs),
         labels=options.labels,
         weight_bytes=sizes.model_bytes if sizes else plan.weight_bytes,
         arena_bytes=sizes.arena_bytes if sizes else arena_bytes(plan),
@@ -311,15 +312,15 @@ def write(project: Project, folder: Path, *, overwrite: bool) -> tuple[str, ...]
     return kept
 
 
-def _borders(graph: Graph, indices: tuple[int, ...]) -> tuple[Border, ...]:
-    borders = []
+def _ports(graph: Graph, indices: tuple[int, ...]) -> tuple[Port, ...]:
+    ports = []
     for i in indices:
         tensor = graph.tensors[i]
         if tensor.quantization is None:
-            raise AssertionError(f"border {i} was not checked")  # read_graph refuses these
+            raise AssertionError(f"port {i} was not checked")  # read_graph refuses these
         q = tensor.quantization
-        borders.append(Border(tensor.name, tensor.shape, q.scale, q.zero_point))
-    return tuple(borders)
+        ports.append(Port(tensor.name, tensor.shape, q.scale, q.zero_point))
+    return tuple(ports)
 
 
 def _command(options: Options) -> str:

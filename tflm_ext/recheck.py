@@ -15,9 +15,9 @@ import numpy as np
 from tflm_ext.api import make_options
 from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.emit.escape import plain
-from tflm_ext.emit.facts import GoldenVector, ModelFacts
-from tflm_ext.emit.files import RenderedFile
 from tflm_ext.errors import ConfigError, TflmExtError, VerificationError
+from tflm_ext.ir.facts import GoldenVector, ModelFacts
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.options import Runtime
 from tflm_ext.pipeline import Analysis, Options, analyse, report_of
 from tflm_ext.project.write import recover
@@ -268,7 +268,7 @@ def _check_golden(exported: Exported) -> tuple[GoldenVector, ...]:
         VerificationError: one is not; names the file, the vector and the element.
     """
     facts = exported.analysis.facts
-    sizes = [border.size for border in (*facts.inputs, *facts.outputs)]
+    sizes = [port.size for port in (*facts.inputs, *facts.outputs)]
     example = f"lib/{facts.library}/examples/{facts.library}/sample.h"
     files = {
         path: read_golden(file.read_text("utf-8", "replace"), sizes, len(facts.inputs))
@@ -294,8 +294,8 @@ def _with_outputs(analysis: Analysis, vector: GoldenVector) -> GoldenVector:
     """The vector with the outputs that TFLM gives for its inputs."""
     graph = analysis.graph
     inputs = [
-        np.frombuffer(data, np.int8).reshape(1, *border.shape)
-        for border, data in zip(analysis.facts.inputs, vector.inputs, strict=True)
+        np.frombuffer(data, np.int8).reshape(1, *port.shape)
+        for port, data in zip(analysis.facts.inputs, vector.inputs, strict=True)
     ]
     if not computable(analysis.model, graph, inputs).all():
         return vector  # its inputs are not those of the export

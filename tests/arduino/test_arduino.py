@@ -17,8 +17,8 @@ import pytest
 from tests.conftest import ROOT
 from tests.firmware.sample import NASTY, sample_facts, sample_library, sample_project, write
 from tflm_ext.boards import board
-from tflm_ext.emit.facts import ModelFacts
-from tflm_ext.emit.files import RenderedFile
+from tflm_ext.ir.facts import ModelFacts
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.arduino import _zip, arduino_files
 from tflm_ext.verify.serial import Device, SelfTest
 from tflm_ext.verify.transports import ProgramStream

@@ -12,7 +12,7 @@ import tflm_ext
 from tests.compress.qat_nets import NETS, graph_of, operators, samples, shake, tflite, train
 from tests.harness import assert_exact, run_here
 from tflm_ext.compression.qat.layers import weight_limits
-from tflm_ext.frontend import strip_borders
+from tflm_ext.frontend import strip_ports
 from tflm_ext.ir import DType, Graph
 from tflm_ext.verify.compare import arena_for
 
@@ -125,7 +125,7 @@ def test_the_c_code_is_exact(trained: tuple[str, Any, bytes]) -> None:
 def test_training_sees_what_int8_computes(trained: tuple[str, Any, bytes]) -> None:
     """Its outputs are a few steps from those of the .tflite at most, and near them on average."""
     _, aware, data = trained
-    data = strip_borders(data, "net").data
+    data = strip_ports(data, "net").data
     graph = graph_of(data)
     x = samples(aware, 32, seed=5)
     inputs = []

@@ -292,8 +292,8 @@ def _swap_names(patch: pytest.MonkeyPatch, keras: Any) -> None:
 
 
 def _swap_ports(patch: pytest.MonkeyPatch, keras: Any) -> None:
-    real = order.input_ports
-    patch.setattr("tflm_ext.convert.trace.input_ports", lambda model: real(model)[::-1])
+    real = order.open_inputs
+    patch.setattr("tflm_ext.convert.trace.open_inputs", lambda model: real(model)[::-1])
 
 
 @pytest.mark.parametrize("mutant", [_pack_sorted, _swap_names, _swap_ports])

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tflm_ext.convert.samples import Border, Order, gather, load_npz
+from tflm_ext.convert.samples import InputSpec, Order, gather, load_npz
 from tflm_ext.errors import ConfigError
 
-IMAGE = Border("image", (1, 4, 3), "float32")
-SPEED = Border("speed", (1, 2), "float32")
+IMAGE = InputSpec("image", (1, 4, 3), "float32")
+SPEED = InputSpec("speed", (1, 2), "float32")
 X = np.arange(60, dtype=np.float32).reshape(5, 4, 3)
 V = np.arange(10, dtype=np.float32).reshape(5, 2)
 
@@ -70,9 +70,9 @@ def test_two_inputs(data: Any) -> None:
 
 
 NESTED = [
-    Border("z", (1, 2), "float32", "in_z", ("pair", 0)),
-    Border("a", (1, 2), "float32", "in_a", ("pair", 1)),
-    Border("m", (1, 2), "float32", "in_m", ("mid",)),
+    InputSpec("z", (1, 2), "float32", "in_z", ("pair", 0)),
+    InputSpec("a", (1, 2), "float32", "in_a", ("pair", 1)),
+    InputSpec("m", (1, 2), "float32", "in_m", ("mid",)),
 ]
 COLUMNS = [V, 2 * V, 3 * V]
 
@@ -132,7 +132,7 @@ def test_endless_generator_is_cut() -> None:
 
 
 def test_whole_numbers_for_an_integer_input() -> None:
-    (column,), _ = gather(np.ones((2, 3)), [Border("ids", (1, 3), "int32")], "calibration_data")
+    (column,), _ = gather(np.ones((2, 3)), [InputSpec("ids", (1, 3), "int32")], "calibration_data")
     assert column.dtype == np.int32
 
 
@@ -237,7 +237,7 @@ WITH_INFINITY = np.where(X == 7, -np.inf, X)
         ),
         (
             np.full((2, 3), 0.5),
-            [Border("ids", (1, 3), "int32")],
+            [InputSpec("ids", (1, 3), "int32")],
             (
                 "calibration_data for input 'ids' has values that int32 cannot hold.\n"
                 "Give whole numbers in the range of int32."
@@ -245,7 +245,7 @@ WITH_INFINITY = np.where(X == 7, -np.inf, X)
         ),
     ],
 )
-def test_refused(data: Any, inputs: list[Border], text: str) -> None:
+def test_refused(data: Any, inputs: list[InputSpec], text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         gather(data, inputs, "calibration_data")
     assert str(caught.value) == text

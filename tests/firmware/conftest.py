@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.firmware.sample import host_program, sample_facts
-from tflm_ext.emit.facts import ModelFacts
+from tflm_ext.ir.facts import ModelFacts
 
 
 @pytest.fixture(scope="session")

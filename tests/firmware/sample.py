@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from tflm_ext.emit.escape import c_comment, c_string
-from tflm_ext.emit.facts import Border, GoldenVector, ModelFacts
-from tflm_ext.emit.files import RenderedFile
+from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.arduino import arduino_files
 from tflm_ext.project.firmware import firmware_files
 
@@ -29,8 +29,8 @@ def sample_outputs(
     """What the sample model gives for these inputs after so many other runs."""
     first = np.frombuffer(inputs[0], np.uint8)
     return tuple(
-        (np.resize(first, border.size) + np.uint8(1 + index + runs)).astype(np.uint8).tobytes()
-        for index, border in enumerate(facts.outputs)
+        (np.resize(first, port.size) + np.uint8(1 + index + runs)).astype(np.uint8).tobytes()
+        for index, port in enumerate(facts.outputs)
     )
 
 
@@ -47,8 +47,8 @@ def sample_facts(
         name=name,
         library=name.title().replace("_", ""),
         sha256=SHA256,
-        inputs=tuple(Border(f"in*/{i}\n", shape, 1 / 255, -128) for i, shape in enumerate(inputs)),
-        outputs=tuple(Border(f"out{i}", shape, 1 / 256, -128) for i, shape in enumerate(outputs)),
+        inputs=tuple(Port(f"in*/{i}\n", shape, 1 / 255, -128) for i, shape in enumerate(inputs)),
+        outputs=tuple(Port(f"out{i}", shape, 1 / 256, -128) for i, shape in enumerate(outputs)),
         labels=labels,
         weight_bytes=0,
         arena_bytes=sum(int(np.prod(shape)) for shape in (*inputs, *outputs)),
@@ -70,20 +70,20 @@ def sample_facts(
 def sample_library(facts: ModelFacts, *, state: bool = True) -> tuple[RenderedFile, ...]:
     """The C of the sample model, as the emitter gives it: paths relative to lib/<Name>/src/."""
     name, upper = facts.name, facts.upper
-    borders = [(f"INPUT{i}", b) for i, b in enumerate(facts.inputs)]
-    borders += [(f"OUTPUT{i}", b) for i, b in enumerate(facts.outputs)]
+    ports = [(f"INPUT{i}", b) for i, b in enumerate(facts.inputs)]
+    ports += [(f"OUTPUT{i}", b) for i, b in enumerate(facts.outputs)]
     macros = ""
-    for prefix, border in borders:
-        shape = ", ".join(str(size) for size in border.shape)
-        macros += f"/* {c_comment(border.tensor_name)} */\n"
-        macros += f"#define {upper}_{prefix}_SIZE {border.size}\n"
-        macros += f"#define {upper}_{prefix}_RANK {len(border.shape)}\n"
+    for prefix, port in ports:
+        shape = ", ".join(str(size) for size in port.shape)
+        macros += f"/* {c_comment(port.tensor_name)} */\n"
+        macros += f"#define {upper}_{prefix}_SIZE {port.size}\n"
+        macros += f"#define {upper}_{prefix}_RANK {len(port.shape)}\n"
         macros += f"#define {upper}_{prefix}_SHAPE {{{shape}}}\n"
-        macros += f"#define {upper}_{prefix}_SCALE {np.float32(border.scale)!s}f\n"
-        macros += f"#define {upper}_{prefix}_ZERO_POINT ({border.zero_point})\n"
+        macros += f"#define {upper}_{prefix}_SCALE {np.float32(port.scale)!s}f\n"
+        macros += f"#define {upper}_{prefix}_ZERO_POINT ({port.zero_point})\n"
     if facts.labels:
         macros += f"#define {upper}_LABELS {{{', '.join(map(c_string, facts.labels))}}}\n"
-    members = "".join(f"    int8_t {p.lower()}[{b.size}];\n" for p, b in borders)
+    members = "".join(f"    int8_t {p.lower()}[{b.size}];\n" for p, b in ports)
     header = f"""/* SPDX-License-Identifier: 0BSD */
 #ifndef {upper}_MODEL_H
 #define {upper}_MODEL_H

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.firmware.sample import NASTY, host_program, sample_facts, sample_project, write
-from tflm_ext.emit.facts import GoldenVector, ModelFacts
+from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.project.firmware import GOLDEN_BYTES, firmware_files
 
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wcast-align"]

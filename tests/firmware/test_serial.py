@@ -20,8 +20,8 @@ import pytest
 import serial as pyserial
 
 from tests.firmware.sample import SHA256, host_program, sample_facts, sample_outputs
-from tflm_ext.emit.facts import ModelFacts
 from tflm_ext.errors import ConfigError, TflmExtError, ToolError, VerificationError
+from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.verify import serial
 from tflm_ext.verify.serial import Device, SelfTest, crc16, request
 from tflm_ext.verify.transports import PortStream, ProgramStream
@@ -40,7 +40,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def values(facts: ModelFacts, seed: int) -> tuple[bytes, ...]:
     rng = np.random.default_rng(seed)
-    return tuple(rng.integers(0, 256, border.size, np.uint8).tobytes() for border in facts.inputs)
+    return tuple(rng.integers(0, 256, port.size, np.uint8).tobytes() for port in facts.inputs)
 
 
 def check_inferences(device: Device, facts: ModelFacts, count: int = 3) -> None:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.frontend import models, test_borders, test_islands
+from tests.frontend import models, test_islands, test_ports
 from tests.passes import (
     test_fold_constants,
     test_fuse_activation,
@@ -26,7 +26,7 @@ def built() -> tuple[bytes, ...]:
     """Small models, together with every operator that has a test."""
     own = [
         models.dense(),
-        test_borders.bordered(),
+        test_ports.ported(),
         test_islands.rows("ELU", "SQUARE"),
         test_islands.swish_like(),
         test_islands.two_at_once_and_one_behind(),

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from tests.fuzz import seeds
 from tests.fuzz.mutations import Mutation, mutate, mutations
 from tflm_ext.errors import TflmExtError
-from tflm_ext.frontend import read_graph, strip_borders
+from tflm_ext.frontend import read_graph, strip_ports
 from tflm_ext.ops import BY_NAME
 from tflm_ext.ops.base import Array
 from tflm_ext.passes import run_passes
@@ -64,7 +64,7 @@ def check(data: bytes) -> None:
     tracemalloc.start()
     try:
         with limited(MAX_SECONDS):
-            graph = read_graph(strip_borders(data).data, run=identity)
+            graph = read_graph(strip_ports(data).data, run=identity)
     except TflmExtError as error:
         assert error.exit_code == 3
         assert error.problem.isprintable()

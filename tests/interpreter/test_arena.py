@@ -23,7 +23,7 @@ from tests.interpreter import nets
 from tests.models import image_net, recurrent_net, two_headed_net
 from tests.test_models import FOLDER
 from tests.tflite_builder import ModelBuilder
-from tflm_ext.frontend import strip_borders
+from tflm_ext.frontend import strip_ports
 from tflm_ext.frontend.parse import parse
 from tflm_ext.interpreter import ArenaBound, arena_bound
 
@@ -67,7 +67,7 @@ class TestMeasured:
     def test_the_bound_is_the_one_that_was_compared(self, row: dict[str, Any]) -> None:
         model = model_bytes(row["model"])
         assert hashlib.sha256(model).hexdigest() == row["sha256"]
-        assert bound(strip_borders(model, "net").data).total == row["bound"]
+        assert bound(strip_ports(model, "net").data).total == row["bound"]
 
 
 def test_all_five_models_were_measured() -> None:

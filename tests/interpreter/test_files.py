@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import borders, facts_for
+from tests.harness import facts_for, ports
 from tests.interpreter import nets
 from tests.models import image_net, recurrent_net, two_headed_net
 from tflm_ext.boards import board
-from tflm_ext.emit.files import RenderedFile
 from tflm_ext.frontend import read_graph
 from tflm_ext.frontend.parse import parse
 from tflm_ext.interpreter import arena_bound, context_bytes, interpreter_files
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.passes import run_passes
 from tflm_ext.plan import make_plan
 from tflm_ext.verify.host import WARNINGS
@@ -35,7 +35,7 @@ def generated(name: str, arena: int | None = None) -> tuple[RenderedFile, ...]:
     model = NETS[name]()
     graph = read_graph(model, name)
     facts = facts_for(model, graph, make_plan(run_passes(graph).graph), name)
-    facts = replace(facts, labels=("no", "*/ ??/"), inputs=borders(graph, graph.inputs))
+    facts = replace(facts, labels=("no", "*/ ??/"), inputs=ports(graph, graph.inputs))
     parsed = parse(model, name)
     return interpreter_files(facts, parsed, model, arena or arena_bound(parsed).total)
 

@@ -22,11 +22,11 @@ from tests.tflite_builder import ModelBuilder
 from tflm_ext.bench.emulator import C_COMPILER, compile_all, machine_flags
 from tflm_ext.bench.tools import run_tool
 from tflm_ext.boards import board
-from tflm_ext.emit.facts import ModelFacts
-from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.model import model_files
 from tflm_ext.frontend import read_graph
 from tflm_ext.ir import Graph
+from tflm_ext.ir.facts import ModelFacts
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.ops import BY_NAME
 from tflm_ext.ops.table import TableOptions
 from tflm_ext.options import Optimize

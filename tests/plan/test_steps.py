@@ -17,7 +17,7 @@ import tflm_ext
 from tests.harness import facts_for
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.emit.model import model_files
-from tflm_ext.frontend import read_graph, strip_borders
+from tflm_ext.frontend import read_graph, strip_ports
 from tflm_ext.passes import run_passes
 from tflm_ext.plan import arena, make_plan
 from tflm_ext.plan.arena import Buffer, arena_size, check_placement, lower_bound, place
@@ -145,7 +145,7 @@ def split(count: int) -> bytes:
 
 def export(model: bytes) -> None:
     """All of Python between the bytes of a model and those of its C."""
-    data = strip_borders(model, "net").data
+    data = strip_ports(model, "net").data
     graph = read_graph(data, "net")
     plan = make_plan(run_passes(graph, strict=True).graph)
     model_files(facts_for(data, graph, plan, "net"), plan)

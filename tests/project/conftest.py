@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tflm_ext.boards import board
-from tflm_ext.emit.facts import Border, GoldenVector, ModelFacts
+from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
 from tflm_ext.project import pio, registry
 from tflm_ext.project.platformio_tree import platformio_files
 
@@ -113,14 +113,14 @@ int main(void)
 
 @pytest.fixture
 def facts() -> ModelFacts:
-    border = Border(tensor_name="x", shape=(1, SIZE), scale=0.5, zero_point=0)
+    port = Port(tensor_name="x", shape=(1, SIZE), scale=0.5, zero_point=0)
     inputs = (bytes(range(SIZE)), bytes([127, 128, 255, 0, 1, 2]))
     return ModelFacts(
         name="sample",
         library="Sample",
         sha256="0" * 64,
-        inputs=(border,),
-        outputs=(border,),
+        inputs=(port,),
+        outputs=(port,),
         labels=(),
         weight_bytes=0,
         arena_bytes=2 * SIZE,

@@ -12,7 +12,7 @@ import pytest
 
 from tests.project.conftest import HEADER
 from tflm_ext.boards import board
-from tflm_ext.emit.facts import Border, GoldenVector, ModelFacts
+from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
 from tflm_ext.project.platformio_tree import m4_platform_files, platformio_files
 
 BOARD = board("nano33ble_sense")
@@ -125,11 +125,11 @@ def test_the_harness_compiles_without_a_warning(
 def test_several_inputs_and_outputs_compile_for_the_board(
     facts: ModelFacts, tmp_path: Path
 ) -> None:
-    border = Border("y", (2, 1), 1.0, 0)
+    port = Port("y", (2, 1), 1.0, 0)
     several = dataclasses.replace(
         facts,
-        inputs=(*facts.inputs, border),
-        outputs=(border, *facts.outputs, border),
+        inputs=(*facts.inputs, port),
+        outputs=(port, *facts.outputs, port),
         golden=(GoldenVector((bytes(6), b"\x80\x7f"), (b"ab", bytes(6), b"cd")),),
     )
     suite = write(tmp_path, several) / "test/test_model"

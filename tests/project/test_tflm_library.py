@@ -17,9 +17,9 @@ from tests.firmware.sample import sample_facts, sample_library
 from tests.models import image_net
 from tflm_ext.boards import board
 from tflm_ext.convert.int8_model import Int8Model
-from tflm_ext.emit.facts import ModelFacts
-from tflm_ext.emit.files import RenderedFile
 from tflm_ext.errors import ConfigError, StorageError, ToolError
+from tflm_ext.ir.facts import ModelFacts
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.options import Runtime
 from tflm_ext.pipeline import Options, analyse, describe
 from tflm_ext.project import pio

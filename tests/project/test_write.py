@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tflm_ext.emit.files import RenderedFile
 from tflm_ext.errors import ConfigError, StorageError
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.write import recover, write_project
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.harness import borders
+from tests.harness import ports
 from tests.models import image_net
 from tflm_ext.errors import ConfigError
 from tflm_ext.frontend import read_graph
@@ -19,14 +19,14 @@ from tflm_ext.verify.vectors import make_vectors
 COUNT = 64
 MODEL = image_net()
 GRAPH = read_graph(MODEL, "net")
-INPUTS = make_vectors(borders(GRAPH, GRAPH.inputs), seed=9)
-BORDER = borders(GRAPH, GRAPH.outputs)[0]
+INPUTS = make_vectors(ports(GRAPH, GRAPH.inputs), seed=9)
+PORT = ports(GRAPH, GRAPH.outputs)[0]
 OUTPUTS = compute(MODEL, INPUTS, 1, 1 << 20)[0][0].reshape(COUNT, 3)
 PROBABILITIES = (OUTPUTS.astype(np.float64) + 128) / 256
 
 
 def measure(targets: np.ndarray, floats: np.ndarray | None = None) -> Accuracy:
-    return measure_accuracy(BORDER, targets, floats, OUTPUTS, OUTPUTS)
+    return measure_accuracy(PORT, targets, floats, OUTPUTS, OUTPUTS)
 
 
 @pytest.mark.parametrize("shape", ["classes", "column", "one-hot"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tests.harness import borders, facts_for
+from tests.harness import facts_for, ports
 from tests.ops.test_softmax import softmax
 from tests.tflite_builder import ModelBuilder
 from tflm_ext import encode, export
@@ -169,5 +169,5 @@ def test_a_narrow_softmax_runs_no_interpreter(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delattr(module, "run_tflm")
     model = softmax((1, 511), 0.5)
     graph = read_graph(model)
-    assert len(borders(graph, graph.inputs)) == 1
+    assert len(ports(graph, graph.inputs)) == 1
     assert computable(model, graph, [rows(511, 511)]).all()

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tflm_ext.arithmetic import quantize_array
-from tflm_ext.emit.facts import Border
 from tflm_ext.errors import AccuracyError, ConfigError
+from tflm_ext.ir.facts import Port
 from tflm_ext.report import Accuracy, Int8Error
 from tflm_ext.verify.accuracy import measure_accuracy
 from tflm_ext.verify.float_model import REMEDY, Findings, check_drop, judge, measure_error
@@ -18,30 +18,30 @@ Array = np.ndarray[Any, Any]
 
 RNG = np.random.default_rng(5)
 COUNT = 400
-SCORES = Border("scores", (1, 3), 1 / 256, -128)
-VALUE = Border("value", (1, 1), 0.05, 0)
+SCORES = Port("scores", (1, 3), 1 / 256, -128)
+VALUE = Port("value", (1, 1), 0.05, 0)
 
 CLASSES = RNG.integers(0, 3, COUNT)
 RIGHT = 0.9 * np.eye(3)[CLASSES] + 0.1 / 3
 VALUES = RNG.normal(0, 2, (COUNT, 1))
 
 
-def as_int8(border: Border, values: Array) -> Array:
-    return quantize_array(values.astype(np.float32), border.scale, border.zero_point)
+def as_int8(port: Port, values: Array) -> Array:
+    return quantize_array(values.astype(np.float32), port.scale, port.zero_point)
 
 
 def told(
-    border: Border, floats: Array | None, wanted: Array, targets: Array | None = None
+    port: Port, floats: Array | None, wanted: Array, targets: Array | None = None
 ) -> tuple[Findings, Accuracy | None, Int8Error | None]:
     """What is said about an output that is wanted instead of floats."""
-    ran = as_int8(border, wanted)
+    ran = as_int8(port, wanted)
     error = accuracy = None
     if floats is not None:
         data = "calibration_data" if targets is None else "test_data"
-        error = measure_error(["out"], [border], data, [floats], [ran])
+        error = measure_error(["out"], [port], data, [floats], [ran])
     if targets is not None:
-        accuracy = measure_accuracy(border, targets, floats, ran, ran)
-    return judge([accuracy] if accuracy else [], error, [border], ["out"], [ran]), accuracy, error
+        accuracy = measure_accuracy(port, targets, floats, ran, ran)
+    return judge([accuracy] if accuracy else [], error, [port], ["out"], [ran]), accuracy, error
 
 
 def wrong(share: float) -> Array:
@@ -52,9 +52,9 @@ def wrong(share: float) -> Array:
 
 
 def test_rounding_alone_is_no_loss() -> None:
-    for border, floats, targets in ((SCORES, RIGHT, CLASSES), (VALUE, VALUES, VALUES[:, 0])):
+    for port, floats, targets in ((SCORES, RIGHT, CLASSES), (VALUE, VALUES, VALUES[:, 0])):
         for given in (None, targets):
-            findings, _, error = told(border, floats, floats, given)
+            findings, _, error = told(port, floats, floats, given)
             assert findings == Findings()
             assert error is not None
             assert error.outputs[0].ratio is not None
@@ -109,8 +109,8 @@ def test_an_error_that_rises(noise: float, loud: bool) -> None:
 def test_a_drop_does_not_depend_on_the_unit() -> None:
     found = []
     for unit in (1, 1000):
-        border = Border("value", (1, 1), 0.05 * unit, 0)
-        _, accuracy, _ = told(border, unit * VALUES, unit * (VALUES + 0.5), unit * VALUES)
+        port = Port("value", (1, 1), 0.05 * unit, 0)
+        _, accuracy, _ = told(port, unit * VALUES, unit * (VALUES + 0.5), unit * VALUES)
         assert accuracy is not None
         found.append(accuracy.drop)
     assert found[0] == pytest.approx(found[1], rel=0.01)
@@ -131,9 +131,9 @@ def test_an_error_without_targets(noise: float, loud: bool) -> None:
 
 def test_an_offset_between_values_does_not_hide_an_error() -> None:
     # The spread over all values would be 100 times that between samples.
-    border = Border("two", (1, 2), 1.0, -128)
+    port = Port("two", (1, 2), 1.0, -128)
     floats = np.concatenate([VALUES, 200 + VALUES], 1)
-    findings, _, error = told(border, floats, floats.round(-1))
+    findings, _, error = told(port, floats, floats.round(-1))
     assert error is not None
     assert error.outputs[0].float_std == pytest.approx(2, rel=0.1)
     assert findings.losses

@@ -117,14 +117,14 @@ def test_a_flipped_bit_of_a_call_names_operator_and_index(
 
 @pytest.mark.parametrize("bit", [0, 7])
 @pytest.mark.parametrize("path", GOLDEN_FILES)
-@pytest.mark.parametrize(("border", "kind"), [("input0", "input 0"), ("output0", "output 0")])
+@pytest.mark.parametrize(("port", "kind"), [("input0", "input 0"), ("output0", "output 0")])
 def test_any_flipped_bit_of_a_golden_vector_names_it(
-    project: Path, path: str, border: str, kind: str, bit: int
+    project: Path, path: str, port: str, kind: str, bit: int
 ) -> None:
     vectors = read_golden((project / path).read_text("utf-8"), SIZES, 1)
     vector = 0
-    flip(project / path, border, 2, 1 << bit)
-    column = vectors[vector].inputs if "input" in border else vectors[vector].outputs
+    flip(project / path, port, 2, 1 << bit)
+    column = vectors[vector].inputs if "input" in port else vectors[vector].outputs
     right = np.frombuffer(column[0], np.int8)[2:3]
     wrong = int((right.view(np.uint8) ^ np.uint8(1 << bit)).view(np.int8)[0])
     with pytest.raises(VerificationError) as caught:

@@ -5,36 +5,36 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tflm_ext.emit.facts import Border
+from tflm_ext.ir.facts import Port
 from tflm_ext.verify.vectors import make_vectors
 
-BORDERS = (Border("a", (1, 3, 5), 0.1, -7), Border("b", (1, 4), 0.2, 127))
+PORTS = (Port("a", (1, 3, 5), 0.1, -7), Port("b", (1, 4), 0.2, 127))
 
 
 @pytest.mark.parametrize("given", [0, 1, 16, 100])
 def test_samples_extremes_random_and_spikes(given: int) -> None:
     generator = np.random.default_rng(1)
-    samples = [generator.integers(-128, 128, (given, *b.shape), np.int8) for b in BORDERS]
-    vectors = make_vectors(BORDERS, samples if given else (), seed=5)
+    samples = [generator.integers(-128, 128, (given, *b.shape), np.int8) for b in PORTS]
+    vectors = make_vectors(PORTS, samples if given else (), seed=5)
     assert {len(column) for column in vectors} == {max(64, given + 3 + 32 + 16)}
-    for column, sample, border in zip(vectors, samples, BORDERS, strict=True):
+    for column, sample, port in zip(vectors, samples, PORTS, strict=True):
         assert column.dtype == np.int8
-        assert column.shape[1:] == border.shape
+        assert column.shape[1:] == port.shape
         np.testing.assert_array_equal(column[:given], sample)
-        for row, level in zip(column[given:], (-128, 127, border.zero_point), strict=False):
+        for row, level in zip(column[given:], (-128, 127, port.zero_point), strict=False):
             assert (row == level).all()
         random, spikes = column[given + 3 : -16], column[-16:]
         assert len(random) >= 32
         assert len(np.unique(random)) > 90
         for i, spike in enumerate(spikes.reshape(16, -1)):
-            others = spike[spike != border.zero_point]
+            others = spike[spike != port.zero_point]
             extreme = -128 if i % 2 == 0 else 127
             # A spike of the zero point's value is a constant input.
             assert others.tolist() in ([extreme], [])
-            assert others.tolist() or extreme == border.zero_point
+            assert others.tolist() or extreme == port.zero_point
 
 
 def test_a_seed_gives_the_same_inputs_and_another_gives_others() -> None:
-    first, again, other = (make_vectors(BORDERS, seed=seed)[0] for seed in (1, 1, 2))
+    first, again, other = (make_vectors(PORTS, seed=seed)[0] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()

@@ -15,9 +15,9 @@ from tflm_ext.bench.emulator import Event, compiler_name, measure, require_tools
 from tflm_ext.bench.opponents import Opponent, find_opponent
 from tflm_ext.boards import Board
 from tflm_ext.convert import load_npz
-from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.model import model_files
 from tflm_ext.errors import ConfigError
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.options import Runtime
 from tflm_ext.pipeline import Analysis, Options, analyse
 from tflm_ext.recheck import load_project, model_sources

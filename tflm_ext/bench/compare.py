@@ -207,8 +207,8 @@ def require_equal(analysis: Analysis, measured: Measurement, what: str) -> None:
     """
     graph = analysis.graph
     columns = [
-        values.reshape(1, *border.shape)
-        for values, border in zip(
+        values.reshape(1, *port.shape)
+        for values, port in zip(
             measurement_inputs(analysis.facts), analysis.facts.inputs, strict=True
         )
     ]

@@ -21,10 +21,10 @@ import numpy as np
 from tflm_ext.bench.cycles import Interval, counting_plugin, read_intervals
 from tflm_ext.bench.tools import run_tool
 from tflm_ext.boards import Board
-from tflm_ext.emit.facts import ModelFacts
-from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.render import render
 from tflm_ext.errors import ToolError
+from tflm_ext.ir.facts import ModelFacts
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.programs import limit_error, run_program
 from tflm_ext.project.pio import require_programs
 from tflm_ext.project.platformio_tree import QEMU_ARGUMENTS, STDIO_BYTES, m4_platform_files
@@ -136,9 +136,9 @@ def measurement_inputs(facts: ModelFacts) -> tuple[Array, ...]:
     The upper bytes of a linear congruential generator (Knuth; Numerical Recipes), from 12345 on.
     """
     state, parts = 12345, []
-    for border in facts.inputs:
+    for port in facts.inputs:
         values = []
-        for _ in range(border.size):
+        for _ in range(port.size):
             state = (state * 1664525 + 1013904223) % (1 << 32)
             values.append(state >> 24)
         parts.append(np.array(values, np.uint8).view(np.int8)[np.newaxis])

@@ -11,12 +11,12 @@ import numpy as np
 
 from tflm_ext.compression.checks import batches, check_batched, no_batches
 from tflm_ext.convert.order import (
-    input_borders,
+    input_specs,
     keras_output_names,
     output_names,
     output_structure,
 )
-from tflm_ext.convert.samples import Border, gather
+from tflm_ext.convert.samples import InputSpec, gather
 from tflm_ext.errors import ConfigError
 
 _CALIBRATION = 256  # samples, enough for int8 ranges
@@ -75,9 +75,9 @@ def read_data(model: Any, train: Any, validation: Any, share: float, seed: int) 
         train, validation = _split(train, share, seed)
     else:
         validation = _prepared(validation, "validation_data")
-    borders = input_borders(model)
-    calibration, _ = _collect(train, model, borders, "train_data", _CALIBRATION)
-    inputs, targets = _collect(validation, model, borders, "validation_data", _MEASURED)
+    ports = input_specs(model)
+    calibration, _ = _collect(train, model, ports, "train_data", _CALIBRATION)
+    inputs, targets = _collect(validation, model, ports, "validation_data", _MEASURED)
     shapes = [*_shapes(train), *(str(column.shape) for column in (*inputs, targets))]
     return Data(
         train,
@@ -128,15 +128,15 @@ def _split(train: tuple[Any, ...], share: float, seed: int) -> tuple[Any, Any]:
 
 
 def _collect(
-    data: Any, model: Any, borders: list[Border], what: str, limit: int
+    data: Any, model: Any, ports: list[InputSpec], what: str, limit: int
 ) -> tuple[list[Array], Array]:
-    """Inputs per border, and the targets of the first output."""
+    """Inputs per port, and the targets of the first output."""
     columns: list[list[Array]] = []
     targets: list[Array] = []
     count = 0
     check_batched(model, data, what)
     for x, y in _batches(data, what):
-        found, _ = gather(x, borders, what)
+        found, _ = gather(x, ports, what)
         columns.append(found)
         targets.append(_first(y, model, what))
         if len(targets[-1]) != len(found[0]):

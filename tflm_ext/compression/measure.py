@@ -12,8 +12,8 @@ from tflm_ext.compression.channels.report import Sizes
 from tflm_ext.compression.data import Data
 from tflm_ext.compression.result import CompressionStep
 from tflm_ext.convert import convert
-from tflm_ext.emit.model import context_bytes
 from tflm_ext.pipeline import Options, analyse
+from tflm_ext.plan.footprint import context_bytes
 from tflm_ext.verify.accuracy import metric_for
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.computable import computable, nothing_computed
@@ -41,9 +41,9 @@ def measure(
     say("planning")
     analysis = analyse(int8, Options("compressed", board("nano33ble_sense")))
     plan, facts, graph = analysis.plan, analysis.facts, analysis.graph
-    border = facts.outputs[0]
+    port = facts.outputs[0]
     count = len(data.targets)
-    metric, score = metric_for(data.targets, count, border.size)
+    metric, score = metric_for(data.targets, count, port.size)
     say(f"running TensorFlow Lite Micro on {count:,} samples")
     inputs = [
         quantize_array(column, b.scale, b.zero_point).reshape(count, *b.shape)
@@ -53,11 +53,11 @@ def measure(
     if not kept.any():
         raise nothing_computed("sample of the validation data")
     inputs, count = [column[kept] for column in inputs], int(kept.sum())
-    metric, score = metric_for(data.targets[kept], count, border.size)
+    metric, score = metric_for(data.targets[kept], count, port.size)
     run = run_tflm(
         int8.bytes, inputs, len(graph.outputs), arena_bytes=arena_for(graph), reset_each=True
     )
-    outputs = dequantize_array(run.outputs[0], border.scale, border.zero_point)
+    outputs = dequantize_array(run.outputs[0], port.scale, port.zero_point)
     assert int8.float_outputs is not None  # there are test inputs
     in_float = score(int8.float_outputs[0][kept].reshape(count, -1))
     return metric, CompressionStep(

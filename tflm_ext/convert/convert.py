@@ -20,7 +20,7 @@ from tflm_ext.convert.files import kind_of, read_tflite
 from tflm_ext.convert.finite import infinite_refusal
 from tflm_ext.convert.int8_model import Conversion, Int8Model, looked_at
 from tflm_ext.convert.remedies import crash_refusal, input_refusal, operator_refusal
-from tflm_ext.convert.samples import Array, Border, Order, gather
+from tflm_ext.convert.samples import Array, InputSpec, Order, gather
 from tflm_ext.errors import (
     ConfigError,
     StorageError,
@@ -116,24 +116,24 @@ def _no_storage(reason: str) -> StorageError:
 
 
 def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
-    """A model that is int8 already, without its float border, and the data that came with it."""
-    from tflm_ext.frontend import read_graph, strip_borders
+    """A model that is int8 already, without its float port, and the data that came with it."""
+    from tflm_ext.frontend import read_graph, strip_ports
     from tflm_ext.verify.tflm import run_outputs
 
-    found = strip_borders(read_tflite(path), path.stem)
-    notes = [f"{border}." for border in found.stripped]
+    found = strip_ports(read_tflite(path), path.stem)
+    notes = [f"{port}." for port in found.stripped]
     if not given:
         return Conversion(Int8Model.of(found.data, warnings=tuple(notes)))
     graph = read_graph(found.data, path.stem, run=run_outputs)
-    names = {border.what: border.tensor_name for border in found.stripped}
+    names = {port.what: port.tensor_name for port in found.stripped}
     tensors = [graph.tensors[i] for i in graph.inputs]
-    borders = [
-        Border(_signature_name(names.get(f"input {k}", t.name)), t.shape, "float32")
+    ports = [
+        InputSpec(_signature_name(names.get(f"input {k}", t.name)), t.shape, "float32")
         for k, t in enumerate(tensors)
     ]
     quantised = [(q.scale, q.zero_point) if (q := t.quantization) else None for t in tensors]
-    data, warnings = _gather(given, borders)
-    said = _input_warnings(data, borders, quantised)
+    data, warnings = _gather(given, ports)
+    said = _input_warnings(data, ports, quantised)
     return _conversion(
         Int8Model.of(
             found.data, warnings=(*notes, *warnings, *said.warnings), suspects=said.suspects
@@ -148,20 +148,20 @@ def _signature_name(tensor_name: str) -> str:
 
 
 def _gather(
-    given: Mapping[str, Any], borders: Sequence[Border], order: Order = Order.OWN
+    given: Mapping[str, Any], ports: Sequence[InputSpec], order: Order = Order.OWN
 ) -> tuple[dict[str, list[Array]], list[str]]:
     """All data as one array per input, and what there is to warn about."""
     data: dict[str, list[Array]] = {}
     warnings: list[str] = []
     for what, samples in given.items():
-        data[what], notes = gather(samples, borders, what, order)
+        data[what], notes = gather(samples, ports, what, order)
         warnings += notes
     return data, warnings
 
 
 def _input_warnings(
     data: Mapping[str, list[Array]],
-    borders: Sequence[Border],
+    ports: Sequence[InputSpec],
     quantised: Sequence[tuple[float, int] | None],
 ) -> Coarse:
     """What there is to say about the data of every input, in the order of the inputs."""
@@ -169,12 +169,12 @@ def _input_warnings(
     suspects: list[str] = []
     what_shows_features = next(iter(data), None)  # calibration_data, where there is some
     for what, columns in data.items():
-        for border, column, q in zip(borders, columns, quantised, strict=True):
+        for port, column, q in zip(ports, columns, quantised, strict=True):
             if q is None:
                 continue
-            warnings += ranges.unscaled(border.name, what, column, *q)
+            warnings += ranges.unscaled(port.name, what, column, *q)
             if what == what_shows_features:
-                found = coarse_features(border.name, what, column, *q)
+                found = coarse_features(port.name, what, column, *q)
                 warnings += found.warnings
                 suspects += found.suspects
     return Coarse(tuple(warnings), tuple(suspects))
@@ -219,8 +219,8 @@ class _Work:
             folder=str(self.folder / "model"),
         )
         self.layers = about["layers"]
-        borders = [
-            Border(name, tuple(shape), dtype, keras_name, tuple(place))
+        ports = [
+            InputSpec(name, tuple(shape), dtype, keras_name, tuple(place))
             for name, shape, dtype, keras_name, place in zip(
                 about["inputs"],
                 about["shapes"],
@@ -230,15 +230,15 @@ class _Work:
                 strict=True,
             )
         ]
-        for border in borders:
-            if border.dtype != "float32":
-                raise input_refusal(border.name, border.dtype, self.layers)
+        for port in ports:
+            if port.dtype != "float32":
+                raise input_refusal(port.name, port.dtype, self.layers)
         self.progress("reading the data")
-        data, warnings = _gather(given, borders, Order(about["order"]))
+        data, warnings = _gather(given, ports, Order(about["order"]))
         warnings += about["warnings"]
         if not about["changes_state"]:
             with self._infinite_first(data):
-                warnings += self._compare(None if path else model, about, borders, data)
+                warnings += self._compare(None if path else model, about, ports, data)
         calibration = None
         # Representative data beside trained ranges would end in islands of float32.
         if not about["quantisation_aware"]:
@@ -249,12 +249,12 @@ class _Work:
                 )
             warnings += ranges.few_samples(len(data["calibration_data"][0]))
             _refuse_zeros(data["calibration_data"])
-            for border, column in zip(borders, data["calibration_data"], strict=True):
-                warnings += ranges.always_the_same(border.name, column)
+            for port, column in zip(ports, data["calibration_data"], strict=True):
+                warnings += ranges.always_the_same(port.name, column)
             calibration = self._write(data["calibration_data"])
         out = self.folder / "model.tflite"
         quantised = self._quantise(data, calibration, out)
-        said = _input_warnings(data, borders, quantised["inputs"])
+        said = _input_warnings(data, ports, quantised["inputs"])
         warnings += said.warnings
         outputs: list[Array] = []
         if data:
@@ -344,13 +344,13 @@ class _Work:
         self,
         live: Any,
         about: Mapping[str, Any],
-        borders: Sequence[Border],
+        ports: Sequence[InputSpec],
         data: Mapping[str, list[Array]],
     ) -> list[str]:
         """Check that the graph computes what the model does; the warnings."""
         coarse = about["quantisation_aware"] or about["half_precision"]
         some = next(iter(data.values()), None)
-        columns = faithful.chosen(some) if some else faithful.drawn([b.sample for b in borders])
+        columns = faithful.chosen(some) if some else faithful.drawn([b.sample for b in ports])
         names = {"inputs": about["inputs"], "outputs": about["outputs"]}
         if live is None:
             answer = self._ask("check", data=self._write(columns), coarse=coarse, **names)

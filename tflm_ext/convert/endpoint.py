@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tflm_ext.convert import structure
-from tflm_ext.convert.order import Port
+from tflm_ext.convert.order import OpenInput
 from tflm_ext.convert.samples import Order
 from tflm_ext.convert.untrusted import NAMES
 from tflm_ext.errors import UnsupportedModelError
@@ -68,7 +68,7 @@ class Endpoint:
 
     loaded: Any
     signature: Any
-    inputs: list[Port]
+    inputs: list[OpenInput]
     outputs: Mapping[str, str]
     order: Order
     function: Function | None
@@ -101,7 +101,7 @@ class Endpoint:
         paths = function.paths if function else {key: (key,) for key in keys}
         places = [paths[key] for key in keys]
         inputs = [
-            Port(name, key, path, tuple(specs[key].shape), specs[key].dtype)
+            OpenInput(name, key, path, tuple(specs[key].shape), specs[key].dtype)
             for name, key, path in zip(structure.named(places, keys), keys, places, strict=True)
         ]
         outputs, warnings = _outputs(source, list(signature.structured_outputs))

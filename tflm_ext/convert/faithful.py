@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tflm_ext.convert.order import input_ports, input_structure, output_structure
+from tflm_ext.convert.order import input_structure, open_inputs, output_structure
 from tflm_ext.convert.order import keras_output_names as keras_names
 from tflm_ext.convert.structure import bare, leaves, like, named
 from tflm_ext.errors import TflmExtError, UnsupportedModelError, VerificationError
@@ -29,7 +29,7 @@ _RELATIVE = 1e-5  # of an output's largest value: float32 has 24 bits
 
 def model_reference(model: Any) -> Reference:
     """What a Keras model gives when it is called in its own structure."""
-    ports, taken, given = input_ports(model), input_structure(model), output_structure(model)
+    ports, taken, given = open_inputs(model), input_structure(model), output_structure(model)
     input_names = {port.path: port.name for port in ports}
     left = list(zip(model.outputs, keras_names(model, len(model.outputs)), strict=True))
     paths, layers = [], []

@@ -42,7 +42,7 @@ def kind_of(path: Path) -> str:
 def float_operators(data: bytes) -> tuple[set[int], bool]:
     """Numbers of the operators of a .tflite that compute in float32, and whether all of them do.
 
-    QUANTIZE and DEQUANTIZE, which only stand at the border, are left out.
+    QUANTIZE and DEQUANTIZE, which only stand at the port, are left out.
 
     Raises:
         MalformedError: no valid .tflite.

@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from tflm_ext.convert.samples import Border, Order
+from tflm_ext.convert.samples import InputSpec, Order
 from tflm_ext.convert.structure import Path, bare, leaves, named
 
 
 @dataclass(frozen=True, slots=True)
-class Port:
+class OpenInput:
     """One input, before its sizes are fixed.
 
     Attributes:
@@ -69,7 +69,7 @@ def _structure(given: Any, tensors: list[Any]) -> Any:
     return tensors[0] if len(tensors) == 1 else tensors
 
 
-def input_ports(model: Any) -> list[Port]:
+def open_inputs(model: Any) -> list[OpenInput]:
     """The inputs in the order of model.inputs."""
     left = list(leaves(input_structure(model)))
     paths = []
@@ -78,24 +78,24 @@ def input_ports(model: Any) -> list[Port]:
         paths.append(left.pop(place)[0])
     keras_names = [tensor.name.partition(":")[0] for tensor in model.inputs]
     return [
-        Port(name, keras_name, path, tuple(tensor.shape), tensor.dtype)
+        OpenInput(name, keras_name, path, tuple(tensor.shape), tensor.dtype)
         for name, keras_name, path, tensor in zip(
             named(paths, keras_names), keras_names, paths, model.inputs, strict=True
         )
     ]
 
 
-def input_borders(model: Any) -> list[Border]:
+def input_specs(model: Any) -> list[InputSpec]:
     """The inputs as calibration and test data have to fit them."""
     return [
-        Border(
+        InputSpec(
             port.name,
             (1, *(int(size or 0) for size in port.shape[1:])),
             str(getattr(port.dtype, "name", None) or port.dtype),
             keras_name=port.keras_name,
             path=port.path,
         )
-        for port in input_ports(model)
+        for port in open_inputs(model)
     ]
 
 
@@ -123,7 +123,7 @@ def output_names(model: Any, result: Any) -> tuple[str, ...]:
 
 def confusions(model: Any) -> list[str]:
     """Warnings about keys of dicts that are Keras' names of other inputs or outputs."""
-    ports, outputs = input_ports(model), output_names(model, output_structure(model))
+    ports, outputs = open_inputs(model), output_names(model, output_structure(model))
     pairs = [
         ("Input", [port.name for port in ports], [port.keras_name for port in ports]),
         ("Output", list(outputs), keras_output_names(model, len(outputs))),

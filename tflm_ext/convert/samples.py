@@ -32,7 +32,7 @@ class Order(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Border:
+class InputSpec:
     """One input of the float model.
 
     Attributes:
@@ -107,7 +107,7 @@ def load_npz(path: str | Path) -> Samples:
 
 
 def gather(
-    data: Any, inputs: Sequence[Border], what: str, order: Order = Order.OWN
+    data: Any, inputs: Sequence[InputSpec], what: str, order: Order = Order.OWN
 ) -> tuple[list[Array], list[str]]:
     """The samples of every input, samples first, in the type of the input.
 
@@ -145,7 +145,7 @@ def gather(
     return columns, warnings + (_listed(inputs, what, order) if listed else [])
 
 
-def _parts(data: Any, inputs: Sequence[Border]) -> tuple[list[Any] | None, bool]:
+def _parts(data: Any, inputs: Sequence[InputSpec]) -> tuple[list[Any] | None, bool]:
     """One value per input, None for what must be iterated over; and whether only the order of a
     list tells them apart.
     """
@@ -162,7 +162,7 @@ def _parts(data: Any, inputs: Sequence[Border]) -> tuple[list[Any] | None, bool]
     return None, False
 
 
-def _structured(data: Any, inputs: Sequence[Border]) -> list[Any] | None:
+def _structured(data: Any, inputs: Sequence[InputSpec]) -> list[Any] | None:
     """One value per input, by name or by its place in what the model takes."""
     if isinstance(data, Mapping):
         for names in ([b.name for b in inputs], [b.keras_name for b in inputs]):
@@ -170,23 +170,23 @@ def _structured(data: Any, inputs: Sequence[Border]) -> list[Any] | None:
                 return [data[name] for name in names]
     # One more than there should be is enough to see that it does not fit.
     values = dict(itertools.islice(structure.leaves(data), len(inputs) + 1))
-    paths = {border.path for border in inputs}
+    paths = {port.path for port in inputs}
     if values.keys() != paths or len(paths) != len(inputs):
         return None
-    arrays = [values[border.path] for border in inputs]
+    arrays = [values[port.path] for port in inputs]
     return arrays if all(hasattr(array, "__array__") for array in arrays) else None
 
 
-def _listed(inputs: Sequence[Border], what: str, order: Order) -> list[str]:
+def _listed(inputs: Sequence[InputSpec], what: str, order: Order) -> list[str]:
     """What there is to say about a list for inputs of one shape that have no order of their own."""
-    shapes = [border.sample for border in inputs]
+    shapes = [port.sample for port in inputs]
     if order is Order.OWN or len(set(shapes)) == len(shapes):
         return []
     if order is Order.UNKNOWN:
         raise _unfit(
             what, "is a list, and the model takes several inputs of one shape by name", inputs, ()
         )
-    names = ", ".join(repr(border.name) for border in inputs)
+    names = ", ".join(repr(port.name) for port in inputs)
     warning = (
         f"{what} is a list, and the model takes a dict: Keras sorted its keys, and the list was"
         f" taken as {names}."
@@ -194,13 +194,13 @@ def _listed(inputs: Sequence[Border], what: str, order: Order) -> list[str]:
     return [warning]
 
 
-def _is_inputs(data: Sequence[Any], inputs: Sequence[Border]) -> bool:
+def _is_inputs(data: Sequence[Any], inputs: Sequence[InputSpec]) -> bool:
     """Whether a list has one array per input, rather than one entry per sample."""
     return len(data) == len(inputs) and all(hasattr(part, "__array__") for part in data)
 
 
 def _streamed(
-    items: Iterator[Any], inputs: Sequence[Border], what: str
+    items: Iterator[Any], inputs: Sequence[InputSpec], what: str
 ) -> tuple[list[list[Array]], bool, bool]:
     """Rows of one batch per input, whether they came as lists, and whether more would follow."""
     rows: list[list[Array]] = []
@@ -220,21 +220,21 @@ def _streamed(
     return rows, listed, False
 
 
-def _batch(value: Any, border: Border, what: str) -> Array:
+def _batch(value: Any, port: InputSpec, what: str) -> Array:
     """Samples of one input: a batch as it is, a single sample as a batch of one."""
     array = np.asarray(value)
-    where = f"{what} for input {border.name!r}"
-    if array.shape == border.sample and border.sample:
+    where = f"{what} for input {port.name!r}"
+    if array.shape == port.sample and port.sample:
         array = array[np.newaxis]
-    if array.shape[1:] != border.sample or not array.ndim:
+    if array.shape[1:] != port.sample or not array.ndim:
         raise ConfigError(
-            f"{where} has the shape {array.shape}, a sample is {border.sample}.",
-            f"Give an array of shape {_shape_text(border)}.",
+            f"{where} has the shape {array.shape}, a sample is {port.sample}.",
+            f"Give an array of shape {_shape_text(port)}.",
         )
     if array.dtype.kind not in "fiub":
         raise ConfigError(
             f"{where} is of type {array.dtype}.",
-            f"Give numbers as the model takes them: {border.dtype}.",
+            f"Give numbers as the model takes them: {port.dtype}.",
         )
     if not np.isfinite(array).all():
         raise ConfigError(
@@ -242,19 +242,19 @@ def _batch(value: Any, border: Border, what: str) -> Array:
             "Remove or replace them: one such value ruins the range of every layer.",
         )
     with np.errstate(over="ignore"):
-        cast = array.astype(border.dtype)
-    if np.dtype(border.dtype).kind in "iu" and not np.array_equal(cast, array):
+        cast = array.astype(port.dtype)
+    if np.dtype(port.dtype).kind in "iu" and not np.array_equal(cast, array):
         raise ConfigError(
-            f"{where} has values that {border.dtype} cannot hold.",
-            f"Give whole numbers in the range of {border.dtype}.",
+            f"{where} has values that {port.dtype} cannot hold.",
+            f"Give whole numbers in the range of {port.dtype}.",
         )
     if not np.isfinite(cast).all():
-        raise ConfigError(f"{where} has values beyond {border.dtype}.", "Scale the data.")
+        raise ConfigError(f"{where} has values beyond {port.dtype}.", "Scale the data.")
     return cast
 
 
 def _unfit(
-    what: str, problem: str, inputs: Sequence[Border], forms: Sequence[str] = ("a list",)
+    what: str, problem: str, inputs: Sequence[InputSpec], forms: Sequence[str] = ("a list",)
 ) -> ConfigError:
     if len(inputs) == 1:
         hint = f"Give an array of shape {_shape_text(inputs[0])}, or a generator of such."
@@ -264,5 +264,5 @@ def _unfit(
     return ConfigError(f"{what} {problem}.", hint)
 
 
-def _shape_text(border: Border) -> str:
-    return "(" + ", ".join(itertools.chain(["samples"], map(str, border.sample))) + ")"
+def _shape_text(port: InputSpec) -> str:
+    return "(" + ", ".join(itertools.chain(["samples"], map(str, port.sample))) + ")"

@@ -19,12 +19,12 @@ from typing import Any
 from tflm_ext.convert.endpoint import SIGNATURE, Endpoint
 from tflm_ext.convert.finite import graph_constants, refuse_weights
 from tflm_ext.convert.order import (
-    Port,
+    OpenInput,
     confusions,
     input_order,
-    input_ports,
     input_structure,
     library,
+    open_inputs,
     output_names,
     tree,
 )
@@ -104,7 +104,7 @@ def trace(model: Any, folder: Path) -> None:
             " never built.",
             "Give it inputs: x = keras.Input(shape); model = keras.Model(x, model(x)).",
         )
-    ports, nest, structure = input_ports(model), tree(model), input_structure(model)
+    ports, nest, structure = open_inputs(model), tree(model), input_structure(model)
 
     def call(samples: Sequence[Any]) -> dict[str, Any]:
         with _own_errors(model):
@@ -168,7 +168,7 @@ def narrow(source: Path, folder: Path) -> Endpoint:
 
 def _save(
     call: Callable[[Sequence[Any]], dict[str, Any]],
-    inputs: Sequence[Port],
+    inputs: Sequence[OpenInput],
     about: Mapping[str, Any],
     folder: Path,
     *,
@@ -214,7 +214,7 @@ def _save(
         _restore_layer_names(body, scopes)
     names = [port.name for port in inputs]
     labels = [_label(scopes.path(producer), name) for name, producer in producers.items()]
-    _name_borders(graph, names, labels)
+    _name_ports(graph, names, labels)
     _refuse_loops(graph.graph_def.library.function, about["layers"])
     refuse_weights(graph_constants(graph.graph_def), about["layers"])
     file.write_bytes(model.SerializeToString())
@@ -271,7 +271,7 @@ def _restore_layer_names(function: Any, scopes: Scopes) -> None:
             mapping[key] = _renamed(entry, new)
 
 
-def _name_borders(graph: Any, inputs: Sequence[str], producers: Sequence[str]) -> None:
+def _name_ports(graph: Any, inputs: Sequence[str], producers: Sequence[str]) -> None:
     """Let input and output tensors of the .tflite carry names that mean something.
 
     The converter names an input after its placeholder and an output after the node that the

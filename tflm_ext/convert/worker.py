@@ -104,7 +104,7 @@ class Converter:
             if calibration is None or not moves_floats(data):
                 break
         Path(request["out"]).write_bytes(data)
-        return _borders(data)
+        return _ports(data)
 
     def _convert(
         self, calibration: str | None, progress: Progress, dense_per_tensor: bool = False
@@ -195,7 +195,7 @@ def _columns(file: str) -> dict[str, Any]:
 
 
 def _in_order(data: bytes) -> bytes:
-    """The .tflite with its borders in the order of the signature's names, as the model has them.
+    """The .tflite with its ports in the order of the signature's names, as the model has them.
 
     The converter writes them in the order of a hash table.
     """
@@ -213,7 +213,7 @@ def _in_order(data: bytes) -> bytes:
     return bytes(buffer)
 
 
-def _borders(data: bytes) -> dict[str, Any]:
+def _ports(data: bytes) -> dict[str, Any]:
     """Scale and zero point of every input and output, None where it is not int8; and "finite"."""
     import numpy as np
     import tensorflow as tf

@@ -9,19 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from tflm_ext.emit.escape import c_comment, c_float, c_numbers
-from tflm_ext.emit.facts import Border, ModelFacts
-from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir import DType, NodeView, Tensor
+from tflm_ext.ir.facts import ModelFacts, Port
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.ops import LIMIT, Input, Inputs, Output, Outputs, Scratch
 from tflm_ext.ops.base import FieldValue
 from tflm_ext.ops.run import initial_value
 from tflm_ext.plan import Plan, Step
+from tflm_ext.plan.footprint import arena_bytes
 from tflm_ext.plan.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
-class BorderView:
+class PortView:
     """One input or output as the public header shows it, whichever runtime runs the model."""
 
     what: str
@@ -48,9 +49,9 @@ class _HeaderView:
     arena_bytes: int
     macs: int
     stateful: bool
-    inputs: tuple[Border, ...]
-    outputs: tuple[Border, ...]
-    borders: tuple[BorderView, ...]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    ports: tuple[PortView, ...]
     labels: tuple[str, ...]
 
 
@@ -121,16 +122,6 @@ class _WeightsView:
     tables: tuple[_TableView, ...]
 
 
-def arena_bytes(plan: Plan) -> int:
-    """Bytes of the arena as the header declares it; C has no array of length 0."""
-    return max(plan.arena_bytes, 4)
-
-
-def context_bytes(plan: Plan) -> int:
-    """sizeof(context): the arena and one word."""
-    return arena_bytes(plan) + 4
-
-
 def model_files(facts: ModelFacts, plan: Plan) -> tuple[RenderedFile, ...]:
     """The C of a model, with paths below lib/<Name>/src/."""
     weights = _weights_view(facts, plan)
@@ -170,26 +161,26 @@ def _with_included(headers: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def border_views(facts: ModelFacts) -> tuple[BorderView, ...]:
+def port_views(facts: ModelFacts) -> tuple[PortView, ...]:
     """The inputs and then the outputs, for templates that extend model/interface.h.j2."""
     return (
-        *(_border_view("input", i, b) for i, b in enumerate(facts.inputs)),
-        *(_border_view("output", i, b) for i, b in enumerate(facts.outputs)),
+        *(_port_view("input", i, b) for i, b in enumerate(facts.inputs)),
+        *(_port_view("output", i, b) for i, b in enumerate(facts.outputs)),
     )
 
 
-def _border_view(kind: str, index: int, border: Border) -> BorderView:
-    return BorderView(
+def _port_view(kind: str, index: int, port: Port) -> PortView:
+    return PortView(
         what=f"{kind} {index}",
         is_input=kind == "input",
         macro=f"{kind.upper()}{index}",
         function=f"{kind}{index}",
-        tensor_name=border.tensor_name,
-        size=border.size,
-        rank=len(border.shape),
-        shape=", ".join(map(str, border.shape)) or "1",
-        scale=c_float(border.scale),
-        zero_point=border.zero_point,
+        tensor_name=port.tensor_name,
+        size=port.size,
+        rank=len(port.shape),
+        shape=", ".join(map(str, port.shape)) or "1",
+        scale=c_float(port.scale),
+        zero_point=port.zero_point,
     )
 
 
@@ -207,7 +198,7 @@ def _header_view(facts: ModelFacts, plan: Plan) -> _HeaderView:
         stateful=any(True for _ in _states(plan)),
         inputs=facts.inputs,
         outputs=facts.outputs,
-        borders=border_views(facts),
+        ports=port_views(facts),
         labels=facts.labels,
     )
 

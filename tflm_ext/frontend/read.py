@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 from tflm_ext.errors import UnsupportedModelError, UnsupportedOperatorError
 from tflm_ext.flatbuffer import MalformedError
-from tflm_ext.frontend.borders import int8_border
 from tflm_ext.frontend.islands import Run, find_islands, is_float, tabulate
 from tflm_ext.frontend.parse import RawModel, RawNode, parse
+from tflm_ext.frontend.ports import int8_port
 from tflm_ext.ir import DType, Graph, Node
 from tflm_ext.ir.names import keras_layer
 from tflm_ext.ir.verify import verify_graph
@@ -41,7 +41,7 @@ def read_graph(data: bytes, name: str = "model", *, run: Run | None = None) -> G
     """
     try:
         model = parse(data, name)
-        _check_borders(model, name)
+        _check_ports(model, name)
         _ordered(model, name)
         nodes = _nodes(data, model, name, run)
         graph = Graph(name, model.tensors, nodes, model.inputs, model.outputs)
@@ -59,21 +59,21 @@ def read_foreign(data: bytes, name: str = "model") -> Graph:
     Operators may be any, and have no options; inputs and outputs are int8.
 
     Raises:
-        UnsupportedModelError: no valid .tflite, or other borders.
+        UnsupportedModelError: no valid .tflite, or other ports.
     """
     try:
         model = parse(data, name)
-        _check_borders(model, name)
+        _check_ports(model, name)
         return _ordered(model, name)
     except MalformedError as error:
         raise UnsupportedModelError(f"{name}: not a valid .tflite file: {error}.", _HINT) from error
 
 
-def _check_borders(model: RawModel, name: str) -> None:
+def _check_ports(model: RawModel, name: str) -> None:
     for what, indices in (("input", model.inputs), ("output", model.outputs)):
         for place, i in enumerate(indices):
             tensor = model.tensors[i]
-            if int8_border(tensor):
+            if int8_port(tensor):
                 continue
             which = f"{name}: {what} {place} {tensor.name[:80]!r}"
             if tensor.dtype is DType.INT8:
@@ -136,7 +136,7 @@ def _name(raw: RawNode) -> str:
 
 
 def _blame(raw: RawNode, model: RawModel) -> int:
-    """Whom to name first where float32 operators do not make up an island: not its borders."""
+    """Whom to name first where float32 operators do not make up an island: not its ports."""
     if not is_float(raw, model):
         return 0
     return 2 if raw.code in (DEQUANTIZE, QUANTIZE) else int(raw.code in ELEMENTWISE)

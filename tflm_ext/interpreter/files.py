@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tflm_ext.emit.escape import c_numbers
-from tflm_ext.emit.facts import Border, ModelFacts
-from tflm_ext.emit.files import RenderedFile
-from tflm_ext.emit.model import BorderView, border_views
+from tflm_ext.emit.model import PortView, port_views
 from tflm_ext.emit.render import render
 from tflm_ext.frontend.parse import RawModel
 from tflm_ext.interpreter.arena import arena_bound
 from tflm_ext.interpreter.operators import Registration, required
+from tflm_ext.ir.facts import ModelFacts, Port
+from tflm_ext.ir.rendered import RenderedFile
 
 # Words of 32 bits that TensorFlow Lite Micro's objects take, the larger of the Arduino flavour and
 # a current one; none of their members takes more than one pointer where those have 64 bits.
@@ -33,9 +33,9 @@ class _HeaderView:
     object_words: int
     macs: int
     stateful: bool
-    inputs: tuple[Border, ...]
-    outputs: tuple[Border, ...]
-    borders: tuple[BorderView, ...]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    ports: tuple[PortView, ...]
     labels: tuple[str, ...]
 
 
@@ -83,7 +83,7 @@ def interpreter_files(
     Args:
         facts: what is printed about the model.
         parsed: what `model` holds.
-        model: bytes of the .tflite, with int8 borders.
+        model: bytes of the .tflite, with int8 ports.
         arena: bytes for TensorFlow Lite Micro's tensors and structures; see arena_bound().
             With too few, AllocateTensors mostly crashes instead of failing.
 
@@ -105,7 +105,7 @@ def interpreter_files(
         stateful=any(tensor.variable for tensor in parsed.tensors.values()),
         inputs=facts.inputs,
         outputs=facts.outputs,
-        borders=border_views(facts),
+        ports=port_views(facts),
         labels=facts.labels,
     )
     source = _SourceView(

@@ -273,8 +273,8 @@ def _registration(name: str, nodes: Iterable[RawNode], parsed: RawModel) -> Regi
 
 
 def _is_int8(node: RawNode, parsed: RawModel) -> bool:
-    borders = (*node.inputs[:1], *node.outputs[:1])
-    return all(parsed.tensors[i].dtype is DType.INT8 for i in borders)
+    ports = (*node.inputs[:1], *node.outputs[:1])
+    return all(parsed.tensors[i].dtype is DType.INT8 for i in ports)
 
 
 def _method(name: str) -> str:

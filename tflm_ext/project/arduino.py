@@ -13,15 +13,15 @@ import zipfile
 from dataclasses import dataclass
 
 from tflm_ext.emit.escape import c_float
-from tflm_ext.emit.facts import ModelFacts
-from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.render import render, verbatim
+from tflm_ext.ir.facts import ModelFacts
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.options import Runtime
 from tflm_ext.project.tflm_library import ArduinoLibrary
 
 
 @dataclass(frozen=True, slots=True)
-class _BorderRow:
+class _PortRow:
     what: str
     shape: str
     scale: str
@@ -40,13 +40,13 @@ class _LibraryView:
     semantic_version: str
     weight_bytes: int
     arena_bytes: int
-    borders: tuple[_BorderRow, ...]
+    ports: tuple[_PortRow, ...]
     tflm: ArduinoLibrary | None
 
 
 @dataclass(frozen=True, slots=True)
 class _SampleTable:
-    border: str
+    port: str
     data: bytes
 
 
@@ -138,15 +138,15 @@ def _library_view(facts: ModelFacts, tflm: ArduinoLibrary | None) -> _LibraryVie
         semantic_version=_semantic_version(facts.version),
         weight_bytes=facts.weight_bytes,
         arena_bytes=facts.arena_bytes,
-        borders=tuple(
-            _BorderRow(
+        ports=tuple(
+            _PortRow(
                 what=f"{kind} {i}",
-                shape=" x ".join(map(str, border.shape)) or "1",
-                scale=c_float(border.scale).removesuffix("f"),
-                difference=f"q {'+' if border.zero_point < 0 else '-'} {abs(border.zero_point)}",
+                shape=" x ".join(map(str, port.shape)) or "1",
+                scale=c_float(port.scale).removesuffix("f"),
+                difference=f"q {'+' if port.zero_point < 0 else '-'} {abs(port.zero_point)}",
             )
-            for kind, borders in (("input", facts.inputs), ("output", facts.outputs))
-            for i, border in enumerate(borders)
+            for kind, ports in (("input", facts.inputs), ("output", facts.outputs))
+            for i, port in enumerate(ports)
         ),
         tflm=tflm,
     )

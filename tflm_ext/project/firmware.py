@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tflm_ext.emit.facts import GoldenVector, ModelFacts
-from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.render import render, verbatim
+from tflm_ext.ir.facts import GoldenVector, ModelFacts
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.options import Runtime
 
 GOLDEN_BYTES = 32 * 1024
@@ -18,12 +18,12 @@ class GoldenTable:
     """One input or output over all vectors.
 
     Attributes:
-        border: "input0", "output0", ...
+        port: "input0", "output0", ...
         size: bytes of one row.
         rows: raw int8 bytes.
     """
 
-    border: str
+    port: str
     size: int
     rows: tuple[bytes, ...]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from tflm_ext.boards import Board
-from tflm_ext.emit.facts import Border, GoldenVector, ModelFacts
-from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.render import render, verbatim
+from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.tflm_library import LINK, TflmSettings
 
 M4_BOARD = "mps2_an386"
@@ -73,8 +73,8 @@ class _GoldenView:
     sha256: str
     version: str
     command: str
-    inputs: tuple[Border, ...]
-    outputs: tuple[Border, ...]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
     golden: tuple[GoldenVector, ...]
 
 

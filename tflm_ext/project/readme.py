@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from tflm_ext.boards import Board
 from tflm_ext.emit.escape import c_float, plain
-from tflm_ext.emit.facts import Border
-from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.render import render
+from tflm_ext.ir.facts import Port
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.options import Runtime
 from tflm_ext.plan.sizes import compiler
 from tflm_ext.project.tflm_library import LINK, SOURCE_VARIABLE, ArduinoLibrary
@@ -54,7 +54,7 @@ class _ReadmeView:
     losses: tuple[str, ...]
     environment: str
     board_title: str
-    borders: tuple[tuple[str, str, str, str], ...]
+    ports: tuple[tuple[str, str, str, str], ...]
     labels: str
     tflm: _TflmView | None
 
@@ -89,10 +89,10 @@ def readme_files(
         losses=tuple(plain(loss, 600) for loss in report.losses),
         environment=board.environment,
         board_title=board.title,
-        borders=tuple(
+        ports=tuple(
             (f"{kind} {i}", "x".join(map(str, b.shape)), *_formula(b))
-            for kind, borders in (("input", facts.inputs), ("output", facts.outputs))
-            for i, b in enumerate(borders)
+            for kind, ports in (("input", facts.inputs), ("output", facts.outputs))
+            for i, b in enumerate(ports)
         ),
         labels=", ".join(plain(label) for label in facts.labels),
         tflm=tflm,
@@ -133,7 +133,7 @@ def _error_rows(report: Report) -> Iterator[tuple[str, str]]:
             yield f"{what}, {error.samples} {where} samples", f"{row.ratio:.4f}"
 
 
-def _formula(border: Border) -> tuple[str, str]:
+def _formula(port: Port) -> tuple[str, str]:
     """Scale and difference of real = scale * (difference)."""
-    sign = "+" if border.zero_point < 0 else "-"
-    return c_float(border.scale).removesuffix("f"), f"q {sign} {abs(border.zero_point)}"
+    sign = "+" if port.zero_point < 0 else "-"
+    return c_float(port.scale).removesuffix("f"), f"q {sign} {abs(port.zero_point)}"

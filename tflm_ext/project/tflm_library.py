@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.render import render, verbatim
 from tflm_ext.errors import ConfigError, StorageError
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.scratch import scratch_folder
 
 SOURCE_VARIABLE = "TFLM_EXT_TFLM_SOURCE"

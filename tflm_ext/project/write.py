@@ -26,8 +26,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tflm_ext.emit.files import RenderedFile
 from tflm_ext.errors import ConfigError, StorageError
+from tflm_ext.ir.rendered import RenderedFile
 
 REPORT = "report.json"
 SCHEMA = 1

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tflm_ext.emit.facts import Border, GoldenVector, ModelFacts
-from tflm_ext.emit.files import RenderedFile
-from tflm_ext.emit.model import arena_bytes, context_bytes
+from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.options import Optimize, Runtime
 from tflm_ext.passes import LeftOut, PassRecord
 from tflm_ext.plan import Plan
+from tflm_ext.plan.footprint import arena_bytes, context_bytes
 from tflm_ext.plan.sizes import compiler
 from tflm_ext.version import VERSION
 
@@ -104,7 +104,7 @@ class Report:
     """Everything that is known about an export or an inspected model.
 
     Attributes:
-        facts: names, borders, labels.
+        facts: names, ports, labels.
         plan: kernels and memory.
         passes: what the rewrites removed.
         board, runtime, optimize: the options.
@@ -175,8 +175,8 @@ class Report:
             "model": {
                 "name": self.facts.name,
                 "sha256": self.facts.sha256,
-                "inputs": [_border(b) for b in self.facts.inputs],
-                "outputs": [_border(b) for b in self.facts.outputs],
+                "inputs": [_port(b) for b in self.facts.inputs],
+                "outputs": [_port(b) for b in self.facts.outputs],
                 "labels": list(self.facts.labels),
                 "macs": self.facts.macs,
             },
@@ -287,13 +287,13 @@ def digests(files: Sequence[RenderedFile]) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _border(border: Border) -> dict[str, Any]:
+def _port(port: Port) -> dict[str, Any]:
     return {
-        "name": border.tensor_name,
-        "shape": list(border.shape),
-        "scale": border.scale,
-        "zero_point": border.zero_point,
-        "size_bytes": border.size,
+        "name": port.tensor_name,
+        "shape": list(port.shape),
+        "scale": port.scale,
+        "zero_point": port.zero_point,
+        "size_bytes": port.size,
     }
 
 

@@ -16,7 +16,7 @@ _PIPE_WIDTH = 200
 
 
 def print_report(report: Report, *, operators: bool = True, losses: bool = True) -> None:
-    """Print borders, operators, memory, flash and warnings to standard output.
+    """Print ports, operators, memory, flash and warnings to standard output.
 
     Args:
         losses: also the warnings that say that accuracy is lost.
@@ -43,20 +43,20 @@ def _parts(report: Report, operators: bool) -> list[RenderableType]:
 
     facts, plan = report.facts, report.plan
     parts: list[RenderableType] = [f"{facts.name}  sha256 {facts.sha256[:16]}"]
-    borders = Table(box=None, pad_edge=False)
-    for heading in ("border", "shape", "scale", "zero point", "name"):
-        borders.add_column(heading)
+    ports = Table(box=None, pad_edge=False)
+    for heading in ("tensor", "shape", "scale", "zero point", "name"):
+        ports.add_column(heading)
     for kind, rows in (("input", facts.inputs), ("output", facts.outputs)):
         for i, b in enumerate(rows):
             shape = "x".join(map(str, b.shape))
-            borders.add_row(
+            ports.add_row(
                 f"{kind} {i}",
                 shape,
                 c_float(b.scale).removesuffix("f"),
                 str(b.zero_point),
                 plain(b.tensor_name),
             )
-    parts += ["", borders]
+    parts += ["", ports]
     if operators:
         table = Table(box=None, pad_edge=False)
         for heading, justify in (

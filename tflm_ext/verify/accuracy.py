@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tflm_ext.arithmetic import dequantize_array
-from tflm_ext.emit.facts import Border
 from tflm_ext.errors import ConfigError
+from tflm_ext.ir.facts import Port
 from tflm_ext.report import Accuracy
 from tflm_ext.verify.intervals import Interval, mean_interval, paired_interval
 
@@ -95,7 +95,7 @@ def _numbers(targets: Any, name: str) -> Array:
 
 
 def measure_accuracy(
-    border: Border,
+    port: Port,
     targets: Array,
     floats: Array | None,
     tflm: Array,
@@ -106,7 +106,7 @@ def measure_accuracy(
     """Score one output of the float model, TFLM and the C on the same samples.
 
     Args:
-        border: its scale and zero point.
+        port: its scale and zero point.
         targets: class numbers (samples,), one-hot rows, or real values in the output's shape.
         floats: what the float model gave, samples first; None where there is none.
         tflm, ours: what TFLM and the C gave, int8, samples first; None where TFLM is what runs on
@@ -117,12 +117,12 @@ def measure_accuracy(
         ConfigError: the targets do not fit the output.
     """
     count = len(tflm)
-    scoring = scoring_for(np.asarray(targets), count, border.size)
+    scoring = scoring_for(np.asarray(targets), count, port.size)
 
     def real(values: Array) -> Array:
-        return dequantize_array(values, border.scale, border.zero_point).reshape(count, border.size)
+        return dequantize_array(values, port.scale, port.zero_point).reshape(count, port.size)
 
-    in_float = None if floats is None else floats.reshape(count, border.size)
+    in_float = None if floats is None else floats.reshape(count, port.size)
     if in_float is not None and not math.isfinite(scoring.score(in_float)):
         in_float = None  # a float model that overflows has no error to speak of
     drop, interval = (None, None) if in_float is None else _drop(scoring, in_float, real(tflm))

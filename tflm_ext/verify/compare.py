@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tflm_ext.emit.facts import ModelFacts
-from tflm_ext.emit.files import RenderedFile
 from tflm_ext.errors import VerificationError
 from tflm_ext.ir import Graph
+from tflm_ext.ir.facts import ModelFacts
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.verify.host import run_host
 from tflm_ext.verify.tflm import run_tflm
 

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tflm_ext.arithmetic import dequantize_array
-from tflm_ext.emit.facts import Border
 from tflm_ext.errors import AccuracyError, ConfigError
+from tflm_ext.ir.facts import Port
 from tflm_ext.report import Accuracy, Int8Error, OutputError
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -45,7 +45,7 @@ class Findings:
 
 def measure_error(
     names: Sequence[str],
-    outputs: Sequence[Border],
+    outputs: Sequence[Port],
     data: str,
     floats: Sequence[Array],
     quantised: Sequence[Array],
@@ -60,15 +60,15 @@ def measure_error(
         quantised: what TFLM gives, int8, samples first.
     """
     rows = tuple(
-        _output_error(name, border, values, ran)
-        for name, border, values, ran in zip(names, outputs, floats, quantised, strict=True)
+        _output_error(name, port, values, ran)
+        for name, port, values, ran in zip(names, outputs, floats, quantised, strict=True)
     )
     return Int8Error(data, len(floats[0]), rows)
 
 
-def _output_error(name: str, border: Border, floats: Array, quantised: Array) -> OutputError:
+def _output_error(name: str, port: Port, floats: Array, quantised: Array) -> OutputError:
     wanted = floats.reshape(len(floats), -1).astype(np.float64)
-    got = dequantize_array(quantised, border.scale, border.zero_point).reshape(wanted.shape)
+    got = dequantize_array(quantised, port.scale, port.zero_point).reshape(wanted.shape)
     finite = np.isfinite(wanted).all(1)
     if not finite.any():
         return OutputError(name, None, None, None)
@@ -83,7 +83,7 @@ def _output_error(name: str, border: Border, floats: Array, quantised: Array) ->
 def judge(
     scores: Sequence[Accuracy],
     error: Int8Error | None,
-    outputs: Sequence[Border],
+    outputs: Sequence[Port],
     names: Sequence[str],
     quantised: Sequence[Array],
 ) -> Findings:
@@ -101,7 +101,7 @@ def judge(
     """
     losses: list[str] = []
     notes: list[str] = []
-    for i, (name, border, ran) in enumerate(zip(names, outputs, quantised, strict=True)):
+    for i, (name, port, ran) in enumerate(zip(names, outputs, quantised, strict=True)):
         row = error.outputs[i] if error is not None else None
         notes += _still(name, ran, row)
         if row is None or error is None:
@@ -110,8 +110,8 @@ def judge(
         if score is not None and score.drop is not None:
             found = [*_lost_score(score, name if len(names) > 1 else None)]
         else:
-            found = [*_lost_output(row, border, error)]
-        losses += found or _lost_variation(row, border, ran)
+            found = [*_lost_output(row, port, error)]
+        losses += found or _lost_variation(row, port, ran)
     return Findings(tuple(f"{text} {REMEDY}" for text in losses), tuple(notes))
 
 
@@ -137,10 +137,10 @@ def describe_scores(accuracy: Accuracy, output: str | None) -> str:
     )
 
 
-def _lost_output(row: OutputError, border: Border, error: Int8Error) -> Iterator[str]:
+def _lost_output(row: OutputError, port: Port, error: Int8Error) -> Iterator[str]:
     if row.ratio is None or row.rms_error is None or row.ratio <= LARGE_ERROR:
         return
-    if border.scale in _FIXED_SCALES and row.rms_error < _ROUNDING * border.scale:
+    if port.scale in _FIXED_SCALES and row.rms_error < _ROUNDING * port.scale:
         return  # all samples of one class, for example
     yield (
         f"Accuracy is lost: output {row.name} as int8 is off from float by {row.ratio:.2f} of its"
@@ -149,9 +149,9 @@ def _lost_output(row: OutputError, border: Border, error: Int8Error) -> Iterator
     )
 
 
-def _lost_variation(row: OutputError, border: Border, ran: Array) -> Iterator[str]:
+def _lost_variation(row: OutputError, port: Port, ran: Array) -> Iterator[str]:
     """What the score of a few samples cannot prove."""
-    varies = (row.float_std or 0.0) > _ROUNDING * border.scale and row.ratio is not None
+    varies = (row.float_std or 0.0) > _ROUNDING * port.scale and row.ratio is not None
     if len(ran) > 1 and varies and (ran == ran[:1]).all():
         yield f"Accuracy is lost: output {row.name} as int8 does not vary, as float does."
 

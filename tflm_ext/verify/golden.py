@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tflm_ext.emit.facts import GoldenVector
 from tflm_ext.ir import Graph
+from tflm_ext.ir.facts import GoldenVector
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.tflm import run_tflm
 
@@ -58,8 +58,8 @@ def read_golden(text: str, sizes: Sequence[int], inputs: int) -> tuple[GoldenVec
         numbers = [int(number) for number in re.findall(r"-?\d+", body)]
         if not all(-128 <= number < 128 for number in numbers):
             return ()
-        border = re.search(r"(?:input|output)\d+$", name)
-        columns.setdefault(border[0] if border else name, []).append(
+        port = re.search(r"(?:input|output)\d+$", name)
+        columns.setdefault(port[0] if port else name, []).append(
             np.array(numbers, np.int8).tobytes()
         )
     names = [f"input{i}" for i in range(inputs)]

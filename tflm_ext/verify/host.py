@@ -14,10 +14,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tflm_ext.emit.facts import ModelFacts
-from tflm_ext.emit.files import RenderedFile
 from tflm_ext.emit.render import render
 from tflm_ext.errors import TflmExtError, ToolError, VerificationError
+from tflm_ext.ir.facts import ModelFacts
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.programs import LimitError, limit_error, run_program
 from tflm_ext.scratch import scratch_folder
 

@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tflm_ext.convert.int8_model import Int8Model, looked_at
-from tflm_ext.emit.facts import ModelFacts
-from tflm_ext.emit.files import RenderedFile
 from tflm_ext.ir import Graph
+from tflm_ext.ir.facts import ModelFacts
+from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.report import Accuracy, Int8Error
 from tflm_ext.verify.accuracy import by_output, measure_accuracy, scoring_for
 from tflm_ext.verify.compare import arena_for

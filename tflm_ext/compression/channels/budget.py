@@ -17,10 +17,10 @@ from tflm_ext.compression.channels.report import Ended, Round, Sizes
 from tflm_ext.compression.channels.tune import Tuner
 from tflm_ext.compression.channels.usage import ACTIVATIONS, MACS, WEIGHTS, Usage
 from tflm_ext.convert import convert
-from tflm_ext.emit.model import context_bytes
 from tflm_ext.errors import ConfigError
 from tflm_ext.options import Budget
 from tflm_ext.pipeline import Options, analyse
+from tflm_ext.plan.footprint import context_bytes
 
 _STEP = 0.1  # share of the prunable channels that one round removes
 

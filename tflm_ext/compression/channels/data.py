@@ -12,7 +12,7 @@ import numpy as np
 
 from tflm_ext.compression.channels.graph import pack
 from tflm_ext.compression.checks import batches, check_batched, no_batches
-from tflm_ext.convert.order import input_borders
+from tflm_ext.convert.order import input_specs
 from tflm_ext.convert.samples import gather
 from tflm_ext.errors import ConfigError
 
@@ -51,7 +51,7 @@ def take_sample(model: Any, data: Any, what: str) -> Sample:
         )
     check_batched(model, data, what)
     x, y = _arrays(data) if _in_memory(data) else _streamed(data, what)
-    inputs, _ = gather(x, input_borders(model), what)
+    inputs, _ = gather(x, input_specs(model), what)
     count = len(inputs[0])
     for target in keras.tree.flatten(y) if y is not None else ():
         if len(target) != count:

@@ -1,4 +1,4 @@
-"""Float and uint8 borders come off, and TFLM computes the same without them."""
+"""Float and uint8 ports come off, and TFLM computes the same without them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.harness import assert_exact, run_here
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.arithmetic import quantize_array
 from tflm_ext.errors import UnsupportedModelError
-from tflm_ext.frontend import read_graph, strip_borders
+from tflm_ext.frontend import read_graph, strip_ports
 from tflm_ext.ir import DType
 
 GIVE = (
@@ -20,10 +20,10 @@ GIVE = (
 )
 
 
-def bordered(
+def ported(
     first: str = "float32", second: str = "uint8", out: str = "float32", *, also: str | None = None
 ) -> bytes:
-    """ADD of two inputs, RELU of the sum; each border with a conversion, or int8 without.
+    """ADD of two inputs, RELU of the sum; each port with a conversion, or int8 without.
 
     also: an operator that reads the first input besides.
     """
@@ -56,7 +56,7 @@ def bordered(
 
 
 def test_what_is_stripped_is_reported() -> None:
-    stripped = strip_borders(bordered()).stripped
+    stripped = strip_ports(ported()).stripped
     assert [(s.what, s.tensor_name, s.dtype) for s in stripped] == [
         ("input 0", "x0", DType.FLOAT32),
         ("input 1", "x1", DType.UINT8),
@@ -72,9 +72,9 @@ def test_what_is_stripped_is_reported() -> None:
 @pytest.mark.parametrize("second", ["int8", "uint8"])
 @pytest.mark.parametrize("out", ["int8", "float32", "uint8"])
 def test_tflm_computes_the_same_without(first: str, second: str, out: str) -> None:
-    model = bordered(first, second, out)
-    borders = strip_borders(model)
-    graph = read_graph(borders.data)
+    model = ported(first, second, out)
+    ports = strip_ports(model)
+    graph = read_graph(ports.data)
     assert [n.operator for n in graph.nodes] == ["ADD", "RELU"]
     levels = np.random.default_rng(0).integers(-128, 128, (64, 2, 1, 6), np.int8)
     given = []
@@ -88,7 +88,7 @@ def test_tflm_computes_the_same_without(first: str, second: str, out: str) -> No
             ]
         )
     whole = run_here(model, given, 2, 1 << 20)
-    bare = run_here(borders.data, [levels[:, 0], levels[:, 1]], 2, 1 << 20)
+    bare = run_here(ports.data, [levels[:, 0], levels[:, 1]], 2, 1 << 20)
     assert np.array_equal(whole[1], bare[1])
     y = bare[0]
     assert np.array_equal(
@@ -102,13 +102,13 @@ def test_tflm_computes_the_same_without(first: str, second: str, out: str) -> No
 
 
 def test_exact_and_in_c() -> None:
-    assert_exact(bordered())
+    assert_exact(ported())
 
 
 def test_int8_models_stay_the_bytes_that_they_are() -> None:
-    assert strip_borders(dense()).data == dense()
-    once = strip_borders(bordered()).data
-    assert strip_borders(once).data == once
+    assert strip_ports(dense()).data == dense()
+    once = strip_ports(ported()).data
+    assert strip_ports(once).data == once
 
 
 def test_signatures_are_removed() -> None:
@@ -118,7 +118,7 @@ def test_signatures_are_removed() -> None:
         signature.inputs = [schema.TensorMapT()]
         model.signatureDefs = [signature]
 
-    stripped = strip_borders(edited(add, bordered())).data
+    stripped = strip_ports(edited(add, ported())).data
     assert not schema.ModelT.InitFromPackedBuf(stripped, 0).signatureDefs
     assert len(read_graph(stripped).nodes) == 2
 
@@ -129,27 +129,27 @@ def test_only_conversions() -> None:
     y = b.tensor((4,), scale=0.1)
     b.operator("QUANTIZE", [x], [y])
     b.operator("DEQUANTIZE", [y], [z])
-    graph = read_graph(strip_borders(b.finish([x], [z])).data)
+    graph = read_graph(strip_ports(b.finish([x], [z])).data)
     assert (graph.nodes, graph.inputs, graph.outputs) == ((), (y,), (y,))
 
 
 @pytest.mark.parametrize(
     ("model", "text"),
     [
-        (bordered(also="QUANTIZE"), f"net: input 0 'x0' is float32, not int8.\n{GIVE}"),
-        (bordered(also="NEG"), f"net: input 0 'x0' is float32, not int8.\n{GIVE}"),
-        (bordered("int8", "int8", "int16"), f"net: output 0 'z' is int16, not int8.\n{GIVE}"),
+        (ported(also="QUANTIZE"), f"net: input 0 'x0' is float32, not int8.\n{GIVE}"),
+        (ported(also="NEG"), f"net: input 0 'x0' is float32, not int8.\n{GIVE}"),
+        (ported("int8", "int8", "int16"), f"net: output 0 'z' is int16, not int8.\n{GIVE}"),
     ],
 )
-def test_other_borders_are_refused(model: bytes, text: str) -> None:
+def test_other_ports_are_refused(model: bytes, text: str) -> None:
     with pytest.raises(UnsupportedModelError) as caught:
-        read_graph(strip_borders(model, "net").data, "net")
+        read_graph(strip_ports(model, "net").data, "net")
     assert str(caught.value) == text
 
 
 def test_damaged() -> None:
     with pytest.raises(UnsupportedModelError) as caught:
-        strip_borders(dense()[:100], "net")
+        strip_ports(dense()[:100], "net")
     assert caught.value.problem.startswith("net: not a valid .tflite file: ")
 
 
@@ -170,5 +170,5 @@ def test_tables_that_overlap() -> None:
     assert at is not None
     data[at : at + 4] = (start - 4 - at & 0xFFFFFFFF).to_bytes(4, "little")
     with pytest.raises(UnsupportedModelError) as caught:
-        strip_borders(bytes(data), "net")
+        strip_ports(bytes(data), "net")
     assert "not a valid .tflite file" in caught.value.problem

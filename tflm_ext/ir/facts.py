@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Border:
+class Port:
     """One input or output of the model: int8, real = scale * (q - zero_point).
 
     Attributes:
@@ -41,7 +41,7 @@ class ModelFacts:
         name: C identifier in lower case, prefix of every symbol and file: "digits".
         library: name of the Arduino / PlatformIO library and its folder: "Digits".
         sha256: hexadecimal digest of the .tflite that was exported.
-        inputs, outputs: the borders, in order.
+        inputs, outputs: the ports, in order.
         labels: names of the classes, untrusted text; empty if none were given.
         weight_bytes: const tables, exact.
         arena_bytes: activations, state and scratch, exact.
@@ -55,8 +55,8 @@ class ModelFacts:
     name: str
     library: str
     sha256: str
-    inputs: tuple[Border, ...]
-    outputs: tuple[Border, ...]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
     labels: tuple[str, ...]
     weight_bytes: int
     arena_bytes: int

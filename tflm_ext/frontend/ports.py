@@ -1,4 +1,4 @@
-"""Inputs and outputs of a model are int8; a float32 or uint8 border around them is taken off."""
+"""The ports of a model are int8: conversions from and to float32 or uint8 are taken off."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tflm_ext.frontend.subset import subset
 from tflm_ext.ir import DType, Tensor
 from tflm_ext.ops.islands import DEQUANTIZE, QUANTIZE
 
-_BORDERS = (DType.FLOAT32, DType.UINT8)
+_PORTS = (DType.FLOAT32, DType.UINT8)
 _HINT = "Export the model again, or give the file that the converter wrote."
 
 
 @dataclass(frozen=True, slots=True)
-class StrippedBorder:
-    """A QUANTIZE or DEQUANTIZE at the border of the model that is not exported.
+class StrippedPort:
+    """A QUANTIZE or DEQUANTIZE at an input or output of the model, which is not exported.
 
     Attributes:
         what: "input 0", "output 1".
@@ -38,8 +38,8 @@ class StrippedBorder:
 
 
 @dataclass(frozen=True, slots=True)
-class Int8Borders:
-    """A model whose borders are int8 as far as they can be.
+class Int8Ports:
+    """A model whose ports are int8 as far as they can be.
 
     Attributes:
         data: bytes of a .tflite, for TFLM as well as for us; those given if nothing was stripped.
@@ -47,13 +47,13 @@ class Int8Borders:
     """
 
     data: bytes
-    stripped: tuple[StrippedBorder, ...]
+    stripped: tuple[StrippedPort, ...]
 
 
-def strip_borders(data: bytes, name: str = "model") -> Int8Borders:
+def strip_ports(data: bytes, name: str = "model") -> Int8Ports:
     """Take off QUANTIZE after inputs and DEQUANTIZE or QUANTIZE before outputs.
 
-    What TFLM computes between them stays the same, bit for bit. Borders of another kind stay as
+    What TFLM computes between them stays the same, bit for bit. Ports of another kind stay as
     they are, and read_graph() refuses them.
 
     Args:
@@ -69,10 +69,10 @@ def strip_borders(data: bytes, name: str = "model") -> Int8Borders:
         outputs, exits = _exits(model)
         removed = {node.index for node in (*entries, *exits)}
         if not removed:
-            return Int8Borders(data, ())
+            return Int8Ports(data, ())
         kept = [n.index for n in model.nodes if n.index not in removed]
         stripped = [
-            StrippedBorder(f"{what} {i}", model.tensors[old].name, model.tensors[old].dtype)
+            StrippedPort(f"{what} {i}", model.tensors[old].name, model.tensors[old].dtype)
             for what, before, after in (
                 ("input", model.inputs, inputs),
                 ("output", model.outputs, outputs),
@@ -80,17 +80,17 @@ def strip_borders(data: bytes, name: str = "model") -> Int8Borders:
             for i, (old, new) in enumerate(zip(before, after, strict=True))
             if old != new
         ]
-        return Int8Borders(subset(data, kept, inputs, outputs), tuple(stripped))
+        return Int8Ports(subset(data, kept, inputs, outputs), tuple(stripped))
     except MalformedError as error:
         raise UnsupportedModelError(f"{name}: not a valid .tflite file: {error}.", _HINT) from error
 
 
 def _entries(model: RawModel) -> tuple[tuple[int, ...], list[RawNode]]:
-    """The inputs behind the border, and the operators that made it."""
+    """The inputs after the conversion, and the operators that made it."""
     readers = _by_tensor((i, node) for node in model.nodes for i in node.inputs)
     inputs, removed = list(model.inputs), []
     for place, i in enumerate(model.inputs):
-        if model.tensors[i].dtype not in _BORDERS or len(readers.get(i, ())) != 1:
+        if model.tensors[i].dtype not in _PORTS or len(readers.get(i, ())) != 1:
             continue
         (node,) = readers[i]
         if node.code == QUANTIZE and _int8(model, node.outputs):
@@ -100,12 +100,12 @@ def _entries(model: RawModel) -> tuple[tuple[int, ...], list[RawNode]]:
 
 
 def _exits(model: RawModel) -> tuple[tuple[int, ...], list[RawNode]]:
-    """The outputs before the border, and the operators that made it."""
+    """The outputs before the conversion, and the operators that made it."""
     read = {i for node in model.nodes for i in node.inputs}
     writers = _by_tensor((i, node) for node in model.nodes for i in node.outputs)
     outputs, removed = list(model.outputs), []
     for place, i in enumerate(model.outputs):
-        if model.tensors[i].dtype not in _BORDERS or i in read or len(writers.get(i, ())) != 1:
+        if model.tensors[i].dtype not in _PORTS or i in read or len(writers.get(i, ())) != 1:
             continue
         (node,) = writers[i]
         if node.code in (QUANTIZE, DEQUANTIZE) and _int8(model, node.inputs):
@@ -122,10 +122,10 @@ def _by_tensor(pairs: Iterable[tuple[int, RawNode]]) -> dict[int, list[RawNode]]
 
 
 def _int8(model: RawModel, tensors: Sequence[int]) -> bool:
-    return len(tensors) == 1 and tensors[0] >= 0 and int8_border(model.tensors[tensors[0]])
+    return len(tensors) == 1 and tensors[0] >= 0 and int8_port(model.tensors[tensors[0]])
 
 
-def int8_border(tensor: Tensor) -> bool:
+def int8_port(tensor: Tensor) -> bool:
     """Whether a tensor can be an input or an output of the generated code."""
     q = tensor.quantization
     return (

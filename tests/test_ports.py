@@ -1,4 +1,4 @@
-"""A model with a float border is exported without it, and says so."""
+"""A model with a float port is exported without it, and says so."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tflm_ext.api import export, inspect_model
 from tflm_ext.errors import UnsupportedModelError
 
 
-def bordered(dtype: str, *, quantised: bool = True) -> bytes:
+def ported(dtype: str, *, quantised: bool = True) -> bytes:
     """A dense layer in int8 between two conversions from and to another type."""
     b = ModelBuilder()
     outside = {"scale": 0.05, "zero_point": 128} if dtype == "uint8" else {}
@@ -31,9 +31,9 @@ def bordered(dtype: str, *, quantised: bool = True) -> bytes:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])
-def test_a_border_is_taken_off_and_reported(dtype: str, tmp_path: Path) -> None:
+def test_a_port_is_taken_off_and_reported(dtype: str, tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
-    path.write_bytes(bordered(dtype))
+    path.write_bytes(ported(dtype))
     samples = np.linspace(-3, 3, 400, dtype=np.float32).reshape(100, 4)
     result = export(path, tmp_path / "net", calibration_data={"sensor": samples}, progress=False)
     said = "is {} in the file; its conversion is not part of the project, which works on int8."
@@ -46,7 +46,7 @@ def test_a_border_is_taken_off_and_reported(dtype: str, tmp_path: Path) -> None:
     assert inspect_model(str(path)).warnings == result.report.warnings
 
 
-def test_a_float_border_without_a_conversion_is_refused(tmp_path: Path) -> None:
+def test_a_float_port_without_a_conversion_is_refused(tmp_path: Path) -> None:
     b = ModelBuilder()
     x = b.tensor((1, 4), dtype="float32")
     y = b.tensor((1, 4), dtype="float32")
