@@ -7,6 +7,7 @@
 #   make examples         write platformio_projects/ anew from the committed models
 #   make kernel-sizes     measure the code of every kernel for the Cortex-M4
 #   make kernel-costs     fit the instructions and cycles of every kernel; takes ten minutes
+#   make kernel-costs KERNEL=name  of one kernel only
 #   make bench          count instructions on the emulated Cortex-M4
 #   make bench-nets       count them on eight nets that no kernel was written for
 #   make bench-host       times of the command line on this machine
@@ -137,7 +138,7 @@ kernel-sizes: $(READY)
 	$(PYTHON) benchmarks/kernel_sizes.py
 
 kernel-costs: $(READY)
-	$(PYTHON) -m benchmarks.kernel_costs
+	$(PYTHON) -m benchmarks.kernel_costs $(KERNEL)
 
 bench: $(READY)
 	@PYTHONPATH=. $(PYTHON) benchmarks/bench.py

@@ -1,20 +1,22 @@
 """Fit the costs of every kernel and write tflm_ext/plan/kernel_costs.toml: `make kernel-costs`.
 
-    python -m benchmarks.kernel_costs
+    python -m benchmarks.kernel_costs [KERNEL ...]
 
 Layers of many shapes, with random weights of fixed seeds, run on the emulated Cortex-M4 with each
 kernel that can run them. Every layer runs twice: beside others of its kind, with which it shares
 the code that the compiler makes, and without, so that the compiler adapts it. Instructions and
 cycles are fitted to how often the pieces of a kernel run (Kernel.work), for both, by least squares
 of the relative error, without negative coefficients. Run it after a kernel was added or changed; it
-takes about ten minutes.
+takes about ten minutes, for one kernel much less.
 """
 
 from __future__ import annotations
 
+import argparse
 import itertools
+import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,10 +32,11 @@ from tflm_ext.bench.emulator import compiler_name, measure
 from tflm_ext.boards import board as find_board
 from tflm_ext.emit.model import model_files
 from tflm_ext.frontend import read_graph
-from tflm_ext.ir import NodeView
-from tflm_ext.ops import BY_NAME, OPERATORS, Kernel
+from tflm_ext.kernels import KERNELS, kernels_for
+from tflm_ext.kernels.base import Work
 from tflm_ext.passes import run_passes
-from tflm_ext.plan.choice import Choice, Option
+from tflm_ext.plan.choice import Choice, KernelOption
+from tflm_ext.plan.costs import cost_of
 from tflm_ext.plan.plan import plan_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,7 +54,7 @@ class Row:
 
     kernel: str
     alone: bool  # whether no other layer of the model ran with it
-    work: tuple[int, ...]
+    work: Work
     instructions: int
     cycles: int
 
@@ -436,20 +439,18 @@ def models() -> Iterator[bytes]:
         yield lstm(steps=steps, inputs=inputs, units=units)
 
 
-def kernels_of(view: NodeView) -> list[Kernel]:
-    """Those that can run a node."""
-    return [k for k in BY_NAME[view.node.operator].kernels if k.applies(view)]
-
-
-def measured(model: bytes) -> Iterator[Row]:
-    """Each layer of a model with each of its kernels."""
+def measured(model: bytes, wanted: Collection[str]) -> Iterator[Row]:
+    """Each layer of a model with each of its kernels that is wanted."""
     graph = run_passes(read_graph(model)).graph
     views = list(graph.views())
-    own = [kernels_of(view) for view in views]
+    own = [kernels_for(view) for view in views]
     for number in range(max(map(len, own))):
         kernels = [row[min(number, len(row) - 1)] for row in own]
+        tried = {kernel.name for kernel, row in zip(kernels, own, strict=True) if number < len(row)}
+        if tried.isdisjoint(wanted):
+            continue
         choices = [
-            Choice(Option(kernel, kernel.lower(view), 0, 0, ()), ())
+            Choice(KernelOption(kernel, kernel.lower(view), 0, 0, ()), ())
             for view, kernel in zip(views, kernels, strict=True)
         ]
         plan = plan_of(graph, choices)
@@ -466,7 +467,7 @@ def measured(model: bytes) -> Iterator[Row]:
             cycles = [event.cycles for event in spent if event.cycles is not None]
             if len(cycles) < len(spent):
                 raise SystemExit(found.cycles_missing)
-            if number < len(row):
+            if number < len(row) and kernel.name in wanted:
                 yield Row(
                     kernel=kernel.name,
                     alone=users[kernel.name] == 1,
@@ -499,55 +500,79 @@ def non_negative(matrix: Any, target: Any) -> Any:
     return found
 
 
-def fit(own: Sequence[Row], unit: str) -> list[float]:
+def fit(own: Sequence[Row], unit: str) -> dict[str, float]:
     """What each piece of a kernel's work costs."""
     work = np.array([row.work for row in own], float)
     taken = np.array([getattr(row, unit) for row in own], float)[:, np.newaxis]
     relative = work / taken
     sizes = np.maximum(relative.max(0), 1e-30)  # so that all columns are alike
-    return [float(c) for c in non_negative(relative / sizes, np.ones(len(own))) / sizes]
+    costs = non_negative(relative / sizes, np.ones(len(own))) / sizes
+    return {piece: float(f"{c:.4g}") for piece, c in zip(own[0].work._fields, costs, strict=True)}
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The file's text."""
-    kernels = {kernel.name for operator in OPERATORS for kernel in operator.kernels}
-    missing = kernels - {row.kernel for row in rows}
-    if missing:
-        raise SystemExit(f"no layer runs with {', '.join(sorted(missing))}")
+def table(rows: Sequence[Row], known: dict[str, Any]) -> str:
+    """The file's text.
+
+    Args:
+        rows: of all layers that were measured.
+        known: the file as it was, for the kernels that were not.
+    """
+    kernels = {kernel.name for own in KERNELS.values() for kernel in own}
+    fitted = {row.kernel for row in rows}
     lines = [
-        "# What each time costs that a piece of a kernel runs (Kernel.work) on a Cortex-M4: where",
-        "# several operators share the compiled code, and alone, where the compiler adapts it.",
+        "# What each time costs that a piece of a kernel runs on a Cortex-M4; the pieces are the",
+        "# fields of the kernel's work. First where several operators share the compiled code,",
+        "# then alone, where the compiler adapts it.",
         "# `make kernel-costs` measures and fits them again.",
         f'compiler = "{compiler_name(FLAGS)}"',
     ]
     for title, unit in itertools.product(("several", "alone"), ("instructions", "cycles")):
         lines += ["", f"[{title}.{unit}]"]
         for name in sorted(kernels):
-            all_rows = [row for row in rows if row.kernel == name]
-            own = [row for row in all_rows if row.alone == (title == "alone")]
-            own = own if len(own) > len(all_rows[0].work) else all_rows
-            costs = fit(own, unit)
-            lines.append(f"{name} = [{', '.join(f'{c:.4g}' for c in costs)}]")
-            errors = [
-                sum(n * c for n, c in zip(row.work, costs, strict=True)) / getattr(row, unit) - 1
-                for row in own
-            ]
-            print(
-                f"{name:30} {title:8} {unit:12} {len(own):4} layers, error "
-                f"{100 * np.abs(errors).mean():5.1f} % on average, "
-                f"{100 * np.abs(errors).max():5.1f} % at most"
+            costs = (
+                fitted_costs([row for row in rows if row.kernel == name], title, unit)
+                if name in fitted
+                else known[title][unit].get(name)
             )
+            if costs is None:
+                raise SystemExit(f"no layer runs with {name}, and no costs of it are known")
+            pieces = ", ".join(f"{piece} = {cost:.4g}" for piece, cost in costs.items())
+            lines.append(f"{name} = {{ {pieces} }}")
     return "\n".join(lines) + "\n"
+
+
+def fitted_costs(rows: Sequence[Row], title: str, unit: str) -> dict[str, float]:
+    """The costs of one kernel, which are printed with the error of the fit."""
+    own = [row for row in rows if row.alone == (title == "alone")]
+    own = own if len(own) > len(rows[0].work) else list(rows)
+    costs = fit(own, unit)
+    errors = [cost_of(row.work, costs) / getattr(row, unit) - 1 for row in own]
+    print(
+        f"{rows[0].kernel:30} {title:8} {unit:12} {len(own):4} layers, error "
+        f"{100 * np.abs(errors).mean():5.1f} % on average, "
+        f"{100 * np.abs(errors).max():5.1f} % at most"
+    )
+    return costs
 
 
 def main() -> None:
     """Measure, fit, write."""
+    parser = argparse.ArgumentParser(description="Fit what kernels cost.")
+    parser.add_argument(
+        "kernel", nargs="*", help="only these; the costs of others stay as they are"
+    )
+    every = {kernel.name for own in KERNELS.values() for kernel in own}
+    wanted = set(parser.parse_args().kernel) or every
+    if unknown := wanted - every:
+        raise SystemExit(f"no kernel is called {', '.join(sorted(unknown))}")
     rows = []
     for model in models():
-        rows += measured(model)
+        rows += measured(model, wanted)
         print(".", end="", flush=True)
     print()
-    TARGET.write_text(table(rows), "utf-8")
+    if missing := wanted - {row.kernel for row in rows}:
+        raise SystemExit(f"no layer runs with {', '.join(sorted(missing))}")
+    TARGET.write_text(table(rows, tomllib.loads(TARGET.read_text("utf-8"))), "utf-8")
     print(f"wrote {TARGET.relative_to(ROOT)}")
 
 

@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 from tflm_ext.emit.render import templates_folder
-from tflm_ext.ops import OPERATORS
+from tflm_ext.kernels import KERNELS
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "tflm_ext" / "plan" / "kernel_sizes.toml"
@@ -29,7 +29,7 @@ ENTRY_BYTES, CALL_BYTES, INLINED_BYTES, ADAPTED_SHARE, ALONE_SHARE = 720, 16, 25
 
 def kernels() -> dict[str, str]:
     """Kernel name to header, over all operators."""
-    return {k.name: k.header for operator in OPERATORS for k in operator.kernels}
+    return {k.name: k.header for own in KERNELS.values() for k in own}
 
 
 def wrapper(name: str, header: str) -> str:

@@ -35,10 +35,11 @@ from tflm_ext.cli import _EXIT_CODES, _parser
 from tflm_ext.convert.remedies import _OPERATORS, UNROLL
 from tflm_ext.emit.model import model_files
 from tflm_ext.frontend import read_graph
+from tflm_ext.frontend.remedies import REMEDIES
 from tflm_ext.ir.facts import ModelFacts, Port
 from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.kernels import KERNELS
 from tflm_ext.ops import OPERATORS, Operator
-from tflm_ext.ops.names import _REMEDIES
 from tflm_ext.options import Budget
 from tflm_ext.plan import make_plan
 from tflm_ext.plan.budget import check_budget
@@ -237,48 +238,6 @@ def _sentence(text: str) -> str:
 # ---------------------------------------------------------------- operators.md
 
 
-REFUSED = {
-    "AVERAGE_POOL_2D": "input and output with different scales; windows of 2^23 elements or more",
-    "BATCH_MATMUL": "operands of fewer than two or more than five dimensions",
-    "CONCATENATION": "inputs with another quantisation than the output (the converter puts a "
-    "QUANTIZE there, which is supported)",
-    "CONV_2D": "filters or biases that are computed; filters with a zero point; images of other "
-    "than four dimensions; sums that 32 bits cannot hold",
-    "DEPTHWISE_CONV_2D": "as CONV_2D",
-    "DIV": "scales out of proportion",
-    "EXPAND_DIMS": "an axis that is computed",
-    "FULLY_CONNECTED": "weights or biases that are computed; weights with a zero point; shuffled "
-    "weights; sums that 32 bits cannot hold",
-    "GATHER": "positions that are computed or outside the axis",
-    "HARD_SWISH": "scales that need more than 15 bits of shift",
-    "LEAKY_RELU": "a slope that is not finite",
-    "LOGISTIC": "an output zero point other than -128",
-    "MAX_POOL_2D": "input and output with different scales",
-    "MEAN": "axes that are computed or lie apart in more than three groups",
-    "PAD": "amounts that are computed or negative",
-    "PADV2": "amounts that are computed or negative; a border value of another quantisation",
-    "QUANTIZE": "float32 and uint8 anywhere but at inputs and outputs of the model, "
-    "where it is taken off, and in float islands",
-    "REDUCE_MAX": "as MEAN; input and output with different quantisations",
-    "REDUCE_MIN": "as MEAN; input and output with different quantisations",
-    "RESIZE_BILINEAR": "`align_corners` together with `half_pixel_centers`; very large images",
-    "RSQRT": "an input zero point other than -128: negative numbers have no root",
-    "SLICE": "begin or size that are computed or outside the tensor",
-    "SOFTMAX": "an output of other than scale 1/256 and zero point -128; rows of more than 4095 "
-    "values. Where the exponentials of a row add up to 512 or more, which takes 512 values that "
-    "are almost equal, TensorFlow Lite Micro stops the program, on a device, too; the C goes on "
-    "and gives the largest values 1/256. Such inputs cannot be compared: they are left out, and "
-    "the report says how many",
-    "STRIDED_SLICE": "begin, end or strides that are computed; ellipsis and new axes",
-    "SUM": "as MEAN",
-    "TABLE": "",
-    "TRANSPOSE": "a permutation that is computed",
-    "TRANSPOSE_CONV": "as CONV_2D; output shapes that are computed",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": "peepholes, projection, layer normalisation; another "
-    "activation than tanh; weights with one scale per channel",
-}
-
-
 def modules() -> dict[str, str]:
     """The module in ops/ of every operator, by the operator's name."""
     import tflm_ext.ops
@@ -300,11 +259,11 @@ def operators() -> str:
         said = _one_line((inspect.getdoc(module) or "").split("\n\n")[0])
         supported = said.removeprefix(operator.name).lstrip(":,").strip().rstrip(".")
         kernels = ", ".join(
-            f"[`{k.name}`](../../templates/kernels/{k.header})" for k in operator.kernels
+            f"[`{k.name}`](../../templates/kernels/{k.header})" for k in KERNELS[operator.name]
         )
         rows.append(
             f"| {operator.name} | {operator.max_version} | {supported} | "
-            f"{REFUSED.get(operator.name, '')} | {kernels} |\n"
+            f"{operator.refuses} | {kernels} |\n"
         )
     layers = of_tests("keras_layers").ROWS
     exported = [row for row in layers if row.refused is None]
@@ -362,7 +321,7 @@ def _counts(row: Any) -> str:
 
 def _remedy(row: Any) -> str:
     """The hint of the row's error, as the reader or the converter gives it."""
-    remedies = [_REMEDIES[name] for name in row.operators if name in _REMEDIES]
+    remedies = [REMEDIES[name] for name in row.operators if name in REMEDIES]
     assert row.refused is not None
     word = row.refused[1]
     for text in (*remedies, UNROLL, *_OPERATORS.values()):

@@ -11,12 +11,12 @@ from tflm_ext.emit.model import model_files
 from tflm_ext.frontend import read_graph, strip_ports
 from tflm_ext.ir import Graph
 from tflm_ext.ir.facts import ModelFacts, Port
-from tflm_ext.ops.base import Array
-from tflm_ext.ops.run import initial_state, run_graph
+from tflm_ext.opslib.base import Array
 from tflm_ext.options import Optimize
 from tflm_ext.passes import run_passes
 from tflm_ext.plan import Plan, make_plan
 from tflm_ext.plan.footprint import arena_bytes
+from tflm_ext.reference import initial_state, run_graph
 from tflm_ext.verify.compare import arena_for, verify
 from tflm_ext.verify.tflm_child import compute
 from tflm_ext.verify.vectors import make_vectors

@@ -15,7 +15,7 @@ from tests.harness import assert_exact, run_here
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.errors import UnsupportedModelError
 from tflm_ext.frontend import read_graph
-from tflm_ext.ops.base import Array
+from tflm_ext.opslib.base import Array
 
 SHAPE = (1, 5, 3)
 FUNCTIONS = {

@@ -23,7 +23,7 @@ from tests.fuzz.mutations import Mutation, mutate, mutations
 from tflm_ext.errors import TflmExtError
 from tflm_ext.frontend import read_graph, strip_ports
 from tflm_ext.ops import BY_NAME
-from tflm_ext.ops.base import Array
+from tflm_ext.opslib.base import Array
 from tflm_ext.passes import run_passes
 
 _SECONDS = os.environ.get("TFLM_EXT_FUZZ_SECONDS") or ""

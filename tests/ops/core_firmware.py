@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from tests.harness import borders, facts_for, run_here
+from tests.harness import facts_for, ports, run_here
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.bench.emulator import C_COMPILER, compile_all, machine_flags
 from tflm_ext.bench.tools import run_tool
@@ -27,6 +27,7 @@ from tflm_ext.frontend import read_graph
 from tflm_ext.ir import Graph
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.kernels import KERNELS, kernels_for
 from tflm_ext.ops import BY_NAME
 from tflm_ext.ops.table import TableOptions
 from tflm_ext.options import Optimize
@@ -149,10 +150,10 @@ def _vectors(graph: Graph, seed: int) -> list[Array]:
     """All -128, all 127, the zero point, any of both ends, any numbers: of each input."""
     draw = np.random.default_rng(seed)
     columns = []
-    for border in borders(graph, graph.inputs):
-        flat = [np.full(border.shape, n, np.int8) for n in (-128, 127, border.zero_point)]
-        ends = draw.choice(np.array([-128, 127], np.int8), (2, *border.shape))
-        anything = draw.integers(-128, 128, (3, *border.shape), np.int8)
+    for port in ports(graph, graph.inputs):
+        flat = [np.full(port.shape, n, np.int8) for n in (-128, 127, port.zero_point)]
+        ends = draw.choice(np.array([-128, 127], np.int8), (2, *port.shape))
+        anything = draw.integers(-128, 128, (3, *port.shape), np.int8)
         columns.append(np.concatenate([np.stack(flat), ends, anything]))
     return columns
 
@@ -201,10 +202,7 @@ def _as_table(part: Graph) -> Graph:
 
 def alternatives(part: Graph) -> Iterator[dict[int, str]]:
     """For every operator of a part a kernel, until all that can run it had their turn."""
-    columns = [
-        [(view.node.index, k.name) for k in BY_NAME[view.node.operator].kernels if k.applies(view)]
-        for view in part.views()
-    ]
+    columns = [[(view.node.index, k.name) for k in kernels_for(view)] for view in part.views()]
     for row in zip_longest(*columns):
         yield dict(pair or column[0] for pair, column in zip(row, columns, strict=True))
 
@@ -213,14 +211,12 @@ def alternatives(part: Graph) -> Iterator[dict[int, str]]:
 def _only(part: Graph, kernels: Mapping[int, str]) -> Iterator[None]:
     """Let the operators have these kernels and no others, whatever the planner would like."""
     forced = {}
-    for name in {node.operator for node in part.nodes}:
-        operator = BY_NAME[name]
-        own = tuple(
+    for operator in {node.operator for node in part.nodes}:
+        forced[operator] = tuple(
             replace(k, applies=lambda view, name=k.name: kernels[view.node.index] == name)
-            for k in operator.kernels
+            for k in KERNELS[operator]
         )
-        forced[name] = replace(operator, kernels=own)
-    with patch.dict(BY_NAME, forced):
+    with patch.dict(KERNELS, forced):
         yield
 
 
@@ -343,7 +339,7 @@ def _write(folder: Path, facts: ModelFacts, files: Sequence[RenderedFile], vecto
         path = folder / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file.content)
-    sizes = [", ".join(f"{b.size}U" for b in border) for border in (facts.inputs, facts.outputs)]
+    sizes = [", ".join(f"{b.size}U" for b in port) for port in (facts.inputs, facts.outputs)]
     (folder / "harness.c").write_text(_HARNESS % (*sizes, vectors), "utf-8")
 
 

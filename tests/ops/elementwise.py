@@ -11,7 +11,7 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.frontend import read_graph
-from tflm_ext.ops.run import run_outputs
+from tflm_ext.reference import run_outputs
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.tflm_child import compute
 

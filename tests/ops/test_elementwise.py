@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.ops.elementwise import binary
 from tflm_ext.frontend import read_graph
-from tflm_ext.ops.elementwise import broadcast_fields
+from tflm_ext.kernels.elementwise import broadcast_fields
 
 _size = st.integers(1, 3)
 

@@ -21,8 +21,8 @@ from tests.ops.core_firmware import alternatives, assemble, part_of, run_everywh
 from tests.ops.pairwise import Case, covering, missing, products
 from tflm_ext.frontend import read_graph
 from tflm_ext.ir import NodeView
-from tflm_ext.ops import BY_NAME, OPERATORS
-from tflm_ext.ops.common import conv_multipliers, zero_point
+from tflm_ext.kernels import KERNELS, kernels_for
+from tflm_ext.opslib.common import conv_multipliers, zero_point
 from tflm_ext.passes import run_passes
 
 Array = np.ndarray[Any, Any]
@@ -94,10 +94,9 @@ def test_every_kernel_has_a_case() -> None:
         for name in SETS
         for i, case in enumerate(cases_of(name))
         for view in part_of(build(name, i, case), is_table(case)).views()
-        for kernel in BY_NAME[view.node.operator].kernels
-        if kernel.applies(view)
+        for kernel in kernels_for(view)
     }
-    assert found == {(o.name, k.name) for o in OPERATORS for k in o.kernels} - _NEVER
+    assert found == {(name, k.name) for name, own in KERNELS.items() for k in own} - _NEVER
 
 
 @pytest.mark.parametrize("name", SETS)

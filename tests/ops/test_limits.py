@@ -31,7 +31,7 @@ from tests.ops.test_unpack import unpack
 from tflm_ext.errors import ToolError, UnsupportedModelError
 from tflm_ext.frontend import read_graph
 from tflm_ext.frontend.parse import parse
-from tflm_ext.ops.run import run_outputs
+from tflm_ext.reference import run_outputs
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.tflm import run_tflm
 

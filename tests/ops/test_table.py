@@ -14,9 +14,9 @@ from tflm_ext.errors import UnsupportedModelError
 from tflm_ext.frontend import read_graph
 from tflm_ext.ir import Graph
 from tflm_ext.ops import BY_NAME
-from tflm_ext.ops.run import run_outputs
 from tflm_ext.ops.table import TableOptions
 from tflm_ext.plan import make_plan
+from tflm_ext.reference import run_outputs
 
 SQUARES = (LEVELS.astype(np.int32) ** 2 // 200).astype(np.int8)
 

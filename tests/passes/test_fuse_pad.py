@@ -13,8 +13,8 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 from tests.harness import assert_exact
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.frontend import read_graph
-from tflm_ext.ops.common import Padding
-from tflm_ext.ops.windows import slide
+from tflm_ext.opslib.common import Padding
+from tflm_ext.opslib.windows import slide
 from tflm_ext.passes import run_passes
 
 OPTIONS = {

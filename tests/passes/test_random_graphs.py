@@ -17,8 +17,8 @@ from tests.passes.random_graphs import random_graph
 from tflm_ext.errors import UnsupportedModelError
 from tflm_ext.frontend import read_graph
 from tflm_ext.ir import Graph
-from tflm_ext.ops.run import run_outputs
 from tflm_ext.passes import run, run_passes
+from tflm_ext.reference import run_outputs
 
 ROUNDS = int(os.environ.get("TFLM_EXT_GRAPH_ROUNDS", "1"))
 FIRST = int(os.environ.get("TFLM_EXT_GRAPH_SEED", "0"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +13,13 @@ from tests import models
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.frontend import read_graph
 from tflm_ext.ir import Graph
-from tflm_ext.ops import OPERATORS
+from tflm_ext.kernels import KERNELS, packing
+from tflm_ext.kernels.base import ElementsWork
 from tflm_ext.options import Optimize
 from tflm_ext.passes import run_passes
 from tflm_ext.plan import Plan, costs, make_plan, sizes
 
-KERNELS = sorted({k.name for operator in OPERATORS for k in operator.kernels})
+NAMES = sorted({k.name for own in KERNELS.values() for k in own})
 ROOT = Path(__file__).resolve().parents[2]
 PROJECTS = sorted(ROOT.glob("platformio_projects/*/model/*.tflite"))
 
@@ -57,15 +59,42 @@ def kernels(plan: Plan, operator: str) -> set[str]:
     return {s.kernel.name for s in plan.steps if s.view.node.operator == operator}
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+def test_weights_are_packed_once_per_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many kernels look at them: the ends of a layer's sums are requantised twice."""
+    calls = 0
+    requantise = packing.multiply_by_quantized_multiplier
+
+    def counting(*args: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return requantise(*args)
+
+    monkeypatch.setattr(packing, "multiply_by_quantized_multiplier", counting)
+    graph = graph_of(models.image_net())
+    for optimize in Optimize:
+        make_plan(graph, optimize)
+    weighted = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
+    assert calls == 2 * sum(node.operator in weighted for node in graph.nodes) > 0
+
+
+def test_a_kernel_without_costs_is_named() -> None:
+    with pytest.raises(
+        LookupError, match="of the kernel 'new': run `make kernel-costs KERNEL=new`"
+    ):
+        costs.of_pieces("new", alone=False)
+    with pytest.raises(LookupError, match="has calls, the work calls, elements"):
+        costs.cost_of(ElementsWork(1, 2), {"calls": 3.0})
+
+
+@pytest.mark.parametrize("kernel", NAMES)
 def test_every_kernel_was_measured(kernel: str) -> None:
     """make kernel-sizes and make kernel-costs, after a kernel was added."""
     assert sizes.kernel_bytes(kernel) > 0
     for alone in (False, True):
         instructions, spent = costs.of_pieces(kernel, alone)
-        assert len(instructions) == len(spent)
-        assert sum(instructions) > 0
-        assert min(*instructions, *spent) >= 0
+        assert list(instructions) == list(spent)
+        assert sum(instructions.values()) > 0
+        assert min(*instructions.values(), *spent.values()) >= 0
 
 
 @pytest.mark.parametrize(

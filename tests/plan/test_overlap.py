@@ -13,8 +13,9 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 from tests.harness import assert_exact
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.frontend import read_graph
-from tflm_ext.ops import BY_NAME, Times
-from tflm_ext.ops.windows import Axis, forward_times
+from tflm_ext.kernels import KERNELS, Times
+from tflm_ext.kernels.windows import forward_times
+from tflm_ext.opslib.windows import Axis
 from tflm_ext.passes import run_passes
 from tflm_ext.plan import make_plan, plan
 from tflm_ext.plan.arena import place
@@ -220,7 +221,7 @@ def test_depthwise_rows_are_read_when_they_are_said_to_be(
     size: tuple[int, int], window: tuple[int, int], name: str, stride: int, same: bool
 ) -> None:
     """The loops of the kernels, done in Python."""
-    kernel = next(k for k in BY_NAME["DEPTHWISE_CONV_2D"].kernels if k.name == name)
+    kernel = next(k for k in KERNELS["DEPTHWISE_CONV_2D"] if k.name == name)
     (view,) = run_passes(read_graph(depthwise(size, window, stride, same))).graph.views()
     assert kernel.applies(view)
     call = kernel.lower(view)

@@ -15,12 +15,12 @@ from tflm_ext import encode, export
 from tflm_ext.emit.model import model_files
 from tflm_ext.errors import UnsupportedModelError
 from tflm_ext.frontend import read_graph
-from tflm_ext.ops.run import run_outputs
 from tflm_ext.ops.softmax import stops_tflm
 from tflm_ext.options import Optimize
 from tflm_ext.passes import run_passes
 from tflm_ext.plan import make_plan
 from tflm_ext.recheck import verify_project
+from tflm_ext.reference import run_outputs
 from tflm_ext.verify.computable import computable, keep_computable
 from tflm_ext.verify.host import run_host
 from tflm_ext.verify.tflm import InterpreterCrash, run_tflm

@@ -1,6 +1,6 @@
 """What to do about a layer or an operator that cannot be exported. Free of TensorFlow.
 
-The remedies of TensorFlow Lite's operators are in tflm_ext.ops.names, because the reader of
+The remedies of TensorFlow Lite's operators are in tflm_ext.frontend.remedies, because the reader of
 .tflite files needs them too; here are those of Keras layers and of TensorFlow's operators, which
 only the converter sees.
 """

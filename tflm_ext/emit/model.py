@@ -13,12 +13,12 @@ from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir import DType, NodeView, Tensor
 from tflm_ext.ir.facts import ModelFacts, Port
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.ops import LIMIT, Input, Inputs, Output, Outputs, Scratch
-from tflm_ext.ops.base import FieldValue
-from tflm_ext.ops.run import initial_value
+from tflm_ext.kernels import LIMIT, Input, Inputs, Output, Outputs, Scratch
+from tflm_ext.kernels.base import FieldValue
 from tflm_ext.plan import Plan, Step
 from tflm_ext.plan.footprint import arena_bytes
 from tflm_ext.plan.tables import Table
+from tflm_ext.reference import initial_value
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ from typing import TypeAlias
 import numpy as np
 
 from tflm_ext.errors import UnsupportedModelError
+from tflm_ext.frontend.float_operators import DEQUANTIZE, ELEMENTWISE, QUANTIZE
 from tflm_ext.frontend.parse import RawModel, RawNode
 from tflm_ext.frontend.subset import subset
 from tflm_ext.ir import DType, Node
-from tflm_ext.ops.base import Array
-from tflm_ext.ops.islands import DEQUANTIZE, ELEMENTWISE, QUANTIZE
 from tflm_ext.ops.table import TableOptions
+from tflm_ext.opslib.base import Array
 
 Run: TypeAlias = Callable[[bytes, Sequence[Array], int, int], Sequence[Array]]
 """TFLM's interpreter: bytes of a .tflite, per input an array (vectors, *shape), the number of

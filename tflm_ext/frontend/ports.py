@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from tflm_ext.errors import UnsupportedModelError
 from tflm_ext.flatbuffer import MalformedError
+from tflm_ext.frontend.float_operators import DEQUANTIZE, QUANTIZE
 from tflm_ext.frontend.parse import RawModel, RawNode, parse
 from tflm_ext.frontend.subset import subset
 from tflm_ext.ir import DType, Tensor
-from tflm_ext.ops.islands import DEQUANTIZE, QUANTIZE
 
 _PORTS = (DType.FLOAT32, DType.UINT8)
 _HINT = "Export the model again, or give the file that the converter wrote."

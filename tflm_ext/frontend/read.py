@@ -11,16 +11,15 @@ from collections.abc import Mapping
 
 from tflm_ext.errors import UnsupportedModelError, UnsupportedOperatorError
 from tflm_ext.flatbuffer import MalformedError
+from tflm_ext.frontend.float_operators import DEQUANTIZE, ELEMENTWISE, QUANTIZE
 from tflm_ext.frontend.islands import Run, find_islands, is_float, tabulate
 from tflm_ext.frontend.parse import RawModel, RawNode, parse
 from tflm_ext.frontend.ports import int8_port
+from tflm_ext.frontend.remedies import builtin_name, remedy
 from tflm_ext.ir import DType, Graph, Node
 from tflm_ext.ir.names import keras_layer
 from tflm_ext.ir.verify import verify_graph
 from tflm_ext.ops import BY_NAME, OPERATORS, Operator
-from tflm_ext.ops.islands import DEQUANTIZE, ELEMENTWISE, QUANTIZE
-from tflm_ext.ops.names import builtin_name, remedy
-from tflm_ext.ops.option_types import OPTION_TYPES
 
 _HINT = "Export the model again, or give the file that the converter wrote."
 _BY_CODE: Mapping[int, Operator] = {op.code: op for op in OPERATORS if op.code >= 0}
@@ -117,8 +116,7 @@ def _nodes(data: bytes, model: RawModel, name: str, run: Run | None) -> tuple[No
 
 def _node(raw: RawNode) -> Node:
     operator = _BY_CODE[raw.code]
-    expected = OPTION_TYPES.get(operator.name, raw.options_type)
-    if raw.options is not None and raw.options_type != expected:
+    if raw.options is not None and operator.options_type not in {None, raw.options_type}:
         raise MalformedError(f"operator {raw.index} {operator.name} has another one's options")
     return Node(
         index=raw.index,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from tflm_ext.errors import UnsupportedOperatorError
 from tflm_ext.frontend.parse import RawModel, RawNode
+from tflm_ext.frontend.remedies import builtin_name, remedy
 from tflm_ext.ir import DType
 from tflm_ext.ir.names import keras_layer
-from tflm_ext.ops.names import builtin_name, remedy
 
 _CUSTOM = 32
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -155,6 +156,11 @@ class Graph:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tensors", MappingProxyType(dict(self.tensors)))
+
+    @functools.cached_property
+    def memo(self) -> dict[Any, Any]:
+        """What pure functions of its nodes gave, for as long as the graph lives."""
+        return {}
 
     def view(self, node: Node) -> NodeView:
         return NodeView(self, node)

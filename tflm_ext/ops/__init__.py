@@ -51,20 +51,7 @@ from tflm_ext.ops import (
 )
 from tflm_ext.ops import slice as slice_
 from tflm_ext.ops import sum as sum_
-from tflm_ext.ops.base import (
-    LIMIT,
-    Argument,
-    Call,
-    Const,
-    Input,
-    Inputs,
-    Kernel,
-    Operator,
-    Output,
-    Outputs,
-    Scratch,
-    Times,
-)
+from tflm_ext.opslib.base import Operator
 
 OPERATORS: tuple[Operator, ...] = (
     abs_.OPERATOR,
@@ -120,19 +107,4 @@ OPERATORS: tuple[Operator, ...] = (
 
 BY_NAME = {operator.name: operator for operator in OPERATORS}
 
-__all__ = [
-    "BY_NAME",
-    "LIMIT",
-    "OPERATORS",
-    "Argument",
-    "Call",
-    "Const",
-    "Input",
-    "Inputs",
-    "Kernel",
-    "Operator",
-    "Output",
-    "Outputs",
-    "Scratch",
-    "Times",
-]
+__all__ = ["BY_NAME", "OPERATORS", "Operator"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tflm_ext.ir import NodeView
-from tflm_ext.ops import lookup
-from tflm_ext.ops.base import Array
-from tflm_ext.ops.common import check_requantization, scale
+from tflm_ext.opslib import lookup
+from tflm_ext.opslib.base import Array
+from tflm_ext.opslib.common import check_requantization, scale
 
 
 def _ratio(view: NodeView) -> float:

@@ -8,11 +8,9 @@ import numpy as np
 
 from tflm_ext.arithmetic import divide_half_away
 from tflm_ext.ir import NodeView
-from tflm_ext.ops import pooling
-from tflm_ext.ops.base import Array, Kernel, Operator, Work
-from tflm_ext.ops.windows import patches, taps_inside
-
-_MOST_PIXELS = 255  # whose sum stays within 16 bits
+from tflm_ext.opslib import pooling
+from tflm_ext.opslib.base import Array, Operator
+from tflm_ext.opslib.windows import patches
 
 
 def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
@@ -24,33 +22,13 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
     return (np.clip(divide_half_away(sums, counts), *pooling.limits(view)).astype(np.int8),)
 
 
-def _fours_apply(view: NodeView) -> bool:
-    rows, columns = pooling.axes(view)
-    return view.input(0).shape[3] % 4 == 0 and rows.window * columns.window <= _MOST_PIXELS
-
-
-def _fours_work(view: NodeView) -> Work:
-    """Calls, pixels, fours of channels, rows of their windows, taps of these."""
-    rows, columns = pooling.axes(view)
-    batches, _, _, channels = view.output().shape
-    fours = batches * channels // 4
-    in_rows = fours * taps_inside(rows)
-    pixels = rows.out * columns.out
-    taps = in_rows * taps_inside(columns)
-    return 1, batches * pixels, fours * pixels, in_rows * columns.out, taps
-
-
 OPERATOR = Operator(
     name="AVERAGE_POOL_2D",
     code=1,
     max_version=3,
+    options_type=5,
     parse=pooling.parse,
     check=pooling.check,
     reference=reference,
-    kernels=(
-        Kernel(
-            "average_pool_2d_fours", "pool_2d_fours.h", pooling.lower, _fours_work, _fours_apply
-        ),
-        pooling.kernel("average_pool_2d"),
-    ),
+    refuses=("input and output with different scales; windows of 2^23 elements or more"),
 )

@@ -11,8 +11,8 @@ import numpy as np
 from tflm_ext.arithmetic import multiply_by_quantized_multiplier, quantize_multiplier
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.base import Array, Call, Input, Kernel, Operator, Output, Work
-from tflm_ext.ops.common import (
+from tflm_ext.opslib.base import Array, Operator
+from tflm_ext.opslib.common import (
     check_counts,
     check_int8,
     check_requantization,
@@ -21,7 +21,7 @@ from tflm_ext.ops.common import (
     zero_point,
 )
 
-_BATCH_AXES = 3
+BATCH_AXES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class _Matrices:
     column_stride: int
 
     def batch_strides(self) -> tuple[int, ...]:
-        """Elements from one matrix to the next along _BATCH_AXES axes; 0 where broadcast."""
-        batch = (1,) * (_BATCH_AXES - len(self.batch)) + self.batch
+        """Elements from one matrix to the next along BATCH_AXES axes; 0 where broadcast."""
+        batch = (1,) * (BATCH_AXES - len(self.batch)) + self.batch
         size = self.rows * self.columns
         return tuple(size * math.prod(batch[i + 1 :]) if d > 1 else 0 for i, d in enumerate(batch))
 
@@ -61,7 +61,7 @@ def _matrices(shape: tuple[int, ...], transposed: bool) -> _Matrices:
     return _Matrices(tuple(batch), rows, columns, columns, 1)
 
 
-def _operands(view: NodeView) -> tuple[_Matrices, _Matrices]:
+def operands(view: NodeView) -> tuple[_Matrices, _Matrices]:
     options: BatchMatMulOptions = view.options
     return (
         _matrices(view.input(0).shape, options.adj_x),
@@ -69,7 +69,7 @@ def _operands(view: NodeView) -> tuple[_Matrices, _Matrices]:
     )
 
 
-def _multiplier(view: NodeView) -> tuple[int, int]:
+def multiplier_of(view: NodeView) -> tuple[int, int]:
     return quantize_multiplier(single_multiplier(view.input(0), view.input(1), view.output()))
 
 
@@ -84,11 +84,11 @@ def check(view: NodeView) -> None:
     a, b, out = view.input(0), view.input(1), view.output()
     check_int8(view, a, b, out)
     view.require(
-        all(2 <= len(t.shape) <= 2 + _BATCH_AXES for t in (a, b)),
+        all(2 <= len(t.shape) <= 2 + BATCH_AXES for t in (a, b)),
         f"its operands have the shapes {list(a.shape)} and {list(b.shape)}",
         "TensorFlow Lite Micro multiplies tensors of two to five dimensions.",
     )
-    left, right = _operands(view)
+    left, right = operands(view)
     view.require(
         left.columns == right.rows and _broadcast(left.batch, right.batch) is not None,
         f"operands of {list(a.shape)} and {list(b.shape)} cannot be multiplied",
@@ -109,7 +109,7 @@ def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...] | None
 
 
 def macs(view: NodeView) -> int:
-    return view.output().elements * _operands(view)[0].columns
+    return view.output().elements * operands(view)[0].columns
 
 
 def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
@@ -122,51 +122,18 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
         centred = values.astype(np.float64) - zero_point(view.input(i))
         operands.append(centred.swapaxes(-1, -2) if transposed else centred)
     sums = (operands[0] @ operands[1]).astype(np.int64)
-    scaled = multiply_by_quantized_multiplier(sums, *_multiplier(view))
+    scaled = multiply_by_quantized_multiplier(sums, *multiplier_of(view))
     return (np.clip(scaled + zero_point(view.output()), -128, 127).astype(np.int8),)
-
-
-def _lower(view: NodeView) -> Call:
-    left, right = _operands(view)
-    batch = view.output().shape[:-2]
-    multiplier, shift = _multiplier(view)
-    return Call(
-        fields=(
-            ("batches", (1,) * (_BATCH_AXES - len(batch)) + batch),
-            ("left_batch_strides", left.batch_strides()),
-            ("right_batch_strides", right.batch_strides()),
-            ("rows", left.rows),
-            ("columns", right.columns),
-            ("depth", left.columns),
-            ("left_row_stride", left.row_stride),
-            ("left_depth_stride", left.column_stride),
-            ("right_column_stride", right.column_stride),
-            ("right_depth_stride", right.row_stride),
-            ("left_zero_point", zero_point(view.input(0))),
-            ("right_zero_point", zero_point(view.input(1))),
-            ("output_zero_point", zero_point(view.output())),
-            ("multiplier", multiplier),
-            ("shift", shift),
-        ),
-        arguments=(Input(0), Input(1), Output()),
-    )
-
-
-def _work(view: NodeView) -> Work:
-    """Calls, matrices, their rows, outputs, products."""
-    out = view.output()
-    rows, columns = out.shape[-2:]
-    matrices = out.elements // (rows * columns)
-    return 1, matrices, matrices * rows, out.elements, macs(view)
 
 
 OPERATOR = Operator(
     name="BATCH_MATMUL",
     code=126,
     max_version=4,
+    options_type=101,
     parse=parse,
     check=check,
     macs=macs,
     reference=reference,
-    kernels=(Kernel("batch_matmul", "batch_matmul.h", _lower, _work),),
+    refuses="operands of fewer than two or more than five dimensions",
 )

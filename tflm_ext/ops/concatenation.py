@@ -14,10 +14,9 @@ import numpy as np
 from tflm_ext.arithmetic import Activation
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.axes import check_axis, check_dimensions
-from tflm_ext.ops.base import Array, Operator
-from tflm_ext.ops.common import check_counts, check_int8, check_shape, parse_activation
-from tflm_ext.ops.movement import join_kernel
+from tflm_ext.opslib.axes import check_axis, check_dimensions
+from tflm_ext.opslib.base import Array, Operator
+from tflm_ext.opslib.common import check_counts, check_int8, check_shape, parse_activation
 
 _MAX_INPUTS = 10
 
@@ -36,7 +35,7 @@ def parse(table: Table | None) -> ConcatenationOptions:
     return ConcatenationOptions(table.int32(0), parse_activation(table.int8(1)))
 
 
-def _axis(view: NodeView) -> int:
+def axis_of(view: NodeView) -> int:
     options: ConcatenationOptions = view.options
     return options.axis % len(view.output().shape)
 
@@ -59,7 +58,7 @@ def check(view: NodeView) -> None:
         f"it has the fused activation {options.activation.name}",
         "TensorFlow Lite Micro takes none here; use a layer of its own.",
     )
-    axis = _axis(view)
+    axis = axis_of(view)
     along = 0
     for tensor in view.inputs:
         view.require(
@@ -76,15 +75,19 @@ def check(view: NodeView) -> None:
 
 
 def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
-    return (np.concatenate([i for i in inputs if i is not None], axis=_axis(view)),)
+    return (np.concatenate([i for i in inputs if i is not None], axis=axis_of(view)),)
 
 
 OPERATOR = Operator(
     name="CONCATENATION",
     code=2,
     max_version=4,
+    options_type=10,
     parse=parse,
     check=check,
     reference=reference,
-    kernels=(join_kernel(_axis),),
+    refuses=(
+        "inputs with another quantisation than the output (the converter puts a QUANTIZE "
+        "there, which is supported)"
+    ),
 )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.base import Array, Operator
-from tflm_ext.ops.common import check_shape
-from tflm_ext.ops.movement import rearrange_kernel, rearrange_reference
 from tflm_ext.ops.space_to_depth import check_blocks, parse
+from tflm_ext.opslib.base import Array, Operator
+from tflm_ext.opslib.common import check_shape
+from tflm_ext.opslib.movement import rearrange_reference
 
 
 def check(view: NodeView) -> None:
@@ -35,8 +35,8 @@ OPERATOR = Operator(
     name="DEPTH_TO_SPACE",
     code=5,
     max_version=2,
+    options_type=94,
     parse=parse,
     check=check,
     reference=rearrange_reference(rearrange),
-    kernels=(rearrange_kernel(rearrange),),
 )

@@ -15,24 +15,24 @@ from tflm_ext.arithmetic import (
     wrap_int32,
 )
 from tflm_ext.ir import NodeView
-from tflm_ext.ops import elementwise
-from tflm_ext.ops.base import Array, Call, Kernel, Operator
-from tflm_ext.ops.common import check_requantization, scale
+from tflm_ext.opslib import elementwise
+from tflm_ext.opslib.base import Array, Operator
+from tflm_ext.opslib.common import check_requantization, scale
 
 
-def _ratio(view: NodeView) -> float:
+def ratio_of(view: NodeView) -> float:
     return scale(view.input(0)) / (scale(view.input(1)) * scale(view.output()))
 
 
 def check(view: NodeView) -> None:
     elementwise.check_binary(view)
-    check_requantization(view, 255, _ratio(view))
-    shift = quantize_multiplier(_ratio(view))[1]
+    check_requantization(view, 255, ratio_of(view))
+    shift = quantize_multiplier(ratio_of(view))[1]
     # The shift that is left has to lie between -31 and 0 for every dividend and divisor: the
     # divisor takes -1 to 7 of it, the dividend 23 to 31.
     view.require(
         7 <= shift <= 22,
-        f"its ratio of scales {_ratio(view):.3g} is outside 64 to 4 million, where TensorFlow "
+        f"its ratio of scales {ratio_of(view):.3g} is outside 64 to 4 million, where TensorFlow "
         "Lite Micro's division is undefined",
         "Keep the divisor within a factor of about four, or multiply by its reciprocal instead.",
     )
@@ -44,21 +44,10 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
     inverse, inverse_shift = reciprocal(np.abs(divisor))
     headroom = leading_sign_bits(x)
     quotient = rounding_doubling_high_mul(wrap_int32(x << headroom), inverse)
-    multiplier, shift = quantize_multiplier(_ratio(view))
+    multiplier, shift = quantize_multiplier(ratio_of(view))
     return elementwise.finish(
         view,
         multiply_by_quantized_multiplier(quotient, multiplier, shift - inverse_shift - headroom),
-    )
-
-
-def _lower(view: NodeView) -> Call:
-    multiplier, shift = quantize_multiplier(_ratio(view))
-    return elementwise.call(
-        view,
-        *elementwise.zero_point_fields(view),
-        ("output_multiplier", multiplier),
-        ("output_shift", shift),
-        ("reciprocal_of_0", int(reciprocal(np.array(0))[0])),
     )
 
 
@@ -66,8 +55,9 @@ OPERATOR = Operator(
     name="DIV",
     code=42,
     max_version=2,
+    options_type=29,
     parse=elementwise.parse_binary,
     check=check,
     reference=reference,
-    kernels=(Kernel("div", "div.h", _lower, elementwise.work),),
+    refuses="scales out of proportion",
 )

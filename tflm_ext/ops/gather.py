@@ -9,9 +9,9 @@ import numpy as np
 
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.axes import DAMAGED, check_axis, check_integers, integers
-from tflm_ext.ops.base import Array, Call, Input, Kernel, Operator, Output, Work
-from tflm_ext.ops.common import check_counts, check_int8, check_shape
+from tflm_ext.opslib.axes import DAMAGED, check_axis, check_integers, integers
+from tflm_ext.opslib.base import Array, Operator
+from tflm_ext.opslib.common import check_counts, check_int8, check_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def check(view: NodeView) -> None:
     )
 
 
-def _sizes(view: NodeView) -> tuple[int, int, int, int, int]:
+def sizes_of(view: NodeView) -> tuple[int, int, int, int, int]:
     """Elements: batches, outer, along the axis, positions per batch, inner."""
     axis, shared = _axes(view)
     shape, positions = view.input().shape, view.input(1).shape
@@ -76,39 +76,19 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
     source, positions = inputs[0], inputs[1]
     assert source is not None
     assert positions is not None
-    batches, outer, size, count, inner = _sizes(view)
+    batches, outer, size, count, inner = sizes_of(view)
     values = source.reshape(batches, outer, size, inner)
     found = [v[:, p] for v, p in zip(values, positions.reshape(batches, count), strict=True)]
     return (np.stack(found).reshape(view.output().shape),)
-
-
-def _lower(view: NodeView) -> Call:
-    batches, outer, size, count, inner = _sizes(view)
-    run = inner * view.input().dtype.size
-    return Call(
-        fields=(
-            ("batches", batches),
-            ("outer", outer),
-            ("axis_bytes", size * run),
-            ("positions", count),
-            ("run", run),
-        ),
-        arguments=(Input(0), Input(1), Output()),
-    )
-
-
-def _work(view: NodeView) -> Work:
-    """Calls, rounds, runs, bytes."""
-    batches, outer, _, count, _ = _sizes(view)
-    return 1, batches * outer, batches * outer * count, view.output().bytes
 
 
 OPERATOR = Operator(
     name="GATHER",
     code=36,
     max_version=5,
+    options_type=23,
     parse=parse,
     check=check,
     reference=reference,
-    kernels=(Kernel("gather", "gather.h", _lower, _work),),
+    refuses="positions that are computed or outside the axis",
 )

@@ -6,9 +6,9 @@ import numpy as np
 
 from tflm_ext.arithmetic import quantize_multiplier, rounding_divide_by_pot
 from tflm_ext.ir import NodeView
-from tflm_ext.ops import lookup
-from tflm_ext.ops.base import Array
-from tflm_ext.ops.common import check_requantization, scale, zero_point
+from tflm_ext.opslib import lookup
+from tflm_ext.opslib.base import Array
+from tflm_ext.opslib.common import check_requantization, scale, zero_point
 
 _MIN, _MAX = -(2**15), 2**15 - 1
 
@@ -56,4 +56,6 @@ def table(view: NodeView) -> Array:
     return lookup.saturate(rounding_divide_by_pot(toward_zero, -shift) + zero_point(view.output()))
 
 
-OPERATOR = lookup.operator("HARD_SWISH", 117, 1, table, check=check)
+OPERATOR = lookup.operator(
+    "HARD_SWISH", 117, 1, table, check=check, refuses="scales that need more than 15 bits of shift"
+)

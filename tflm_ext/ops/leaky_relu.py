@@ -10,9 +10,9 @@ import numpy as np
 from tflm_ext.arithmetic import multiply_by_quantized_multiplier, quantize_multiplier
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
-from tflm_ext.ops import lookup
-from tflm_ext.ops.base import Array
-from tflm_ext.ops.common import check_requantization, scale, zero_point
+from tflm_ext.opslib import lookup
+from tflm_ext.opslib.base import Array
+from tflm_ext.opslib.common import check_requantization, scale, zero_point
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +52,13 @@ def table(view: NodeView) -> Array:
     return lookup.saturate(results + zero_point(view.output()))
 
 
-OPERATOR = lookup.operator("LEAKY_RELU", 98, 2, table, check=check, parse=parse)
+OPERATOR = lookup.operator(
+    "LEAKY_RELU",
+    98,
+    2,
+    table,
+    check=check,
+    parse=parse,
+    options_type=75,
+    refuses="a slope that is not finite",
+)

@@ -14,9 +14,9 @@ from tflm_ext.arithmetic import (
     sigmoid_multiplier,
 )
 from tflm_ext.ir import NodeView
-from tflm_ext.ops import lookup
-from tflm_ext.ops.base import Array
-from tflm_ext.ops.common import scale, zero_point
+from tflm_ext.opslib import lookup
+from tflm_ext.opslib.base import Array
+from tflm_ext.opslib.common import scale, zero_point
 
 
 def check(view: NodeView) -> None:
@@ -57,4 +57,6 @@ def table(view: NodeView) -> Array:
     return lookup.saturate(np.select([beyond < 0, beyond > 0], [INT8_MIN, INT8_MAX], results))
 
 
-OPERATOR = lookup.operator("LOGISTIC", 14, 3, table, check=check)
+OPERATOR = lookup.operator(
+    "LOGISTIC", 14, 3, table, check=check, refuses="an output zero point other than -128"
+)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from tflm_ext.ir import NodeView
-from tflm_ext.ops import pooling
-from tflm_ext.ops.base import Array, Operator
-from tflm_ext.ops.windows import patches
+from tflm_ext.opslib import pooling
+from tflm_ext.opslib.base import Array, Operator
+from tflm_ext.opslib.windows import patches
 
 
 def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
@@ -24,8 +24,9 @@ OPERATOR = Operator(
     name="MAX_POOL_2D",
     code=17,
     max_version=3,
+    options_type=5,
     parse=pooling.parse,
     check=pooling.check,
     reference=reference,
-    kernels=(pooling.kernel("max_pool_2d"),),
+    refuses="input and output with different scales",
 )

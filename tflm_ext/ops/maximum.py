@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tflm_ext.ir import NodeView
-from tflm_ext.ops import elementwise
-from tflm_ext.ops.base import Array, Call, Kernel, Operator
+from tflm_ext.opslib import elementwise
+from tflm_ext.opslib.base import Array, Operator
 
 
 def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
@@ -18,15 +18,10 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
     return (np.maximum(first, second).reshape(view.output().shape),)
 
 
-def _lower(view: NodeView) -> Call:
-    return elementwise.call(view, ("sign", 1))
-
-
 OPERATOR = Operator(
     name="MAXIMUM",
     code=55,
     max_version=4,
     check=elementwise.check_binary,
     reference=reference,
-    kernels=(Kernel("extremum", "extremum.h", _lower, elementwise.work),),
 )

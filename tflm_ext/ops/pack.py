@@ -9,10 +9,9 @@ import numpy as np
 
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.axes import DAMAGED, check_axis
-from tflm_ext.ops.base import Array, Operator
-from tflm_ext.ops.common import check_counts, check_int8, check_shape
-from tflm_ext.ops.movement import join_kernel
+from tflm_ext.opslib.axes import DAMAGED, check_axis
+from tflm_ext.opslib.base import Array, Operator
+from tflm_ext.opslib.common import check_counts, check_int8, check_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ def parse(table: Table | None) -> PackOptions:
     return PackOptions(0, 0) if table is None else PackOptions(table.int32(0), table.int32(1))
 
 
-def _axis(view: NodeView) -> int:
+def axis_of(view: NodeView) -> int:
     options: PackOptions = view.options
     return options.axis % len(view.output().shape)
 
@@ -50,15 +49,15 @@ def check(view: NodeView) -> None:
 
 
 def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
-    return (np.stack([i for i in inputs if i is not None], axis=_axis(view)),)
+    return (np.stack([i for i in inputs if i is not None], axis=axis_of(view)),)
 
 
 OPERATOR = Operator(
     name="PACK",
     code=83,
     max_version=4,
+    options_type=59,
     parse=parse,
     check=check,
     reference=reference,
-    kernels=(join_kernel(_axis),),
 )

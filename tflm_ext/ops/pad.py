@@ -1,5 +1,5 @@
 """PAD: a border of the value that stands for zero."""
 
-from tflm_ext.ops.padding import pad_operator
+from tflm_ext.opslib.padding import pad_operator
 
-OPERATOR = pad_operator("PAD", 34)
+OPERATOR = pad_operator("PAD", 34, refuses="amounts that are computed or negative")

@@ -8,12 +8,12 @@ import numpy as np
 
 from tflm_ext.arithmetic import multiply_by_quantized_multiplier, quantize_multiplier
 from tflm_ext.ir import NodeView
-from tflm_ext.ops import elementwise
-from tflm_ext.ops.base import Array, Call, Kernel, Operator
-from tflm_ext.ops.common import check_requantization, scale
+from tflm_ext.opslib import elementwise
+from tflm_ext.opslib.base import Array, Operator
+from tflm_ext.opslib.common import check_requantization, scale
 
 
-def _ratios(view: NodeView) -> tuple[float, float]:
+def ratios_of(view: NodeView) -> tuple[float, float]:
     """For numbers from 0 on, and for products."""
     inp, alpha, out = scale(view.input(0)), scale(view.input(1)), scale(view.output())
     return inp / out, inp * alpha / out
@@ -21,14 +21,14 @@ def _ratios(view: NodeView) -> tuple[float, float]:
 
 def check(view: NodeView) -> None:
     elementwise.check_binary(view)
-    positive, negative = _ratios(view)
+    positive, negative = ratios_of(view)
     check_requantization(view, 255, positive)
     check_requantization(view, 255 * 255, negative)
 
 
 def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
     x, slope = elementwise.centred(view, inputs, 0), elementwise.centred(view, inputs, 1)
-    positive, negative = _ratios(view)
+    positive, negative = ratios_of(view)
     scaled = np.where(
         x >= 0,
         multiply_by_quantized_multiplier(x, *quantize_multiplier(positive)),
@@ -37,23 +37,10 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
     return elementwise.finish(view, scaled)
 
 
-def _lower(view: NodeView) -> Call:
-    positive, negative = (quantize_multiplier(ratio) for ratio in _ratios(view))
-    return elementwise.call(
-        view,
-        *elementwise.zero_point_fields(view),
-        ("positive_multiplier", positive[0]),
-        ("positive_shift", positive[1]),
-        ("negative_multiplier", negative[0]),
-        ("negative_shift", negative[1]),
-    )
-
-
 OPERATOR = Operator(
     name="PRELU",
     code=54,
     max_version=1,
     check=check,
     reference=reference,
-    kernels=(Kernel("prelu", "prelu.h", _lower, elementwise.work),),
 )

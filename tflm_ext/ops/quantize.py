@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tflm_ext.ir import NodeView
-from tflm_ext.ops import lookup
-from tflm_ext.ops.base import Array
-from tflm_ext.ops.common import check_requantization, scale
+from tflm_ext.opslib import lookup
+from tflm_ext.opslib.base import Array
+from tflm_ext.opslib.common import check_requantization, scale
 
 
 def _ratio(view: NodeView) -> float:
@@ -21,4 +21,14 @@ def table(view: NodeView) -> Array:
     return lookup.rescaled(view, lookup.centred(view), _ratio(view))
 
 
-OPERATOR = lookup.operator("QUANTIZE", 114, 4, table, check=check)
+OPERATOR = lookup.operator(
+    "QUANTIZE",
+    114,
+    4,
+    table,
+    check=check,
+    refuses=(
+        "float32 and uint8 anywhere but at inputs and outputs of the model, where it is "
+        "taken off, and in float islands"
+    ),
+)

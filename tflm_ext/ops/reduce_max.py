@@ -1,5 +1,12 @@
 """REDUCE_MAX over any axes."""
 
-from tflm_ext.ops.reduction import extremum_operator
+from tflm_ext.opslib.reduction import extremum_operator
 
-OPERATOR = extremum_operator("REDUCE_MAX", 82, 3, largest=True)
+OPERATOR = extremum_operator(
+    "REDUCE_MAX",
+    82,
+    3,
+    largest=True,
+    options_type=27,
+    refuses="as MEAN; input and output with different quantisations",
+)

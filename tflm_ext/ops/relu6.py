@@ -9,9 +9,9 @@ import numpy as np
 
 from tflm_ext.arithmetic import INT8_MAX, quantize
 from tflm_ext.ir import NodeView
-from tflm_ext.ops import lookup
-from tflm_ext.ops.base import Array
-from tflm_ext.ops.common import scale, zero_point
+from tflm_ext.opslib import lookup
+from tflm_ext.opslib.base import Array
+from tflm_ext.opslib.common import scale, zero_point
 
 
 def check(view: NodeView) -> None:

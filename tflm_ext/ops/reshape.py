@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.base import Operator
-from tflm_ext.ops.common import check_counts
-from tflm_ext.ops.copying import COPY, check_copy, reference
+from tflm_ext.opslib.base import Operator
+from tflm_ext.opslib.common import check_counts
+from tflm_ext.opslib.copying import check_copy, reference
 
 
 def check(view: NodeView) -> None:
@@ -20,5 +20,4 @@ OPERATOR = Operator(
     max_version=1,
     check=check,
     reference=reference,
-    kernels=(COPY,),
 )

@@ -10,9 +10,9 @@ import numpy as np
 from tflm_ext.arithmetic import rounding_divide_by_pot
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.axes import DAMAGED, check_dimensions, check_integers, integers
-from tflm_ext.ops.base import Array, Call, Input, Kernel, Operator, Output, Work
-from tflm_ext.ops.common import check_counts, check_int8, check_shape
+from tflm_ext.opslib.axes import DAMAGED, check_dimensions, check_integers, integers
+from tflm_ext.opslib.base import Array, Operator
+from tflm_ext.opslib.common import check_counts, check_int8, check_shape
 
 _ONE = 1024
 _MAX_SIZE = 1 << 20
@@ -48,7 +48,7 @@ class _Positions:
         return low, high, at - _ONE * low
 
 
-def _positions(view: NodeView, axis: int) -> _Positions:
+def positions_of(view: NodeView, axis: int) -> _Positions:
     options: ResizeBilinearOptions = view.options
     size, out = view.input().shape[axis], view.output().shape[axis]
     if options.align_corners and out > 1:
@@ -80,7 +80,7 @@ def check(view: NodeView) -> None:
         # The step is rounded to 1/1024; over thousands of rows that can lead out of the image,
         # and TFLM reads what lies there.
         view.require(
-            int(_positions(view, axis).between(size, new)[0][-1]) < size,
+            int(positions_of(view, axis).between(size, new)[0][-1]) < size,
             f"its {new} steps lead out of the {size} rows or columns",
             "Resize to fewer rows and columns.",
         )
@@ -89,8 +89,8 @@ def check(view: NodeView) -> None:
 def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
     source, out = inputs[0], view.output()
     assert source is not None
-    low, high, weight = _positions(view, 1).between(source.shape[1], out.shape[1])
-    left, right, across = _positions(view, 2).between(source.shape[2], out.shape[2])
+    low, high, weight = positions_of(view, 1).between(source.shape[1], out.shape[1])
+    left, right, across = positions_of(view, 2).between(source.shape[2], out.shape[2])
     values = source.astype(np.int64)
     down = weight[:, None, None]
     rows = values[:, low] * (_ONE - down) + values[:, high] * down
@@ -99,39 +99,13 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
     return (rounding_divide_by_pot(pixels, 20).astype(np.int8),)
 
 
-def _lower(view: NodeView) -> Call:
-    source, out = view.input(), view.output()
-    rows, columns = _positions(view, 1), _positions(view, 2)
-    return Call(
-        fields=(
-            ("batches", source.shape[0]),
-            ("input_height", source.shape[1]),
-            ("input_width", source.shape[2]),
-            ("channels", source.shape[3]),
-            ("output_height", out.shape[1]),
-            ("output_width", out.shape[2]),
-            ("step_y", rows.step),
-            ("step_x", columns.step),
-            ("start_y", rows.start),
-            ("start_x", columns.start),
-        ),
-        arguments=(Input(0), Output()),
-    )
-
-
-def _work(view: NodeView) -> Work:
-    """Calls, rows, pixels, elements."""
-    batches, height, width, channels = view.output().shape
-    rows = batches * height
-    return 1, rows, rows * width, rows * width * channels
-
-
 OPERATOR = Operator(
     name="RESIZE_BILINEAR",
     code=23,
     max_version=4,
+    options_type=15,
     parse=parse,
     check=check,
     reference=reference,
-    kernels=(Kernel("resize_bilinear", "resize_bilinear.h", _lower, _work),),
+    refuses="`align_corners` together with `half_pixel_centers`; very large images",
 )

@@ -14,9 +14,9 @@ from tflm_ext.arithmetic import (
     quantize_multiplier,
 )
 from tflm_ext.ir import NodeView
-from tflm_ext.ops import lookup
-from tflm_ext.ops.base import Array
-from tflm_ext.ops.common import scale, zero_point
+from tflm_ext.opslib import lookup
+from tflm_ext.opslib.base import Array
+from tflm_ext.opslib.common import scale, zero_point
 
 _FRACTION = 20
 
@@ -57,4 +57,11 @@ def table(view: NodeView) -> Array:
     return np.concatenate([np.array([INT8_MAX], np.int8), results])
 
 
-OPERATOR = lookup.operator("RSQRT", 76, 3, table, check=check)
+OPERATOR = lookup.operator(
+    "RSQRT",
+    76,
+    3,
+    table,
+    check=check,
+    refuses="an input zero point other than -128: negative numbers have no root",
+)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tflm_ext.ir import DType, NodeView
-from tflm_ext.ops.axes import DAMAGED, check_dimensions, check_integers, integers
-from tflm_ext.ops.base import Array, Operator
-from tflm_ext.ops.common import check_counts, check_int8, check_shape
-from tflm_ext.ops.movement import rearrange_kernel, rearrange_reference
+from tflm_ext.opslib.axes import DAMAGED, check_dimensions, check_integers, integers
+from tflm_ext.opslib.base import Array, Operator
+from tflm_ext.opslib.common import check_counts, check_int8, check_shape
+from tflm_ext.opslib.movement import rearrange_reference
 
 
 def _begin_and_shape(view: NodeView) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -54,5 +54,5 @@ OPERATOR = Operator(
     max_version=5,
     check=check,
     reference=rearrange_reference(rearrange),
-    kernels=(rearrange_kernel(rearrange),),
+    refuses="begin or size that are computed or outside the tensor",
 )

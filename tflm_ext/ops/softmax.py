@@ -21,9 +21,19 @@ from tflm_ext.arithmetic import (
     rounding_doubling_high_mul,
 )
 from tflm_ext.flatbuffer import Table
-from tflm_ext.ir import DType, NodeView
-from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output, Work, one_by_one
-from tflm_ext.ops.common import check_counts, check_int8, check_rank, check_shape, scale, zero_point
+from tflm_ext.ir import NodeView
+from tflm_ext.opslib.base import (
+    Array,
+    Operator,
+)
+from tflm_ext.opslib.common import (
+    check_counts,
+    check_int8,
+    check_rank,
+    check_shape,
+    scale,
+    zero_point,
+)
 
 _INTEGER_BITS = 5  # of the fixed-point argument of exp
 _SUM_BITS = 12  # integer bits of the sum of exponentials
@@ -114,33 +124,19 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
     return (np.minimum(scaled - 128, 127).astype(np.int8),)
 
 
-def _lower(view: NodeView) -> Call:
-    inp = view.input(0)
-    table = exponentials(view)
-    return Call(
-        fields=(
-            ("rows", inp.elements // inp.shape[-1]),
-            ("size", inp.shape[-1]),
-            ("steps", len(table)),
-        ),
-        arguments=(Input(0), Const.of("exponentials", DType.INT32, table), Output()),
-        times=(one_by_one(inp.elements),),  # the last of three loops over a row writes
-    )
-
-
-def _work(view: NodeView) -> Work:
-    """Calls, rows, elements, those of them that count if all values come as often."""
-    inp = view.input(0)
-    counting = inp.elements * len(exponentials(view)) // 256
-    return 1, inp.elements // inp.shape[-1], inp.elements, counting
-
-
 OPERATOR = Operator(
     name="SOFTMAX",
     code=25,
     max_version=2,
+    options_type=9,
     parse=parse,
     check=check,
     reference=reference,
-    kernels=(Kernel("softmax", "softmax.h", _lower, _work),),
+    refuses=(
+        "an output of other than scale 1/256 and zero point -128; rows of more than 4095 "
+        "values. Where the exponentials of a row add up to 512 or more, which takes 512 "
+        "values that are almost equal, TensorFlow Lite Micro stops the program, on a "
+        "device, too; the C goes on and gives the largest values 1/256. Such inputs "
+        "cannot be compared: they are left out, and the report says how many"
+    ),
 )

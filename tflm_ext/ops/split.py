@@ -7,13 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.axes import DAMAGED, check_axis, check_integers, integers
-from tflm_ext.ops.base import Array, Operator
-from tflm_ext.ops.common import check_counts, check_int8, check_shape
-from tflm_ext.ops.movement import split_kernel
+from tflm_ext.opslib.axes import DAMAGED, check_axis, check_integers, integers
+from tflm_ext.opslib.base import Array, Operator
+from tflm_ext.opslib.common import check_counts, check_int8, check_shape
 
 
-def _axis(view: NodeView) -> int:
+def axis_of(view: NodeView) -> int:
     return integers(view.input(0))[0] % len(view.input(1).shape)
 
 
@@ -23,7 +22,7 @@ def check(view: NodeView) -> None:
     check_int8(view, source, *view.outputs)
     check_integers(view, view.input(0), "axis", 1)
     check_axis(view, integers(view.input(0))[0], len(source.shape))
-    axis = _axis(view)
+    axis = axis_of(view)
     part, rest = divmod(source.shape[axis], view.output_count)
     view.require(
         rest == 0, f"it splits {source.shape[axis]} into {view.output_count} parts", DAMAGED
@@ -35,7 +34,7 @@ def check(view: NodeView) -> None:
 def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
     source = inputs[1]
     assert source is not None
-    return tuple(np.split(source, view.output_count, axis=_axis(view)))
+    return tuple(np.split(source, view.output_count, axis=axis_of(view)))
 
 
 OPERATOR = Operator(
@@ -44,5 +43,4 @@ OPERATOR = Operator(
     max_version=4,
     check=check,
     reference=reference,
-    kernels=(split_kernel(1, _axis),),
 )

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from tflm_ext.ir import DType, NodeView
-from tflm_ext.ops.axes import DAMAGED, check_axis, check_dimensions, check_integers, integers
-from tflm_ext.ops.base import Array, Operator
-from tflm_ext.ops.common import check_counts, check_int8, check_shape
-from tflm_ext.ops.movement import split_kernel
+from tflm_ext.opslib.axes import DAMAGED, check_axis, check_dimensions, check_integers, integers
+from tflm_ext.opslib.base import Array, Operator
+from tflm_ext.opslib.common import check_counts, check_int8, check_shape
 
 
-def _axis(view: NodeView) -> int:
+def axis_of(view: NodeView) -> int:
     return integers(view.input(2))[0] % len(view.input(0).shape)
 
 
@@ -25,7 +24,7 @@ def check(view: NodeView) -> None:
     rank = len(source.shape)
     check_axis(view, integers(view.input(2))[0], rank)
     check_integers(view, view.input(1), "sizes", view.output_count, (DType.INT32, DType.INT64))
-    axis = _axis(view)
+    axis = axis_of(view)
     sizes = []
     for size, tensor in zip(integers(view.input(1)), view.outputs, strict=True):
         check_dimensions(view, tensor, range(rank, rank + 1))
@@ -40,7 +39,7 @@ def check(view: NodeView) -> None:
 
 
 def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
-    source, axis = inputs[0], _axis(view)
+    source, axis = inputs[0], axis_of(view)
     assert source is not None
     ends = np.cumsum([tensor.shape[axis] for tensor in view.outputs])
     return tuple(np.split(source, ends[:-1], axis=axis))
@@ -52,5 +51,4 @@ OPERATOR = Operator(
     max_version=2,
     check=check,
     reference=reference,
-    kernels=(split_kernel(0, _axis),),
 )

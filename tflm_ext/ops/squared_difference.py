@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from tflm_ext.arithmetic import multiply_by_quantized_multiplier, quantize_multiplier
 from tflm_ext.ir import NodeView
-from tflm_ext.ops import elementwise
-from tflm_ext.ops.base import Array, Call, Kernel, Operator
-from tflm_ext.ops.common import check_requantization, scale
+from tflm_ext.opslib import elementwise
+from tflm_ext.opslib.base import Array, Operator
+from tflm_ext.opslib.common import check_requantization, scale
 
 _LEFT_SHIFT = 7
 
 
-def _ratios(view: NodeView) -> tuple[float, float, float]:
+def ratios_of(view: NodeView) -> tuple[float, float, float]:
     """Of input 1, input 2 and the output to the common scale."""
     first, second, common = elementwise.common_scale(view)
     fine_output = (1 << (2 * _LEFT_SHIFT)) * scale(view.output())
@@ -23,22 +23,16 @@ def _ratios(view: NodeView) -> tuple[float, float, float]:
 def check(view: NodeView) -> None:
     elementwise.check_binary(view)
     # Half of 255 steps either way, 2**7 times finer.
-    check_requantization(view, (255 << _LEFT_SHIFT) ** 2, _ratios(view)[2])
+    check_requantization(view, (255 << _LEFT_SHIFT) ** 2, ratios_of(view)[2])
 
 
 def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
-    ratios = _ratios(view)
+    ratios = ratios_of(view)
     first, second = elementwise.to_common_scale(view, inputs, ratios, _LEFT_SHIFT)
     scaled = multiply_by_quantized_multiplier(
         (first - second) ** 2, *quantize_multiplier(ratios[2])
     )
     return elementwise.finish(view, scaled)
-
-
-def _lower(view: NodeView) -> Call:
-    return elementwise.call(
-        view, *elementwise.zero_point_fields(view), *elementwise.multiplier_fields(_ratios(view))
-    )
 
 
 OPERATOR = Operator(
@@ -47,5 +41,4 @@ OPERATOR = Operator(
     max_version=2,
     check=check,
     reference=reference,
-    kernels=(Kernel("squared_difference", "squared_difference.h", _lower, elementwise.work),),
 )

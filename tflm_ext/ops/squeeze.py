@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.base import Operator
-from tflm_ext.ops.common import check_counts, check_shape
-from tflm_ext.ops.copying import COPY, check_copy, reference
+from tflm_ext.opslib.base import Operator
+from tflm_ext.opslib.common import check_counts, check_shape
+from tflm_ext.opslib.copying import check_copy, reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ OPERATOR = Operator(
     name="SQUEEZE",
     code=43,
     max_version=2,
+    options_type=30,
     parse=parse,
     check=check,
     reference=reference,
-    kernels=(COPY,),
 )

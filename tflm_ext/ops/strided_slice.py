@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.axes import DAMAGED, check_dimensions, check_integers, integers
-from tflm_ext.ops.base import Array, Operator
-from tflm_ext.ops.common import check_counts, check_int8, check_shape
-from tflm_ext.ops.movement import rearrange_kernel, rearrange_reference
+from tflm_ext.opslib.axes import DAMAGED, check_dimensions, check_integers, integers
+from tflm_ext.opslib.base import Array, Operator
+from tflm_ext.opslib.common import check_counts, check_int8, check_shape
+from tflm_ext.opslib.movement import rearrange_reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,9 @@ OPERATOR = Operator(
     name="STRIDED_SLICE",
     code=45,
     max_version=7,
+    options_type=32,
     parse=parse,
     check=check,
     reference=rearrange_reference(rearrange),
-    kernels=(rearrange_kernel(rearrange),),
+    refuses="begin, end or strides that are computed; ellipsis and new axes",
 )

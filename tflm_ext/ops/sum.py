@@ -1,5 +1,5 @@
 """SUM over any axes."""
 
-from tflm_ext.ops.reduction import sum_operator
+from tflm_ext.opslib.reduction import sum_operator
 
-OPERATOR = sum_operator("SUM", 74, 3, mean=False)
+OPERATOR = sum_operator("SUM", 74, 3, options_type=27, refuses="as MEAN")

@@ -8,9 +8,9 @@ import numpy as np
 
 from tflm_ext.flatbuffer import MalformedError, Table
 from tflm_ext.ir import DType, NodeView
-from tflm_ext.ops import lookup
-from tflm_ext.ops.base import Array
-from tflm_ext.ops.common import check_counts, check_shape
+from tflm_ext.opslib import lookup
+from tflm_ext.opslib.base import Array
+from tflm_ext.opslib.common import check_counts, check_shape
 
 
 @dataclass(frozen=True, slots=True)

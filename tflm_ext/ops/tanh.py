@@ -6,9 +6,9 @@ import numpy as np
 
 from tflm_ext.arithmetic import INT8_MAX, INT8_MIN, rounding_divide_by_pot, tanh
 from tflm_ext.ir import NodeView
-from tflm_ext.ops import lookup
-from tflm_ext.ops.base import Array
 from tflm_ext.ops.logistic import check_sigmoid, fixed_point
+from tflm_ext.opslib import lookup
+from tflm_ext.opslib.base import Array
 
 
 def table(view: NodeView) -> Array:

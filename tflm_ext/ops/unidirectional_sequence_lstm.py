@@ -17,13 +17,12 @@ from tflm_ext.arithmetic import (
     multiply_by_quantized_multiplier,
     quantize_multiplier,
     sigmoid_int16,
-    tanh_entries,
     tanh_int16,
 )
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import DType, NodeView, Tensor
-from tflm_ext.ops.base import Array, Call, Const, Input, Kernel, Operator, Output, Work
-from tflm_ext.ops.common import (
+from tflm_ext.opslib.base import Array, Operator
+from tflm_ext.opslib.common import (
     check_int8,
     check_quantized,
     check_requantization,
@@ -35,11 +34,20 @@ from tflm_ext.ops.common import (
 
 # Inputs by number. The gates come in the order input, forget, cell, output.
 _INPUT_WEIGHTS, _RECURRENT_WEIGHTS, _BIASES = 1, 5, 12
-_GATES = range(4)
-_HIDDEN, _CELL = 18, 19
-_PRESENT = {0, *range(1, 9), *range(12, 16), _HIDDEN, _CELL}
 
-_GATE_SCALE = 2.0**-12  # of the sums of a gate
+
+GATES = range(4)
+
+
+HIDDEN, CELL = 18, 19
+
+
+_PRESENT = {0, *range(1, 9), *range(12, 16), HIDDEN, CELL}
+
+
+GATE_SCALE = 2.0**-12  # of the sums of a gate
+
+
 _NORMAL_SCALE = 2.0**-15  # of results of sigmoid and tanh
 _TANH = 4  # number of the activation
 
@@ -65,7 +73,7 @@ def parse(table: Table | None) -> LstmOptions:
     return LstmOptions(table.int8(0), table.float32(1), table.bool(3))
 
 
-def _sizes(view: NodeView) -> tuple[int, int, int, int]:
+def sizes_of(view: NodeView) -> tuple[int, int, int, int]:
     """Batches, time steps, inputs and units."""
     first, second, inputs = view.input(0).shape
     units = view.input(_INPUT_WEIGHTS).shape[0]
@@ -74,23 +82,23 @@ def _sizes(view: NodeView) -> tuple[int, int, int, int]:
     return first, second, inputs, units
 
 
-def _folded(weights: Tensor, source: Tensor, bias: Tensor | None) -> Array:
+def folded_bias(weights: Tensor, source: Tensor, bias: Tensor | None) -> Array:
     """Bias less what the zero point of the source adds to every sum."""
     sums: Array = weights.array().astype(np.int64).sum(1) * -zero_point(source)
     return sums if bias is None else sums + bias.array()
 
 
-def _halves(view: NodeView, gate: int) -> tuple[tuple[Tensor, Tensor, Tensor | None], ...]:
+def halves_of(view: NodeView, gate: int) -> tuple[tuple[Tensor, Tensor, Tensor | None], ...]:
     """Both halves of a gate: weights, what they are multiplied with, and bias."""
     return (
         (view.input(_INPUT_WEIGHTS + gate), view.input(0), view.input(_BIASES + gate)),
-        (view.input(_RECURRENT_WEIGHTS + gate), view.input(_HIDDEN), None),
+        (view.input(_RECURRENT_WEIGHTS + gate), view.input(HIDDEN), None),
     )
 
 
-def _products(view: NodeView) -> tuple[float, float, float]:
+def products_of(view: NodeView) -> tuple[float, float, float]:
     """Ratios of scales: forget gate by cell, input gate by cell gate, output gate by tanh."""
-    cell, hidden = scale(view.input(_CELL)), scale(view.input(_HIDDEN))
+    cell, hidden = scale(view.input(CELL)), scale(view.input(HIDDEN))
     return (
         _NORMAL_SCALE * cell / cell,
         _NORMAL_SCALE * _NORMAL_SCALE / cell,
@@ -98,18 +106,18 @@ def _products(view: NodeView) -> tuple[float, float, float]:
     )
 
 
-def _cell_limit(view: NodeView) -> tuple[int, int]:
+def cell_limit(view: NodeView) -> tuple[int, int]:
     """Smallest and largest cell state."""
     clip: float = view.options.cell_clip
     if not clip > 0:
         return -32768, 32767
-    limit = int(min(clip / scale(view.input(_CELL)), 32767.0))
+    limit = int(min(clip / scale(view.input(CELL)), 32767.0))
     return -limit, limit
 
 
-def _tanh_factor(view: NodeView) -> tuple[int, int]:
+def tanh_factor(view: NodeView) -> tuple[int, int]:
     """Multiplier and right shift from a cell state to thirds of 2**-12."""
-    power = math.frexp(scale(view.input(_CELL)))[1] - 1
+    power = math.frexp(scale(view.input(CELL)))[1] - 1
     return (3 << (power + 12), 0) if power >= -12 else (3, -12 - power)
 
 
@@ -127,7 +135,7 @@ def check(view: NodeView) -> None:
         f"its activation has the number {options.activation}",
         "TensorFlow Lite Micro runs LSTMs with tanh only.",
     )
-    source, hidden, cell, out = view.input(0), view.input(_HIDDEN), view.input(_CELL), view.output()
+    source, hidden, cell, out = view.input(0), view.input(HIDDEN), view.input(CELL), view.output()
     check_int8(view, source, hidden, out)
     view.require(
         len(source.shape) == 3 and len(view.input(_INPUT_WEIGHTS).shape) == 2,
@@ -135,7 +143,7 @@ def check(view: NodeView) -> None:
         "An LSTM needs three dimensions: batch, time and features.",
         source,
     )
-    batches, _, inputs, units = _sizes(view)
+    batches, _, inputs, units = sizes_of(view)
     for state in (hidden, cell):
         check_shape(view, state, (batches, units))
         view.require(
@@ -146,16 +154,16 @@ def check(view: NodeView) -> None:
         )
     check_shape(view, out, (*source.shape[:2], units))
     _check_cell(view, cell)
-    for gate in _GATES:
-        for (weights, of, bias), depth in zip(_halves(view, gate), (inputs, units), strict=True):
+    for gate in GATES:
+        for (weights, of, bias), depth in zip(halves_of(view, gate), (inputs, units), strict=True):
             check_shape(view, weights, (units, depth))
             check_weights(view, weights, bias, 0, units)
             check_int8(view, weights)
             sums = np.abs(weights.array().astype(np.int64)).sum(1) * 128
-            worst = np.abs(_folded(weights, of, bias)) + sums
-            ratio = scale(of) * scale(weights) / _GATE_SCALE
+            worst = np.abs(folded_bias(weights, of, bias)) + sums
+            ratio = scale(of) * scale(weights) / GATE_SCALE
             check_requantization(view, int(worst.max()), ratio)
-    for ratio in _products(view):
+    for ratio in products_of(view):
         check_requantization(view, 2**30, ratio)
 
 
@@ -171,30 +179,30 @@ def _check_cell(view: NodeView, cell: Tensor) -> None:
 
 
 def macs(view: NodeView) -> int:
-    batches, steps, inputs, units = _sizes(view)
+    batches, steps, inputs, units = sizes_of(view)
     return batches * steps * 4 * units * (inputs + units)
 
 
 def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
-    source, hidden, cell = inputs[0], inputs[_HIDDEN], inputs[_CELL]
+    source, hidden, cell = inputs[0], inputs[HIDDEN], inputs[CELL]
     assert source is not None
     assert hidden is not None
     assert cell is not None
     by_time = source if view.options.time_major else source.swapaxes(0, 1)
     state = cell.astype(np.int64)
-    forget_product, input_product, hidden_product = map(quantize_multiplier, _products(view))
+    forget_product, input_product, hidden_product = map(quantize_multiplier, products_of(view))
     outputs = []
     for values in by_time:
-        sums = [_gate(view, gate, values, hidden) for gate in _GATES]
+        sums = [_gate(view, gate, values, hidden) for gate in GATES]
         input_gate, forget_gate, output_gate = (sigmoid_int16(sums[i]) for i in (0, 1, 3))
         kept = multiply_by_quantized_multiplier(forget_gate * state, *forget_product)
         added = multiply_by_quantized_multiplier(
             input_gate * tanh_int16(sums[2], 3, 0), *input_product
         )
-        state = np.clip(_int16(_int16(kept) + _int16(added)), *_cell_limit(view))
-        product = output_gate * tanh_int16(state, *_tanh_factor(view))
+        state = np.clip(_int16(_int16(kept) + _int16(added)), *cell_limit(view))
+        product = output_gate * tanh_int16(state, *tanh_factor(view))
         scaled = multiply_by_quantized_multiplier(product, *hidden_product)
-        hidden = np.clip(scaled + zero_point(view.input(_HIDDEN)), -128, 127).astype(np.int8)
+        hidden = np.clip(scaled + zero_point(view.input(HIDDEN)), -128, 127).astype(np.int8)
         outputs.append(hidden)
     output = np.stack(outputs, 0 if view.options.time_major else 1)
     return output, hidden, state.astype(np.int16)
@@ -207,83 +215,28 @@ def _int16(values: Array) -> Array:
 def _gate(view: NodeView, gate: int, source: Array, hidden: Array) -> Array:
     """Sums of a gate for all batches and units."""
     total: Array = np.zeros((), np.int64)
-    for (weights, of, bias), values in zip(_halves(view, gate), (source, hidden), strict=True):
+    for (weights, of, bias), values in zip(halves_of(view, gate), (source, hidden), strict=True):
         centred = values.astype(np.int64) - zero_point(of)
         sums = centred @ weights.array().T.astype(np.int64)
         if bias is not None:
             sums = sums + bias.array()
-        ratio = quantize_multiplier(scale(of) * scale(weights) / _GATE_SCALE)
+        ratio = quantize_multiplier(scale(of) * scale(weights) / GATE_SCALE)
         total = total + _int16(multiply_by_quantized_multiplier(sums, *ratio))
     return _int16(total)
-
-
-def _lower(view: NodeView) -> Call:
-    batches, steps, inputs, units = _sizes(view)
-    gates = [_halves(view, gate) for gate in _GATES]
-    ratios = [
-        [quantize_multiplier(scale(of) * scale(w) / _GATE_SCALE) for w, of, _ in halves]
-        for halves in zip(*gates, strict=True)
-    ]
-    weights = [b"".join(w.data or b"" for w, _, _ in h) for h in zip(*gates, strict=True)]
-    biases = [np.concatenate([_folded(*half) for half in h]) for h in zip(*gates, strict=True)]
-    forget_product, input_product, hidden_product = map(quantize_multiplier, _products(view))
-    cell_min, cell_max = _cell_limit(view)
-    tanh_multiplier, tanh_shift = _tanh_factor(view)
-    time_major = view.options.time_major
-    return Call(
-        fields=(
-            ("batches", batches),
-            ("steps", steps),
-            ("inputs", inputs),
-            ("units", units),
-            ("batch_stride", 1 if time_major else steps),
-            ("step_stride", batches if time_major else 1),
-            ("input_multipliers", tuple(m for m, _ in ratios[0])),
-            ("input_shifts", tuple(s for _, s in ratios[0])),
-            ("recurrent_multipliers", tuple(m for m, _ in ratios[1])),
-            ("recurrent_shifts", tuple(s for _, s in ratios[1])),
-            ("kept_multiplier", forget_product[0]),
-            ("kept_shift", forget_product[1]),
-            ("added_multiplier", input_product[0]),
-            ("added_shift", input_product[1]),
-            ("hidden_multiplier", hidden_product[0]),
-            ("hidden_shift", hidden_product[1]),
-            ("hidden_zero_point", zero_point(view.input(_HIDDEN))),
-            ("tanh_multiplier", tanh_multiplier),
-            ("tanh_shift", tanh_shift),
-            ("cell_min", cell_min),
-            ("cell_max", cell_max),
-        ),
-        arguments=(
-            Input(0),
-            Const("input_weights", DType.INT8, weights[0]),
-            Const("recurrent_weights", DType.INT8, weights[1]),
-            Const.of("input_bias", DType.INT32, biases[0]),
-            Const.of("recurrent_bias", DType.INT32, biases[1]),
-            Const.of("tanh", DType.INT16, tanh_entries()),
-            Input(_HIDDEN),
-            Input(_CELL),
-            Output(),
-        ),
-    )
-
-
-def _work(view: NodeView) -> Work:
-    """Calls, steps, units of all steps, products."""
-    batches, steps, _, units = _sizes(view)
-    return 1, batches * steps, batches * steps * units, macs(view)
 
 
 OPERATOR = Operator(
     name="UNIDIRECTIONAL_SEQUENCE_LSTM",
     code=44,
     max_version=4,
+    options_type=71,
     parse=parse,
     check=check,
     macs=macs,
     reference=reference,
-    kernels=(
-        Kernel("unidirectional_sequence_lstm", "unidirectional_sequence_lstm.h", _lower, _work),
-    ),
     keeps_state=True,
+    refuses=(
+        "peepholes, projection, layer normalisation; another activation than tanh; "
+        "weights with one scale per channel"
+    ),
 )

@@ -9,10 +9,9 @@ import numpy as np
 
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.axes import DAMAGED, check_axis
-from tflm_ext.ops.base import Array, Operator
-from tflm_ext.ops.common import check_counts, check_int8, check_shape
-from tflm_ext.ops.movement import split_kernel
+from tflm_ext.opslib.axes import DAMAGED, check_axis
+from tflm_ext.opslib.base import Array, Operator
+from tflm_ext.opslib.common import check_counts, check_int8, check_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ def parse(table: Table | None) -> UnpackOptions:
     return UnpackOptions(0, 0) if table is None else UnpackOptions(table.int32(0), table.int32(1))
 
 
-def _axis(view: NodeView) -> int:
+def axis_of(view: NodeView) -> int:
     options: UnpackOptions = view.options
     return options.axis % len(view.input().shape)
 
@@ -38,7 +37,7 @@ def check(view: NodeView) -> None:
     source = view.input()
     check_int8(view, source, *view.outputs)
     check_axis(view, options.axis, len(source.shape))
-    axis = _axis(view)
+    axis = axis_of(view)
     view.require(
         options.count == view.output_count == source.shape[axis],
         f"it unpacks {options.count} of {source.shape[axis]} slices into {view.output_count} "
@@ -52,15 +51,15 @@ def check(view: NodeView) -> None:
 def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
     source = inputs[0]
     assert source is not None
-    return tuple(np.moveaxis(source, _axis(view), 0))
+    return tuple(np.moveaxis(source, axis_of(view), 0))
 
 
 OPERATOR = Operator(
     name="UNPACK",
     code=88,
     max_version=4,
+    options_type=64,
     parse=parse,
     check=check,
     reference=reference,
-    kernels=(split_kernel(0, _axis),),
 )

@@ -15,10 +15,10 @@ import numpy as np
 
 from tflm_ext.arithmetic import activation_range, multiply_by_quantized_multiplier
 from tflm_ext.ir import DType, Graph, NodeView, Quantization, Tensor
-from tflm_ext.ops import pooling
-from tflm_ext.ops.base import Array
-from tflm_ext.ops.common import bias_values, conv_multipliers, quantization, scale, zero_point
-from tflm_ext.ops.windows import every_window_sees, pads
+from tflm_ext.opslib import pooling
+from tflm_ext.opslib.base import Array
+from tflm_ext.opslib.common import bias_values, conv_multipliers, quantization, scale, zero_point
+from tflm_ext.opslib.windows import every_window_sees, pads
 
 _MULTIPLE = 4  # what kernels like; some channels stay for it
 _POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")

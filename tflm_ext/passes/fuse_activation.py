@@ -9,8 +9,8 @@ import numpy as np
 from tflm_ext.arithmetic import Activation, activation_range
 from tflm_ext.ir import Graph, Node, NodeView, Tensor
 from tflm_ext.ops import BY_NAME
-from tflm_ext.ops.base import Array
-from tflm_ext.ops.common import scale, zero_point
+from tflm_ext.opslib.base import Array
+from tflm_ext.opslib.common import scale, zero_point
 from tflm_ext.passes.edit import uses
 
 _CLAMPS = ("MAXIMUM", "MINIMUM", "RELU", "RELU6", "RELU_N1_TO_1")

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from tflm_ext.ir import Graph, Node, NodeView, Tensor
-from tflm_ext.ops.common import zero_point
-from tflm_ext.ops.padding import border_value, paddings
+from tflm_ext.opslib.common import zero_point
+from tflm_ext.opslib.padding import border_value, paddings
 from tflm_ext.passes.edit import uses, without_nodes
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")

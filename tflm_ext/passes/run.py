@@ -13,8 +13,7 @@ from tflm_ext.errors import UnsupportedModelError
 from tflm_ext.ir import Graph
 from tflm_ext.ir.verify import verify_graph
 from tflm_ext.ops import BY_NAME
-from tflm_ext.ops.base import Array
-from tflm_ext.ops.run import initial_state, run_graph
+from tflm_ext.opslib.base import Array
 from tflm_ext.passes import (
     drop_channels,
     fold_constants,
@@ -23,6 +22,7 @@ from tflm_ext.passes import (
     remove_unused,
     share_bytes,
 )
+from tflm_ext.reference import initial_state, run_graph
 
 Rewrite: TypeAlias = Callable[[Graph], Graph]
 Values: TypeAlias = Mapping[int, Array]

@@ -9,7 +9,7 @@ from itertools import chain, combinations
 from typing import TypeAlias
 
 from tflm_ext.ir import Graph, NodeView
-from tflm_ext.ops import BY_NAME, Call, Const, Kernel
+from tflm_ext.kernels import Const, Kernel, KernelCall, kernels_for
 from tflm_ext.options import Optimize
 from tflm_ext.plan.arena import Buffer, alive_pairs, arena_size, place
 from tflm_ext.plan.costs import estimated, limit_estimated
@@ -24,7 +24,7 @@ _PLACED_PAIRS = 50_000  # of buffers alive at once, likewise
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Option:
+class KernelOption:
     """One way to run an operator.
 
     Attributes:
@@ -33,13 +33,13 @@ class Option:
     """
 
     kernel: Kernel
-    call: Call
+    call: KernelCall
     instructions: int
     cycles: int
     tables: tuple[Const, ...]
 
     @classmethod
-    def of(cls, kernel: Kernel, view: NodeView, alone: bool) -> Option:
+    def of(cls, kernel: Kernel, view: NodeView, alone: bool) -> KernelOption:
         """A kernel lowered, and what it takes; `alone` as for estimated()."""
         call = kernel.lower(view)
         tables = {content(const): None for const in constants(view, call)}
@@ -63,8 +63,8 @@ class Option:
 class Choice:
     """What was chosen for an operator, and out of what."""
 
-    option: Option
-    alternatives: tuple[Option, ...]
+    option: KernelOption
+    alternatives: tuple[KernelOption, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +84,10 @@ def choose(graph: Graph, optimize: Optimize) -> tuple[Choice, ...]:
     more flash than balanced. Equal choices always come out of equal graphs.
     """
     views = tuple(graph.views())
-    kernels = [
-        [kernel for kernel in BY_NAME[view.node.operator].kernels if kernel.applies(view)]
-        for view in views
-    ]
+    kernels = [kernels_for(view) for view in views]
     alone = _alone(views, kernels)
     options = tuple(
-        tuple(Option.of(kernel, view, kernel.name in alone) for kernel in own)
+        tuple(KernelOption.of(kernel, view, kernel.name in alone) for kernel in own)
         for view, own in zip(views, kernels, strict=True)
     )
     fastest = tuple(min(own, key=lambda o: (o.cycles, o.weight_bytes)) for own in options)
@@ -124,7 +121,7 @@ class _Part:
         ram_bytes: of the operator that needs most.
     """
 
-    picks: tuple[Option, ...]
+    picks: tuple[KernelOption, ...]
     cycles: int
     tables: frozenset[int]
     uses: Mapping[str, Uses]
@@ -133,7 +130,7 @@ class _Part:
 
 Parts: TypeAlias = dict[str, _Part]
 Objective: TypeAlias = Callable[[Totals], tuple[float, ...]]
-Score: TypeAlias = Callable[[Option], tuple[float, ...]]
+Score: TypeAlias = Callable[[KernelOption], tuple[float, ...]]
 
 
 class _Search:
@@ -142,7 +139,7 @@ class _Search:
     A kind has few kernels, and each of its operators takes the best of those that are allowed.
     """
 
-    def __init__(self, graph: Graph, options: Sequence[Sequence[Option]]) -> None:
+    def __init__(self, graph: Graph, options: Sequence[Sequence[KernelOption]]) -> None:
         self._graph = graph
         self._options = options
         self._arenas: dict[tuple[Buffer, ...], int] = {}
@@ -161,7 +158,7 @@ class _Search:
             for option in own
         }
 
-    def balanced(self, fastest: Sequence[Option]) -> Parts:
+    def balanced(self, fastest: Sequence[KernelOption]) -> Parts:
         """The least sum of cycles, flash and RAM, each as a share of what the fastest take."""
         parts = {
             kind: self._part([fastest[i] for i in indices]) for kind, indices in self._kinds.items()
@@ -173,7 +170,7 @@ class _Search:
             shares = totals.cycles / cycles + totals.flash_bytes / flash + totals.ram_bytes / ram
             return shares, totals.cycles
 
-        def score(option: Option) -> tuple[float, ...]:
+        def score(option: KernelOption) -> tuple[float, ...]:
             return option.cycles / cycles + option.weight_bytes / flash, self._ram[option]
 
         return self._descend(score, objective, ())
@@ -186,12 +183,12 @@ class _Search:
             beyond = max(totals.flash_bytes - limit, 0)
             return beyond, totals.flash_bytes + totals.ram_bytes, totals.cycles
 
-        def score(option: Option) -> tuple[float, ...]:
+        def score(option: KernelOption) -> tuple[float, ...]:
             return option.weight_bytes, self._ram[option], option.cycles
 
         return self._descend(score, objective, (balanced,))
 
-    def in_order(self, parts: Parts) -> tuple[Option, ...]:
+    def in_order(self, parts: Parts) -> tuple[KernelOption, ...]:
         """One option for each operator."""
         found = {
             i: option
@@ -237,7 +234,7 @@ class _Search:
                     found.append(self._part(complete))
         return found
 
-    def _part(self, picks: Sequence[Option]) -> _Part:
+    def _part(self, picks: Sequence[KernelOption]) -> _Part:
         return _Part(
             picks=tuple(picks),
             cycles=sum(option.cycles for option in picks),

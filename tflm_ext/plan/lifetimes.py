@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tflm_ext.ir import Graph, Node
-from tflm_ext.ops import Call, Scratch
+from tflm_ext.kernels import KernelCall, Scratch
 from tflm_ext.plan.arena import Buffer, Overlay, aligned, alive_bytes, shared_bytes
 from tflm_ext.plan.overlap import first_clash, lead
 
 
-def buffers(graph: Graph, calls: Sequence[Call]) -> list[Buffer]:
+def buffers(graph: Graph, calls: Sequence[KernelCall]) -> list[Buffer]:
     """All that lies in the arena: tensors, in their order of birth, then scratch memory."""
     first, last = _births_and_deaths(graph)
     overlays: dict[int, list[Overlay]] = {}
@@ -43,12 +43,12 @@ class Lifetimes:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        nothing = Call((), ())
+        nothing = KernelCall((), ())
         tensors = buffers(graph, [nothing] * len(graph.nodes))
         self._buffers = {b.key: b for b in tensors}
         self._alive = alive_bytes(tensors)
 
-    def bytes_at(self, step: int, call: Call) -> int:
+    def bytes_at(self, step: int, call: KernelCall) -> int:
         """Tensors and scratch memory while an operator runs, less what may share bytes."""
         overlays: dict[int, list[Overlay]] = {}
         for tensor, overlay in _overlays(self._graph, self._graph.nodes[step], call):
@@ -81,7 +81,7 @@ def _births_and_deaths(graph: Graph) -> tuple[dict[int, int], dict[int, int]]:
     return first, last
 
 
-def _overlays(graph: Graph, node: Node, call: Call) -> list[tuple[int, Overlay]]:
+def _overlays(graph: Graph, node: Node, call: KernelCall) -> list[tuple[int, Overlay]]:
     """Outputs of an operator, and how each may share bytes with an input."""
     found = []
     for times in call.times:

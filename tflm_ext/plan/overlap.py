@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflm_ext.ops import Times
+from tflm_ext.kernels import Times
 
 
 def first_clash(times: Times, output_at: int) -> int | None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from tflm_ext.ir import Graph, NodeView
-from tflm_ext.ops import BY_NAME, Call, Const, Kernel, Scratch
+from tflm_ext.kernels import Const, Kernel, KernelCall, Scratch
+from tflm_ext.kernels.base import work_by_elements
+from tflm_ext.ops import BY_NAME
 from tflm_ext.options import Optimize
 from tflm_ext.plan.arena import Buffer, alive_bytes, arena_size, check_placement, place
-from tflm_ext.plan.choice import Choice, Option, choose
+from tflm_ext.plan.choice import Choice, KernelOption, choose
 from tflm_ext.plan.lifetimes import buffers
 from tflm_ext.plan.overlap import first_clash
 from tflm_ext.plan.sizes import code_bytes, uses_of
@@ -30,8 +32,8 @@ class Step:
 
     view: NodeView
     kernel: Kernel
-    call: Call
-    alternatives: tuple[Option, ...]
+    call: KernelCall
+    alternatives: tuple[KernelOption, ...]
     tables: tuple[Table, ...]
     scratch: tuple[int, ...]
 
@@ -40,7 +42,7 @@ class Step:
         return self.view.node.index
 
     @property
-    def option(self) -> Option:
+    def option(self) -> KernelOption:
         """The choice among the alternatives."""
         return next(o for o in self.alternatives if o.kernel is self.kernel)
 
@@ -149,8 +151,8 @@ def plan_of(graph: Graph, choices: Sequence[Choice]) -> Plan:
 
 def foreign_plan(graph: Graph) -> Plan:
     """Of a graph that TensorFlow Lite Micro's interpreter runs: its operators, and lifetimes."""
-    nothing = Call((), ())
-    kernel = Kernel("tflm", "", lambda view: nothing, lambda view: ())
+    nothing = KernelCall((), ())
+    kernel = Kernel("tflm", "", lambda view: nothing, work_by_elements)
     return Plan(
         graph=graph,
         steps=tuple(Step(view, kernel, nothing, (), (), ()) for view in graph.views()),
@@ -168,7 +170,9 @@ def _table(tables: dict[Const, Table], index: int, const: Const) -> Table:
     return tables[key]
 
 
-def _check_overlaps(graph: Graph, calls: list[Call], offsets: Mapping[object, int]) -> str | None:
+def _check_overlaps(
+    graph: Graph, calls: list[KernelCall], offsets: Mapping[object, int]
+) -> str | None:
     """The first operator that reads what it has overwritten, None if there is none."""
     for node, call in zip(graph.nodes, calls, strict=True):
         for times in call.times:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from tflm_ext.ops import LIMIT, Call, Kernel
-from tflm_ext.ops.base import FieldValue
+from tflm_ext.kernels import LIMIT, Kernel, KernelCall
+from tflm_ext.kernels.base import FieldValue
 
 
 @functools.cache
@@ -45,7 +45,7 @@ class Uses:
         return Uses(self.calls + other.calls, self.parameter_bytes + other.parameter_bytes)
 
 
-def uses_of(steps: Iterable[tuple[Kernel, Call]]) -> dict[str, Uses]:
+def uses_of(steps: Iterable[tuple[Kernel, KernelCall]]) -> dict[str, Uses]:
     """By the kernels' names."""
     found: dict[str, Uses] = {}
     nothing = Uses(0, 0)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tflm_ext.ir import NodeView
-from tflm_ext.ops import Call, Const, Input, Inputs
+from tflm_ext.kernels import Const, Input, Inputs, KernelCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Table:
         return len(self.const.data)
 
 
-def constants(view: NodeView, call: Call) -> tuple[Const, ...]:
+def constants(view: NodeView, call: KernelCall) -> tuple[Const, ...]:
     """The const tables of a call, constant inputs included, in the order of its arguments."""
     found = []
     for argument in call.arguments:

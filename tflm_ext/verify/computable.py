@@ -15,8 +15,8 @@ import numpy as np
 
 from tflm_ext.errors import ToolError, UnsupportedModelError
 from tflm_ext.ir import Graph, NodeView
-from tflm_ext.ops.run import initial_state, run_graph
 from tflm_ext.ops.softmax import STOPPING_SUM, SoftmaxOptions, stops_tflm
+from tflm_ext.reference import initial_state, run_graph
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.tflm import InterpreterCrash, run_tflm
 

@@ -1,21 +1,16 @@
-"""What an operator is: the contract of ops/, plan/, emit/ and the kernels in templates/kernels/.
-
-To add one, copy the file of a similar operator, write its kernel header and its test, and add one
-line to OPERATORS in ops/__init__.py. docs/how-to/add-an-operator.md walks through it.
-"""
+"""What a kernel is: the contract of kernels/, plan/, emit/ and the C in templates/kernels/."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
-from tflm_ext.flatbuffer import Table
-from tflm_ext.ir import DType, Node, NodeView
-
-Array: TypeAlias = np.ndarray[Any, Any]
+from tflm_ext.arithmetic import Array
+from tflm_ext.ir import DType, NodeView
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +73,15 @@ class Scratch:
     dtype: DType = DType.INT8
 
 
+_Result = TypeVar("_Result")
+
 Argument: TypeAlias = Input | Output | Inputs | Outputs | Const | Scratch
 FieldValue: TypeAlias = "int | tuple[FieldValue, ...]"
-Work: TypeAlias = tuple[int, ...]
+Work: TypeAlias = NamedTuple
+"""How often the pieces of a kernel's code run in a call: a NamedTuple of the kernel's own.
+
+Its fields are the columns of the kernel's row in the tables of costs.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +113,7 @@ def one_by_one(count: int, index: int = 0) -> Times:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class KernelCall:
     """One call of a kernel, all integers final.
 
     In C: `tflm_ext_<kernel>(&op, <arguments in this order>)`, where op is a `static const
@@ -145,16 +146,30 @@ class Kernel:
         name: C function tflm_ext_<name>, parameter struct tflm_ext_<name>_t.
         header: file in templates/kernels/ that defines it.
         lower: everything constant worked out.
-        work: how often the pieces of its code run in one call, a count each; instructions and
-            cycles are linear in them, with the coefficients of plan/kernel_costs.toml.
+        work: how often the pieces of its code run in one call; instructions and cycles are linear
+            in its fields, with the coefficients of the core's costs.
         applies: whether the kernel can run the node.
     """
 
     name: str
     header: str
-    lower: Callable[[NodeView], Call]
+    lower: Callable[[NodeView], KernelCall]
     work: Callable[[NodeView], Work]
     applies: Callable[[NodeView], bool] = lambda view: True
+
+
+def once_per_node(function: Callable[[NodeView], _Result]) -> Callable[[NodeView], _Result]:
+    """A pure function of a node that is worked out once for each node of a graph."""
+
+    @functools.wraps(function)
+    def remembered(view: NodeView) -> _Result:
+        memo, key = view.graph.memo, (function, view.node.outputs)
+        if key not in memo:
+            memo[key] = function(view)
+        result: _Result = memo[key]
+        return result
+
+    return remembered
 
 
 LIMIT = "limit"
@@ -162,76 +177,25 @@ LIMIT = "limit"
 
 
 def output_limits(low: int, high: int) -> tuple[int, int] | None:
-    """Call.limits, None where int8 is limited no further."""
+    """KernelCall.limits, None where int8 is limited no further."""
     return None if (low, high) == (-128, 127) else (low, high)
 
 
-def no_options(table: Table | None) -> None:
-    """parse of an operator without options."""
-    return None
+class ElementsWork(NamedTuple):
+    """Work of a kernel that does the same for every element of its output."""
+
+    calls: int
+    elements: int
 
 
-def work_by_elements(view: NodeView) -> Work:
-    """Calls, elements: work of a kernel that does the same for every element of its output."""
-    return 1, view.output().elements
+def work_by_elements(view: NodeView) -> ElementsWork:
+    """Work by the elements of the output."""
+    return ElementsWork(1, view.output().elements)
 
 
-def no_macs(view: NodeView) -> int:
-    """macs of an operator that multiplies nothing by weights."""
-    return 0
-
-
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """One operator of TensorFlow Lite, exactly as TFLM computes it.
-
-    Attributes:
-        name: TensorFlow Lite's name, like "CONV_2D".
-        code: its BuiltinOperator number in TensorFlow Lite's schema.
-        max_version: the highest operator version known to mean what we compute.
-        check: raises UnsupportedModelError for a node that this project does not run; every later
-            stage relies on it, so it checks shapes, types, quantisation and option values, all
-            untrusted.
-        reference: bit-exact NumPy; gets the node and the values of its inputs (None where an
-            optional input is absent), returns the values of its outputs, each in the output's
-            shape and type.
-        kernels: alternatives, in the order of preference at equal cost.
-        parse: options table of the flatbuffer (None if absent) to a frozen options dataclass.
-        macs: multiply-accumulate operations of one call.
-        keeps_state: reads and writes variable tensors.
-    """
-
-    name: str
-    code: int
-    max_version: int
-    check: Callable[[NodeView], None]
-    reference: Callable[[NodeView, Sequence[Array | None]], tuple[Array, ...]]
-    kernels: tuple[Kernel, ...]
-    parse: Callable[[Table | None], Any] = no_options
-    macs: Callable[[NodeView], int] = no_macs
-    keeps_state: bool = field(default=False)
-
-
-__all__ = [
-    "LIMIT",
-    "Argument",
-    "Array",
-    "Call",
-    "Const",
-    "FieldValue",
-    "Input",
-    "Inputs",
-    "Kernel",
-    "Node",
-    "Operator",
-    "Output",
-    "Outputs",
-    "Scratch",
-    "Times",
-    "Work",
-    "no_macs",
-    "no_options",
-    "one_by_one",
-    "output_limits",
-    "work_by_elements",
-]
+def requantization_tables(multipliers: Sequence[int], shifts: Sequence[int]) -> tuple[Const, Const]:
+    """The two tables of a requantisation per channel."""
+    return (
+        Const.of("multipliers", DType.INT32, multipliers),
+        Const.of("shifts", DType.INT8, shifts),
+    )

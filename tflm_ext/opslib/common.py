@@ -15,7 +15,7 @@ from tflm_ext.arithmetic import (
 )
 from tflm_ext.flatbuffer import MalformedError
 from tflm_ext.ir import DType, NodeView, Quantization, Tensor
-from tflm_ext.ops.base import Array, Const
+from tflm_ext.opslib.base import Array
 
 _CONVERT = "Convert the model with full int8 quantisation (inference type int8)."
 
@@ -205,14 +205,6 @@ def single_multiplier(a: Tensor, b: Tensor, out: Tensor) -> float:
 def bias_values(bias: Tensor | None, channels: int) -> Array:
     """Bias as int32 values; zeros where there is none."""
     return np.zeros(channels, np.int32) if bias is None else bias.array()
-
-
-def requantization_tables(multipliers: Sequence[int], shifts: Sequence[int]) -> tuple[Const, Const]:
-    """The two tables of a requantisation per channel."""
-    return (
-        Const.of("multipliers", DType.INT32, multipliers),
-        Const.of("shifts", DType.INT8, shifts),
-    )
 
 
 def check_rank(view: NodeView, *tensors: Tensor) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from tflm_ext.arithmetic import multiply_by_quantized_multiplier
-from tflm_ext.ir import DType, Tensor
-from tflm_ext.ops.base import Array, Call, Const, Input, Output, Scratch, Work, output_limits
+from tflm_ext.ir import DType
+from tflm_ext.kernels.base import Const, output_limits
+from tflm_ext.opslib.base import Array
 
 QUAD = 4
 """Values of a column that SXTB16 makes two words of."""
@@ -29,7 +31,7 @@ class Filters:
         bias: (filters,), the input's zero point folded into it.
         multipliers, shifts: (filters,) of the requantisation; negative shifts are right shifts.
         zero_point: of the output.
-        limits: as in Call.
+        limits: as in KernelCall.
     """
 
     values: Array
@@ -129,10 +131,10 @@ def make_filters(
 def stream(filters: Filters) -> Const:
     """The weights of a layer for tiles of two filters; a last one comes behind, alone."""
     own = filters.numbers
-    return _stream(filters, 2, QUAD, lambda start, stop: own[start:stop][::-1])
+    return word_stream(filters, 2, QUAD, lambda start, stop: own[start:stop][::-1])
 
 
-def _stream(
+def word_stream(
     filters: Filters, rows: int, multiple: int, numbers: Callable[[int, int], Array]
 ) -> Const:
     """The weights of a layer.
@@ -191,84 +193,36 @@ def _words(halves: Array) -> Array:
     return words
 
 
-def fully_connected(filters: Filters, rows: int) -> Call:
-    """The call of kernel fully_connected_tile: filters on each of some rows of input 0."""
-    units, depth = filters.values.shape
-    octets = -(-depth // (2 * QUAD))
-    bias, scales = filters.scales[:, 0], filters.scales[:, 1:]
-    shared = bool((scales == scales[0]).all())
-    return Call(
-        fields=(
-            ("rows", rows),
-            ("input_size", depth),
-            ("output_size", units),
-            ("octets", octets),
-            ("scale_step", 0 if shared else 2),
-            ("output_zero_point", filters.zero_point),
-        ),
-        arguments=(
-            Input(0),
-            _stream(filters, 4, 2 * QUAD, lambda start, stop: bias[start:stop]),
-            Const.of("scales", DType.INT32, scales[0] if shared else scales),
-            Scratch(4 * QUAD * octets, DType.INT32),
-            Output(),
-        ),
-        limits=filters.limits,
-    )
+class FiltersWork(NamedTuple):
+    """Work of the filters in matrix_tile.h.
+
+    Attributes:
+        pairs, single: filters in pairs, and those left over.
+        pair_quads, single_quads: four values at a time of both.
+        pair_rounds: of four quads, after the first quad of a pair.
+    """
+
+    pairs: int
+    pair_quads: int
+    pair_rounds: int
+    single: int
+    single_quads: int
 
 
-def fully_connected_any(filters: Filters, rows: int) -> Call:
-    """The call of kernel fully_connected_any: the same for filters without pairs or numbers."""
-    units, depth = filters.values.shape
-    octets = -(-depth // (2 * QUAD))
-    return Call(
-        fields=(
-            ("rows", rows),
-            ("input_size", depth),
-            ("output_size", units),
-            ("octets", octets),
-            ("output_zero_point", filters.zero_point),
-        ),
-        arguments=(
-            Input(0),
-            plain_stream(filters, 4, 2 * QUAD, filled=False),
-            Scratch(4 * QUAD * octets, DType.INT32),
-            Output(),
-        ),
-        limits=filters.limits,
-    )
-
-
-def tiles_work(tiles: int, filters: int, quads: int) -> Work:
-    """Work of the filters in matrix_tile.h: pairs of them, single ones, and quads of both.
+def filters_work(tiles: int, filters: int, quads: int) -> FiltersWork:
+    """What filters take on tiles.
 
     Args:
         tiles: of three columns each.
+        filters: of the layer.
         quads: of a column.
     """
     pairs, single = divmod(filters, 2)
-    rounds = (quads + 2) // 4  # of four quads, after the first quad
-    return (
+    rounds = (quads + 2) // 4
+    return FiltersWork(
         tiles * pairs,
         tiles * pairs * quads,
         tiles * pairs * rounds,
         tiles * single,
         tiles * single * quads,
-    )
-
-
-def fully_connected_work(depth: int, out: Tensor) -> Work:
-    """Calls, rows, quads taken, fours of outputs and their octets, outputs left over and theirs."""
-    units = out.shape[-1]
-    rows = out.elements // units
-    fours, left = divmod(units, 4)
-    octets = -(-depth // (2 * QUAD))
-    return (
-        1,
-        rows,
-        rows * (depth // QUAD),
-        rows * fours,
-        rows * fours * octets,
-        rows * left,
-        rows * left * octets,
     )

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.axes import DAMAGED, check_dimensions, check_integers, integers
-from tflm_ext.ops.base import Array, Call, Input, Kernel, Operator, Output, Work
-from tflm_ext.ops.common import check_constant, check_counts, check_int8, check_shape, zero_point
-from tflm_ext.ops.movement import box_fields, box_work, empty
+from tflm_ext.opslib.axes import DAMAGED, check_dimensions, check_integers, integers
+from tflm_ext.opslib.base import Array, Operator
+from tflm_ext.opslib.common import check_constant, check_counts, check_int8, check_shape, zero_point
 
 
 def paddings(view: NodeView) -> tuple[tuple[int, int], ...]:
@@ -54,7 +53,7 @@ def check(view: NodeView) -> None:
     check_shape(view, out, shape)
 
 
-def _interior(view: NodeView, target: Array) -> Array:
+def interior(view: NodeView, target: Array) -> Array:
     return target[
         tuple(
             slice(before, before + size)
@@ -67,31 +66,11 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
     source, out = inputs[0], view.output()
     assert source is not None
     target = np.full(out.shape, border_value(view), np.int8)
-    _interior(view, target)[...] = source
+    interior(view, target)[...] = source
     return (target,)
 
 
-def _lower(view: NodeView) -> Call:
-    source, target = empty(view.input()), empty(view.output())
-    box = box_fields(source, source, target, _interior(view, target))
-    return Call(
-        fields=(
-            ("bytes", view.output().bytes),
-            ("value", border_value(view)),
-            ("interior", tuple(value for _, value in box)),
-        ),
-        arguments=(Input(0), Output()),
-    )
-
-
-def _work(view: NodeView) -> Work:
-    """Bytes of the border's value, and the work of the rearrange kernel."""
-    source, target = empty(view.input()), empty(view.output())
-    box = box_fields(source, source, target, _interior(view, target))
-    return view.output().bytes, *box_work(box)
-
-
-def pad_operator(name: str, code: int) -> Operator:
+def pad_operator(name: str, code: int, *, refuses: str) -> Operator:
     """PAD or PADV2; TFLM makes no difference between them."""
     return Operator(
         name=name,
@@ -99,5 +78,5 @@ def pad_operator(name: str, code: int) -> Operator:
         max_version=4,
         check=check,
         reference=reference,
-        kernels=(Kernel("pad", "pad.h", _lower, _work),),
+        refuses=refuses,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tflm_ext.ir import DType, NodeView, Tensor
-from tflm_ext.ops.common import check_constant
+from tflm_ext.opslib.common import check_constant
 
 DAMAGED = "The file is damaged or was written by an unknown converter."
 

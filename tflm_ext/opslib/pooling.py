@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from tflm_ext.arithmetic import Activation, activation_range
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.base import Call, Input, Kernel, Output, Work
-from tflm_ext.ops.common import (
+from tflm_ext.opslib.common import (
     Padding,
     check_activation,
     check_counts,
@@ -19,7 +18,7 @@ from tflm_ext.ops.common import (
     scale,
     zero_point,
 )
-from tflm_ext.ops.windows import Axis, channel_times, check_windows, slide, taps_inside
+from tflm_ext.opslib.windows import Axis, check_windows, slide
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,49 +87,3 @@ def limits(view: NodeView) -> tuple[int, int]:
     """Smallest and largest output."""
     out = view.output()
     return activation_range(view.options.activation, scale(out), zero_point(out))
-
-
-def lower(view: NodeView) -> Call:
-    """The call of a pooling kernel."""
-    image = view.input(0)
-    rows, columns = axes(view)
-    low, high = limits(view)
-    return Call(
-        fields=(
-            ("batches", image.shape[0]),
-            ("input_height", rows.size),
-            ("input_width", columns.size),
-            ("channels", image.shape[3]),
-            ("window_height", rows.window),
-            ("window_width", columns.window),
-            ("stride_height", rows.stride),
-            ("stride_width", columns.stride),
-            ("pad_top", rows.before),
-            ("pad_left", columns.before),
-            ("output_height", rows.out),
-            ("output_width", columns.out),
-            ("output_min", low),
-            ("output_max", high),
-        ),
-        arguments=(Input(0), Output()),
-        times=channel_times(image.shape, rows, columns),
-    )
-
-
-def work(view: NodeView) -> Work:
-    """Calls; outputs, rows of windows and taps, where windows move, and where there is only one.
-
-    The compiler knows what part of the image a single window has.
-    """
-    rows, columns = axes(view)
-    out = view.output()
-    in_rows = out.shape[0] * out.shape[3] * taps_inside(rows)
-    own = (out.elements, in_rows * columns.out, in_rows * taps_inside(columns))
-    none = (0, 0, 0)
-    single = rows.out == columns.out == 1
-    return 1, *(none if single else own), *(own if single else none)
-
-
-def kernel(name: str) -> Kernel:
-    """The kernel of a pooling operator."""
-    return Kernel(name, "pool_2d.h", lower, work)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_REMEDIES = {
+REMEDIES = {
     "TILE": "Use UpSampling2D(interpolation='bilinear'), or Conv2DTranspose; RepeatVector has no "
     "counterpart.",
     "RESIZE_NEAREST_NEIGHBOR": "Use UpSampling2D(interpolation='bilinear').",
@@ -23,7 +23,7 @@ _REMEDIES = {
 
 def remedy(name: str) -> str:
     """What to do about an operator that is not supported."""
-    return _REMEDIES.get(name, "Replace the layer by one of those in docs/reference/operators.md.")
+    return REMEDIES.get(name, "Replace the layer by one of those in docs/reference/operators.md.")
 
 
 def builtin_name(code: int, custom: str) -> str:

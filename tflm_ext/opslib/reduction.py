@@ -16,19 +16,12 @@ from tflm_ext.arithmetic import (
 )
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.axes import check_axis, check_integers, integers
-from tflm_ext.ops.base import (
+from tflm_ext.opslib.axes import check_axis, check_integers, integers
+from tflm_ext.opslib.base import (
     Array,
-    Call,
-    FieldValue,
-    Input,
-    Kernel,
     Operator,
-    Output,
-    Times,
-    Work,
 )
-from tflm_ext.ops.common import (
+from tflm_ext.opslib.common import (
     check_counts,
     check_int8,
     check_shape,
@@ -37,7 +30,7 @@ from tflm_ext.ops.common import (
     zero_point,
 )
 
-_LOOPS = 3
+LOOPS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +44,20 @@ def parse(table: Table | None) -> ReductionOptions:
     return ReductionOptions(table is not None and table.bool(0))
 
 
-def _axes(view: NodeView) -> tuple[int, ...]:
+def axes_of(view: NodeView) -> tuple[int, ...]:
     """The reduced axes, ascending; the file may name one twice, or from the back."""
     rank = len(view.input().shape)
     return tuple(sorted({axis % rank for axis in integers(view.input(1))})) if rank else ()
 
 
-def _count(view: NodeView) -> int:
+def count_of(view: NodeView) -> int:
     """Elements that make one element of the output."""
     return view.input().elements // view.output().elements
 
 
-def _loops(view: NodeView) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+def loops_of(view: NodeView) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Size and stride of the kept axes and of the reduced ones, neighbours merged."""
-    axes, shape = _axes(view), view.input().shape
+    axes, shape = axes_of(view), view.input().shape
     loops: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
     stride, before = 1, -1
     for axis in reversed(range(len(shape))):
@@ -80,23 +73,6 @@ def _loops(view: NodeView) -> tuple[list[tuple[int, int]], list[tuple[int, int]]
     return loops
 
 
-def _loop_fields(view: NodeView) -> tuple[tuple[str, FieldValue], ...]:
-    fields: list[tuple[str, FieldValue]] = []
-    for name, loops in zip(("kept", "reduced"), _loops(view), strict=True):
-        padded = [(1, 0)] * (_LOOPS - len(loops)) + loops
-        fields.append((f"{name}_shape", tuple(size for size, _ in padded)))
-        fields.append((f"{name}_strides", tuple(stride for _, stride in padded)))
-    return tuple(fields)
-
-
-def _times(view: NodeView) -> Times:
-    """Output after output; each step reads all that it is made of."""
-    source, out, axes = view.input(), view.output(), _axes(view)
-    kept = tuple(1 if axis in axes else size for axis, size in enumerate(source.shape))
-    steps = np.arange(out.elements)
-    return Times(np.broadcast_to(steps.reshape(kept), source.shape).reshape(-1), steps)
-
-
 def _check(view: NodeView) -> None:
     check_counts(view, (2,))
     source, axes, out = view.input(), view.input(1), view.output()
@@ -105,7 +81,7 @@ def _check(view: NodeView) -> None:
     rank = len(source.shape)
     for axis in integers(axes) if rank else ():
         check_axis(view, axis, rank)
-    reduced = _axes(view)
+    reduced = axes_of(view)
     keep_dims = view.options.keep_dims
     shape = tuple(
         1 if axis in reduced else size
@@ -114,77 +90,57 @@ def _check(view: NodeView) -> None:
     )
     check_shape(view, out, shape)
     view.require(
-        all(len(loops) <= _LOOPS for loops in _loops(view)),
+        all(len(loops) <= LOOPS for loops in loops_of(view)),
         f"its axes {list(reduced)} of {list(source.shape)} lie too far apart",
         "Reduce the axes in two steps.",
     )
 
 
-def _work(view: NodeView) -> Work:
-    """Calls, outputs, outer rounds of their sums, runs of these, elements."""
-    sizes = [1] * _LOOPS + [size for size, _ in _loops(view)[1]]
-    outputs = view.output().elements
-    return (
-        1,
-        outputs,
-        outputs * sizes[-3],
-        outputs * sizes[-3] * sizes[-2],
-        view.input().elements,
-    )
+def sum_multiplier(view: NodeView) -> tuple[int, int]:
+    """Multiplier and shift of MEAN, which divides by the number of elements, and of SUM."""
+    found = quantize_multiplier(scale(view.input()) / scale(view.output()))
+    return mean_multiplier(*found, count_of(view)) if view.node.operator == "MEAN" else found
 
 
-def sum_operator(name: str, code: int, max_version: int, *, mean: bool) -> Operator:
+def sum_operator(
+    name: str, code: int, max_version: int, *, options_type: int, refuses: str
+) -> Operator:
     """MEAN or SUM: one requantisation of a 32-bit sum."""
-
-    def multiplier(view: NodeView) -> tuple[int, int]:
-        found = quantize_multiplier(scale(view.input()) / scale(view.output()))
-        return mean_multiplier(*found, _count(view)) if mean else found
 
     def check(view: NodeView) -> None:
         _check(view)
-        shift = multiplier(view)[1]
+        shift = sum_multiplier(view)[1]
         check_shifts(view, (shift,))
         # Room is left for adding the zero point.
         view.require(
-            255 * _count(view) << max(shift, 0) < 2**31 - 128,
-            f"{_count(view)} elements times a ratio of scales are too large for 32 bits",
+            255 * count_of(view) << max(shift, 0) < 2**31 - 128,
+            f"{count_of(view)} elements times a ratio of scales are too large for 32 bits",
             "The scales in the file are out of proportion; calibrate with real data.",
         )
 
     def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
         source, out = inputs[0], view.output()
         assert source is not None
-        sums = source.astype(np.int64).sum(axis=_axes(view)).reshape(out.shape)
-        sums -= zero_point(view.input()) * _count(view)
-        scaled = multiply_by_quantized_multiplier(sums, *multiplier(view)) + zero_point(out)
+        sums = source.astype(np.int64).sum(axis=axes_of(view)).reshape(out.shape)
+        sums -= zero_point(view.input()) * count_of(view)
+        scaled = multiply_by_quantized_multiplier(sums, *sum_multiplier(view)) + zero_point(out)
         return (np.clip(scaled, INT8_MIN, INT8_MAX).astype(np.int8),)
-
-    def lower(view: NodeView) -> Call:
-        fixed, shift = multiplier(view)
-        return Call(
-            fields=(
-                *_loop_fields(view),
-                ("offset", -zero_point(view.input()) * _count(view)),
-                ("multiplier", fixed),
-                ("shift", shift),
-                ("output_zero_point", zero_point(view.output())),
-            ),
-            arguments=(Input(0), Output()),
-            times=(_times(view),),
-        )
 
     return Operator(
         name=name,
         code=code,
         max_version=max_version,
         parse=parse,
+        options_type=options_type,
+        refuses=refuses,
         check=check,
         reference=reference,
-        kernels=(Kernel("reduce_sum", "reduce_sum.h", lower, _work),),
     )
 
 
-def extremum_operator(name: str, code: int, max_version: int, *, largest: bool) -> Operator:
+def extremum_operator(
+    name: str, code: int, max_version: int, *, largest: bool, options_type: int, refuses: str
+) -> Operator:
     """REDUCE_MAX or REDUCE_MIN; TFLM demands one quantisation for input and output."""
 
     def check(view: NodeView) -> None:
@@ -198,22 +154,16 @@ def extremum_operator(name: str, code: int, max_version: int, *, largest: bool) 
     def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
         source = inputs[0]
         assert source is not None
-        found = (np.max if largest else np.min)(source, axis=_axes(view))
+        found = (np.max if largest else np.min)(source, axis=axes_of(view))
         return (np.asarray(found).reshape(view.output().shape),)
-
-    def lower(view: NodeView) -> Call:
-        return Call(
-            fields=(*_loop_fields(view), ("sign", 1 if largest else -1)),
-            arguments=(Input(0), Output()),
-            times=(_times(view),),
-        )
 
     return Operator(
         name=name,
         code=code,
         max_version=max_version,
         parse=parse,
+        options_type=options_type,
+        refuses=refuses,
         check=check,
         reference=reference,
-        kernels=(Kernel("reduce_extremum", "reduce_extremum.h", lower, _work),),
     )

@@ -1,33 +1,38 @@
-"""Operators that move elements and change none: what they share.
-
-An operator that rearranges one tensor is one function from an array to a NumPy view of it. The
-reference copies the view; the kernel gets the view's shape and strides.
-"""
+"""Operators that move the elements of one tensor: rearrange.h."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import reduce
-from typing import TypeAlias, cast
+from typing import NamedTuple, TypeAlias, cast
 
 import numpy as np
 
-from tflm_ext.ir import DType, NodeView, Tensor
-from tflm_ext.ops.base import (
-    Array,
-    Call,
-    Const,
-    FieldValue,
-    Input,
-    Inputs,
-    Kernel,
-    Output,
-    Outputs,
-    Times,
-    Work,
-)
+from tflm_ext.arithmetic import Array
+from tflm_ext.ir import NodeView, Tensor
+from tflm_ext.kernels.base import FieldValue, Input, Kernel, KernelCall, Output, Times
+from tflm_ext.ops import depth_to_space, space_to_depth, strided_slice, transpose
+from tflm_ext.ops import slice as slice_
+from tflm_ext.opslib.movement import Rearrange
 
-Rearrange: TypeAlias = Callable[[NodeView, Array], Array]
+
+class RearrangeWork(NamedTuple):
+    """Work of one call.
+
+    Attributes:
+        rounds: of the three outer loops together.
+        rows: of the fourth loop, over all rounds.
+        single_bytes: moved one by one.
+        runs, run_bytes: stretches of several bytes, and what they hold.
+    """
+
+    calls: int
+    rounds: int
+    rows: int
+    single_bytes: int
+    runs: int
+    run_bytes: int
+
+
 Fields: TypeAlias = tuple[tuple[str, FieldValue], ...]
 
 _RANK = 5
@@ -76,41 +81,28 @@ def empty(tensor: Tensor) -> Array:
     return np.empty(tensor.shape, tensor.dtype.numpy)
 
 
-def rearrange_reference(
-    rearrange: Rearrange,
-) -> Callable[[NodeView, Sequence[Array | None]], tuple[Array, ...]]:
-    """The reference of an operator that rearranges its input 0."""
-
-    def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
-        source = inputs[0]
-        assert source is not None
-        return (rearrange(view, source).reshape(view.output().shape),)
-
-    return reference
-
-
 def rearrange_kernel(rearrange: Rearrange) -> Kernel:
     """The kernel of an operator that rearranges its input 0; at most five strides must differ."""
 
-    def lower(view: NodeView) -> Call:
+    def lower(view: NodeView) -> KernelCall:
         source = empty(view.input())
         moved = rearrange(view, source)
         target = np.empty(moved.shape, source.dtype)
         fields = box_fields(source, moved, target, target)
-        return Call(
+        return KernelCall(
             fields=fields,
             arguments=(Input(0), Output()),
             times=_times(dict(fields), source.nbytes, target.nbytes),
         )
 
-    def work(view: NodeView) -> Work:
+    def work(view: NodeView) -> RearrangeWork:
         return box_work(lower(view).fields)
 
     return Kernel("rearrange", "rearrange.h", lower, work)
 
 
-def box_work(box: Fields) -> Work:
-    """Calls, outer rounds, rows, single bytes; runs of several bytes, bytes of these."""
+def box_work(box: Fields) -> RearrangeWork:
+    """The work of the kernel with these parameters."""
     fields = dict(box)
     shape, run = fields["shape"], fields["run"]
     assert isinstance(shape, tuple)
@@ -119,7 +111,7 @@ def box_work(box: Fields) -> Work:
     outer = a * b * c
     count = outer * rows * runs
     single, several = (count, 0) if run == 1 else (0, count)
-    return 1, outer, outer * rows, single, several, several * run
+    return RearrangeWork(1, outer, outer * rows, single, several, several * run)
 
 
 def _times(fields: dict[str, FieldValue], source: int, target: int) -> tuple[Times, ...]:
@@ -142,49 +134,8 @@ def _times(fields: dict[str, FieldValue], source: int, target: int) -> tuple[Tim
     return (Times(last_read, first_write),)
 
 
-def _rounds(shape: tuple[int, ...], axis: int) -> int:
-    return int(np.prod(shape[:axis], dtype=np.int64))
-
-
-def join_kernel(axis: Callable[[NodeView], int]) -> Kernel:
-    """The kernel of an operator that puts its inputs side by side along an axis of the output."""
-
-    def lower(view: NodeView) -> Call:
-        rounds = _rounds(view.output().shape, axis(view))
-        return Call(
-            fields=(("rounds", rounds), ("inputs", view.input_count)),
-            arguments=(
-                Inputs(),
-                Const.of("runs", DType.INT32, [t.bytes // rounds for t in view.inputs]),
-                Output(),
-            ),
-        )
-
-    def work(view: NodeView) -> Work:
-        """Calls, rounds, runs, bytes."""
-        rounds = _rounds(view.output().shape, axis(view))
-        return 1, rounds, rounds * view.input_count, view.output().bytes
-
-    return Kernel("join", "join.h", lower, work)
-
-
-def split_kernel(index: int, axis: Callable[[NodeView], int]) -> Kernel:
-    """The kernel of an operator that cuts input `index` along an axis into its outputs."""
-
-    def lower(view: NodeView) -> Call:
-        rounds = _rounds(view.input(index).shape, axis(view))
-        return Call(
-            fields=(("rounds", rounds), ("outputs", view.output_count)),
-            arguments=(
-                Input(index),
-                Const.of("runs", DType.INT32, [t.bytes // rounds for t in view.outputs]),
-                Outputs(),
-            ),
-        )
-
-    def work(view: NodeView) -> Work:
-        """Calls, rounds, runs, bytes."""
-        rounds = _rounds(view.input(index).shape, axis(view))
-        return 1, rounds, rounds * view.output_count, view.input(index).bytes
-
-    return Kernel("split", "split.h", lower, work)
+DEPTH_TO_SPACE = rearrange_kernel(depth_to_space.rearrange)
+SLICE = rearrange_kernel(slice_.rearrange)
+SPACE_TO_DEPTH = rearrange_kernel(space_to_depth.rearrange)
+STRIDED_SLICE = rearrange_kernel(strided_slice.rearrange)
+TRANSPOSE = rearrange_kernel(transpose.rearrange)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tflm_ext.ir import DType, Graph, Tensor
 from tflm_ext.ops import BY_NAME
-from tflm_ext.ops.base import Array
+from tflm_ext.opslib.base import Array
 
 
 def initial_state(graph: Graph) -> dict[int, Array]:

@@ -14,20 +14,13 @@ from tflm_ext.arithmetic import (
     quantize_multiplier,
 )
 from tflm_ext.flatbuffer import Table
-from tflm_ext.ir import DType, NodeView
-from tflm_ext.ops.base import (
+from tflm_ext.ir import NodeView
+from tflm_ext.opslib.base import (
     Array,
-    Call,
-    Const,
-    Input,
-    Kernel,
     Operator,
-    Output,
     no_options,
-    one_by_one,
-    work_by_elements,
 )
-from tflm_ext.ops.common import (
+from tflm_ext.opslib.common import (
     check_counts,
     check_int8,
     check_rank,
@@ -71,12 +64,15 @@ def operator(
     *,
     check: Callable[[NodeView], None],
     parse: Callable[[Table | None], Any] = no_options,
+    options_type: int | None = None,
+    refuses: str = "",
 ) -> Operator:
     """The operator of a function.
 
     Args:
         table: int8 results for INPUTS; relied on to follow TFLM for every node that check accepts.
         check: includes check_unary.
+        parse, options_type, refuses: as in Operator.
     """
 
     def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
@@ -84,45 +80,13 @@ def operator(
         assert values is not None
         return (table(view)[values.astype(np.int32) - INT8_MIN],)
 
-    def lower_lookup(view: NodeView) -> Call:
-        return Call(
-            fields=(("elements", view.output().elements),),
-            arguments=(Input(), Const.of("results", DType.INT8, table(view)), Output()),
-            times=(one_by_one(view.output().elements),),
-        )
-
-    def lower_limit(view: NodeView) -> Call:
-        results = table(view)
-        return Call(
-            fields=(
-                ("elements", view.output().elements),
-                ("output_min", int(results[0])),
-                ("output_max", int(results[-1])),
-            ),
-            arguments=(Input(), Output()),
-            times=(one_by_one(view.output().elements),),
-        )
-
-    def only_limits(view: NodeView) -> bool:
-        results = table(view)
-        return bool(np.array_equal(results, np.clip(INPUTS, results[0], results[-1])))
-
     return Operator(
         name=name,
         code=code,
         max_version=max_version,
         parse=parse,
+        options_type=options_type,
+        refuses=refuses,
         check=check,
         reference=reference,
-        kernels=(
-            # Hardly slower, and without the 256 bytes of the table.
-            Kernel("limit", "limit.h", lower_limit, work_by_elements, only_limits),
-            Kernel(
-                "lookup",
-                "lookup.h",
-                lower_lookup,
-                work_by_elements,
-                lambda view: not only_limits(view),
-            ),
-        ),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.base import Array, Call, Input, Kernel, Output, Work, one_by_one
+from tflm_ext.opslib.base import Array
 
 
 def check_copy(view: NodeView) -> None:
@@ -23,19 +23,3 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
     values = inputs[0]
     assert values is not None
     return (values.reshape(view.output().shape),)
-
-
-def _lower(view: NodeView) -> Call:
-    return Call(
-        fields=(("bytes", view.output().bytes),),
-        arguments=(Input(0), Output()),
-        times=(one_by_one(view.output().bytes),),
-    )
-
-
-def _work(view: NodeView) -> Work:
-    """Calls, bytes."""
-    return 1, view.output().bytes
-
-
-COPY = Kernel("copy", "copy.h", _lower, _work)

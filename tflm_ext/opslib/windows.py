@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tflm_ext.ir import NodeView
-from tflm_ext.ops.base import Array, Times
-from tflm_ext.ops.common import Padding
+from tflm_ext.opslib.base import Array
+from tflm_ext.opslib.common import Padding
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,55 +91,6 @@ def pads(view: NodeView) -> bool:
 def every_window_sees(*axes: Axis) -> bool:
     """Whether every window meets the image: none lies in the border alone."""
     return all(bool(_inside(axis).any(1).all()) for axis in axes)
-
-
-def forward_times(
-    image: tuple[int, ...], rows: Axis, columns: Axis, channels: int, at_once: int | None
-) -> Times:
-    """Of a kernel that computes pixel after pixel, all channels of some pixels at once.
-
-    Windows are taken as if they reached everywhere between their corners.
-
-    Args:
-        image: (batch, height, width, channels) of the input.
-        rows, columns: as slide() gives them.
-        channels: of the output.
-        at_once: how many pixels' windows are read before these pixels are written; the last pixels
-            may be computed again to make up as many. None if a pixel's window is read anew for
-            each of its channels.
-    """
-    pixel = _last_pixel(image[0], rows, columns)
-    depth = image[3]
-    count = image[0] * rows.out * columns.out
-    if at_once is None:
-        read, write = 2 * pixel + 1, 2 * np.arange(count)
-    else:
-        last = -(-count // at_once) - 1
-        read = np.where(pixel >= count - at_once, last, pixel // at_once)
-        write = np.arange(count) // at_once
-    return Times(np.repeat(read.reshape(-1), depth), np.repeat(write, channels), anywhere=True)
-
-
-def channel_times(image: tuple[int, ...], rows: Axis, columns: Axis) -> tuple[Times]:
-    """Of a kernel that computes pixel after pixel, each channel of its own channel alone.
-
-    Four channels at a time are as good: all are read before the first is written.
-    """
-    channel = np.arange(image[3])
-    read = _last_pixel(image[0], rows, columns)[..., np.newaxis] * image[3] + channel
-    return (Times(read.reshape(-1), np.arange(image[0] * rows.out * columns.out * image[3])),)
-
-
-def _last_pixel(batches: int, rows: Axis, columns: Axis) -> Array:
-    """(batches, rows, columns): the last pixel of the output whose window may touch a place."""
-
-    def last_output(axis: Axis) -> Array:
-        return np.minimum((np.arange(axis.size) + axis.before) // axis.stride, axis.out - 1)
-
-    y, x = last_output(rows), last_output(columns)
-    batch = np.arange(batches)[:, np.newaxis, np.newaxis] * rows.out * columns.out
-    pixel: Array = batch + y[:, np.newaxis] * columns.out + x
-    return pixel
 
 
 def taps_inside(axis: Axis) -> int:

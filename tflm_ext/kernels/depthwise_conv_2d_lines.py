@@ -1,0 +1,165 @@
+"""DEPTHWISE_CONV_2D of any window by lines: depthwise_conv_2d_lines.h and, portable, _any.h."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tflm_ext.arithmetic import Array
+from tflm_ext.ir import DType, NodeView
+from tflm_ext.kernels.base import Const, Input, Kernel, KernelCall, Output, Scratch, Times
+from tflm_ext.kernels.depthwise_lanes import (
+    LANES,
+    applies,
+    filters_of,
+    groups_of,
+    lane_times,
+    line_axes,
+    numbers_of,
+    words_of,
+)
+from tflm_ext.opslib.common import zero_point
+
+
+class LinesWork(NamedTuple):
+    """Work of one call.
+
+    Attributes:
+        groups: of four channels.
+        tap_words: of their filters.
+        lines, line_parts, line_words: that are filled.
+        rows, window_rows: of the outputs, and of the windows of these.
+        wide, last: channels' rows of four outputs or more, and those of them whose last outputs
+            are computed once more.
+        narrow, narrow_outputs: channels' rows of fewer than four outputs.
+        fours, four_rows, four_pairs: four outputs at a time, rows of their windows, pairs of taps.
+    """
+
+    calls: int
+    groups: int
+    tap_words: int
+    lines: int
+    line_parts: int
+    line_words: int
+    rows: int
+    window_rows: int
+    wide: int
+    last: int
+    narrow: int
+    narrow_outputs: int
+    fours: int
+    four_rows: int
+    four_pairs: int
+
+
+def _has_scales(view: NodeView) -> bool:
+    return applies(view) and filters_of(view).has_scales
+
+
+def _lower_lines(view: NodeView) -> KernelCall:
+    return _lower_windows(view, numbers_of(filters_of(view)))
+
+
+def _lower_any(view: NodeView) -> KernelCall:
+    return _lower_windows(view, filters_of(view).raw_numbers)
+
+
+def _lower_windows(view: NodeView, numbers: Array) -> KernelCall:
+    """The call of a kernel with lines of neighbours, whose taps are followed by these numbers."""
+    filters, image, out = filters_of(view), view.input(0), view.output()
+    rows, columns = line_axes(view)
+    channels = image.shape[3]
+    pairs = -(-columns.window // 2)
+    taps = np.zeros((channels, rows.window, 2 * pairs), np.int8)
+    taps[..., : columns.window] = filters.values.reshape(channels, rows.window, columns.window)
+    count = rows.window * pairs
+    by_pair = np.zeros((channels, -(-count // 2) * 2, 2), np.int8)
+    by_pair[:, :count] = taps.reshape(channels, count, 2)
+    # Of two pairs in a word, first what comes first in each.
+    words = words_of(by_pair.reshape(channels, -1, 2, 2).transpose(0, 1, 3, 2))
+    # Four outputs are computed at a time, wanted or not.
+    tap_span = 2 * (pairs - 1) * columns.dilation
+    line_width = (max(columns.out, 4) - 1) * columns.stride + tap_span + 1
+    lines = (rows.window - 1) * rows.dilation + 1
+    return KernelCall(
+        fields=(
+            ("batches", image.shape[0]),
+            ("input_height", rows.size),
+            ("input_width", columns.size),
+            ("channels", channels),
+            ("filter_height", rows.window),
+            ("filter_pairs", pairs),
+            ("stride_height", rows.stride),
+            ("stride_width", columns.stride),
+            ("dilation_height", rows.dilation),
+            ("dilation_width", columns.dilation),
+            ("pad_top", rows.before),
+            ("pad_left", columns.before),
+            ("output_height", rows.out),
+            ("output_width", columns.out),
+            ("line_width", line_width),
+            ("numbers", numbers.shape[1]),
+            ("input_zero_point", zero_point(image)),
+            ("output_zero_point", zero_point(out)),
+        ),
+        arguments=(
+            Input(0),
+            Const.of("weights", DType.INT32, np.concatenate([words, numbers], axis=1)),
+            Scratch(4 * (LANES * (lines * line_width + count + 3) + rows.window), DType.INT32),
+            Output(),
+        ),
+        times=_times(view),
+        limits=filters.limits,
+    )
+
+
+def _work(view: NodeView) -> LinesWork:
+    rows, columns = line_axes(view)
+    fours = groups_of(view)
+    pairs = -(-columns.window // 2)
+    width = (max(columns.out, 4) - 1) * columns.stride + 2 * (pairs - 1) * columns.dilation + 1
+    ring = (rows.window - 1) * rows.dilation + 1
+    tops = np.arange(rows.out)[:, np.newaxis] * rows.stride - rows.before
+    taken = np.unique(tops + np.arange(ring))
+    inside = int(np.count_nonzero((taken >= 0) & (taken < rows.size)))
+    left = np.arange(width) - columns.before
+    whole = int(np.count_nonzero((left >= 0) & (left + columns.dilation < columns.size)))
+    parts = inside * (width - whole + min(whole, 1)) + len(taken) - inside
+    output_rows = fours * rows.out
+    at_once = LANES * output_rows * -(-columns.out // 4)
+    narrow = columns.out < 4
+    return LinesWork(
+        1,
+        fours,
+        LANES * fours * rows.window * pairs,
+        fours * len(taken),
+        fours * parts,
+        fours * len(taken) * width,
+        output_rows,
+        output_rows * rows.window,
+        LANES * output_rows * (not narrow),
+        LANES * output_rows * (not narrow and columns.out % 4 > 0),
+        LANES * output_rows * narrow,
+        LANES * output_rows * narrow * columns.out,
+        at_once,
+        at_once * rows.window,
+        at_once * rows.window * pairs,
+    )
+
+
+def _times(view: NodeView) -> tuple[Times, ...]:
+    """A round is a row of outputs, before which the rows of its window are taken."""
+    rows, columns = line_axes(view)
+    image = view.input(0).shape
+    lines = (rows.window - 1) * rows.dilation + 1
+    first = -(-(np.arange(rows.size) + rows.before - lines + 1) // rows.stride)
+    taken = np.where(first < rows.out, np.maximum(first, 0), -1)
+    shape = (image[0], rows.size, columns.size, image[3])
+    return lane_times(shape, taken, (rows.out, columns.out), np.arange(rows.out), rows.out)
+
+
+LINES = Kernel(
+    "depthwise_conv_2d_lines", "depthwise_conv_2d_lines.h", _lower_lines, _work, _has_scales
+)
+ANY = Kernel("depthwise_conv_2d_any", "depthwise_conv_2d_any.h", _lower_any, _work, applies)

@@ -1,0 +1,105 @@
+"""What the kernels of DEPTHWISE_CONV_2D share that compute four channels at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflm_ext.arithmetic import Array, activation_range
+from tflm_ext.ir import NodeView
+from tflm_ext.kernels.base import Times, once_per_node
+from tflm_ext.kernels.packing import Filters, make_filters
+from tflm_ext.ops.depthwise_conv_2d import axes_of, bias_of
+from tflm_ext.opslib.common import bias_values, conv_multipliers, scale, zero_point
+from tflm_ext.opslib.windows import Axis
+
+LANES = 4  # channels of a line
+
+
+def _folded_bias(view: NodeView) -> Array:
+    """Bias less what the input's zero point adds to every sum, taps outside the image included."""
+    sums = view.input(1).array().astype(np.int64).sum((0, 1, 2))
+    bias = bias_values(bias_of(view), len(sums)).astype(np.int64)
+    folded: Array = bias - zero_point(view.input(0)) * sums
+    return folded
+
+
+@once_per_node
+def filters_of(view: NodeView) -> Filters:
+    image, weights, out = view.input(0), view.input(1), view.output()
+    channels = weights.shape[3]
+    limits = activation_range(view.options.activation, scale(out), zero_point(out))
+    multipliers, shifts = conv_multipliers(image, weights, out, channels)
+    taps = weights.array().reshape(-1, channels).T
+    return make_filters(taps, _folded_bias(view), multipliers, shifts, limits, zero_point(out))
+
+
+def numbers_of(filters: Filters) -> Array:
+    """(channels, 2 or 3): in the table of kernels that expand it."""
+    return filters.numbers if filters.has_numbers else filters.scales
+
+
+def words_of(taps: Array) -> Array:
+    """(channels, words) of taps (channels, ...): four bytes in a word."""
+    data = np.ascontiguousarray(taps.astype(np.int8)).reshape(len(taps), -1)
+    words: Array = data.view("<i4").astype(np.int64)
+    return words
+
+
+def lane_times(
+    image: tuple[int, ...],
+    taken: Array,
+    out: tuple[int, int],
+    written: Array,
+    rounds: int,
+    *,
+    rows_first: bool = False,
+) -> tuple[Times, ...]:
+    """Of a kernel that goes through rows of four channels at a time.
+
+    Args:
+        image: (batch, height, width, channels) of the input. Where the channels are no multiple of
+            four, some are computed again after they were overwritten.
+        taken: (rows of the input,), the round in which each is read; -1 if never.
+        out: height and width of the output.
+        written: (rows of the output,), the round in which each is written.
+        rounds: of each image.
+        rows_first: whether all channels of a round come before the next round.
+    """
+    batches, _, width, channels = image
+    if channels % LANES:
+        return ()
+    fours = channels // LANES
+    batch = np.arange(batches).reshape(-1, 1, 1, 1)
+    four = np.arange(channels) // LANES
+
+    def steps(round_of_row: Array, columns: int) -> Array:
+        of_row = round_of_row.reshape(1, -1, 1, 1)
+        if rows_first:
+            found = (batch * rounds + of_row) * fours + four
+        else:
+            found = (batch * fours + four) * rounds + of_row
+        found = np.where(of_row < 0, -1, found)
+        return np.broadcast_to(found, (batches, of_row.size, columns, channels)).reshape(-1)
+
+    return (Times(steps(taken, width), steps(written, out[1])),)
+
+
+def groups_of(view: NodeView) -> int:
+    """In all images of the batch."""
+    image = view.input(0).shape
+    return image[0] * -(-image[3] // LANES)
+
+
+def applies(view: NodeView) -> bool:
+    return view.options.depth_multiplier == 1 and view.input(0).shape[3] >= LANES
+
+
+def has_numbers(view: NodeView) -> bool:
+    return applies(view) and filters_of(view).has_numbers
+
+
+def line_axes(view: NodeView) -> tuple[Axis, Axis]:
+    """Rows and columns; an image of one column is one of one row, which has longer lines."""
+    rows, columns = axes_of(view)
+    upright = (columns.size, columns.window, columns.out, columns.before) == (1, 1, 1, 0)
+    return (columns, rows) if upright else (rows, columns)

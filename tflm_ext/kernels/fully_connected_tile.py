@@ -1,0 +1,110 @@
+"""FULLY_CONNECTED by tiles of four filters: fully_connected_tile.h."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tflm_ext.arithmetic import activation_range
+from tflm_ext.ir import DType, NodeView, Tensor
+from tflm_ext.kernels.base import Const, Input, Kernel, KernelCall, Output, Scratch, once_per_node
+from tflm_ext.kernels.fully_connected import folded_bias
+from tflm_ext.kernels.packing import QUAD, Filters, make_filters, word_stream
+from tflm_ext.opslib.common import conv_multipliers, scale, zero_point
+
+
+class DenseTileWork(NamedTuple):
+    """Work of one call.
+
+    Attributes:
+        quads: of the input that are widened.
+        tiles, tile_octets: of four outputs, and the eights of values that these multiply.
+        left, left_octets: outputs left over, likewise.
+    """
+
+    calls: int
+    rows: int
+    quads: int
+    tiles: int
+    tile_octets: int
+    left: int
+    left_octets: int
+
+
+def lower(filters: Filters, rows: int) -> KernelCall:
+    """The call of the kernel: filters on each of some rows of input 0."""
+    units, depth = filters.values.shape
+    octets = -(-depth // (2 * QUAD))
+    bias, scales = filters.scales[:, 0], filters.scales[:, 1:]
+    shared = bool((scales == scales[0]).all())
+    return KernelCall(
+        fields=(
+            ("rows", rows),
+            ("input_size", depth),
+            ("output_size", units),
+            ("octets", octets),
+            ("scale_step", 0 if shared else 2),
+            ("output_zero_point", filters.zero_point),
+        ),
+        arguments=(
+            Input(0),
+            word_stream(filters, 4, 2 * QUAD, lambda start, stop: bias[start:stop]),
+            Const.of("scales", DType.INT32, scales[0] if shared else scales),
+            Scratch(4 * QUAD * octets, DType.INT32),
+            Output(),
+        ),
+        limits=filters.limits,
+    )
+
+
+def work(depth: int, out: Tensor) -> DenseTileWork:
+    """The work of the kernel for columns of so many values and this output."""
+    units = out.shape[-1]
+    rows = out.elements // units
+    fours, left = divmod(units, 4)
+    octets = -(-depth // (2 * QUAD))
+    return DenseTileWork(
+        1,
+        rows,
+        rows * (depth // QUAD),
+        rows * fours,
+        rows * fours * octets,
+        rows * left,
+        rows * left * octets,
+    )
+
+
+def _multipliers(view: NodeView) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Multiplier and shift of every output, also where they are the same."""
+    inp, weights, out = view.input(0), view.input(1), view.output()
+    return conv_multipliers(inp, weights, out, weights.shape[0])
+
+
+@once_per_node
+def filters_of(view: NodeView) -> Filters:
+    out = view.output()
+    limits = activation_range(view.options.activation, scale(out), zero_point(out))
+    multipliers, shifts = _multipliers(view)
+    filters = view.input(1).array()
+    return make_filters(filters, folded_bias(view), multipliers, shifts, limits, zero_point(out))
+
+
+def _applies(view: NodeView) -> bool:
+    return filters_of(view).has_pairs
+
+
+def rows_of(view: NodeView) -> int:
+    out = view.output()
+    return out.elements // out.shape[-1]
+
+
+def _lower(view: NodeView) -> KernelCall:
+    return lower(filters_of(view), rows_of(view))
+
+
+def work_of(view: NodeView) -> DenseTileWork:
+    return work(view.input(1).shape[1], view.output())
+
+
+FULLY_CONNECTED = Kernel(
+    "fully_connected_tile", "fully_connected_tile.h", _lower, work_of, _applies
+)

@@ -1,0 +1,103 @@
+"""TRANSPOSE_CONV as convolutions by tiles, one per phase of the strides: transpose_conv_tile.h."""
+
+from __future__ import annotations
+
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+
+from tflm_ext.arithmetic import activation_range
+from tflm_ext.ir import DType, NodeView
+from tflm_ext.kernels import packing
+from tflm_ext.kernels.base import Const, Input, Kernel, KernelCall, Output, Scratch, once_per_node
+from tflm_ext.kernels.transpose_conv import fields_of
+from tflm_ext.ops.transpose_conv import IMAGE, WEIGHTS, TransposeConvOptions, axes_of, bias_of
+from tflm_ext.opslib.common import bias_values, conv_multipliers, scale, zero_point
+
+
+class TransposeConvTileWork(NamedTuple):
+    """Work of one call: rows, and those of each phase in width; tiles with their taps and quads.
+
+    What follows is FiltersWork.
+    """
+
+    calls: int
+    rows: int
+    phase_rows: int
+    tiles: int
+    taps: int
+    quads: int
+    pairs: int
+    pair_quads: int
+    pair_rounds: int
+    single: int
+    single_quads: int
+
+
+@once_per_node
+def _phases(view: NodeView) -> list[packing.Filters]:
+    """Filters of the convolutions that the outputs of one rest, divided by the strides, are."""
+    image, weights, out = view.input(IMAGE), view.input(WEIGHTS), view.output()
+    o: TransposeConvOptions = view.options
+    channels = weights.shape[0]
+    limits = activation_range(o.activation, scale(out), zero_point(out))
+    multipliers, shifts = conv_multipliers(image, weights, out, channels)
+    phases = []
+    for y, x in itertools.product(range(o.stride_height), range(o.stride_width)):
+        taps = weights.array()[:, y :: o.stride_height, x :: o.stride_width]
+        values = taps.reshape(channels, -1)
+        bias = bias_values(bias_of(view), channels).astype(np.int64)
+        bias = bias - zero_point(image) * values.astype(np.int64).sum(1)
+        phases.append(
+            packing.make_filters(values, bias, multipliers, shifts, limits, zero_point(out))
+        )
+    return phases
+
+
+def _applies(view: NodeView) -> bool:
+    rows, columns = axes_of(view)
+    return (
+        view.input(IMAGE).shape[3] % packing.QUAD == 0
+        and rows.window >= rows.stride
+        and columns.window >= columns.stride
+        and columns.size >= 3 * columns.stride
+        and all(filters.has_pairs for filters in _phases(view))
+    )
+
+
+def _lower(view: NodeView) -> KernelCall:
+    image = view.input(IMAGE)
+    phases = _phases(view)
+    quads = max(filters.values.shape[1] for filters in phases) // packing.QUAD
+    stream = b"".join(packing.stream(filters).data for filters in phases)
+    return KernelCall(
+        fields=fields_of(view),
+        arguments=(
+            Input(IMAGE),
+            Const("weights", DType.INT32, stream),
+            Scratch(3 * 2 * packing.QUAD * quads, DType.INT32),
+            Scratch(image.shape[3]),
+            Output(),
+        ),
+        limits=phases[0].limits,
+    )
+
+
+def _work(view: NodeView) -> TransposeConvTileWork:
+    image, (rows, columns) = view.input(IMAGE).shape, axes_of(view)
+    channels = view.input(WEIGHTS).shape[0]
+    own = np.zeros(8, np.int64)
+    for y, x in itertools.product(range(rows.stride), range(columns.stride)):
+        taps = -(-(rows.window - y) // rows.stride) * -(-(columns.window - x) // columns.stride)
+        quads = taps * image[3] // packing.QUAD
+        lines = len(range((y - rows.before) % rows.stride, rows.size, rows.stride))
+        count = len(range((x - columns.before) % columns.stride, columns.size, columns.stride))
+        tiles = image[0] * lines * -(-count // 3)
+        filters = packing.filters_work(tiles, channels, quads)
+        own += np.array([tiles, tiles * taps, tiles * quads, *filters])
+    at = image[0] * rows.size
+    return TransposeConvTileWork(1, at, at * columns.stride, *map(int, own))
+
+
+TRANSPOSE_CONV = Kernel("transpose_conv_tile", "transpose_conv_tile.h", _lower, _work, _applies)

@@ -1,0 +1,1 @@
+"""What operators share: checks, windows, broadcasting, tables and moves of elements."""
