@@ -14,6 +14,7 @@ import numpy as np
 
 from tflm_ext.api import make_options
 from tflm_ext.convert.int8_model import Int8Model
+from tflm_ext.device.client import Device
 from tflm_ext.emit.escape import plain
 from tflm_ext.errors import ConfigError, TflmExtError, VerificationError
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
@@ -27,7 +28,6 @@ from tflm_ext.report.report import SCHEMA, digest
 from tflm_ext.verify.compare import arena_for, compare_tensors, verify
 from tflm_ext.verify.computable import computable, keep_computable
 from tflm_ext.verify.golden import read_golden
-from tflm_ext.verify.serial import Device
 from tflm_ext.verify.tflm import run_tflm
 from tflm_ext.verify.vectors import make_vectors
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import tflm_ext
+from tests.device.test_client import run_program, terminal
 from tests.firmware.sample import SHA256
-from tests.firmware.test_serial import run_program, terminal
 from tests.ops.test_fully_connected import fully_connected
 from tflm_ext.cli import main
 

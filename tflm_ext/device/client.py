@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from tflm_ext.device.transports import ByteStream, PortStream, ProgramStream
 from tflm_ext.errors import ConfigError, ToolError, VerificationError
-from tflm_ext.verify.transports import ByteStream, PortStream, ProgramStream
 
 PROTOCOL_VERSIONS = ("1", "2")
 

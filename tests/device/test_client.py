@@ -20,11 +20,11 @@ import pytest
 import serial as pyserial
 
 from tests.firmware.sample import SHA256, host_program, sample_facts, sample_outputs
+from tflm_ext.device import client
+from tflm_ext.device.client import Device, SelfTest, crc16, request
+from tflm_ext.device.transports import PortStream, ProgramStream
 from tflm_ext.errors import ConfigError, TflmExtError, ToolError, VerificationError
 from tflm_ext.ir.facts import ModelFacts
-from tflm_ext.verify import serial
-from tflm_ext.verify.serial import Device, SelfTest, crc16, request
-from tflm_ext.verify.transports import PortStream, ProgramStream
 
 needs_compiler = pytest.mark.tool("gcc", "g++")
 
@@ -32,10 +32,10 @@ needs_compiler = pytest.mark.tool("gcc", "g++")
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test waits for seconds."""
-    monkeypatch.setattr(serial, "_FIRST_GREETING_SECONDS", 2.0)
-    monkeypatch.setattr(serial, "_GREETING_SECONDS", 5.0)
-    monkeypatch.setattr(serial, "_REPLY_SECONDS", 0.1)
-    monkeypatch.setattr(serial, "_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(client, "_FIRST_GREETING_SECONDS", 2.0)
+    monkeypatch.setattr(client, "_GREETING_SECONDS", 5.0)
+    monkeypatch.setattr(client, "_REPLY_SECONDS", 0.1)
+    monkeypatch.setattr(client, "_POLL_SECONDS", 0.05)
 
 
 def values(facts: ModelFacts, seed: int) -> tuple[bytes, ...]:
@@ -558,7 +558,7 @@ def test_program_that_does_not_end_is_ended(tmp_path: Path) -> None:
 
 
 def test_pyserial_is_imported_late() -> None:
-    code = "import sys, tflm_ext.verify.transports; assert 'serial' not in sys.modules"
+    code = "import sys, tflm_ext.device.transports; assert 'serial' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -1,0 +1,1 @@
+"""A device that runs an exported model, and the serial protocol that it speaks."""
