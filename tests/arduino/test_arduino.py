@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.firmware.sample import NASTY, sample_facts, sample_library, sample_project, write
 from tflm_ext.boards import board
-from tflm_ext.device.client import Device, SelfTest
+from tflm_ext.device import Device, SelfTest
 from tflm_ext.device.transports import ProgramStream
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
