@@ -31,7 +31,7 @@ import tflm_ext
 from tflm_ext import errors
 from tflm_ext.api import make_options
 from tflm_ext.boards import board
-from tflm_ext.cli import _EXIT_CODES, _parser
+from tflm_ext.cli.parser import EXIT_CODES, make_parser
 from tflm_ext.convert.remedies import _OPERATORS, UNROLL
 from tflm_ext.emit.model import model_files
 from tflm_ext.frontend import read_graph
@@ -179,7 +179,7 @@ def _one_line(text: str) -> str:
 
 def cli() -> str:
     """The command line, from its parser."""
-    parser = _parser()
+    parser = make_parser()
     (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
     helps = {choice.dest: choice.help for choice in commands._choices_actions}
     parts = [
@@ -197,7 +197,7 @@ def cli() -> str:
         parts.append(f"```\n{_usage(name, command)}\n```\n\n| | |\n|---|---|\n")
         parts += [_option(a) for a in command._actions if a.dest != "help"]
     parts.append("\n## Exit codes\n\n| code | |\n|---:|---|\n")
-    for line in _EXIT_CODES.splitlines()[1:]:
+    for line in EXIT_CODES.splitlines()[1:]:
         code, text = line.split(None, 1)
         parts.append(f"| {code} | {text} |\n")
     parts.append(

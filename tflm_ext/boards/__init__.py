@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import tomllib
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from tflm_ext.errors import ConfigError
@@ -66,6 +64,9 @@ def boards() -> tuple[Board, ...]:
         >>> [board.name for board in boards()]
         ['nano33ble_sense']
     """
+    import tomllib  # here, because --help does without them
+    from importlib import resources
+
     files = (f for f in resources.files(__name__).iterdir() if f.name.endswith(".toml"))
     return tuple(
         _parse(file.name.removesuffix(".toml"), tomllib.loads(file.read_text(encoding="utf-8")))
