@@ -186,8 +186,8 @@ def cli() -> str:
         "# Command line\n\n",
         NOTE,
         (
-            "`tflm-ext COMMAND [options]`. `tflm-ext --help` and `tflm-ext COMMAND --help` say the "
-            "same, `tflm-ext --version` prints the version.\n\n"
+            "`tflm-ext COMMAND [options]`. `tflm-ext --help` and `tflm-ext COMMAND --help` print "
+            "the same text, `tflm-ext --version` prints the version.\n\n"
         ),
         "| command | |\n|---|---|\n",
         *(f"| [`{name}`](#tflm-ext-{name}) | {helps[name]} |\n" for name in commands.choices),
@@ -201,8 +201,8 @@ def cli() -> str:
         code, text = line.split(None, 1)
         parts.append(f"| {code} | {text} |\n")
     parts.append(
-        "\nAn error is two lines on standard error: `error: ` what is wrong, `hint: ` what to do. "
-        "See [errors](errors.md).\n\n"
+        "\nAn error prints two lines on standard error: `error:` says what is wrong, `hint:` what "
+        "to do. See [errors](errors.md).\n\n"
         "Progress is shown on a terminal only. `--json` prints one JSON document on standard "
         "output: for `export` and `inspect` that of [report.json](report.md).\n"
     )
@@ -225,7 +225,7 @@ def _option(action: argparse.Action) -> str:
     text = (action.help or "").replace("|", "\\|")
     if not text:
         raise SystemExit(f"docs/generate.py: the option {names} needs a help text.")
-    if action.default not in (None, False) and "default" not in text:
+    if action.default not in (None, False, []) and "default" not in text:
         text += f"; default: {action.default}"
     return f"| {names} | {text} |\n"
 

@@ -1,4 +1,4 @@
-"""tflm-ext: the command line. Prints problem and hint, and returns the error's exit code."""
+"""The command line, tflm-ext. An error prints a problem and a hint, and sets the exit code."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from tflm_ext.errors import StorageError, TflmExtError, ToolError
 from tflm_ext.programs import limit_error
 from tflm_ext.shell import Ended, open_closed_streams, signals_as_interrupts, silence_stdout, tell
 
-_PACKAGES = {"serial": "pyserial", "SCons": "scons"}  # whose name is not that of the module
+# Packages that are not named like their modules.
+_PACKAGES = {"serial": "pyserial", "SCons": "scons"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        arguments: of the command line, without the program; None takes sys.argv.
+        arguments: the words after the program's name; None takes them from sys.argv.
 
     Returns:
         The exit code.
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    """Run one command, and say every error in two lines; returns the exit code."""
+    """Run one command and report every error in two lines; returns the exit code."""
     try:
         return _run_command(arguments)
     except TflmExtError as error:
@@ -44,7 +45,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         tell(["interrupted"])
         return 130
     except BrokenPipeError:
-        # Whoever read the output has gone; say nothing, and let Python not say it either.
+        # The reader of the output has gone: print nothing, and keep Python from complaining.
         silence_stdout()
         return 0
     except (MemoryError, ImportError, OSError) as error:
@@ -60,7 +61,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 def _run_command(arguments: Sequence[str] | None) -> int:
     try:
         options = make_parser().parse_args(arguments)
-    except SystemExit:  # of --help, --version, and arguments that cannot be used
+    except SystemExit:  # raised by --help, --version and invalid arguments
         sys.stdout.flush()
         raise
     command: Callable[[argparse.Namespace], int] = options.command
@@ -70,12 +71,12 @@ def _run_command(arguments: Sequence[str] | None) -> int:
 
 
 def _explained(error: MemoryError | ImportError | OSError) -> TflmExtError | None:
-    """What of this computer is behind an error of Python; None if it is a bug of ours."""
+    """The limit or fault of this computer that caused an error; None if it is a bug of ours."""
     if isinstance(error, OSError):
         return StorageError(
             f"{error.filename or 'The output'} could not be read or written: "
             f"{error.strerror or error}.",
-            "Mend the permissions, or free some space, and run the command again.",
+            "Fix the permissions or free some space, then run the command again.",
         )
     if isinstance(error, ModuleNotFoundError):
         name = (error.name or "").partition(".")[0]

@@ -1,4 +1,4 @@
-"""tflm-ext compress and encode."""
+"""The commands compress and encode."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ from tflm_ext.options import Budget
 
 
 def add_commands(commands: Any) -> None:
+    """Add both to the parser."""
     compress = add_command(
         commands, "compress", _compress, "make a Keras model smaller by training"
     )
-    compress.add_argument("model", metavar="MODEL", help="trained and compiled: .keras or .h5")
     compress.add_argument(
-        "--data", required=True, metavar="NPZ", help="training data, x and y; never the test data"
+        "model", metavar="MODEL", help="trained and compiled model: .keras or .h5"
     )
     compress.add_argument(
-        "--validation", metavar="NPZ", help="x and y for the scores; default: a part of --data"
+        "--data", required=True, metavar="NPZ", help="training data (x and y); not the test data"
+    )
+    compress.add_argument(
+        "--validation",
+        metavar="NPZ",
+        help="validation data (x and y) for the scores; default: a part of --data",
     )
     compress.add_argument(
         "--recipe",
@@ -31,31 +36,47 @@ def add_commands(commands: Any) -> None:
         help="fast, balanced, smallest, or a JSON file",
     )
     compress.add_argument(
-        "-o", "--output", required=True, metavar="FILE", help=".keras, or int8 .tflite, to write"
+        "-o",
+        "--output",
+        required=True,
+        metavar="FILE",
+        help="file to write: .keras, or int8 .tflite",
     )
     compress.add_argument(
-        "--min-accuracy", type=float, metavar="A", help="of the validation data, 0 to 1"
+        "--min-accuracy",
+        type=float,
+        metavar="A",
+        help="least accuracy on the validation data, 0 to 1",
     )
     compress.add_argument(
-        "--loss", metavar="NAME", help="by Keras' name; default: that of the compiled model"
+        "--loss",
+        metavar="NAME",
+        help="loss, by its name in Keras; default: that of the compiled model",
     )
     compress.add_argument(
-        "--checkpoints", metavar="DIR", help="keep every step, to go on after an interruption"
+        "--checkpoints",
+        metavar="DIR",
+        help="folder in which every step is kept, to resume an interrupted run",
     )
-    compress.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    add_budget(compress, "in place of the recipe's")
+    compress.add_argument("--quiet", action="store_true", help="print only errors")
+    add_budget(compress, "replaces the recipe's")
     add_json(compress)
 
     encode = add_command(
-        commands, "encode", _encode, "store weights encoded, for TFLM's interpreter"
+        commands, "encode", _encode, "encode the weights of a model for TFLM's interpreter"
     )
     encode.add_argument("model", metavar="MODEL", help="int8 .tflite")
-    encode.add_argument("-o", "--output", required=True, metavar="FILE", help=".tflite to write")
     encode.add_argument(
-        "--methods", default="auto", metavar="A,B", help="auto, or of: huffman, lut, pruning"
+        "-o", "--output", required=True, metavar="FILE", help="file to write: .tflite"
     )
-    encode.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    add_budget(encode, "for auto")
+    encode.add_argument(
+        "--methods",
+        default="auto",
+        metavar="A,B",
+        help="auto, or a list of huffman, lut and pruning",
+    )
+    encode.add_argument("--quiet", action="store_true", help="print only errors")
+    add_budget(encode, "used by --methods auto")
     add_json(encode)
 
 
@@ -89,7 +110,8 @@ def _encode(options: argparse.Namespace) -> int:
     output = Path(options.output)
     if output.suffix != ".tflite" or not output.absolute().parent.is_dir():
         raise ConfigError(
-            f"{output} is no place for a model.", "Give the name of a .tflite file in a folder."
+            f"{output} cannot be written as a model.",
+            "Give the name of a .tflite file in an existing folder.",
         )
     methods = methods_of(options.methods) or "auto"
     with show_progress(not options.quiet) as say:

@@ -1,4 +1,4 @@
-"""tflm-ext export and inspect."""
+"""The commands export and inspect."""
 
 from __future__ import annotations
 
@@ -25,34 +25,41 @@ from tflm_ext.shell import tell
 
 
 def add_commands(commands: Any) -> None:
-    export = add_command(commands, "export", _export, "write a verified project for a model")
+    """Add both to the parser."""
+    export = add_command(commands, "export", _export, "export a model as a verified project")
     add_model(export)
-    export.add_argument("-o", "--output", required=True, metavar="DIR", help="project folder")
     export.add_argument(
-        "--data", metavar="NPZ", help="test data, x and y: accuracy, golden vectors"
+        "-o", "--output", required=True, metavar="DIR", help="folder of the project"
     )
     export.add_argument(
-        "--tflm-source", metavar="DIR", help="a tree of TFLM, for runtime tflm off the board"
+        "--data", metavar="NPZ", help="test data (x and y) for accuracy and golden vectors"
     )
     export.add_argument(
-        "--encoding", metavar="A,B", help="weights encoded, for runtime tflm: see tflm-ext encode"
+        "--tflm-source",
+        metavar="DIR",
+        help="TFLM source tree, for --runtime tflm on this computer and the emulated core",
     )
-    export.add_argument("--labels", metavar="A,B,...", help="names of the classes, or @FILE")
-    export.add_argument("--overwrite", action="store_true", help="replace edited files, too")
+    export.add_argument(
+        "--encoding",
+        metavar="A,B",
+        help="encode the weights, for --runtime tflm; see tflm-ext encode",
+    )
+    export.add_argument(
+        "--labels", metavar="A,B,...", help="class names, or @FILE with one per line"
+    )
+    export.add_argument("--overwrite", action="store_true", help="also replace edited files")
     export.add_argument(
         "--max-accuracy-drop",
         type=float,
         metavar="D",
-        help="what int8 may lose of the score of --data, 0 to 1; more is an error",
+        help="most that int8 may lose of the score on --data, 0 to 1; more is an error",
     )
-    export.add_argument(
-        "--quiet", action="store_true", help="print nothing but errors and lost accuracy"
-    )
+    export.add_argument("--quiet", action="store_true", help="print only errors and lost accuracy")
     add_budget(export, "more is an error")
     add_json(export)
 
     inspect = add_command(commands, "inspect", _inspect, "show operators, memory plan and sizes")
-    add_model(inspect, f"{MODEL}; or an exported project, with what bench measured of it")
+    add_model(inspect, f"{MODEL}; or an exported project, then with what bench measured")
     add_json(inspect)
 
 
@@ -65,11 +72,11 @@ def _export(options: argparse.Namespace) -> int:
         test = load_npz(options.data)
         if test.y is None:
             raise ConfigError(
-                f"{options.data} has no targets.", "Store them under the key y, beside x."
+                f"{options.data} has no targets.", "Store them under the key y, next to x."
             )
         test_data = (test.x, test.y)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AccuracyWarning)  # _shout() says the same
+        warnings.simplefilter("ignore", AccuracyWarning)  # _print_losses() reports it
         result = export(
             options.model,
             options.output,
@@ -89,14 +96,15 @@ def _export(options: argparse.Namespace) -> int:
         )
     if options.json or not options.quiet:
         show_report(result.report, options.json, operators=False, losses=False)
-    _shout(result.report.losses)
+    _print_losses(result.report.losses)
     for path in result.kept:
-        tell([printable(f"note: {path} was edited and is kept; the new text is {path}.new")])
+        note = f"note: {path} was edited and is kept; the new version is {path}.new"
+        tell([printable(note)])
     return 0
 
 
-def _shout(losses: Sequence[str]) -> None:
-    """Lost accuracy, where nobody overlooks it: last, on standard error, and in red."""
+def _print_losses(losses: Sequence[str]) -> None:
+    """Lost accuracy, where it is not overlooked: last, on standard error, and in red."""
     sys.stdout.flush()
     red, plain = ("\x1b[1;31m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
     for loss in losses:
@@ -104,15 +112,17 @@ def _shout(losses: Sequence[str]) -> None:
 
 
 def _read_labels(text: str | None) -> list[str] | None:
+    """The class names in a list, or in a file that "@" precedes."""
     if text is None:
         return None
     if text.startswith("@"):
         try:
             return Path(text[1:]).read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "they are not UTF-8"
             raise ConfigError(
-                f"{text[1:]} cannot be read as labels: {error}.",
-                "Give a text file with one label a line.",
+                f"The labels in {text[1:]} cannot be read: {reason}.",
+                "Give a text file with one label per line.",
             ) from error
     return text.split(",")
 

@@ -1,4 +1,4 @@
-"""tflm-ext bench and compare."""
+"""The commands bench and compare."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tflm_ext.cli.output import print_json, print_lines
 
 
 def add_commands(commands: Any) -> None:
+    """Add both to the parser."""
     bench = add_command(commands, "bench", _bench, "count instructions on the emulated core")
     bench.add_argument(
         "sources", nargs="+", metavar="DIR_OR_MODEL", help="exported projects, or models"
@@ -19,10 +20,10 @@ def add_commands(commands: Any) -> None:
     add_json(bench)
 
     compare = add_command(
-        commands, "compare", _compare, "both runtimes on the emulated core, side by side"
+        commands, "compare", _compare, "compare both runtimes on the emulated core"
     )
     compare.add_argument("model", metavar="MODEL", help=MODEL)
-    compare.add_argument("--tflm-source", metavar="DIR", help="a tree of TFLM")
+    compare.add_argument("--tflm-source", metavar="DIR", help="TFLM source tree")
     add_planning(compare)
     add_compiler_flag(compare)
     add_json(compare)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def print_error(error: TflmExtError) -> None:
+    """Problem, output of the tool that failed, and hint, on standard error."""
     lines = [f"error: {error.problem}"]
     if isinstance(error, ToolError) and error.output:
         lines += [f"  $ {shlex.join(error.command)}"] if error.command else []
@@ -27,6 +28,7 @@ def print_error(error: TflmExtError) -> None:
 def show_report(
     report: Report, as_json: bool, *, operators: bool = True, losses: bool = True
 ) -> None:
+    """A report as text or as JSON, on standard output; the flags are those of print_report()."""
     if as_json:
         sys.stdout.write(report.to_json())
     else:
@@ -36,12 +38,13 @@ def show_report(
 
 
 def print_lines(text: str) -> None:
+    """Text of several lines, without anything that could control a terminal."""
     for line in text.splitlines():
         print(printable(line))
 
 
 def print_json(part: str, content: Any) -> None:
-    """One part of docs/reference/report.schema.json."""
+    """A document that has one part of docs/reference/report.schema.json."""
     from tflm_ext.report.report import envelope
 
     print(json.dumps(envelope() | {part: content}, indent=2, sort_keys=True))

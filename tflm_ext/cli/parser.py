@@ -13,36 +13,37 @@ from tflm_ext.version import VERSION
 
 EXIT_CODES = """\
 exit codes:
-  0  done
-  1  a bug of tflm-ext
-  2  an argument, a name or a file cannot be used
+  0  success
+  1  a bug in tflm-ext
+  2  an argument, a name or an input file is invalid
   3  the model cannot be exported as it is
   4  the model exceeds the budget or the board, or loses too much accuracy
   5  a compiler, pio or the converter is missing or failed
-  6  the C differs from TensorFlow Lite Micro, or the graph to be converted from the Keras model
+  6  the C differs from TensorFlow Lite Micro, or the converter's graph from the Keras model
   7  a file cannot be written
-  129  ended by SIGHUP: the terminal was closed
+  129  ended by SIGHUP (the terminal was closed)
   130  interrupted with Ctrl-C
   143  ended by SIGTERM
 """
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with the arguments as every other error is said."""
+    """Reports invalid arguments in the same form as all other errors."""
 
     def error(self, message: str) -> NoReturn:
         print_error(ConfigError(f"{message}.", f"See {self.prog} --help."))
         self.exit(ConfigError.exit_code)
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """Help and version; argparse's own hides that they could not be written."""
+        """Print help or version; unlike argparse's own method, do not hide a failed write."""
         (file or sys.stderr).write(message)
 
 
 def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; `command` of what it returns is the function to call."""
     parser = _Parser(
         prog="tflm-ext",
-        description="From a Keras model to firmware, proven equal to TensorFlow Lite Micro.",
+        description="Turn Keras models into firmware, proven equal to TensorFlow Lite Micro.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,4 +1,4 @@
-"""tflm-ext build, test and verify."""
+"""The commands build, test and verify, which work on an exported project."""
 
 from __future__ import annotations
 
@@ -13,21 +13,32 @@ from tflm_ext.errors import VerificationError
 
 
 def add_commands(commands: Any) -> None:
+    """Add them to the parser."""
     for name, run, text in (
-        ("build", _build, "run pio in a project, and print the sizes"),
+        ("build", _build, "build a project with pio, and print the sizes"),
         ("test", _test, "run a project's tests with pio"),
     ):
         command = add_command(commands, name, run, text)
         command.add_argument("folder", metavar="DIR", help="an exported project")
         command.add_argument(
-            "-e", "--environment", default="native", metavar="ENV", help="default: native"
+            "-e",
+            "--environment",
+            default="native",
+            metavar="ENV",
+            help="environment in platformio.ini; default: native",
         )
         add_json(command)
 
-    verify = add_command(commands, "verify", _verify, "compare a project's files with TFLM again")
+    verify = add_command(
+        commands, "verify", _verify, "compare a project, or the board that runs it, with TFLM"
+    )
     verify.add_argument("folder", metavar="DIR", help="an exported project")
-    verify.add_argument("--port", metavar="PORT", help="a board, like /dev/ttyACM0")
-    verify.add_argument("--seed", type=int, metavar="N", help="of the inputs; default: random")
+    verify.add_argument(
+        "--port",
+        metavar="PORT",
+        help="serial port of the board, like /dev/ttyACM0; default: compare the files",
+    )
+    verify.add_argument("--seed", type=int, metavar="N", help="seed of the inputs; default: random")
     add_json(verify)
 
 

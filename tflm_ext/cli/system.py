@@ -1,4 +1,4 @@
-"""tflm-ext doctor and boards."""
+"""The commands doctor and boards."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from tflm_ext.errors import ToolError
 
 
 def add_commands(commands: Any) -> None:
+    """Add both to the parser."""
     doctor = add_command(
-        commands, "doctor", _doctor, "what is installed, missing, and how to mend it"
+        commands, "doctor", _doctor, "show what is installed, and how to install what is missing"
     )
     add_json(doctor)
     boards = add_command(commands, "boards", _boards, "list the boards")
