@@ -31,7 +31,7 @@ import tflm_ext
 from tflm_ext import errors
 from tflm_ext.api import make_options
 from tflm_ext.boards import board
-from tflm_ext.cli import _EXIT_CODES, _parser
+from tflm_ext.cli.parser import EXIT_CODES, make_parser
 from tflm_ext.convert.remedies import _OPERATORS, UNROLL
 from tflm_ext.emit.model import model_files
 from tflm_ext.frontend import read_graph
@@ -180,15 +180,15 @@ def _one_line(text: str) -> str:
 
 def cli() -> str:
     """The command line, from its parser."""
-    parser = _parser()
+    parser = make_parser()
     (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
     helps = {choice.dest: choice.help for choice in commands._choices_actions}
     parts = [
         "# Command line\n\n",
         NOTE,
         (
-            "`tflm-ext COMMAND [options]`. `tflm-ext --help` and `tflm-ext COMMAND --help` say the "
-            "same, `tflm-ext --version` prints the version.\n\n"
+            "`tflm-ext COMMAND [options]`. `tflm-ext --help` and `tflm-ext COMMAND --help` print "
+            "the same text, `tflm-ext --version` prints the version.\n\n"
         ),
         "| command | |\n|---|---|\n",
         *(f"| [`{name}`](#tflm-ext-{name}) | {helps[name]} |\n" for name in commands.choices),
@@ -198,12 +198,12 @@ def cli() -> str:
         parts.append(f"```\n{_usage(name, command)}\n```\n\n| | |\n|---|---|\n")
         parts += [_option(a) for a in command._actions if a.dest != "help"]
     parts.append("\n## Exit codes\n\n| code | |\n|---:|---|\n")
-    for line in _EXIT_CODES.splitlines()[1:]:
+    for line in EXIT_CODES.splitlines()[1:]:
         code, text = line.split(None, 1)
         parts.append(f"| {code} | {text} |\n")
     parts.append(
-        "\nAn error is two lines on standard error: `error: ` what is wrong, `hint: ` what to do. "
-        "See [errors](errors.md).\n\n"
+        "\nAn error prints two lines on standard error: `error:` says what is wrong, `hint:` what "
+        "to do. See [errors](errors.md).\n\n"
         "Progress is shown on a terminal only. `--json` prints one JSON document on standard "
         "output: for `export` and `inspect` that of [report.json](report.md).\n"
     )
@@ -226,7 +226,7 @@ def _option(action: argparse.Action) -> str:
     text = (action.help or "").replace("|", "\\|")
     if not text:
         raise SystemExit(f"docs/generate.py: the option {names} needs a help text.")
-    if action.default not in (None, False) and "default" not in text:
+    if action.default not in (None, False, []) and "default" not in text:
         text += f"; default: {action.default}"
     return f"| {names} | {text} |\n"
 

@@ -98,7 +98,7 @@ def test_no_room_in_a_scratch_folder(code: int) -> None:
     with pytest.raises(StorageError) as caught, scratch_folder():
         raise OSError(code, os.strerror(code))
     assert str(caught.value) == (
-        f"The folder for temporary files, {tempfile.gettempdir()}, could not be written: "
+        f"The folder for temporary files, {tempfile.gettempdir()}, cannot be written: "
         f"{os.strerror(code)}.\n"
         "Free some space there, or set TMPDIR to another folder."
     )

@@ -176,6 +176,6 @@ def test_no_folder_for_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StorageError) as caught, scratch_folder():
         pass
     assert str(caught.value) == (
-        "There is no folder for temporary files that can be written.\n"
-        "Let TMPDIR name a folder that you may write to."
+        "There is no writable folder for temporary files.\n"
+        "Set TMPDIR to a folder that you may write to."
     )

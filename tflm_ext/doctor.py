@@ -1,4 +1,4 @@
-"""What is installed, what is missing, and the exact command that mends it."""
+"""What is installed, what is missing, and the exact command that installs it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _PACKAGES = (
     ("tensorflow", True, "converts Keras models"),
     ("keras", True, "converts Keras models"),
     ("tf_keras", False, "converts models of tf_keras"),
-    ("tensorflow-model-optimization", False, "quantisation-aware training of tf_keras models"),
+    ("tensorflow-model-optimization", False, "trains tf_keras models quantisation-aware"),
     ("tflite-micro", True, "the reference that the C is compared with"),
     ("platformio", True, "builds and tests projects"),
-    ("scons", True, "builds projects where PlatformIO's registry cannot be reached"),
-    ("numpy", True, "calculates"),
+    ("scons", True, "builds projects when PlatformIO's registry is not reachable"),
+    ("numpy", True, "computes the references of all operators"),
     ("flatbuffers", True, "reads models"),
     ("h5py", True, "reads .h5 models"),
-    ("jinja2", True, "writes projects"),
+    ("jinja2", True, "generates projects"),
     ("rich", True, "shows progress and tables"),
-    ("pyserial", False, "talks to boards"),
+    ("pyserial", False, "communicates with boards"),
 )
 _PROGRAMS = (
     ("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi", "builds for cortex_m4"),
@@ -43,14 +43,16 @@ _PYTHON = shlex.quote(sys.executable)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        ok: whether it is there and works.
+        what: what was checked.
+        ok: whether it is present and works.
         required: whether export needs it.
-        detail: version, or what is wrong.
-        remedy: the command that mends it, "" if nothing is to be done.
-        place: where it was found on this computer; text shows it, JSON does not.
+        detail: its version, or the problem.
+        purpose: what it is needed for.
+        remedy: the command that fixes the problem, "" if nothing needs to be done.
+        place: where it was found on this computer; shown in text, but not in JSON.
     """
 
     what: str
@@ -74,7 +76,7 @@ class Finding:
 
 
 def diagnose() -> tuple[Finding, ...]:
-    """Look at everything that tflm_ext uses; takes a few seconds, imports no TensorFlow."""
+    """Check everything that tflm_ext uses. Takes a few seconds; does not import TensorFlow."""
     return (
         _platform(),
         _python(),
@@ -92,8 +94,10 @@ def _platform() -> Finding:
         ok=found == "Linux x86_64",
         required=True,
         detail=found,
-        purpose="TensorFlow Lite Micro's Python package is built for Linux x86_64 only",
-        remedy="" if found == "Linux x86_64" else "On Windows, use WSL2; elsewhere, a container.",
+        purpose="TensorFlow Lite Micro's Python package exists for Linux x86_64 only",
+        remedy=""
+        if found == "Linux x86_64"
+        else "On Windows, use WSL2; elsewhere, use a container.",
     )
 
 
@@ -105,7 +109,7 @@ def _python() -> Finding:
         required=True,
         detail=platform.python_version(),
         purpose="3.11 to 3.13 are supported",
-        remedy="" if ok else "Make an environment with Python 3.11, 3.12 or 3.13.",
+        remedy="" if ok else "Create an environment with Python 3.11, 3.12 or 3.13.",
     )
 
 
@@ -121,7 +125,7 @@ def _packages() -> Iterator[Finding]:
 
 
 def _compiler() -> Finding:
-    purpose = "every export compiles the C and compares it"
+    purpose = "compiles the C of every export, to compare it with TFLM"
     try:
         compiler = find_compiler()
     except ToolError as error:
@@ -143,7 +147,7 @@ def _compiler() -> Finding:
             "C compiler",
             False,
             True,
-            f"{compiler} cannot use the address and undefined-behaviour sanitizers",
+            f"{compiler} cannot link the address and undefined-behaviour sanitizers",
             purpose,
             "sudo apt-get install gcc libc6-dev",
         )
@@ -162,7 +166,7 @@ def _programs() -> Iterator[Finding]:
 
 
 def _version(program: str) -> str:
-    """What a program says of itself, in one line."""
+    """The first line that a program prints about its version."""
     done = subprocess.run(
         (program, "--version"), capture_output=True, text=True, errors="replace", timeout=60
     )
@@ -176,9 +180,9 @@ def _platformio() -> Iterator[Finding]:
         reachable,
         False,
         "reachable" if reachable else "not reachable",
-        "packages for boards come from there; host and emulated core work without it",
+        "provides the packages for boards; host and emulated core do not need it",
     )
-    what, purpose = "PlatformIO's core folder", "for a plain pio in your shell, type the line below"
+    what, purpose = "PlatformIO's core folder", "to call pio yourself, run the line below first"
     try:
         core = registry.core_dir()
     except TflmExtError as error:
@@ -189,7 +193,7 @@ def _platformio() -> Iterator[Finding]:
         what,
         True,
         False,
-        "of tflm_ext" if core == registry.own_core_dir() else "of PlatformIO",
+        "tflm_ext's own" if core == registry.own_core_dir() else "PlatformIO's default",
         purpose,
         f'eval "$({_PYTHON} -m tflm_ext.project.pio)"',
         str(core),

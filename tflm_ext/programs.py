@@ -1,7 +1,7 @@
-"""Programs that may hang and must not outlive us, and what this computer does not let them do.
+"""Run programs that may hang and must not outlive this process; recognise limits they run into.
 
-A program that fails for want of memory, processes, processor time or disk says nothing about the
-model, nor about the C: such an end is a LimitError, recognised in one place, here.
+A program that fails for lack of memory, processes, CPU time or disk space proves nothing about the
+model or the C. Such a failure is a LimitError, recognised in one place, here.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 
 from tflm_ext.errors import StorageError, TflmExtError, ToolError
 
-# Asks the kernel to kill the program when we end (PR_SET_PDEATHSIG, which outlives exec), unless
-# that has happened already, and becomes the program.
+# Asks the kernel to kill the program when this process ends (PR_SET_PDEATHSIG, which survives
+# exec), then becomes the program; exits at once if this process has ended already.
 _LEASH = """\
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)
@@ -61,19 +61,19 @@ _DISK = re.compile(r"No space left on device|Disk quota exceeded")
 
 
 class LimitError(ToolError):
-    """This computer, its limits or its user ended a program, not the model and not the C."""
+    """A program failed because of this computer or its user, not because of the model or the C."""
 
 
 def limit_error(
     what: str, status: int, said: str, command: Sequence[str] = ()
 ) -> TflmExtError | None:
-    """What of this computer made a program fail, None if nothing points to it.
+    """The limit of this computer that made a program fail; None if nothing points to one.
 
     Args:
-        what: the program, as messages call it.
+        what: how messages call the program.
         status: its exit status, negative for a signal; not 0.
-        said: what it printed as errors.
-        command: that started it.
+        said: its error output.
+        command: the command that started it.
     """
     if _DISK.search(said):
         return StorageError(
@@ -107,34 +107,34 @@ def _explain(kind: str, what: str, status: int) -> tuple[str, str]:
     limit += "" if seconds == resource.RLIM_INFINITY else f"; ulimit -t allows {seconds} s"
     return {
         "memory": (
-            f"{what} got no more memory{by}{limit}.",
-            "Raise the limit (ulimit -v unlimited, or that of the container), or free some RAM.",
+            f"{what} ran out of memory{by}{limit}.",
+            "Raise the limit (ulimit -v unlimited, or the container's limit), or free some RAM.",
         ),
         "start": (
             f"{what} cannot be started on this computer.",
-            "Let TMPDIR name a folder on a disk that is not mounted noexec.",
+            "Set TMPDIR to a folder on a disk that is not mounted noexec.",
         ),
         "processes": (
-            f"{what} could not start a process or a thread{by}: their number is limited.",
-            "Raise the limit (ulimit -u, or that of the container), or end other programs.",
+            f"{what} could not start another process or thread{by}: their number is limited.",
+            "Raise the limit (ulimit -u, or the container's limit), or close other programs.",
         ),
         "time": (
-            f"{what} was ended by the limit of processor time{by}.",
+            f"{what} exceeded the CPU time limit{by}.",
             "Raise the limit: ulimit -t unlimited",
         ),
         "file size": (
-            f"{what} was ended by the limit of file sizes{by}.",
+            f"{what} exceeded the file size limit{by}.",
             "Raise the limit: ulimit -f unlimited",
         ),
         "tracing": (
-            f"{what} failed in its leak check, which cannot run under a debugger.",
-            "Run it outside strace and gdb, or give the container the capability SYS_PTRACE.",
+            f"{what} failed in the leak check, which does not work under a debugger.",
+            "Run it without strace or gdb, or give the container the capability SYS_PTRACE.",
         ),
         "preloading": (
-            f"{what} failed because LD_PRELOAD puts a library in front of the sanitizer.",
+            f"{what} failed because LD_PRELOAD loads a library before the sanitizer.",
             "Run it without LD_PRELOAD.",
         ),
-        "ended": (f"{what} was ended from outside{by}.", "Run the command again."),
+        "ended": (f"{what} was terminated from outside{by}.", "Run the command again."),
     }[kind]
 
 
@@ -147,20 +147,21 @@ def run_program(
     variables: Mapping[str, str] | None = None,
     leashed: bool = False,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a program with all that it starts, and wait for its end.
+    """Run a program and wait until it ends.
+
+    After a timeout, Ctrl-C or any other error, the program and its children are killed.
 
     Args:
         seconds: how long it may take.
-        folder: where it runs.
+        folder: its working directory; None for the current one.
         data: its standard input.
-        variables: of the environment, besides ours.
-        leashed: let the kernel kill it if we are killed; for what may run for long.
+        variables: environment variables, in addition to those of this process.
+        leashed: let the kernel kill it if this process is killed; for programs that run long.
 
     Raises:
-        subprocess.TimeoutExpired: time is up. Then, at Ctrl-C and at any other error, the program
-            and its children are killed.
-        FileNotFoundError: there is no such program; not if it is leashed.
-        LimitError: this computer does not let us start it.
+        subprocess.TimeoutExpired: it took longer.
+        FileNotFoundError: there is no such program; never raised if it is leashed.
+        LimitError: it cannot be started on this computer.
     """
     with start_program(
         leash(command) if leashed else command,
@@ -176,17 +177,17 @@ def run_program(
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()  # at Ctrl-C, leaving the with statement would not
+            process.wait()  # after Ctrl-C, leaving the with statement does not wait
             raise
     return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 
 def start_program(command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
-    """Popen, with what this computer does not allow as a LimitError.
+    """Popen that raises LimitError if this computer does not allow the start.
 
     Raises:
         FileNotFoundError: there is no such program.
-        LimitError: it may not be executed, or no process can be made.
+        LimitError: it may not be executed, or no process can be created.
     """
     try:
         return subprocess.Popen(command, **options)
@@ -195,15 +196,15 @@ def start_program(command: Sequence[str], **options: Any) -> subprocess.Popen[An
     except OSError as error:
         raise LimitError(
             f"{Path(command[0]).name} cannot be started: {error.strerror}.",
-            "Raise the limits of memory and processes (ulimit -a shows them), and let TMPDIR name "
-            "a folder on a disk that is not mounted noexec.",
+            "Raise the limits of memory and processes (ulimit -a shows them), and set TMPDIR to a "
+            "folder on a disk that is not mounted noexec.",
             command=tuple(command),
         ) from error
 
 
 def leash(command: Sequence[str]) -> tuple[str, ...]:
-    """The same program, which the kernel kills if we are killed.
+    """The command for the same program, which the kernel kills if this process is killed.
 
-    The kernel watches the thread that starts it.
+    The kernel watches the thread that starts it, not the whole process.
     """
     return (sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid()), *command)

@@ -14,12 +14,14 @@ import numpy as np
 
 from tflm_ext.api import make_options
 from tflm_ext.convert.int8_model import Int8Model
+from tflm_ext.device import Device
 from tflm_ext.emit.escape import plain
 from tflm_ext.errors import ConfigError, TflmExtError, VerificationError
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.options import Runtime
 from tflm_ext.pipeline import Analysis, Options, analyse, report_of
+from tflm_ext.project.pio import upload_command
 from tflm_ext.project.write import recover
 from tflm_ext.report import Accuracy, Int8Error, OutputError, Report
 from tflm_ext.report.measured import with_bench
@@ -27,7 +29,6 @@ from tflm_ext.report.report import SCHEMA, digest
 from tflm_ext.verify.compare import arena_for, compare_tensors, verify
 from tflm_ext.verify.computable import computable, keep_computable
 from tflm_ext.verify.golden import read_golden
-from tflm_ext.verify.serial import Device
 from tflm_ext.verify.tflm import run_tflm
 from tflm_ext.verify.vectors import make_vectors
 
@@ -349,7 +350,8 @@ def verify_port(folder: Path, port: str, *, seed: int | None = None) -> Recheck:
         arena_bytes=arena_for(graph),
         reset_each=True,
     ).outputs
-    with Device.on_port(port) as device:
+    upload = upload_command(folder, exported.options.board)
+    with Device.on_port(port, upload=upload) as device:
         device.expect(facts.name, facts.sha256)
         test = device.selftest()
         if test.passed != test.total or not test.total:

@@ -1,8 +1,8 @@
-"""Folders for temporary files: gone when they are no longer needed, whatever ends the process.
+"""Folders for temporary files that are always removed, even if the process is killed.
 
-A folder is locked (flock) for as long as its owner lives; the kernel takes the lock away from a
-process that was killed. The next start removes folders of this kind that belong to the same user
-and can be locked, so that their owner is certainly dead.
+A folder is locked (flock) for as long as its owner lives; the kernel releases the lock of a process
+that was killed. The next process removes folders of this kind that belong to the same user and can
+be locked, because their owner is certainly dead.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tflm_ext.errors import StorageError
 
-# Earlier versions wrote tflm_ext_*, without a lock: whether those are alive nobody can know.
+# Earlier versions wrote tflm_ext_* without a lock; whether those are in use cannot be known.
 _PREFIX = "tflm_ext-"
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -28,22 +28,22 @@ _swept: set[Path] = set()
 
 @contextlib.contextmanager
 def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
-    """A folder of this process, gone at the end of the with statement.
+    """A new folder that is removed at the end of the with statement.
 
     The first one in a parent folder also removes what killed processes left there.
 
     Args:
-        parent: where it is made; None is the system's folder for temporary files.
+        parent: where it is created; None for the system's folder for temporary files.
 
     Raises:
-        StorageError: there is no room for it or for what is written there.
+        StorageError: it cannot be created, or the disk is full while it is in use.
     """
     try:
         within = Path(tempfile.gettempdir()) if parent is None else parent
     except FileNotFoundError as error:
         raise StorageError(
-            "There is no folder for temporary files that can be written.",
-            "Let TMPDIR name a folder that you may write to.",
+            "There is no writable folder for temporary files.",
+            "Set TMPDIR to a folder that you may write to.",
         ) from error
     if within not in _swept:
         _swept.add(within)
@@ -64,9 +64,9 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
 
 
 def remove_abandoned(parent: Path) -> None:
-    """Remove the folders in it whose owners are dead; never one of another user, nor a live one.
+    """Remove folders whose owners are dead; never one that is in use or belongs to another user.
 
-    Nothing that goes wrong here is an error: the folders stay until the next start.
+    A failure here is not an error: the folders stay until the next process tries.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -81,8 +81,8 @@ def remove_abandoned(parent: Path) -> None:
 
 
 def _remove_if_abandoned(root: int, name: str) -> None:
-    """All through descriptors: what another user puts in the place meanwhile is not touched."""
-    folder = os.open(name, _FOLDER, dir_fd=root)  # no link, no file
+    """Works through descriptors, so that a link put in the folder's place is not followed."""
+    folder = os.open(name, _FOLDER, dir_fd=root)  # fails for links and files
     try:
         about = os.fstat(folder)
         if about.st_uid != os.geteuid() or stat.S_IMODE(about.st_mode) != 0o700:
@@ -101,8 +101,8 @@ def _remove_if_abandoned(root: int, name: str) -> None:
 def _make(parent: Path) -> tuple[Path, int]:
     """A locked folder and the descriptor that holds its lock.
 
-    A start of another process may find it before it is locked, and take it for abandoned: then
-    another one is made.
+    Another process may find it before it is locked, and remove it as abandoned; then another one
+    is created.
     """
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent)).absolute()
@@ -117,14 +117,13 @@ def _make(parent: Path) -> tuple[Path, int]:
         except BlockingIOError:
             pass
         except OSError:
-            # A file system without locks, where nobody can take the folder for abandoned.
+            # A file system without locks, on which no folder is ever taken for abandoned.
             return folder, lock
         os.close(lock)
 
 
 def _storage_error(folder: Path, error: OSError) -> StorageError:
     return StorageError(
-        f"The folder for temporary files, {folder}, could not be written: "
-        f"{error.strerror or error}.",
+        f"The folder for temporary files, {folder}, cannot be written: {error.strerror or error}.",
         "Free some space there, or set TMPDIR to another folder.",
     )

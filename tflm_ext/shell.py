@@ -1,4 +1,4 @@
-"""What a command line owes the shell: streams that may be closed, and signals that end it.
+"""Standard streams that may be closed, and signals that end a command line program.
 
 For the command line only: a library leaves the streams and signals of its process alone.
 """
@@ -18,10 +18,10 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Ended(KeyboardInterrupt):
-    """A signal that ends the program, raised as Ctrl-C is, so that everything is cleaned up.
+    """A signal ended the program. Raised like KeyboardInterrupt, so that everything is cleaned up.
 
     Attributes:
-        number: of the signal.
+        number: the signal.
     """
 
     def __init__(self, number: int) -> None:
@@ -31,9 +31,9 @@ class Ended(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def signals_as_interrupts() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise Ended; a second one does not disturb the cleaning up.
+    """Let SIGTERM and SIGHUP raise Ended; a second signal does not interrupt the clean-up.
 
-    A signal that was ignored when we started, as nohup does, stays ignored.
+    A signal that was ignored at the start, for example by nohup, stays ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -55,11 +55,11 @@ def signals_as_interrupts() -> Iterator[None]:
 
 
 def open_closed_streams() -> None:
-    """Put something in the place of standard streams that are closed.
+    """Replace standard streams that are closed.
 
-    Otherwise the next file that is opened gets the number of the stream, and what is meant for a
-    terminal is written into it. Writing to a closed standard output stays an error, as to a full
-    disk; what would go to a closed standard error is lost.
+    Otherwise the next file that is opened would get the stream's number, and output meant for the
+    terminal would be written into it. Writing to a closed standard output remains an error, as on
+    a full disk; what is written to a closed standard error is lost.
     """
     modes = ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY))
     closed = [(number, mode) for number, mode in modes if not _is_open(number)]
@@ -69,7 +69,7 @@ def open_closed_streams() -> None:
             os.dup2(opened, number)
             os.close(opened)
         os.set_inheritable(number, True)
-    # Buffered, so that an error comes at the end and not in the middle of a line.
+    # Buffered, so that errors are raised when the buffer is flushed, not in the middle of a line.
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             kind = "w" if number else "r"
@@ -87,14 +87,14 @@ def _is_open(number: int) -> bool:
 
 
 def silence_stdout() -> None:
-    """Whatever is still buffered goes nowhere, without another error at the end."""
+    """Discard what is still buffered, so that the end of the program raises no further error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
 
 
 def tell(lines: list[str]) -> None:
-    """Lines on standard error; where it cannot be written, the exit code has to do."""
+    """Print lines on standard error; if that fails, the exit code has to suffice."""
     try:
         for line in lines:
             print(line, file=sys.stderr)

@@ -17,11 +17,11 @@ import pytest
 from tests.conftest import ROOT
 from tests.firmware.sample import NASTY, sample_facts, sample_library, sample_project, write
 from tflm_ext.boards import board
+from tflm_ext.device import Device, SelfTest
+from tflm_ext.device.transports import ProgramStream
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.arduino import _zip, arduino_files
-from tflm_ext.verify.serial import Device, SelfTest
-from tflm_ext.verify.transports import ProgramStream
 
 HARDWARE = ROOT / "tests/arduino/hardware"
 CORE = HARDWARE / "tflm_ext/emulated/cores/m4"

@@ -290,9 +290,21 @@ def test_too_few_labels(refused: Callable[..., None], model: Path) -> None:
 def test_no_file_of_labels(refused: Callable[..., None], model: Path) -> None:
     refused(
         2,
-        "nowhere cannot be read as labels: [Errno 2] No such file or directory: 'nowhere'.",
-        "Give a text file with one label a line.",
+        "The labels in nowhere cannot be read: No such file or directory.",
+        "Give a text file with one label per line.",
         *("export", str(model), "-o", "net", "--labels", "@nowhere"),
+    )
+
+
+def test_a_file_of_labels_that_is_not_text(
+    refused: Callable[..., None], model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "labels").write_bytes(b"na\xefve\nother\n")
+    refused(
+        2,
+        "The labels in labels cannot be read: they are not UTF-8.",
+        "Give a text file with one label per line.",
+        *("export", str(model), "-o", "net", "--labels", "@labels"),
     )
 
 
@@ -369,7 +381,7 @@ def test_test_data_without_targets(
     refused(
         2,
         "x.npz has no targets.",
-        "Store them under the key y, beside x.",
+        "Store them under the key y, next to x.",
         *("export", str(model), "-o", "net", "--data", "x.npz"),
     )
 
@@ -450,7 +462,7 @@ def test_an_edited_file_of_the_user_is_kept(
     (project / path).write_bytes(before + b"\n# mine\n")
     done = run("export", model, "-o", "project", "--name", "net", "--quiet")
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == f"note: {path} was edited and is kept; the new text is {path}.new\n"
+    assert done.stderr == f"note: {path} was edited and is kept; the new version is {path}.new\n"
     assert (project / path).read_bytes() == before + b"\n# mine\n"
     assert (project / f"{path}.new").read_bytes() == before
 
@@ -552,7 +564,7 @@ def test_output_that_cannot_be_written(model: Path) -> None:
     assert done.returncode == 7
     assert done.stderr == (
         "error: The output could not be read or written: No space left on device.\n"
-        "hint: Mend the permissions, or free some space, and run the command again.\n"
+        "hint: Fix the permissions or free some space, then run the command again.\n"
     )
 
 

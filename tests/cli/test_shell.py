@@ -80,7 +80,7 @@ def test_files_that_are_opened_do_not_take_the_place_of_closed_streams(model: Pa
 SLEEPER = """\
 import sys, time
 from pathlib import Path
-from tflm_ext import cli
+from tflm_ext.cli import main, system
 from tflm_ext.programs import run_program
 from tflm_ext.scratch import scratch_folder
 
@@ -91,8 +91,8 @@ def sleep(options):
         run_program(command, seconds=99, leashed=sys.argv[2] == "leashed")
     return 0
 
-cli._boards = sleep
-sys.exit(cli.main(["boards"]))
+system._boards = sleep
+sys.exit(main(["boards"]))
 """
 
 

@@ -16,7 +16,7 @@ import pytest
 import tflm_ext
 from tests.conftest import ROOT
 from tflm_ext.boards import boards
-from tflm_ext.cli import _parser
+from tflm_ext.cli.parser import make_parser
 from tflm_ext.errors import TflmExtError
 from tflm_ext.kernels import KERNELS
 from tflm_ext.ops import OPERATORS
@@ -100,7 +100,7 @@ def commands(program: str, page: Path) -> Iterator[list[str]]:
 
 
 def subcommands() -> dict[str, argparse.ArgumentParser]:
-    (action,) = (a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
+    (action,) = (a for a in make_parser()._actions if isinstance(a, argparse._SubParsersAction))
     return dict(action.choices)
 
 

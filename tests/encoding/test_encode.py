@@ -187,4 +187,4 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert written.stat().st_size < given.stat().st_size
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.tflite", "small.tflite"]
     assert cli.main(["encode", str(given), "-o", str(tmp_path / "x.bin")]) == 2
-    assert "is no place for a model" in capsys.readouterr().err
+    assert "cannot be written as a model." in capsys.readouterr().err

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import tflm_ext
+from tests.device.test_client import run_program, terminal
 from tests.firmware.sample import SHA256
-from tests.firmware.test_serial import run_program, terminal
 from tests.ops.test_fully_connected import fully_connected
 from tflm_ext.cli import main
 
@@ -103,7 +103,8 @@ def test_another_model(project: Path, capsys: pytest.CaptureFixture[str]) -> Non
     edit(project / "src/main.cpp", 'sha256 = "[0-9a-f]{64}"', f'sha256 = "{SHA256}"')
     status, text = verify(project, build(project), capsys)
     assert status == 2
-    assert "runs the model 'tiny' (01234567), the project has 'tiny' (" in text
+    assert "runs the model 'tiny' (01234567), but the project's model is 'tiny' (" in text
+    assert f"pio run -d {project} -e nano33ble -t upload\n" in text
 
 
 def test_missing_port(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

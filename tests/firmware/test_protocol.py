@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from tests.conftest import ROOT
 from tests.firmware.sample import SHA256, host_program, sample_facts, sample_outputs
+from tflm_ext.device.protocol import crc16, request
 from tflm_ext.ir.facts import ModelFacts
-from tflm_ext.verify.serial import crc16, request
 
 pytestmark = pytest.mark.tool("gcc", "g++")
 LINE_LIMIT = 512

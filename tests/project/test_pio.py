@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tflm_ext.boards import Board, board, boards
 from tflm_ext.errors import BudgetError, ConfigError, ToolError, VerificationError
 from tflm_ext.project import pio, registry
 from tflm_ext.project.platformio_tree import QEMU_ARGUMENTS
@@ -278,6 +279,28 @@ def test_an_unknown_environment(project: Path) -> None:
         pio.run(project, "uno")
     assert str(caught.value) == (
         "platformio.ini has no environment 'uno'.\nChoose one of: native, cortex_m4, nano33ble."
+    )
+
+
+@pytest.mark.parametrize("known", boards(), ids=lambda known: known.name)
+def test_the_command_that_programs_a_board(known: Board, tmp_path: Path) -> None:
+    project = tmp_path / "my project"
+    project.mkdir()
+    assert pio.upload_command(project, known) is None
+    ini = project / "platformio.ini"
+    ini.write_text("not PlatformIO's", "utf-8")
+    assert pio.upload_command(project, known) is None
+    ini.write_text("[env:native]\nplatform = native\n[env:x]\nboard = another\n", "utf-8")
+    assert pio.upload_command(project, known) is None
+    ini.write_text(f"[env:native]\n[env:my own]\nboard = {known.platformio_board}\n", "utf-8")
+    own = f"pio run -d '{project}' -e 'my own' -t upload"
+    assert pio.upload_command(project, known) == own
+
+
+def test_the_command_that_programs_the_board_of_a_project(project: Path) -> None:
+    nano = board("nano33ble_sense")
+    assert pio.upload_command(project, nano) == (
+        f"pio run -d {project} -e {nano.environment} -t upload"
     )
 
 

@@ -154,7 +154,7 @@ def test_a_failure_that_nothing_explains_is_tried_on_a_program_that_does_nothing
 @pytest.mark.tool("cc")
 def test_no_memory_for_the_context(built: tuple[object, ...], compiler) -> None:
     compiler(fails("", 2, only="harness.c"))
-    with pytest.raises(LimitError, match="got no more memory"):
+    with pytest.raises(LimitError, match="ran out of memory"):
         run(built)
 
 
@@ -236,8 +236,8 @@ def test_a_test_program_that_lacks_something_is_no_failed_test(
 @pytest.mark.parametrize(
     ("limit", "problem"),
     [
-        ("-v 400000", r"The C on this computer got no more memory.*ulimit -v allows 400,000 KiB\."),
-        ("-f 40", r".* was ended by the limit of file sizes\."),
+        ("-v 400000", r"The C on this computer ran out of memory.*ulimit -v allows 400,000 KiB\."),
+        ("-f 40", r".* exceeded the file size limit\."),
     ],
 )
 def test_limits_of_the_shell(tmp_path: Path, limit: str, problem: str) -> None:

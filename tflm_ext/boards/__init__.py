@@ -1,11 +1,9 @@
-"""What a board is: one .toml per board beside this file, data and no code."""
+"""The boards: one .toml file per board in this folder, data without code."""
 
 from __future__ import annotations
 
 import functools
-import tomllib
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from tflm_ext.errors import ConfigError
@@ -13,19 +11,19 @@ from tflm_ext.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A microcontroller board, sizes in bytes.
+    """A microcontroller board.
 
     Attributes:
-        name: what the user writes, the name of the .toml file.
-        title, url: for people.
+        name: how users refer to it; the name of the .toml file.
+        title, url: its full name and its web page.
         core: the processor core, like "cortex-m4".
-        clock_hz: of the core.
-        flash_bytes, ram_bytes: what a program may occupy, its framework included.
-        reserved_flash_bytes, reserved_ram_bytes: what the framework needs of that.
-        stack_bytes: stack of the emulated core.
+        clock_hz: clock frequency of the core.
+        flash_bytes, ram_bytes: available to a program, including its framework.
+        reserved_flash_bytes, reserved_ram_bytes: the part of it that the framework needs.
+        stack_bytes: size of the stack on the emulated core.
         environment: name of the board's environment in platformio.ini.
-        platform, platformio_board, framework: PlatformIO's names.
-        machine_flags, common_flags, c_flags, cxx_flags: what its compilers are called with.
+        platform, platformio_board, framework: PlatformIO's names for them.
+        machine_flags, common_flags, c_flags, cxx_flags: flags that its compilers are called with.
     """
 
     name: str
@@ -54,7 +52,7 @@ class Board:
 
     @property
     def usable_ram_bytes(self) -> int:
-        """RAM left for the user's program, stack and heap of the framework not counted."""
+        """RAM left for the user's program, after stack and heap of the framework."""
         return self.ram_bytes - self.reserved_ram_bytes
 
 
@@ -66,6 +64,9 @@ def boards() -> tuple[Board, ...]:
         >>> [board.name for board in boards()]
         ['nano33ble_sense']
     """
+    import tomllib  # here, because --help does without them
+    from importlib import resources
+
     files = (f for f in resources.files(__name__).iterdir() if f.name.endswith(".toml"))
     return tuple(
         _parse(file.name.removesuffix(".toml"), tomllib.loads(file.read_text(encoding="utf-8")))
@@ -74,10 +75,10 @@ def boards() -> tuple[Board, ...]:
 
 
 def board(name: str) -> Board:
-    """The board of that name.
+    """The board of this name.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: no board has this name.
 
     Example:
         >>> board("nano33ble_sense").usable_ram_bytes

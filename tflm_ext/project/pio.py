@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tflm_ext.boards import Board
 from tflm_ext.errors import BudgetError, ConfigError, ToolError, VerificationError
 from tflm_ext.programs import leash, limit_error, start_program
 from tflm_ext.project.registry import core_dir, own_core_dir, registry_reachable
@@ -165,6 +166,18 @@ def environments(project: Path) -> dict[str, dict[str, str]]:
         for section in parser.sections()
         if section.startswith("env:")
     }
+
+
+def upload_command(project: Path, board: Board) -> str | None:
+    """What programs the board with a project's firmware; None if no environment is for it."""
+    try:
+        known = environments(project)
+    except ConfigError:
+        return None
+    for name, options in known.items():
+        if options.get("board") == board.platformio_board:
+            return shlex.join(("pio", "run", "-d", str(project), "-e", name, "-t", "upload"))
+    return None
 
 
 def run(

@@ -1,4 +1,4 @@
-"""What carries the serial protocol: a port, or the standard streams of a program."""
+"""Byte streams that carry the serial protocol: a port, or the standard streams of a program."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _POLL_SECONDS = 0.5
 
 
 class ByteStream(Protocol):
-    """A line to a device."""
+    """A connection to a device; `name` is what messages call it."""
 
     name: str
 
     def write(self, data: bytes) -> None:
-        """Send all of it; ToolError if the line is cut."""
+        """Send all of it. Raises ToolError if the connection is lost."""
 
     def read(self, seconds: float) -> bytes:
-        """What has arrived, waiting at most so long; ToolError if the line is cut."""
+        """What has arrived, after waiting at most this long. Raises ToolError as write() does."""
 
     def close(self) -> None:
-        """Give the line back. May be called twice."""
+        """Close the connection. Idempotent."""
 
 
 class PortStream:
     """A serial port.
 
     Raises:
-        ToolError: it is not there, is in use, may not be used, or is unplugged later.
+        ToolError: it does not exist, is in use or not permitted, or is unplugged later.
     """
 
     def __init__(self, port: str) -> None:
@@ -58,10 +58,10 @@ class PortStream:
         try:
             self._port.write(data)
         except serial.SerialTimeoutException:
-            # Nobody takes the bytes. The missing reply says so, after the usual attempts.
+            # Nothing takes the bytes. The missing reply is reported after the usual attempts.
             return
         except (serial.SerialException, OSError) as error:
-            raise _cut(self.name) from error
+            raise _connection_lost(self.name) from error
 
     def read(self, seconds: float) -> bytes:
         import serial
@@ -71,7 +71,7 @@ class PortStream:
             data: bytes = self._port.read(1)
             return data + self._port.read(self._port.in_waiting) if data else data
         except (serial.SerialException, OSError) as error:
-            raise _cut(self.name) from error
+            raise _connection_lost(self.name) from error
 
     def close(self) -> None:
         self._port.close()
@@ -81,7 +81,7 @@ class ProgramStream:
     """The standard input and output of a program.
 
     Raises:
-        ToolError: it cannot be started, or ends too early.
+        ToolError: it cannot be started, or exits too early.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -108,19 +108,19 @@ class ProgramStream:
             self._stdin.write(data)
             self._stdin.flush()
         except BrokenPipeError as error:
-            raise _cut(self.name) from error
+            raise _connection_lost(self.name) from error
 
     def read(self, seconds: float) -> bytes:
         if not self._selector.select(seconds):
             return b""
         data = os.read(self._stdout.fileno(), 65536)
         if not data:
-            raise _cut(self.name)
+            raise _connection_lost(self.name)
         return data
 
     def close(self) -> None:
         self._selector.close()
-        with contextlib.suppress(BrokenPipeError):  # it has ended already
+        with contextlib.suppress(BrokenPipeError):  # it has already exited
             self._stdin.close()
         try:
             self._process.wait(_POLL_SECONDS)
@@ -130,9 +130,9 @@ class ProgramStream:
         self._stdout.close()
 
 
-def _cut(name: str) -> ToolError:
+def _connection_lost(name: str) -> ToolError:
     return ToolError(
-        f"The connection to {name} was cut.", "Connect the device again and repeat the command."
+        f"The connection to {name} was lost.", "Reconnect the device and run the command again."
     )
 
 
@@ -142,17 +142,18 @@ def _port_error(port: str, error: Exception) -> ToolError:
     number = getattr(error, "errno", None)
     if number == errno.EACCES:
         return ToolError(
-            f"The port {port} may not be used by this user.",
-            "Join its group, usually dialout or uucp: sudo usermod -aG dialout $USER",
+            f"This user has no permission to use the port {port}.",
+            "Join the port's group, usually dialout or uucp, and log in again: "
+            "sudo usermod -aG dialout $USER",
         )
     if number in {errno.EBUSY, errno.EAGAIN}:
         return ToolError(
             f"The port {port} is in use by another program.",
-            "Close the serial monitor or whatever else has it open.",
+            "Close the serial monitor, or any other program that has it open.",
         )
     found = ", ".join(sorted(p.device for p in list_ports.comports())) or "none"
     if number == errno.ENOENT:
         return ToolError(
-            f"There is no port {port}.", f"Connect the board. Ports of this computer: {found}"
+            f"There is no port {port}.", f"Connect the board. Ports on this computer: {found}"
         )
-    return ToolError(f"{port} cannot be used as a serial port.", f"Ports of this computer: {found}")
+    return ToolError(f"{port} cannot be used as a serial port.", f"Ports on this computer: {found}")

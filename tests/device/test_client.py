@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import pty
 import random
 import subprocess
-import sys
 import threading
 import time
 import tty
@@ -17,14 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import serial as pyserial
 
 from tests.firmware.sample import SHA256, host_program, sample_facts, sample_outputs
+from tflm_ext.device import Device, SelfTest, client
+from tflm_ext.device.protocol import crc16, request
+from tflm_ext.device.transports import PortStream, ProgramStream
 from tflm_ext.errors import ConfigError, TflmExtError, ToolError, VerificationError
 from tflm_ext.ir.facts import ModelFacts
-from tflm_ext.verify import serial
-from tflm_ext.verify.serial import Device, SelfTest, crc16, request
-from tflm_ext.verify.transports import PortStream, ProgramStream
 
 needs_compiler = pytest.mark.tool("gcc", "g++")
 
@@ -32,10 +29,10 @@ needs_compiler = pytest.mark.tool("gcc", "g++")
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test waits for seconds."""
-    monkeypatch.setattr(serial, "_FIRST_GREETING_SECONDS", 2.0)
-    monkeypatch.setattr(serial, "_GREETING_SECONDS", 5.0)
-    monkeypatch.setattr(serial, "_REPLY_SECONDS", 0.1)
-    monkeypatch.setattr(serial, "_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(client, "_STARTUP_SECONDS", 2.0)
+    monkeypatch.setattr(client, "_BUSY_SECONDS", 5.0)
+    monkeypatch.setattr(client, "_REPLY_SECONDS", 0.1)
+    monkeypatch.setattr(client, "_POLL_SECONDS", 0.05)
 
 
 def values(facts: ModelFacts, seed: int) -> tuple[bytes, ...]:
@@ -212,8 +209,8 @@ def test_another_version() -> None:
     with pytest.raises(ConfigError) as error:
         Device(Script({"INFO": INFO.replace("protocol=2", "protocol=3")})).info()
     assert text(error) == (
-        "script speaks version 3 of the protocol, this tflm_ext speaks 1 and 2.\n"
-        "Export the project with this tflm_ext and upload its firmware."
+        "script uses version 3 of the serial protocol; this version of tflm_ext supports 1 and 2.\n"
+        "Export the project again with this version, and upload its firmware."
     )
 
 
@@ -418,8 +415,9 @@ def test_a_model_that_fails() -> None:
     with pytest.raises(VerificationError) as error:
         Device(Script({"IN": "OK", "RUN": "ERR 5 the model failed"})).run([bytes(4)])
     assert text(error) == (
-        "script refused RUN: the model failed.\n"
-        "Reset the device; if it stays so, export and upload the project again."
+        "script rejected RUN: the model failed.\n"
+        "Reset the device. If that does not help, export the project again and upload its "
+        "firmware."
     )
 
 
@@ -434,6 +432,8 @@ def test_a_model_that_fails() -> None:
         ("SELFTEST", "OK 3"),
         ("SELFTEST", "OK 3 -3"),
         ("SELFTEST", "ERR 3 unknown command"),
+        ("SELFTEST", "ERR 6 something new"),
+        ("SELFTEST", "HELLO"),
     ],
 )
 def test_strange_answers(command: str, answer: str) -> None:
@@ -441,23 +441,30 @@ def test_strange_answers(command: str, answer: str) -> None:
         Device(Script({command: answer})).selftest()
     shown = answer.removeprefix("OK ")[:60]
     assert text(error) == (
-        f"script gave an answer outside the protocol: {shown!r}.\n"
-        "Export the project with this tflm_ext and upload its firmware."
+        f"script sent a reply that the protocol does not allow: {shown!r}.\n"
+        "Export the project again with this version of tflm_ext, and upload its firmware."
     )
 
 
 @pytest.mark.parametrize("answer", ["OK 01", "OK 0102FF", "OK 0G01", "OK"])
 def test_strange_outputs(answer: str) -> None:
-    with pytest.raises(ToolError, match="outside the protocol"):
+    with pytest.raises(ToolError, match="that the protocol does not allow"):
         Device(Script({"IN": "OK", "RUN": "OK 7", "OUT": answer})).run([bytes(4)])
 
 
-def test_another_model() -> None:
+UPLOADS = [
+    (None, "pload the project's firmware."),
+    ("pio run -e uno -t upload", "pload the project's firmware: pio run -e uno -t upload"),
+]
+
+
+@pytest.mark.parametrize(("upload", "hint"), UPLOADS)
+def test_another_model(upload: str | None, hint: str) -> None:
     with pytest.raises(ConfigError) as error:
-        Device(Script({})).expect("digits", SHA256)
+        Device(Script({}), upload=upload).expect("digits", SHA256)
     assert text(error) == (
-        "script runs the model 'm' (12345678), the project has 'digits' (01234567).\n"
-        "Upload the project's firmware: pio run -e nano33ble -t upload"
+        "script runs the model 'm' (12345678), but the project's model is 'digits' (01234567).\n"
+        f"U{hint}"
     )
 
 
@@ -468,17 +475,19 @@ def test_inputs_that_do_not_fit(inputs: list[bytes]) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("talk", [silent, echo])
-def test_something_else_at_the_port(talk: Callable[[int], None]) -> None:
+@pytest.mark.parametrize(("talk", "upload", "hint"), [(silent, *UPLOADS[0]), (echo, *UPLOADS[1])])
+def test_something_else_at_the_port(
+    talk: Callable[[int], None], upload: str | None, hint: str
+) -> None:
     with (
         terminal(talk) as port,
-        Device.on_port(port) as device,
+        Device.on_port(port, upload=upload) as device,
         pytest.raises(ToolError) as error,
     ):
         device.info()
     assert text(error) == (
-        f"{port} does not answer like the firmware of a tflm_ext project.\n"
-        "Upload the project's firmware (pio run -e nano33ble -t upload) and use its port."
+        f"{port} does not respond like the firmware of a tflm_ext project.\n"
+        f"Check that this is the port of the board, and u{hint}"
     )
 
 
@@ -487,82 +496,3 @@ def test_a_command_that_is_never_answered() -> None:
     with pytest.raises(ToolError) as error:
         Device(Script({"SELFTEST": "ERR 1 wrong CRC"})).selftest()
     assert text(error).startswith("script did not answer SELFTEST in 5 attempts.\n")
-
-
-def test_missing_port() -> None:
-    with pytest.raises(ToolError) as error:
-        Device.on_port("/dev/ttyNOTHING0")
-    assert text(error).startswith(
-        "There is no port /dev/ttyNOTHING0.\nConnect the board. Ports of this computer: "
-    )
-
-
-def test_port_in_use() -> None:
-    with terminal(silent) as port, contextlib.closing(PortStream(port)):
-        with pytest.raises(ToolError) as error:
-            Device.on_port(port)
-        assert text(error) == (
-            f"The port {port} is in use by another program.\n"
-            "Close the serial monitor or whatever else has it open."
-        )
-
-
-def test_port_of_another_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise pyserial.SerialException(errno.EACCES, "could not open port")
-
-    monkeypatch.setattr(pyserial, "Serial", refuse)
-    with pytest.raises(ToolError) as error:
-        Device.on_port("/dev/ttyACM0")
-    assert text(error) == (
-        "The port /dev/ttyACM0 may not be used by this user.\n"
-        "Join its group, usually dialout or uucp: sudo usermod -aG dialout $USER"
-    )
-
-
-def test_no_serial_port() -> None:
-    with pytest.raises(ToolError, match="/dev/null cannot be used as a serial port"):
-        Device.on_port("/dev/null")
-
-
-def test_unplugged() -> None:
-    ours, theirs = pty.openpty()
-    tty.setraw(theirs)
-    with contextlib.closing(PortStream(os.ttyname(theirs))) as stream:
-        stream.write(b"x")
-        os.close(theirs)
-        os.close(ours)
-        with pytest.raises(ToolError) as error:
-            stream.read(1.0)
-    assert "was cut.\nConnect the device again and repeat the command." in text(error)
-
-
-def test_missing_program() -> None:
-    with pytest.raises(ToolError, match="cannot be started: No such file") as error:
-        Device.in_program(["/nowhere/program"])
-    assert error.value.command == ("/nowhere/program",)
-
-
-def test_program_that_ends() -> None:
-    with (
-        Device.in_program([sys.executable, "-c", "pass"]) as device,
-        pytest.raises(ToolError, match=r"The connection to python\S* was cut\."),
-    ):
-        device.info()
-
-
-def test_program_that_does_not_end_is_ended(tmp_path: Path) -> None:
-    stream = ProgramStream([sys.executable, "-c", "import time; time.sleep(600)"])
-    stream.close()
-    assert stream._process.returncode == -9
-
-
-def test_pyserial_is_imported_late() -> None:
-    code = "import sys, tflm_ext.verify.transports; assert 'serial' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_request() -> None:
-    assert request("IN 0 0 80FF007F") == b">IN 0 0 80FF007F*959E\n"
-    assert request("INFO", 999_999) == b">INFO#999999*%04X\n" % crc16(b"INFO#999999")
-    assert crc16(b"") == 0xFFFF

@@ -1,0 +1,97 @@
+"""Arguments that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from tflm_ext.options import Budget, Optimize, Runtime
+
+MODEL = ".keras or .h5 file, SavedModel folder, or int8 .tflite"
+
+
+def add_command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str
+) -> argparse.ArgumentParser:
+    """Add a command; `run` gets the parsed arguments and returns the exit code."""
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    command.set_defaults(command=run)
+    return command
+
+
+def add_model(command: argparse.ArgumentParser, what: str = MODEL) -> None:
+    """Add the model, and the options of its export."""
+    command.add_argument("model", metavar="MODEL", help=what)
+    command.add_argument(
+        "--name", help="name of the model in C; default: derived from the folder or file"
+    )
+    command.add_argument(
+        "--runtime",
+        default=Runtime.COMPILED.value,
+        help="what runs the model: compiled (plain C, the default) or tflm (TFLM's interpreter)",
+    )
+    add_planning(command)
+
+
+def add_planning(command: argparse.ArgumentParser) -> None:
+    """Add what the conversion and the choice of kernels depend on."""
+    command.add_argument(
+        "--calibration", metavar="NPZ", help="typical inputs, from which int8 ranges are computed"
+    )
+    command.add_argument(
+        "--board", default="nano33ble_sense", help="target board, see tflm-ext boards"
+    )
+    command.add_argument(
+        "--optimize",
+        default=Optimize.BALANCED.value,
+        help="what the choice of kernels favours: balanced, speed or size",
+    )
+
+
+def add_compiler_flag(command: argparse.ArgumentParser) -> None:
+    """Add --compiler-flag, which may be repeated."""
+    command.add_argument(
+        "--compiler-flag",
+        action="append",
+        default=[],
+        metavar="FLAG",
+        help="flag to add after the board's, like --compiler-flag=-O2; repeat it for more",
+    )
+
+
+def add_budget(command: argparse.ArgumentParser, effect: str) -> None:
+    """Add the limits of a Budget.
+
+    Args:
+        effect: what a limit does, for the help text.
+    """
+    for limit, text in (
+        ("flash-bytes", "flash: weights and code"),
+        ("weight-bytes", "constant tables"),
+        ("ram-bytes", "RAM: sizeof(context)"),
+        ("macs", "multiply-accumulate operations"),
+    ):
+        command.add_argument(
+            f"--max-{limit}", type=int, metavar="N", help=f"limit of {text}; {effect}"
+        )
+
+
+def budget_of(options: argparse.Namespace) -> Budget:
+    """The limits that add_budget() added."""
+    return Budget(
+        flash_bytes=options.max_flash_bytes,
+        weight_bytes=options.max_weight_bytes,
+        ram_bytes=options.max_ram_bytes,
+        macs=options.max_macs,
+    )
+
+
+def add_json(command: argparse.ArgumentParser) -> None:
+    """Add --json."""
+    command.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def methods_of(text: str | None) -> str | list[str] | None:
+    """Methods of encoding: "auto", a list of names, or None for none."""
+    return text.split(",") if text and text != "auto" else text or None

@@ -1,0 +1,147 @@
+"""The commands export and inspect."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tflm_ext.cli.arguments import (
+    MODEL,
+    add_budget,
+    add_command,
+    add_json,
+    add_model,
+    budget_of,
+    methods_of,
+)
+from tflm_ext.cli.output import show_report
+from tflm_ext.emit.escape import printable
+from tflm_ext.errors import AccuracyWarning, ConfigError
+from tflm_ext.shell import tell
+
+
+def add_commands(commands: Any) -> None:
+    """Add both to the parser."""
+    export = add_command(commands, "export", _export, "export a model as a verified project")
+    add_model(export)
+    export.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="folder of the project"
+    )
+    export.add_argument(
+        "--data", metavar="NPZ", help="test data (x and y) for accuracy and golden vectors"
+    )
+    export.add_argument(
+        "--tflm-source",
+        metavar="DIR",
+        help="TFLM source tree, for --runtime tflm on this computer and the emulated core",
+    )
+    export.add_argument(
+        "--encoding",
+        metavar="A,B",
+        help="encode the weights, for --runtime tflm; see tflm-ext encode",
+    )
+    export.add_argument(
+        "--labels", metavar="A,B,...", help="class names, or @FILE with one per line"
+    )
+    export.add_argument("--overwrite", action="store_true", help="also replace edited files")
+    export.add_argument(
+        "--max-accuracy-drop",
+        type=float,
+        metavar="D",
+        help="most that int8 may lose of the score on --data, 0 to 1; more is an error",
+    )
+    export.add_argument("--quiet", action="store_true", help="print only errors and lost accuracy")
+    add_budget(export, "more is an error")
+    add_json(export)
+
+    inspect = add_command(commands, "inspect", _inspect, "show operators, memory plan and sizes")
+    add_model(inspect, f"{MODEL}; or an exported project, then with what bench measured")
+    add_json(inspect)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from tflm_ext.api import export
+    from tflm_ext.convert import load_npz
+
+    test_data = None
+    if options.data is not None:
+        test = load_npz(options.data)
+        if test.y is None:
+            raise ConfigError(
+                f"{options.data} has no targets.", "Store them under the key y, next to x."
+            )
+        test_data = (test.x, test.y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AccuracyWarning)  # _print_losses() reports it
+        result = export(
+            options.model,
+            options.output,
+            calibration_data=load_npz(options.calibration).x if options.calibration else None,
+            test_data=test_data,
+            name=options.name,
+            labels=_read_labels(options.labels),
+            board=options.board,
+            runtime=options.runtime,
+            optimize=options.optimize,
+            budget=budget_of(options),
+            tflm_source=options.tflm_source,
+            encoding=methods_of(options.encoding),
+            max_accuracy_drop=options.max_accuracy_drop,
+            overwrite=options.overwrite,
+            progress=not options.quiet,
+        )
+    if options.json or not options.quiet:
+        show_report(result.report, options.json, operators=False, losses=False)
+    _print_losses(result.report.losses)
+    for path in result.kept:
+        note = f"note: {path} was edited and is kept; the new version is {path}.new"
+        tell([printable(note)])
+    return 0
+
+
+def _print_losses(losses: Sequence[str]) -> None:
+    """Lost accuracy, where it is not overlooked: last, on standard error, and in red."""
+    sys.stdout.flush()
+    red, plain = ("\x1b[1;31m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
+    for loss in losses:
+        print(f"{red}WARNING: {printable(loss)}{plain}", file=sys.stderr)
+
+
+def _read_labels(text: str | None) -> list[str] | None:
+    """The class names in a list, or in a file that "@" precedes."""
+    if text is None:
+        return None
+    if text.startswith("@"):
+        try:
+            return Path(text[1:]).read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "they are not UTF-8"
+            raise ConfigError(
+                f"The labels in {text[1:]} cannot be read: {reason}.",
+                "Give a text file with one label per line.",
+            ) from error
+    return text.split(",")
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from tflm_ext.api import inspect_model
+    from tflm_ext.recheck import inspect_project
+
+    folder = Path(options.model)
+    if (folder / "report.json").is_file():
+        show_report(inspect_project(folder), options.json)
+        return 0
+    report = inspect_model(
+        options.model,
+        calibration=options.calibration,
+        name=options.name,
+        board=options.board,
+        runtime=options.runtime,
+        optimize=options.optimize,
+    )
+    show_report(report, options.json)
+    return 0

@@ -1,0 +1,50 @@
+"""What commands print: errors, reports and JSON."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tflm_ext.emit.escape import printable
+from tflm_ext.errors import TflmExtError, ToolError
+from tflm_ext.shell import tell
+
+if TYPE_CHECKING:
+    from tflm_ext.report import Report
+
+
+def print_error(error: TflmExtError) -> None:
+    """Problem, output of the tool that failed, and hint, on standard error."""
+    lines = [f"error: {error.problem}"]
+    if isinstance(error, ToolError) and error.output:
+        lines += [f"  $ {shlex.join(error.command)}"] if error.command else []
+        lines += [f"  | {line}" for line in error.output.splitlines()]
+    lines.append(f"hint: {error.hint}")
+    tell([printable(line) for line in lines])
+
+
+def show_report(
+    report: Report, as_json: bool, *, operators: bool = True, losses: bool = True
+) -> None:
+    """A report as text or as JSON, on standard output; the flags are those of print_report()."""
+    if as_json:
+        sys.stdout.write(report.to_json())
+    else:
+        from tflm_ext.report.text import print_report
+
+        print_report(report, operators=operators, losses=losses)
+
+
+def print_lines(text: str) -> None:
+    """Text of several lines, without anything that could control a terminal."""
+    for line in text.splitlines():
+        print(printable(line))
+
+
+def print_json(part: str, content: Any) -> None:
+    """A document that has one part of docs/reference/report.schema.json."""
+    from tflm_ext.report.report import envelope
+
+    print(json.dumps(envelope() | {part: content}, indent=2, sort_keys=True))

@@ -1,0 +1,110 @@
+"""The commands build, test and verify, which work on an exported project."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tflm_ext.cli.arguments import add_command, add_json
+from tflm_ext.cli.output import print_json
+from tflm_ext.emit.escape import printable
+from tflm_ext.errors import VerificationError
+
+
+def add_commands(commands: Any) -> None:
+    """Add them to the parser."""
+    for name, run, text in (
+        ("build", _build, "build a project with pio, and print the sizes"),
+        ("test", _test, "run a project's tests with pio"),
+    ):
+        command = add_command(commands, name, run, text)
+        command.add_argument("folder", metavar="DIR", help="an exported project")
+        command.add_argument(
+            "-e",
+            "--environment",
+            default="native",
+            metavar="ENV",
+            help="environment in platformio.ini; default: native",
+        )
+        add_json(command)
+
+    verify = add_command(
+        commands, "verify", _verify, "compare a project, or the board that runs it, with TFLM"
+    )
+    verify.add_argument("folder", metavar="DIR", help="an exported project")
+    verify.add_argument(
+        "--port",
+        metavar="PORT",
+        help="serial port of the board, like /dev/ttyACM0; default: compare the files",
+    )
+    verify.add_argument("--seed", type=int, metavar="N", help="seed of the inputs; default: random")
+    add_json(verify)
+
+
+def _build(options: argparse.Namespace) -> int:
+    from tflm_ext.project.pio import run
+
+    folder = Path(options.folder)
+    built = run(folder, options.environment)
+    program = built.program.relative_to(folder.resolve()).as_posix()
+    if options.json:
+        print_json(
+            "build",
+            {
+                "environment": built.environment,
+                "program": program,
+                "flash_bytes": built.flash_bytes,
+                "ram_bytes": built.ram_bytes,
+            },
+        )
+        return 0
+    print(f"{built.environment}: built {program} in {built.seconds:.1f} s")
+    if built.flash_bytes is not None and built.ram_bytes is not None:
+        print(
+            f"the whole program: {built.flash_bytes:,} bytes of flash, "
+            f"{built.ram_bytes:,} bytes of RAM"
+        )
+    return 0
+
+
+def _test(options: argparse.Namespace) -> int:
+    from tflm_ext.project.pio import test
+    from tflm_ext.recheck import explain
+
+    folder = Path(options.folder)
+    try:
+        found = test(folder, options.environment)
+    except VerificationError as error:
+        raise explain(folder, error) from error
+    if options.json:
+        cases = [{"name": c.name, "status": c.status, "message": c.message} for c in found.cases]
+        print_json(
+            "test",
+            {
+                "environment": found.environment,
+                "passed": found.passed,
+                "failed": found.failed,
+                "cases": cases,
+            },
+        )
+        return 0
+    for case in found.cases:
+        print(f"{case.status:8}  {printable(case.name)}")
+    print(f"{found.environment}: {found.passed} tests passed in {found.seconds:.1f} s")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from tflm_ext.recheck import verify_port, verify_project
+
+    folder = Path(options.folder)
+    if options.port is not None:
+        checked = verify_port(folder, options.port, seed=options.seed)
+    else:
+        checked = verify_project(folder, seed=options.seed)
+    if options.json:
+        print_json("verify", checked.to_dict())
+    else:
+        print(checked.to_text())
+    return 0

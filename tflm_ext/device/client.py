@@ -1,0 +1,300 @@
+"""A client of the firmware's serial protocol, for a board or the program of the host.
+
+Every command may be repeated, so that all transmission errors are handled the same way:
+resynchronise, then resend. Every request has a tag of its own, and only the reply with this tag
+counts, however late others arrive. Firmware of version 1 knows no tags; it replies in order, so
+that nothing late can follow a reply to INFO but other replies to INFO.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from tflm_ext.device import protocol
+from tflm_ext.device.protocol import UNREADABLE, DeviceInfo, ErrorCode, LineBuffer, Reply
+from tflm_ext.device.transports import ByteStream, PortStream, ProgramStream
+from tflm_ext.errors import ConfigError, ToolError, VerificationError
+
+_STARTUP_SECONDS = 8.0  # a board that resets when its port is opened, and its self-test
+_BUSY_SECONDS = 60.0  # an inference that takes longer than _REPLY_SECONDS
+_REPLY_SECONDS = 2.0
+_POLL_SECONDS = 0.5
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """How many golden vectors gave the right outputs when the device started, out of how many."""
+
+    passed: int
+    total: int
+
+
+class Device:
+    """A device that runs a model, at the other end of a byte stream.
+
+    Args:
+        stream: the connection; closed together with the device.
+        upload: the command that programs the device, for hints; None if it is not known.
+        attempts: how often a command is sent before the connection is given up.
+    """
+
+    def __init__(
+        self, stream: ByteStream, *, upload: str | None = None, attempts: int = _ATTEMPTS
+    ) -> None:
+        self._stream = stream
+        self._upload = f": {upload}" if upload else "."
+        self._attempts = attempts
+        self._lines = LineBuffer()
+        self._tag = secrets.randbelow(protocol.TAGS)  # replies to an earlier session may arrive
+        self._tagged = True
+        self._untagged_greetings = 0  # requested and not answered yet
+        self._info: DeviceInfo | None = None
+
+    @classmethod
+    def on_port(cls, port: str, *, upload: str | None = None) -> Self:
+        """The board at a serial port, like "/dev/ttyACM0".
+
+        Raises:
+            ToolError: the port cannot be opened.
+        """
+        return cls(PortStream(port), upload=upload)
+
+    @classmethod
+    def in_program(cls, command: Sequence[str]) -> Self:
+        """A program that speaks the protocol over its standard input and output.
+
+        Raises:
+            ToolError: it cannot be started.
+        """
+        return cls(ProgramStream(command))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection. Idempotent."""
+        self._stream.close()
+
+    def info(self) -> DeviceInfo:
+        """What runs on the device. Requested once, then remembered.
+
+        Raises:
+            ToolError: nothing answers, or not by the protocol.
+            ConfigError: the device uses another version of the protocol.
+        """
+        if self._info is None:
+            self._info = self._parse_info(self._resynchronise(_STARTUP_SECONDS))
+        return self._info
+
+    def expect(self, model: str, sha256: str) -> None:
+        """Make sure that the device runs exactly this model.
+
+        Raises:
+            ConfigError: it runs another one.
+        """
+        info = self.info()
+        if info.sha256 != sha256:
+            raise ConfigError(
+                f"{self._stream.name} runs the model {info.model!r} ({info.sha256[:8]}), but the "
+                f"project's model is {model!r} ({sha256[:8]}).",
+                f"Upload the project's firmware{self._upload}",
+            )
+
+    def selftest(self) -> SelfTest:
+        """The result of the golden vectors when the device started."""
+        values = self._request("SELFTEST")
+        with self._protocol_errors(values):
+            return SelfTest(*protocol.parse_numbers(values, 2))
+
+    def reset(self) -> None:
+        """Return the state of a stateful model to its initial value."""
+        self._request("RESET")
+
+    def run(self, inputs: Sequence[bytes]) -> tuple[tuple[bytes, ...], int]:
+        """One inference.
+
+        Args:
+            inputs: raw int8 bytes of every input.
+
+        Returns:
+            The raw bytes of every output, and the duration of the inference in microseconds.
+
+        Raises:
+            ConfigError: the number or the sizes of the inputs do not fit the model.
+            VerificationError: the model failed on the device.
+            ToolError: the connection is lost, or too noisy.
+        """
+        info = self.info()
+        sizes = tuple(len(data) for data in inputs)
+        if sizes != info.input_bytes:
+            raise ConfigError(
+                f"The model {info.model!r} takes inputs of {info.input_bytes} bytes, "
+                f"received {sizes}.",
+                "Pass one int8 buffer for each input of the model.",
+            )
+        for index, data in enumerate(inputs):
+            for offset in range(0, len(data), info.chunk_bytes):
+                chunk = data[offset : offset + info.chunk_bytes]
+                self._request(f"IN {index} {offset} {chunk.hex().upper()}")
+        values = self._request("RUN")
+        with self._protocol_errors(values):
+            (microseconds,) = protocol.parse_numbers(values, 1)
+        outputs = (self._output(index, size) for index, size in enumerate(info.output_bytes))
+        return tuple(outputs), microseconds
+
+    def _output(self, index: int, size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            count = min(self.info().chunk_bytes, size - len(data))
+            values = self._request(f"OUT {index} {len(data)} {count}")
+            with self._protocol_errors(values):
+                data += protocol.parse_bytes(values, count)
+        return bytes(data)
+
+    def _request(self, command: str) -> str:
+        """Send a command until it is understood; returns the values of the reply."""
+        self.info()
+        word = command.partition(" ")[0]
+        for attempt in range(self._attempts):
+            if attempt > 0:
+                # An inference may take longer than we wait for a reply.
+                self._resynchronise(_BUSY_SECONDS)
+            tag = self._next_tag()
+            self._stream.write(protocol.request(command, tag))
+            reply = self._reply(_REPLY_SECONDS, {tag}, greeting=False)
+            if reply is None or reply.error in UNREADABLE:
+                continue
+            if reply.error is ErrorCode.MODEL_FAILED:
+                raise VerificationError(
+                    f"{self._stream.name} rejected {word}: {reply.message}.",
+                    "Reset the device. If that does not help, export the project again and upload "
+                    "its firmware.",
+                )
+            if not reply.ok:
+                raise self._protocol_error(reply.text)
+            return reply.values
+        raise ToolError(
+            f"{self._stream.name} did not answer {word} in {self._attempts} attempts.",
+            "Check the cable, and close other programs that use the port.",
+        )
+
+    def _resynchronise(self, seconds: float) -> str:
+        """Request INFO until it is answered; everything that arrives before that is dropped.
+
+        Args:
+            seconds: how long to try.
+
+        Returns:
+            The values of the reply.
+        """
+        deadline = time.monotonic() + seconds
+        resend_at, interval = 0.0, _POLL_SECONDS
+        tags: set[int | None] = set()
+        found: Reply | None = None
+        settled_at = 0.0
+        while (now := time.monotonic()) < deadline:
+            if found and (self._untagged_greetings <= 0 or now > settled_at):
+                self._untagged_greetings = 0  # the others were lost
+                return found.values
+            if now >= resend_at and not found:
+                tag = self._next_tag()
+                tags.add(tag)
+                self._untagged_greetings += tag is None
+                # The newline ends half a line that the device may have received before.
+                self._stream.write(b"\n" + protocol.request("INFO", tag))
+                resend_at, interval = now + interval, 2 * interval
+            reply = self._reply(_POLL_SECONDS, tags, greeting=True)
+            if reply is None:
+                continue
+            if reply.error is ErrorCode.UNKNOWN_COMMAND and self._tagged:
+                self._tagged, resend_at = False, 0.0  # version 1 reads the tag as part of the word
+            if reply.greeting:
+                found, settled_at = reply, time.monotonic() + 2 * _REPLY_SECONDS
+                if self._tagged:
+                    return found.values
+        raise ToolError(
+            f"{self._stream.name} does not respond like the firmware of a tflm_ext project.",
+            "Check that this is the port of the board, and upload the project's firmware"
+            f"{self._upload}",
+        )
+
+    def _next_tag(self) -> int | None:
+        """The tag of a new request; None if the device knows no tags."""
+        self._tag = (self._tag + 1) % protocol.TAGS
+        return self._tag if self._tagged else None
+
+    def _reply(
+        self, seconds: float, tags: Collection[int | None], *, greeting: bool
+    ) -> Reply | None:
+        """The next reply to a request with one of these tags; None if none arrives in time.
+
+        Replies to other requests are late and are dropped. An error without a tag is the reply to
+        a request that the device could not read. A damaged reply ends the wait.
+
+        Args:
+            seconds: how long to wait.
+            tags: None among them stands for a request without a tag.
+            greeting: whether that request was INFO.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            while (line := self._lines.pop()) is not None:
+                try:
+                    reply = protocol.parse_reply(line)
+                except ValueError:
+                    return None
+                if reply is None:
+                    continue
+                if reply.tag is not None:
+                    if reply.tag in tags:
+                        return reply
+                    continue
+                self._untagged_greetings -= reply.greeting
+                if reply.failed or (reply.ok and None in tags and reply.greeting == greeting):
+                    return reply
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            self._lines.add(self._stream.read(min(left, _POLL_SECONDS)))
+
+    def _parse_info(self, values: str) -> DeviceInfo:
+        pairs = protocol.parse_pairs(values)
+        version = pairs.get("protocol")
+        if version not in protocol.VERSIONS:
+            raise ConfigError(
+                f"{self._stream.name} uses version {version} of the serial protocol; this version "
+                f"of tflm_ext supports {' and '.join(protocol.VERSIONS)}.",
+                "Export the project again with this version, and upload its firmware.",
+            )
+        self._tagged = version != "1"
+        with self._protocol_errors(values):
+            return protocol.parse_info(pairs)
+
+    @contextlib.contextmanager
+    def _protocol_errors(self, values: str) -> Iterator[None]:
+        """Turn a ValueError about the values of a reply into an error for the user."""
+        try:
+            yield
+        except ValueError as error:
+            raise self._protocol_error(values) from error
+
+    def _protocol_error(self, reply: str) -> ToolError:
+        return ToolError(
+            f"{self._stream.name} sent a reply that the protocol does not allow: {reply[:60]!r}.",
+            "Export the project again with this version of tflm_ext, and upload its firmware.",
+        )

@@ -1,0 +1,216 @@
+"""The firmware's serial protocol: what requests and replies look like. No input or output here.
+
+docs/reference/protocol.md describes it. One request, one reply, each a line of ASCII with a CRC.
+A request may carry a number, its tag, which the reply repeats; firmware of version 1 knows no tags.
+"""
+
+from __future__ import annotations
+
+import binascii
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+VERSIONS = ("1", "2")
+TAGS = 1_000_000
+"""Tags are smaller than this."""
+
+_LONGEST_REPLY = 4096
+
+
+class ErrorCode(enum.IntEnum):
+    """Why a device did not execute a request. The first two mean that it could not read it."""
+
+    WRONG_CRC = 1
+    TOO_LONG = 2
+    UNKNOWN_COMMAND = 3
+    BAD_ARGUMENT = 4
+    MODEL_FAILED = 5
+
+
+UNREADABLE = (ErrorCode.WRONG_CRC, ErrorCode.TOO_LONG)
+
+
+def crc16(text: bytes | bytearray) -> int:
+    """CRC-16/CCITT-FALSE: polynomial 0x1021, initial value 0xFFFF, not reflected.
+
+    Example:
+        >>> f"{crc16(b'123456789'):04X}"
+        '29B1'
+    """
+    return binascii.crc_hqx(text, 0xFFFF)
+
+
+def request(command: str, tag: int | None = None) -> bytes:
+    """The line that requests a command.
+
+    Example:
+        >>> request("INFO")
+        b'>INFO*01C6\\n'
+        >>> request("INFO", 7)
+        b'>INFO#7*9FBA\\n'
+    """
+    text = (command if tag is None else f"{command}#{tag}").encode("ascii")
+    return b">%b*%04X\n" % (text, crc16(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply that arrived undamaged.
+
+    Attributes:
+        text: "OK", "OK values" or "ERR code text".
+        tag: of the request; None if the reply has none.
+    """
+
+    text: str
+    tag: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.text == "OK" or self.text.startswith("OK ")
+
+    @property
+    def values(self) -> str:
+        """What follows "OK "."""
+        return self.text[3:]
+
+    @property
+    def failed(self) -> bool:
+        return self.text.startswith("ERR ")
+
+    @property
+    def error(self) -> ErrorCode | None:
+        """None unless the reply is one of the errors that the protocol lists."""
+        return next((c for c in ErrorCode if self.text.startswith(f"ERR {c.value} ")), None)
+
+    @property
+    def message(self) -> str:
+        """What an error says, for people."""
+        return self.text[6:]
+
+    @property
+    def greeting(self) -> bool:
+        """Whether this answers INFO."""
+        return self.text.startswith("OK protocol=")
+
+
+def parse_reply(line: bytes | bytearray) -> Reply | None:
+    """The reply in a line without its end; None if there is none, because the line is for people.
+
+    Raises:
+        ValueError: the reply was damaged on the way.
+
+    Example:
+        >>> parse_reply(b"<OK 3 3#42*CF4D")
+        Reply(text='OK 3 3', tag=42)
+    """
+    start = line.rfind(b"<")
+    if start < 0:
+        return None
+    content, star, crc = line[start + 1 :].rstrip(b"\r").rpartition(b"*")
+    if not star or crc != b"%04X" % crc16(content):
+        raise ValueError("wrong CRC")
+    text, mark, tag = content.decode("ascii").rpartition("#")
+    if not mark:
+        return Reply(tag)
+    return Reply(text, int(tag)) if tag.isdecimal() else None
+
+
+class LineBuffer:
+    """Received bytes, to be taken out line by line."""
+
+    def __init__(self) -> None:
+        self._received = bytearray()
+
+    def add(self, data: bytes) -> None:
+        """Append what has arrived."""
+        self._received += data
+
+    def pop(self) -> bytes | None:
+        """The next line without its newline; None if it is not complete yet.
+
+        Of an unfinished line only as much is kept as a reply can be long.
+        """
+        line, newline, rest = self._received.partition(b"\n")
+        if not newline:
+            del self._received[:-_LONGEST_REPLY]
+            return None
+        self._received = rest
+        return bytes(line)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """What a device reports about itself; sizes in bytes.
+
+    Attributes:
+        model: its name.
+        sha256: of the .tflite that was exported.
+        context_bytes: RAM of the model.
+        chunk_bytes: the most that one IN or OUT can carry.
+        input_bytes, output_bytes: of each input and output, in order.
+    """
+
+    model: str
+    sha256: str
+    context_bytes: int
+    chunk_bytes: int
+    input_bytes: tuple[int, ...]
+    output_bytes: tuple[int, ...]
+
+
+def parse_pairs(values: str) -> dict[str, str]:
+    """The keys and values of a reply to INFO.
+
+    Example:
+        >>> parse_pairs("protocol=2 model=digits")
+        {'protocol': '2', 'model': 'digits'}
+    """
+    return dict(pair.partition("=")[::2] for pair in values.split(" "))
+
+
+def parse_info(pairs: Mapping[str, str]) -> DeviceInfo:
+    """The device that a reply to INFO describes; keys that are not known are ignored.
+
+    Raises:
+        ValueError: a key is missing, or its value is not allowed.
+    """
+    try:
+        info = DeviceInfo(
+            model=pairs["model"],
+            sha256=pairs["sha256"],
+            context_bytes=int(pairs["context"]),
+            chunk_bytes=int(pairs["chunk"]),
+            input_bytes=tuple(int(size) for size in pairs["inputs"].split(",")),
+            output_bytes=tuple(int(size) for size in pairs["outputs"].split(",")),
+        )
+    except KeyError as error:
+        raise ValueError(f"{error} is missing") from error
+    if info.chunk_bytes < 1 or min(info.input_bytes + info.output_bytes) < 1:
+        raise ValueError("a size is less than 1")
+    return info
+
+
+def parse_numbers(values: str, count: int) -> tuple[int, ...]:
+    """The numbers of a reply.
+
+    Raises:
+        ValueError: there are more or fewer, or one is not a number.
+    """
+    words = values.split(" ")
+    if len(words) != count or not all(word.isdecimal() for word in words):
+        raise ValueError(f"{count} numbers were expected")
+    return tuple(int(word) for word in words)
+
+
+def parse_bytes(values: str, count: int) -> bytes:
+    """The bytes of a reply to OUT.
+
+    Raises:
+        ValueError: there are more or fewer, or they are not hexadecimal digits.
+    """
+    data = bytes.fromhex(values)
+    if len(data) != count:
+        raise ValueError(f"{count} bytes were expected")
+    return data
