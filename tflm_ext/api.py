@@ -16,9 +16,9 @@ from tflm_ext.options import Budget, Optimize, Runtime
 
 if TYPE_CHECKING:
     from tflm_ext.encoding import Methods
-    from tflm_ext.pipeline import Options
     from tflm_ext.project.pio import BuildResult, TestResult
     from tflm_ext.report import Report
+    from tflm_ext.stages import Options
 
 
 @dataclass(frozen=True)
@@ -155,10 +155,10 @@ def export(
         ...     print(error.problem)
         There is no model at missing.tflite.
     """
-    from tflm_ext.pipeline import make_project, write
     from tflm_ext.project.write import check_folder
     from tflm_ext.report.measured import with_bench
     from tflm_ext.report.progress import show_progress
+    from tflm_ext.stages import make_project, write
 
     target = Path(folder)
     options = make_options(
@@ -211,9 +211,9 @@ def make_options(
     Raises:
         ConfigError: one of them cannot be used.
     """
-    from tflm_ext.pipeline import Options
     from tflm_ext.project.names import model_name
-    from tflm_ext.project.tflm_library import find_tree
+    from tflm_ext.runtimes.tflm.tree import find_tree
+    from tflm_ext.stages import Options
 
     chosen = Runtime(_one_of("runtime", runtime, [r.value for r in Runtime]))
     if tflm_source is not None and chosen is not Runtime.TFLM:
@@ -316,7 +316,7 @@ def inspect_model(
         ConfigError, UnsupportedModelError, ToolError: as in export().
     """
     from tflm_ext.convert import load_npz
-    from tflm_ext.pipeline import analyse, describe
+    from tflm_ext.stages import analyse, describe
 
     options = make_options(
         name or Path(str(model)).stem,

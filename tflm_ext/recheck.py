@@ -19,11 +19,11 @@ from tflm_ext.errors import ConfigError, TflmExtError, VerificationError
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.options import Runtime
-from tflm_ext.pipeline import Analysis, Options, analyse, report_of
 from tflm_ext.project.write import recover
 from tflm_ext.report import Accuracy, Int8Error, OutputError, Report
 from tflm_ext.report.measured import with_bench
 from tflm_ext.report.report import SCHEMA, digest
+from tflm_ext.stages import Analysis, Options, analyse, report_of
 from tflm_ext.verify.compare import arena_for, compare_tensors, verify
 from tflm_ext.verify.computable import computable, keep_computable
 from tflm_ext.verify.golden import read_golden

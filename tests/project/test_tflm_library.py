@@ -21,12 +21,11 @@ from tflm_ext.errors import ConfigError, StorageError, ToolError
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.options import Runtime
-from tflm_ext.pipeline import Options, analyse, describe
 from tflm_ext.project import pio
 from tflm_ext.project.arduino import arduino_files
 from tflm_ext.project.platformio_tree import platformio_files
 from tflm_ext.project.readme import readme_files
-from tflm_ext.project.tflm_library import (
+from tflm_ext.runtimes.tflm.tree import (
     ARDUINO_ARCHIVE,
     ARDUINO_COMMIT,
     Flavour,
@@ -38,6 +37,7 @@ from tflm_ext.project.tflm_library import (
     tflm_settings,
     tree_files,
 )
+from tflm_ext.stages import Options, analyse, describe
 
 BOARD = board("nano33ble_sense")
 MACHINE = [*BOARD.machine_flags, *BOARD.common_flags]

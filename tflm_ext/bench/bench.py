@@ -19,10 +19,10 @@ from tflm_ext.emit.model import model_files
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.options import Runtime
-from tflm_ext.pipeline import Analysis, Options, analyse
 from tflm_ext.recheck import load_project, model_sources
 from tflm_ext.report.measured import NAME, sources_sha256
 from tflm_ext.report.report import digests, envelope
+from tflm_ext.stages import Analysis, Options, analyse
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,9 @@ from tflm_ext.convert import load_npz
 from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.emit.model import model_files
 from tflm_ext.errors import VerificationError
-from tflm_ext.interpreter import interpreter_files
-from tflm_ext.pipeline import Analysis, Options, analyse
-from tflm_ext.project.tflm_library import SOURCE_VARIABLE, Flavour
+from tflm_ext.runtimes.tflm import interpreter_files
+from tflm_ext.runtimes.tflm.tree import SOURCE_VARIABLE, Flavour
+from tflm_ext.stages import Analysis, Options, analyse
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.computable import keep_computable
 from tflm_ext.verify.tflm import run_tflm

@@ -17,7 +17,7 @@ from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.options import Runtime
-from tflm_ext.project.tflm_library import ArduinoLibrary
+from tflm_ext.runtimes.tflm.tree import ArduinoLibrary
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from tflm_ext.boards import Board
 from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.project.tflm_library import LINK, TflmSettings
+from tflm_ext.runtimes.tflm.tree import LINK, TflmSettings
 
 M4_BOARD = "mps2_an386"
 STDIO_BYTES = 4096

@@ -12,8 +12,8 @@ from tflm_ext.ir.facts import Port
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.options import Runtime
 from tflm_ext.plan.sizes import compiler
-from tflm_ext.project.tflm_library import LINK, SOURCE_VARIABLE, ArduinoLibrary
 from tflm_ext.report import Report
+from tflm_ext.runtimes.tflm.tree import LINK, SOURCE_VARIABLE, ArduinoLibrary
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,6 @@ from tflm_ext.encoding import EncodingResult, Methods, encode
 from tflm_ext.errors import ConfigError, UnsupportedModelError, UnsupportedOperatorError
 from tflm_ext.frontend import read_foreign, read_graph
 from tflm_ext.frontend.parse import RawModel, parse
-from tflm_ext.interpreter import arena_bound, interpreter_files, refuse_for_board, required
-from tflm_ext.interpreter import context_bytes as interpreter_context_bytes
 from tflm_ext.ir import Graph
 from tflm_ext.ir.facts import ModelFacts, Port
 from tflm_ext.ir.rendered import RenderedFile
@@ -32,15 +30,17 @@ from tflm_ext.project.firmware import firmware_files
 from tflm_ext.project.names import library_name
 from tflm_ext.project.platformio_tree import platformio_files
 from tflm_ext.project.readme import readme_files
-from tflm_ext.project.tflm_library import (
+from tflm_ext.report import Interpreter, Report
+from tflm_ext.report.report import digest, digests
+from tflm_ext.runtimes.tflm import arena_bound, interpreter_files, refuse_for_board, required
+from tflm_ext.runtimes.tflm import context_bytes as interpreter_context_bytes
+from tflm_ext.runtimes.tflm.tree import (
     Flavour,
     TflmTree,
     link_tree,
     tflm_settings,
     tree_files,
 )
-from tflm_ext.report import Interpreter, Report
-from tflm_ext.report.report import digest, digests
 from tflm_ext.verify.compare import verify
 from tflm_ext.verify.computable import keep_computable, left_out
 from tflm_ext.verify.float_model import check_drop

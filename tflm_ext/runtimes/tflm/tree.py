@@ -218,11 +218,11 @@ def tree_files(tree: TflmTree | None) -> tuple[RenderedFile, ...]:
         remedy=remedy,
         arduino=_ARDUINO_VERSION if arduino else None,
     )
-    files = [RenderedFile.text("lib/tflm/tflm.py", render("platformio/tflm.py.j2", view))]
+    files = [RenderedFile.text("lib/tflm/tflm.py", render("runtimes/tflm/tflm.py.j2", view))]
     if tree is not None:
         files.append(RenderedFile.text("lib/tflm/library.json", _library_json(tree)))
     if arduino:
-        content = verbatim("interpreter/debug_log.cpp")
+        content = verbatim("runtimes/tflm/debug_log.cpp")
         files.append(RenderedFile("lib/tflm/debug_log.cpp", content))
     return tuple(files)
 

@@ -1,8 +1,8 @@
 """Runtime "tflm": TensorFlow Lite Micro's interpreter behind the C interface of a model."""
 
-from tflm_ext.interpreter.arena import ArenaBound, arena_bound
-from tflm_ext.interpreter.files import context_bytes, interpreter_files
-from tflm_ext.interpreter.operators import Registration, refuse_for_board, required
+from tflm_ext.runtimes.tflm.arena import ArenaBound, arena_bound
+from tflm_ext.runtimes.tflm.files import context_bytes, interpreter_files
+from tflm_ext.runtimes.tflm.operators import Registration, refuse_for_board, required
 
 __all__ = [
     "ArenaBound",

@@ -1,0 +1,1 @@
+"""How a model runs on the device: one package per runtime."""
