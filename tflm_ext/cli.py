@@ -21,7 +21,7 @@ from tflm_ext.errors import (
     ToolError,
     VerificationError,
 )
-from tflm_ext.options import Budget, Optimize, Runtime
+from tflm_ext.options import DEFAULT_RUNTIME, Budget, Optimize
 from tflm_ext.programs import limit_error
 from tflm_ext.shell import Ended, open_closed_streams, signals_as_interrupts, silence_stdout, tell
 from tflm_ext.version import VERSION
@@ -273,9 +273,7 @@ def _command(
 def _add_model(command: argparse.ArgumentParser, what: str = _MODEL) -> None:
     command.add_argument("model", metavar="MODEL", help=what)
     command.add_argument("--name", help="C identifier; default: from the folder or file")
-    command.add_argument(
-        "--runtime", default=Runtime.COMPILED.value, help="compiled (default) or tflm"
-    )
+    command.add_argument("--runtime", default=DEFAULT_RUNTIME, help="compiled (default) or tflm")
     _add_planning(command)
 
 

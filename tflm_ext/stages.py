@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,46 +12,31 @@ import numpy as np
 
 from tflm_ext.boards import Board
 from tflm_ext.convert.int8_model import Int8Model
-from tflm_ext.emit.model import model_files
-from tflm_ext.encoding import EncodingResult, Methods, encode
-from tflm_ext.errors import ConfigError, UnsupportedModelError, UnsupportedOperatorError
-from tflm_ext.frontend import read_foreign, read_graph
-from tflm_ext.frontend.parse import RawModel, parse
+from tflm_ext.errors import ConfigError
 from tflm_ext.ir import Graph
-from tflm_ext.ir.facts import ModelFacts, Port
+from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.options import Budget, Optimize, Runtime
-from tflm_ext.passes import PassResult, run_passes
-from tflm_ext.plan import Plan, count_macs, foreign_plan, make_plan
+from tflm_ext.options import Budget, Optimize
+from tflm_ext.passes import PassResult
+from tflm_ext.plan import Plan, count_macs
 from tflm_ext.plan.budget import check_budget
-from tflm_ext.plan.footprint import arena_bytes
 from tflm_ext.project.arduino import arduino_files
 from tflm_ext.project.firmware import firmware_files
+from tflm_ext.project.link import link_sources
 from tflm_ext.project.names import library_name
 from tflm_ext.project.platformio_tree import platformio_files
 from tflm_ext.project.readme import readme_files
-from tflm_ext.report import Interpreter, Report
+from tflm_ext.report import Report
 from tflm_ext.report.report import digest, digests
-from tflm_ext.runtimes.tflm import arena_bound, interpreter_files, refuse_for_board, required
-from tflm_ext.runtimes.tflm import context_bytes as interpreter_context_bytes
-from tflm_ext.runtimes.tflm.tree import (
-    Flavour,
-    TflmTree,
-    link_tree,
-    tflm_settings,
-    tree_files,
-)
-from tflm_ext.verify.compare import verify
+from tflm_ext.runtimes import Compiled, DeviceModel, Progress, Runtime
 from tflm_ext.verify.computable import keep_computable, left_out
 from tflm_ext.verify.float_model import check_drop
 from tflm_ext.verify.golden import make_golden
-from tflm_ext.verify.scores import Samples, score
-from tflm_ext.verify.tflm import run_outputs
+from tflm_ext.verify.scores import Samples, Scores, score
 from tflm_ext.verify.vectors import make_vectors, quantize
 from tflm_ext.version import VERSION
 
 Array: TypeAlias = np.ndarray[Any, Any]
-Progress: TypeAlias = Callable[[str], None]
 
 _SAMPLES = 16  # of each kind of real data, besides extremes and random inputs
 
@@ -63,52 +48,35 @@ class Options:
     name: str
     board: Board
     budget: Budget = Budget()
-    runtime: Runtime = Runtime.COMPILED
+    runtime: Runtime = Compiled()
     optimize: Optimize = Optimize.BALANCED
     labels: tuple[str, ...] = ()
-    tflm_tree: TflmTree | None = None
-    encoding: Methods | None = None
     max_accuracy_drop: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Interpreted:
-    """A model as TensorFlow Lite Micro's interpreter gets it.
-
-    Attributes:
-        bytes: the .tflite in the firmware, encoded or as it was.
-        parsed: the same, taken apart.
-        sizes: what it takes.
-        encoding: what became of each constant; None where nothing was encoded.
-        board_problem: why the board's TFLM cannot run it; None if it can.
-    """
-
-    bytes: bytes
-    parsed: RawModel
-    sizes: Interpreter
-    encoding: EncodingResult | None
-    board_problem: UnsupportedOperatorError | None
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """A model read, rewritten and planned; for runtime "tflm" also what its interpreter takes."""
+    """A model read, rewritten, planned, and as its runtime will have it on the device."""
 
     model: bytes
     graph: Graph
     passes: PassResult
     plan: Plan
     facts: ModelFacts
-    interpreted: Interpreted | None = None
+    on_device: DeviceModel
 
 
 @dataclass(frozen=True)
 class Project:
-    """A verified project, ready to be written."""
+    """A verified project, ready to be written.
+
+    Attributes:
+        linked: sources on this computer that its link is to lead to.
+    """
 
     report: Report
     files: tuple[RenderedFile, ...]
-    tflm_tree: TflmTree | None = None
+    linked: Path | None = None
 
 
 def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text: None) -> Analysis:
@@ -119,12 +87,11 @@ def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text:
         ConfigError: there are more or fewer labels than values in the first output.
         VerificationError: encoding changes outputs.
     """
-    passes, plan, graph = _planned(int8.bytes, options)
+    runtime = options.runtime
+    planned = runtime.plan(int8.bytes, options.name, options.optimize)
+    graph = planned.graph
     _check_labels(graph, options.labels)
-    interpreted = None
-    if options.runtime is Runtime.TFLM:
-        interpreted = _interpreted(int8.bytes, options, progress)
-    sizes = interpreted.sizes if interpreted else None
+    on_device = runtime.deploy(int8.bytes, planned, options.budget, progress)
     facts = ModelFacts(
         name=options.name,
         library=library_name(options.name),
@@ -132,91 +99,39 @@ def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text:
         inputs=_ports(graph, graph.inputs),
         outputs=_ports(graph, graph.outputs),
         labels=options.labels,
-        weight_bytes=sizes.model_bytes if sizes else plan.weight_bytes,
-        arena_bytes=sizes.arena_bytes if sizes else arena_bytes(plan),
+        weight_bytes=on_device.footprint.weight_bytes,
+        arena_bytes=on_device.footprint.arena_bytes,
         macs=sum(map(count_macs, graph.views())),
         version=VERSION,
         command=_command(options),
         golden=(),
     )
-    return Analysis(int8.bytes, graph, passes, plan, facts, interpreted)
-
-
-def _planned(model: bytes, options: Options) -> tuple[PassResult, Plan, Graph]:
-    """A model rewritten, planned, and as it was; runtime "tflm" has operators of its own."""
-    try:
-        graph = read_graph(model, options.name, run=run_outputs)
-        passes = run_passes(graph)
-        return passes, make_plan(passes.graph, options.optimize), graph
-    except UnsupportedModelError:
-        if options.runtime is not Runtime.TFLM:
-            raise
-        graph = read_foreign(model, options.name)
-        required(parse(model, options.name))
-        return PassResult(graph, ()), foreign_plan(graph), graph
-
-
-def _interpreted(model: bytes, options: Options, progress: Progress) -> Interpreted:
-    encoding = None
-    if options.encoding is not None:
-        encoding = encode(model, options.encoding, budget=options.budget, progress=progress)
-        model = encoding.model
-    parsed = parse(model, options.name)
-    problem = _board_problem(parsed)
-    arena = arena_bound(parsed).total
-    sizes = Interpreter(len(model), arena, interpreter_context_bytes(parsed, arena))
-    return Interpreted(model, parsed, sizes, encoding, problem)
-
-
-def _board_problem(parsed: RawModel) -> UnsupportedOperatorError | None:
-    try:
-        refuse_for_board(parsed)
-    except UnsupportedOperatorError as error:
-        return error
-    return None
-
-
-def _check_labels(graph: Graph, labels: tuple[str, ...]) -> None:
-    values = graph.tensors[graph.outputs[0]].bytes
-    if labels and len(labels) != values:
-        raise ConfigError(
-            f"labels has {len(labels)} names, and the first output has {values} values.",
-            "Give one name per class, in the order of the output.",
-        )
+    return Analysis(int8.bytes, graph, planned.passes, planned.plan, facts, on_device)
 
 
 def describe(analysis: Analysis, options: Options, warnings: Sequence[str] = ()) -> Report:
     """The report of a model that was not exported.
 
     Raises:
-        UnsupportedOperatorError: runtime "tflm", and the board's TFLM cannot run the model; unless
-            the user encodes it or has a current TFLM, which are not for the board.
+        UnsupportedOperatorError: the project could not run the model anywhere.
     """
-    interpreted = analysis.interpreted
-    if interpreted is not None and interpreted.board_problem is not None:
-        tree = options.tflm_tree
-        current = tree is not None and tree.flavour is Flavour.UPSTREAM
-        if options.encoding is None and not current:
-            raise interpreted.board_problem
-        problem = interpreted.board_problem.problem
-        warnings = (*warnings, f"{problem} The project has nothing for it.")
+    notes = analysis.on_device.notes()
     left_out = (f"{item}." for item in analysis.passes.left_out)
-    return replace(report_of(analysis, options), warnings=(*warnings, *left_out))
+    return replace(report_of(analysis, options), warnings=(*warnings, *notes, *left_out))
 
 
 def report_of(analysis: Analysis, options: Options) -> Report:
     """The report of an analysis alone, whatever the board can run."""
-    interpreted = analysis.interpreted
     return Report(
         facts=analysis.facts,
         plan=analysis.plan,
+        footprint=analysis.on_device.footprint,
         passes=analysis.passes.records,
         left_out=analysis.passes.left_out,
         board=options.board.name,
-        runtime=options.runtime,
+        runtime=options.runtime.name,
         optimize=options.optimize,
-        interpreter=interpreted.sizes if interpreted else None,
-        encoding=interpreted.encoding.to_dict() if interpreted and interpreted.encoding else None,
+        encoding=analysis.on_device.encoding,
     )
 
 
@@ -231,76 +146,60 @@ def make_project(
     """
     progress("planning")
     analysis = analyse(int8, options, progress)
-    interpreted = analysis.interpreted
+    graph, facts, on_device = analysis.graph, analysis.facts, analysis.on_device
     report = describe(analysis, options, int8.warnings)
-    check_budget(
-        analysis.plan,
-        options.budget,
-        options.board,
-        weight_bytes=report.weight_bytes,
-        code_bytes=report.code_bytes or 0,
-        context_bytes=report.ram_bytes,
-    )
-    given = _vectors(analysis, samples)
-    vectors, skipped = keep_computable(int8.bytes, analysis.graph, given)
-    if skipped:
-        note = left_out(skipped, len(given[0]), "inputs of the comparison")
-        report = replace(report, warnings=(*report.warnings, note))
-    if interpreted is None:
-        settings = None
-        library: tuple[RenderedFile, ...] = ()
-        sources = model_files(analysis.facts, analysis.plan)
-        progress("comparing with TensorFlow Lite Micro")
-        compared = verify(int8.bytes, analysis.graph, analysis.facts, sources, vectors).inputs
-    else:
-        tree = options.tflm_tree
-        settings = tflm_settings(tree, for_board=not interpreted.board_problem)
-        library = tree_files(tree)
-        sources = interpreter_files(
-            analysis.facts, interpreted.parsed, interpreted.bytes, interpreted.sizes.arena_bytes
-        )
-        progress("running TensorFlow Lite Micro")
-        compared = 0
-    golden = make_golden(int8.bytes, analysis.graph, vectors)
-    scores = score(
-        int8, analysis.graph, analysis.facts, samples, None if interpreted else sources, progress
-    )
-    found = scores.findings
+    check_budget(analysis.plan, on_device.footprint, options.budget, options.board)
+    vectors, notes = _vectors(analysis, samples)
+    sources = on_device.sources(facts)
+    compared = on_device.compare(graph, facts, sources, vectors, progress)
+    golden = make_golden(int8.bytes, graph, vectors)
+    scores = score(int8, graph, facts, samples, compared.sources, progress)
+    report = replace(report, warnings=(*report.warnings, *notes), vectors=compared.inputs)
     causes = (*report.warnings, *int8.suspects)
     check_drop(options.name, scores.accuracies, scores.names, options.max_accuracy_drop, causes)
-
-    for_board = interpreted is None or not interpreted.board_problem
     progress("writing the project")
-    facts = replace(analysis.facts, golden=golden)
-    report = replace(
+    report = _with_results(report, int8, golden, scores)
+    return _assemble(int8, options, analysis, sources, report)
+
+
+def _with_results(
+    report: Report, int8: Int8Model, golden: tuple[GoldenVector, ...], scores: Scores
+) -> Report:
+    """The report with what running the model gave."""
+    found = scores.findings
+    suspects = int8.suspects if found.losses else ()
+    return replace(
         report,
-        facts=facts,
-        vectors=compared,
+        facts=replace(report.facts, golden=golden),
         golden=tuple(map(digest, golden)),
         scores=scores.accuracies,
         int8_error=scores.error,
-        warnings=(
-            *report.warnings,
-            *found.notes,
-            *(int8.suspects if found.losses else ()),
-            *found.losses,
-        ),
+        warnings=(*report.warnings, *found.notes, *suspects, *found.losses),
         losses=found.losses,
     )
+
+
+def _assemble(
+    int8: Int8Model,
+    options: Options,
+    analysis: Analysis,
+    sources: tuple[RenderedFile, ...],
+    report: Report,
+) -> Project:
+    """All files of a project, the report last, with the digests of the others."""
+    facts = report.facts
+    parts = analysis.on_device.parts(facts)
     files = (
-        *platformio_files(facts, options.board, settings),
-        *library,
-        *firmware_files(facts, options.runtime),
-        *arduino_files(facts, sources, options.runtime, for_board=for_board),
-        *readme_files(report, options.board, for_board=for_board),
+        *platformio_files(facts, options.board, parts),
+        *firmware_files(facts, parts),
+        *arduino_files(facts, sources, parts),
+        *readme_files(report, options.board, parts),
+        *parts.files,
         RenderedFile(f"model/{facts.name}.tflite", int8.bytes),
     )
-    if interpreted is not None and interpreted.encoding is not None:
-        encoded = RenderedFile(f"model/{facts.name}_encoded.tflite", interpreted.bytes)
-        files = (*files, encoded)
     report = replace(report, files=digests(files))
     files = (*files, RenderedFile.text("report.json", report.to_json()))
-    return Project(report, files, options.tflm_tree)
+    return Project(report, files, parts.linked)
 
 
 def write(project: Project, folder: Path, *, overwrite: bool) -> tuple[str, ...]:
@@ -308,8 +207,17 @@ def write(project: Project, folder: Path, *, overwrite: bool) -> tuple[str, ...]
     from tflm_ext.project.write import write_project
 
     kept = write_project(folder, project.files, overwrite=overwrite).kept
-    link_tree(folder, project.tflm_tree)
+    link_sources(folder, project.linked)
     return kept
+
+
+def _check_labels(graph: Graph, labels: tuple[str, ...]) -> None:
+    values = graph.tensors[graph.outputs[0]].bytes
+    if labels and len(labels) != values:
+        raise ConfigError(
+            f"labels has {len(labels)} names, and the first output has {values} values.",
+            "Give one name per class, in the order of the output.",
+        )
 
 
 def _ports(graph: Graph, indices: tuple[int, ...]) -> tuple[Port, ...]:
@@ -326,13 +234,7 @@ def _ports(graph: Graph, indices: tuple[int, ...]) -> tuple[Port, ...]:
 def _command(options: Options) -> str:
     """What regenerates the project, run inside it."""
     words = ["tflm-ext export", f"model/{options.name}.tflite -o .", f"--name {options.name}"]
-    if options.runtime is not Runtime.COMPILED:
-        words.append(f"--runtime {options.runtime.value}")
-    if options.encoding is not None:
-        methods = options.encoding
-        text = methods if isinstance(methods, str) else ",".join(methods)
-        # What is asked of single tensors is for the user to write again.
-        words.append(f"--encoding={'...' if isinstance(methods, Mapping) else text}")
+    words += options.runtime.arguments()
     if options.optimize is not Optimize.BALANCED:
         words.append(f"--optimize {options.optimize.value}")
     if options.labels:
@@ -342,13 +244,22 @@ def _command(options: Options) -> str:
     return " ".join(words)
 
 
-def _vectors(analysis: Analysis, samples: Samples) -> tuple[Array, ...]:
-    """Test samples, calibration samples, extremes and random inputs; the same for one model."""
+def _vectors(analysis: Analysis, samples: Samples) -> tuple[tuple[Array, ...], tuple[str, ...]]:
+    """Inputs of the comparison, the same for one model and the same samples.
+
+    Test samples, calibration samples, extremes and random inputs, as far as TFLM computes them.
+
+    Returns:
+        Per input of the model int8 (vectors, *shape); notes on those that were left out.
+    """
     inputs = analysis.facts.inputs
     parts = [
         quantize(inputs, [column[:_SAMPLES] for column in part])
         for part in (samples.test, samples.calibration)
         if part
     ]
-    given = tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return make_vectors(inputs, given, seed=int(analysis.facts.sha256[:8], 16))
+    real = tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+    given = make_vectors(inputs, real, seed=int(analysis.facts.sha256[:8], 16))
+    vectors, skipped = keep_computable(analysis.model, analysis.graph, given)
+    notes = (left_out(skipped, len(given[0]), "inputs of the comparison"),) if skipped else ()
+    return tuple(vectors), notes
