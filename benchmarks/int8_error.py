@@ -29,8 +29,8 @@ from tflm_ext.boards import board
 from tflm_ext.convert import convert
 from tflm_ext.convert.convert import one_child
 from tflm_ext.convert.int8_model import looked_at
-from tflm_ext.pipeline import Options, analyse
 from tflm_ext.report import Accuracy, OutputError
+from tflm_ext.stages import Options, analyse
 from tflm_ext.verify.accuracy import measure_accuracy
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.float_model import LARGE_DROP, LARGE_ERROR, measure_error

@@ -43,7 +43,7 @@ from tflm_ext.ops import OPERATORS, Operator
 from tflm_ext.options import Budget
 from tflm_ext.plan import make_plan
 from tflm_ext.plan.budget import check_budget
-from tflm_ext.plan.footprint import arena_bytes, context_bytes
+from tflm_ext.plan.footprint import Footprint, arena_bytes, context_bytes
 from tflm_ext.project import pio
 from tflm_ext.project.write import _storage_errors
 from tflm_ext.report import Accuracy
@@ -416,14 +416,8 @@ def _int8(values: Any) -> Any:
 def _budget() -> None:
     plan = make_plan(read_graph(_dense(), "digits"))
     limits = Budget(ram_bytes=8)
-    check_budget(
-        plan,
-        limits,
-        board("nano33ble_sense"),
-        weight_bytes=plan.weight_bytes,
-        code_bytes=plan.code_bytes,
-        context_bytes=context_bytes(plan),
-    )
+    needs = Footprint(plan.weight_bytes, plan.code_bytes, arena_bytes(plan), context_bytes(plan))
+    check_budget(plan, needs, limits, board("nano33ble_sense"))
 
 
 def _compiler() -> None:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from tflm_ext.boards import board as find_board
 from tflm_ext.errors import AccuracyWarning, ConfigError
-from tflm_ext.options import Budget, Optimize, Runtime
+from tflm_ext.options import Budget, Optimize
 
 if TYPE_CHECKING:
     from tflm_ext.encoding import Methods
-    from tflm_ext.pipeline import Options
     from tflm_ext.project.pio import BuildResult, TestResult
     from tflm_ext.report import Report
+    from tflm_ext.runtimes import Runtime
+    from tflm_ext.stages import Options
 
 
 @dataclass(frozen=True)
@@ -155,10 +156,10 @@ def export(
         ...     print(error.problem)
         There is no model at missing.tflite.
     """
-    from tflm_ext.pipeline import make_project, write
     from tflm_ext.project.write import check_folder
     from tflm_ext.report.measured import with_bench
     from tflm_ext.report.progress import show_progress
+    from tflm_ext.stages import make_project, write
 
     target = Path(folder)
     options = make_options(
@@ -211,33 +212,27 @@ def make_options(
     Raises:
         ConfigError: one of them cannot be used.
     """
-    from tflm_ext.pipeline import Options
     from tflm_ext.project.names import model_name
-    from tflm_ext.project.tflm_library import find_tree
+    from tflm_ext.runtimes import RUNTIMES, make_runtime
+    from tflm_ext.stages import Options
 
-    chosen = Runtime(_one_of("runtime", runtime, [r.value for r in Runtime]))
-    if tflm_source is not None and chosen is not Runtime.TFLM:
-        raise ConfigError(
-            f"tflm_source is of no use with runtime={runtime!r}.", 'Give runtime="tflm", too.'
-        )
-    if encoding is not None and chosen is not Runtime.TFLM:
-        raise ConfigError(
-            f"encoding is of no use with runtime={runtime!r}.", 'Give runtime="tflm", too.'
-        )
     return Options(
         name=model_name(name, derived=derived),
         board=find_board(board),
         budget=budget or Budget(),
-        runtime=chosen,
-        tflm_tree=find_tree(tflm_source, project) if chosen is Runtime.TFLM else None,
-        encoding=encoding,
+        runtime=make_runtime(
+            _one_of("runtime", runtime, RUNTIMES),
+            tflm_source=tflm_source,
+            encoding=encoding,
+            project=project,
+        ),
         max_accuracy_drop=_share("max_accuracy_drop", max_accuracy_drop),
         optimize=Optimize(_one_of("optimize", optimize, [o.value for o in Optimize])),
         labels=_labels(labels),
     )
 
 
-def _one_of(what: str, value: str, known: list[str]) -> str:
+def _one_of(what: str, value: str, known: Sequence[str]) -> str:
     if value not in known:
         raise ConfigError(f"{what}={value!r} is not known.", f"Choose one of: {', '.join(known)}.")
     return value
@@ -282,8 +277,7 @@ def load(
         calibration_data,
         test_inputs=inputs,
         progress=say,
-        # The board's TFLM takes the first of several scales for all of a Dense layer.
-        dense_per_tensor=runtime is Runtime.TFLM,
+        dense_per_tensor=runtime.dense_per_tensor,
     )
     return converted.int8, Samples(converted.calibration, converted.test, targets)
 
@@ -316,7 +310,7 @@ def inspect_model(
         ConfigError, UnsupportedModelError, ToolError: as in export().
     """
     from tflm_ext.convert import load_npz
-    from tflm_ext.pipeline import analyse, describe
+    from tflm_ext.stages import analyse, describe
 
     options = make_options(
         name or Path(str(model)).stem,

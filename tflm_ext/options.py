@@ -7,12 +7,7 @@ from dataclasses import dataclass
 
 from tflm_ext.errors import ConfigError
 
-
-class Runtime(enum.StrEnum):
-    """Who runs the model on the device."""
-
-    COMPILED = "compiled"
-    TFLM = "tflm"
+DEFAULT_RUNTIME = "compiled"
 
 
 class Optimize(enum.StrEnum):

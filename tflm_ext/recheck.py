@@ -19,13 +19,12 @@ from tflm_ext.emit.escape import plain
 from tflm_ext.errors import ConfigError, TflmExtError, VerificationError
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.options import Runtime
-from tflm_ext.pipeline import Analysis, Options, analyse, report_of
 from tflm_ext.project.pio import upload_command
 from tflm_ext.project.write import recover
 from tflm_ext.report import Accuracy, Int8Error, OutputError, Report
 from tflm_ext.report.measured import with_bench
 from tflm_ext.report.report import SCHEMA, digest
+from tflm_ext.stages import Analysis, Options, analyse, report_of
 from tflm_ext.verify.compare import arena_for, compare_tensors, verify
 from tflm_ext.verify.computable import computable, keep_computable
 from tflm_ext.verify.golden import read_golden
@@ -125,7 +124,7 @@ def verify_project(folder: Path, *, seed: int | None = None) -> Recheck:
     exported = load_project(folder)
     analysis = exported.analysis
     facts = analysis.facts
-    if exported.options.runtime is Runtime.TFLM:
+    if not exported.options.runtime.own_code:
         raise ConfigError(
             f"{folder} runs TensorFlow Lite Micro itself: there is no C to compare with it.",
             "Run its tests, tflm-ext test, or compare a board with --port.",

@@ -17,8 +17,8 @@ import tflm_ext
 from tflm_ext.arithmetic import dequantize_array, quantize_array
 from tflm_ext.boards import board
 from tflm_ext.convert import convert
-from tflm_ext.pipeline import Options, analyse
 from tflm_ext.plan.footprint import context_bytes
+from tflm_ext.stages import Options, analyse
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.tflm import run_tflm
 

@@ -22,6 +22,7 @@ from tflm_ext.device.transports import ProgramStream
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.arduino import _zip, arduino_files
+from tflm_ext.runtimes.compiled import compiled_parts
 
 HARDWARE = ROOT / "tests/arduino/hardware"
 CORE = HARDWARE / "tflm_ext/emulated/cores/m4"
@@ -45,7 +46,7 @@ QEMU += ["-serial", "stdio", "-kernel"]
 
 
 def library(facts: ModelFacts) -> dict[str, bytes]:
-    files = arduino_files(facts, sample_library(facts))
+    files = arduino_files(facts, sample_library(facts), compiled_parts(facts))
     return {file.path: file.content for file in files}
 
 
@@ -86,7 +87,10 @@ def test_zip_is_the_same_on_every_machine() -> None:
     """Its bytes depend on nothing but the files: not on order, time, umask or zlib."""
     facts = sample_facts()
     sources = (RenderedFile("b.c", b"b"), RenderedFile("a.h", b"a"))
-    zips = [arduino_files(facts, order)[-1].content for order in (sources, sources[::-1])]
+    zips = [
+        arduino_files(facts, order, compiled_parts(facts))[-1].content
+        for order in (sources, sources[::-1])
+    ]
     assert zips[0] == zips[1]
     with archive(facts) as zipped:
         entries = zipped.infolist()

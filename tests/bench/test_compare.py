@@ -20,7 +20,7 @@ from tflm_ext.bench.cycles import Interval
 from tflm_ext.bench.library import tflm_library
 from tflm_ext.boards import board
 from tflm_ext.cli import main
-from tflm_ext.project.tflm_library import read_tree
+from tflm_ext.runtimes.tflm.tree import read_tree
 
 TOOLS = pytest.mark.tool("arm-none-eabi-gcc", "arm-none-eabi-g++", "qemu-system-arm")
 

@@ -18,6 +18,7 @@ from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.arduino import arduino_files
 from tflm_ext.project.firmware import firmware_files
+from tflm_ext.runtimes.compiled import compiled_parts
 
 NASTY = ('say "hi"', "a */ b", "new\nline", "what??/", "grün 日本", "back\\slash", "%s%n", "</b>")
 SHA256 = "0123456789abcdef" * 4
@@ -183,9 +184,15 @@ const int8_t *{name}_output(const {name}_context_t *ctx, size_t index)
     )
 
 
+def sample_firmware(facts: ModelFacts) -> tuple[RenderedFile, ...]:
+    """src/ of the sample model."""
+    return firmware_files(facts, compiled_parts(facts))
+
+
 def sample_project(facts: ModelFacts, *, state: bool = True) -> tuple[RenderedFile, ...]:
     """src/, lib/ and arduino/ of the sample model."""
-    return (*firmware_files(facts), *arduino_files(facts, sample_library(facts, state=state)))
+    library = sample_library(facts, state=state)
+    return (*sample_firmware(facts), *arduino_files(facts, library, compiled_parts(facts)))
 
 
 def write(files: Iterable[RenderedFile], folder: Path) -> Path:

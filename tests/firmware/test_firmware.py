@@ -10,9 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.firmware.sample import NASTY, host_program, sample_facts, sample_project, write
+from tests.firmware.sample import (
+    NASTY,
+    host_program,
+    sample_facts,
+    sample_firmware,
+    sample_project,
+    write,
+)
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
-from tflm_ext.project.firmware import GOLDEN_BYTES, firmware_files
+from tflm_ext.project.firmware import GOLDEN_BYTES
 
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wcast-align"]
 WARNINGS += ["-Wundef", "-Wdouble-promotion", "-Werror"]
@@ -26,14 +33,14 @@ def outcome(program: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_files_are_the_same_every_time() -> None:
-    assert firmware_files(sample_facts()) == firmware_files(sample_facts())
-    paths = [file.path for file in firmware_files(sample_facts())]
+    assert sample_firmware(sample_facts()) == sample_firmware(sample_facts())
+    paths = [file.path for file in sample_firmware(sample_facts())]
     assert paths == ["src/main.cpp", "src/protocol.h", "src/golden.h"]
 
 
 def test_untrusted_text_stays_out_of_the_source() -> None:
     facts = dataclasses.replace(sample_facts(), command='x */ int y; /* "\n#error ??/')
-    for file in firmware_files(facts):
+    for file in sample_firmware(facts):
         text = file.content.decode("ascii")
         assert "int y" not in re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
         assert all(label not in text for label in NASTY)
@@ -44,14 +51,14 @@ def test_untrusted_text_stays_out_of_the_source() -> None:
 
 @pytest.mark.parametrize(("size", "count"), [(10, 7), (4096, 7), (6000, 5), (100_000, 1)])
 def test_golden_vectors_do_not_fill_the_flash(size: int, count: int) -> None:
-    header = firmware_files(sample_facts(inputs=((size,),), vectors=7))[2].content.decode()
+    header = sample_firmware(sample_facts(inputs=((size,),), vectors=7))[2].content.decode()
     assert f"#define DIGITS_GOLDEN_COUNT {count}\n" in header
     assert count == 1 or count * size <= GOLDEN_BYTES
 
 
 def test_golden_header_holds_the_vectors() -> None:
     facts = sample_facts(inputs=((3,), (2,)), vectors=2)
-    header = firmware_files(facts)[2].content.decode()
+    header = sample_firmware(facts)[2].content.decode()
     table = header[header.index("golden_input1[") :].partition("};")[0]
     rows = re.findall(r"\{\n([-\d, \n]+)\}", table)
     values = [[int(v) % 256 for v in row.replace("\n", "").split(",") if v.strip()] for row in rows]
@@ -117,7 +124,7 @@ def test_one_wrong_bit_fails_the_selftest(tmp_path: Path) -> None:
 
 def test_every_tensor_count_has_its_lines() -> None:
     for inputs, outputs in itertools.product((1, 3), repeat=2):
-        main = firmware_files(sample_facts(inputs=((2,),) * inputs, outputs=((3,),) * outputs))[0]
+        main = sample_firmware(sample_facts(inputs=((2,),) * inputs, outputs=((3,),) * outputs))[0]
         text = main.content.decode()
         assert text.count("memcpy(") == inputs
         assert text.count("memcmp(") == outputs

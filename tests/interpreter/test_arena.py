@@ -25,7 +25,7 @@ from tests.test_models import FOLDER
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.frontend import strip_ports
 from tflm_ext.frontend.parse import parse
-from tflm_ext.interpreter import ArenaBound, arena_bound
+from tflm_ext.runtimes.tflm import ArenaBound, arena_bound
 
 MEASURED = json.loads(Path(__file__).with_name("arena_measured.json").read_text("utf-8"))
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

@@ -13,9 +13,9 @@ from tests.models import image_net, recurrent_net, two_headed_net
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.errors import UnsupportedOperatorError
 from tflm_ext.frontend.parse import parse
-from tflm_ext.interpreter import refuse_for_board, required
-from tflm_ext.interpreter.operators import ARDUINO_VERSIONS
 from tflm_ext.ops import OPERATORS
+from tflm_ext.runtimes.tflm import refuse_for_board, required
+from tflm_ext.runtimes.tflm.operators import ARDUINO_VERSIONS
 
 BUILTINS = {name for name in vars(schema.BuiltinOperator) if not name.startswith("_")}
 

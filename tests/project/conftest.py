@@ -11,6 +11,7 @@ from tflm_ext.boards import board
 from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
 from tflm_ext.project import pio, registry
 from tflm_ext.project.platformio_tree import platformio_files
+from tflm_ext.runtimes.compiled import compiled_parts
 
 SIZE = 6
 
@@ -144,7 +145,10 @@ def make_project(facts: ModelFacts) -> Callable[[Path], Path]:
             "lib/Sample/src/sample_model.c": SOURCE.encode(),
             "src/main.cpp": MAIN.encode(),
         }
-        files |= {f.path: f.content for f in platformio_files(facts, board("nano33ble_sense"))}
+        files |= {
+            f.path: f.content
+            for f in platformio_files(facts, board("nano33ble_sense"), compiled_parts(facts))
+        }
         for path, content in files.items():
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)

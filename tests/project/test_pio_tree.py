@@ -14,6 +14,7 @@ from tests.project.conftest import HEADER
 from tflm_ext.boards import board
 from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
 from tflm_ext.project.platformio_tree import m4_platform_files, platformio_files
+from tflm_ext.runtimes.compiled import compiled_parts
 
 BOARD = board("nano33ble_sense")
 STRICT = (
@@ -23,7 +24,7 @@ STRICT = (
 
 
 def write(folder: Path, facts: ModelFacts) -> Path:
-    for file in platformio_files(facts, BOARD):
+    for file in platformio_files(facts, BOARD, compiled_parts(facts)):
         target = folder / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.content)
@@ -36,7 +37,7 @@ def compile_only(*command: str | Path) -> None:
 
 
 def test_the_tree_is_complete(facts: ModelFacts) -> None:
-    paths = [file.path for file in platformio_files(facts, BOARD)]
+    paths = [file.path for file in platformio_files(facts, BOARD, compiled_parts(facts))]
     platform = m4_platform_files(BOARD)[0].path.split("/")[1]
     assert paths == [
         "platformio.ini",
@@ -60,7 +61,7 @@ def test_what_is_filled_in_is_as_committed(
     facts: ModelFacts, golden: Callable[[str, Mapping[str, bytes]], None]
 ) -> None:
     copied = {"startup.c", "platform.json", "unity.c", "unity.h", "sanitize.py"}
-    files = {f.path: f.content for f in platformio_files(facts, BOARD)}
+    files = {f.path: f.content for f in platformio_files(facts, BOARD, compiled_parts(facts))}
     golden(
         "platformio_sample",
         {

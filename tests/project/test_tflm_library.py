@@ -20,24 +20,25 @@ from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.errors import ConfigError, StorageError, ToolError
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.options import Runtime
-from tflm_ext.pipeline import Options, analyse, describe
 from tflm_ext.project import pio
 from tflm_ext.project.arduino import arduino_files
+from tflm_ext.project.link import link_sources
 from tflm_ext.project.platformio_tree import platformio_files
 from tflm_ext.project.readme import readme_files
-from tflm_ext.project.tflm_library import (
+from tflm_ext.runtimes import Compiled, Runtime, Tflm
+from tflm_ext.runtimes.compiled import compiled_parts
+from tflm_ext.runtimes.tflm.runtime import tflm_parts
+from tflm_ext.runtimes.tflm.tree import (
     ARDUINO_ARCHIVE,
     ARDUINO_COMMIT,
     Flavour,
     TflmTree,
     find_tree,
-    link_tree,
     linked_tree,
     read_tree,
-    tflm_settings,
     tree_files,
 )
+from tflm_ext.stages import Options, analyse, describe
 
 BOARD = board("nano33ble_sense")
 MACHINE = [*BOARD.machine_flags, *BOARD.common_flags]
@@ -179,10 +180,10 @@ def test_a_tree_that_is_not_whole(tmp_path: Path) -> None:
 def test_the_link_leads_to_the_tree_and_can_be_renewed(tmp_path: Path) -> None:
     project, first, second = tmp_path / "p", arduino(tmp_path), upstream(tmp_path)
     assert linked_tree(project) is None
-    link_tree(project, read_tree(first))
-    link_tree(project, read_tree(first))
+    link_sources(project, read_tree(first).root)
+    link_sources(project, read_tree(first).root)
     assert linked_tree(project) == first / "src"
-    link_tree(project, read_tree(second))
+    link_sources(project, read_tree(second).root)
     assert linked_tree(project) == second
     assert [path.name for path in (project / "lib/tflm").iterdir()] == ["src"]
     second.rename(tmp_path / "elsewhere")
@@ -191,14 +192,14 @@ def test_the_link_leads_to_the_tree_and_can_be_renewed(tmp_path: Path) -> None:
 
 def test_without_a_tree_the_link_goes(tmp_path: Path) -> None:
     project, tree = tmp_path / "p", read_tree(arduino(tmp_path))
-    link_tree(project, None)
+    link_sources(project, None)
     assert not project.exists()
-    link_tree(project, tree)
-    link_tree(project, None)
+    link_sources(project, tree.root)
+    link_sources(project, None)
     assert not (project / "lib/tflm").exists()
-    link_tree(project, tree)
+    link_sources(project, tree.root)
     (project / "lib/tflm/mine.txt").write_text("")
-    link_tree(project, None)
+    link_sources(project, None)
     assert [path.name for path in (project / "lib/tflm").iterdir()] == ["mine.txt"]
     assert (tree.root / "TensorFlowLite.h").is_file()
 
@@ -206,8 +207,8 @@ def test_without_a_tree_the_link_goes(tmp_path: Path) -> None:
 def test_a_copy_that_the_user_made_stays(tmp_path: Path) -> None:
     project = tmp_path / "p"
     copy = plant(project / "lib/tflm/src", ARDUINO)
-    link_tree(project, read_tree(upstream(tmp_path)))
-    link_tree(project, None)
+    link_sources(project, read_tree(upstream(tmp_path)).root)
+    link_sources(project, None)
     assert not copy.is_symlink()
     assert linked_tree(project) == copy
 
@@ -215,7 +216,7 @@ def test_a_copy_that_the_user_made_stays(tmp_path: Path) -> None:
 def test_a_link_that_cannot_be_made(tmp_path: Path) -> None:
     project = plant(tmp_path / "p", {"lib/tflm": "a file"})
     with pytest.raises(StorageError) as caught:
-        link_tree(project, read_tree(arduino(tmp_path)))
+        link_sources(project, read_tree(arduino(tmp_path)).root)
     assert caught.value.problem.startswith(f"{project}/lib/tflm/src cannot be made a link to ")
 
 
@@ -226,7 +227,7 @@ def test_a_tree_is_named_by_the_caller_the_environment_or_an_earlier_export(
     project, first, second = tmp_path / "p", arduino(tmp_path), upstream(tmp_path)
     assert find_tree() is None
     assert find_tree(project=project) is None
-    link_tree(project, read_tree(first))
+    link_sources(project, read_tree(first).root)
     assert find_tree(project=project) == read_tree(first)
     monkeypatch.setenv("TFLM_EXT_TFLM_SOURCE", str(second))
     assert find_tree(project=project) == find_tree() == read_tree(second)
@@ -258,14 +259,14 @@ def test_what_is_written_is_as_committed(
 ) -> None:
     files = {file.path: file.content for file in tree_files(tree)}
     files.pop("lib/tflm/debug_log.cpp", None)  # a copy
-    ini, *_ = platformio_files(facts, BOARD, tflm_settings(tree))
+    ini, *_ = platformio_files(facts, BOARD, tflm_parts(facts, tree))
     files[ini.path] = ini.content
     assert all(str(tmp_path).encode() not in content for content in files.values())
     golden(f"tflm_library/{request.node.callspec.params['tree']}", files)
 
 
 def test_the_board_never_sees_the_tree(tree: TflmTree | None, facts: ModelFacts) -> None:
-    file, ignored, *_ = platformio_files(facts, BOARD, tflm_settings(tree))
+    file, ignored, *_ = platformio_files(facts, BOARD, tflm_parts(facts, tree))
     ini = configparser.RawConfigParser()
     ini.read_string(file.content.decode())
     own = dict(ini["env:nano33ble"])
@@ -288,7 +289,7 @@ def test_flags_that_change_layouts_are_the_whole_programs(
 
 
 def test_the_runtime_compiled_knows_nothing_of_it(facts: ModelFacts) -> None:
-    for file in platformio_files(facts, BOARD):
+    for file in platformio_files(facts, BOARD, compiled_parts(facts)):
         assert b"tflm/" not in file.content
         assert b"lib_deps" not in file.content
 
@@ -310,7 +311,7 @@ def without(
 ) -> Path:
     """The sample project with a platformio.ini of runtime tflm and no source."""
     project = make_project(tmp_path / "sample")
-    ini, *_ = platformio_files(facts, BOARD, tflm_settings(None))
+    ini, *_ = platformio_files(facts, BOARD, tflm_parts(facts, None))
     return write(project, (ini, *tree_files(None)))
 
 
@@ -392,9 +393,9 @@ def test_a_tree_is_built_by_its_filter_and_flags(
 ) -> None:
     """A tree of a few lines stands for the Arduino library."""
     tree = read_tree(plant(tmp_path / "a (b)/tflm", FAKE))
-    ini, *_ = platformio_files(facts, BOARD, tflm_settings(tree))
+    ini, *_ = platformio_files(facts, BOARD, tflm_parts(facts, tree))
     write(without, (ini, *tree_files(tree)))
-    link_tree(without, tree)
+    link_sources(without, tree.root)
     plant(without / "lib/Sample/src", {"other_model.cpp": MODEL})
     main = (without / "src/main.cpp").read_text()
     main = main.replace("return 3;", "return answer_of_model() == 1 ? 3 : 4;")
@@ -414,7 +415,10 @@ def test_a_tree_is_built_by_its_filter_and_flags(
 
 def test_the_library_of_the_model_names_where_tflm_is() -> None:
     facts = sample_facts()
-    files = {f.path: f.content for f in arduino_files(facts, sample_library(facts), Runtime.TFLM)}
+    files = {
+        f.path: f.content
+        for f in arduino_files(facts, sample_library(facts), tflm_parts(facts, None))
+    }
     with zipfile.ZipFile(io.BytesIO(files["arduino/Digits.zip"])) as archive:
         properties = archive.read("Digits/library.properties").decode()
         readme = archive.read("Digits/README.md").decode()
@@ -433,7 +437,7 @@ def test_the_library_of_the_model_names_where_tflm_is() -> None:
 def test_the_sketch_says_what_is_missing(tmp_path: Path, installed: bool) -> None:
     facts = sample_facts(labels=())
     folder = write(
-        tmp_path, arduino_files(facts, sample_library(facts), Runtime.TFLM)[:-1]
+        tmp_path, arduino_files(facts, sample_library(facts), tflm_parts(facts, None))[:-1]
     )  # without the .zip
     plant(tmp_path / "core", {"Arduino.h": STUB})
     if installed:
@@ -472,7 +476,7 @@ def test_arduinos_builder_finds_the_library(tmp_path: Path, installed: bool) -> 
     facts = sample_facts(labels=())
     model = RenderedFile.text("digits_other.cpp", MODEL.replace("Sample.h", "Digits.h"))
     sources = (*sample_library(facts), model)
-    *_, zipped = arduino_files(facts, sources, Runtime.TFLM)
+    *_, zipped = arduino_files(facts, sources, tflm_parts(facts, None))
     libraries = tmp_path / "libraries"
     with zipfile.ZipFile(io.BytesIO(zipped.content)) as archive:
         archive.extractall(libraries)
@@ -524,13 +528,15 @@ precompiled=full
 # The README of the project
 
 
-@pytest.mark.parametrize("runtime", [Runtime.COMPILED, Runtime.TFLM])
+@pytest.mark.parametrize("runtime", [Compiled(), Tflm()])
 def test_the_readme_says_who_runs_the_model(runtime: Runtime) -> None:
     int8 = Int8Model(image_net(), "0" * 64)
     options = Options(name="net", board=BOARD, runtime=runtime)
-    (file,) = readme_files(describe(analyse(int8, options), options), BOARD)
+    analysis = analyse(int8, options)
+    parts = analysis.on_device.parts(analysis.facts)
+    (file,) = readme_files(describe(analysis, options), BOARD, parts)
     text = file.content.decode()
-    interpreter = runtime is Runtime.TFLM
+    interpreter = runtime.name == "tflm"
     for words in (ARDUINO_ARCHIVE, ARDUINO_COMMIT, "`lib/tflm/src`", "TFLM_EXT_TFLM_SOURCE"):
         assert (words in text) == interpreter, words
     for words in ("plain C gives byte for byte", "(estimated,"):

@@ -15,14 +15,12 @@ from tflm_ext.bench.emulator import Event, compiler_name, measure, require_tools
 from tflm_ext.bench.opponents import Opponent, find_opponent
 from tflm_ext.boards import Board
 from tflm_ext.convert import load_npz
-from tflm_ext.emit.model import model_files
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.options import Runtime
-from tflm_ext.pipeline import Analysis, Options, analyse
 from tflm_ext.recheck import load_project, model_sources
 from tflm_ext.report.measured import NAME, sources_sha256
 from tflm_ext.report.report import digests, envelope
+from tflm_ext.stages import Analysis, Options, analyse
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +185,7 @@ def bench(
         data = load_npz(calibration).x if calibration else None
         int8, _ = load(source, data, None, options.runtime, progress)
         analysis = analyse(int8, options)
-        sources = model_files(analysis.facts, analysis.plan)
+        sources = analysis.on_device.sources(analysis.facts)
     progress("measuring")
     whole = measure(analysis.facts, sources, options.board, flags=flags)
     require_equal(analysis, whole, "compiled")
@@ -223,9 +221,9 @@ def bench(
 
 def _project(folder: Path) -> tuple[Options, Analysis, Sequence[RenderedFile]]:
     exported = load_project(folder)
-    if exported.options.runtime is not Runtime.COMPILED:
+    if not exported.options.runtime.own_code:
         raise ConfigError(
-            f"{folder} has runtime {exported.options.runtime.value!r}.",
+            f"{folder} has runtime {exported.options.runtime.name!r}.",
             "Give a project of runtime 'compiled', or use tflm-ext compare on the model.",
         )
     return exported.options, exported.analysis, model_sources(folder, exported.analysis.facts)

@@ -21,11 +21,10 @@ from tflm_ext.bench.emulator import (
 from tflm_ext.bench.library import tflm_library
 from tflm_ext.convert import load_npz
 from tflm_ext.convert.int8_model import Int8Model
-from tflm_ext.emit.model import model_files
 from tflm_ext.errors import VerificationError
-from tflm_ext.interpreter import interpreter_files
-from tflm_ext.pipeline import Analysis, Options, analyse
-from tflm_ext.project.tflm_library import SOURCE_VARIABLE, Flavour
+from tflm_ext.runtimes.tflm import InterpretedModel
+from tflm_ext.runtimes.tflm.tree import SOURCE_VARIABLE, Flavour
+from tflm_ext.stages import Analysis, Options, analyse
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.computable import keep_computable
 from tflm_ext.verify.tflm import run_tflm
@@ -159,7 +158,7 @@ def compare(
     int8, _ = load(model, data, None, interpreted.runtime, progress)
     analysis = analyse(int8, options)
     progress("measuring the compiled runtime")
-    sources = model_files(analysis.facts, analysis.plan)
+    sources = analysis.on_device.sources(analysis.facts)
     compiled = measure(analysis.facts, sources, options.board, flags=flags)
     require_equal(analysis, compiled, "compiled")
     tflm, bound, version, missing = _measure_tflm(int8, interpreted, flags, progress)
@@ -180,10 +179,10 @@ def _measure_tflm(
     int8: Int8Model, options: Options, flags: Sequence[str], progress: Callable[[str], None]
 ) -> tuple[Measurement | None, int | None, str, str]:
     analysis = analyse(int8, options)
-    interpreted = analysis.interpreted
-    if interpreted is None:
+    interpreted = analysis.on_device
+    if not isinstance(interpreted, InterpretedModel):
         raise AssertionError("runtime tflm was asked for")
-    bound, tree = interpreted.sizes.arena_bytes, options.tflm_tree
+    bound, tree = interpreted.arena_bytes, interpreted.tree
     if tree is not None and tree.flavour is Flavour.ARDUINO and interpreted.board_problem:
         return None, bound, "", interpreted.board_problem.problem
     if tree is None:
@@ -191,7 +190,7 @@ def _measure_tflm(
         return None, bound, "", hint
     library = tflm_library(tree, options.board, flags, progress)
     progress("measuring TensorFlow Lite Micro")
-    sources = interpreter_files(analysis.facts, interpreted.parsed, interpreted.bytes, bound)
+    sources = interpreted.sources(analysis.facts)
     measured = measure(analysis.facts, sources, options.board, flags=flags, library=library)
     require_equal(analysis, measured, "tflm")
     kernels = "CMSIS-NN" if tree.cmsis_nn else "its own kernels"

@@ -13,7 +13,7 @@ from tflm_ext.bench.emulator import C_COMPILER, Library, compile_all
 from tflm_ext.bench.tools import run_tool
 from tflm_ext.boards import Board
 from tflm_ext.emit.render import templates_folder
-from tflm_ext.project.tflm_library import (
+from tflm_ext.runtimes.tflm.tree import (
     ARDUINO_DEFINE,
     Flavour,
     TflmTree,
@@ -80,7 +80,7 @@ def _units(
         language = program if path.suffix != ".c" else [w for w in program if "-std=" not in w]
         units.append((path, (*common, *language)))
     if tree.flavour is Flavour.ARDUINO:
-        path = templates_folder() / "interpreter" / "debug_log.cpp"
+        path = templates_folder() / "runtimes" / "tflm" / "debug_log.cpp"
         units.append((path, (*common, *program)))
     return units
 

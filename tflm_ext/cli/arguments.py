@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from tflm_ext.options import Budget, Optimize, Runtime
+from tflm_ext.options import DEFAULT_RUNTIME, Budget, Optimize
 
 MODEL = ".keras or .h5 file, SavedModel folder, or int8 .tflite"
 
@@ -28,7 +28,7 @@ def add_model(command: argparse.ArgumentParser, what: str = MODEL) -> None:
     )
     command.add_argument(
         "--runtime",
-        default=Runtime.COMPILED.value,
+        default=DEFAULT_RUNTIME,
         help="what runs the model: compiled (plain C, the default) or tflm (TFLM's interpreter)",
     )
     add_planning(command)

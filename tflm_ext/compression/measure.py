@@ -12,8 +12,8 @@ from tflm_ext.compression.channels.report import Sizes
 from tflm_ext.compression.data import Data
 from tflm_ext.compression.result import CompressionStep
 from tflm_ext.convert import convert
-from tflm_ext.pipeline import Options, analyse
 from tflm_ext.plan.footprint import context_bytes
+from tflm_ext.stages import Options, analyse
 from tflm_ext.verify.accuracy import metric_for
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.computable import computable, nothing_computed

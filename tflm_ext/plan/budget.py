@@ -9,6 +9,7 @@ from tflm_ext.boards import Board
 from tflm_ext.errors import BudgetError
 from tflm_ext.ir.names import keras_layer
 from tflm_ext.options import Budget
+from tflm_ext.plan.footprint import Footprint
 from tflm_ext.plan.plan import Plan
 
 _LARGEST = 5
@@ -24,26 +25,18 @@ class _Limit:
     hint: str
 
 
-def check_budget(
-    plan: Plan,
-    budget: Budget,
-    board: Board,
-    *,
-    weight_bytes: int,
-    code_bytes: int,
-    context_bytes: int,
-) -> None:
+def check_budget(plan: Plan, footprint: Footprint, budget: Budget, board: Board) -> None:
     """Compare what a model needs with the budget, then with the board.
 
     Args:
         plan: names what is large.
-        weight_bytes, code_bytes: in flash.
-        context_bytes: sizeof(context).
+        footprint: what the model needs; code of unknown size counts as none.
 
     Raises:
         BudgetError: the first limit that is exceeded: by how much, and the largest tensors.
     """
-    flash = weight_bytes + code_bytes
+    weight_bytes, context_bytes = footprint.weight_bytes, footprint.context_bytes
+    flash = weight_bytes + (footprint.code_bytes or 0)
     smaller = "Make the model smaller (fewer channels or layers), or raise the limit."
     limits = (
         _Limit("weight_bytes", "bytes", weight_bytes, budget.weight_bytes, _weights, smaller),
@@ -76,9 +69,13 @@ def _weights(plan: Plan) -> Iterable[tuple[str, int]]:
 
 
 def _activations(plan: Plan) -> Iterable[tuple[str, int]]:
-    tensors = (plan.graph.tensors[i] for i in plan.offsets)
+    graph = plan.graph
+    used = {i for node in graph.nodes for i in (*node.inputs, *node.outputs) if i >= 0}
+    tensors = (graph.tensors[i] for i in sorted({*graph.inputs, *used}))
     return (
-        (keras_layer(t.name) or f"tensor {t.index}", t.bytes) for t in tensors if t.alias is None
+        (keras_layer(t.name) or f"tensor {t.index}", t.bytes)
+        for t in tensors
+        if t.alias is None and not t.constant
     )
 
 

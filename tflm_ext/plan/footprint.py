@@ -1,8 +1,32 @@
-"""What a plan takes of RAM, as the generated header declares it, with pointers of 32 bits."""
+"""What a model takes on the device, as the generated header declares it, with 32-bit pointers."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tflm_ext.plan.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a model takes on the device, in bytes.
+
+    Attributes:
+        weight_bytes: constant tables, or the whole .tflite where an interpreter reads it; exact.
+        code_bytes: estimated; None where only a build can tell.
+        arena_bytes: as the header declares it: exact, or a bound of what an interpreter needs.
+        context_bytes: sizeof(context), the arena included.
+    """
+
+    weight_bytes: int
+    code_bytes: int | None
+    arena_bytes: int
+    context_bytes: int
+
+    @property
+    def flash_bytes(self) -> int | None:
+        """Weights and code; None as code_bytes."""
+        return None if self.code_bytes is None else self.weight_bytes + self.code_bytes
 
 
 def arena_bytes(plan: Plan) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from tflm_ext.ir import Graph, NodeView
+from tflm_ext.ir.names import keras_layer
 from tflm_ext.kernels import Const, Kernel, KernelCall, Scratch
 from tflm_ext.kernels.base import work_by_elements
 from tflm_ext.ops import BY_NAME
@@ -150,14 +151,23 @@ def plan_of(graph: Graph, choices: Sequence[Choice]) -> Plan:
 
 
 def foreign_plan(graph: Graph) -> Plan:
-    """Of a graph that TensorFlow Lite Micro's interpreter runs: its operators, and lifetimes."""
+    """Of a graph that an interpreter runs: its operators, constants and lifetimes, no placement."""
     nothing = KernelCall((), ())
     kernel = Kernel("tflm", "", lambda view: nothing, work_by_elements)
+    tables: dict[int, Table] = {}
+    steps = []
+    for view in graph.views():
+        constants = [t for t in view.inputs if t.data is not None]
+        for t in constants:
+            label = keras_layer(t.name) or f"tensor {t.index}"
+            tables.setdefault(t.index, Table(label, Const("", t.dtype, t.data or b"")))
+        own = tuple(tables[t.index] for t in constants)
+        steps.append(Step(view, kernel, nothing, (), own, ()))
     return Plan(
         graph=graph,
-        steps=tuple(Step(view, kernel, nothing, (), (), ()) for view in graph.views()),
+        steps=tuple(steps),
         offsets=MappingProxyType({}),
-        tables=(),
+        tables=tuple(tables.values()),
         arena_bytes=0,
         live_bytes=_live_bytes(buffers(graph, [nothing] * len(graph.nodes))),
     )

@@ -1,7 +1,7 @@
 """lib/<Name>/ of a generated project, a PlatformIO and Arduino library, and its .zip.
 
-That of runtime "tflm" has no `depends` line: TFLM left Arduino's Library Manager, and the IDE would
-look for it there. The sketch and the README name where it is instead.
+library.properties never has a `depends` line: TensorFlow Lite Micro left Arduino's Library Manager,
+where the IDE would look for it. The sketch and the README of runtime "tflm" say where it is.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import json
 import re
 import zipfile
 from dataclasses import dataclass
+from typing import Any
 
 from tflm_ext.emit.escape import c_float
 from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.options import Runtime
-from tflm_ext.project.tflm_library import ArduinoLibrary
+from tflm_ext.project.parts import Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,9 @@ class _LibraryView:
     weight_bytes: int
     arena_bytes: int
     ports: tuple[_PortRow, ...]
-    tflm: ArduinoLibrary | None
+    what: str
+    paragraph: str
+    runtime: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,69 +68,54 @@ class _ExampleView:
     inputs: range
     outputs: range
     labelled: bool
-    tflm: ArduinoLibrary | None
+    runtime: Any
 
 
 def arduino_files(
-    facts: ModelFacts,
-    library_sources: tuple[RenderedFile, ...],
-    runtime: Runtime = Runtime.COMPILED,
-    *,
-    for_board: bool = True,
+    facts: ModelFacts, library_sources: tuple[RenderedFile, ...], parts: Parts
 ) -> tuple[RenderedFile, ...]:
     """The library around a model's C, and the .zip of it.
 
     Args:
         facts: what the library is about, with at least one golden vector.
         library_sources: the C or C++ of the model, paths relative to the library's src/.
-        runtime: whether it needs TFLM's own library.
-        for_board: whether Arduino can run it at all.
+        parts: of the runtime.
 
     Returns:
         lib/<Name>/, the sources included; for the board also what Arduino wants there, and
         arduino/<Name>.zip.
     """
+    view = _library_view(facts, parts)
     folder = f"lib/{facts.library}"
-    example = f"{folder}/examples/{facts.library}"
-    tflm = ArduinoLibrary() if runtime is Runtime.TFLM else None
-    if not for_board:
-        return _plain_library(facts, library_sources)
-    view = _library_view(facts, tflm)
     library = (
         RenderedFile.text(f"{folder}/library.json", _library_json(view)),
-        RenderedFile.text(
-            f"{folder}/library.properties", render("arduino/library.properties.j2", view)
-        ),
-        RenderedFile.text(f"{folder}/README.md", render("arduino/README.md.j2", view)),
         RenderedFile(f"{folder}/LICENSE", verbatim("arduino/LICENSE")),
         RenderedFile.text(f"{folder}/src/{facts.library}.h", render("arduino/library.h.j2", view)),
         *(RenderedFile(f"{folder}/src/{file.path}", file.content) for file in library_sources),
-        RenderedFile.text(
-            f"{example}/{facts.library}.ino",
-            render("arduino/example.ino.j2", _example_view(facts, tflm)),
-        ),
-        RenderedFile.text(
-            f"{example}/sample.h", render("arduino/sample.h.j2", _sample_view(facts))
-        ),
     )
+    if not parts.for_board:
+        return library
+    library = (*library, *_for_arduino(facts, view, parts))
     return (*library, RenderedFile(f"arduino/{facts.library}.zip", _zip(library)))
 
 
-def _plain_library(
-    facts: ModelFacts, library_sources: tuple[RenderedFile, ...]
-) -> tuple[RenderedFile, ...]:
-    """lib/<Name>/ for PlatformIO alone."""
+def _for_arduino(facts: ModelFacts, view: _LibraryView, parts: Parts) -> tuple[RenderedFile, ...]:
+    """What makes an Arduino library of the PlatformIO library."""
     folder = f"lib/{facts.library}"
-    view = _library_view(facts, ArduinoLibrary())
+    example = f"{folder}/examples/{facts.library}"
+    sketch = render(parts.template("example.ino.j2"), _example_view(facts, parts))
+    sample = render("arduino/sample.h.j2", _sample_view(facts))
     return (
-        RenderedFile.text(f"{folder}/library.json", _library_json(view)),
-        RenderedFile(f"{folder}/LICENSE", verbatim("arduino/LICENSE")),
-        RenderedFile.text(f"{folder}/src/{facts.library}.h", render("arduino/library.h.j2", view)),
-        *(RenderedFile(f"{folder}/src/{file.path}", file.content) for file in library_sources),
+        RenderedFile.text(
+            f"{folder}/library.properties", render("arduino/library.properties.j2", view)
+        ),
+        RenderedFile.text(f"{folder}/README.md", render(parts.template("library.md.j2"), view)),
+        RenderedFile.text(f"{example}/{facts.library}.ino", sketch),
+        RenderedFile.text(f"{example}/sample.h", sample),
     )
 
 
-def _library_view(facts: ModelFacts, tflm: ArduinoLibrary | None) -> _LibraryView:
+def _library_view(facts: ModelFacts, parts: Parts) -> _LibraryView:
     return _LibraryView(
         name=facts.name,
         upper=facts.upper,
@@ -148,7 +135,9 @@ def _library_view(facts: ModelFacts, tflm: ArduinoLibrary | None) -> _LibraryVie
             for kind, ports in (("input", facts.inputs), ("output", facts.outputs))
             for i, port in enumerate(ports)
         ),
-        tflm=tflm,
+        what=parts.what,
+        paragraph=parts.paragraph,
+        runtime=parts.view,
     )
 
 
@@ -159,7 +148,7 @@ def _sample_view(facts: ModelFacts) -> _SampleView:
     return _SampleView(name=facts.name, tables=tuple(tables))
 
 
-def _example_view(facts: ModelFacts, tflm: ArduinoLibrary | None) -> _ExampleView:
+def _example_view(facts: ModelFacts, parts: Parts) -> _ExampleView:
     return _ExampleView(
         name=facts.name,
         upper=facts.upper,
@@ -167,21 +156,16 @@ def _example_view(facts: ModelFacts, tflm: ArduinoLibrary | None) -> _ExampleVie
         inputs=range(len(facts.inputs)),
         outputs=range(len(facts.outputs)),
         labelled=len(facts.labels) == facts.outputs[0].size,
-        tflm=tflm,
+        runtime=parts.view,
     )
 
 
 def _library_json(view: _LibraryView) -> str:
     """PlatformIO's manifest: for every platform and framework, sources in src/."""
-    what = (
-        "in plain C, byte for byte as TensorFlow Lite Micro runs it."
-        if view.tflm is None
-        else "in TensorFlow Lite Micro, behind a plain C interface."
-    )
     manifest = {
         "name": view.library,
         "version": view.semantic_version,
-        "description": f"The neural network {view.name} {what}",
+        "description": f"The neural network {view.name} {view.what}",
         "license": "0BSD",
         "headers": f"{view.library}.h",
         "frameworks": "*",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.options import Runtime
+from tflm_ext.project.parts import Parts
 
 GOLDEN_BYTES = 32 * 1024
 """Flash that the golden vectors of the firmware may take. The first one is always there."""
@@ -45,8 +46,6 @@ class GoldenView:
 class MainView:
     """Variables of apps/main.cpp.j2; inputs and outputs are their indexes."""
 
-    interpreted: bool
-
     name: str
     upper: str
     library: str
@@ -54,22 +53,20 @@ class MainView:
     sha256: str
     inputs: range
     outputs: range
+    runtime: Any
 
 
-def firmware_files(
-    facts: ModelFacts, runtime: Runtime = Runtime.COMPILED
-) -> tuple[RenderedFile, ...]:
+def firmware_files(facts: ModelFacts, parts: Parts) -> tuple[RenderedFile, ...]:
     """The files of src/.
 
     Args:
         facts: what the project is about, with at least one golden vector.
-        runtime: of "tflm", the firmware says how much of the arena is used.
+        parts: of the runtime.
 
     Returns:
         src/main.cpp, src/protocol.h and src/golden.h.
     """
     main = MainView(
-        interpreted=runtime is Runtime.TFLM,
         name=facts.name,
         upper=facts.upper,
         library=facts.library,
@@ -77,9 +74,10 @@ def firmware_files(
         sha256=facts.sha256,
         inputs=range(len(facts.inputs)),
         outputs=range(len(facts.outputs)),
+        runtime=parts.view,
     )
     return (
-        RenderedFile.text("src/main.cpp", render("apps/main.cpp.j2", main)),
+        RenderedFile.text("src/main.cpp", render(parts.template("main.cpp.j2"), main)),
         RenderedFile("src/protocol.h", verbatim("apps/protocol.h")),
         RenderedFile.text("src/golden.h", golden_header(facts, _fitting(facts.golden))),
     )

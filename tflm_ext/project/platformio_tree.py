@@ -6,12 +6,13 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 from tflm_ext.boards import Board
 from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.project.tflm_library import LINK, TflmSettings
+from tflm_ext.project.parts import Parts
 
 M4_BOARD = "mps2_an386"
 STDIO_BYTES = 4096
@@ -58,7 +59,8 @@ class _IniView:
     m4_platform: str
     m4_board: str
     qemu_arguments: tuple[str, ...]
-    tflm: TflmSettings | None
+    for_board: bool
+    runtime: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +80,13 @@ class _GoldenView:
     golden: tuple[GoldenVector, ...]
 
 
-def platformio_files(
-    facts: ModelFacts, board: Board, tflm: TflmSettings | None = None
-) -> tuple[RenderedFile, ...]:
+def platformio_files(facts: ModelFacts, board: Board, parts: Parts) -> tuple[RenderedFile, ...]:
     """All that `pio run` and `pio test` need besides lib/ and src/.
 
     Args:
         facts: about the model; at least one golden vector.
         board: whose environment and memory the project gets.
-        tflm: of a project of runtime "tflm", None of another.
+        parts: of the runtime.
 
     Returns:
         platformio.ini, .gitignore, platforms/tflm_ext_m4_<hash>/ and test/.
@@ -104,12 +104,13 @@ def platformio_files(
         m4_platform=PurePosixPath(m4[0].path).parts[1],
         m4_board=M4_BOARD,
         qemu_arguments=QEMU_ARGUMENTS,
-        tflm=tflm,
+        for_board=parts.for_board,
+        runtime=parts.view,
     )
-    ignored = verbatim("platformio/gitignore") + (b"" if tflm is None else f"{LINK}\n".encode())
+    ignored = "".join(f"{line}\n" for line in parts.ignored).encode()
     return (
-        RenderedFile.text("platformio.ini", render("platformio/platformio.ini.j2", ini)),
-        RenderedFile(".gitignore", ignored),
+        RenderedFile.text("platformio.ini", render(parts.template("platformio.ini.j2"), ini)),
+        RenderedFile(".gitignore", verbatim("platformio/gitignore") + ignored),
         *m4,
         *_test_files(facts),
     )

@@ -4,36 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from tflm_ext.boards import Board
 from tflm_ext.emit.escape import c_float, plain
 from tflm_ext.emit.render import render
 from tflm_ext.ir.facts import Port
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.options import Runtime
 from tflm_ext.plan.sizes import compiler
-from tflm_ext.project.tflm_library import LINK, SOURCE_VARIABLE, ArduinoLibrary
+from tflm_ext.project.parts import Parts
 from tflm_ext.report import Report
-
-
-@dataclass(frozen=True, slots=True)
-class _TflmView:
-    """What the README of runtime "tflm" says besides.
-
-    Attributes:
-        arena_bytes: the bound, part of the context.
-        library: of the board.
-        for_board: whether the board's TFLM can run the model.
-        encoded: whether its weights are stored encoded.
-        link, variable: where the tree of the other environments is, and what names it.
-    """
-
-    arena_bytes: str
-    library: ArduinoLibrary
-    for_board: bool
-    encoded: bool
-    link: str = LINK
-    variable: str = SOURCE_VARIABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +27,7 @@ class _ReadmeView:
     vectors: int
     weight_bytes: str
     code_bytes: str
+    arena_bytes: str
     context_bytes: str
     macs: str
     compiler: str
@@ -56,22 +37,13 @@ class _ReadmeView:
     board_title: str
     ports: tuple[tuple[str, str, str, str], ...]
     labels: str
-    tflm: _TflmView | None
+    for_board: bool
+    runtime: Any
 
 
-def readme_files(
-    report: Report, board: Board, *, for_board: bool = True
-) -> tuple[RenderedFile, ...]:
+def readme_files(report: Report, board: Board, parts: Parts) -> tuple[RenderedFile, ...]:
     """The README.md of a project, from what its report knows."""
     facts = report.facts
-    tflm = None
-    if report.runtime is Runtime.TFLM:
-        tflm = _TflmView(
-            arena_bytes=f"{facts.arena_bytes:,}",
-            library=ArduinoLibrary(),
-            for_board=for_board,
-            encoded=report.encoding is not None,
-        )
     view = _ReadmeView(
         name=facts.name,
         upper=facts.upper,
@@ -81,7 +53,8 @@ def readme_files(
         command=facts.command,
         vectors=report.vectors or 0,
         weight_bytes=f"{facts.weight_bytes:,}",
-        code_bytes=f"{report.plan.code_bytes:,}" if tflm is None else "",
+        code_bytes="" if report.code_bytes is None else f"{report.code_bytes:,}",
+        arena_bytes=f"{facts.arena_bytes:,}",
         context_bytes=f"{report.ram_bytes:,}",
         macs=f"{facts.macs:,}",
         compiler=compiler(),
@@ -95,14 +68,14 @@ def readme_files(
             for i, b in enumerate(ports)
         ),
         labels=", ".join(plain(label) for label in facts.labels),
-        tflm=tflm,
+        for_board=parts.for_board,
+        runtime=parts.view,
     )
-    return (RenderedFile.text("README.md", render("project/README.md.j2", view)),)
+    return (RenderedFile.text("README.md", render(parts.template("README.md.j2"), view)),)
 
 
 def _score_rows(report: Report) -> Iterator[tuple[str, str]]:
     """The scores of every output that has targets, and what int8 loses."""
-    compiled = report.runtime is not Runtime.TFLM
     for score in report.scores:
         what = score.metric.replace("_", " ")
         if len(report.facts.outputs) > 1:
@@ -110,7 +83,7 @@ def _score_rows(report: Report) -> Iterator[tuple[str, str]]:
         for name, value in (
             ("float", score.float_model),
             ("int8 in TFLM", score.int8_tflm),
-            ("this C", score.int8_c if compiled else None),
+            ("this C", score.int8_c),
         ):
             if value is not None:
                 yield f"{what}, {name}, {score.samples} samples", f"{value:.4f}"

@@ -10,10 +10,10 @@ from typing import Any
 
 from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.options import Optimize, Runtime
+from tflm_ext.options import Optimize
 from tflm_ext.passes import LeftOut, PassRecord
 from tflm_ext.plan import Plan
-from tflm_ext.plan.footprint import arena_bytes, context_bytes
+from tflm_ext.plan.footprint import Footprint
 from tflm_ext.plan.sizes import compiler
 from tflm_ext.version import VERSION
 
@@ -84,21 +84,6 @@ class Int8Error:
     outputs: tuple[OutputError, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Interpreter:
-    """What a project of runtime "tflm" takes, besides TensorFlow Lite Micro's own code.
-
-    Attributes:
-        model_bytes: of the .tflite, all of it in flash.
-        arena_bytes: bound of what the interpreter needs, pointers of 32 bits.
-        context_bytes: sizeof(context), pointers of 32 bits.
-    """
-
-    model_bytes: int
-    arena_bytes: int
-    context_bytes: int
-
-
 @dataclass(frozen=True)
 class Report:
     """Everything that is known about an export or an inspected model.
@@ -106,6 +91,7 @@ class Report:
     Attributes:
         facts: names, ports, labels.
         plan: kernels and memory.
+        footprint: what the model takes on the device.
         passes: what the rewrites removed.
         board, runtime, optimize: the options.
         warnings: one sentence each, losses included.
@@ -116,7 +102,6 @@ class Report:
         scores: of every output that has targets in the test data, in order.
         int8_error: None without a float model or without data to run it on.
         files: path and SHA-256 of every generated file.
-        interpreter: of runtime "tflm"; None of "compiled".
         encoding: EncodingResult.to_dict() of runtime "tflm" with encoded weights, else None.
         bench: what bench measured of the same files (read_bench()), else None.
         left_out: rewrites that failed on this model.
@@ -124,9 +109,10 @@ class Report:
 
     facts: ModelFacts
     plan: Plan
+    footprint: Footprint
     passes: tuple[PassRecord, ...]
     board: str
-    runtime: Runtime
+    runtime: str
     optimize: Optimize
     warnings: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
@@ -135,7 +121,6 @@ class Report:
     scores: tuple[Accuracy, ...] = ()
     int8_error: Int8Error | None = None
     files: tuple[tuple[str, str], ...] = ()
-    interpreter: Interpreter | None = None
     encoding: Mapping[str, Any] | None = None
     bench: Mapping[str, Any] | None = None
     left_out: tuple[LeftOut, ...] = ()
@@ -148,26 +133,22 @@ class Report:
     @property
     def ram_bytes(self) -> int:
         """sizeof(context), exact."""
-        if self.interpreter is not None:
-            return self.interpreter.context_bytes
-        return context_bytes(self.plan)
+        return self.footprint.context_bytes
 
     @property
     def weight_bytes(self) -> int:
         """Constant tables, or the whole .tflite with runtime "tflm"; exact."""
-        if self.interpreter is not None:
-            return self.interpreter.model_bytes
-        return self.plan.weight_bytes
+        return self.footprint.weight_bytes
 
     @property
     def code_bytes(self) -> int | None:
         """Estimated; None with runtime "tflm", whose code only a build can tell."""
-        return None if self.interpreter is not None else self.plan.code_bytes
+        return self.footprint.code_bytes
 
     @property
     def flash_bytes(self) -> int | None:
         """Weights, exact, and code, estimated; None as code_bytes."""
-        return None if self.code_bytes is None else self.weight_bytes + self.code_bytes
+        return self.footprint.flash_bytes
 
     def to_dict(self) -> dict[str, Any]:
         """The content of report.json."""
@@ -182,10 +163,10 @@ class Report:
             },
             "options": {
                 "board": self.board,
-                "runtime": self.runtime.value,
+                "runtime": self.runtime,
                 "optimize": self.optimize.value,
             },
-            "operators": [self._step(step) for step in self.plan.steps],
+            "operators": [_step(step) for step in self.plan.steps],
             "passes": [
                 {
                     "name": record.name,
@@ -195,11 +176,7 @@ class Report:
                 for record in self.passes
             ],
             "memory": {
-                "arena_bytes": (
-                    arena_bytes(self.plan)
-                    if self.interpreter is None
-                    else self.interpreter.arena_bytes
-                ),
+                "arena_bytes": self.footprint.arena_bytes,
                 "context_bytes": self.ram_bytes,
                 "live_bytes": self.plan.live_bytes,
                 "tensors": self._tensors(),
@@ -240,9 +217,7 @@ class Report:
         return found
 
     def _tensors(self) -> list[dict[str, int]]:
-        """Where they lie in the arena; TFLM decides that for itself on the device."""
-        if self.interpreter is not None:
-            return []
+        """Where they lie in the arena, as far as the plan decides that."""
         return [
             {
                 "tensor": i,
@@ -251,18 +226,6 @@ class Report:
             }
             for i, offset in sorted(self.plan.offsets.items())
         ]
-
-    def _step(self, step: Any) -> dict[str, Any]:
-        row = _step(step)
-        if self.interpreter is not None:
-            constants = (t.bytes for t in step.view.inputs if t.constant)
-            row |= {
-                "kernel": "tflm",
-                "weight_bytes": sum(constants),
-                "scratch_bytes": 0,
-                "alternatives": [],
-            }
-        return row
 
     def to_json(self) -> str:
         """report.json: sorted keys, no time, host or absolute path."""

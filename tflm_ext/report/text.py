@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tflm_ext.emit.escape import c_float, plain, printable
@@ -72,16 +72,15 @@ def _parts(report: Report, operators: bool) -> list[RenderableType]:
             table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
         for step in plan.steps:
             out = step.view.node.outputs[0]
-            interpreted = report.interpreter is not None
-            at, size = plan.offsets.get(out, 0), plan.graph.tensors[out].bytes
+            at, size = plan.offsets.get(out), plan.graph.tensors[out].bytes
             table.add_row(
                 str(step.index),
                 step.view.node.operator,
-                "tflm" if interpreted else step.kernel.name,
+                step.kernel.name,
                 "x".join(map(str, step.view.output().shape)),
                 f"{step.macs:,}",
                 f"{step.weight_bytes:,}",
-                "" if interpreted else f"{at}..{at + size}",
+                "" if at is None else f"{at}..{at + size}",
                 plain(step.view.keras_layer or ""),
             )
         parts += ["", table]
@@ -97,18 +96,8 @@ def _figures(report: Report) -> RenderableType:
     table.add_column()
     table.add_column(justify="right")
     table.add_column()
-    if report.interpreter is not None:
-        table.add_row("flash, model", f"{report.weight_bytes:,}", "bytes, exact")
-        if report.encoding is not None:
-            before = f"{report.encoding['tflite_bytes_before']:,}"
-            table.add_row("flash, not encoded", before, "bytes, the same model before")
-        table.add_row("flash, code", "", "TFLM's: tflm-ext build measures it")
-        arena = f"{report.interpreter.arena_bytes:,}"
-        table.add_row("RAM, context", f"{report.ram_bytes:,}", f"bytes, {arena} of them arena")
-    else:
-        table.add_row("flash, weights", f"{report.weight_bytes:,}", "bytes, exact")
-        table.add_row("flash, code", f"{report.code_bytes:,}", "bytes, estimated")
-        table.add_row("RAM, context", f"{report.ram_bytes:,}", "bytes, exact")
+    for row in _footprint(report):
+        table.add_row(*row)
     table.add_row("live maximum", f"{plan.live_bytes:,}", "bytes of activations at one operator")
     fewer = f", of {report.facts.macs:,} in the .tflite" if plan.macs < report.facts.macs else ""
     table.add_row("MACs", f"{plan.macs:,}", f"per inference{fewer}")
@@ -140,6 +129,24 @@ def _figures(report: Report) -> RenderableType:
         for row in _measured(report.bench):
             table.add_row(*row)
     return table
+
+
+def _footprint(report: Report) -> Iterator[tuple[str, str, str]]:
+    """The rows of flash and RAM."""
+    needs = report.footprint
+    exact = needs.code_bytes is not None  # else an interpreter brings its own
+    weights = "weights" if exact else "model"
+    yield f"flash, {weights}", f"{needs.weight_bytes:,}", "bytes, exact"
+    if report.encoding is not None:
+        before = f"{report.encoding['tflite_bytes_before']:,}"
+        yield "flash, not encoded", before, "bytes, the same model before"
+    if needs.code_bytes is None:
+        yield "flash, code", "", "TFLM's: tflm-ext build measures it"
+        arena = f"bytes, {needs.arena_bytes:,} of them arena"
+        yield "RAM, context", f"{needs.context_bytes:,}", arena
+    else:
+        yield "flash, code", f"{needs.code_bytes:,}", "bytes, estimated"
+        yield "RAM, context", f"{needs.context_bytes:,}", "bytes, exact"
 
 
 def _measured(bench: Mapping[str, Any]) -> list[tuple[str, str, str]]:

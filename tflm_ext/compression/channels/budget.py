@@ -19,8 +19,8 @@ from tflm_ext.compression.channels.usage import ACTIVATIONS, MACS, WEIGHTS, Usag
 from tflm_ext.convert import convert
 from tflm_ext.errors import ConfigError
 from tflm_ext.options import Budget
-from tflm_ext.pipeline import Options, analyse
 from tflm_ext.plan.footprint import context_bytes
+from tflm_ext.stages import Options, analyse
 
 _STEP = 0.1  # share of the prunable channels that one round removes
 

@@ -8,10 +8,10 @@ from tflm_ext.emit.escape import c_numbers
 from tflm_ext.emit.model import PortView, port_views
 from tflm_ext.emit.render import render
 from tflm_ext.frontend.parse import RawModel
-from tflm_ext.interpreter.arena import arena_bound
-from tflm_ext.interpreter.operators import Registration, required
 from tflm_ext.ir.facts import ModelFacts, Port
 from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.runtimes.tflm.arena import arena_bound
+from tflm_ext.runtimes.tflm.operators import Registration, required
 
 # Words of 32 bits that TensorFlow Lite Micro's objects take, the larger of the Arduino flavour and
 # a current one; none of their members takes more than one pointer where those have 64 bits.
@@ -141,7 +141,7 @@ def interpreter_files(
         "model_data.cpp": data,
     }
     return tuple(
-        RenderedFile.text(f"{facts.name}_{file}", render(f"interpreter/{file}.j2", view))
+        RenderedFile.text(f"{facts.name}_{file}", render(f"runtimes/tflm/{file}.j2", view))
         for file, view in views.items()
     )
 

@@ -28,8 +28,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tflm_ext.frontend.parse import RawModel, RawNode
-from tflm_ext.interpreter.operators import operator_name
 from tflm_ext.ir import DType, Tensor
+from tflm_ext.runtimes.tflm.operators import operator_name
 
 _ALIGNMENT = 16
 

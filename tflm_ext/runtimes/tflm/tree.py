@@ -11,7 +11,6 @@ emulated core, the user names a tree of TFLM that lies on disk, and the project 
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import json
 import os
@@ -20,16 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tflm_ext.emit.render import render, verbatim
-from tflm_ext.errors import ConfigError, StorageError
+from tflm_ext.errors import ConfigError
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.scratch import scratch_folder
+from tflm_ext.project.link import LINK
 
 SOURCE_VARIABLE = "TFLM_EXT_TFLM_SOURCE"
 ARDUINO_ADDRESS = "https://github.com/tensorflow/tflite-micro-arduino-examples"
 ARDUINO_COMMIT = "7948b85e020470a30a83bf00e10fc43b486bfcba"
 ARDUINO_ARCHIVE = f"{ARDUINO_ADDRESS}/archive/{ARDUINO_COMMIT}.zip"
 UPSTREAM_ADDRESS = "https://github.com/tensorflow/tflite-micro"
-LINK = "lib/tflm/src"
 
 # What Arduino's builder passes; the library's files ask for ARDUINO where upstream's ask for
 # CMSIS_NN.
@@ -218,11 +216,11 @@ def tree_files(tree: TflmTree | None) -> tuple[RenderedFile, ...]:
         remedy=remedy,
         arduino=_ARDUINO_VERSION if arduino else None,
     )
-    files = [RenderedFile.text("lib/tflm/tflm.py", render("platformio/tflm.py.j2", view))]
+    files = [RenderedFile.text("lib/tflm/tflm.py", render("runtimes/tflm/tflm.py.j2", view))]
     if tree is not None:
         files.append(RenderedFile.text("lib/tflm/library.json", _library_json(tree)))
     if arduino:
-        content = verbatim("interpreter/debug_log.cpp")
+        content = verbatim("runtimes/tflm/debug_log.cpp")
         files.append(RenderedFile("lib/tflm/debug_log.cpp", content))
     return tuple(files)
 
@@ -231,45 +229,6 @@ def linked_tree(project: Path) -> Path | None:
     """The tree that an earlier export linked; None if there is none any more."""
     link = project / LINK
     return link.resolve() if (link / _INTERPRETER).is_file() else None
-
-
-def link_tree(project: Path, tree: TflmTree | None) -> None:
-    """Let lib/tflm/src of a project lead to the tree, or take the link away without one.
-
-    A folder that the user put there stays.
-
-    Raises:
-        StorageError: the link cannot be made or taken away.
-    """
-    link = project / LINK
-    try:
-        if tree is None:
-            _unlink(link)
-        elif not link.is_dir() or link.is_symlink():
-            _link(link, tree.root)
-    except OSError as error:
-        where = "taken away" if tree is None else f"made a link to {tree.root}"
-        raise StorageError(
-            f"{link} cannot be {where}: {error.strerror}.",
-            "Free the place, or copy the tree there yourself.",
-        ) from error
-
-
-def _link(link: Path, target: Path) -> None:
-    if link.is_symlink() and os.readlink(link) == str(target):
-        return
-    link.parent.mkdir(parents=True, exist_ok=True)
-    with scratch_folder(link.parent) as beside:
-        new = beside / link.name
-        new.symlink_to(target, target_is_directory=True)
-        os.replace(new, link)
-
-
-def _unlink(link: Path) -> None:
-    if link.is_symlink():
-        link.unlink()
-        with contextlib.suppress(OSError):  # the folder has other files
-            link.parent.rmdir()
 
 
 def _arduino_tree(root: Path) -> TflmTree:

@@ -1,0 +1,53 @@
+"""How a model runs on the device: one module or package per runtime, and the choice of one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tflm_ext.encoding import Methods
+from tflm_ext.errors import ConfigError
+from tflm_ext.runtimes.base import DeviceModel, Planned, Progress, Runtime
+from tflm_ext.runtimes.compiled import Compiled
+from tflm_ext.runtimes.tflm import Tflm
+from tflm_ext.runtimes.tflm.tree import find_tree
+
+__all__ = [
+    "RUNTIMES",
+    "Compiled",
+    "DeviceModel",
+    "Planned",
+    "Progress",
+    "Runtime",
+    "Tflm",
+    "make_runtime",
+]
+
+RUNTIMES = (Compiled.name, Tflm.name)
+
+
+def make_runtime(
+    name: str,
+    *,
+    tflm_source: str | os.PathLike[str] | None = None,
+    encoding: Methods | None = None,
+    project: Path | None = None,
+) -> Runtime:
+    """The runtime that the user chose, with what belongs to it.
+
+    Args:
+        name: one of RUNTIMES.
+        tflm_source, encoding: as in export(), of "tflm" alone.
+        project: a folder that may hold an earlier export.
+
+    Raises:
+        ConfigError: one of them cannot be used.
+    """
+    if name == Tflm.name:
+        return Tflm(find_tree(tflm_source, project), encoding)
+    for what, value in (("tflm_source", tflm_source), ("encoding", encoding)):
+        if value is not None:
+            raise ConfigError(
+                f"{what} is of no use with runtime={name!r}.", 'Give runtime="tflm", too.'
+            )
+    return Compiled()

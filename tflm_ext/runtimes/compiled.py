@@ -1,0 +1,92 @@
+"""Runtime "compiled": plain C that is generated for one model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tflm_ext.emit.model import model_files
+from tflm_ext.frontend import read_graph
+from tflm_ext.ir import Graph
+from tflm_ext.ir.facts import ModelFacts
+from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.options import Budget, Optimize
+from tflm_ext.passes import run_passes
+from tflm_ext.plan import Plan, make_plan
+from tflm_ext.plan.footprint import Footprint, arena_bytes, context_bytes
+from tflm_ext.project.parts import Parts
+from tflm_ext.runtimes.base import Array, Compared, Planned, Progress
+from tflm_ext.verify.compare import verify
+from tflm_ext.verify.tflm import run_outputs
+
+
+@dataclass(frozen=True)
+class CompiledModel:
+    """A planned model, which is printed as C."""
+
+    model: bytes
+    plan: Plan
+    encoding: None = None
+
+    @property
+    def footprint(self) -> Footprint:
+        return Footprint(
+            weight_bytes=self.plan.weight_bytes,
+            code_bytes=self.plan.code_bytes,
+            arena_bytes=arena_bytes(self.plan),
+            context_bytes=context_bytes(self.plan),
+        )
+
+    def notes(self) -> tuple[str, ...]:
+        return ()
+
+    def sources(self, facts: ModelFacts) -> tuple[RenderedFile, ...]:
+        return model_files(facts, self.plan)
+
+    def compare(
+        self,
+        graph: Graph,
+        facts: ModelFacts,
+        sources: tuple[RenderedFile, ...],
+        vectors: Sequence[Array],
+        progress: Progress,
+    ) -> Compared:
+        progress("comparing with TensorFlow Lite Micro")
+        checked = verify(self.model, graph, facts, sources, vectors)
+        return Compared(checked.inputs, sources)
+
+    def parts(self, facts: ModelFacts) -> Parts:
+        return compiled_parts(facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """Read by our own frontend, rewritten, planned, printed."""
+
+    name: ClassVar[str] = "compiled"
+    own_code: ClassVar[bool] = True
+    dense_per_tensor: ClassVar[bool] = False
+
+    def arguments(self) -> tuple[str, ...]:
+        return ()
+
+    def plan(self, model: bytes, name: str, optimize: Optimize) -> Planned:
+        graph = read_graph(model, name, run=run_outputs)
+        passes = run_passes(graph)
+        return Planned(graph, passes, make_plan(passes.graph, optimize))
+
+    def deploy(
+        self, model: bytes, planned: Planned, budget: Budget, progress: Progress
+    ) -> CompiledModel:
+        return CompiledModel(model, planned.plan)
+
+
+def compiled_parts(facts: ModelFacts) -> Parts:
+    """What a project around C of ours says of it; it needs nothing else."""
+    return Parts(
+        runtime=Compiled.name,
+        what="in plain C, byte for byte as TensorFlow Lite Micro runs it.",
+        paragraph=f"{facts.weight_bytes} bytes of weights, {facts.arena_bytes} bytes of arena, "
+        "no further libraries.",
+    )

@@ -1,0 +1,208 @@
+"""Runtime "tflm": TensorFlow Lite Micro's interpreter behind the C interface of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from tflm_ext.encoding import EncodingResult, Methods, encode
+from tflm_ext.errors import UnsupportedModelError, UnsupportedOperatorError
+from tflm_ext.frontend import read_foreign, read_graph
+from tflm_ext.frontend.parse import RawModel, parse
+from tflm_ext.ir import Graph
+from tflm_ext.ir.facts import ModelFacts
+from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.options import Budget, Optimize
+from tflm_ext.passes import PassResult, run_passes
+from tflm_ext.plan import foreign_plan
+from tflm_ext.plan.footprint import Footprint
+from tflm_ext.project.link import LINK
+from tflm_ext.project.parts import Parts
+from tflm_ext.runtimes.base import Array, Compared, Planned, Progress
+from tflm_ext.runtimes.tflm.arena import arena_bound
+from tflm_ext.runtimes.tflm.files import context_bytes, interpreter_files
+from tflm_ext.runtimes.tflm.operators import refuse_for_board, required
+from tflm_ext.runtimes.tflm.tree import (
+    SOURCE_VARIABLE,
+    ArduinoLibrary,
+    Flavour,
+    TflmSettings,
+    TflmTree,
+    tflm_settings,
+    tree_files,
+)
+from tflm_ext.verify.tflm import run_outputs
+
+
+@dataclass(frozen=True, slots=True)
+class PartsView:
+    """What the templates of this runtime know besides.
+
+    Attributes:
+        library: TFLM's Arduino library, of the board.
+        settings: of platformio.ini.
+        encoded: whether the weights are stored encoded.
+        link, variable: where the tree of the other environments is, and what names it.
+    """
+
+    library: ArduinoLibrary
+    settings: TflmSettings
+    encoded: bool
+    link: str = LINK
+    variable: str = SOURCE_VARIABLE
+
+
+@dataclass(frozen=True)
+class InterpretedModel:
+    """A model as TensorFlow Lite Micro's interpreter gets it.
+
+    Attributes:
+        model: bytes of the .tflite in the firmware, encoded or as it was.
+        parsed: the same, taken apart.
+        arena_bytes: bound of what the interpreter needs, with pointers of 32 bits.
+        encoded: what became of each constant; None where nothing was encoded.
+        board_problem: why the board's TFLM cannot run it; None if it can.
+        tree: of TFLM, for this computer and the emulated core; None if the user has none.
+    """
+
+    model: bytes
+    parsed: RawModel
+    arena_bytes: int
+    encoded: EncodingResult | None
+    board_problem: UnsupportedOperatorError | None
+    tree: TflmTree | None
+
+    @property
+    def footprint(self) -> Footprint:
+        return Footprint(
+            weight_bytes=len(self.model),
+            code_bytes=None,
+            arena_bytes=self.arena_bytes,
+            context_bytes=context_bytes(self.parsed, self.arena_bytes),
+        )
+
+    @property
+    def encoding(self) -> Mapping[str, Any] | None:
+        return self.encoded.to_dict() if self.encoded else None
+
+    def notes(self) -> tuple[str, ...]:
+        """What the board lacks: an error, unless the user chose what is not for the board."""
+        if self.board_problem is None:
+            return ()
+        current = self.tree is not None and self.tree.flavour is Flavour.UPSTREAM
+        if self.encoded is None and not current:
+            raise self.board_problem
+        return (f"{self.board_problem.problem} The project has nothing for it.",)
+
+    def sources(self, facts: ModelFacts) -> tuple[RenderedFile, ...]:
+        return interpreter_files(facts, self.parsed, self.model, self.arena_bytes)
+
+    def compare(
+        self,
+        graph: Graph,
+        facts: ModelFacts,
+        sources: tuple[RenderedFile, ...],
+        vectors: Sequence[Array],
+        progress: Progress,
+    ) -> Compared:
+        """Nothing: what runs on the device is what there would be to compare with."""
+        progress("running TensorFlow Lite Micro")
+        return Compared(0, None)
+
+    def parts(self, facts: ModelFacts) -> Parts:
+        encoded = None if self.encoded is None else self.model
+        for_board = self.board_problem is None
+        return tflm_parts(facts, self.tree, for_board=for_board, encoded=encoded)
+
+
+@dataclass(frozen=True, slots=True)
+class Tflm:
+    """The .tflite as it is, with exactly the operators that it uses.
+
+    Attributes:
+        tree: of TFLM, for this computer and the emulated core.
+        encoding: how weights are to be stored; None leaves them as they are.
+    """
+
+    tree: TflmTree | None = None
+    encoding: Methods | None = None
+
+    name: ClassVar[str] = "tflm"
+    own_code: ClassVar[bool] = False
+    # The board's TFLM takes the first of several scales for all of a Dense layer.
+    dense_per_tensor: ClassVar[bool] = True
+
+    def arguments(self) -> tuple[str, ...]:
+        if self.encoding is None:
+            return (f"--runtime {self.name}",)
+        text = self.encoding if isinstance(self.encoding, str) else ",".join(self.encoding)
+        # What is asked of single tensors is for the user to write again.
+        text = "..." if isinstance(self.encoding, Mapping) else text
+        return (f"--runtime {self.name}", f"--encoding={text}")
+
+    def plan(self, model: bytes, name: str, optimize: Optimize) -> Planned:
+        """As for our own C, which checks every operator, where we know all of them."""
+        try:
+            graph = read_graph(model, name, run=run_outputs)
+            passes = run_passes(graph)
+        except UnsupportedModelError:
+            graph = read_foreign(model, name)
+            required(parse(model, name))
+            passes = PassResult(graph, ())
+        return Planned(graph, passes, foreign_plan(passes.graph))
+
+    def deploy(
+        self, model: bytes, planned: Planned, budget: Budget, progress: Progress
+    ) -> InterpretedModel:
+        encoded = None
+        if self.encoding is not None:
+            encoded = encode(model, self.encoding, budget=budget, progress=progress)
+            model = encoded.model
+        parsed = parse(model, planned.graph.name)
+        problem = _board_problem(parsed)
+        arena = arena_bound(parsed).total
+        return InterpretedModel(model, parsed, arena, encoded, problem, self.tree)
+
+
+def _board_problem(parsed: RawModel) -> UnsupportedOperatorError | None:
+    try:
+        refuse_for_board(parsed)
+    except UnsupportedOperatorError as error:
+        return error
+    return None
+
+
+def tflm_parts(
+    facts: ModelFacts,
+    tree: TflmTree | None,
+    *,
+    for_board: bool = True,
+    encoded: bytes | None = None,
+) -> Parts:
+    """What a project around TensorFlow Lite Micro says of it, and how it is compiled.
+
+    Args:
+        tree: for this computer and the emulated core, if there is one.
+        for_board: whether the board's TFLM can run the model.
+        encoded: the .tflite with encoded weights, if they are encoded.
+    """
+    library = ArduinoLibrary()
+    files = tree_files(tree)
+    if encoded is not None:
+        files += (RenderedFile(f"model/{facts.name}_encoded.tflite", encoded),)
+    return Parts(
+        runtime=Tflm.name,
+        what="in TensorFlow Lite Micro, behind a plain C interface.",
+        paragraph=f"{facts.weight_bytes} bytes of model, {facts.arena_bytes} bytes of arena. "
+        f"Needs TensorFlow Lite Micro, which the Library Manager lacks: {library.archive}.",
+        view=PartsView(
+            library=library,
+            settings=tflm_settings(tree, for_board=for_board),
+            encoded=encoded is not None,
+        ),
+        for_board=for_board,
+        files=files,
+        ignored=(LINK,),
+        linked=tree.root if tree else None,
+    )

@@ -1,0 +1,265 @@
+"""The stages from int8 bytes to a verified project, in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tflm_ext.boards import Board
+from tflm_ext.convert.int8_model import Int8Model
+from tflm_ext.errors import ConfigError
+from tflm_ext.ir import Graph
+from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
+from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.options import Budget, Optimize
+from tflm_ext.passes import PassResult
+from tflm_ext.plan import Plan, count_macs
+from tflm_ext.plan.budget import check_budget
+from tflm_ext.project.arduino import arduino_files
+from tflm_ext.project.firmware import firmware_files
+from tflm_ext.project.link import link_sources
+from tflm_ext.project.names import library_name
+from tflm_ext.project.platformio_tree import platformio_files
+from tflm_ext.project.readme import readme_files
+from tflm_ext.report import Report
+from tflm_ext.report.report import digest, digests
+from tflm_ext.runtimes import Compiled, DeviceModel, Progress, Runtime
+from tflm_ext.verify.computable import keep_computable, left_out
+from tflm_ext.verify.float_model import check_drop
+from tflm_ext.verify.golden import make_golden
+from tflm_ext.verify.scores import Samples, Scores, score
+from tflm_ext.verify.vectors import make_vectors, quantize
+from tflm_ext.version import VERSION
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+_SAMPLES = 16  # of each kind of real data, besides extremes and random inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user chose, checked."""
+
+    name: str
+    board: Board
+    budget: Budget = Budget()
+    runtime: Runtime = Compiled()
+    optimize: Optimize = Optimize.BALANCED
+    labels: tuple[str, ...] = ()
+    max_accuracy_drop: float | None = None
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A model read, rewritten, planned, and as its runtime will have it on the device."""
+
+    model: bytes
+    graph: Graph
+    passes: PassResult
+    plan: Plan
+    facts: ModelFacts
+    on_device: DeviceModel
+
+
+@dataclass(frozen=True)
+class Project:
+    """A verified project, ready to be written.
+
+    Attributes:
+        linked: sources on this computer that its link is to lead to.
+    """
+
+    report: Report
+    files: tuple[RenderedFile, ...]
+    linked: Path | None = None
+
+
+def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text: None) -> Analysis:
+    """Read, rewrite and plan a model; nothing is compiled.
+
+    Raises:
+        UnsupportedModelError: the file is damaged or cannot be run.
+        ConfigError: there are more or fewer labels than values in the first output.
+        VerificationError: encoding changes outputs.
+    """
+    runtime = options.runtime
+    planned = runtime.plan(int8.bytes, options.name, options.optimize)
+    graph = planned.graph
+    _check_labels(graph, options.labels)
+    on_device = runtime.deploy(int8.bytes, planned, options.budget, progress)
+    facts = ModelFacts(
+        name=options.name,
+        library=library_name(options.name),
+        sha256=int8.sha256,
+        inputs=_ports(graph, graph.inputs),
+        outputs=_ports(graph, graph.outputs),
+        labels=options.labels,
+        weight_bytes=on_device.footprint.weight_bytes,
+        arena_bytes=on_device.footprint.arena_bytes,
+        macs=sum(map(count_macs, graph.views())),
+        version=VERSION,
+        command=_command(options),
+        golden=(),
+    )
+    return Analysis(int8.bytes, graph, planned.passes, planned.plan, facts, on_device)
+
+
+def describe(analysis: Analysis, options: Options, warnings: Sequence[str] = ()) -> Report:
+    """The report of a model that was not exported.
+
+    Raises:
+        UnsupportedOperatorError: the project could not run the model anywhere.
+    """
+    notes = analysis.on_device.notes()
+    left_out = (f"{item}." for item in analysis.passes.left_out)
+    return replace(report_of(analysis, options), warnings=(*warnings, *notes, *left_out))
+
+
+def report_of(analysis: Analysis, options: Options) -> Report:
+    """The report of an analysis alone, whatever the board can run."""
+    return Report(
+        facts=analysis.facts,
+        plan=analysis.plan,
+        footprint=analysis.on_device.footprint,
+        passes=analysis.passes.records,
+        left_out=analysis.passes.left_out,
+        board=options.board.name,
+        runtime=options.runtime.name,
+        optimize=options.optimize,
+        encoding=analysis.on_device.encoding,
+    )
+
+
+def make_project(
+    int8: Int8Model, options: Options, samples: Samples, progress: Progress
+) -> Project:
+    """Every stage after the conversion, up to the files of a verified project.
+
+    Raises:
+        BudgetError: it does not fit, or loses more accuracy than the user allows.
+        VerificationError: the C differs from TFLM.
+    """
+    progress("planning")
+    analysis = analyse(int8, options, progress)
+    graph, facts, on_device = analysis.graph, analysis.facts, analysis.on_device
+    report = describe(analysis, options, int8.warnings)
+    check_budget(analysis.plan, on_device.footprint, options.budget, options.board)
+    vectors, notes = _vectors(analysis, samples)
+    sources = on_device.sources(facts)
+    compared = on_device.compare(graph, facts, sources, vectors, progress)
+    golden = make_golden(int8.bytes, graph, vectors)
+    scores = score(int8, graph, facts, samples, compared.sources, progress)
+    report = replace(report, warnings=(*report.warnings, *notes), vectors=compared.inputs)
+    causes = (*report.warnings, *int8.suspects)
+    check_drop(options.name, scores.accuracies, scores.names, options.max_accuracy_drop, causes)
+    progress("writing the project")
+    report = _with_results(report, int8, golden, scores)
+    return _assemble(int8, options, analysis, sources, report)
+
+
+def _with_results(
+    report: Report, int8: Int8Model, golden: tuple[GoldenVector, ...], scores: Scores
+) -> Report:
+    """The report with what running the model gave."""
+    found = scores.findings
+    suspects = int8.suspects if found.losses else ()
+    return replace(
+        report,
+        facts=replace(report.facts, golden=golden),
+        golden=tuple(map(digest, golden)),
+        scores=scores.accuracies,
+        int8_error=scores.error,
+        warnings=(*report.warnings, *found.notes, *suspects, *found.losses),
+        losses=found.losses,
+    )
+
+
+def _assemble(
+    int8: Int8Model,
+    options: Options,
+    analysis: Analysis,
+    sources: tuple[RenderedFile, ...],
+    report: Report,
+) -> Project:
+    """All files of a project, the report last, with the digests of the others."""
+    facts = report.facts
+    parts = analysis.on_device.parts(facts)
+    files = (
+        *platformio_files(facts, options.board, parts),
+        *firmware_files(facts, parts),
+        *arduino_files(facts, sources, parts),
+        *readme_files(report, options.board, parts),
+        *parts.files,
+        RenderedFile(f"model/{facts.name}.tflite", int8.bytes),
+    )
+    report = replace(report, files=digests(files))
+    files = (*files, RenderedFile.text("report.json", report.to_json()))
+    return Project(report, files, parts.linked)
+
+
+def write(project: Project, folder: Path, *, overwrite: bool) -> tuple[str, ...]:
+    """Put a project on disk, whole or not at all; returns the files that were kept as edited."""
+    from tflm_ext.project.write import write_project
+
+    kept = write_project(folder, project.files, overwrite=overwrite).kept
+    link_sources(folder, project.linked)
+    return kept
+
+
+def _check_labels(graph: Graph, labels: tuple[str, ...]) -> None:
+    values = graph.tensors[graph.outputs[0]].bytes
+    if labels and len(labels) != values:
+        raise ConfigError(
+            f"labels has {len(labels)} names, and the first output has {values} values.",
+            "Give one name per class, in the order of the output.",
+        )
+
+
+def _ports(graph: Graph, indices: tuple[int, ...]) -> tuple[Port, ...]:
+    ports = []
+    for i in indices:
+        tensor = graph.tensors[i]
+        if tensor.quantization is None:
+            raise AssertionError(f"port {i} was not checked")  # read_graph refuses these
+        q = tensor.quantization
+        ports.append(Port(tensor.name, tensor.shape, q.scale, q.zero_point))
+    return tuple(ports)
+
+
+def _command(options: Options) -> str:
+    """What regenerates the project, run inside it."""
+    words = ["tflm-ext export", f"model/{options.name}.tflite -o .", f"--name {options.name}"]
+    words += options.runtime.arguments()
+    if options.optimize is not Optimize.BALANCED:
+        words.append(f"--optimize {options.optimize.value}")
+    if options.labels:
+        plain = all(re.fullmatch(r"[\w.+-]+", label, re.ASCII) for label in options.labels)
+        # What a shell or a comment could misread is for the user to write again.
+        words.append(f"--labels={','.join(options.labels)}" if plain else "--labels=...")
+    return " ".join(words)
+
+
+def _vectors(analysis: Analysis, samples: Samples) -> tuple[tuple[Array, ...], tuple[str, ...]]:
+    """Inputs of the comparison, the same for one model and the same samples.
+
+    Test samples, calibration samples, extremes and random inputs, as far as TFLM computes them.
+
+    Returns:
+        Per input of the model int8 (vectors, *shape); notes on those that were left out.
+    """
+    inputs = analysis.facts.inputs
+    parts = [
+        quantize(inputs, [column[:_SAMPLES] for column in part])
+        for part in (samples.test, samples.calibration)
+        if part
+    ]
+    real = tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+    given = make_vectors(inputs, real, seed=int(analysis.facts.sha256[:8], 16))
+    vectors, skipped = keep_computable(analysis.model, analysis.graph, given)
+    notes = (left_out(skipped, len(given[0]), "inputs of the comparison"),) if skipped else ()
+    return tuple(vectors), notes
