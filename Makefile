@@ -5,9 +5,9 @@
 #   make check            its fast part, about two minutes
 #   make system-packages  what the tests need from Debian or Ubuntu
 #   make examples         write platformio_projects/ anew from the committed models
-#   make kernel-sizes     measure the code of every kernel for the Cortex-M4
+#   make kernel-sizes     measure the code of every kernel; CORE=name for another core
 #   make kernel-costs     fit the instructions and cycles of every kernel; takes ten minutes
-#   make kernel-costs KERNEL=name  of one kernel only
+#   make kernel-costs KERNEL=name CORE=name  of one kernel, or for another core
 #   make bench          count instructions on the emulated Cortex-M4
 #   make bench-nets       count them on eight nets that no kernel was written for
 #   make bench-host       times of the command line on this machine
@@ -135,10 +135,10 @@ examples: $(READY)
 	$(PYTHON) examples/regenerate.py
 
 kernel-sizes: $(READY)
-	$(PYTHON) benchmarks/kernel_sizes.py
+	$(PYTHON) benchmarks/kernel_sizes.py $(CORE:%=--core %)
 
 kernel-costs: $(READY)
-	$(PYTHON) -m benchmarks.kernel_costs $(KERNEL)
+	$(PYTHON) -m benchmarks.kernel_costs $(CORE:%=--core %) $(KERNEL)
 
 bench: $(READY)
 	@PYTHONPATH=. $(PYTHON) benchmarks/bench.py

@@ -25,12 +25,12 @@ import sklearn.datasets
 from keras import layers
 
 from tflm_ext.arithmetic import quantize_array
-from tflm_ext.boards import board
 from tflm_ext.convert import convert
 from tflm_ext.convert.convert import one_child
 from tflm_ext.convert.int8_model import looked_at
 from tflm_ext.report import Accuracy, OutputError
 from tflm_ext.stages import Options, analyse
+from tflm_ext.targets import default_board
 from tflm_ext.verify.accuracy import measure_accuracy
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.float_model import LARGE_DROP, LARGE_ERROR, measure_error
@@ -266,7 +266,7 @@ def measure(net: Net) -> tuple[OutputError, Accuracy]:
     calibration = net.train[0][:400]
     x, y = net.test
     int8 = convert(net.model, calibration, test_inputs=x, progress=lambda text: None).int8
-    analysis = analyse(int8, Options("measured", board("nano33ble_sense")))
+    analysis = analyse(int8, Options("measured", default_board()))
     (source,), (port,) = analysis.facts.inputs, analysis.facts.outputs
 
     def run(samples: Array) -> Array:

@@ -1,8 +1,8 @@
-"""Fit the costs of every kernel and write tflm_ext/plan/kernel_costs.toml: `make kernel-costs`.
+"""Fit the costs of every kernel and write tflm_ext/targets/cores/*/costs.toml: `make kernel-costs`.
 
-    python -m benchmarks.kernel_costs [KERNEL ...]
+    python -m benchmarks.kernel_costs [--core CORE] [KERNEL ...]
 
-Layers of many shapes, with random weights of fixed seeds, run on the emulated Cortex-M4 with each
+Layers of many shapes, with random weights of fixed seeds, run on the emulated core with each
 kernel that can run them. Every layer runs twice: beside others of its kind, with which it shares
 the code that the compiler makes, and without, so that the compiler adapts it. Instructions and
 cycles are fitted to how often the pieces of a kernel run (Kernel.work), for both, by least squares
@@ -16,7 +16,7 @@ import argparse
 import itertools
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,12 +24,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from benchmarks.bench import FLAGS
 from tests.harness import facts_for
 from tests.ops.test_unidirectional_sequence_lstm import lstm
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.bench.emulator import compiler_name, measure
-from tflm_ext.boards import board as find_board
 from tflm_ext.emit.model import model_files
 from tflm_ext.frontend import read_graph
 from tflm_ext.kernels import KERNELS, kernels_for
@@ -38,14 +36,20 @@ from tflm_ext.passes import run_passes
 from tflm_ext.plan.choice import Choice, KernelOption
 from tflm_ext.plan.costs import cost_of
 from tflm_ext.plan.plan import plan_of
+from tflm_ext.targets import Board, Core, boards, default_board
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGET = ROOT / "tflm_ext" / "plan" / "kernel_costs.toml"
+CORES = ROOT / "tflm_ext" / "targets" / "cores"
 TOGETHER = 10  # layers of a model
 Draw = np.random.Generator
 Shape: TypeAlias = tuple[int, ...]
 Borders: TypeAlias = tuple[list[int], list[int]]
 Layer: TypeAlias = Callable[[ModelBuilder, Draw], Borders]
+
+
+def flags_of(core: Core) -> tuple[str, ...]:
+    """What the models are compiled with, besides the board's flags."""
+    return ("-O2", "-mfloat-abi=hard") if core.fpu else ("-O2",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class Row:
     alone: bool  # whether no other layer of the model ran with it
     work: Work
     instructions: int
-    cycles: int
+    cycles: int | None
 
 
 def window(sizes: Shape, size: Shape, strides: Shape, same: bool, dilations: Shape) -> Shape:
@@ -439,7 +443,7 @@ def models() -> Iterator[bytes]:
         yield lstm(steps=steps, inputs=inputs, units=units)
 
 
-def measured(model: bytes, wanted: Collection[str]) -> Iterator[Row]:
+def measured(model: bytes, board: Board, wanted: Collection[str]) -> Iterator[Row]:
     """Each layer of a model with each of its kernels that is wanted."""
     graph = run_passes(read_graph(model)).graph
     views = list(graph.views())
@@ -450,14 +454,14 @@ def measured(model: bytes, wanted: Collection[str]) -> Iterator[Row]:
         if tried.isdisjoint(wanted):
             continue
         choices = [
-            Choice(KernelOption(kernel, kernel.lower(view), 0, 0, ()), ())
+            Choice(KernelOption(kernel, kernel.lower(view), 0, 0, (), 0), ())
             for view, kernel in zip(views, kernels, strict=True)
         ]
-        plan = plan_of(graph, choices)
+        plan = plan_of(graph, choices, board.core)
         facts = facts_for(model, graph, plan, "net")
         found = measure(
-            *(facts, model_files(facts, plan), find_board("nano33ble_sense")),
-            flags=FLAGS,
+            *(facts, model_files(facts, plan), board),
+            flags=flags_of(board.core),
             events=sum(view.output_count for view in views),
         )
         events = iter(found.events)
@@ -465,7 +469,7 @@ def measured(model: bytes, wanted: Collection[str]) -> Iterator[Row]:
         for view, kernel, row in zip(views, kernels, own, strict=True):
             spent = list(itertools.islice(events, view.output_count))
             cycles = [event.cycles for event in spent if event.cycles is not None]
-            if len(cycles) < len(spent):
+            if len(cycles) < len(spent) and board.core.cycle_model is not None:
                 raise SystemExit(found.cycles_missing)
             if number < len(row) and kernel.name in wanted:
                 yield Row(
@@ -473,7 +477,7 @@ def measured(model: bytes, wanted: Collection[str]) -> Iterator[Row]:
                     alone=users[kernel.name] == 1,
                     work=kernel.work(view),
                     instructions=sum(event.instructions for event in spent),
-                    cycles=sum(cycles),
+                    cycles=sum(cycles) if len(cycles) == len(spent) else None,
                 )
 
 
@@ -510,29 +514,31 @@ def fit(own: Sequence[Row], unit: str) -> dict[str, float]:
     return {piece: float(f"{c:.4g}") for piece, c in zip(own[0].work._fields, costs, strict=True)}
 
 
-def table(rows: Sequence[Row], known: dict[str, Any]) -> str:
+def table(core: Core, rows: Sequence[Row], known: Mapping[str, Any]) -> str:
     """The file's text.
 
     Args:
         rows: of all layers that were measured.
         known: the file as it was, for the kernels that were not.
+        core: that ran them.
     """
     kernels = {kernel.name for own in KERNELS.values() for kernel in own}
     fitted = {row.kernel for row in rows}
     lines = [
-        "# What each time costs that a piece of a kernel runs on a Cortex-M4; the pieces are the",
-        "# fields of the kernel's work. First where several operators share the compiled code,",
+        f"# What each time costs that a piece of a kernel runs on a {core.title}; the pieces are",
+        "# the fields of the kernel's work. First where several operators share the compiled code,",
         "# then alone, where the compiler adapts it.",
-        "# `make kernel-costs` measures and fits them again.",
-        f'compiler = "{compiler_name(FLAGS)}"',
+        f"# `make kernel-costs CORE={core.name}` measures and fits them again.",
+        f'compiler = "{compiler_name(flags_of(core))}"',
     ]
-    for title, unit in itertools.product(("several", "alone"), ("instructions", "cycles")):
+    units = ("instructions", "cycles") if core.cycle_model is not None else ("instructions",)
+    for title, unit in itertools.product(("several", "alone"), units):
         lines += ["", f"[{title}.{unit}]"]
         for name in sorted(kernels):
             costs = (
                 fitted_costs([row for row in rows if row.kernel == name], title, unit)
                 if name in fitted
-                else known[title][unit].get(name)
+                else known.get(title, {}).get(unit, {}).get(name)
             )
             if costs is None:
                 raise SystemExit(f"no layer runs with {name}, and no costs of it are known")
@@ -562,18 +568,25 @@ def main() -> None:
         "kernel", nargs="*", help="only these; the costs of others stay as they are"
     )
     every = {kernel.name for own in KERNELS.values() for kernel in own}
-    wanted = set(parser.parse_args().kernel) or every
+    parser.add_argument("--core", default=default_board().core.name)
+    options = parser.parse_args()
+    board = next((b for b in boards() if b.core.name == options.core), None)
+    if board is None:
+        raise SystemExit(f"no board has the core {options.core}")
+    target = CORES / board.core.name / "costs.toml"
+    known = tomllib.loads(target.read_text("utf-8")) if target.exists() else {}
+    wanted = set(options.kernel) or every
     if unknown := wanted - every:
         raise SystemExit(f"no kernel is called {', '.join(sorted(unknown))}")
     rows = []
     for model in models():
-        rows += measured(model, wanted)
+        rows += measured(model, board, wanted)
         print(".", end="", flush=True)
     print()
     if missing := wanted - {row.kernel for row in rows}:
         raise SystemExit(f"no layer runs with {', '.join(sorted(missing))}")
-    TARGET.write_text(table(rows, tomllib.loads(TARGET.read_text("utf-8"))), "utf-8")
-    print(f"wrote {TARGET.relative_to(ROOT)}")
+    target.write_text(table(board.core, rows, known), "utf-8")
+    print(f"wrote {target.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

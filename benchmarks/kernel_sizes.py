@@ -1,11 +1,12 @@
-"""Measure the code of every kernel on a Cortex-M4 and write tflm_ext/plan/kernel_sizes.toml.
+"""Measure the code of every kernel for a core and write tflm_ext/targets/cores/*/sizes.toml.
 
 Each kernel is compiled on its own, not specialised for any layer, with every helper that it calls.
-Run it after a kernel was added or changed: make kernel-sizes
+Run it after a kernel was added or changed: make kernel-sizes [CORE=name]
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import subprocess
@@ -15,11 +16,12 @@ from pathlib import Path
 
 from tflm_ext.emit.render import templates_folder
 from tflm_ext.kernels import KERNELS
+from tflm_ext.targets import Core, default_board
+from tflm_ext.targets import core as find_core
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGET = ROOT / "tflm_ext" / "plan" / "kernel_sizes.toml"
+CORES = ROOT / "tflm_ext" / "targets" / "cores"
 COMPILER = "arm-none-eabi-gcc"
-FLAGS = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard", "-O2", "-std=c99")
 
 # From the models of `make bench`: what the entry points and what they need of the C library take,
 # and a call; up to which size a kernel becomes part of each of its callers; what is left of one
@@ -46,14 +48,21 @@ def wrapper(name: str, header: str) -> str:
     )
 
 
-def measured(name: str, header: str) -> tuple[int, dict[str, int]]:
+def flags_of(core: Core) -> tuple[str, ...]:
+    """What the kernels are compiled with."""
+    floats = (f"-mfpu={core.fpu}", "-mfloat-abi=hard") if core.fpu else ()
+    return (*core.compiler_flags, *floats, "-O2", "-std=c99")
+
+
+def measured(core: Core, name: str, header: str) -> tuple[int, dict[str, int]]:
     """Bytes of .text and read-only data of one kernel; of these, functions not inlined."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "kernel.c")
         source.write_text(wrapper(name, header), "utf-8")
         include = ("-I", str(templates_folder() / "kernels"))
         subprocess.run(
-            (COMPILER, *FLAGS, *include, "-c", str(source), "-o", f"{folder}/kernel.o"), check=True
+            (COMPILER, *flags_of(core), *include, "-c", str(source), "-o", f"{folder}/kernel.o"),
+            check=True,
         )
         listing = output("arm-none-eabi-size", f"{folder}/kernel.o")
         symbols = output("arm-none-eabi-nm", "-S", f"{folder}/kernel.o")
@@ -71,9 +80,9 @@ def compiler_name() -> str:
     return f"{COMPILER} {output(COMPILER, '-dumpfullversion').strip()} -O2"
 
 
-def table() -> str:
+def table(core: Core) -> str:
     """The file's text."""
-    rows = {name: measured(name, header) for name, header in sorted(kernels().items())}
+    rows = {name: measured(core, name, header) for name, header in sorted(kernels().items())}
     users = Counter(function for _, functions in rows.values() for function in functions)
     shared = {f: size for _, found in rows.values() for f, size in found.items() if users[f] > 1}
     uses = {
@@ -82,7 +91,7 @@ def table() -> str:
         if found.keys() & shared.keys()
     }
     lines = [
-        "# Bytes of code on a Cortex-M4; `make kernel-sizes` measures them again.",
+        f"# Bytes of code on a {core.title}; `make kernel-sizes CORE={core.name}` measures them.",
         f'compiler = "{compiler_name()}"',
         f"entry = {ENTRY_BYTES}",
         f"call = {CALL_BYTES}",
@@ -109,5 +118,9 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    TARGET.write_text(table(), "utf-8")
-    print(f"wrote {TARGET.relative_to(ROOT)}")
+    parser = argparse.ArgumentParser(description="Measure the code of every kernel.")
+    parser.add_argument("--core", default=default_board().core.name)
+    own = find_core(parser.parse_args().core)
+    target = CORES / own.name / "sizes.toml"
+    target.write_text(table(own), "utf-8")
+    print(f"wrote {target.relative_to(ROOT)}")

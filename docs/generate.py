@@ -30,7 +30,6 @@ from unittest import mock
 import tflm_ext
 from tflm_ext import errors
 from tflm_ext.api import make_options
-from tflm_ext.boards import board
 from tflm_ext.cli.parser import EXIT_CODES, make_parser
 from tflm_ext.convert.remedies import _OPERATORS, UNROLL
 from tflm_ext.emit.model import model_files
@@ -47,6 +46,7 @@ from tflm_ext.plan.footprint import Footprint, arena_bytes, context_bytes
 from tflm_ext.project import pio
 from tflm_ext.project.write import _storage_errors
 from tflm_ext.report import Accuracy
+from tflm_ext.targets import default_board
 from tflm_ext.verify.compare import compare_tensors
 from tflm_ext.verify.float_model import check_drop
 from tflm_ext.verify.host import find_compiler
@@ -417,7 +417,7 @@ def _budget() -> None:
     plan = make_plan(read_graph(_dense(), "digits"))
     limits = Budget(ram_bytes=8)
     needs = Footprint(plan.weight_bytes, plan.code_bytes, arena_bytes(plan), context_bytes(plan))
-    check_budget(plan, needs, limits, board("nano33ble_sense"))
+    check_budget(plan, needs, limits, default_board())
 
 
 def _compiler() -> None:

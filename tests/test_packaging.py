@@ -17,7 +17,7 @@ import tflm_ext
 
 ROOT = Path(__file__).resolve().parents[1]
 LOOK = (
-    "import tflm_ext, tflm_ext.emit.render as r, tflm_ext.boards as b;"
+    "import tflm_ext, tflm_ext.emit.render as r, tflm_ext.targets as b;"
     "print(tflm_ext.__file__, r.templates_folder(), len(r.verbatim('kernels/conv_2d.h')),"
     "b.board('nano33ble_sense').name, sep='\\n')"
 )

@@ -10,9 +10,9 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tflm_ext.boards import board as find_board
 from tflm_ext.errors import AccuracyWarning, ConfigError
-from tflm_ext.options import Budget, Optimize
+from tflm_ext.options import DEFAULT_BOARD, Budget, Optimize
+from tflm_ext.targets import board as find_board
 
 if TYPE_CHECKING:
     from tflm_ext.encoding import Methods
@@ -41,7 +41,7 @@ class ExportResult:
         """Run `pio run -e <environment>` and return what it measured.
 
         Args:
-            environment: "native", "cortex_m4" (emulated) or the board's.
+            environment: "native", that of the emulated core, like "cortex_m4", or the board's.
 
         Returns:
             The program, its sizes in bytes, and the time in seconds.
@@ -59,7 +59,8 @@ class ExportResult:
         """Run `pio test -e <environment>` and return what it found.
 
         Args:
-            environment: "native" (with sanitizers), "cortex_m4" (emulated) or the board's.
+            environment: "native" (with sanitizers), that of the emulated core, like "cortex_m4",
+                or the board's.
 
         Returns:
             The tests that passed, all of them, and the time in seconds.
@@ -82,7 +83,7 @@ def export(
     test_data: Any = None,
     name: str | None = None,
     labels: Sequence[str] | None = None,
-    board: str = "nano33ble_sense",
+    board: str = DEFAULT_BOARD,
     runtime: str = "compiled",
     optimize: str = "balanced",
     budget: Budget | None = None,
@@ -195,7 +196,7 @@ def make_options(
     *,
     derived: bool = False,
     labels: Sequence[str] | None = None,
-    board: str = "nano33ble_sense",
+    board: str = DEFAULT_BOARD,
     runtime: str = "compiled",
     optimize: str = "balanced",
     budget: Budget | None = None,
@@ -293,7 +294,7 @@ def inspect_model(
     *,
     calibration: str | None = None,
     name: str | None = None,
-    board: str = "nano33ble_sense",
+    board: str = DEFAULT_BOARD,
     runtime: str = "compiled",
     optimize: str = "balanced",
 ) -> Report:

@@ -33,9 +33,13 @@ _PACKAGES = (
     ("pyserial", False, "communicates with boards"),
 )
 _PROGRAMS = (
-    ("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi", "builds for cortex_m4"),
-    ("arm-none-eabi-g++", "libstdc++-arm-none-eabi-newlib", "builds for cortex_m4"),
-    ("qemu-system-arm", "qemu-system-arm", "runs the emulated Cortex-M4"),
+    (
+        "arm-none-eabi-gcc",
+        "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+        "builds for the emulated cores",
+    ),
+    ("arm-none-eabi-g++", "libstdc++-arm-none-eabi-newlib", "builds for the emulated cores"),
+    ("qemu-system-arm", "qemu-system-arm", "runs the emulated cores"),
 )
 
 _PYTHON = shlex.quote(sys.executable)

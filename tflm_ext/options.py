@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tflm_ext.errors import ConfigError
 
 DEFAULT_RUNTIME = "compiled"
+DEFAULT_BOARD = "nano33ble_sense"
 
 
 class Optimize(enum.StrEnum):

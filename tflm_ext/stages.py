@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from tflm_ext.boards import Board
 from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir import Graph
 from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.options import Budget, Optimize
+from tflm_ext.options import DEFAULT_BOARD, Budget, Optimize
 from tflm_ext.passes import PassResult
 from tflm_ext.plan import Plan, count_macs
 from tflm_ext.plan.budget import check_budget
@@ -29,6 +28,7 @@ from tflm_ext.project.readme import readme_files
 from tflm_ext.report import Report
 from tflm_ext.report.report import digest, digests
 from tflm_ext.runtimes import Compiled, DeviceModel, Progress, Runtime
+from tflm_ext.targets import Board
 from tflm_ext.verify.computable import keep_computable, left_out
 from tflm_ext.verify.float_model import check_drop
 from tflm_ext.verify.golden import make_golden
@@ -88,7 +88,7 @@ def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text:
         VerificationError: encoding changes outputs.
     """
     runtime = options.runtime
-    planned = runtime.plan(int8.bytes, options.name, options.optimize)
+    planned = runtime.plan(int8.bytes, options.name, options.optimize, options.board.core)
     graph = planned.graph
     _check_labels(graph, options.labels)
     on_device = runtime.deploy(int8.bytes, planned, options.budget, progress)
@@ -197,6 +197,8 @@ def _assemble(
         *parts.files,
         RenderedFile(f"model/{facts.name}.tflite", int8.bytes),
     )
+    if options.board.source is not None:
+        files = (*files, RenderedFile.text(board_path(options.board), options.board.source))
     report = replace(report, files=digests(files))
     files = (*files, RenderedFile.text("report.json", report.to_json()))
     return Project(report, files, parts.linked)
@@ -231,12 +233,24 @@ def _ports(graph: Graph, indices: tuple[int, ...]) -> tuple[Port, ...]:
     return tuple(ports)
 
 
+def board_path(board: Board) -> str:
+    """Where a project keeps the file of a board that is the user's own."""
+    return f"model/{board.name}.toml"
+
+
 def _command(options: Options) -> str:
     """What regenerates the project, run inside it."""
     words = ["tflm-ext export", f"model/{options.name}.tflite -o .", f"--name {options.name}"]
     words += options.runtime.arguments()
+    if options.board.source is not None:
+        words.append(f"--board {board_path(options.board)}")
+    elif options.board.name != DEFAULT_BOARD:
+        words.append(f"--board {options.board.name}")
     if options.optimize is not Optimize.BALANCED:
         words.append(f"--optimize {options.optimize.value}")
+    for limit, value in asdict(options.budget).items():
+        if value is not None:
+            words.append(f"--max-{limit.replace('_', '-')} {value}")
     if options.labels:
         plain = all(re.fullmatch(r"[\w.+-]+", label, re.ASCII) for label in options.labels)
         # What a shell or a comment could misread is for the user to write again.

@@ -15,10 +15,10 @@ import numpy as np
 
 import tflm_ext
 from tflm_ext.arithmetic import dequantize_array, quantize_array
-from tflm_ext.boards import board
 from tflm_ext.convert import convert
 from tflm_ext.plan.footprint import context_bytes
 from tflm_ext.stages import Options, analyse
+from tflm_ext.targets import default_board
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.tflm import run_tflm
 
@@ -97,7 +97,7 @@ def evaluate(
         score: of the first output.
     """
     int8 = convert(model, calibration, test_inputs=x, progress=lambda text: None).int8
-    analysis = analyse(int8, Options("measured", board("nano33ble_sense")))
+    analysis = analyse(int8, Options("measured", default_board()))
     plan, graph = analysis.plan, analysis.graph
     (source,), result = analysis.facts.inputs, analysis.facts.outputs[0]
     inputs = quantize_array(x, source.scale, source.zero_point).reshape(len(x), *source.shape)

@@ -16,13 +16,13 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.firmware.sample import NASTY, sample_facts, sample_library, sample_project, write
-from tflm_ext.boards import board
 from tflm_ext.device import Device, SelfTest
 from tflm_ext.device.transports import ProgramStream
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.arduino import _zip, arduino_files
 from tflm_ext.runtimes.compiled import compiled_parts
+from tflm_ext.targets import board
 
 HARDWARE = ROOT / "tests/arduino/hardware"
 CORE = HARDWARE / "tflm_ext/emulated/cores/m4"

@@ -18,9 +18,9 @@ from tflm_ext.api import inspect_model
 from tflm_ext.bench import compare, emulator
 from tflm_ext.bench.cycles import Interval
 from tflm_ext.bench.library import tflm_library
-from tflm_ext.boards import board
 from tflm_ext.cli import main
 from tflm_ext.runtimes.tflm.tree import read_tree
+from tflm_ext.targets import board
 
 TOOLS = pytest.mark.tool("arm-none-eabi-gcc", "arm-none-eabi-g++", "qemu-system-arm")
 

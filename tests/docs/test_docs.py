@@ -15,11 +15,11 @@ import pytest
 
 import tflm_ext
 from tests.conftest import ROOT
-from tflm_ext.boards import boards
 from tflm_ext.cli.parser import make_parser
 from tflm_ext.errors import TflmExtError
 from tflm_ext.kernels import KERNELS
 from tflm_ext.ops import OPERATORS
+from tflm_ext.targets import boards
 
 DOCS = ROOT / "docs"
 PAGES = sorted(

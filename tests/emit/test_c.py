@@ -14,12 +14,12 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 from tests.harness import facts_for
 from tests.models import image_net, recurrent_net, two_headed_net
 from tests.tflite_builder import ModelBuilder
-from tflm_ext.boards import board
 from tflm_ext.emit.model import model_files
 from tflm_ext.frontend import read_graph
 from tflm_ext.passes import run_passes
 from tflm_ext.plan import Plan, make_plan
 from tflm_ext.plan.footprint import context_bytes
+from tflm_ext.targets import board
 from tflm_ext.verify.host import WARNINGS
 
 

@@ -13,13 +13,13 @@ import pytest
 from tests.harness import facts_for, ports
 from tests.interpreter import nets
 from tests.models import image_net, recurrent_net, two_headed_net
-from tflm_ext.boards import board
 from tflm_ext.frontend import read_graph
 from tflm_ext.frontend.parse import parse
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.passes import run_passes
 from tflm_ext.plan import make_plan
 from tflm_ext.runtimes.tflm import arena_bound, context_bytes, interpreter_files
+from tflm_ext.targets import board
 from tflm_ext.verify.host import WARNINGS
 
 NETS = {

@@ -21,7 +21,6 @@ from tests.harness import facts_for, ports, run_here
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.bench.emulator import C_COMPILER, compile_all, machine_flags
 from tflm_ext.bench.tools import run_tool
-from tflm_ext.boards import board
 from tflm_ext.emit.model import model_files
 from tflm_ext.frontend import read_graph
 from tflm_ext.ir import Graph
@@ -35,8 +34,9 @@ from tflm_ext.passes import run_passes
 from tflm_ext.plan import Plan, Step, make_plan
 from tflm_ext.plan.arena import ALIGNMENT
 from tflm_ext.programs import run_program
-from tflm_ext.project.platformio_tree import QEMU_ARGUMENTS, STDIO_BYTES, m4_platform_files
+from tflm_ext.project.platformio_tree import STDIO_BYTES, emulator_files, qemu_arguments
 from tflm_ext.scratch import scratch_folder
+from tflm_ext.targets import board
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.host import WARNINGS, find_compiler
 
@@ -364,7 +364,7 @@ def _on_core(folder: Path, data: bytes) -> bytes:
     units = [(path, ("-I", str(folder))) for path in sorted(folder.glob("*.c"))]
     core = folder / "core"
     core.mkdir()
-    for file in m4_platform_files(roomy):
+    for file in emulator_files(roomy):
         if file.path.endswith((".c", ".ld")):
             (core / Path(file.path).name).write_bytes(file.content)
     objects = compile_all(_BOARD, [*units, (core / "startup.c", ())], core / "objects")
@@ -377,7 +377,7 @@ def _on_core(folder: Path, data: bytes) -> bytes:
         str(core / "linker.ld"),
     )
     run_tool((C_COMPILER, *machine_flags(_BOARD, ()), *link, *map(str, objects), "-o", program))
-    return _run(("qemu-system-arm", *QEMU_ARGUMENTS, "-kernel", program), data)
+    return _run(("qemu-system-arm", *qemu_arguments(_BOARD.core), "-kernel", program), data)
 
 
 def _run(command: Sequence[str], data: bytes) -> bytes:

@@ -18,7 +18,9 @@ from tflm_ext.kernels.base import ElementsWork
 from tflm_ext.options import Optimize
 from tflm_ext.passes import run_passes
 from tflm_ext.plan import Plan, costs, make_plan, sizes
+from tflm_ext.targets import Core, cores, default_board
 
+CORE = default_board().core
 NAMES = sorted({k.name for own in KERNELS.values() for k in own})
 ROOT = Path(__file__).resolve().parents[2]
 PROJECTS = sorted(ROOT.glob("platformio_projects/*/model/*.tflite"))
@@ -79,19 +81,20 @@ def test_weights_are_packed_once_per_layer(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_kernel_without_costs_is_named() -> None:
     with pytest.raises(
-        LookupError, match="of the kernel 'new': run `make kernel-costs KERNEL=new`"
+        LookupError, match="of the kernel 'new' on the Cortex-M4: run `make kernel-costs CORE"
     ):
-        costs.of_pieces("new", alone=False)
+        costs.of_pieces(CORE, "new", alone=False)
     with pytest.raises(LookupError, match="has calls, the work calls, elements"):
         costs.cost_of(ElementsWork(1, 2), {"calls": 3.0})
 
 
+@pytest.mark.parametrize("core", cores(), ids=lambda core: core.name)
 @pytest.mark.parametrize("kernel", NAMES)
-def test_every_kernel_was_measured(kernel: str) -> None:
+def test_every_kernel_was_measured(kernel: str, core: Core) -> None:
     """make kernel-sizes and make kernel-costs, after a kernel was added."""
-    assert sizes.kernel_bytes(kernel) > 0
+    assert sizes.kernel_bytes(core, kernel) > 0
     for alone in (False, True):
-        instructions, spent = costs.of_pieces(kernel, alone)
+        instructions, spent = costs.of_pieces(core, kernel, alone)
         assert list(instructions) == list(spent)
         assert sum(instructions.values()) > 0
         assert min(*instructions.values(), *spent.values()) >= 0
@@ -127,7 +130,7 @@ def test_speed_takes_the_fastest_kernel() -> None:
 
 def test_functions_that_kernels_share_count_once() -> None:
     tile, pointwise = "conv_2d_tile", "conv_2d_pointwise"
-    several, entry = sizes.Uses(3, 60), sizes.code_bytes({})
-    apart = sum(sizes.code_bytes({name: several}) - entry for name in (tile, pointwise))
-    both = sizes.code_bytes({tile: several, pointwise: several}) - entry
+    several, entry = sizes.Uses(3, 60), sizes.code_bytes(CORE, {})
+    apart = sum(sizes.code_bytes(CORE, {name: several}) - entry for name in (tile, pointwise))
+    both = sizes.code_bytes(CORE, {tile: several, pointwise: several}) - entry
     assert apart - 800 < both < apart - 600

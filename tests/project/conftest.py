@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tflm_ext.boards import board
 from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
 from tflm_ext.project import pio, registry
 from tflm_ext.project.platformio_tree import platformio_files
 from tflm_ext.runtimes.compiled import compiled_parts
+from tflm_ext.targets import board
 
 SIZE = 6
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tflm_ext.boards import Board, board, boards
 from tflm_ext.errors import BudgetError, ConfigError, ToolError, VerificationError
 from tflm_ext.project import pio, registry
-from tflm_ext.project.platformio_tree import QEMU_ARGUMENTS
+from tflm_ext.project.platformio_tree import qemu_arguments
+from tflm_ext.targets import Board, board, boards, default_board
 
 pytestmark = [pytest.mark.usefixtures("offline")]
 
@@ -154,7 +154,7 @@ def test_what_does_not_fit_says_by_how_much(
 def test_the_emulated_core_speaks_with_the_host(environment: str, project: Path) -> None:
     program = pio.run(project, environment).program
     done = subprocess.run(
-        ["qemu-system-arm", *QEMU_ARGUMENTS, "-kernel", program],
+        ["qemu-system-arm", *qemu_arguments(default_board().core), "-kernel", program],
         input=b"hello\nworld",
         capture_output=True,
         timeout=30,

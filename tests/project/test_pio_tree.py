@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.project.conftest import HEADER
-from tflm_ext.boards import board
 from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
-from tflm_ext.project.platformio_tree import m4_platform_files, platformio_files
+from tflm_ext.project.platformio_tree import emulator_files, platformio_files
 from tflm_ext.runtimes.compiled import compiled_parts
+from tflm_ext.targets import board
 
 BOARD = board("nano33ble_sense")
 STRICT = (
@@ -38,7 +38,7 @@ def compile_only(*command: str | Path) -> None:
 
 def test_the_tree_is_complete(facts: ModelFacts) -> None:
     paths = [file.path for file in platformio_files(facts, BOARD, compiled_parts(facts))]
-    platform = m4_platform_files(BOARD)[0].path.split("/")[1]
+    platform = emulator_files(BOARD)[0].path.split("/")[1]
     assert paths == [
         "platformio.ini",
         ".gitignore",
@@ -92,15 +92,15 @@ def test_platformio_ini(facts: ModelFacts, tmp_path: Path) -> None:
 
 def test_the_folder_of_the_emulated_core_is_named_by_its_content() -> None:
     def folder(**changes: int) -> str:
-        return m4_platform_files(dataclasses.replace(BOARD, **changes))[0].path.split("/")[1]
+        return emulator_files(dataclasses.replace(BOARD, **changes))[0].path.split("/")[1]
 
     assert folder() == folder()
     assert folder() != folder(stack_bytes=8192)
-    assert len(folder()) == len("tflm_ext_m4_") + 8
+    assert len(folder()) == len("tflm_ext_cortex_m4_") + 8
 
 
 def test_the_linker_script_has_what_the_board_leaves(facts: ModelFacts) -> None:
-    script = next(f for f in m4_platform_files(BOARD) if f.path.endswith("linker.ld"))
+    script = next(f for f in emulator_files(BOARD) if f.path.endswith("linker.ld"))
     text = script.content.decode()
     assert f"FLASH (rx)  : ORIGIN = 0x00000000, LENGTH = {983_040 - 98_304}\n" in text
     assert f"RAM   (rwx) : ORIGIN = 0x20000000 + 20480, LENGTH = {262_144 - 65_536}\n" in text

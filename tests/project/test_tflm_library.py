@@ -15,7 +15,6 @@ import pytest
 from tests.conftest import ROOT
 from tests.firmware.sample import sample_facts, sample_library
 from tests.models import image_net
-from tflm_ext.boards import board
 from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.errors import ConfigError, StorageError, ToolError
 from tflm_ext.ir.facts import ModelFacts
@@ -39,6 +38,7 @@ from tflm_ext.runtimes.tflm.tree import (
     tree_files,
 )
 from tflm_ext.stages import Options, analyse, describe
+from tflm_ext.targets import board
 
 BOARD = board("nano33ble_sense")
 MACHINE = [*BOARD.machine_flags, *BOARD.common_flags]

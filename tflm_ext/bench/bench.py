@@ -10,17 +10,17 @@ from typing import Any
 
 from tflm_ext.api import load, make_options
 from tflm_ext.bench.compare import require_equal
-from tflm_ext.bench.cycles import REAL_PER_ESTIMATED
 from tflm_ext.bench.emulator import Event, compiler_name, measure, require_tools
 from tflm_ext.bench.opponents import Opponent, find_opponent
-from tflm_ext.boards import Board
 from tflm_ext.convert import load_npz
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.options import DEFAULT_BOARD
 from tflm_ext.recheck import load_project, model_sources
 from tflm_ext.report.measured import NAME, sources_sha256
 from tflm_ext.report.report import digests, envelope
 from tflm_ext.stages import Analysis, Options, analyse
+from tflm_ext.targets import Board
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,9 @@ class Bench:
         instructions: executed in one inference.
         cycles: estimated (tflm_ext/bench/cycles.py says how); None where QEMU cannot tell.
         cycles_missing: why `cycles` is None, or "".
-        milliseconds: from and to, on the board: the cycles times REAL_PER_ESTIMATED by its clock.
-            A range to expect, no measurement; None as `cycles`.
+        milliseconds: from and to, on the board: the cycles times the core's published ratio of
+            real to estimated ones, by its clock. A range to expect, no measurement; None as
+            `cycles`, and where no ratio is published.
         context_bytes: sizeof(context).
         stack_bytes: used below the caller of invoke.
         weight_bytes: constant tables.
@@ -142,7 +143,7 @@ class Bench:
 
     def _about_cycles(self) -> str:
         if self.milliseconds is None:
-            return self.cycles_missing
+            return self.cycles_missing or "no published ratio of real to estimated cycles"
         least, most = self.milliseconds
         return f"{least:.3g} to {most:.3g} ms on the board, expected from published ratios"
 
@@ -151,7 +152,7 @@ def bench(
     source: str | Path,
     *,
     calibration: str | None = None,
-    board: str = "nano33ble_sense",
+    board: str = DEFAULT_BOARD,
     optimize: str = "balanced",
     flags: Sequence[str] = (),
     progress: Callable[[str], None] = lambda text: None,
@@ -197,7 +198,7 @@ def bench(
         sha256=analysis.facts.sha256,
         sources_sha256=sources_sha256(digests(sources)),
         optimize=options.optimize.value,
-        core=options.board.core,
+        core=options.board.core.name,
         compiler=compiler_name((*options.board.common_flags, *flags)),
         macs=analysis.facts.macs,
         instructions=whole.instructions,
@@ -230,9 +231,12 @@ def _project(folder: Path) -> tuple[Options, Analysis, Sequence[RenderedFile]]:
 
 
 def _milliseconds(cycles: int | None, board: Board) -> tuple[float, float] | None:
-    if cycles is None:
+    model = board.core.cycle_model
+    if cycles is None or model is None or model.real_per_estimated is None:
         return None
-    least, most = (round(1e3 * cycles * ratio / board.clock_hz, 3) for ratio in REAL_PER_ESTIMATED)
+    least, most = (
+        round(1e3 * cycles * ratio / board.clock_hz, 3) for ratio in model.real_per_estimated
+    )
     return least, most
 
 

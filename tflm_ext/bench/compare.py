@@ -22,6 +22,7 @@ from tflm_ext.bench.library import tflm_library
 from tflm_ext.convert import load_npz
 from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.errors import VerificationError
+from tflm_ext.options import DEFAULT_BOARD
 from tflm_ext.runtimes.tflm import InterpretedModel
 from tflm_ext.runtimes.tflm.tree import SOURCE_VARIABLE, Flavour
 from tflm_ext.stages import Analysis, Options, analyse
@@ -114,7 +115,7 @@ def compare(
     model: str | os.PathLike[str],
     *,
     calibration: str | None = None,
-    board: str = "nano33ble_sense",
+    board: str = DEFAULT_BOARD,
     optimize: str = "balanced",
     tflm_source: str | os.PathLike[str] | None = None,
     flags: Sequence[str] = (),
@@ -165,7 +166,7 @@ def compare(
     return Comparison(
         model=analysis.facts.name,
         macs=analysis.facts.macs,
-        core=options.board.core,
+        core=options.board.core.name,
         compiler=compiler_name((*options.board.common_flags, *flags)),
         compiled=compiled,
         tflm=tflm,

@@ -1,9 +1,9 @@
 """Estimated cycles: how often each instruction was executed, times what the manual says it costs.
 
-A plugin of QEMU counts (templates/bench/count_blocks.c). The cycles are those of table 3-1 of Arm's
-"Cortex-M4 Processor Technical Reference Manual" (100166) for memory without wait states. What they
-leave out makes real time longer: flash that waits, stores that find the write buffer full, operands
-that are not aligned. What the manual gives as a range is taken in its middle.
+A plugin of QEMU counts (templates/bench/count_blocks.c). The cycles are those of the core's manual
+for memory without wait states (targets/cores/*/core.toml). What they leave out makes real time
+longer: flash that waits, stores that find the write buffer full, operands that are not aligned.
+What the manual gives as a range is taken in its middle.
 """
 
 from __future__ import annotations
@@ -22,14 +22,9 @@ from tflm_ext.bench.tools import run_tool
 from tflm_ext.emit.render import templates_folder
 from tflm_ext.errors import StorageError, ToolError
 from tflm_ext.scratch import scratch_folder
+from tflm_ext.targets.core import CycleModel
 from tflm_ext.verify.host import find_compiler
 
-REAL_PER_ESTIMATED = (1.2, 1.5)
-"""Real cycles of an STM32L4R5 (Cortex-M4) per estimated one: MLPerf Tiny's published times of
-TensorFlow Lite Micro and microTVM with CMSIS-NN, over the estimate for the same kernels."""
-
-_REFILL = 2  # the pipeline after a taken branch: 1 to 3
-_DIVISION = 7  # 2 to 12
 _SINGLE_LOAD = re.compile(r"ldr(?!d|ex)")
 _MULTIPLE = re.compile(r"v?(ldm|stm|push|pop)")
 _FIRST_PLUGIN_VERSION_2 = 9
@@ -86,17 +81,18 @@ def _build(source: Path, version: int, plugin: Path) -> None:
         os.replace(new, plugin)
 
 
-def read_intervals(program: Path, counts: str) -> list[Interval]:
+def read_intervals(program: Path, counts: str, model: CycleModel) -> list[Interval]:
     """What was executed after each mark and before the next one.
 
     Args:
         program: the ELF file that ran.
         counts: what the plugin wrote.
+        model: of the core.
 
     Raises:
         ToolError: there is no disassembler, or it does not know an instruction that ran.
     """
-    listing = _Listing(program)
+    listing = _Listing(program, model)
     intervals: list[Interval] = []
     instructions = cycles = 0
     for line in counts.splitlines():
@@ -107,14 +103,15 @@ def read_intervals(program: Path, counts: str) -> list[Interval]:
         first, last, count, taken = line.split()
         number, cost = listing.block(int(first, 16), int(last, 16))
         instructions += int(count) * number
-        cycles += int(count) * cost + int(taken) * _REFILL
+        cycles += int(count) * cost + int(taken) * model.refill
     return intervals[1:]  # the first one ends at the first mark
 
 
 class _Listing:
     """The instructions of a program."""
 
-    def __init__(self, program: Path) -> None:
+    def __init__(self, program: Path, model: CycleModel) -> None:
+        self._model = model
         said = run_tool(("arm-none-eabi-objdump", "-d", "--no-show-raw-insn", str(program)))
         rows = re.findall(r"^ *([0-9a-f]+):\t(\S+)[ \t]*([^;@<\n]*)", said, re.MULTILINE)
         self._addresses = [int(address, 16) for address, _, _ in rows]
@@ -131,22 +128,26 @@ class _Listing:
                     f"The disassembler lists no instruction at {first:#x}, where one was executed.",
                     "Install binutils-arm-none-eabi as new as the compiler.",
                 )
-            self._blocks[first, last] = len(words), _cycles(words)
+            self._blocks[first, last] = len(words), _cycles(words, self._model)
         return self._blocks[first, last]
 
 
-def _cycles(words: Sequence[tuple[str, str]]) -> int:
+def _cycles(words: Sequence[tuple[str, str]], model: CycleModel) -> int:
     total, after_load = 0, False
     for name, operands in words:
         load = bool(_SINGLE_LOAD.match(name))
         if load:
-            total += 1 if after_load else 2  # neighbours share the address phase
+            total += model.paired_load if after_load else model.load
         elif _MULTIPLE.match(name):
-            total += 1 + _registers(operands)
+            total += model.multiple + _registers(operands)
         elif name.startswith(("ldrd", "strd")):
-            total += 3
+            total += model.multiple + 2
         elif name.startswith(("udiv", "sdiv")):
-            total += _DIVISION
+            total += model.divide
+        elif name == "bl":
+            total += 1 + model.call
+        elif name.startswith("mul"):
+            total += model.multiply
         elif name.startswith(("vdiv", "vsqrt")):
             total += 14
         elif name.startswith(("vmla", "vmls", "vnmla", "vnmls", "vfma", "vfms")):

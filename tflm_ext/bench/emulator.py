@@ -1,4 +1,4 @@
-"""Compile a model for the emulated Cortex-M4, run it once, and count.
+"""Compile a model for an emulated core, run it once, and count.
 
 QEMU executes an instruction per nanosecond of the machine's time (`-icount shift=0`), and the
 machine's timers tell the time. These are executed instructions, exact up to the tick of 40 and the
@@ -20,15 +20,15 @@ import numpy as np
 
 from tflm_ext.bench.cycles import Interval, counting_plugin, read_intervals
 from tflm_ext.bench.tools import run_tool
-from tflm_ext.boards import Board
 from tflm_ext.emit.render import render
 from tflm_ext.errors import ToolError
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.programs import limit_error, run_program
 from tflm_ext.project.pio import require_programs
-from tflm_ext.project.platformio_tree import QEMU_ARGUMENTS, STDIO_BYTES, m4_platform_files
+from tflm_ext.project.platformio_tree import STDIO_BYTES, emulator_files, qemu_arguments
 from tflm_ext.scratch import scratch_folder
+from tflm_ext.targets import Board, Core
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -100,6 +100,7 @@ class Library:
 
 @dataclass(frozen=True, slots=True)
 class _HarnessView:
+    core: Core
     name: str
     upper: str
     interpreted: bool
@@ -175,6 +176,7 @@ def measure(
             path.write_bytes(file.content)
         parts = [f.path for f in sources if f.path.endswith((".c", ".cpp"))]
         view = _HarnessView(
+            core=board.core,
             name=facts.name,
             upper=facts.upper,
             interpreted=library is not None,
@@ -195,7 +197,7 @@ def measure(
             library,
         )
         without = _link(board, flags, folder / "without", nothing, [], (), None)
-        said, intervals, missing = _emulate(with_model, folder / "counts.txt")
+        said, intervals, missing = _emulate(with_model, board.core, folder / "counts.txt")
         flash = _flash_bytes(with_model) - _flash_bytes(without)
     return _read(said, flash, intervals, missing)
 
@@ -264,7 +266,7 @@ def _link(
         reserved_flash_bytes=0,
         reserved_ram_bytes=0,
     )
-    for file in m4_platform_files(roomy):
+    for file in emulator_files(roomy):
         name = Path(file.path).name
         if name in ("startup.c", "linker.ld"):
             (folder / name).write_bytes(file.content)
@@ -290,23 +292,26 @@ def _link(
     return program
 
 
-def _emulate(program: Path, counts: Path) -> tuple[str, list[Interval] | None, str]:
+def _emulate(program: Path, core: Core, counts: Path) -> tuple[str, list[Interval] | None, str]:
     """What the program prints; what ran between its looks at the time, or why that is unknown."""
+    if core.cycle_model is None:
+        return _run(program, core), None, f"The manual of the {core.title} gives no cycles."
     try:
         plugin = f"{counting_plugin()},mark={_address(program, 'now')},out={counts}"
     except ToolError as error:
-        return _run(program), None, error.problem
+        return _run(program, core), None, error.problem
     try:
-        said = _run(program, "-plugin", plugin)
+        said = _run(program, core, "-plugin", plugin)
     except ToolError:
         if counts.exists() and counts.stat().st_size:
             raise  # the plugin works, the program does not
-        return _run(program), None, "This QEMU loads no plugin."
-    return said, read_intervals(program, counts.read_text("ascii")), ""
+        return _run(program, core), None, "This QEMU loads no plugin."
+    intervals = read_intervals(program, counts.read_text("ascii"), core.cycle_model)
+    return said, intervals, ""
 
 
-def _run(program: Path, *options: str) -> str:
-    command = ("qemu-system-arm", *QEMU_ARGUMENTS, "-icount", "shift=0", *options)
+def _run(program: Path, core: Core, *options: str) -> str:
+    command = ("qemu-system-arm", *qemu_arguments(core), "-icount", "shift=0", *options)
     command += ("-kernel", str(program))
     try:
         done = run_program(command, seconds=_QEMU_SECONDS, leashed=True)
@@ -324,7 +329,7 @@ def _run(program: Path, *options: str) -> str:
             raise limit
         raise ToolError(
             f"The model failed on the emulated core, status {done.returncode}.",
-            "Export it, and run its tests there: tflm-ext test DIR -e cortex_m4.",
+            f"Export it, and run its tests there: tflm-ext test DIR -e {core.environment}.",
             command=command,
             output=said + errors,
         )

@@ -11,7 +11,6 @@ import platformdirs
 
 from tflm_ext.bench.emulator import C_COMPILER, Library, compile_all
 from tflm_ext.bench.tools import run_tool
-from tflm_ext.boards import Board
 from tflm_ext.emit.render import templates_folder
 from tflm_ext.runtimes.tflm.tree import (
     ARDUINO_DEFINE,
@@ -19,6 +18,7 @@ from tflm_ext.runtimes.tflm.tree import (
     TflmTree,
 )
 from tflm_ext.scratch import scratch_folder
+from tflm_ext.targets import Board
 
 _ENDINGS = ("c", "cc", "cpp")
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from tflm_ext.options import DEFAULT_RUNTIME, Budget, Optimize
+from tflm_ext.options import DEFAULT_BOARD, DEFAULT_RUNTIME, Budget, Optimize
 
 MODEL = ".keras or .h5 file, SavedModel folder, or int8 .tflite"
 
@@ -40,7 +40,9 @@ def add_planning(command: argparse.ArgumentParser) -> None:
         "--calibration", metavar="NPZ", help="typical inputs, from which int8 ranges are computed"
     )
     command.add_argument(
-        "--board", default="nano33ble_sense", help="target board, see tflm-ext boards"
+        "--board",
+        default=DEFAULT_BOARD,
+        help="target board: a name that tflm-ext boards lists, or a .toml file of your own",
     )
     command.add_argument(
         "--optimize",

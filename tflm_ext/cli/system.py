@@ -33,7 +33,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _boards(options: argparse.Namespace) -> int:
-    from tflm_ext.boards import boards
+    from tflm_ext.targets import boards
 
     if options.json:
         rows = [
@@ -50,7 +50,7 @@ def _boards(options: argparse.Namespace) -> int:
         return 0
     for b in boards():
         print(
-            f"{b.name}  {b.title}, {b.core} at {b.clock_hz // 1_000_000} MHz, for a program: "
+            f"{b.name}  {b.title}, {b.core.title} at {b.clock_hz // 1_000_000} MHz, for a program: "
             f"{b.usable_flash_bytes:,} bytes of flash, {b.usable_ram_bytes:,} of RAM"
         )
     return 0

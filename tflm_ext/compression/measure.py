@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from tflm_ext.arithmetic import dequantize_array, quantize_array
-from tflm_ext.boards import board
 from tflm_ext.compression.channels.report import Sizes
 from tflm_ext.compression.data import Data
 from tflm_ext.compression.result import CompressionStep
 from tflm_ext.convert import convert
 from tflm_ext.plan.footprint import context_bytes
 from tflm_ext.stages import Options, analyse
+from tflm_ext.targets import default_board
 from tflm_ext.verify.accuracy import metric_for
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.computable import computable, nothing_computed
@@ -39,7 +39,7 @@ def measure(
     """
     int8 = convert(model, data.calibration, test_inputs=data.inputs, progress=say).int8
     say("planning")
-    analysis = analyse(int8, Options("compressed", board("nano33ble_sense")))
+    analysis = analyse(int8, Options("compressed", default_board()))
     plan, facts, graph = analysis.plan, analysis.facts, analysis.graph
     port = facts.outputs[0]
     count = len(data.targets)

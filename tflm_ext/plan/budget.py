@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tflm_ext.boards import Board
 from tflm_ext.errors import BudgetError
 from tflm_ext.ir.names import keras_layer
 from tflm_ext.options import Budget
 from tflm_ext.plan.footprint import Footprint
 from tflm_ext.plan.plan import Plan
+from tflm_ext.targets import Board
 
 _LARGEST = 5
 

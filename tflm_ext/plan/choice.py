@@ -16,6 +16,7 @@ from tflm_ext.plan.costs import estimated, limit_estimated
 from tflm_ext.plan.lifetimes import Lifetimes, buffers
 from tflm_ext.plan.sizes import Uses, code_bytes, kernel_bytes, uses_of
 from tflm_ext.plan.tables import constants, content
+from tflm_ext.targets import Core
 
 _ROUNDS = 2  # over all kinds of operators; a third one has not been seen to find more
 _TRIES = 40  # of a placement that is only compared with others
@@ -30,6 +31,7 @@ class KernelOption:
     Attributes:
         instructions, cycles: estimated.
         tables: const tables that it reads.
+        code_bytes: of the kernel, as if no other operator used it.
     """
 
     kernel: Kernel
@@ -37,26 +39,23 @@ class KernelOption:
     instructions: int
     cycles: int
     tables: tuple[Const, ...]
+    code_bytes: int
 
     @classmethod
-    def of(cls, kernel: Kernel, view: NodeView, alone: bool) -> KernelOption:
+    def of(cls, core: Core, kernel: Kernel, view: NodeView, alone: bool) -> KernelOption:
         """A kernel lowered, and what it takes; `alone` as for estimated()."""
         call = kernel.lower(view)
         tables = {content(const): None for const in constants(view, call)}
-        instructions, cycles = estimated(kernel, view, alone)
+        instructions, cycles = estimated(core, kernel, view, alone)
         if call.limits is not None:
-            more, longer = limit_estimated(view)
+            more, longer = limit_estimated(core, view)
             instructions, cycles = instructions + more, cycles + longer
-        return cls(kernel, call, instructions, cycles, tuple(tables))
+        size = kernel_bytes(core, kernel.name)
+        return cls(kernel, call, instructions, cycles, tuple(tables), size)
 
     @property
     def weight_bytes(self) -> int:
         return sum(len(const.data) for const in self.tables)
-
-    @property
-    def code_bytes(self) -> int:
-        """Of the kernel, as if no other operator used it."""
-        return kernel_bytes(self.kernel.name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +75,7 @@ class Totals:
     ram_bytes: int
 
 
-def choose(graph: Graph, optimize: Optimize) -> tuple[Choice, ...]:
+def choose(graph: Graph, optimize: Optimize, core: Core) -> tuple[Choice, ...]:
     """A choice for each operator of a graph.
 
     Speed: the fewest cycles for each operator. Balanced: the least sum of cycles, flash and RAM,
@@ -85,16 +84,16 @@ def choose(graph: Graph, optimize: Optimize) -> tuple[Choice, ...]:
     """
     views = tuple(graph.views())
     kernels = [kernels_for(view) for view in views]
-    alone = _alone(views, kernels)
+    alone = _alone(core, views, kernels)
     options = tuple(
-        tuple(KernelOption.of(kernel, view, kernel.name in alone) for kernel in own)
+        tuple(KernelOption.of(core, kernel, view, kernel.name in alone) for kernel in own)
         for view, own in zip(views, kernels, strict=True)
     )
     fastest = tuple(min(own, key=lambda o: (o.cycles, o.weight_bytes)) for own in options)
     if optimize is Optimize.SPEED or all(len(own) == 1 for own in options):
         chosen = fastest
     else:
-        search = _Search(graph, options)
+        search = _Search(graph, options, core)
         parts = search.balanced(fastest)
         if optimize is Optimize.SIZE:
             parts = search.smallest(parts)
@@ -102,11 +101,11 @@ def choose(graph: Graph, optimize: Optimize) -> tuple[Choice, ...]:
     return tuple(Choice(*pair) for pair in zip(chosen, options, strict=True))
 
 
-def _alone(views: Sequence[NodeView], kernels: Sequence[Sequence[Kernel]]) -> set[str]:
+def _alone(core: Core, views: Sequence[NodeView], kernels: Sequence[Sequence[Kernel]]) -> set[str]:
     """Kernels that are expected to have one user: they are the fastest, or the only, for one."""
     able = Counter(kernel.name for own in kernels for kernel in own)
     fastest = Counter(
-        min(own, key=lambda kernel: estimated(kernel, view, alone=False)[1]).name
+        min(own, key=lambda kernel: estimated(core, kernel, view, alone=False)[1]).name
         for view, own in zip(views, kernels, strict=True)
     )
     return {name for name, count in able.items() if fastest.get(name, count) == 1}
@@ -139,8 +138,9 @@ class _Search:
     A kind has few kernels, and each of its operators takes the best of those that are allowed.
     """
 
-    def __init__(self, graph: Graph, options: Sequence[Sequence[KernelOption]]) -> None:
+    def __init__(self, graph: Graph, options: Sequence[Sequence[KernelOption]], core: Core) -> None:
         self._graph = graph
+        self._core = core
         self._options = options
         self._arenas: dict[tuple[Buffer, ...], int] = {}
         self._kinds: dict[str, list[int]] = {}
@@ -250,7 +250,7 @@ class _Search:
             uses |= {k: uses[k] + own if k in uses else own for k, own in part.uses.items()}
         return Totals(
             cycles=sum(part.cycles for part in parts.values()),
-            flash_bytes=sum(self._table_bytes[i] for i in tables) + code_bytes(uses),
+            flash_bytes=sum(self._table_bytes[i] for i in tables) + code_bytes(self._core, uses),
             ram_bytes=ram_bytes,
         )
 

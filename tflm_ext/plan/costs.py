@@ -1,4 +1,4 @@
-"""What a kernel costs: a committed table, fitted to counts of the emulated core.
+"""What a kernel costs on a core: a committed table, fitted to counts of the emulated core.
 
 benchmarks/kernel_costs.py writes the table. A kernel tells how often the pieces of its code run,
 see Kernel.work; the table has what each time costs.
@@ -6,29 +6,25 @@ see Kernel.work; the table has what each time costs.
 
 from __future__ import annotations
 
-import functools
-import tomllib
 from collections.abc import Mapping
-from importlib.resources import files
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from tflm_ext.ir import NodeView
 from tflm_ext.kernels import LIMIT, Kernel
 from tflm_ext.kernels.base import Work, work_by_elements
+from tflm_ext.targets import Core
 
 Pieces: TypeAlias = Mapping[str, float]
 """What each piece of a kernel's work costs, by the field of its Work."""
 
 
-@functools.cache
-def _file() -> dict[str, Any]:
-    return tomllib.loads(files("tflm_ext.plan").joinpath("kernel_costs.toml").read_text("utf-8"))
-
-
-def of_pieces(kernel: str, alone: bool) -> tuple[Pieces, Pieces]:
+def of_pieces(core: Core, kernel: str, alone: bool) -> tuple[Pieces, Pieces]:
     """Instructions and cycles of each piece of a kernel's work.
 
+    Where the core's manual gives no cycles, the instructions stand for them.
+
     Args:
+        core: that runs it.
         kernel: its name.
         alone: whether one operator of the model uses the kernel, so that the compiler may
             specialise its code.
@@ -36,28 +32,29 @@ def of_pieces(kernel: str, alone: bool) -> tuple[Pieces, Pieces]:
     Raises:
         LookupError: the kernel has not been measured yet.
     """
-    table = _file()
-    own = table["alone" if alone and kernel in table["alone"]["cycles"] else "several"]
-    if kernel not in own["cycles"]:
+    table = core.costs
+    own = table["alone" if alone and kernel in table["alone"]["instructions"] else "several"]
+    if kernel not in own["instructions"]:
         raise LookupError(
-            f"plan/kernel_costs.toml has no costs of the kernel {kernel!r}: run"
-            f" `make kernel-costs KERNEL={kernel}`."
+            f"There are no costs of the kernel {kernel!r} on the {core.title}: run"
+            f" `make kernel-costs CORE={core.name} KERNEL={kernel}`."
         )
-    return own["instructions"][kernel], own["cycles"][kernel]
+    instructions: Pieces = own["instructions"][kernel]
+    return instructions, own["cycles"][kernel] if "cycles" in own else instructions
 
 
-def estimated(kernel: Kernel, view: NodeView, alone: bool) -> tuple[int, int]:
-    """Instructions and cycles of one call on a Cortex-M4; `alone` as in of_pieces()."""
-    return _of_work(kernel.name, kernel.work(view), alone)
+def estimated(core: Core, kernel: Kernel, view: NodeView, alone: bool) -> tuple[int, int]:
+    """Instructions and cycles of one call; `alone` as in of_pieces()."""
+    return _of_work(core, kernel.name, kernel.work(view), alone)
 
 
-def limit_estimated(view: NodeView) -> tuple[int, int]:
+def limit_estimated(core: Core, view: NodeView) -> tuple[int, int]:
     """Instructions and cycles of limiting the output after a kernel, see KernelCall.limits."""
-    return _of_work(LIMIT, work_by_elements(view), False)
+    return _of_work(core, LIMIT, work_by_elements(view), False)
 
 
-def _of_work(kernel: str, work: Work, alone: bool) -> tuple[int, int]:
-    instructions, cycles = (cost_of(work, pieces) for pieces in of_pieces(kernel, alone))
+def _of_work(core: Core, kernel: str, work: Work, alone: bool) -> tuple[int, int]:
+    instructions, cycles = (cost_of(work, pieces) for pieces in of_pieces(core, kernel, alone))
     return round(instructions), round(cycles)
 
 

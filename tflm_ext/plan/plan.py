@@ -18,6 +18,7 @@ from tflm_ext.plan.lifetimes import buffers
 from tflm_ext.plan.overlap import first_clash
 from tflm_ext.plan.sizes import code_bytes, uses_of
 from tflm_ext.plan.tables import Table, constants, content
+from tflm_ext.targets import Core, default_board
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Plan:
     """Everything that the emitters need to know.
 
     Attributes:
+        core: by whose costs the kernels were chosen.
         offsets: of every computed tensor in the arena, by tensor number, aliases included.
         tables: distinct const tables, in the order of their first use.
         arena_bytes: size of the arena.
@@ -69,6 +71,7 @@ class Plan:
     """
 
     graph: Graph
+    core: Core
     steps: tuple[Step, ...]
     offsets: Mapping[int, int]
     tables: tuple[Table, ...]
@@ -82,8 +85,8 @@ class Plan:
 
     @property
     def code_bytes(self) -> int:
-        """Estimated bytes of code for a Cortex-M4, from the committed table of kernel sizes."""
-        return code_bytes(uses_of((s.kernel, s.call) for s in self.steps))
+        """Estimated bytes of code, from the committed table of the core's kernel sizes."""
+        return code_bytes(self.core, uses_of((s.kernel, s.call) for s in self.steps))
 
     @property
     def macs(self) -> int:
@@ -96,17 +99,21 @@ def count_macs(view: NodeView) -> int:
     return operator.macs(view) if operator else 0
 
 
-def make_plan(graph: Graph, optimize: Optimize = Optimize.BALANCED) -> Plan:
+def make_plan(
+    graph: Graph, optimize: Optimize = Optimize.BALANCED, core: Core | None = None
+) -> Plan:
     """Choose kernels and place every tensor.
 
     Args:
         graph: checked and rewritten by the passes.
         optimize: what to favour.
+        core: that runs the code; None is that of the default board.
     """
-    return plan_of(graph, choose(graph, optimize))
+    core = core or default_board().core
+    return plan_of(graph, choose(graph, optimize, core), core)
 
 
-def plan_of(graph: Graph, choices: Sequence[Choice]) -> Plan:
+def plan_of(graph: Graph, choices: Sequence[Choice], core: Core) -> Plan:
     """Place every tensor for kernels that are chosen, one for each operator."""
     calls = [choice.option.call for choice in choices]
     tables: dict[Const, Table] = {}
@@ -136,6 +143,7 @@ def plan_of(graph: Graph, choices: Sequence[Choice]) -> Plan:
     )
     return Plan(
         graph=graph,
+        core=core,
         steps=steps,
         offsets=MappingProxyType(
             {
@@ -150,7 +158,7 @@ def plan_of(graph: Graph, choices: Sequence[Choice]) -> Plan:
     )
 
 
-def foreign_plan(graph: Graph) -> Plan:
+def foreign_plan(graph: Graph, core: Core) -> Plan:
     """Of a graph that an interpreter runs: its operators, constants and lifetimes, no placement."""
     nothing = KernelCall((), ())
     kernel = Kernel("tflm", "", lambda view: nothing, work_by_elements)
@@ -165,6 +173,7 @@ def foreign_plan(graph: Graph) -> Plan:
         steps.append(Step(view, kernel, nothing, (), own, ()))
     return Plan(
         graph=graph,
+        core=core,
         steps=tuple(steps),
         offsets=MappingProxyType({}),
         tables=tuple(tables.values()),

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import functools
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
-from typing import Any
 
 from tflm_ext.kernels import LIMIT, Kernel, KernelCall
 from tflm_ext.kernels.base import FieldValue
+from tflm_ext.targets import Core
 
 
-@functools.cache
-def _file() -> dict[str, Any]:
-    return tomllib.loads(files("tflm_ext.plan").joinpath("kernel_sizes.toml").read_text("utf-8"))
-
-
-def compiler() -> str:
+def compiler(core: Core) -> str:
     """The compiler that the table was measured with."""
-    return str(_file()["compiler"])
+    return str(core.sizes["compiler"])
 
 
-def kernel_bytes(kernel: str) -> int:
+def kernel_bytes(core: Core, kernel: str) -> int:
     """Bytes of code of a kernel alone."""
-    table = _file()
-    return int(table["bytes"][kernel] + sum(table["shared"][part] for part in _shared(kernel)))
+    table = core.sizes
+    shared = (table["shared"][part] for part in _shared(core, kernel))
+    return int(table["bytes"][kernel] + sum(shared))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +50,7 @@ def uses_of(steps: Iterable[tuple[Kernel, KernelCall]]) -> dict[str, Uses]:
     return found
 
 
-def code_bytes(uses: Mapping[str, Uses]) -> int:
+def code_bytes(core: Core, uses: Mapping[str, Uses]) -> int:
     """Estimated bytes of code: the kernels, the entry points, and each operator's call.
 
     The compiler makes one function of a kernel for all its calls, which give it their parameters;
@@ -65,7 +58,7 @@ def code_bytes(uses: Mapping[str, Uses]) -> int:
     constants, and is then smaller than what was measured of it, unless it is marked to stay a
     function, of which less falls away.
     """
-    table = _file()
+    table = core.sizes
     total = table["entry"]
     for kernel, own in uses.items():
         size = table["bytes"][kernel]
@@ -75,7 +68,7 @@ def code_bytes(uses: Mapping[str, Uses]) -> int:
         else:
             total += size * (table["alone"] if stays and own.calls == 1 else 1)
             total += own.calls * table["call"] + own.parameter_bytes
-    shared = {part for kernel in uses for part in _shared(kernel)}
+    shared = {part for kernel in uses for part in _shared(core, kernel)}
     return round(total + sum(table["shared"][part] for part in shared))
 
 
@@ -84,6 +77,6 @@ def _numbers(value: FieldValue) -> int:
     return sum(map(_numbers, value)) if isinstance(value, tuple) else 1
 
 
-def _shared(kernel: str) -> tuple[str, ...]:
+def _shared(core: Core, kernel: str) -> tuple[str, ...]:
     """Functions that a kernel has in common with others."""
-    return tuple(_file()["uses"].get(kernel, ()))
+    return tuple(core.sizes["uses"].get(kernel, ()))

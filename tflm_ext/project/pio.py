@@ -22,12 +22,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tflm_ext.boards import Board
 from tflm_ext.errors import BudgetError, ConfigError, ToolError, VerificationError
 from tflm_ext.programs import leash, limit_error, start_program
 from tflm_ext.project.registry import core_dir, own_core_dir, registry_reachable
 from tflm_ext.project.write import recover
 from tflm_ext.scratch import scratch_folder
+from tflm_ext.targets import Board
 
 TIMEOUT_SECONDS = 3600.0  # the first build of TensorFlow Lite Micro takes many minutes
 
@@ -273,7 +273,7 @@ def _check_environment(project: Path, environment: str) -> None:
         raise ToolError(
             f"PlatformIO's platform {platform} is not installed, and its registry cannot be "
             "reached.",
-            "Try again with a connection to the internet, or use the environment cortex_m4.",
+            "Try again with a connection to the internet, or use the emulated core's environment.",
         )
 
 

@@ -8,24 +8,28 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from tflm_ext.boards import Board
 from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.parts import Parts
+from tflm_ext.targets import Board, Core
 
-M4_BOARD = "mps2_an386"
 STDIO_BYTES = 4096
 """newlib takes its FILEs and their buffers from a heap; on the board they are reserved RAM."""
-QEMU_ARGUMENTS = (
-    *("-machine", "mps2-an386"),
-    *("-display", "none", "-monitor", "none", "-serial", "none"),
-    *("-semihosting-config", "enable=on,target=native"),
-)
+
+
+def qemu_arguments(core: Core) -> tuple[str, ...]:
+    """How QEMU is called for a core, but for the program."""
+    return (
+        *("-machine", core.emulator.machine),
+        *("-display", "none", "-monitor", "none", "-serial", "none"),
+        *("-semihosting-config", "enable=on,target=native"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _M4View:
+class _EmulatorView:
+    core: Core
     title: str
     flash_bytes: int
     ram_bytes: int
@@ -38,7 +42,8 @@ class _M4View:
 
 
 @dataclass(frozen=True, slots=True)
-class _M4BuilderView:
+class _BuilderView:
+    core: Core
     machine_flags: str
     common_flags: str
     c_flags: str
@@ -56,8 +61,9 @@ class _IniView:
     platform: str
     board: str
     framework: str
-    m4_platform: str
-    m4_board: str
+    core: Core
+    core_platform: str
+    core_board: str
     qemu_arguments: tuple[str, ...]
     for_board: bool
     runtime: Any
@@ -89,9 +95,9 @@ def platformio_files(facts: ModelFacts, board: Board, parts: Parts) -> tuple[Ren
         parts: of the runtime.
 
     Returns:
-        platformio.ini, .gitignore, platforms/tflm_ext_m4_<hash>/ and test/.
+        platformio.ini, .gitignore, platforms/tflm_ext_<core>_<hash>/ and test/.
     """
-    m4 = m4_platform_files(board)
+    emulator = emulator_files(board)
     ini = _IniView(
         name=facts.name,
         library=facts.library,
@@ -101,9 +107,10 @@ def platformio_files(facts: ModelFacts, board: Board, parts: Parts) -> tuple[Ren
         platform=board.platform,
         board=board.platformio_board,
         framework=board.framework,
-        m4_platform=PurePosixPath(m4[0].path).parts[1],
-        m4_board=M4_BOARD,
-        qemu_arguments=QEMU_ARGUMENTS,
+        core=board.core,
+        core_platform=PurePosixPath(emulator[0].path).parts[1],
+        core_board=_emulated_board(board.core),
+        qemu_arguments=qemu_arguments(board.core),
         for_board=parts.for_board,
         runtime=parts.view,
     )
@@ -111,18 +118,19 @@ def platformio_files(facts: ModelFacts, board: Board, parts: Parts) -> tuple[Ren
     return (
         RenderedFile.text("platformio.ini", render(parts.template("platformio.ini.j2"), ini)),
         RenderedFile(".gitignore", verbatim("platformio/gitignore") + ignored),
-        *m4,
+        *emulator,
         *_test_files(facts),
     )
 
 
-def m4_platform_files(board: Board) -> tuple[RenderedFile, ...]:
+def emulator_files(board: Board) -> tuple[RenderedFile, ...]:
     """The development platform of the emulated core, in a folder named by its content.
 
     PlatformIO links a project's platform into its core folder by the folder's name alone. With
     the content in the name, a project can only ever meet a platform that equals its own.
     """
-    memory = _M4View(
+    memory = _EmulatorView(
+        core=board.core,
         title=board.title,
         flash_bytes=board.usable_flash_bytes,
         ram_bytes=board.usable_ram_bytes,
@@ -133,27 +141,35 @@ def m4_platform_files(board: Board) -> tuple[RenderedFile, ...]:
         reserved_flash_bytes=board.reserved_flash_bytes,
         reserved_ram_bytes=board.reserved_ram_bytes,
     )
-    builder = _M4BuilderView(
+    builder = _BuilderView(
+        core=board.core,
         machine_flags=json.dumps(board.machine_flags),
         common_flags=json.dumps(board.common_flags),
         c_flags=json.dumps(board.c_flags),
         # No guards and no destructors at exit: there is one thread, and main() never comes back.
         cxx_flags=json.dumps((*board.cxx_flags, "-fno-threadsafe-statics", "-fno-use-cxa-atexit")),
-        qemu_arguments=json.dumps(QEMU_ARGUMENTS),
+        qemu_arguments=json.dumps(qemu_arguments(board.core)),
     )
     files = (
-        RenderedFile("platform.json", verbatim("platformio/m4/platform.json")),
-        RenderedFile.text(f"boards/{M4_BOARD}.json", render("platformio/m4/board.json.j2", memory)),
-        RenderedFile.text("builder/main.py", render("platformio/m4/builder/main.py.j2", builder)),
-        RenderedFile.text("linker.ld", render("platformio/m4/linker.ld.j2", memory)),
-        RenderedFile("startup.c", verbatim("platformio/m4/startup.c")),
+        RenderedFile.text("platform.json", render("emulators/platform.json.j2", memory)),
+        RenderedFile.text(
+            f"boards/{_emulated_board(board.core)}.json", render("emulators/board.json.j2", memory)
+        ),
+        RenderedFile.text("builder/main.py", render("emulators/builder/main.py.j2", builder)),
+        RenderedFile.text("linker.ld", render("emulators/linker.ld.j2", memory)),
+        RenderedFile.text("startup.c", render("emulators/startup.c.j2", memory)),
     )
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.path}\0{len(file.content)}\0".encode())
         digest.update(file.content)
-    folder = f"platforms/tflm_ext_m4_{digest.hexdigest()[:8]}"
+    folder = f"platforms/tflm_ext_{board.core.environment}_{digest.hexdigest()[:8]}"
     return tuple(RenderedFile(f"{folder}/{file.path}", file.content) for file in files)
+
+
+def _emulated_board(core: Core) -> str:
+    """PlatformIO's name of the machine."""
+    return core.emulator.machine.replace("-", "_")
 
 
 def _test_files(facts: ModelFacts) -> tuple[RenderedFile, ...]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tflm_ext.boards import Board
 from tflm_ext.emit.escape import c_float, plain
 from tflm_ext.emit.render import render
 from tflm_ext.ir.facts import Port
@@ -14,6 +13,7 @@ from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.plan.sizes import compiler
 from tflm_ext.project.parts import Parts
 from tflm_ext.report import Report
+from tflm_ext.targets import Board, Core
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class _ReadmeView:
     context_bytes: str
     macs: str
     compiler: str
+    core: Core
     accuracy_rows: tuple[tuple[str, str], ...]
     losses: tuple[str, ...]
     environment: str
@@ -57,7 +58,8 @@ def readme_files(report: Report, board: Board, parts: Parts) -> tuple[RenderedFi
         arena_bytes=f"{facts.arena_bytes:,}",
         context_bytes=f"{report.ram_bytes:,}",
         macs=f"{facts.macs:,}",
-        compiler=compiler(),
+        compiler=compiler(board.core),
+        core=board.core,
         accuracy_rows=(*_score_rows(report), *_error_rows(report)),
         losses=tuple(plain(loss, 600) for loss in report.losses),
         environment=board.environment,

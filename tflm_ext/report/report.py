@@ -185,7 +185,7 @@ class Report:
                 "weight_bytes": self.weight_bytes,
                 "code_bytes": self.code_bytes,
                 "code_is_estimate": True,
-                "code_compiler": None if self.code_bytes is None else compiler(),
+                "code_compiler": None if self.code_bytes is None else compiler(self.plan.core),
                 "total_bytes": self.flash_bytes,
             },
             "warnings": list(self.warnings),

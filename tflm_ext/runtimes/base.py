@@ -16,6 +16,7 @@ from tflm_ext.passes import PassResult
 from tflm_ext.plan import Plan
 from tflm_ext.plan.footprint import Footprint
 from tflm_ext.project.parts import Parts
+from tflm_ext.targets import Core
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Progress: TypeAlias = Callable[[str], None]
@@ -116,11 +117,12 @@ class Runtime(Protocol):
         """Arguments of `tflm-ext export` that choose it again, without paths."""
         ...
 
-    def plan(self, model: bytes, name: str, optimize: Optimize) -> Planned:
+    def plan(self, model: bytes, name: str, optimize: Optimize, core: Core) -> Planned:
         """Read, rewrite and plan a .tflite.
 
         Args:
             name: what messages call the model.
+            core: that runs it, by whose costs kernels are chosen.
 
         Raises:
             UnsupportedModelError: the file is damaged or the runtime cannot run it.

@@ -17,6 +17,7 @@ from tflm_ext.plan import Plan, make_plan
 from tflm_ext.plan.footprint import Footprint, arena_bytes, context_bytes
 from tflm_ext.project.parts import Parts
 from tflm_ext.runtimes.base import Array, Compared, Planned, Progress
+from tflm_ext.targets import Core
 from tflm_ext.verify.compare import verify
 from tflm_ext.verify.tflm import run_outputs
 
@@ -71,10 +72,10 @@ class Compiled:
     def arguments(self) -> tuple[str, ...]:
         return ()
 
-    def plan(self, model: bytes, name: str, optimize: Optimize) -> Planned:
+    def plan(self, model: bytes, name: str, optimize: Optimize, core: Core) -> Planned:
         graph = read_graph(model, name, run=run_outputs)
         passes = run_passes(graph)
-        return Planned(graph, passes, make_plan(passes.graph, optimize))
+        return Planned(graph, passes, make_plan(passes.graph, optimize, core))
 
     def deploy(
         self, model: bytes, planned: Planned, budget: Budget, progress: Progress

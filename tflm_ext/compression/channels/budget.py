@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from tflm_ext.boards import board
 from tflm_ext.compression.channels.choose import Limits
 from tflm_ext.compression.channels.cut import Cutter, duplicate, made, share
 from tflm_ext.compression.channels.data import Sample
@@ -21,6 +20,7 @@ from tflm_ext.errors import ConfigError
 from tflm_ext.options import Budget
 from tflm_ext.plan.footprint import context_bytes
 from tflm_ext.stages import Options, analyse
+from tflm_ext.targets import default_board
 
 _STEP = 0.1  # share of the prunable channels that one round removes
 
@@ -124,7 +124,7 @@ def towards(budget: Budget, sizes: Sizes, graph: ChannelGraph, channels: float) 
 def plan_sizes(model: Any, sample: Sample) -> Sizes:
     """What a model needs as int8, calibrated on the sample."""
     int8 = convert(model, sample.inputs, progress=lambda text: None).int8
-    plan = analyse(int8, Options("pruned", board("nano33ble_sense"))).plan
+    plan = analyse(int8, Options("pruned", default_board())).plan
     return Sizes(
         weight_bytes=plan.weight_bytes,
         flash_bytes=plan.weight_bytes + plan.code_bytes,

@@ -32,6 +32,7 @@ from tflm_ext.runtimes.tflm.tree import (
     tflm_settings,
     tree_files,
 )
+from tflm_ext.targets import Core
 from tflm_ext.verify.tflm import run_outputs
 
 
@@ -141,7 +142,7 @@ class Tflm:
         text = "..." if isinstance(self.encoding, Mapping) else text
         return (f"--runtime {self.name}", f"--encoding={text}")
 
-    def plan(self, model: bytes, name: str, optimize: Optimize) -> Planned:
+    def plan(self, model: bytes, name: str, optimize: Optimize, core: Core) -> Planned:
         """As for our own C, which checks every operator, where we know all of them."""
         try:
             graph = read_graph(model, name, run=run_outputs)
@@ -150,7 +151,7 @@ class Tflm:
             graph = read_foreign(model, name)
             required(parse(model, name))
             passes = PassResult(graph, ())
-        return Planned(graph, passes, foreign_plan(passes.graph))
+        return Planned(graph, passes, foreign_plan(passes.graph, core))
 
     def deploy(
         self, model: bytes, planned: Planned, budget: Budget, progress: Progress

@@ -211,7 +211,7 @@ void report_fault(void)
 /* The stack may be what overflowed: begin a new one. */
 __attribute__((naked)) static void fault_handler(void)
 {
-    __asm__ volatile("ldr sp, =stack_top\n\tb report_fault");
+    __asm__ volatile("ldr r0, =stack_top\n\tmov sp, r0\n\tbl report_fault");
 }
 
 /* Nobody may touch the 1 MiB below the stack, and nobody write to the first 4 MiB, the flash. */
