@@ -17,7 +17,8 @@ from tflm_ext.boards import Board
 from tflm_ext.convert import load_npz
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.recheck import load_project, model_sources
+from tflm_ext.project.exported import is_exported
+from tflm_ext.recheck import open_project
 from tflm_ext.report.measured import NAME, sources_sha256
 from tflm_ext.report.report import digests, envelope
 from tflm_ext.stages import Analysis, Options, analyse
@@ -176,7 +177,7 @@ def bench(
     """
     require_tools()
     folder = Path(source)
-    exported = (folder / "report.json").is_file()
+    exported = is_exported(folder)
     if exported:
         options, analysis, sources = _project(folder)
     else:
@@ -220,13 +221,13 @@ def bench(
 
 
 def _project(folder: Path) -> tuple[Options, Analysis, Sequence[RenderedFile]]:
-    exported = load_project(folder)
-    if not exported.options.runtime.own_code:
+    opened = open_project(folder)
+    if not opened.options.runtime.own_code:
         raise ConfigError(
-            f"{folder} has runtime {exported.options.runtime.name!r}.",
+            f"{folder} has runtime {opened.options.runtime.name!r}.",
             "Give a project of runtime 'compiled', or use tflm-ext compare on the model.",
         )
-    return exported.options, exported.analysis, model_sources(folder, exported.analysis.facts)
+    return opened.options, opened.analysis, opened.exported.sources()
 
 
 def _milliseconds(cycles: int | None, board: Board) -> tuple[float, float] | None:
