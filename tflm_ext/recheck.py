@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from tflm_ext.api import make_options
 from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.device import Device
+from tflm_ext.document import Count, FilePath, declared, entry, from_json, to_json
 from tflm_ext.emit.escape import plain
 from tflm_ext.errors import ConfigError, TflmExtError, VerificationError
 from tflm_ext.ir.facts import GoldenVector
 from tflm_ext.project.exported import GOLDEN_VECTORS, Exported, damaged, read_project
 from tflm_ext.project.pio import upload_command
-from tflm_ext.report import Accuracy, Int8Error, OutputError, Report
+from tflm_ext.report import Accuracy, Int8Error, Report
 from tflm_ext.report.measured import with_bench
 from tflm_ext.stages import Analysis, Options, analyse, report_of
 from tflm_ext.verify.compare import arena_for, compare_tensors, verify
@@ -31,6 +32,7 @@ _BOARD_VECTORS = 16
 _EXPORT_AGAIN = "Put the exported file back, or export the model again, with --overwrite."
 
 
+@declared("verify")
 @dataclass(frozen=True, slots=True)
 class Recheck:
     """What was compared, without a difference.
@@ -42,17 +44,20 @@ class Recheck:
         golden: golden vectors in the project's files that are as TFLM gave them.
         seed: reproduces the inputs.
         edited: generated files that are not as they were exported.
+        mismatches: none, for one is an error.
     """
 
-    target: str
-    inputs: int
-    tensors: int
-    golden: int
-    seed: int
-    edited: tuple[str, ...]
+    target: Literal["host", "board"] = entry()
+    inputs: Count = entry()
+    tensors: Count = entry()
+    golden: Count = entry()
+    seed: Count = entry()
+    edited: tuple[FilePath, ...] = entry()
+    mismatches: Literal[0] = entry(default=0)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"mismatches": 0}
+        """Its part of report.schema.json."""
+        return to_json(Recheck, self)
 
     def to_text(self) -> str:
         where = {"host": "this computer", "board": "the board"}[self.target]
@@ -151,53 +156,22 @@ def inspect_project(folder: Path) -> Report:
     opened = open_project(folder)
     exported, content = opened.exported, opened.exported.content
     try:
-        scores, int8_error = _read_scores(content), _read_int8_error(content)
+        first = [content["accuracy"]] if "accuracy" in content else []
+        scores = [*first, *content.get("accuracy_of_other_outputs", [])]
         report = replace(
             report_of(opened.analysis, opened.options),
-            warnings=tuple(content["warnings"]),
-            vectors=content["verification"]["inputs"],
+            warnings=from_json(tuple[str, ...], content["warnings"]),
+            vectors=from_json(int, content["verification"]["inputs"]),
             golden=exported.golden,
-            scores=scores,
-            int8_error=int8_error,
-            losses=tuple(content.get("losses", ())),
+            scores=from_json(tuple[Accuracy, ...], scores),
+            int8_error=from_json(Int8Error | None, content.get("int8_error")),
+            losses=from_json(tuple[str, ...], content.get("losses", [])),
             files=tuple(exported.files.items()),
-            encoding=content.get("encode"),
+            encoding=from_json(Mapping[str, Any] | None, content.get("encode")),
         )
     except (LookupError, TypeError, ValueError) as error:
         raise damaged(folder) from error
     return report if exported.edited() else with_bench(report, folder)
-
-
-def _read_scores(content: Mapping[str, Any]) -> tuple[Accuracy, ...]:
-    """The scores in a report.json; LookupError, TypeError or ValueError if it is damaged."""
-    first = [content["accuracy"]] if "accuracy" in content else []
-    return tuple(map(_read_score, [*first, *content.get("accuracy_of_other_outputs", ())]))
-
-
-def _read_score(row: Mapping[str, Any]) -> Accuracy:
-    found = Accuracy(**row)
-    if found.drop_interval is not None:
-        low, high = found.drop_interval
-        found = replace(found, drop_interval=(low, high))
-    _check_numbers(found.float_model, found.int8_tflm, found.int8_c, found.drop, found.output)
-    _check_numbers(*(found.drop_interval or ()))
-    return found
-
-
-def _read_int8_error(content: Mapping[str, Any]) -> Int8Error | None:
-    """The errors of the outputs, likewise."""
-    if "int8_error" not in content:
-        return None
-    found = content["int8_error"]
-    outputs = tuple(OutputError(**row) for row in found["outputs"])
-    for row in outputs:
-        _check_numbers(row.float_std, row.rms_error, row.ratio)
-    return Int8Error(str(found["data"]), int(found["samples"]), outputs)
-
-
-def _check_numbers(*values: Any) -> None:
-    if not all(value is None or isinstance(value, int | float) for value in values):
-        raise TypeError("a score is no number")
 
 
 def explain(folder: Path, error: VerificationError) -> VerificationError:

@@ -14,7 +14,7 @@ from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.names import library_name, model_name
 from tflm_ext.project.write import REPORT, recover
-from tflm_ext.report.report import SCHEMA
+from tflm_ext.report.parts import SCHEMA
 from tflm_ext.verify.golden import read_golden
 
 GOLDEN_VECTORS = "test/test_model/golden_vectors.c"
