@@ -55,12 +55,9 @@ class Entry:
     part: Any = None
 
 
-def one_of(*texts: str) -> Limits:
-    """The texts that a key may have, as in Annotated[str, one_of("a", "b")]."""
-    return Limits({"enum": list(texts)})
+COUNT: Mapping[str, Any] = {"minimum": 0}
 
-
-Count: TypeAlias = Annotated[int, Limits({"minimum": 0})]
+Count: TypeAlias = Annotated[int, Limits(COUNT)]
 Bytes: TypeAlias = Annotated[int, Scalar("bytes", {"type": "integer", "minimum": 0})]
 Sha256: TypeAlias = Annotated[
     str, Scalar("sha256", {"type": "string", "pattern": "^[0-9a-f]{64}$"})
@@ -102,7 +99,7 @@ def entry(
         of: gives the value of whatever object the document is written from; by default the
             attribute of the field's name.
         optional: the key is left out where the value is None or empty.
-        schema: limits besides those of the type; with "type" or "anyOf" in place of the type's.
+        schema: limits besides those of the type; "enum" and "anyOf" stand in place of the type.
         row: what a text calls the value, and what follows it, like its unit; see rows().
         part: type of the value in the document, where it is not that of the field.
         default: of the field, also where the key is missing in what is read.
@@ -259,7 +256,7 @@ def schema(cls: type[Any], parts: dict[str, Json]) -> Json:
     properties, required = {}, []
     for name, hint, said, _ in _entries(cls):
         described = _type(_present_type(hint) if said.optional else hint, parts)
-        if "type" in said.schema or "anyOf" in said.schema:
+        if "enum" in said.schema or "anyOf" in said.schema:
             described = {}
         properties[name] = {**described, **said.schema}
         if said.description:
@@ -285,7 +282,7 @@ def _type(hint: Any, parts: dict[str, Json]) -> Json:
     if origin is Annotated:
         inner, said = arguments
         if isinstance(said, Limits):
-            return {**({} if "enum" in said.schema else _type(inner, parts)), **said.schema}
+            return {**_type(inner, parts), **said.schema}
         described = {"description": said.description} if said.description else {}
         if said.schema:
             parts[said.name] = {**said.schema, **described}

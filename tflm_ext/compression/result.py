@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tflm_ext.compression.recipe import Recipe
-from tflm_ext.document import Count, declared, entry, from_json, to_json
-from tflm_ext.report.scores import Metric
+from tflm_ext.document import COUNT, declared, entry, from_json, to_json
+from tflm_ext.report.scores import METRICS
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,12 @@ class CompressionStep:
     name: str = entry()
     float_score: float | None = entry()
     int8_score: float = entry()
-    parameters: Count = entry()
-    macs: Count = entry()
-    weight_bytes: Count = entry()
-    flash_bytes: Count = entry()
-    tflite_bytes: Count = entry()
-    ram_bytes: Count = entry()
+    parameters: int = entry(schema=COUNT)
+    macs: int = entry(schema=COUNT)
+    weight_bytes: int = entry(schema=COUNT)
+    flash_bytes: int = entry(schema=COUNT)
+    tflite_bytes: int = entry(schema=COUNT)
+    ram_bytes: int = entry(schema=COUNT)
     notes: tuple[str, ...] = entry(default=())
 
 
@@ -55,7 +55,7 @@ class CompressionReport:
         notes: on the whole, one sentence each.
     """
 
-    metric: Metric = entry()
+    metric: str = entry(schema=METRICS)
     samples: int = entry(schema={"minimum": 1})
     recipe: Recipe = entry(
         "The values of tflm_ext.Recipe.",

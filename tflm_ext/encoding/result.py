@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from tflm_ext.document import Count, declared, entry, one_of, to_json
+from tflm_ext.document import COUNT, declared, entry, to_json
 
 _WIDEST = 60  # characters of a name in the table
 
@@ -25,11 +25,11 @@ class EncodedTensor:
     """
 
     name: str = entry()
-    method: Annotated[str, one_of("huffman", "lut", "pruning")] = entry()
-    bytes_before: Count = entry()
-    bytes_after: Count = entry()
+    method: str = entry(schema={"enum": ["huffman", "lut", "pruning"]})
+    bytes_before: int = entry(schema=COUNT)
+    bytes_after: int = entry(schema=COUNT)
     arena_growth_bytes: int = entry()
-    symbols: Count = entry()
+    symbols: int = entry(schema=COUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class PlainTensor:
     """A constant that stays as it is, and why."""
 
     name: str = entry()
-    bytes: Count = entry()
+    bytes: int = entry(schema=COUNT)
     reason: str = entry()
 
 
@@ -59,10 +59,10 @@ class EncodingResult:
     model: bytes
     tensors: tuple[EncodedTensor, ...] = entry()
     plain: tuple[PlainTensor, ...] = entry()
-    tflite_bytes_before: Count = entry()
-    tflite_bytes: Count = entry()
-    arena_bytes_before: Count = entry()
-    arena_bytes: Count = entry()
+    tflite_bytes_before: int = entry(schema=COUNT)
+    tflite_bytes: int = entry(schema=COUNT)
+    arena_bytes_before: int = entry(schema=COUNT)
+    arena_bytes: int = entry(schema=COUNT)
     inputs: int = entry(schema={"minimum": 64})
 
     def to_dict(self) -> dict[str, Any]:

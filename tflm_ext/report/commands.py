@@ -11,12 +11,18 @@ from tflm_ext.document import Bytes, Count, Environment, FilePath, declared, ent
 @declared("build")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildPart:
-    """`tflm-ext build`."""
+    """`tflm-ext build`, written from a BuildResult and the path of its program."""
 
-    environment: Environment = entry()
-    program: FilePath = entry()
-    flash_bytes: Count | None = entry(".text + .data of the whole program; null on the host.")
-    ram_bytes: Count | None = entry(".data + .bss of the whole program; null on the host.")
+    environment: Environment = entry(of=lambda built: built[0].environment)
+    program: FilePath = entry(of=lambda built: built[1])
+    flash_bytes: Count | None = entry(
+        ".text + .data of the whole program; null on the host.",
+        of=lambda built: built[0].flash_bytes,
+    )
+    ram_bytes: Count | None = entry(
+        ".data + .bss of the whole program; null on the host.",
+        of=lambda built: built[0].ram_bytes,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

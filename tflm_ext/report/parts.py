@@ -34,7 +34,7 @@ class Envelope:
     tool: Tool = entry(of=lambda source: source)
 
 
-@declared("border", "An int8 input or output: real value = scale * (q - zero_point).")
+@declared("port", "An int8 input or output: real value = scale * (q - zero_point).")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortPart:
     """An input or output, written from a Port."""
@@ -98,7 +98,7 @@ class OperatorPart:
     )
     kernel: str = entry(of=lambda step: step.kernel.name)
     inputs: tuple[Shape, ...] = entry(
-        "Of the inputs that are no constants.",
+        "Shapes of the inputs that are not constants.",
         of=lambda step: tuple(t.shape for t in step.view.inputs if not t.constant),
     )
     outputs: tuple[Shape, ...] = entry(of=lambda step: tuple(t.shape for t in step.view.outputs))
@@ -150,11 +150,11 @@ class MemoryPart:
         "Activations, state and scratch.", of=lambda report: report.footprint.arena_bytes
     )
     context_bytes: Bytes = entry(
-        "sizeof(context): the whole RAM need but the stack.",
+        "sizeof(context): all RAM that the model needs, except the stack.",
         of=lambda report: report.footprint.context_bytes,
     )
     live_bytes: Bytes = entry(
-        "The most bytes of activations alive at one operator, nothing in place.",
+        "Activations alive at the operator where they are most, without any overlap.",
         of=lambda report: report.plan.live_bytes,
         row=("live maximum", "bytes of activations at one operator"),
     )
@@ -175,12 +175,12 @@ class FlashPart:
         of=lambda report: report.footprint.weight_bytes,
     )
     code_bytes: Bytes | None = entry(
-        "Operators and kernels; null with runtime tflm, whose code only a build can tell.",
+        "Operators and kernels; null with runtime tflm: only a build can tell.",
         of=lambda report: report.footprint.code_bytes,
     )
     code_is_estimate: bool = entry(of=lambda _: True)
     code_compiler: str | None = entry(
-        "The compiler that code_bytes is about.",
+        "The compiler for which code_bytes was estimated.",
         of=lambda report: None if report.footprint.code_bytes is None else compiler(),
     )
     total_bytes: Bytes | None = entry(of=lambda report: report.footprint.flash_bytes)
@@ -206,10 +206,10 @@ class VerificationPart:
         schema={"anyOf": [{"type": "integer", "minimum": 64}, {"const": 0}]},
     )
     mismatches: Literal[0] = entry(
-        "Anything else is an error, and there is no report.", of=lambda _: 0
+        "A mismatch is an error, and no report is written.", of=lambda _: 0
     )
     golden_sha256: tuple[Sha256, ...] = entry(
-        "Per golden vector, of its inputs and then its outputs as bytes.",
+        "One per golden vector: of the bytes of its inputs, then of its outputs.",
         of=lambda report: report.golden,
         schema={"minItems": 1},
     )
@@ -243,8 +243,8 @@ class ReportDocument(Envelope):
     )
     passes: tuple[PassPart, ...] = entry("Rewrites that removed something, in their order.")
     passes_left_out: tuple[LeftOutPart, ...] = entry(
-        "Rewrites that failed on this model, so that it went on without them: a bug of tflm_ext, "
-        "also among the warnings.",
+        "Rewrites that failed on this model and were left out: a bug of tflm_ext, also among the "
+        "warnings.",
         of=lambda report: report.left_out,
         optional=True,
     )
@@ -259,19 +259,19 @@ class ReportDocument(Envelope):
     )
     accuracy: Accuracy | None = entry("Of the first output.", optional=True)
     accuracy_of_other_outputs: tuple[Accuracy, ...] = entry(
-        "Of the others that have targets.",
+        "Of the other outputs that have targets.",
         of=lambda report: tuple(s for s in report.scores if s is not report.accuracy),
         optional=True,
         schema={"minItems": 1},
     )
     int8_error: Int8Error | None = entry(optional=True)
     losses: tuple[str, ...] = entry(
-        "Those of warnings that say that accuracy is lost.", optional=True, schema={"minItems": 1}
+        "The warnings that say that accuracy is lost.", optional=True, schema={"minItems": 1}
     )
     compression: CompressionPart | None = entry(of=lambda _: None, optional=True)
     encode: Annotated[Mapping[str, Any], Scalar("encode", {})] | None = entry(
         of=lambda report: report.encoding, optional=True
     )
     bench: Annotated[Mapping[str, Any], Scalar("bench", {})] | None = entry(
-        "What bench measured of these files, if it did: the content of bench.json.", optional=True
+        "What tflm-ext bench measured on these files: the content of bench.json.", optional=True
     )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
 
-from tflm_ext.document import Count, declared, entry, one_of
+from tflm_ext.document import Count, declared, entry
 
-Metric: TypeAlias = Annotated[str, one_of("accuracy", "mean_absolute_error")]
+METRICS = {"enum": ["accuracy", "mean_absolute_error"]}
 
 
 @declared("accuracy")
@@ -27,7 +26,7 @@ class Accuracy:
         output: which output of the model was scored.
     """
 
-    metric: Metric = entry()
+    metric: str = entry(schema=METRICS)
     samples: int = entry(schema={"minimum": 1})
     float_model: float | None = entry("null where there is no float model.")
     int8_tflm: float = entry()
@@ -38,7 +37,7 @@ class Accuracy:
         default=None,
     )
     drop_interval: tuple[float, float] | None = entry(
-        "Its 95 % interval, from the pairs of outcomes of every sample.", default=None
+        "95 % interval of drop, from the pair of outcomes of each sample.", default=None
     )
     output: Count = entry(
         "Number of the output that was scored; 0 where it is missing.", optional=True, default=0
@@ -69,7 +68,7 @@ class OutputError:
 
 @declared(
     "int8_error",
-    "How far the int8 outputs are from those of the float model, whatever the targets.",
+    "How far the int8 outputs are from those of the float model; needs no targets.",
 )
 @dataclass(frozen=True, slots=True)
 class Int8Error:
@@ -81,6 +80,6 @@ class Int8Error:
         outputs: one for each, in order.
     """
 
-    data: Annotated[str, one_of("calibration_data", "test_data")] = entry()
+    data: str = entry(schema={"enum": ["calibration_data", "test_data"]})
     samples: int = entry(schema={"minimum": 1})
     outputs: tuple[OutputError, ...] = entry(schema={"minItems": 1})
