@@ -117,7 +117,7 @@ def test_what_a_runtime_says_of_a_model_is_one_thing(runtime: Runtime, net: obje
 
 def test_what_belongs_to_one_runtime_is_refused_for_others() -> None:
     for option in ("tflm_source", "encoding"):
-        with pytest.raises(ConfigError, match=f"{option} is of no use with runtime='compiled'"):
+        with pytest.raises(ConfigError, match=f"{option} has no effect with runtime='compiled'"):
             make_runtime("compiled", **{option: "auto"})  # type: ignore[arg-type]
     assert make_runtime("tflm", encoding="auto").arguments() == (
         "--runtime tflm",

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tflm_ext.document import from_json
 from tflm_ext.errors import ConfigError, VerificationError
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.names import library_name, model_name
 from tflm_ext.project.write import REPORT, recover
-from tflm_ext.report.parts import SCHEMA
+from tflm_ext.report.parts import SCHEMA, FilePart
 from tflm_ext.verify.golden import read_golden
 
 GOLDEN_VECTORS = "test/test_model/golden_vectors.c"
@@ -115,26 +116,25 @@ def read_project(folder: Path) -> Exported:
         content = json.loads((folder / REPORT).read_text("utf-8"))
         if content["schema"] != SCHEMA or content["tool"]["name"] != "tflm_ext":
             raise ValueError("another tool or schema")
-        if not content["verification"]["golden_sha256"]:
+        golden = from_json(tuple[str, ...], content["verification"]["golden_sha256"])
+        if not golden:
             raise ValueError("no golden vectors")
         # Before it becomes part of a path.
-        name, chosen = model_name(str(content["model"]["name"])), content["options"]
-        labels = content["model"]["labels"]
-        if not isinstance(labels, list) or not all(isinstance(text, str) for text in labels):
-            raise TypeError("labels that are not texts")
+        name = model_name(from_json(str, content["model"]["name"]))
+        chosen = content["options"]
         exported = Exported(
             folder=folder,
             content=content,
             name=name,
             model=(folder / "model" / f"{name}.tflite").read_bytes(),
-            board=str(chosen["board"]),
-            runtime=str(chosen["runtime"]),
-            optimize=str(chosen["optimize"]),
-            labels=tuple(labels),
-            golden=tuple(map(str, content["verification"]["golden_sha256"])),
-            files={str(row["path"]): str(row["sha256"]) for row in content["files"]},
+            board=from_json(str, chosen["board"]),
+            runtime=from_json(str, chosen["runtime"]),
+            optimize=from_json(str, chosen["optimize"]),
+            labels=from_json(tuple[str, ...], content["model"]["labels"]),
+            golden=golden,
+            files={f.path: f.sha256 for f in from_json(tuple[FilePart, ...], content["files"])},
         )
-        sha256 = str(content["model"]["sha256"])
+        sha256 = from_json(str, content["model"]["sha256"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise damaged(folder) from error
     if hashlib.sha256(exported.model).hexdigest() != sha256:
