@@ -30,9 +30,15 @@ from unittest import mock
 import tflm_ext
 from tflm_ext import errors
 from tflm_ext.api import make_options
+from tflm_ext.bench.bench import Bench
+from tflm_ext.bench.compare import Comparison
 from tflm_ext.cli.parser import EXIT_CODES, make_parser
+from tflm_ext.compression.result import CompressionReport
 from tflm_ext.convert.remedies import _OPERATORS, UNROLL
+from tflm_ext.doctor import Finding
+from tflm_ext.document import entry, schema
 from tflm_ext.emit.model import model_files
+from tflm_ext.encoding import EncodingResult
 from tflm_ext.frontend import read_graph
 from tflm_ext.frontend.remedies import REMEDIES
 from tflm_ext.ir.facts import ModelFacts, Port
@@ -45,7 +51,10 @@ from tflm_ext.plan.budget import check_budget
 from tflm_ext.plan.footprint import Footprint, arena_bytes, context_bytes
 from tflm_ext.project import pio
 from tflm_ext.project.write import _storage_errors
+from tflm_ext.recheck import Recheck
 from tflm_ext.report import Accuracy
+from tflm_ext.report.commands import BoardPart, BuildPart, TestPart
+from tflm_ext.report.parts import Envelope, ReportDocument
 from tflm_ext.targets import default_board
 from tflm_ext.verify.compare import compare_tensors
 from tflm_ext.verify.float_model import check_drop
@@ -165,8 +174,8 @@ def _markdown(doc: str) -> str:
 
 def _items(body: str) -> Iterator[str]:
     """Entries "name: text" with their continuation lines, as a list."""
-    for entry in re.split(r"\n(?=\S)", body):
-        name, _, text = entry.partition(":")
+    for item in re.split(r"\n(?=\S)", body):
+        name, _, text = item.partition(":")
         names = ", ".join(f"`{n.strip()}`" for n in name.split(","))
         yield f"- {names}: {_one_line(text)}\n"
 
@@ -494,9 +503,42 @@ _SCHEMA_NOTE = (
 )
 
 
+# Title, key of the content besides the envelope, and what is declared under it.
+DOCUMENTS: tuple[tuple[str, str, Any], ...] = (
+    ("compress", "compress", CompressionReport),
+    ("encode", "encode", EncodingResult),
+    ("bench", "bench", tuple[Bench, ...]),
+    ("compare", "compare", Comparison),
+    ("build", "build", BuildPart),
+    ("test", "test", TestPart),
+    ("verify", "verify", Recheck),
+    ("doctor", "findings", tuple[Finding, ...]),
+    ("boards", "boards", tuple[BoardPart, ...]),
+)
+
+
+def report_schema() -> dict[str, Any]:
+    """The JSON Schema of all documents, from their declarations."""
+    parts: dict[str, Any] = {}
+    documents = [{"title": "report.json, export, inspect", **schema(ReportDocument, parts)}]
+    for title, key, content in DOCUMENTS:
+        fields = [(key, content, entry())]
+        cls = dataclasses.make_dataclass(key, fields, bases=(Envelope,), frozen=True)
+        documents.append({"title": title, **schema(cls, parts)})
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "tflm_ext report",
+        "description": "report.json of an exported project, and what every command of tflm-ext "
+        "prints with --json. Keys are sorted, sizes are in bytes; there is no time, host or "
+        "absolute path.",
+        "oneOf": documents,
+        "$defs": parts,
+    }
+
+
 def report() -> str:
     """The JSON documents, from their schema."""
-    schema = json.loads((REFERENCE / "report.schema.json").read_text("utf-8"))
+    schema = report_schema()
     parts = [
         "# report.json\n\n",
         NOTE,
@@ -595,6 +637,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": error_classes,
     "operators.md": operators,
     "report.md": report,
+    "report.schema.json": lambda: json.dumps(report_schema(), indent=2) + "\n",
 }
 
 

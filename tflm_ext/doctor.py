@@ -9,9 +9,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from tflm_ext.document import declared, entry, to_json
 from tflm_ext.errors import TflmExtError, ToolError
 from tflm_ext.project import registry
 from tflm_ext.scratch import scratch_folder
@@ -45,6 +46,7 @@ _PROGRAMS = (
 _PYTHON = shlex.quote(sys.executable)
 
 
+@declared("finding")
 @dataclass(frozen=True, slots=True)
 class Finding:
     """The result of one check.
@@ -59,18 +61,17 @@ class Finding:
         place: where it was found on this computer; shown in text, but not in JSON.
     """
 
-    what: str
-    ok: bool
-    required: bool
-    detail: str
-    purpose: str
-    remedy: str = ""
+    what: str = entry()
+    ok: bool = entry()
+    required: bool = entry()
+    detail: str = entry()
+    purpose: str = entry()
+    remedy: str = entry(of=lambda found: found.remedy.replace(_PYTHON, "python"), default="")
     place: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        fields = asdict(self)
-        del fields["place"]
-        return fields | {"remedy": self.remedy.replace(_PYTHON, "python")}
+        """Its part of report.schema.json."""
+        return to_json(Finding, self)
 
     def to_text(self) -> str:
         mark = "ok     " if self.ok else "MISSING" if self.required else "absent "

@@ -71,7 +71,7 @@ class Project:
     """A verified project, ready to be written.
 
     Attributes:
-        linked: sources on this computer that its link is to lead to.
+        linked: sources on this computer to which its link points.
     """
 
     report: Report
@@ -121,7 +121,7 @@ def describe(analysis: Analysis, options: Options, warnings: Sequence[str] = ())
 
 
 def report_of(analysis: Analysis, options: Options) -> Report:
-    """The report of an analysis alone, whatever the board can run."""
+    """The report of an analysis, even of a model that the board cannot run."""
     return Report(
         facts=analysis.facts,
         plan=analysis.plan,

@@ -472,7 +472,7 @@ def test_no_project(refused: Callable[..., None], tmp_path: Path, command: str) 
     (tmp_path / "empty").mkdir()
     problem, hint = {
         "verify": (
-            "empty is no project of tflm-ext, or its report.json or model is damaged.",
+            "empty is not a project of tflm-ext, or its report.json or model is damaged.",
             "Give the folder of an exported project, or export the model again.",
         )
     }.get(
@@ -502,7 +502,7 @@ def test_a_damaged_report(refused: Callable[..., None], project: Path, report: s
     (project / "report.json").write_text(report, "utf-8")
     refused(
         2,
-        "project is no project of tflm-ext, or its report.json or model is damaged.",
+        "project is not a project of tflm-ext, or its report.json or model is damaged.",
         "Give the folder of an exported project, or export the model again.",
         *("verify", "project"),
     )

@@ -124,8 +124,8 @@ def test_a_version_that_the_arduino_flavour_lacks() -> None:
         (nets.convolution(bias=False), "crashes without a bias", "set use_bias=True."),
         (nets.dense(channels=3), "takes the first scale", "one scale for all weights"),
         (nets.pooling(batch=2), "computes the first image of a batch only", "at batch 1."),
-        (nets.reduction("MEAN"), "rounds otherwise", "AveragePooling2D"),
-        (nets.reduction("SUM"), "rounds otherwise", "AveragePooling2D"),
+        (nets.reduction("MEAN"), "rounds differently", "AveragePooling2D"),
+        (nets.reduction("SUM"), "rounds differently", "AveragePooling2D"),
         (nets.addition((1, 2, 1, 2, 2), (1, 1, 3, 1, 2)), "at most 4 dimensions", "reshape it."),
         (nets.addition((1,) * 6, (1,) * 6), "at most", "reshape it."),
     ],
@@ -143,7 +143,9 @@ def test_a_recurrent_layer_with_the_time_in_front() -> None:
     def change(_: Any, graph: Any) -> None:
         graph.operators[0].builtinOptions.timeMajor = True
 
-    assert "takes the time for the batch" in refusal(edited(change, recurrent_net())).problem
+    assert (
+        "mistakes the time axis for the batch" in refusal(edited(change, recurrent_net())).problem
+    )
 
 
 def test_an_encoded_model() -> None:

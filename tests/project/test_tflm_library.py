@@ -146,7 +146,7 @@ def test_a_folder_without_tflm(tmp_path: Path) -> None:
     )
     (tmp_path / "tflite-micro").mkdir()
     for name, problem in (
-        ("tflite-micro", f"{tmp_path}/tflite-micro holds no TensorFlow Lite Micro."),
+        ("tflite-micro", f"{tmp_path}/tflite-micro does not contain TensorFlow Lite Micro."),
         ("none", f"There is no folder {tmp_path}/none."),
     ):
         with pytest.raises(ConfigError) as caught:
@@ -343,7 +343,7 @@ def test_a_build_whose_link_leads_nowhere_says_so(without: Path, tmp_path: Path)
     with pytest.raises(ToolError) as caught:
         pio.run(without)
     assert caught.value.problem.endswith(
-        f"lib/tflm/src leads nowhere; {GET}, then link lib/tflm/src to its folder src"
+        f"lib/tflm/src is a broken link; {GET}, then link lib/tflm/src to its folder src"
     )
 
 
@@ -539,5 +539,5 @@ def test_the_readme_says_who_runs_the_model(runtime: Runtime) -> None:
     interpreter = runtime.name == "tflm"
     for words in (ARDUINO_ARCHIVE, ARDUINO_COMMIT, "`lib/tflm/src`", "TFLM_EXT_TFLM_SOURCE"):
         assert (words in text) == interpreter, words
-    for words in ("plain C gives byte for byte", "(estimated,"):
+    for words in ("plain C returns byte for byte", "(estimated,"):
         assert (words in text) != interpreter, words

@@ -186,7 +186,7 @@ def test_a_project_without_golden_vectors_is_none(
     assert main([command, str(project)]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith(f"error: {project} is no project of tflm-ext, or its report")
+    assert captured.err.startswith(f"error: {project} is not a project of tflm-ext, or its report")
 
 
 def test_c_that_reports_no_tensors_is_not_equal_to_anything(project: Path) -> None:

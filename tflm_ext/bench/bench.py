@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 from tflm_ext.api import load, make_options
 from tflm_ext.bench.compare import require_equal
 from tflm_ext.bench.emulator import Event, compiler_name, measure, require_tools
 from tflm_ext.bench.opponents import Opponent, find_opponent
 from tflm_ext.convert import load_npz
+from tflm_ext.document import Count, Limits, Sha256, declared, entry, to_json
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.options import DEFAULT_BOARD
-from tflm_ext.recheck import load_project, model_sources
+from tflm_ext.project.exported import is_exported
+from tflm_ext.recheck import open_project
 from tflm_ext.report.measured import NAME, sources_sha256
 from tflm_ext.report.report import digests, envelope
 from tflm_ext.stages import Analysis, Options, analyse
 from tflm_ext.targets import Board
 
+_Milliseconds: TypeAlias = Annotated[float, Limits({"minimum": 0})]
 
+
+@declared("operator_figures")
 @dataclass(frozen=True, slots=True)
 class OperatorFigures:
     """One operator.
@@ -36,16 +41,17 @@ class OperatorFigures:
         cycles: estimated; None as in Bench.
     """
 
-    index: int
-    operator: str
-    kernel: str
-    keras_layer: str
-    macs: int
-    elements: int
-    instructions: int
-    cycles: int | None
+    index: Count = entry()
+    operator: str = entry()
+    kernel: str = entry()
+    keras_layer: str = entry()
+    macs: Count = entry()
+    elements: Count = entry("Of its first output.")
+    instructions: Count = entry("Those of the measurement itself included.")
+    cycles: Count | None = entry("Estimated, as in bench.")
 
 
+@declared("bench")
 @dataclass(frozen=True, slots=True)
 class Bench:
     """One model on the emulated core.
@@ -70,29 +76,35 @@ class Bench:
         opponent: what another library takes for the same model, where that is known.
     """
 
-    model: str
-    sha256: str
-    sources_sha256: str
-    optimize: str
-    core: str
-    compiler: str
-    macs: int
-    instructions: int
-    cycles: int | None
-    cycles_missing: str
-    milliseconds: tuple[float, float] | None
-    context_bytes: int
-    stack_bytes: int
-    weight_bytes: int
-    code_bytes: int
-    operators: tuple[OperatorFigures, ...]
-    opponent: Opponent | None
+    model: str = entry()
+    sha256: Sha256 = entry()
+    sources_sha256: Sha256 = entry()
+    optimize: str = entry()
+    core: str = entry("The emulated core.")
+    compiler: str = entry("Name, version and optimisation.")
+    macs: Count = entry()
+    instructions: Count = entry("Executed in one inference, exact up to 40.")
+    cycles: Count | None = entry(
+        "Estimated: every instruction executed times its cycles in the core's manual, memory "
+        "without wait states."
+    )
+    cycles_missing: str = entry("Why cycles is null, or empty.")
+    milliseconds: tuple[_Milliseconds, _Milliseconds] | None = entry(
+        "Range to expect on the board: the cycles times published ratios of real to estimated "
+        "ones. Not measured."
+    )
+    context_bytes: Count = entry("sizeof(context).")
+    stack_bytes: Count = entry("Used below the caller of invoke.")
+    weight_bytes: Count = entry("Constant tables.")
+    code_bytes: Count = entry(
+        "Linked image with the model minus the same without it, minus the tables."
+    )
+    operators: tuple[OperatorFigures, ...] = entry()
+    opponent: Opponent | None = entry("Another library on the same model, where that was measured.")
 
     def to_dict(self) -> dict[str, Any]:
         """Its part of report.schema.json."""
-        found = asdict(self)
-        found["operators"] = [asdict(row) for row in self.operators]
-        return found
+        return to_json(Bench, self)
 
     def __str__(self) -> str:
         head = ("#", "operator", "kernel", "MACs", "instructions")
@@ -177,7 +189,7 @@ def bench(
     """
     require_tools()
     folder = Path(source)
-    exported = (folder / "report.json").is_file()
+    exported = is_exported(folder)
     if exported:
         options, analysis, sources = _project(folder)
     else:
@@ -221,13 +233,13 @@ def bench(
 
 
 def _project(folder: Path) -> tuple[Options, Analysis, Sequence[RenderedFile]]:
-    exported = load_project(folder)
-    if not exported.options.runtime.own_code:
+    opened = open_project(folder)
+    if not opened.options.runtime.own_code:
         raise ConfigError(
-            f"{folder} has runtime {exported.options.runtime.name!r}.",
+            f"{folder} has runtime {opened.options.runtime.name!r}.",
             "Give a project of runtime 'compiled', or use tflm-ext compare on the model.",
         )
-    return exported.options, exported.analysis, model_sources(folder, exported.analysis.facts)
+    return opened.options, opened.analysis, opened.exported.sources()
 
 
 def _milliseconds(cycles: int | None, board: Board) -> tuple[float, float] | None:

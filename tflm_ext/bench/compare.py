@@ -21,6 +21,7 @@ from tflm_ext.bench.emulator import (
 from tflm_ext.bench.library import tflm_library
 from tflm_ext.convert import load_npz
 from tflm_ext.convert.int8_model import Int8Model
+from tflm_ext.document import Count, declared, entry, to_json
 from tflm_ext.errors import VerificationError
 from tflm_ext.options import DEFAULT_BOARD
 from tflm_ext.runtimes.tflm import InterpretedModel
@@ -39,6 +40,24 @@ _ROWS = (
 )
 
 
+@declared("figures")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiguresPart:
+    """One runtime, written from a Measurement."""
+
+    flash_bytes: Count = entry("Linked image with the model minus the same without it.")
+    context_bytes: Count = entry("sizeof(context).")
+    stack_bytes: Count = entry("Used below the caller of invoke.")
+    instructions: Count = entry("Executed in one inference, exact up to 40.")
+    arena_used_bytes: Count | None = entry(
+        "What TensorFlow Lite Micro's interpreter used of its arena.",
+        of=lambda measured: measured.arena_bytes,
+        optional=True,
+    )
+    cycles: Count | None = entry("Estimated, as in bench.")
+
+
+@declared("compare")
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Two runtimes of one model on the emulated core.
@@ -54,29 +73,21 @@ class Comparison:
         missing: why `tflm` is None, or "".
     """
 
-    model: str
-    macs: int
-    core: str
-    compiler: str
-    compiled: Measurement
-    tflm: Measurement | None
-    tflm_version: str
-    arena_bound_bytes: int | None
-    missing: str
+    model: str = entry()
+    macs: Count = entry()
+    core: str = entry("The emulated core.")
+    compiler: str = entry("Name, version and optimisation.")
+    compiled: Measurement = entry(part=FiguresPart)
+    tflm: Measurement | None = entry(
+        "null without a source of TensorFlow Lite Micro.", part=FiguresPart | None
+    )
+    tflm_version: str = entry()
+    arena_bound_bytes: Count | None = entry()
+    missing: str = entry("Why tflm is null, or empty.")
 
     def to_dict(self) -> dict[str, Any]:
         """Its part of report.schema.json."""
-        return {
-            "model": self.model,
-            "macs": self.macs,
-            "core": self.core,
-            "compiler": self.compiler,
-            "compiled": _figures(self.compiled),
-            "tflm": _figures(self.tflm) if self.tflm else None,
-            "tflm_version": self.tflm_version,
-            "arena_bound_bytes": self.arena_bound_bytes,
-            "missing": self.missing,
-        }
+        return to_json(Comparison, self)
 
     def __str__(self) -> str:
         lines = [f"{self.model}: {self.macs:,} MACs, on the emulated {self.core}, {self.compiler}"]
@@ -102,13 +113,6 @@ class Comparison:
                     f" the bound is {loose:.1%} above"
                 )
         return "\n".join(lines)
-
-
-def _figures(measured: Measurement) -> dict[str, Any]:
-    found: dict[str, Any] = {name: getattr(measured, name) for _, name, _ in _ROWS}
-    if measured.arena_bytes is not None:
-        found["arena_used_bytes"] = measured.arena_bytes
-    return found
 
 
 def compare(

@@ -92,10 +92,12 @@ class Library:
     Attributes:
         archive: the compiled library.
         flags: what the model's C++ is compiled with because of it.
+        harness: template of the program that measures such a model.
     """
 
     archive: Path
     flags: tuple[str, ...]
+    harness: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,6 @@ class _HarnessView:
     core: Core
     name: str
     upper: str
-    interpreted: bool
     events: int
     inputs: range
     outputs: range
@@ -179,7 +180,6 @@ def measure(
             core=board.core,
             name=facts.name,
             upper=facts.upper,
-            interpreted=library is not None,
             events=events,
             inputs=range(len(facts.inputs)),
             outputs=range(len(facts.outputs)),
@@ -270,7 +270,8 @@ def _link(
         name = Path(file.path).name
         if name in ("startup.c", "linker.ld"):
             (folder / name).write_bytes(file.content)
-    (folder / "measure.c").write_text(render("bench/measure.c.j2", view), encoding="utf-8")
+    template = library.harness if library else "bench/measure.c.j2"
+    (folder / "measure.c").write_text(render(template, view), encoding="utf-8")
     harness = (*include, f"-DSTACK_BYTES={board.stack_bytes}U")
     objects = compile_all(
         board,

@@ -61,7 +61,7 @@ def tflm_library(
             new = scratch / "new.a"
             run_tool(("arm-none-eabi-gcc-ar", "rcs", str(new), *map(str, objects)))
             os.replace(new, archive)
-    return Library(archive, own)
+    return Library(archive, own, "runtimes/tflm/measure.c.j2")
 
 
 def _units(

@@ -6,7 +6,10 @@ import csv
 from dataclasses import dataclass
 from importlib import resources
 
+from tflm_ext.document import Count, declared, entry
 
+
+@declared("opponent")
 @dataclass(frozen=True, slots=True)
 class Opponent:
     """One library, one model, one inference on the emulated core.
@@ -20,13 +23,13 @@ class Opponent:
         stack_bytes: used below the caller of invoke.
     """
 
-    library: str
-    about: str
-    instructions: int
-    cycles: int
-    flash_bytes: int
-    ram_bytes: int
-    stack_bytes: int
+    library: str = entry()
+    about: str = entry("Versions, compiler and flags.")
+    instructions: Count = entry()
+    cycles: Count = entry()
+    flash_bytes: Count = entry()
+    ram_bytes: Count = entry()
+    stack_bytes: Count = entry()
 
 
 def find_opponent(sha256: str) -> Opponent | None:

@@ -129,10 +129,11 @@ def _read_labels(text: str | None) -> list[str] | None:
 
 def _inspect(options: argparse.Namespace) -> int:
     from tflm_ext.api import inspect_model
+    from tflm_ext.project.exported import is_exported
     from tflm_ext.recheck import inspect_project
 
     folder = Path(options.model)
-    if (folder / "report.json").is_file():
+    if is_exported(folder):
         show_report(inspect_project(folder), options.json)
         return 0
     report = inspect_model(

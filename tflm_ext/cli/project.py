@@ -8,6 +8,7 @@ from typing import Any
 
 from tflm_ext.cli.arguments import add_command, add_json
 from tflm_ext.cli.output import print_json
+from tflm_ext.document import to_json
 from tflm_ext.emit.escape import printable
 from tflm_ext.errors import VerificationError
 
@@ -44,20 +45,13 @@ def add_commands(commands: Any) -> None:
 
 def _build(options: argparse.Namespace) -> int:
     from tflm_ext.project.pio import run
+    from tflm_ext.report.commands import BuildPart
 
     folder = Path(options.folder)
     built = run(folder, options.environment)
     program = built.program.relative_to(folder.resolve()).as_posix()
     if options.json:
-        print_json(
-            "build",
-            {
-                "environment": built.environment,
-                "program": program,
-                "flash_bytes": built.flash_bytes,
-                "ram_bytes": built.ram_bytes,
-            },
-        )
+        print_json("build", to_json(BuildPart, (built, program)))
         return 0
     print(f"{built.environment}: built {program} in {built.seconds:.1f} s")
     if built.flash_bytes is not None and built.ram_bytes is not None:
@@ -71,6 +65,7 @@ def _build(options: argparse.Namespace) -> int:
 def _test(options: argparse.Namespace) -> int:
     from tflm_ext.project.pio import test
     from tflm_ext.recheck import explain
+    from tflm_ext.report.commands import TestPart
 
     folder = Path(options.folder)
     try:
@@ -78,16 +73,7 @@ def _test(options: argparse.Namespace) -> int:
     except VerificationError as error:
         raise explain(folder, error) from error
     if options.json:
-        cases = [{"name": c.name, "status": c.status, "message": c.message} for c in found.cases]
-        print_json(
-            "test",
-            {
-                "environment": found.environment,
-                "passed": found.passed,
-                "failed": found.failed,
-                "cases": cases,
-            },
-        )
+        print_json("test", to_json(TestPart, found))
         return 0
     for case in found.cases:
         print(f"{case.status:8}  {printable(case.name)}")

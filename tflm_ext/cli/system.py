@@ -7,6 +7,7 @@ from typing import Any
 
 from tflm_ext.cli.arguments import add_command, add_json
 from tflm_ext.cli.output import print_json
+from tflm_ext.document import to_json
 from tflm_ext.errors import ToolError
 
 
@@ -36,17 +37,9 @@ def _boards(options: argparse.Namespace) -> int:
     from tflm_ext.targets import boards
 
     if options.json:
-        rows = [
-            {
-                "name": b.name,
-                "title": b.title,
-                "usable_flash_bytes": b.usable_flash_bytes,
-                "usable_ram_bytes": b.usable_ram_bytes,
-                "clock_hz": b.clock_hz,
-            }
-            for b in boards()
-        ]
-        print_json("boards", rows)
+        from tflm_ext.report.commands import BoardPart
+
+        print_json("boards", [to_json(BoardPart, board) for board in boards()])
         return 0
     for b in boards():
         print(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tflm_ext.compression.recipe import Recipe
+from tflm_ext.document import COUNT, declared, entry, from_json, to_json
+from tflm_ext.report.scores import METRICS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +30,19 @@ class CompressionStep:
         notes: what the step did and what it buys, one sentence each.
     """
 
-    name: str
-    float_score: float | None
-    int8_score: float
-    parameters: int
-    macs: int
-    weight_bytes: int
-    flash_bytes: int
-    tflite_bytes: int
-    ram_bytes: int
-    notes: tuple[str, ...] = ()
+    name: str = entry()
+    float_score: float | None = entry()
+    int8_score: float = entry()
+    parameters: int = entry(schema=COUNT)
+    macs: int = entry(schema=COUNT)
+    weight_bytes: int = entry(schema=COUNT)
+    flash_bytes: int = entry(schema=COUNT)
+    tflite_bytes: int = entry(schema=COUNT)
+    ram_bytes: int = entry(schema=COUNT)
+    notes: tuple[str, ...] = entry(default=())
 
 
+@declared("compress")
 @dataclass(frozen=True, slots=True)
 class CompressionReport:
     """What every step cost and bought.
@@ -52,28 +55,27 @@ class CompressionReport:
         notes: on the whole, one sentence each.
     """
 
-    metric: str
-    samples: int
-    recipe: Recipe
-    steps: tuple[CompressionStep, ...]
-    notes: tuple[str, ...] = ()
+    metric: str = entry(schema=METRICS)
+    samples: int = entry(schema={"minimum": 1})
+    recipe: Recipe = entry(
+        "The values of tflm_ext.Recipe.",
+        of=lambda report: json.loads(json.dumps(asdict(report.recipe))),
+        part=Mapping[str, Any],
+    )
+    steps: tuple[CompressionStep, ...] = entry(
+        "The model as given, then after each step.", schema={"minItems": 1}
+    )
+    notes: tuple[str, ...] = entry("What did not come out as asked for.", default=())
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
-        content: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return content
+        return to_json(CompressionReport, self)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> CompressionReport:
         """What to_dict() gave."""
-        steps = (CompressionStep(**{**s, "notes": tuple(s["notes"])}) for s in content["steps"])
-        return cls(
-            content["metric"],
-            content["samples"],
-            Recipe.from_json(json.dumps(content["recipe"])),
-            tuple(steps),
-            tuple(content["notes"]),
-        )
+        found = from_json(cls, content)
+        return replace(found, recipe=Recipe.from_json(json.dumps(content["recipe"])))
 
     def __str__(self) -> str:
         """A table with one line per step, and the notes."""

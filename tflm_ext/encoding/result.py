@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
+
+from tflm_ext.document import COUNT, declared, entry, to_json
 
 _WIDEST = 60  # characters of a name in the table
 
@@ -22,23 +24,24 @@ class EncodedTensor:
         symbols: weights that are decoded in one call of the model.
     """
 
-    name: str
-    method: str
-    bytes_before: int
-    bytes_after: int
-    arena_growth_bytes: int
-    symbols: int
+    name: str = entry()
+    method: str = entry(schema={"enum": ["huffman", "lut", "pruning"]})
+    bytes_before: int = entry(schema=COUNT)
+    bytes_after: int = entry(schema=COUNT)
+    arena_growth_bytes: int = entry()
+    symbols: int = entry(schema=COUNT)
 
 
 @dataclass(frozen=True, slots=True)
 class PlainTensor:
     """A constant that stays as it is, and why."""
 
-    name: str
-    bytes: int
-    reason: str
+    name: str = entry()
+    bytes: int = entry(schema=COUNT)
+    reason: str = entry()
 
 
+@declared("encode", "What tflm-ext encode did to the tensors of a model.")
 @dataclass(frozen=True, slots=True)
 class EncodingResult:
     """An encoded model, proven to compute what the plain one does.
@@ -54,19 +57,17 @@ class EncodingResult:
     """
 
     model: bytes
-    tensors: tuple[EncodedTensor, ...]
-    plain: tuple[PlainTensor, ...]
-    tflite_bytes_before: int
-    tflite_bytes: int
-    arena_bytes_before: int
-    arena_bytes: int
-    inputs: int
+    tensors: tuple[EncodedTensor, ...] = entry()
+    plain: tuple[PlainTensor, ...] = entry()
+    tflite_bytes_before: int = entry(schema=COUNT)
+    tflite_bytes: int = entry(schema=COUNT)
+    arena_bytes_before: int = entry(schema=COUNT)
+    arena_bytes: int = entry(schema=COUNT)
+    inputs: int = entry(schema={"minimum": 64})
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it, without the model."""
-        content = asdict(self)
-        del content["model"]
-        return content
+        return to_json(EncodingResult, self)
 
     def __str__(self) -> str:
         """A table with a line per tensor, and the sums."""

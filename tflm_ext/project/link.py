@@ -13,15 +13,15 @@ LINK = "lib/tflm/src"
 
 
 def link_sources(project: Path, sources: Path | None) -> None:
-    """Let LINK of a project lead to a folder, or take the link away without one.
+    """Point LINK of a project to a folder, or remove the link.
 
-    A folder that the user put there stays.
+    A folder that the user put there is kept.
 
     Args:
-        sources: absolute.
+        sources: absolute; None removes the link.
 
     Raises:
-        StorageError: the link cannot be made or taken away.
+        StorageError: the link cannot be made or removed.
     """
     link = project / LINK
     try:
@@ -30,10 +30,10 @@ def link_sources(project: Path, sources: Path | None) -> None:
         elif not link.is_dir() or link.is_symlink():
             _link(link, sources)
     except OSError as error:
-        where = "taken away" if sources is None else f"made a link to {sources}"
+        where = "removed" if sources is None else f"made a link to {sources}"
         raise StorageError(
             f"{link} cannot be {where}: {error.strerror}.",
-            "Free the place, or copy the tree there yourself.",
+            "Remove what is there, or copy the tree there yourself.",
         ) from error
 
 

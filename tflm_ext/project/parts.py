@@ -22,7 +22,7 @@ class Parts:
         for_board: whether the board can run the model: its environment, and an Arduino library.
         files: of the project, besides those that every runtime has.
         ignored: lines of .gitignore, besides those of every project.
-        linked: sources on this computer that project.link.LINK is to lead to.
+        linked: sources on this computer to which project.link.LINK points.
     """
 
     runtime: str

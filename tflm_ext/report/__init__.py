@@ -1,5 +1,6 @@
 """What was found out about a model, as JSON and as text."""
 
-from tflm_ext.report.report import Accuracy, Int8Error, OutputError, Report
+from tflm_ext.report.report import Report
+from tflm_ext.report.scores import Accuracy, Int8Error, OutputError
 
 __all__ = ["Accuracy", "Int8Error", "OutputError", "Report"]

@@ -37,7 +37,7 @@ def with_bench(report: Report, folder: Path) -> Report:
 
 
 def _read(folder: Path, sources: str) -> Mapping[str, Any] | None:
-    """The entry of bench.json; None if it is missing or damaged, or speaks of other files."""
+    """The entry of bench.json; None if it is missing, damaged, or about other files."""
     try:
         found = json.loads((folder / NAME).read_text("utf-8"))["bench"][0]
         whole = (

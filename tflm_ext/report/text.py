@@ -6,7 +6,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tflm_ext.document import rows
 from tflm_ext.emit.escape import c_float, plain, printable
+from tflm_ext.report.parts import MemoryPart
 from tflm_ext.report.report import Report
 
 if TYPE_CHECKING:
@@ -46,8 +48,8 @@ def _parts(report: Report, operators: bool) -> list[RenderableType]:
     ports = Table(box=None, pad_edge=False)
     for heading in ("tensor", "shape", "scale", "zero point", "name"):
         ports.add_column(heading)
-    for kind, rows in (("input", facts.inputs), ("output", facts.outputs)):
-        for i, b in enumerate(rows):
+    for kind, found in (("input", facts.inputs), ("output", facts.outputs)):
+        for i, b in enumerate(found):
             shape = "x".join(map(str, b.shape))
             ports.add_row(
                 f"{kind} {i}",
@@ -98,7 +100,8 @@ def _figures(report: Report) -> RenderableType:
     table.add_column()
     for row in _footprint(report):
         table.add_row(*row)
-    table.add_row("live maximum", f"{plan.live_bytes:,}", "bytes of activations at one operator")
+    for row in rows(MemoryPart, report):
+        table.add_row(*row)
     fewer = f", of {report.facts.macs:,} in the .tflite" if plan.macs < report.facts.macs else ""
     table.add_row("MACs", f"{plan.macs:,}", f"per inference{fewer}")
     if report.vectors:

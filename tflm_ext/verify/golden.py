@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from tflm_ext.errors import VerificationError
 from tflm_ext.ir import Graph
 from tflm_ext.ir.facts import GoldenVector
+from tflm_ext.report.report import digest
 from tflm_ext.verify.compare import arena_for
+from tflm_ext.verify.computable import computable
 from tflm_ext.verify.tflm import run_tflm
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -75,3 +78,67 @@ def read_golden(text: str, sizes: Sequence[int], inputs: int) -> tuple[GoldenVec
         for v in range(count)
     ]
     return tuple(GoldenVector(row[:inputs], row[inputs:]) for row in rows)
+
+
+def check_golden(
+    files: Mapping[str, Sequence[GoldenVector]],
+    digests: Sequence[str],
+    model: bytes,
+    graph: Graph,
+    hint: str,
+) -> None:
+    """Require that golden vectors are those of the export.
+
+    Args:
+        files: the first vectors of the export, as they lie in each file.
+        digests: SHA-256 of every vector of the export.
+        model: bytes of the .tflite.
+        graph: as read from them.
+        hint: what to do about a vector that is not.
+
+    Raises:
+        VerificationError: one is not; names the file, the vector and the element.
+    """
+    for path, vectors in files.items():
+        for i, vector in enumerate(vectors):
+            if digest(vector) != digests[i]:
+                copies = (v[i] for v in files.values() if i < len(v))
+                sound = (copy for copy in copies if digest(copy) == digests[i])
+                right = next(sound, None) or _with_outputs(model, graph, vector)
+                raise _difference(path, i, vector, right, hint)
+
+
+def _with_outputs(model: bytes, graph: Graph, vector: GoldenVector) -> GoldenVector:
+    """The vector with the outputs that TFLM gives for its inputs."""
+    inputs = [
+        np.frombuffer(data, np.int8).reshape(1, *graph.tensors[i].shape)
+        for i, data in zip(graph.inputs, vector.inputs, strict=True)
+    ]
+    if not computable(model, graph, inputs).all():
+        return vector  # its inputs are not those of the export
+    run = run_tflm(model, inputs, len(graph.outputs), arena_bytes=arena_for(graph))
+    return GoldenVector(vector.inputs, tuple(output.tobytes() for output in run.outputs))
+
+
+def _difference(
+    path: str, number: int, vector: GoldenVector, right: GoldenVector, hint: str
+) -> VerificationError:
+    for kind, got, expected in (
+        ("input", vector.inputs, right.inputs),
+        ("output", vector.outputs, right.outputs),
+    ):
+        for i, (g, e) in enumerate(zip(got, expected, strict=True)):
+            if g != e:
+                ours, theirs = np.frombuffer(g, np.int8), np.frombuffer(e, np.int8)
+                at = int(np.flatnonzero(ours != theirs)[0])
+                return VerificationError(
+                    f"{path}: golden vector {number}, {kind} {i}, element {at} is {ours[at]} "
+                    f"instead of {theirs[at]}.",
+                    hint,
+                    index=at,
+                    expected=int(theirs[at]),
+                    got=int(ours[at]),
+                )
+    return VerificationError(
+        f"{path}: the inputs of golden vector {number} are not those of the export.", hint
+    )

@@ -49,7 +49,7 @@ _PLANNED_BUFFER = 40
 # states, and the inputs' and outputs' lists.
 _STEPS = 6
 
-# From so many input channels on, CMSIS-NN turns a transposed convolution into a convolution.
+# With at least as many input channels, CMSIS-NN computes a transposed convolution as a convolution.
 _REVERSED_CHANNELS = 16
 
 # The options that the converter wrote, as the operator gets them; 8 where nothing is said.
@@ -316,7 +316,7 @@ def _lifetimes(parsed: RawModel) -> list[_Buffer]:
     for i in parsed.outputs:
         first.setdefault(i, len(parsed.nodes))
         last[i] = len(parsed.nodes)
-    # TensorFlow Lite Micro gives memory to what nobody writes or reads as well, for no time.
+    # TensorFlow Lite Micro also places tensors that are never used, with an empty lifetime.
     return [
         _Buffer(_aligned(tensor.bytes), first.get(i, -1), last.get(i, -1))
         for i, tensor in sorted(parsed.tensors.items())

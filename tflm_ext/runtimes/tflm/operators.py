@@ -228,7 +228,7 @@ def refuse_for_board(parsed: RawModel) -> None:
             problem, besides = trap
             raise UnsupportedOperatorError(
                 "The Arduino flavour of TensorFlow Lite Micro does not run operator "
-                f"{where} as it is meant: {problem}.",
+                f"{where} correctly: {problem}.",
                 f"{_COMPILED}; or {besides}.",
             )
 
@@ -255,9 +255,9 @@ def _trap(name: str, node: RawNode, parsed: RawModel) -> tuple[str, str] | None:
     if name in ("AVERAGE_POOL_2D", "MAX_POOL_2D") and shapes[0][0] != 1:
         return "it computes the first image of a batch only", "convert the model at batch 1"
     if name in ("MEAN", "SUM") and tensors[0].dtype is DType.INT8:
-        return "it rounds otherwise than TensorFlow Lite Micro does today", _POOLING
+        return "it rounds differently from current versions", _POOLING
     if name == "UNIDIRECTIONAL_SEQUENCE_LSTM" and node.options and node.options.bool(3):
-        return "it takes the time for the batch", "set time_major=False"
+        return "it mistakes the time axis for the batch", "set time_major=False"
     return None
 
 

@@ -88,13 +88,13 @@ class InterpretedModel:
         return self.encoded.to_dict() if self.encoded else None
 
     def notes(self) -> tuple[str, ...]:
-        """What the board lacks: an error, unless the user chose what is not for the board."""
+        """What the board's TFLM lacks: an error, unless the user chose a TFLM that has it."""
         if self.board_problem is None:
             return ()
         current = self.tree is not None and self.tree.flavour is Flavour.UPSTREAM
         if self.encoded is None and not current:
             raise self.board_problem
-        return (f"{self.board_problem.problem} The project has nothing for it.",)
+        return (f"{self.board_problem.problem} The project therefore does not support the board.",)
 
     def sources(self, facts: ModelFacts) -> tuple[RenderedFile, ...]:
         return interpreter_files(facts, self.parsed, self.model, self.arena_bytes)

@@ -152,7 +152,7 @@ def read_tree(folder: str | os.PathLike[str]) -> TflmTree:
             what create_tflm_tree.py wrote.
 
     Raises:
-        ConfigError: it is none of these, or lacks the headers of others.
+        ConfigError: it is neither, or the headers of other projects are missing.
     """
     root = Path(os.path.abspath(Path(folder).expanduser()))
     for arduino in (root, root / "src"):
@@ -161,7 +161,7 @@ def read_tree(folder: str | os.PathLike[str]) -> TflmTree:
     if (root / _INTERPRETER).is_file():
         return _upstream_tree(root)
     raise ConfigError(
-        f"{folder} holds no TensorFlow Lite Micro."
+        f"{folder} does not contain TensorFlow Lite Micro."
         if root.is_dir()
         else f"There is no folder {folder}.",
         f"Name a clone of {ARDUINO_ADDRESS} at commit {ARDUINO_COMMIT[:7]}, or of "
@@ -204,7 +204,7 @@ def tree_files(tree: TflmTree | None) -> tuple[RenderedFile, ...]:
         problem = "this project was exported without a source of it"
         remedy = f"export it again with {SOURCE_VARIABLE}=<its folder>"
     else:
-        problem = f"{LINK} leads nowhere"
+        problem = f"{LINK} is a broken link"
         folder = "its folder src" if tree.flavour is Flavour.ARDUINO else "it"
         remedy = f"link {LINK} to {folder}"
     arduino = tree is not None and tree.flavour is Flavour.ARDUINO
@@ -297,7 +297,7 @@ def _standard(root: Path) -> str:
         text = (root / _COMMON).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"{root / _COMMON} cannot be read.", "Get the tree of TensorFlow Lite Micro anew."
+            f"{root / _COMMON} cannot be read.", "Download TensorFlow Lite Micro again."
         ) from error
     return "gnu++17" if "std::is_integral_v<" in text else "gnu++14"
 

@@ -9,7 +9,7 @@ from SCons.Script import DefaultEnvironment
 
 INTERPRETER = "lib/tflm/src/tensorflow/lite/micro/micro_interpreter.h"
 MESSAGE = (
-    "error: no TensorFlow Lite Micro: lib/tflm/src leads nowhere; "
+    "error: no TensorFlow Lite Micro: lib/tflm/src is a broken link; "
     "clone https://github.com/tensorflow/tflite-micro-arduino-examples "
     "and check out 7948b85e020470a30a83bf00e10fc43b486bfcba"
     ", then link lib/tflm/src to its folder src\n"

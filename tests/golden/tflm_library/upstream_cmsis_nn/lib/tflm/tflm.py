@@ -8,7 +8,7 @@ from SCons.Script import DefaultEnvironment
 
 INTERPRETER = "lib/tflm/src/tensorflow/lite/micro/micro_interpreter.h"
 MESSAGE = (
-    "error: no TensorFlow Lite Micro: lib/tflm/src leads nowhere; "
+    "error: no TensorFlow Lite Micro: lib/tflm/src is a broken link; "
     "clone https://github.com/tensorflow/tflite-micro with its downloads"
     ", then link lib/tflm/src to it\n"
 )

@@ -1,0 +1,153 @@
+"""An exported project as it lies on disk: what its report.json says, its model and its sources."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tflm_ext.document import from_json
+from tflm_ext.errors import ConfigError, VerificationError
+from tflm_ext.ir.facts import GoldenVector, ModelFacts
+from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.project.names import library_name, model_name
+from tflm_ext.project.write import REPORT, recover
+from tflm_ext.report.parts import SCHEMA, FilePart
+from tflm_ext.verify.golden import read_golden
+
+GOLDEN_VECTORS = "test/test_model/golden_vectors.c"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A project as its report.json tells; read_project() makes one.
+
+    Attributes:
+        folder: of the project.
+        content: of report.json.
+        name: of the model.
+        model: bytes of the .tflite, which is the one that was exported.
+        board, runtime, optimize: options of the export.
+        labels: names of the classes; empty without.
+        golden: SHA-256 of every golden vector.
+        files: SHA-256 of every generated file, by path.
+    """
+
+    folder: Path
+    content: Mapping[str, Any]
+    name: str
+    model: bytes
+    board: str
+    runtime: str
+    optimize: str
+    labels: tuple[str, ...]
+    golden: tuple[str, ...]
+    files: Mapping[str, str]
+
+    @property
+    def library(self) -> str:
+        """Name of the folder below lib/."""
+        return library_name(self.name)
+
+    def edited(self) -> tuple[str, ...]:
+        """Generated files that are missing or not as they were exported."""
+        return tuple(
+            path
+            for path, sha256 in self.files.items()
+            if not (file := self.folder / path).is_file()
+            or hashlib.sha256(file.read_bytes()).hexdigest() != sha256
+        )
+
+    def sources(self) -> list[RenderedFile]:
+        """The C of the model as it lies there, with paths below lib/<Name>/src/.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        root = self.folder / "lib" / self.library / "src"
+        sources = [
+            RenderedFile(str(path.relative_to(root).as_posix()), path.read_bytes())
+            for path in sorted(root.rglob("*"))
+            if path.is_file() and path.suffix in (".c", ".h")
+        ]
+        if not any(file.path.endswith(".c") for file in sources):
+            raise ConfigError(
+                f"{self.folder} has no C files in lib/{self.library}/src.",
+                "Export the model again, with --overwrite.",
+            )
+        return sources
+
+    def golden_vectors(self, facts: ModelFacts) -> Mapping[str, tuple[GoldenVector, ...]]:
+        """The golden vectors of every file that has some, by path.
+
+        Those of GOLDEN_VECTORS always; none where the file is missing or says something else.
+        """
+        sizes: Sequence[int] = [port.size for port in (*facts.inputs, *facts.outputs)]
+        example = f"lib/{self.library}/examples/{self.library}/sample.h"
+        found: dict[str, tuple[GoldenVector, ...]] = {GOLDEN_VECTORS: ()}
+        for path in (GOLDEN_VECTORS, "src/golden.h", example):
+            if (file := self.folder / path).is_file():
+                text = file.read_text("utf-8", "replace")
+                found[path] = read_golden(text, sizes, len(facts.inputs))
+        return found
+
+
+def is_exported(folder: Path) -> bool:
+    """Whether a folder looks like an exported project; read_project() finds out."""
+    return (folder / REPORT).is_file()
+
+
+def read_project(folder: Path) -> Exported:
+    """A project as it was exported.
+
+    An export into it that was killed is finished first.
+
+    Raises:
+        ConfigError: the folder is not a project.
+        VerificationError: its model is not the one that was exported.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is not a folder.", "Give the folder of an exported project.")
+    recover(folder)
+    try:
+        content = json.loads((folder / REPORT).read_text("utf-8"))
+        if content["schema"] != SCHEMA or content["tool"]["name"] != "tflm_ext":
+            raise ValueError("another tool or schema")
+        golden = from_json(tuple[str, ...], content["verification"]["golden_sha256"])
+        if not golden:
+            raise ValueError("no golden vectors")
+        # Before it becomes part of a path.
+        name = model_name(from_json(str, content["model"]["name"]))
+        chosen = content["options"]
+        exported = Exported(
+            folder=folder,
+            content=content,
+            name=name,
+            model=(folder / "model" / f"{name}.tflite").read_bytes(),
+            board=from_json(str, chosen["board"]),
+            runtime=from_json(str, chosen["runtime"]),
+            optimize=from_json(str, chosen["optimize"]),
+            labels=from_json(tuple[str, ...], content["model"]["labels"]),
+            golden=golden,
+            files={f.path: f.sha256 for f in from_json(tuple[FilePart, ...], content["files"])},
+        )
+        sha256 = from_json(str, content["model"]["sha256"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise damaged(folder) from error
+    if hashlib.sha256(exported.model).hexdigest() != sha256:
+        raise VerificationError(
+            f"model/{name}.tflite is not the model that was exported.",
+            "Put the original back, or export this one again.",
+        )
+    return exported
+
+
+def damaged(folder: Path) -> ConfigError:
+    """What there is to say of a folder that cannot be read as a project."""
+    return ConfigError(
+        f"{folder} is not a project of tflm-ext, or its report.json or model is damaged.",
+        "Give the folder of an exported project, or export the model again.",
+    )

@@ -1,0 +1,277 @@
+"""The parts of report.json: every key, its type, what it means, and where its value comes from.
+
+A new key is one more entry here: report.json, its schema, the reference and reading it back follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from tflm_ext.document import Bytes, Count, FilePath, Scalar, Sha256, Shape, declared, entry
+from tflm_ext.plan.sizes import compiler
+from tflm_ext.report.scores import Accuracy, Int8Error
+from tflm_ext.version import VERSION
+
+SCHEMA = 1
+
+
+@declared("tool")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """Who wrote a document."""
+
+    name: Literal["tflm_ext"] = entry(of=lambda _: "tflm_ext")
+    version: str = entry(of=lambda _: VERSION)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What every JSON of ours begins with."""
+
+    schema: Literal[1] = entry("Version of this schema.", of=lambda _: SCHEMA)
+    tool: Tool = entry(of=lambda source: source)
+
+
+@declared("port", "An int8 input or output: real value = scale * (q - zero_point).")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortPart:
+    """An input or output, written from a Port."""
+
+    name: str = entry(
+        "Of the tensor in the .tflite; untrusted text.", of=lambda port: port.tensor_name
+    )
+    shape: Shape = entry()
+    scale: float = entry(schema={"exclusiveMinimum": 0})
+    zero_point: int = entry(schema={"minimum": -128, "maximum": 127})
+    size_bytes: Bytes = entry(of=lambda port: port.size)
+
+
+@declared("model")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPart:
+    """The model, written from ModelFacts."""
+
+    name: str = entry(
+        "C identifier, prefix of all symbols.", schema={"pattern": "^[a-z][a-z0-9_]*$"}
+    )
+    sha256: Sha256 = entry("Of the .tflite that was exported.")
+    inputs: tuple[PortPart, ...] = entry(schema={"minItems": 1})
+    outputs: tuple[PortPart, ...] = entry(schema={"minItems": 1})
+    labels: tuple[str, ...] = entry("Names of the classes; untrusted text.")
+    macs: Count = entry("Multiply-accumulate operations of one inference.")
+
+
+@declared("options")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionsPart:
+    """What the user chose."""
+
+    board: str = entry()
+    runtime: Literal["compiled", "tflm"] = entry()
+    optimize: Literal["balanced", "speed", "size"] = entry(of=lambda report: report.optimize.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlternativePart:
+    """A kernel that the planner could choose, written from an Option of the plan."""
+
+    kernel: str = entry(of=lambda option: option.kernel.name)
+    estimated_instructions: Count = entry(
+        "From costs fitted to counts of the emulated core.", of=lambda option: option.instructions
+    )
+    estimated_cycles: Count = entry(of=lambda option: option.cycles)
+    weight_bytes: Bytes = entry("Of its constant tables.")
+    code_bytes: Bytes = entry("Of the kernel; estimated, and paid once by all its operators.")
+    scratch_bytes: Bytes = entry(of=lambda option: option.call.scratch_bytes)
+
+
+@declared("operator")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorPart:
+    """One operator, written from a Step of the plan."""
+
+    index: Count = entry("In the .tflite.")
+    operator: str = entry(
+        "TensorFlow Lite's name, like CONV_2D.", of=lambda step: step.view.node.operator
+    )
+    kernel: str = entry(of=lambda step: step.kernel.name)
+    inputs: tuple[Shape, ...] = entry(
+        "Shapes of the inputs that are not constants.",
+        of=lambda step: tuple(t.shape for t in step.view.inputs if not t.constant),
+    )
+    outputs: tuple[Shape, ...] = entry(of=lambda step: tuple(t.shape for t in step.view.outputs))
+    macs: Count = entry()
+    weight_bytes: Bytes = entry("Of its constant tables.")
+    scratch_bytes: Bytes = entry(of=lambda step: step.call.scratch_bytes)
+    alternatives: tuple[AlternativePart, ...] = entry("Kernels that the planner could choose from.")
+    keras_layer: str | None = entry(
+        "Untrusted text.",
+        of=lambda step: step.view.keras_layer,
+        optional=True,
+    )
+
+
+@declared("pass")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassPart:
+    """A rewrite that removed something."""
+
+    name: str = entry()
+    removed_nodes: tuple[Count, ...] = entry()
+    removed_tensors: tuple[Count, ...] = entry()
+
+
+@declared("left_out")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOutPart:
+    """A rewrite that failed."""
+
+    name: str = entry()
+    problem: str = entry("What happened, one line; may hold untrusted text.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacePart:
+    """Where a tensor lies in the arena, written from (plan, tensor, offset)."""
+
+    tensor: Count = entry("Its number in the .tflite.", of=lambda place: place[1])
+    offset_bytes: Bytes = entry(of=lambda place: place[2])
+    size_bytes: Bytes = entry(of=lambda place: place[0].graph.tensors[place[1]].bytes)
+
+
+@declared("memory")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryPart:
+    """RAM."""
+
+    arena_bytes: Bytes = entry(
+        "Activations, state and scratch.", of=lambda report: report.footprint.arena_bytes
+    )
+    context_bytes: Bytes = entry(
+        "sizeof(context): all RAM that the model needs, except the stack.",
+        of=lambda report: report.footprint.context_bytes,
+    )
+    live_bytes: Bytes = entry(
+        "Activations alive at the operator where they are most, without any overlap.",
+        of=lambda report: report.plan.live_bytes,
+        row=("live maximum", "bytes of activations at one operator"),
+    )
+    tensors: tuple[PlacePart, ...] = entry(
+        of=lambda report: tuple(
+            (report.plan, *item) for item in sorted(report.plan.offsets.items())
+        )
+    )
+
+
+@declared("flash")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlashPart:
+    """Flash."""
+
+    weight_bytes: Bytes = entry(
+        "Constant tables, or the whole .tflite with runtime tflm; exact.",
+        of=lambda report: report.footprint.weight_bytes,
+    )
+    code_bytes: Bytes | None = entry(
+        "Operators and kernels; null with runtime tflm: only a build can tell.",
+        of=lambda report: report.footprint.code_bytes,
+    )
+    code_is_estimate: bool = entry(of=lambda _: True)
+    code_compiler: str | None = entry(
+        "The compiler for which code_bytes was estimated.",
+        of=lambda report: None if report.footprint.code_bytes is None else compiler(report.plan.core),
+    )
+    total_bytes: Bytes | None = entry(of=lambda report: report.footprint.flash_bytes)
+
+
+@declared("file")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilePart:
+    """A generated file, written from its path and digest."""
+
+    path: FilePath = entry(of=lambda file: file[0])
+    sha256: Sha256 = entry(of=lambda file: file[1])
+
+
+@declared("verification")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationPart:
+    """What was compared with TensorFlow Lite Micro."""
+
+    inputs: int = entry(
+        "Vectors on which C and TensorFlow Lite Micro were compared; 0 with runtime tflm.",
+        of=lambda report: report.vectors,
+        schema={"anyOf": [{"type": "integer", "minimum": 64}, {"const": 0}]},
+    )
+    mismatches: Literal[0] = entry(
+        "A mismatch is an error, and no report is written.", of=lambda _: 0
+    )
+    golden_sha256: tuple[Sha256, ...] = entry(
+        "One per golden vector: of the bytes of its inputs, then of its outputs.",
+        of=lambda report: report.golden,
+        schema={"minItems": 1},
+    )
+
+
+@declared("compression", "What was done to the Keras model before the export.")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompressionPart:
+    """Reserved: no command writes it yet."""
+
+    steps: tuple[Mapping[str, Any], ...] = entry(
+        schema={
+            "items": {
+                "type": "object",
+                "required": ["method"],
+                "properties": {"method": {"type": "string"}},
+            },
+            "minItems": 1,
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportDocument(Envelope):
+    """report.json, written from a Report."""
+
+    model: ModelPart = entry(of=lambda report: report.facts)
+    options: OptionsPart = entry(of=lambda report: report)
+    operators: tuple[OperatorPart, ...] = entry(
+        "In the order in which they run.", of=lambda report: report.plan.steps
+    )
+    passes: tuple[PassPart, ...] = entry("Rewrites that removed something, in their order.")
+    passes_left_out: tuple[LeftOutPart, ...] = entry(
+        "Rewrites that failed on this model and were left out: a bug of tflm_ext, also among the "
+        "warnings.",
+        of=lambda report: report.left_out,
+        optional=True,
+    )
+    memory: MemoryPart = entry(of=lambda report: report)
+    flash: FlashPart = entry(of=lambda report: report)
+    warnings: tuple[str, ...] = entry("One sentence each.")
+    files: tuple[FilePart, ...] = entry(
+        "Every generated file but report.json, by path; empty after inspect."
+    )
+    verification: VerificationPart | None = entry(
+        of=lambda report: None if report.vectors is None else report, optional=True
+    )
+    accuracy: Accuracy | None = entry("Of the first output.", optional=True)
+    accuracy_of_other_outputs: tuple[Accuracy, ...] = entry(
+        "Of the other outputs that have targets.",
+        of=lambda report: tuple(s for s in report.scores if s is not report.accuracy),
+        optional=True,
+        schema={"minItems": 1},
+    )
+    int8_error: Int8Error | None = entry(optional=True)
+    losses: tuple[str, ...] = entry(
+        "The warnings that say that accuracy is lost.", optional=True, schema={"minItems": 1}
+    )
+    compression: CompressionPart | None = entry(of=lambda _: None, optional=True)
+    encode: Annotated[Mapping[str, Any], Scalar("encode", {})] | None = entry(
+        of=lambda report: report.encoding, optional=True
+    )
+    bench: Annotated[Mapping[str, Any], Scalar("bench", {})] | None = entry(
+        "What tflm-ext bench measured on these files: the content of bench.json.", optional=True
+    )
