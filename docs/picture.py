@@ -88,8 +88,10 @@ def picture() -> str:
     pairs = comparison()
     height = TOP + ROW * len(pairs) + 4
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
-        f'aria-label="{_description(pairs)}">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
+            f'aria-label="{_description(pairs)}">'
+        ),
         f"  <style>\n{STYLE}  </style>",
         f'  <rect class="card" x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1}" rx="8"/>',
         _text(20, 32, "One inference on a Cortex-M4: MLPerf Tiny, int8", "title"),
@@ -132,7 +134,7 @@ def _bars(x: int, y: int, tflm: int, ours: int, shown: tuple[str, str]) -> Itera
 
 
 def _less(tflm: int, ours: int) -> str:
-    return f"(−{1 - ours / tflm:.0%})".replace("%", " %")
+    return f"(-{1 - ours / tflm:.0%})".replace("%", " %")
 
 
 def _millions(count: int) -> str:
