@@ -279,10 +279,10 @@ def operators() -> str:
             ),
             (
                 "Every operator refuses what TensorFlow Lite Micro refuses. In addition, it "
-                "refuses activations of types other than int8, with one scale per channel, or with a zero "
-                "point outside int8; shapes that are not fixed; tensors of more than 2^24 "
-                "elements; and scales so far apart that 32-bit arithmetic would overflow. The column "
-                "*refused* lists further restrictions.\n\n"
+                "refuses activations of types other than int8, with one scale per channel, or "
+                "with a zero point outside int8; shapes that are not fixed; tensors of more than "
+                "2^24 elements; and scales so far apart that 32-bit arithmetic would overflow. "
+                "The column *refused* lists further restrictions.\n\n"
             ),
             "| operator | up to version | supported | refused | kernels |\n",
             "|---|---:|---|---|---|\n",
@@ -564,9 +564,10 @@ def compression_measured() -> str:
             "is the mean over its seeds, ± the standard deviation of the scores. *Float* is the "
             "Keras model, *int8* the same model in TensorFlow Lite Micro, on the same test data. "
             "Parameters are those of the Keras model; weights and RAM, in bytes, are what an "
-            "export plans for a Cortex-M4; MACs are those of the .tflite. No ratio or number of epochs "
-            "was chosen by looking at the test data. [Compression](../explanation/compression.md) "
-            "explains the techniques and when to use them.\n"
+            "export plans for a Cortex-M4; MACs are those of the .tflite. No ratio or number of "
+            "epochs was chosen by looking at the test data. "
+            "[Compression](../explanation/compression.md) explains the techniques and when to use "
+            "them.\n"
         ),
     ]
     for result in results.read():
