@@ -484,7 +484,7 @@ def test_an_optimizer_of_another_model_is_refused() -> None:
 
 
 def test_an_untrained_model_is_not_exported() -> None:
-    with pytest.raises(ConfigError, match="knows no ranges") as caught:
+    with pytest.raises(ConfigError, match="has no ranges") as caught:
         tflite(tflm_ext.quantize_aware(plain()))
     assert "fit()" in caught.value.hint
 

@@ -144,7 +144,7 @@ def test_mixed_weights_are_refused() -> None:
         assert str(caught.value) == (
             "Keras mixes up the weights of layers 'a', 'b' when it loads net, whose outputs were an"
             " OrderedDict with unsorted keys.\n"
-            "Give export() the live model, or build it with a list of outputs and save it again."
+            "Pass the live model to export(), or build it with a list of outputs and save it again."
         )
 
 

@@ -90,7 +90,7 @@ def test_a_budget_counts_the_whole_model(project: Path, tmp_path: Path) -> None:
     model = project / "model/net.tflite"
     size = model.stat().st_size
     budget = tflm_ext.Budget(weight_bytes=size - 1)
-    with pytest.raises(tflm_ext.BudgetError, match=f"needs {size:,} bytes of weight_bytes"):
+    with pytest.raises(tflm_ext.BudgetError, match=f"needs {size:,} bytes of weights"):
         tflm_ext.export(model, tmp_path / "net", runtime="tflm", budget=budget, progress=False)
 
 
@@ -98,7 +98,7 @@ def test_sources_that_are_none(project: Path, tmp_path: Path) -> None:
     model = project / "model/net.tflite"
     with pytest.raises(tflm_ext.ConfigError, match="holds no TensorFlow Lite Micro"):
         tflm_ext.export(model, tmp_path / "net", runtime="tflm", tflm_source=tmp_path)
-    with pytest.raises(tflm_ext.ConfigError, match="tflm_source is of no use"):
+    with pytest.raises(tflm_ext.ConfigError, match="tflm_source has no effect"):
         tflm_ext.export(model, tmp_path / "net", tflm_source=tmp_path)
     assert not (tmp_path / "net").exists()
 
@@ -146,7 +146,7 @@ def test_encoded_weights_leave_the_board_out(tmp_path: Path) -> None:
     arguments = ["--runtime", "tflm", "--encoding", "auto", "--name", "net", "--quiet"]
     assert main(["export", str(folder / "model/net.tflite"), "-o", str(again), *arguments]) == 0
     assert (again / "report.json").read_bytes() == (folder / "report.json").read_bytes()
-    with pytest.raises(tflm_ext.ConfigError, match="encoding is of no use"):
+    with pytest.raises(tflm_ext.ConfigError, match="encoding has no effect"):
         tflm_ext.export(plain, tmp_path / "other", encoding="auto", progress=False)
 
 

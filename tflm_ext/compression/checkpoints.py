@@ -62,8 +62,8 @@ class Checkpoints:
                 return
             if any(folder.iterdir()):
                 raise ConfigError(
-                    f"The folder {folder} holds files, but no checkpoints of compress().",
-                    "Give a new or empty folder as checkpoints.",
+                    f"The folder {folder} contains files, but no checkpoints of compress().",
+                    "Pass a new or empty folder as checkpoints=.",
                 )
             self._write()
 
@@ -122,7 +122,7 @@ class Checkpoints:
             if state["format"] in range(1, _FORMAT):
                 raise ConfigError(
                     f"The checkpoints in {self.folder} are of an earlier version of tflm_ext.",
-                    "Give a new folder as checkpoints; a run cannot go on from those.",
+                    "Pass a new folder as checkpoints=; a run cannot resume from the old ones.",
                 )
             key, done = dict(state["key"]), [_done(entry) for entry in state["done"]]
             if state["format"] != _FORMAT:
@@ -130,15 +130,15 @@ class Checkpoints:
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(
                 f"{path} cannot be read as checkpoints of compress(): {error!r}.",
-                "Give a new folder as checkpoints.",
+                "Pass a new folder as checkpoints=.",
             ) from error
         ours = json.loads(json.dumps(self._key))
         for what in ours:
             if key.get(what) != ours[what]:
                 raise ConfigError(
-                    f"The checkpoints in {self.folder} are of another {what}"
+                    f"The checkpoints in {self.folder} belong to a different {what}"
                     f"{_difference(key.get(what), ours[what])}.",
-                    f"Resume with the same {what}, or give a new folder as checkpoints.",
+                    f"Resume with the same {what}, or pass a new folder as checkpoints=.",
                 )
         return done
 

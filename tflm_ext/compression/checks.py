@@ -51,8 +51,8 @@ def check_weights(model: Any, called: str) -> None:
             raise ConfigError(
                 f"Layer {owner[id(weight)]!r} of {called} has weights that are not finite (NaN or"
                 " infinite).",
-                "Go back to a model that was saved earlier, or train it anew with a lower learning"
-                " rate.",
+                "Go back to a model that was saved earlier, or train it again with a lower "
+                "learning rate.",
             )
 
 
@@ -66,8 +66,9 @@ def check_order(model: Any) -> None:
     for layer in model._flatten_layers(include_self=True, recursive=True):
         if library(layer) == "keras" and _loses_order(getattr(layer, "_outputs_struct", None)):
             raise UnsupportedModelError(
-                f"The outputs of model {layer.name!r} are an OrderedDict with unsorted keys: Keras"
-                " gives the weights of layers to others when it saves and loads such a model.",
+                f"The outputs of model {layer.name!r} are an OrderedDict with unsorted keys: "
+                "Keras assigns the weights of layers to other layers when it saves and loads such "
+                "a model.",
                 "Build it with a list or a dict of outputs, as keras.Model(inputs, dict(outputs)).",
             )
 
@@ -132,7 +133,7 @@ def fits(what: str) -> Iterator[None]:
         known = [line for line in lines if not line.startswith(_NOTHING)] or ["no reason is given"]
         raise ConfigError(
             f"{what} does not fit the model or the loss: {known[0].partition('  Label values')[0]}",
-            "Give what model.fit() takes: the same inputs, targets and loss as in training.",
+            "Pass what model.fit() accepts: the same inputs, targets and loss as in training.",
         ) from error
 
 
@@ -148,8 +149,8 @@ def _unreadable(what: str, lines: list[str], kind: str) -> ConfigError:
     reason = inside[0] if inside else ": ".join([kind, *lines[:1]])
     return ConfigError(
         f"{what} raised an error while it was read: {reason}",
-        "Read it to its end once without training, for batch in data: pass, and mend what raises"
-        " there.",
+        "Read it to its end once without training, with 'for batch in data: pass', and fix the "
+        "error that it raises.",
     )
 
 
@@ -191,9 +192,9 @@ class NeedsBatches(keras.callbacks.Callback):  # type: ignore[misc]
 def no_batches(what: str) -> ConfigError:
     """The error about data that is empty, at once or when it is read again."""
     return ConfigError(
-        f"{what} has no batches, or none any more when it is read again.",
-        "Give data that is not empty and starts anew whenever it is read, like a Dataset made from"
-        " arrays.",
+        f"{what} has no batches, or none left when it is read a second time.",
+        "Pass data that is not empty and starts again whenever it is read, such as a Dataset made "
+        "from arrays.",
     )
 
 
@@ -210,15 +211,15 @@ def check_optimizer(model: Any) -> None:
     if any(id(variable) not in known for variable in model.trainable_variables):
         raise ConfigError(
             f"{type(optimizer).__name__} holds the state of another model's weights.",
-            "Give compile() a new one: type(optimizer).from_config(optimizer.get_config()).",
+            "Pass a new one to compile(): type(optimizer).from_config(optimizer.get_config()).",
         )
 
 
 def unknown_layers(model: Any) -> UnsupportedModelError:
     """The error about a model that is not made of layers, or not yet."""
     return UnsupportedModelError(
-        f"The layers of model {model.name!r} are not known: it is a subclass of Model or was never"
-        " built.",
+        f"The layers of model {model.name!r} are unknown: it is a subclass of Model or was never "
+        "built.",
         "Build it from layers: keras.Sequential([keras.Input(shape), ...]) or"
         " keras.Model(inputs, outputs).",
     )
@@ -228,5 +229,5 @@ def nothing_to_train(model: Any) -> ConfigError:
     """The error about a model that has nothing to quantise in training."""
     return ConfigError(
         f"Model {model.name!r} has no layer with weights to train in int8.",
-        "Give a model with Dense or convolution layers.",
+        "Pass a model with Dense or convolution layers.",
     )

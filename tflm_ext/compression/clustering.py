@@ -161,50 +161,50 @@ class Clusters:
 
 
 class ClusteringCallback(WeightsCallback):
-    """Lets weights take few different values during fit(), like 16 for each kernel.
+    """Limits weights to a few distinct values during fit(), such as 16 for each kernel.
 
-    The compiled runtime gains nothing from it: an int8 weight is stored in one byte, whatever
-    values there are, so neither flash, RAM nor time gets less. tflm_ext.prune_channels() is what
-    makes a model smaller and faster everywhere. Use this one before tflm_ext.encode(), which saves
-    flash for RAM and time in TensorFlow Lite Micro's interpreter, for a kernel of your own that
-    reads indexes into a table, or for a file that is sent compressed.
+    The compiled runtime does not benefit: an int8 weight takes one byte, whatever its value, so
+    flash, RAM and time stay the same. To make a model smaller and faster on every runtime, use
+    tflm_ext.prune_channels(). Use this callback before tflm_ext.encode(), which trades RAM and time
+    for flash in TensorFlow Lite Micro's interpreter; for a kernel of your own that reads indexes
+    into a table; or for a file that is sent compressed.
 
-    At begin_epoch, k-means finds the clusters, started as k-means++ (Arthur and Vassilvitskii,
-    2007), for values that a group of weights shares as in Han et al., 2016, "Deep Compression".
-    From then on after every few batches, and after the last one of an epoch, each weight becomes
-    the mean of its cluster: the steps of its weights are averaged. For SGD, with or without
-    momentum, that is a step along the averaged gradients. Adam and the like scale the gradient of
-    each weight by its own history before the average is taken: clusters whose weights disagree take
-    smaller steps than with one history for all. With steps_per_execution the average is taken after
-    no fewer batches than these, as callbacks are called no sooner; after every batch where fit()
-    does not know the number of batches. Nothing is wrapped, and loss, metrics, sample weights and
-    callbacks are your own. Weights that are zero when the clusters are found stay zero and count as
-    one cluster: let a SparsityCallback reach its end_epoch first. The int8 model has as many
-    different values.
+    At begin_epoch, k-means finds the clusters, initialised as in k-means++ (Arthur and
+    Vassilvitskii, 2007), for values that a group of weights shares as in Han et al., 2016, "Deep
+    Compression". From then on, after every few batches and after the last batch of an epoch, each
+    weight becomes the mean of its cluster: the steps of its weights are averaged. For SGD, with or
+    without momentum, that is a step along the averaged gradients. Adam and similar optimizers scale
+    the gradient of each weight by its own history before the average: clusters whose weights
+    disagree take smaller steps than with a common history. With steps_per_execution, the average
+    follows at the next callback, because callbacks are not called more often; if fit() does not
+    know the number of batches, it follows every batch. Nothing is wrapped, and you keep your own
+    loss, metrics, sample weights and callbacks. Weights that are zero when the clusters are found
+    stay zero and count as one cluster, so let a SparsityCallback reach its end_epoch first. The
+    int8 model has the same number of distinct values.
 
-    Put it last in callbacks=, after EarlyStopping and all else that puts weights back.
+    Put it last in callbacks=, after EarlyStopping and everything else that restores weights.
 
     Args:
-        clusters: greatest number of different values, zero included; 2 to 256.
-        per: "tensor", so many for a kernel; "channel", for each output channel of it, which is
-            what has a scale of its own in an int8 model.
-        layers: names of layers, or layers, with all that they contain; by default all with a
+        clusters: maximum number of distinct values, zero included; 2 to 256.
+        per: "tensor": this many for a kernel; "channel": for each of its output channels, which
+            have scales of their own in an int8 model.
+        layers: names of layers, or layers, including everything inside them; by default all with a
             kernel that is multiplied.
         begin_epoch: first epoch with clusters, counted from 0.
-        reassign_epochs: for so many epochs from begin_epoch on weights move freely within the
-            epoch, and the clusters are found anew at its end. After them a weight stays in its
+        reassign_epochs: for this many epochs from begin_epoch, weights move freely within the
+            epoch, and the clusters are found again at its end. After that, a weight stays in its
             cluster.
-        average_batches: the average is taken after so many batches. 1 follows the averaged
-            gradient in every step, and costs more than a quarter of the time of a step where
-            batches are small and the layers Dense.
+        average_batches: take the average after this many batches. 1 follows the averaged gradient
+            in every step, and costs more than a quarter of the time of a step if batches are small
+            and the layers are Dense.
         seed: of k-means++.
 
     Attributes:
-        report: one row per kernel and per layer left alone, as the model is now.
+        report: one row per kernel and per layer left alone, for the model as it is now.
 
     Raises:
-        ConfigError: an argument is out of range. From fit(): it is too short, was stopped before
-            there were clusters, there is no layer to work on, or the loss is not finite.
+        ConfigError: an argument is out of range. From fit(): it is too short or stopped before
+            there were clusters, no layer can be clustered, or the loss is not finite.
 
     Example:
         >>> callback = ClusteringCallback(16, per="channel", begin_epoch=3)
@@ -230,7 +230,7 @@ class ClusteringCallback(WeightsCallback):
         if clusters > MAX_CLUSTERS:
             raise ConfigError(
                 f"clusters={clusters} is out of range.",
-                f"Give at most {MAX_CLUSTERS}: int8 has no more values.",
+                f"Pass at most {MAX_CLUSTERS}: int8 does not have more values.",
             )
         if per not in GROUPS:
             raise ConfigError(f"per={per!r} is not known.", f"It has {', '.join(GROUPS)}.")
@@ -268,8 +268,8 @@ class ClusteringCallback(WeightsCallback):
     def saving(self) -> str:
         """What it buys today, in one line."""
         return (
-            f"{self.clusters} clusters per {self.per}: runtime compiled stores a byte per weight,"
-            " nothing saved; prune_channels() would"
+            f"{self.clusters} clusters per {self.per}: the compiled runtime stores one byte per "
+            "weight, so nothing is saved; prune_channels() makes a model smaller"
         )
 
     def _refusal(self, kernel: Kernel) -> str:
@@ -283,7 +283,7 @@ class ClusteringCallback(WeightsCallback):
             raise ConfigError(
                 f"{what}={self.reassign_epochs or self.begin_epoch} is out of range:"
                 f" fit(epochs={epochs}) ends before epoch {last}.",
-                f"Give fit() epochs={last + 1} or more, or the callback less.",
+                f"Pass epochs={last + 1} or more to fit(), or a smaller value to the callback.",
             )
         self._clusters = []
         self._groups = [_groups(kernel, self.per) for kernel in self.kernels]
@@ -304,9 +304,9 @@ class ClusteringCallback(WeightsCallback):
         for kernel, clusters in zip(self.kernels, self._clusters, strict=True):
             if not clusters.kept():
                 raise ConfigError(
-                    f"Layer {kernel.layer!r} got zeros after its clusters were found.",
-                    "Give the SparsityCallback an end_epoch before begin_epoch of the"
-                    " ClusteringCallback.",
+                    f"Layer {kernel.layer!r} has gained zeros since its clusters were found.",
+                    "Set end_epoch of the SparsityCallback before begin_epoch of the "
+                    "ClusteringCallback.",
                 )
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -362,16 +362,16 @@ class ClusteringCallback(WeightsCallback):
             missing = self._missing()
             if not missing:
                 warnings.warn(
-                    "Another callback or the optimizer put weights back that were not clustered."
-                    " They are clustered now, but were not trained since.",
+                    "Another callback or the optimizer restored weights that were not clustered. "
+                    "They are clustered now, but have not been trained since.",
                     stacklevel=2,
                 )
         self._clusters = []
         if missing:
             raise ConfigError(
                 f"fit() ended with epoch {self._epoch}, and {missing}.",
-                f"Let EarlyStopping begin later (start_from_epoch={self.begin_epoch + 1}), or give"
-                " the callback a smaller begin_epoch.",
+                f"Let EarlyStopping begin later (start_from_epoch={self.begin_epoch + 1}), or "
+                "pass a smaller begin_epoch to the callback.",
             )
 
     def _missing(self) -> str:

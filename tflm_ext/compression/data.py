@@ -69,8 +69,8 @@ def read_data(model: Any, train: Any, validation: Any, share: float, seed: int) 
     if validation is None:
         if not isinstance(train, tuple):
             raise ConfigError(
-                "validation_data is missing, and train_data is no array that could be split.",
-                "Give validation_data=(x_val, y_val), or a Dataset; never the test data.",
+                "validation_data is missing, and train_data is not an array that could be split.",
+                "Pass validation_data=(x_val, y_val), or a Dataset; never the test data.",
             )
         train, validation = _split(train, share, seed)
     else:
@@ -91,9 +91,9 @@ def read_data(model: Any, train: Any, validation: Any, share: float, seed: int) 
 
 def _prepared(data: Any, what: str) -> Any:
     """(x, y[, weights]) as arrays, or a stream as it is."""
-    how = "Give arrays (x, y), a tf.data.Dataset or a keras.utils.PyDataset."
+    how = "Pass arrays (x, y), a tf.data.Dataset or a keras.utils.PyDataset."
     if isinstance(data, Iterator):
-        raise ConfigError(f"{what} is a {type(data).__name__}, which can be read only once.", how)
+        raise ConfigError(f"{what} is a {type(data).__name__}, which can only be read once.", how)
     if isinstance(data, tuple):
         if len(data) not in (2, 3):
             raise ConfigError(f"{what} has {len(data)} parts, not x and y.", how)
@@ -101,7 +101,7 @@ def _prepared(data: Any, what: str) -> Any:
         counts = {len(a) if a.ndim else 0 for part in arrays for a in keras.tree.flatten(part)}
         if len(counts) > 1:
             raise ConfigError(
-                f"{what} has arrays of {sorted(counts)} samples.", "Give as many of each."
+                f"{what} has arrays of {sorted(counts)} samples.", "Pass the same number of each."
             )
         return arrays
     stream = isinstance(data, Iterable | keras.utils.PyDataset)
@@ -117,7 +117,7 @@ def _split(train: tuple[Any, ...], share: float, seed: int) -> tuple[Any, Any]:
     if not 0 < held < count:
         raise ConfigError(
             f"train_data has {count} samples, too few to hold out {share:.0%} of them.",
-            "Give more samples, or validation_data.",
+            "Pass more samples, or validation_data.",
         )
     order = np.random.default_rng(seed).permutation(count)
 
@@ -142,7 +142,7 @@ def _collect(
         if len(targets[-1]) != len(found[0]):
             raise ConfigError(
                 f"{what} has {len(found[0])} samples and {len(targets[-1])} targets.",
-                "Give as many of both.",
+                "Pass the same number of both.",
             )
         count += len(found[0])
         if count >= limit:
@@ -163,7 +163,7 @@ def _batches(data: Any, what: str) -> Iterator[tuple[Any, Any]]:
         if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
             raise ConfigError(
                 f"{what} yields a {type(batch).__name__}, not x and y.",
-                "Give batches (x, y) or (x, y, weights).",
+                "Return batches (x, y) or (x, y, weights).",
             )
         yield batch[0], batch[1]
 
@@ -178,7 +178,7 @@ def _first(y: Any, model: Any, what: str) -> Array:
         y = y[0]
     targets = np.asarray(y)
     if targets.dtype.kind not in "fiub" or not targets.ndim:
-        raise ConfigError(f"{what} has no targets.", "Give numbers, one per sample at least.")
+        raise ConfigError(f"{what} has no targets.", "Pass numbers, at least one per sample.")
     if not np.isfinite(targets).all():
         raise ConfigError(
             f"The targets of {what} are not all finite (NaN or infinite).",

@@ -111,7 +111,7 @@ def _storage() -> Iterator[None]:
 def _no_storage(reason: str) -> StorageError:
     return StorageError(
         f"The folder for temporary files cannot be written: {reason}.",
-        "Free some space there, or let TMPDIR name another folder.",
+        "Free some space there, or set TMPDIR to another folder.",
     )
 
 
@@ -184,8 +184,8 @@ def _refuse_zeros(columns: Sequence[Array]) -> None:
     """Refuse calibration data from which no range can be taken."""
     if not any(column.any() for column in columns):
         raise ConfigError(
-            "calibration_data is 0 everywhere: no layer's range can be taken from it.",
-            "Give at least 100 samples that are like real input, scaled as in training.",
+            "calibration_data is 0 everywhere, so it does not determine the range of any layer.",
+            "Pass at least 100 samples of realistic input, scaled as in training.",
         )
 
 
@@ -244,8 +244,8 @@ class _Work:
         if not about["quantisation_aware"]:
             if "calibration_data" not in data:
                 raise ConfigError(
-                    "calibration_data is missing: int8 needs to know the range of every layer.",
-                    "Give at least 100 samples that are like real input, scaled as in training.",
+                    "calibration_data is missing: int8 needs the value range of every layer.",
+                    "Pass at least 100 samples of realistic input, scaled as in training.",
                 )
             warnings += ranges.few_samples(len(data["calibration_data"][0]))
             _refuse_zeros(data["calibration_data"])
@@ -326,8 +326,8 @@ class _Work:
 
         if library(model) is None:
             raise ConfigError(
-                f"A {type(model).__name__} is no model.",
-                "Give a keras.Model, a tf_keras.Model, or the path of a model file.",
+                f"A {type(model).__name__} is not a model.",
+                "Pass a keras.Model, a tf_keras.Model, or the path of a model file.",
             )
         self.progress("saving the model")
         with _storage():
@@ -416,20 +416,20 @@ def explain(
         return crash
     if do == "load" and ended.code == -signal.SIGPROF:
         return UnsupportedModelError(
-            f"The model cannot be loaded: that took more than {PATIENCE} seconds of computing.",
+            f"The model cannot be loaded: it took more than {PATIENCE} seconds of processor time.",
             "The file may be damaged; save the model again with model.save('model.keras').",
         )
     said = next((line for line in reversed(ended.log.splitlines()) if line.strip()), "nothing")
     if do == "load" and ended.code > 0:
         return UnsupportedModelError(
             f"The model cannot be loaded: {said.strip()}",
-            "If it has classes of your own, load it yourself and give the live model.",
+            "If it has custom classes, load it yourself and pass the live model.",
         )
     how = f"signal {-ended.code}" if ended.code < 0 else f"exit status {ended.code}"
     return ToolError(
         f"TensorFlow failed in the step {do!r} ({how}).",
-        "Its last words are above; leave layers out of the model until the conversion passes to"
-        " find the one that breaks it.",
+        "Its last messages are shown above. To find the layer that causes this, remove layers "
+        "until the conversion succeeds.",
         command=tuple(command),
         output=ended.log,
     )

@@ -211,7 +211,7 @@ def _outputs(source: Path, keys: Sequence[str]) -> tuple[dict[str, str], list[st
     keys = sorted(keys, key=_natural)
     names = ", ".join(map(repr, keys))
     return {key: key for key in keys}, [
-        f"The SavedModel does not say in which order its outputs are; they are sorted: {names}."
+        f"The SavedModel does not specify the order of its outputs, so they are sorted: {names}."
     ]
 
 

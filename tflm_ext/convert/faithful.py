@@ -100,10 +100,10 @@ def check(
             raise _refusal(name, batch[name], got, difference(alone[name], again[name]) > limit)
         if off > _COARSE:
             raise UnsupportedModelError(
-                f"Output {name!r} of a sample depends on the other samples of its batch: alone it"
-                f" differs by {_percent(off)}.",
-                "The firmware runs one sample at a time: leave out layers that compute over axis 0,"
-                " the batch.",
+                f"Output {name!r} of a sample depends on the other samples of its batch: on its "
+                f"own it differs by {_percent(off)}.",
+                "The firmware runs one sample at a time: remove layers that compute over axis 0, "
+                "the batch.",
             )
         found.append(
             f"Output {name!r} of the Keras model itself differs by {_percent(off)} between a batch"
@@ -135,17 +135,17 @@ def difference(expected: Array, got: Array) -> float:
 def _refusal(name: str, expected: Array, got: Array, random: bool) -> TflmExtError:
     if random:
         return UnsupportedModelError(
-            f"Output {name!r} is random: the model gives different values for the same sample.",
+            f"Output {name!r} is random: the model returns different values for the same sample.",
             "Use the random layer in training only: random numbers are not reproducible.",
         )
     off = difference(expected, got)
     how = f"differs by {_percent(off)}"
     if expected.shape != got.shape:
-        how = f"has the shape {got.shape[1:]} in place of {expected.shape[1:]}"
+        how = f"has the shape {got.shape[1:]} instead of {expected.shape[1:]}"
     elif math.isinf(off):
         how = "has other values"
     return VerificationError(
-        f"The graph to be converted does not compute what the model does: output {name!r} {how}.",
+        f"The graph to be converted does not compute the same as the model: output {name!r} {how}.",
         "Nothing was exported. Please report it with the model; inputs and outputs in lists, not in"
         " dicts, may avoid it.",
     )
@@ -174,7 +174,7 @@ def _run_singly(reference: Reference, samples: Mapping[str, Array]) -> dict[str,
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise UnsupportedModelError(
             f"The model cannot be run on samples: {said[0]}",
-            "Call it yourself on one of them, like model(x[:1]), and fix what it says.",
+            "Call it yourself on one of them, like model(x[:1]), and fix the error.",
         ) from error
     return {name: np.concatenate([np.atleast_1d(row[name]) for row in rows]) for name in rows[0]}
 

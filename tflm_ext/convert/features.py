@@ -96,11 +96,13 @@ def _offsets(
         low, high = np.full(len(steps), low.min()), np.full(len(steps), high.max())
     else:
         who, i = f"{kind.capitalize()} {found[0]} of input {name!r}", found[0]
-    others = f" (likewise {kind} {listed(found[1:])})" if 1 < len(found) < len(steps) else ""
+    others = (
+        f" (the same holds for {kind} {listed(found[1:])})" if 1 < len(found) < len(steps) else ""
+    )
     yield (
-        f"{who} lies between {low[i]:.6g} and {high[i]:.6g}{others}, and the range of int8 includes"
-        f" 0: its offset takes the range and leaves it {_number(steps[i])} of the 256 steps;"
-        " subtract the offset before the model, when training and on the device."
+        f"{who} lies between {low[i]:.6g} and {high[i]:.6g}{others}, and the range of int8 "
+        f"includes 0: its offset takes up the range and leaves it {_number(steps[i])} of the 256 "
+        "steps; subtract the offset before the model, when training and on the device."
     )
 
 

@@ -18,14 +18,16 @@ def kind_of(path: Path) -> str:
     """Tell "keras", "h5", "tflite" and "saved_model" apart, by the content rather than the name.
 
     Raises:
-        ConfigError: there is no such file or folder, or it holds no model.
+        ConfigError: there is no such file or folder, or it contains no model.
     """
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
             return "saved_model"
-        raise ConfigError(f"The folder {path} holds no saved_model.pb.", f"Give {_FORMATS}.")
+        raise ConfigError(
+            f"The folder {path} does not contain a saved_model.pb.", f"Pass {_FORMATS}."
+        )
     if not path.is_file():
-        raise ConfigError(f"There is no model at {path}.", f"Give {_FORMATS}.")
+        raise ConfigError(f"There is no model at {path}.", f"Pass {_FORMATS}.")
     with path.open("rb") as file:
         head = file.read(8)
     if head[4:] == b"TFL3":
@@ -36,7 +38,7 @@ def kind_of(path: Path) -> str:
         return "h5"
     if path.suffix == ".tflite":
         return "tflite"  # The reader of .tflite files says best what is wrong with this one.
-    raise ConfigError(f"{path} is no model file that can be read.", f"Give {_FORMATS}.")
+    raise ConfigError(f"{path} is not a readable model file.", f"Pass {_FORMATS}.")
 
 
 def float_operators(data: bytes) -> tuple[set[int], bool]:
@@ -56,7 +58,7 @@ def float_operators(data: bytes) -> tuple[set[int], bool]:
         for operator in subgraph.tables(3):
             outputs = operator.int32s(2) or ()
             if operator.uint32(0) >= len(codes) or any(o >= len(types) for o in outputs):
-                raise MalformedError("an operator refers to what is not there")
+                raise MalformedError("an operator refers to a tensor that does not exist")
             code = codes[operator.uint32(0)]
             if code not in {_QUANTIZE, _DEQUANTIZE}:
                 computes = any(types[o] == _FLOAT32 for o in outputs)
@@ -83,7 +85,8 @@ def read_tflite(path: Path) -> bytes:
     if is_float:
         raise UnsupportedModelError(
             f"{path.name} computes in float32; only int8 models can be exported.",
-            "Give the Keras model it came from with calibration_data, or convert it yourself with"
-            " a representative dataset, TFLITE_BUILTINS_INT8 and int8 inputs and outputs.",
+            "Pass the Keras model it was converted from, with calibration_data, or convert it "
+            "yourself with a representative dataset, TFLITE_BUILTINS_INT8 and int8 inputs and "
+            "outputs.",
         )
     return data

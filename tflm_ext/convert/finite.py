@@ -34,8 +34,8 @@ def refuse_weights(weights: Iterable[tuple[str, Any]], layers: Mapping[str, str]
             raise UnsupportedModelError(
                 f"{where} {weight!r}: {wrong:,} of {array.size:,} values are not finite (NaN or"
                 " infinite).",
-                "If training diverged, train again with a smaller learning rate or take the weights"
-                " of an earlier epoch; int8 needs finite numbers in constants, too.",
+                "If training diverged, train again with a smaller learning rate or use the "
+                "weights of an earlier epoch; constants must be finite for int8.",
             )
 
 
@@ -96,8 +96,8 @@ def infinite_refusal(
     layer = layer_of(path, layers)
     where = f"Keras layer {described(layer, layers)}" if layer else "The model"
     return UnsupportedModelError(
-        f"{where} gives values that are not finite (NaN or infinite) for {count:,} of"
+        f"{where} returns values that are not finite (NaN or infinite) for {count:,} of"
         f" {of:,} samples of calibration_data.",
-        "Look for a division by zero, a logarithm, an exponential or very large weights, and clip"
-        " what goes into it: int8 needs finite ranges.",
+        "Look for a division by zero, a logarithm, an exponential or very large weights, and clip "
+        "the input of that layer: int8 needs finite ranges.",
     )

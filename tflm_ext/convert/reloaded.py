@@ -30,7 +30,8 @@ def refuse_mixed_weights(config: Any, model: Any, kind: str, name: str) -> None:
         raise UnsupportedModelError(
             f"Keras mixes up the weights of layers {layers} when it loads {name}, whose"
             " outputs were an OrderedDict with unsorted keys.",
-            "Give export() the live model, or build it with a list of outputs and save it again.",
+            "Pass the live model to export(), or build it with a list of outputs and save it "
+            "again.",
         )
 
 

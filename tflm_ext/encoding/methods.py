@@ -57,7 +57,7 @@ def lut(tensor: Tensor) -> Encoded:
     longest = max(len(values) for values, _ in found)
     bits = max(1, (longest - 1).bit_length())
     if bits > _MOST_BITS_OF_AN_INDEX:
-        raise NotEncodableError(f"{longest} different values, a table holds 128")
+        raise NotEncodableError(f"{longest} different values, but a table can have at most 128")
     tables = np.zeros((len(groups), longest), np.int8)
     for table, (values, _) in zip(tables, found, strict=True):
         table[: len(values)] = values

@@ -136,7 +136,7 @@ def _run(
     if arena + vectors * elements * len(sources) > _MAX_BYTES:
         raise UnsupportedModelError(
             f"{name}: the float32 operators from {operators[0]} to {operators[-1]} work on "
-            f"{elements} elements, too many for a microcontroller.",
+            f"{elements} elements, which is too many for a microcontroller.",
             "Make the layer smaller.",
         )
     levels = np.resize(np.arange(-128, 128).astype(np.int8), (vectors, *shape))
@@ -145,7 +145,7 @@ def _run(
     for island, result in zip(batch, results, strict=True):
         values = np.asarray(result)
         if values.dtype != np.int8 or values.size != vectors * elements:
-            raise TypeError("the interpreter gave another type or shape than the file has")
+            raise TypeError("the interpreter returned a type or shape that differs from the file")
         yield Node(
             index=island.nodes[-1].index,
             operator="TABLE",

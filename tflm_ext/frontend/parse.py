@@ -104,7 +104,7 @@ def parse(data: bytes, name: str) -> RawModel:
     subgraphs = model.tables(2)
     if len(subgraphs) != 1:
         raise UnsupportedModelError(
-            f"{name}: the model has {len(subgraphs)} subgraphs, one is supported.",
+            f"{name}: the model has {len(subgraphs)} subgraphs, but only one is supported.",
             "Control flow (while, if) is not supported; use unroll=True in recurrent layers.",
         )
     (subgraph,) = subgraphs
@@ -117,7 +117,8 @@ def parse(data: bytes, name: str) -> RawModel:
     operators = subgraph.tables(3)
     if len(operators) > _MAX_NODES:
         raise UnsupportedModelError(
-            f"{name}: the model has {len(operators)} operators, {_MAX_NODES} are the most.",
+            f"{name}: the model has {len(operators)} operators, but at most {_MAX_NODES} are "
+            "supported.",
             "Make the model smaller; unroll fewer steps of recurrent layers.",
         )
     nodes = tuple(_node(i, table, codes, tensors) for i, table in enumerate(operators))
@@ -125,8 +126,8 @@ def parse(data: bytes, name: str) -> RawModel:
     computed = len(inputs) + sum(len(node.outputs) for node in nodes)
     if computed > _MAX_COMPUTED:
         raise UnsupportedModelError(
-            f"{name}: the model has {computed} inputs and outputs of operators, "
-            f"{_MAX_COMPUTED} are the most.",
+            f"{name}: the model has {computed} inputs and outputs of operators, but at most "
+            f"{_MAX_COMPUTED} are supported.",
             "Make the model smaller; split tensors into fewer parts.",
         )
     return RawModel(
@@ -156,7 +157,7 @@ def _buffers(model: Table) -> tuple[bytes | None, ...]:
     buffers = []
     for table in model.tables(4):
         if table.uint64(1) > 1:
-            raise MalformedError("weights lie outside the FlatBuffer (a model above 2 GB)")
+            raise MalformedError("weights are stored outside the FlatBuffer (a model above 2 GB)")
         buffers.append(table.bytes(0))
     return tuple(buffers)
 
@@ -193,7 +194,7 @@ def _tensor(index: int, table: Table, buffers: tuple[bytes | None, ...]) -> Tens
     )
     if tensor.data is not None and len(tensor.data) != tensor.bytes:
         raise MalformedError(
-            f"{where} has {len(tensor.data)} bytes of data, its shape {list(shape)} needs "
+            f"{where} has {len(tensor.data)} bytes of data, but its shape {list(shape)} needs "
             f"{tensor.bytes}"
         )
     if tensor.data is not None and tensor.variable:
@@ -207,7 +208,7 @@ def _check_shape(where: str, shape: tuple[int, ...], signature: tuple[int, ...])
     if -1 in signature[1:] or (-1 in signature[:1] and shape[:1] != (1,)) or -1 in shape:
         raise _Unsupported(
             f"the shape of {where} is not fixed: {list(signature or shape)[:_MAX_RANK]}.",
-            "Give the model's inputs fixed shapes and convert it at batch 1.",
+            "Give the model's inputs fixed shapes and convert it with batch size 1.",
         )
     if len(shape) > _MAX_RANK:
         raise MalformedError(f"{where} has {len(shape)} dimensions")
@@ -272,7 +273,7 @@ def _node(
     code, custom, version = codes[number]
     where = f"operator {index}"
     if code != _CUSTOM and table.position(5) is not None:
-        raise MalformedError(f"{where} is no custom operator and has custom options")
+        raise MalformedError(f"{where} is not a custom operator but has custom options")
     return RawNode(
         index=index,
         code=code,

@@ -13,7 +13,7 @@ from tflm_ext.frontend.subset import subset
 from tflm_ext.ir import DType, Tensor
 
 _PORTS = (DType.FLOAT32, DType.UINT8)
-_HINT = "Export the model again, or give the file that the converter wrote."
+_HINT = "Export the model again, or pass the file that the converter wrote."
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class StrippedPort:
 
     def __str__(self) -> str:
         return (
-            f"{self.what} {self.tensor_name[:80]!r} is {self.dtype.value} in the file; its "
-            "conversion is not part of the project, which works on int8"
+            f"{self.what} {self.tensor_name[:80]!r} is {self.dtype.value} in the file; the "
+            "project does not include this conversion, because its inputs and outputs are int8"
         )
 
 

@@ -21,7 +21,7 @@ from tflm_ext.ir.names import keras_layer
 from tflm_ext.ir.verify import verify_graph
 from tflm_ext.ops import BY_NAME, OPERATORS, Operator
 
-_HINT = "Export the model again, or give the file that the converter wrote."
+_HINT = "Export the model again, or pass the file that the converter wrote."
 _BY_CODE: Mapping[int, Operator] = {op.code: op for op in OPERATORS if op.code >= 0}
 _MAX_CHECKED_BYTES = 1 << 26  # of constants, for all operators together, besides the file's own
 
@@ -77,12 +77,13 @@ def _check_ports(model: RawModel, name: str) -> None:
             which = f"{name}: {what} {place} {tensor.name[:80]!r}"
             if tensor.dtype is DType.INT8:
                 raise UnsupportedModelError(
-                    f"{which} is a constant, a variable or has no single scale and zero point.",
+                    f"{which} is a constant or a variable, or does not have a single scale and "
+                    "zero point.",
                     "Convert the model with full int8 quantisation (inference type int8).",
                 )
             raise UnsupportedModelError(
                 f"{which} is {tensor.dtype.value}, not int8.",
-                "Give the Keras model and calibration_data, or convert with full int8 quantisation"
+                "Pass the Keras model and calibration_data, or convert with full int8 quantisation"
                 " (inference type int8).",
             )
 
@@ -106,7 +107,7 @@ def _nodes(data: bytes, model: RawModel, name: str, run: Run | None) -> tuple[No
     nodes = [_node(raw) for raw in others]
     if islands and run is None:
         raise UnsupportedModelError(
-            f"{name}: operator {islands[0].nodes[0].index} begins a part in float32.",
+            f"{name}: operator {islands[0].nodes[0].index} begins a float32 part.",
             "Convert the model with full int8 quantisation.",
         )
     if run is not None:
@@ -117,7 +118,9 @@ def _nodes(data: bytes, model: RawModel, name: str, run: Run | None) -> tuple[No
 def _node(raw: RawNode) -> Node:
     operator = _BY_CODE[raw.code]
     if raw.options is not None and operator.options_type not in {None, raw.options_type}:
-        raise MalformedError(f"operator {raw.index} {operator.name} has another one's options")
+        raise MalformedError(
+            f"operator {raw.index} {operator.name} has the options of another operator"
+        )
     return Node(
         index=raw.index,
         operator=operator.name,
@@ -147,8 +150,8 @@ def _check_known(raw: RawNode, model: RawModel, name: str) -> None:
     if _blame(raw, model) > 0:
         raise UnsupportedModelError(
             f"{name}: operator {label} works in float32, and the float32 operators around it are "
-            "no function of one int8 tensor, element by element.",
-            "Replace the layer by one that the converter quantises, or move it out of the model.",
+            "not an elementwise function of one int8 tensor.",
+            "Replace the layer with one that the converter quantises, or move it out of the model.",
         )
     if operator is not None and is_float(raw, model):
         raise UnsupportedModelError(

@@ -73,7 +73,7 @@ class LeftOut:
     def __str__(self) -> str:
         return (
             f"the rewrite '{self.name}' failed on this model and was left out ({self.problem}); "
-            "what is exported is right, but may be larger and slower. Please report it"
+            "the export is correct, but may be larger and slower. Please report this bug"
         )
 
 
@@ -196,4 +196,4 @@ def _compare(
             value = tensor.array() if tensor.constant else after.get(i)
             # A tensor without a value is one that the next rewrites remove.
             if i in before and value is not None and not np.array_equal(before[i], value):
-                raise AssertionError(f"{name}: tensor {i} has other values than before")
+                raise AssertionError(f"{name}: tensor {i} has different values than before")

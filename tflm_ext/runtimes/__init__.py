@@ -48,6 +48,6 @@ def make_runtime(
     for what, value in (("tflm_source", tflm_source), ("encoding", encoding)):
         if value is not None:
             raise ConfigError(
-                f"{what} is of no use with runtime={name!r}.", 'Give runtime="tflm", too.'
+                f"{what} has no effect with runtime={name!r}.", 'Also pass runtime="tflm".'
             )
     return Compiled()

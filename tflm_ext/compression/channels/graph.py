@@ -156,12 +156,12 @@ def pack(model: Any, inputs: Sequence[Any]) -> Any:
 def _checked(model: Any) -> Any:
     if any(base.__module__.startswith("tf_keras") for base in type(model).__mro__):
         raise ConfigError(
-            "prune_channels takes Keras 3 models, and this one is of tf_keras.",
-            "Build the same layers with keras instead of tf_keras, and give them the weights:"
-            " new.set_weights(old.get_weights()).",
+            "prune_channels needs a Keras 3 model, but this is a tf_keras model.",
+            "Build the same layers with keras instead of tf_keras, and copy the weights: "
+            "new.set_weights(old.get_weights()).",
         )
     if not isinstance(model, keras.Model):
-        raise ConfigError(f"A {type(model).__name__} is no Keras model.", "Give a keras.Model.")
+        raise ConfigError(f"A {type(model).__name__} is not a Keras model.", "Pass a keras.Model.")
     return model
 
 

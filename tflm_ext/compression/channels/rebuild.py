@@ -126,9 +126,9 @@ def _operation(operation: Any, use: Use | None, kept: Kept) -> Any:
     except (NotImplementedError, TypeError, ValueError) as error:
         said = str(error).rpartition("Exception encountered:")[2].strip().splitlines()
         raise UnsupportedModelError(
-            f"Layer {operation.name!r} ({type(operation).__name__}) cannot be built anew:"
+            f"Layer {operation.name!r} ({type(operation).__name__}) cannot be rebuilt:"
             f" {said[0] if said else type(error).__name__}",
-            "Give its class a get_config() that returns every argument of its __init__(), and"
+            "Add a get_config() to its class that returns every argument of its __init__(), and"
             " register functions of your own with keras.saving.register_keras_serializable().",
         ) from error
 

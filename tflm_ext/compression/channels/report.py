@@ -12,9 +12,9 @@ class Ended(enum.StrEnum):
     """Why no more channels were removed."""
 
     RATIO = "the ratio is reached"
-    BUDGET = "the budget holds"
-    ACCURACY = "min_accuracy would be broken"
-    EXHAUSTED = "no layer has channels to spare"
+    BUDGET = "the budget is met"
+    ACCURACY = "accuracy would fall below min_accuracy"
+    EXHAUSTED = "no layer can lose more channels"
 
 
 @dataclass(frozen=True, slots=True)

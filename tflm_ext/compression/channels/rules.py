@@ -24,17 +24,17 @@ layers = keras.layers
 class Reason(enum.StrEnum):
     """Why channels stay as they are."""
 
-    INPUT = "they are the model's input"
-    OUTPUT = "they are the model's output"
+    INPUT = "they are inputs of the model"
+    OUTPUT = "they are outputs of the model"
     SHARED = "the layer is used more than once"
     CUSTOM = "the layer or its activation is not one of Keras' own"
     ATTENTION = "attention mixes the channels"
     RECURRENT = "the layer is recurrent"
     MIXES = "the layer computes across the channels"
     CONSTRAINT = "the layer has a weight constraint"
-    LAYOUT = "the layer wants the channels first"
+    LAYOUT = "the layer has its channels first"
     UNKNOWN = "there is no rule for the layer"
-    FEW = "there are no more of them than multiple_of"
+    FEW = "the layer has no more than multiple_of channels"
 
 
 class Role(enum.Enum):

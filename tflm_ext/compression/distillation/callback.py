@@ -51,9 +51,9 @@ class StopAtNaN(TrainingCallback):
 
 
 class DistillationCallback(StopAtNaN):
-    """Teach the model that is being fitted: Distiller as a callback of an ordinary fit().
+    """Distiller as a callback for an ordinary fit(): teaches the model that is being fitted.
 
-    Use it as Distiller, where other callbacks must see the student itself:
+    Use it instead of Distiller if other callbacks must see the student itself:
 
         student.compile("adam", loss, metrics=["accuracy"])
         student.fit(x_train, y_train, epochs=20, callbacks=[
@@ -61,23 +61,24 @@ class DistillationCallback(StopAtNaN):
             tflm_ext.SparsityCallback(0.75),
         ])
 
-    The loss while training is that of Distiller with the same arguments, and so are the steps;
-    evaluate() and val_loss show your own loss. What compile() got and what save() writes stays
-    yours. Features need a Distiller, which has room for projections, and so do TeacherOutputs in
-    the scope of a tf.distribute strategy, where Keras calls the student before any callback. It
-    needs the TensorFlow backend of Keras.
+    The training loss and the steps are those of Distiller with the same arguments; evaluate() and
+    val_loss show your own loss. The arguments of compile() and what save() writes are not changed.
+    Features need a Distiller, which has room for projections. So do TeacherOutputs in the scope of
+    a tf.distribute strategy, where Keras calls the student before any callback. The callback needs
+    Keras' TensorFlow backend.
 
     Args:
-        teacher: a trained model with the inputs and outputs of the fitted one. It stays as it is.
+        teacher: a trained model with the inputs and outputs of the fitted one. It is not changed.
         temperature: see Distiller.
         alpha: see Distiller.
         strip_softmax: see Distiller.
         outputs: see Distiller.
 
     Raises:
-        ConfigError: an argument; when training begins, a loss that does not fit the head.
-        UnsupportedModelError: a softmax head; when training begins, a teacher with other inputs or
-            outputs.
+        ConfigError: an argument cannot be used or, when training begins, the loss does not fit the
+            head.
+        UnsupportedModelError: a softmax head or, when training begins, a teacher with other inputs
+            or outputs.
     """
 
     def __init__(
@@ -129,8 +130,9 @@ class DistillationCallback(StopAtNaN):
         check_heads(model, "student", self.strip_softmax)
         if model.loss is None and self.alpha < 1:
             raise ConfigError(
-                f"The model has no loss, which has a share of {1 - self.alpha:g} here.",
-                "Compile it with the loss on your labels, or give alpha=1.",
+                "The model has no loss, but with this alpha the loss on the labels has a weight "
+                f"of {1 - self.alpha:g}.",
+                "Compile it with the loss on your labels, or pass alpha=1.",
             )
         found = heads(
             model,

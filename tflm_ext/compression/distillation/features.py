@@ -37,9 +37,9 @@ class FeatureMatching(keras.layers.Layer):  # type: ignore[misc]
         super().__init__(name="match_" + "_".join(n.replace("/", "_") for n in names))
         if len(student) != len(teacher) and min(len(student), len(teacher)) > 1:
             raise ConfigError(
-                f"The student's layer {names[0]!r} gives {student} and the teacher's {names[1]!r}"
-                f" {teacher} for a sample: different numbers of axes.",
-                "Choose layers with the same number of axes, or one that gives a vector.",
+                f"The student's layer {names[0]!r} returns {student} for a sample and the "
+                f"teacher's {names[1]!r} {teacher}: different numbers of axes.",
+                "Choose layers with the same number of axes, or one that returns a vector.",
             )
         self.weight = weight
         self.sizes = (
@@ -101,8 +101,8 @@ def pairs(features: Any) -> list[tuple[str, str, float]]:
                 continue
         raise ConfigError(
             f"features has the entry {entry!r}.",
-            'Give pairs ("layer of the student", "layer of the teacher"), with a positive weight'
-            " as a third entry if you like.",
+            'Pass pairs ("layer of the student", "layer of the teacher"), optionally with a'
+            " positive weight as the third entry.",
         )
     return found
 
