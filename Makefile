@@ -4,7 +4,7 @@
 #   make test             the whole test suite, with all its set-up
 #   make check            its fast part, about two minutes
 #   make system-packages  what the tests need from Debian or Ubuntu
-#   make examples         write platformio_projects/ anew from the committed models
+#   make examples         regenerate platformio_projects/ from the committed models
 #   make kernel-sizes     measure the code of every kernel for the Cortex-M4
 #   make kernel-costs     fit the instructions and cycles of every kernel; takes ten minutes
 #   make kernel-costs KERNEL=name  of one kernel only
@@ -16,8 +16,8 @@
 #   make fuzz SECONDS=600 feed broken models to the reader
 #   make fuzz-kernels ROUNDS=20  every kernel on random cases, on the emulated Cortex-M4
 #   make fuzz-passes ROUNDS=20  every rewrite on random graphs, compared with TFLM
-#   make docs             write the generated pages of docs/ anew
-#   make format           format and mend the Python code
+#   make docs             regenerate the pages and the picture in docs/
+#   make format           format and fix the Python code
 #   make dist             wheel and source archive in dist/
 #   make clean            remove all that the others wrote but the environment
 #   make distclean        remove the environment, too
@@ -51,7 +51,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
 
-# An environment that was moved or lost its interpreter is made anew, like an outdated one.
+# An environment that was moved or lost its interpreter is rebuilt, like an outdated one.
 ifneq ($(shell $(PYTHON) -c 'print(open("$(READY)").read().strip())' 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
 endif
@@ -124,7 +124,7 @@ system-packages:
 			--no-install-recommends $(DEBIAN_PACKAGES); \
 	fi
 
-# Only root in a container or in CI gets packages unasked; who lacks some is told at the end.
+# Only root in a container or in CI gets packages unasked; otherwise the end of the tests says what is missing.
 test-packages:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		$(MAKE) --no-print-directory system-packages || \

@@ -132,7 +132,7 @@ Teacher: the demo's CNN, Conv2D 16 of 3x3, MaxPooling2D, Conv2D 32 of 3x3, Flatt
 Conv2D 8 of 3x3 with strides, SeparableConv2D 16 of 3x3, MaxPooling2D, Flatten, Dense 10: 946
 parameters. Both ways have the same initial weights, order of images and epochs (Adam, {RATE:g}
 falling to zero, batches of {BATCH}). Temperature {TEMPERATURE:g} and alpha {ALPHA:g} were
-chosen from three pairs with two seeds and another split of the images that are no test images."""
+chosen from three pairs with two seeds and another split of the images that are not test images."""
 
 
 EXPERIMENT = Experiment(

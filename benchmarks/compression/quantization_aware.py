@@ -38,7 +38,7 @@ def build(library: Any) -> Any:
 
 
 def make_unequal(model: Any, seed: int, spread: float = SPREAD) -> None:
-    """Scale channels before a relu, and undo it in the depthwise kernel behind.
+    """Scale channels before a relu, and undo it in the depthwise kernel after it.
 
     In float the model computes what it did: relu(s x) = s relu(x) for s > 0.
     """
@@ -127,12 +127,12 @@ channels, each with BatchNormalization and ReLU, global average, Dense 10: 1,966
 MACs, trained for {EPOCHS} epochs (Adam, {RATE:g} falling to zero, batches of {BATCH}).
 
 Its unequal ranges are made, not trained: then the 44 channels before three of its depthwise layers
-are multiplied by random factors of 1 to {2**SPREAD:.0f}, and the depthwise kernels behind divided
-by them. In float the net computes what it did; plain int8 of the net before that is the first row.
-The last three rows all start from the unequal weights and train for {TUNING_EPOCHS} epochs more
-({TUNING_RATE:g}, falling to zero). Plain int8 is calibrated with {CALIBRATION} training images. The
-tf_keras twin has the same weights and is trained by tensorflow-model-optimization. Float of a
-quantisation-aware model includes its rounding."""
+are multiplied by random factors of 1 to {2**SPREAD:.0f}, and the depthwise kernels after them
+divided by them. In float the net computes what it did; plain int8 of the net before that is the
+first row. The last three rows all start from the unequal weights and train for {TUNING_EPOCHS}
+epochs more ({TUNING_RATE:g}, falling to zero). Plain int8 is calibrated with {CALIBRATION} training
+images. The tf_keras twin has the same weights and is trained by tensorflow-model-optimization. The
+float score of a quantisation-aware model includes its rounding."""
 
 
 EXPERIMENT = Experiment(

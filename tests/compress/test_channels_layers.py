@@ -109,7 +109,7 @@ def excitation(k: Any, x: Any) -> Any:
 
 
 def attention_in_space(k: Any, x: Any) -> Any:
-    """One channel for all is nobody's."""
+    """One channel for all belongs to none of them."""
     y = conv(x, 16, "a")
     return k.layers.Multiply()([y, conv(y, 1, "b", activation="sigmoid")])
 

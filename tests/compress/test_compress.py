@@ -152,7 +152,7 @@ def test_an_interrupted_run_goes_on(
     with pytest.raises(KeyboardInterrupt):
         compress(unchanged, data, recipe=recipe, checkpoints=folder)
     result = compress(unchanged, data, recipe=recipe, checkpoints=folder)
-    # The first epoch is not trained again, and neither was anything pruned anew.
+    # The first epoch is not trained again, and nothing was pruned again.
     assert seen[2:] == ["fine-tuning 1", "fine-tuning 2", "quantisation-aware training 0"]
     assert "prunable channels were removed" in result.report.steps[1].notes[0]
     assert not list(folder.glob("*-epochs*"))
@@ -261,8 +261,8 @@ def test_the_command_line(
     assert main([*arguments, "-o", str(tmp_path / "small.tflite"), "--quiet"]) == 0
     assert (tmp_path / "small.tflite").stat().st_size == steps[1]["tflite_bytes"]
     for wrong, said in (
-        (["-o", str(tmp_path / "small.h5")], "no place for a model"),
-        (["-o", str(tmp_path / "folder.keras")], "no place for a model"),
+        (["-o", str(tmp_path / "small.h5")], "cannot be written: a model needs"),
+        (["-o", str(tmp_path / "folder.keras")], "cannot be written: a model needs"),
         (["--recipe", "tiny"], "no recipe 'tiny'"),
         (["--recipe", str(tmp_path / "none.json")], "none.json cannot be read"),
     ):
@@ -302,7 +302,7 @@ def _nan(array: Any) -> Any:
         (lambda x, y: {"budget": Budget()}, "has no limit"),
         (lambda x, y: {"min_accuracy": 95, "recipe": Recipe.balanced()}, "min_accuracy=95"),
         (lambda x, y: {"min_accuracy": 0.9}, "has nothing to stop"),
-        (lambda x, y: {"model": "net.keras"}, "A str is no model"),
+        (lambda x, y: {"model": "net.keras"}, "A str is not a model"),
         (lambda x, y: {"loss": lambda t, p: (t - p) ** 2}, "cannot teach"),
         (lambda x, y: {"train_data": unbatched(x, y), "validation_data": (x, y)}, "not of batches"),
         (

@@ -362,7 +362,7 @@ def test_mirrored_on_two_devices() -> None:
 
 @keras.saving.register_keras_serializable(package="tests")
 class Custom(layers.Layer):
-    """A layer that nobody knows."""
+    """An unknown layer."""
 
     def call(self, x: Any) -> Any:
         return x * 2.0

@@ -140,7 +140,7 @@ def test_files(library: Any, form: str, kind: str, tmp_path: Path) -> None:
     path = tmp_path / form
     (subject.model.export if form == "export" else subject.model.save)(str(path))
     if library.__name__ == "keras" and not exported and "OrderedDict" in kind:
-        # Keras 3 loads other weights than it saved.
+        # Keras 3 loads weights that differ from those it saved.
         loaded = library.models.load_model(path)
         given = {name: column[:TESTED] for name, column in subject.data.items()}
         found = loaded(filled(library.tree.map_structure(lambda t: t.name, loaded.input), given))

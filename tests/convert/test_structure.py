@@ -53,7 +53,7 @@ def test_no_name_twice(structure: Any, data: st.DataObject) -> None:
     given_names = [data.draw(KEYS) for _ in paths]
     found = named(paths, given_names)
     assert len(set(found)) == len(paths)
-    # A key that is nobody else's name stays.
+    # A key that is not another layer's name stays.
     for path, name in zip(paths, found, strict=True):
         key = path[-1] if path else None
         others = [p[-1] for p in paths if p != path and p] + given_names

@@ -163,7 +163,7 @@ def unknown() -> bytes:
 
 
 def float_output() -> bytes:
-    """The port is no DEQUANTIZE, so it stays and is refused."""
+    """The port is not a DEQUANTIZE, so it stays and is refused."""
     b = ModelBuilder()
     x = b.tensor(SHAPE, scale=0.03)
     return b.finish([x], [apply(b, "ELU", entry(b, x))])

@@ -43,7 +43,7 @@ def one_vector_for_all() -> bytes:
     table = buffers + 4 + 4 * count
     data += struct.pack("<I", count)
     data += b"".join(struct.pack("<I", table - (buffers + 4 + 4 * i)) for i in range(count))
-    data += struct.pack("<iI", -8, 4)  # a table with its vtable behind it; data follows
+    data += struct.pack("<iI", -8, 4)  # a table followed by its vtable; data follows
     data += struct.pack("<HHH", 6, 8, 4)
     # The vector of the data is said to be as long as the count of buffers.
     data[table + 4 : table + 8] = struct.pack("<I", len(data) - table - 4 + 2)

@@ -22,7 +22,7 @@ _FORMAT = 3
 
 @dataclass(frozen=True)
 class Done:
-    """A step that is over.
+    """A finished step.
 
     Attributes:
         name: of the step, unique.

@@ -83,7 +83,7 @@ def check_batched(model: Any, data: Any, what: str) -> None:
     """Refuse a tf.data.Dataset that yields samples instead of batches.
 
     Args:
-        what: how messages call the data.
+        what: the name that messages use for the data.
 
     Raises:
         ConfigError: naming batch().
@@ -161,7 +161,7 @@ class NeedsBatches(keras.callbacks.Callback):  # type: ignore[misc]
     learn in the first epoch alone.
 
     Args:
-        what: how messages call the data.
+        what: the name that messages use for the data.
     """
 
     def __init__(self, what: str) -> None:

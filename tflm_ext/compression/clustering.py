@@ -44,7 +44,7 @@ class LayerClusters:
 def k_means(groups: Values, clusters: int, rng: np.random.Generator) -> Numbers:
     """Cluster numbers, each group for itself: k-means++ to start with, then Lloyd's rounds.
 
-    A group that takes no more than so many different values is clustered already, and keeps
+    A group with no more than this many distinct values is already clustered, and keeps
     them. Zeros are a cluster of their own, number 0.
 
     Args:
@@ -78,7 +78,7 @@ def k_means(groups: Values, clusters: int, rng: np.random.Generator) -> Numbers:
 
 
 def _totals(values: npt.NDArray[Any]) -> Values:
-    """(groups, members + 1) sums of the first so many members."""
+    """(groups, members + 1) sums of the first members, for every count of them."""
     return np.pad(np.cumsum(values, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
 
 
@@ -146,7 +146,7 @@ class Clusters:
         return not self.factors[self.numbers[self.weights() == 0]].any()
 
     def weights(self) -> Values:
-        """As they are now; unlike .numpy() this is no copy."""
+        """As they are now; unlike .numpy() this does not copy."""
         return np.asarray(read(self.replicas[0]))
 
     def means(self, weights: Values) -> Values:
@@ -299,7 +299,7 @@ class ClusteringCallback(WeightsCallback):
         """Averages would fill zeros that another callback keeps setting.
 
         Raises:
-            ConfigError: there are zeros that are no cluster.
+            ConfigError: there are zeros that do not form a cluster.
         """
         for kernel, clusters in zip(self.kernels, self._clusters, strict=True):
             if not clusters.kept():

@@ -50,7 +50,7 @@ class Data:
         return isinstance(self.train, tuple)
 
     def steps(self, batch_size: int) -> int | None:
-        """Batches of an epoch, None if nobody knows."""
+        """Batches of an epoch, None if unknown."""
         if self.in_memory:
             return -(-len(keras.tree.flatten(self.train[0])[0]) // batch_size)
         if isinstance(self.train, keras.utils.PyDataset):

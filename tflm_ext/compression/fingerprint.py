@@ -50,7 +50,7 @@ def _canonical(value: Any, names: Mapping[str, str], name: bool = False) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _canonical(v, names, key == "name") for key, v in value.items()}
     if isinstance(value, list | tuple):
-        # ["dense", 0, 0], perhaps with more behind, is output 0 of the first call of that layer.
+        # ["dense", 0, 0], perhaps followed by more, is output 0 of the first call of that layer.
         reference = len(value) >= 3 and all(type(part) is int for part in value[1:3])
         return [_canonical(v, names, reference and i == 0) for i, v in enumerate(value)]
     if isinstance(value, str):

@@ -146,7 +146,7 @@ class Recipe:
         """Read what to_json() wrote; what is missing has its default.
 
         Raises:
-            ConfigError: it is no JSON object, has an unknown name, or a value out of range.
+            ConfigError: it is not a JSON object, has an unknown name, or a value out of range.
         """
         try:
             values = json.loads(text)

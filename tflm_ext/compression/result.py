@@ -46,7 +46,7 @@ class CompressionReport:
 
     Attributes:
         metric: "accuracy" (fraction of correct classes) or "mean_absolute_error".
-        samples: number of validation samples behind the scores.
+        samples: number of validation samples that were scored.
         recipe: the recipe that was used.
         steps: the model as given, then after each step.
         notes: on the whole run, one sentence each.

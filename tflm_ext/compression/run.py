@@ -32,7 +32,7 @@ from tflm_ext.errors import ConfigError, UnsupportedModelError
 from tflm_ext.options import Budget
 from tflm_ext.report.progress import show_progress
 
-_QUANTIZE_RATE = 0.1  # of the learning rate: weights move by roundings, not anew
+_QUANTIZE_RATE = 0.1  # of the learning rate: weights now move by rounding steps only
 
 
 def compress(

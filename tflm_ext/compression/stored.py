@@ -106,7 +106,7 @@ class TrainingState:
         """Keep the state after an epoch.
 
         Args:
-            epoch: how many are over.
+            epoch: number of finished epochs.
 
         Raises:
             StorageError: the disk is full or read-only.

@@ -207,7 +207,7 @@ def share(value: Any, name: str) -> float:
     """Check an argument that is a share of the weights.
 
     Raises:
-        ConfigError: it is no number in [0, 1).
+        ConfigError: it is not a number in [0, 1).
     """
     if not is_number(value) or not 0 <= value < 1:
         raise ConfigError(
@@ -220,7 +220,7 @@ def share(value: Any, name: str) -> float:
 class WeightsCallback(TrainingCallback):
     """Keeps weights in a form while fit() trains them.
 
-    A subclass says which form from which epoch on. It is given anew after batches, so that
+    A subclass says which form from which epoch on. It is restored after batches, so that
     a model saved in the middle of training has it; nothing is kept beside the weights, so that
     fit(initial_epoch=...) goes on with a model that was loaded.
     """
@@ -285,7 +285,7 @@ class WeightsCallback(TrainingCallback):
             self._apply()
 
     def _due(self, batch: int) -> bool:
-        """Whether the form is given anew after this batch of the epoch, counted from 0."""
+        """Whether the form is restored after this batch of the epoch, counted from 0."""
         return True
 
     def _values(self) -> list[Values]:

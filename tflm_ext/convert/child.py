@@ -95,7 +95,7 @@ class Child:
                     pass_fds=(write,),
                     start_new_session=True,
                     text=True,
-                    # What TensorFlow leaves in the temporary folder goes the way of the log.
+                    # What TensorFlow leaves in the temporary folder is treated like the log.
                     env={
                         **os.environ,
                         **ENVIRONMENT,

@@ -42,7 +42,7 @@ def convert(
     test_inputs: Any = None,
     dense_per_tensor: bool = False,
 ) -> Conversion:
-    """Quantise a model to int8 at batch 1, with int8 inputs and outputs.
+    """Quantise a model to int8 with batch size 1 and int8 inputs and outputs.
 
     TensorFlow runs in a child process that is gone when this returns or raises, Ctrl-C included;
     what it prints is kept and never shown on the way. The model itself stays as it is.
@@ -62,7 +62,7 @@ def convert(
 
     Raises:
         ConfigError: no such model, or data that is missing, empty, wrongly shaped or not finite.
-        UnsupportedModelError: a model that cannot become int8 at batch 1.
+        UnsupportedModelError: a model that cannot become int8 with batch size 1.
         UnsupportedOperatorError: TensorFlow Lite has no operator for a layer.
         ToolError: TensorFlow is missing or crashed.
     """

@@ -36,7 +36,7 @@ def refuse_mixed_weights(config: Any, model: Any, kind: str, name: str) -> None:
 
 
 def _mixed(config: Any, model: Any, by_class: bool) -> Iterator[str]:
-    """Names of layers that are in another order than in the file, and have weights."""
+    """Names of layers whose order differs from the file, and that have weights."""
     written = _layers(config)
     loaded = {layer.name: layer for layer in getattr(model, "layers", ())}
     if written.keys() != loaded.keys():

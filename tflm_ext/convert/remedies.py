@@ -67,7 +67,7 @@ def loop_refusal(path: str, layers: Mapping[str, str]) -> UnsupportedModelError:
 
 
 def input_refusal(name: str, dtype: str, layers: Mapping[str, str]) -> UnsupportedModelError:
-    """The error about an input that is no float, as an Embedding has it."""
+    """The error about an input that is not float, like that of an Embedding."""
     lookups = [described(layer, layers) for layer, kind in layers.items() if kind == "Embedding"]
     where = f" (Keras layer {', '.join(lookups)})" if lookups else ""
     return UnsupportedModelError(

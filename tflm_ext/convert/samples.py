@@ -116,7 +116,7 @@ def gather(
             the model takes; (x, y) with labels, which are left out; or an iterable of such,
             batched or not: generator, tf.data.Dataset.
         inputs: what the model takes.
-        what: how messages call the data, like "calibration_data".
+        what: the name that messages use for the data, like "calibration_data".
         order: what is known of the order of the inputs.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A Keras model to a SavedModel at batch 1.
+"""A Keras model to a SavedModel with batch size 1.
 
 Runs where TensorFlow already is: for a live model in the user's process, for a file in the
 converter's child. A SavedModel, because the converter fuses an LSTM of tf_keras only in one.
@@ -79,7 +79,7 @@ def trace(model: Any, folder: Path) -> None:
         folder: where the SavedModel goes.
 
     Raises:
-        ConfigError: Keras 3 runs on another backend than TensorFlow.
+        ConfigError: Keras 3 runs on a backend other than TensorFlow.
         UnsupportedModelError: the model has no known inputs, a size of them is not fixed, a
             layer loops, or a weight is not finite.
     """
@@ -229,7 +229,7 @@ def _save(
 
 
 def _fixed(name: str, shape: tuple[int | None, ...]) -> tuple[int, ...]:
-    """The shape at batch 1."""
+    """The shape with batch size 1."""
     sizes = [size for size in shape[1:] if size is not None]
     if not shape or len(sizes) != len(shape) - 1 or shape[0] not in {None, 1}:
         raise UnsupportedModelError(

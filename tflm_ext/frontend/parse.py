@@ -94,7 +94,7 @@ def parse(data: bytes, name: str) -> RawModel:
     """Take a file apart.
 
     Args:
-        name: how messages call the model.
+        name: the name that messages use for the model.
 
     Raises:
         MalformedError: no valid .tflite.

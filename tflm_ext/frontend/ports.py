@@ -1,4 +1,4 @@
-"""The ports of a model are int8: conversions from and to float32 or uint8 are taken off."""
+"""The ports of a model are int8: conversions from and to float32 or uint8 are removed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def strip_ports(data: bytes, name: str = "model") -> Int8Ports:
 
     Args:
         data: bytes of the file; not trusted.
-        name: how messages call the model.
+        name: the name that messages use for the model.
 
     Raises:
         UnsupportedModelError: no valid .tflite.

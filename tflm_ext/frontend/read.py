@@ -31,7 +31,7 @@ def read_graph(data: bytes, name: str = "model", *, run: Run | None = None) -> G
 
     Args:
         data: bytes of the file; not trusted.
-        name: how messages call the model.
+        name: the name that messages use for the model.
         run: TFLM's interpreter, which turns float islands into tables; None refuses islands.
 
     Raises:

@@ -14,7 +14,7 @@ def subset(
 ) -> bytes:
     """A file with some of the operators of another one, and other inputs and outputs.
 
-    Nothing is written anew but the list of operators and the two lists of tensors: tensors,
+    Only the list of operators and the two lists of tensors are rewritten: tensors,
     weights and options stay the bytes that they are. Signatures, which name the old inputs and
     outputs, are removed.
 

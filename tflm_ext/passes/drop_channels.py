@@ -240,7 +240,7 @@ def _groups(graph: Graph) -> dict[int, int]:
             groups[output] = output
         elif _links(view):
             group = groups.get(graph.storage(view.node.inputs[0]))
-            # The input may be seen in a shape with other channels than those that were written.
+            # The input may be viewed in a shape whose channels differ from the written ones.
             if group is not None and graph.tensors[group].shape[-1] == _depth(view):
                 groups[output] = group
     return groups

@@ -20,7 +20,7 @@ class _Border:
 
     Attributes:
         shape: of the image without the border, as the reader sees it.
-        pads: before and behind, per axis.
+        pads: before and after, per axis.
     """
 
     shape: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""What nobody reads is neither computed nor kept."""
+"""Unused tensors are neither computed nor kept."""
 
 from __future__ import annotations
 

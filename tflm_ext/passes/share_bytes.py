@@ -1,4 +1,4 @@
-"""Operators that only rename bytes are no operators: their output shares the input's bytes."""
+"""Operators that only rename bytes need no code: their output shares the input's bytes."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Goal:
     validation_data: Any
 
     def accuracy(self, tuner: Tuner, model: Any) -> float | None:
-        """Of a model of our own; None where nobody asked."""
+        """Of the model; None if it was not requested."""
         if self.min_accuracy is None:
             return None
         return tuner.accuracy(model, self.validation_data)

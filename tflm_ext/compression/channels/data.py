@@ -39,7 +39,7 @@ def take_sample(model: Any, data: Any, what: str) -> Sample:
 
     Args:
         data: x; (x, y) or (x, y, weights); or a Dataset or PyDataset of such batches.
-        what: how messages call the data.
+        what: the name that messages use for the data.
 
     Raises:
         ConfigError: it is empty, read once only, not finite, or not what the model takes.

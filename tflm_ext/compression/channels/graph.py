@@ -58,7 +58,7 @@ class Group:
         roots: one channel for each set of tied ones.
         layers: paths of the layers that make them.
         weight: how many channels of these layers one set is.
-        counts: how often one set stands on an axis of a kernel, for every such axis.
+        counts: how often one set is on an axis of a kernel, for every such axis.
     """
 
     roots: Channels
@@ -117,7 +117,7 @@ def read_channels(model: Any) -> ChannelGraph:
         model: a built keras.Model: Sequential, functional, or nested ones of these.
 
     Raises:
-        ConfigError: it is no Keras 3 model.
+        ConfigError: it is not a Keras 3 model.
         UnsupportedModelError: its layers are not known: a subclass of Model, or never built.
     """
     function = layers_of(_checked(model))
@@ -271,7 +271,7 @@ class _Walk:
 
 
 def _groups(uses: Sequence[Use], roots: Channels, blocked: dict[int, Any]) -> Iterator[Group]:
-    """Sets of tied channels that stand on the same axes, equally often, form a group."""
+    """Sets of tied channels that are on the same axes, equally often, form a group."""
     stands: defaultdict[int, list[tuple[int, Role, int]]] = defaultdict(list)
     for i, use in enumerate(uses):
         for piece in use.effect.slices:

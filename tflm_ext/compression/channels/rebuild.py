@@ -1,4 +1,4 @@
-"""Building a model anew, whole or without some of its channels."""
+"""Rebuilding a model, complete or without some of its channels."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class PruningReport:
 
     Attributes:
         layers: every layer that makes channels that may go, as it was and as it is.
-        untouched: every layer that keeps channels for another reason than its importance.
+        untouched: every layer that keeps channels for a reason other than their importance.
         prunable_channels, removed_channels: over all layers.
         ended: why it went no further.
         rounds: with a budget; empty with a ratio.

@@ -82,7 +82,7 @@ class Call:
     Attributes:
         inputs: the channels of every tensor that goes in.
         input_shapes, output_shape: batch included.
-        constants: arguments that are no tensors of the model.
+        constants: arguments that are not tensors of the model.
     """
 
     operation: Any

@@ -26,7 +26,7 @@ from tflm_ext.errors import ConfigError
 
 
 class StopAtNaN(TrainingCallback):
-    """Ends training with an error when the loss is no number any more."""
+    """Ends training with an error when the loss is no longer a number."""
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Remember the epoch for the message."""
@@ -160,7 +160,7 @@ class DistillationCallback(StopAtNaN):
 
     def _run(self, step: Callable[[Any], Any], iterator: Any) -> Any:
         if not self._expected:
-            # A fit() that was interrupted left this behind, and this one is without a teacher.
+            # An interrupted fit() left this, and this fit() has no teacher.
             self.model.make_train_function(force=True)
             return self.model.train_function(iterator)
         self._expected = False

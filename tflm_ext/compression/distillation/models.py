@@ -18,7 +18,7 @@ _PROBABILITIES = {"softmax", "sigmoid"}
 
 
 def check_model(model: Any, role: str) -> None:
-    """Refuse what is no built Keras 3 model with known outputs.
+    """Refuse everything except a built Keras 3 model with known outputs.
 
     Raises:
         ConfigError: not a model, or one of tf_keras.
@@ -75,7 +75,7 @@ def check_pair(student: Any, teacher: Any) -> None:
 
 
 def graph(model: Any) -> Any:
-    """The functional model behind a model, which knows the structure of inputs and outputs."""
+    """The functional model inside a model, which knows the structure of inputs and outputs."""
     return model._functional if isinstance(model, keras.Sequential) else model
 
 

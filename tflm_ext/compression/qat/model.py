@@ -234,7 +234,7 @@ def _fresh(metrics: Any) -> Any:
 def _build(
     plain: Any, keep: Callable[[Any], Keep]
 ) -> tuple[Any, Any, Expansion, tuple[FakeQuant, ...]]:
-    """The new model's graph: every piece, and a FakeQuant behind each that has a range."""
+    """The new model's graph: every piece, followed by a FakeQuant if it has a range."""
     outer = functional(plain)
     flat = flatten(plain)
     expansion = Expansion(flat, keep)

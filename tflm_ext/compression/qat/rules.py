@@ -55,7 +55,7 @@ class Piece:
         kwargs: with Values where tensors are.
         outputs: the tensors that it gives.
         scale: OWN, SAME, HIDDEN or a Fixed: how the outputs are rounded.
-        fuses: whether a relu behind it becomes part of the operator.
+        fuses: whether a relu after it becomes part of the operator.
         ranged: for SAME, whether the output has values that the inputs' range may not cover.
     """
 
@@ -200,7 +200,7 @@ class Expansion:
         return piece
 
     def weighted(self, call: Call) -> None:
-        """Add a layer with a kernel, the normalisation behind it, and its activation."""
+        """Add a layer with a kernel, the normalisation after it, and its activation."""
         old = call.operation
         layers = self.once(call, "weighted", lambda: self._weighted(call))
         (x,) = call.inputs

@@ -206,7 +206,7 @@ class _Checker:
             raise self._unknown("registered class", str(registered), layer)
 
     def _function(self, value: Mapping[str, Any], place: _Place, layer: str | None) -> None:
-        """{"class_name": "function"}: the name stands under config, or as registered name."""
+        """{"class_name": "function"}: the name is under config, or the registered name."""
         module = value.get("module")
         for function in (value.get("config"), value.get("registered_name")):
             if function in (None, "", "function"):
@@ -311,7 +311,7 @@ def _is_keras(module: str | None) -> bool:
 
 
 def _as_number(text: str) -> float:
-    """What Keras makes of a size that is given as text; 0 where it is no number."""
+    """What Keras makes of a size that is given as text; 0 if it is not a number."""
     try:
         return float(text)
     except ValueError:
