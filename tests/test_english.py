@@ -53,7 +53,7 @@ RULES = (
     Rule("so many", r"\bso many\b", "this many, that many"),
     Rule(
         "behind",
-        r"(?<!left )(?<!nothing )(?<!folder )\bbehind\b(?! (the same|the scenes|a pseudo))",
+        r"(?<!left )(?<!nothing )(?<!folder )\bbehind\b(?! (the C|the same C|the scenes|a pseudo))",
         "after, beyond, inside",
     ),
     Rule(
@@ -88,28 +88,28 @@ COMPILED = [(rule.words.split("|"), re.compile(rule.pattern), rule.instead) for 
 
 # Folders and files that have not been rewritten yet. What is clean must not be listed.
 PENDING = (
-    "docs/reference/cli.md",
+    "docs/reference/operators.md",
     "docs/reference/report.md",
     "docs/reference/report.schema.json",
     "platformio_projects",
     "templates",
     "tests/cli",
-    "tests/encoding/test_encode.py",
+    "tests/device",
     "tests/firmware",
     "tests/golden",
     "tests/interpreter",
     "tests/ops",
     "tests/project",
     "tests/verify",
-    "tflm_ext/cli.py",
-    "tflm_ext/doctor.py",
-    "tflm_ext/interpreter",
     "tflm_ext/ir/graph.py",
+    "tflm_ext/kernels",
     "tflm_ext/ops",
+    "tflm_ext/opslib",
     "tflm_ext/plan",
     "tflm_ext/project",
     "tflm_ext/recheck.py",
     "tflm_ext/report",
+    "tflm_ext/runtimes",
     "tflm_ext/verify",
 )
 
