@@ -50,7 +50,9 @@ def test_every_sparse_kernel_is_encoded() -> None:
     model = dense_net(64, 64, 48, 4)
     result = tflm_ext.encode(model)
     assert set(names(result.tensors)) == {"w0", "w1"}
-    assert [(row.name, row.reason.split(",")[1]) for row in result.plain] == [("w2", " the best")]
+    assert [(row.name, row.reason.split(",")[1]) for row in result.plain] == [
+        ("w2", " the best method")
+    ]
     assert result.tflite_bytes == len(result.model) < len(model) == result.tflite_bytes_before
     kernel = result.tensors[0]
     assert (kernel.bytes_before, kernel.symbols) == (64 * 64, 64 * 64)
@@ -153,7 +155,7 @@ def test_methods_that_are_not_there(methods: object, problem: str, hint: str) ->
 
 
 def test_models_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(tflm_ext.UnsupportedModelError, match=r"no valid \.tflite"):
+    with pytest.raises(tflm_ext.UnsupportedModelError, match=r"not a valid \.tflite"):
         tflm_ext.encode(b"TFL3 or so")
     with pytest.raises(tflm_ext.ConfigError, match="cannot be read: No such file"):
         tflm_ext.encode(tmp_path / "missing.tflite")

@@ -1,4 +1,4 @@
-"""Features of an input that int8 tells apart badly, by index. Free of TensorFlow."""
+"""Finds features of an input that int8 resolves badly, by index. Does not use TensorFlow."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 _WIDE = 64  # features from which on an input is more likely an image than a table
 _NAMED = 8
-_NOISE = 1e-6  # of the largest value: what float32 cannot hold
+_NOISE = 1e-6  # of the largest value: beyond the precision of float32
 
 
 @dataclass(frozen=True, slots=True)
 class Coarse:
-    """What there is to say about the features of an input.
+    """The warnings about the features of an input.
 
     Attributes:
         warnings: one sentence each, for the user.
@@ -40,7 +40,7 @@ class Coarse:
 def coarse_features(name: str, what: str, data: Array, scale: float, zero_point: int) -> Coarse:
     """Find features with fewer than 16 steps of int8, where rounding makes values equal.
 
-    A feature whose few values stay apart, like one that is 0 or 1, loses nothing and is not named.
+    A feature with a few values that stay distinct, such as 0 and 1, loses nothing and is not named.
 
     Args:
         name: of the input.

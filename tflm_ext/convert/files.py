@@ -1,4 +1,4 @@
-"""Model files as they are on the disk: what kind they are, and whether a .tflite is int8."""
+"""Model files on disk: which kind they are, and whether a .tflite is int8."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOVERS = frozenset({49, 102, 88, 83, 22, 45, 2, 39})
 
 
 def kind_of(path: Path) -> str:
-    """Tell "keras", "h5", "tflite" and "saved_model" apart, by the content rather than the name.
+    """Distinguish "keras", "h5", "tflite" and "saved_model" by content rather than name.
 
     Raises:
         ConfigError: there is no such file or folder, or it contains no model.
@@ -37,17 +37,17 @@ def kind_of(path: Path) -> str:
     if head == b"\x89HDF\r\n\x1a\n":
         return "h5"
     if path.suffix == ".tflite":
-        return "tflite"  # The reader of .tflite files says best what is wrong with this one.
+        return "tflite"  # The reader of .tflite files gives the best error for this one.
     raise ConfigError(f"{path} is not a readable model file.", f"Pass {_FORMATS}.")
 
 
 def float_operators(data: bytes) -> tuple[set[int], bool]:
     """Numbers of the operators of a .tflite that compute in float32, and whether all of them do.
 
-    QUANTIZE and DEQUANTIZE, which only stand at the port, are left out.
+    QUANTIZE and DEQUANTIZE that only convert ports are ignored.
 
     Raises:
-        MalformedError: no valid .tflite.
+        MalformedError: not a valid .tflite.
     """
     model = Reader(data).root()
     codes = [max(table.int8(0), table.int32(3)) for table in model.tables(1)]
@@ -72,7 +72,7 @@ def moves_floats(data: bytes) -> bool:
 
 
 def read_tflite(path: Path) -> bytes:
-    """The bytes of an int8 .tflite; whether all in it is supported is for the reader to say.
+    """The bytes of an int8 .tflite; the reader checks whether everything in it is supported.
 
     Raises:
         UnsupportedModelError: it is a float model.

@@ -1,4 +1,4 @@
-"""What is not finite: weights of a model, and what a layer computes. Weights need no TensorFlow."""
+"""Finds weights and results of layers that are not finite. Weights need no TensorFlow."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def graph_constants(graph: Any) -> Iterator[tuple[str, Array]]:
 
     for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
         for node in nodes:
-            # To read an attribute that a node has not got is to add it.
+            # Reading an attribute that a node does not have would add it.
             if node.op == "Const" and node.attr["value"].tensor.tensor_shape.dim:
                 yield node.name, tensor_util.MakeNdarray(node.attr["value"].tensor)
 
 
 def find_infinite(signature: Any, samples: Iterable[Mapping[str, Any]]) -> tuple[str, int] | None:
-    """Find the first node that computes what is not finite.
+    """Find the first node whose result is not finite.
 
     Args:
         signature: a concrete function of TensorFlow.

@@ -87,7 +87,7 @@ def unscaled(name: str, what: str, data: Array, scale: float, zero_point: int) -
     ratio = max(-smallest, largest) / max(-low, high)
     if ratio > _TOO_LARGE or ratio < _TOO_SMALL:
         yield (
-            f"{what} for input {name!r} runs from {smallest:.4g} to {largest:.4g}, but the int8 "
+            f"{what} for input {name!r} ranges from {smallest:.4g} to {largest:.4g}, but the int8 "
             f"input from {low:.4g} to {high:.4g}. Were both scaled in the same way?"
         )
         return

@@ -246,7 +246,7 @@ def _describe(view: NodeView) -> str:
 
 
 def _layer(view: NodeView) -> str:
-    """The Keras layer as comments may show it: the name comes from the model."""
+    """The Keras layer in a form that is safe in comments, because the name comes from the model."""
     return c_comment(view.keras_layer or "")
 
 

@@ -36,13 +36,13 @@ Array: TypeAlias = np.ndarray[Any, Any]
 Progress: TypeAlias = Callable[[str], None]
 Methods: TypeAlias = str | Iterable[str] | Mapping[str, str]
 _CHILD = str(Path(__file__).resolve().with_name("insert.py"))
-_SECONDS = 60.0  # for a rewrite that takes less than one
+_SECONDS = 60.0  # seconds for a rewrite that takes less than one
 _CUSTOM = 32
 # Their kernels for Cortex-M sum up weights before anything is decoded, and refuse computed ones.
 _WANT_CONSTANTS = {27: "SVDF", 44: "UNIDIRECTIONAL_SEQUENCE_LSTM"}
 _INPUTS = 64
-_FEW_INPUTS = 8  # on which a tensor is tried alone
-_SMALLEST = 64  # bytes of a constant that DECODE and its tables could ever make smaller
+_FEW_INPUTS = 8  # inputs on which a tensor is tried on its own
+_SMALLEST = 64  # smallest constant, in bytes, that DECODE and its tables can make smaller
 
 
 def encode(
@@ -120,7 +120,7 @@ def _read(path: Path) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """What the user asked for: methods for all tensors, or one for each of some."""
+    """The user's choice: methods for all tensors, or one method for each of some tensors."""
 
     everywhere: tuple[str, ...]
     by_tensor: Mapping[int, str] | None
@@ -154,7 +154,7 @@ def _methods(methods: Any, parsed: RawModel) -> _Chosen:
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """A tensor with its best encoding, tried alone."""
+    """A tensor with its best encoding, tried on its own."""
 
     tensor: Tensor
     method: str
@@ -171,7 +171,7 @@ class _Encoding:
 
     @cached_property
     def columns(self) -> tuple[Array, ...]:
-        """Per input, the arrays on which models are compared; TFLM computes all of them."""
+        """For each input, the arrays on which models are compared; TFLM computes all of them."""
         columns = tuple(_vectors(self.parsed.tensors[i], _INPUTS) for i in self.parsed.inputs)
         try:
             graph = read_graph(self.given, "the model")
@@ -181,7 +181,7 @@ class _Encoding:
 
     def result(self, chosen: _Chosen, budget: Budget | None) -> EncodingResult:
         before = self.run(self.given, _INPUTS)
-        # What the rewriting alone changes is not the doing of an encoding.
+        # The rewriting itself changes something, which no encoding is to blame for.
         base = len(self.rewrite({}))
         tried, plain = [], []
         for tensor in self.constants():
@@ -233,7 +233,7 @@ class _Encoding:
         return sum(tensor.index in node.inputs for node in self.parsed.nodes)
 
     def attempt(self, tensor: Tensor, chosen: _Chosen, base: int, before: TflmRun) -> _Tried | str:
-        """A tensor encoded alone and run, or why it stays plain."""
+        """A tensor encoded on its own and run, or the reason why it stays plain."""
         methods = chosen.everywhere
         if chosen.by_tensor is not None:
             if tensor.index not in chosen.by_tensor:
@@ -275,9 +275,10 @@ class _Encoding:
     def choose(
         self, tried: Sequence[_Tried], chosen: _Chosen, budget: Budget, before: TflmRun
     ) -> Sequence[_Tried]:
-        """As many of these as the budget wants and allows, those first that take least RAM.
+        """As many of these as the budget requires and allows, starting with those that need the
+        least RAM.
 
-        What is decoded lives until the next operator, so the arena grows by about the largest.
+        Decoded data lives until the next operator, so the arena grows by about the largest tensor.
         """
         flash = min(
             (limit for limit in (budget.flash_bytes, budget.weight_bytes) if limit is not None),

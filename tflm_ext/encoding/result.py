@@ -63,7 +63,7 @@ class EncodingResult:
     inputs: int
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON has it, without the model."""
+        """The JSON form, without the model."""
         content = asdict(self)
         del content["model"]
         return content

@@ -39,11 +39,12 @@ class StrippedPort:
 
 @dataclass(frozen=True, slots=True)
 class Int8Ports:
-    """A model whose ports are int8 as far as they can be.
+    """A model whose ports are int8 wherever possible.
 
     Attributes:
-        data: bytes of a .tflite, for TFLM as well as for us; those given if nothing was stripped.
-        stripped: what was taken off.
+        data: bytes of a .tflite, both for TFLM and for us; the original ones if nothing was
+            stripped.
+        stripped: what was removed.
     """
 
     data: bytes
@@ -51,7 +52,7 @@ class Int8Ports:
 
 
 def strip_ports(data: bytes, name: str = "model") -> Int8Ports:
-    """Take off QUANTIZE after inputs and DEQUANTIZE or QUANTIZE before outputs.
+    """Remove QUANTIZE after inputs and DEQUANTIZE or QUANTIZE before outputs.
 
     What TFLM computes between them stays the same, bit for bit. Ports of another kind stay as
     they are, and read_graph() refuses them.
@@ -61,7 +62,7 @@ def strip_ports(data: bytes, name: str = "model") -> Int8Ports:
         name: the name that messages use for the model.
 
     Raises:
-        UnsupportedModelError: no valid .tflite.
+        UnsupportedModelError: not a valid .tflite.
     """
     try:
         model = parse(data, name)

@@ -1,4 +1,4 @@
-"""Untrusted .tflite bytes to a checked Graph.
+"""Turns untrusted .tflite bytes into a checked Graph.
 
 Everything that a later stage relies on is checked in parse.py, here, or in the check of an
 operator: inputs and outputs are int8, every operator is known, and reads only what was written
@@ -35,7 +35,7 @@ def read_graph(data: bytes, name: str = "model", *, run: Run | None = None) -> G
         run: TFLM's interpreter, which turns float islands into tables; None refuses islands.
 
     Raises:
-        UnsupportedModelError: no valid .tflite, or one that this project does not run.
+        UnsupportedModelError: not a valid .tflite, or one that this project does not run.
         UnsupportedOperatorError: an operator outside the table.
     """
     try:
@@ -53,12 +53,12 @@ def read_graph(data: bytes, name: str = "model", *, run: Run | None = None) -> G
 
 
 def read_foreign(data: bytes, name: str = "model") -> Graph:
-    """Parse a .tflite that something else runs, and check what holds for every graph.
+    """Parse a .tflite that another runtime executes, and check what every graph must satisfy.
 
-    Operators may be any, and have no options; inputs and outputs are int8.
+    Operators can be of any kind and have no options; inputs and outputs are int8.
 
     Raises:
-        UnsupportedModelError: no valid .tflite, or other ports.
+        UnsupportedModelError: not a valid .tflite, or other ports.
     """
     try:
         model = parse(data, name)
@@ -89,7 +89,7 @@ def _check_ports(model: RawModel, name: str) -> None:
 
 
 def _ordered(model: RawModel, name: str) -> Graph:
-    """Require what holds for every graph, before anything follows its edges."""
+    """Check what every graph must satisfy, before anything follows its edges."""
     nodes = tuple(Node(raw.index, _name(raw), raw.inputs, raw.outputs) for raw in model.nodes)
     graph = Graph(name, model.tensors, nodes, model.inputs, model.outputs)
     problem = verify_graph(graph)
@@ -137,7 +137,7 @@ def _name(raw: RawNode) -> str:
 
 
 def _blame(raw: RawNode, model: RawModel) -> int:
-    """Whom to name first where float32 operators do not make up an island: not its ports."""
+    """Sort key: the operator that an error names first if a float32 region is not an island."""
     if not is_float(raw, model):
         return 0
     return 2 if raw.code in (DEQUANTIZE, QUANTIZE) else int(raw.code in ELEMENTWISE)
@@ -171,7 +171,7 @@ def _check_known(raw: RawNode, model: RawModel, name: str) -> None:
 
 
 def _check_sharing(graph: Graph, size: int) -> None:
-    """Require that few operators share constants: each of them is looked at once per operator."""
+    """Require that few operators share constants: each is examined once per operator."""
     constants = sum(t.bytes for view in graph.views() for t in view.inputs if t.constant)
     if constants > 64 * size + _MAX_CHECKED_BYTES:
         raise MalformedError("the same weights are used by too many operators")
