@@ -154,7 +154,7 @@ def test_quantisation_aware_model_needs_no_calibration(keras: Any) -> None:
     conversion = convert(model, progress=silent, test_inputs=np.full((5, 4), 20.0))
     assert operators(conversion) == ["FULLY_CONNECTED"]
     unscaled, saturated = conversion.int8.warnings
-    assert "runs from 20 to 20" in unscaled
+    assert "ranges from 20 to 20" in unscaled
     assert "Were both scaled in the same way?" in unscaled
     assert saturated.startswith("Output 'quantised' saturates: 100 % of its values")
 

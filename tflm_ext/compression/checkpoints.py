@@ -1,4 +1,4 @@
-"""What compress() leaves on disk after every step, to go on from there."""
+"""What compress() writes to disk after every step, in order to resume from there."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Done:
     Attributes:
         name: of the step, unique.
         metric: of its row.
-        row: None where nothing was measured.
+        row: None if nothing was measured.
         notes: for the row of the step that is measured next.
     """
 
@@ -42,10 +42,10 @@ class Checkpoints:
 
     Args:
         folder: None keeps nothing.
-        key: what must be the same when the run is resumed, by what messages call it.
+        key: what must be the same when the run is resumed, by the name that messages use for it.
 
     Raises:
-        ConfigError: the folder is of another run, or holds other files.
+        ConfigError: the folder belongs to another run, or contains other files.
         StorageError: it cannot be written.
     """
 
@@ -68,15 +68,15 @@ class Checkpoints:
             self._write()
 
     def done(self, name: str) -> Done | None:
-        """What is known of a step, None if it is not over."""
+        """The record of a step; None if it is not finished."""
         return next((entry for entry in self._done if entry.name == name), None)
 
     def state(self, name: str) -> Path | None:
-        """A file for how far the training of a step has come, which is not over."""
+        """A file for the progress of a step's training that is not finished."""
         return None if self.folder is None else self.folder / f"{name}-epochs.npz"
 
     def save(self, done: Done, model: Any = None) -> None:
-        """A step is over: keep its model, if it made one.
+        """Record a finished step, with its model if it made one.
 
         Raises:
             StorageError: the disk is full or read-only.
@@ -162,5 +162,5 @@ def _difference(theirs: Any, ours: Any) -> str:
 
 
 def key_of(model: Any, recipe: Recipe, shapes: str, others: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes a run the same run."""
+    """What identifies a run."""
     return {"recipe": asdict(recipe), **others, "model": model_digest(model), "data": shapes}

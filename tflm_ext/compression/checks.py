@@ -1,4 +1,4 @@
-"""What several entries refuse, each in the same words: weights and data that cannot be used."""
+"""Checks that several functions share: weights and data that cannot be used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tflm_ext.convert.order import library
 from tflm_ext.convert.structure import children
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 
-# What is raised by code of the user that makes data, and by TensorFlow that runs it.
+# Errors of the user's code that makes data, and of TensorFlow that runs it.
 _RAISED = (
     ArithmeticError,
     LookupError,
@@ -27,7 +27,7 @@ _RAISED = (
     ValueError,
     tf.errors.OpError,
 )
-# First lines of Keras and TensorFlow that say nothing of the cause.
+# First lines of Keras and TensorFlow errors that do not contain the cause.
 _NOTHING = ("Exception encountered when", "Graph execution error", "Detected at node", "<stack")
 
 
@@ -35,12 +35,12 @@ def check_weights(model: Any, called: str) -> None:
     """Refuse a model of either Keras whose weights are not finite.
 
     Args:
-        called: what messages call the model, like "model 'net'".
+        called: the name that messages use for the model, like "model 'net'".
 
     Raises:
         ConfigError: naming the layer.
     """
-    # Layers that are inside others come after them.
+    # Inner layers come after the outer ones.
     if not model.built:
         return
     layers = model._flatten_layers(include_self=True, recursive=True)
@@ -57,11 +57,11 @@ def check_weights(model: Any, called: str) -> None:
 
 
 def check_order(model: Any) -> None:
-    """Refuse a model of which Keras 3 mixes up the weights when it saves and loads it.
+    """Refuse a model whose weights Keras 3 mixes up when it saves and loads it.
 
     Raises:
-        UnsupportedModelError: outputs, also those of a model inside, are in an OrderedDict whose
-            keys are not sorted; Keras loads a dict.
+        UnsupportedModelError: outputs, including those of nested models, are in an OrderedDict
+            whose keys are not sorted; Keras loads a dict.
     """
     for layer in model._flatten_layers(include_self=True, recursive=True):
         if library(layer) == "keras" and _loses_order(getattr(layer, "_outputs_struct", None)):
@@ -103,10 +103,10 @@ def check_batched(model: Any, data: Any, what: str) -> None:
 
 
 def batches(data: Any, what: str) -> Iterator[Any]:
-    """What a Dataset, a PyDataset or another iterable yields.
+    """Yields the items of a Dataset, a PyDataset or another iterable.
 
     Raises:
-        ConfigError: it raised something itself.
+        ConfigError: it raised an error itself.
     """
     try:
         if isinstance(data, keras.utils.PyDataset):
@@ -119,7 +119,7 @@ def batches(data: Any, what: str) -> Iterator[Any]:
 
 @contextmanager
 def fits(what: str) -> Iterator[None]:
-    """Say of which data it is what Keras raises while it trains or measures with it.
+    """Add to an error that Keras raises during training or evaluation which data it is about.
 
     Raises:
         ConfigError: in place of that.
@@ -138,13 +138,13 @@ def fits(what: str) -> Iterator[None]:
 
 
 def _lines(error: Exception) -> list[str]:
-    """What an error says, without where in its graph TensorFlow was, and without bold face."""
+    """The text of an error, without TensorFlow's position in the graph and without bold face."""
     text = re.sub(r"\{\{.*?\}\} |\x1b\[\d+m", "", str(error))
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _unreadable(what: str, lines: list[str], kind: str) -> ConfigError:
-    """The error about data that raised one itself: in Python, or in Python inside TensorFlow."""
+    """The error about data that raised an error itself, in Python or in Python inside TensorFlow."""
     inside = [line for line, after in pairwise(lines) if after.startswith("Traceback (")]
     reason = inside[0] if inside else ": ".join([kind, *lines[:1]])
     return ConfigError(
@@ -157,8 +157,8 @@ def _unreadable(what: str, lines: list[str], kind: str) -> ConfigError:
 class NeedsBatches(keras.callbacks.Callback):  # type: ignore[misc]
     """Ends fit() of either Keras with an error in an epoch without data.
 
-    Keras goes on there, with a loss of 0: of a generator that can be read once only, it would
-    learn in the first epoch alone.
+    Keras would continue with a loss of 0, so a generator that can only be read once would train the
+    first epoch only.
 
     Args:
         what: the name that messages use for the data.
@@ -168,7 +168,7 @@ class NeedsBatches(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self.what = what
 
-    # What the callback list of tf_keras asks.
+    # Queried by the callback list of tf_keras.
     def _implements_train_batch_hooks(self) -> bool:
         return True
 
@@ -216,7 +216,7 @@ def check_optimizer(model: Any) -> None:
 
 
 def unknown_layers(model: Any) -> UnsupportedModelError:
-    """The error about a model that is not made of layers, or not yet."""
+    """The error about a model that does not consist of layers, or was not built yet."""
     return UnsupportedModelError(
         f"The layers of model {model.name!r} are unknown: it is a subclass of Model or was never "
         "built.",
@@ -226,7 +226,7 @@ def unknown_layers(model: Any) -> UnsupportedModelError:
 
 
 def nothing_to_train(model: Any) -> ConfigError:
-    """The error about a model that has nothing to quantise in training."""
+    """The error about a model without anything to quantise in training."""
     return ConfigError(
         f"Model {model.name!r} has no layer with weights to train in int8.",
         "Pass a model with Dense or convolution layers.",

@@ -1,4 +1,4 @@
-"""ClusteringCallback: train weights that take only a few different values."""
+"""ClusteringCallback: trains weights with only a few distinct values."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Numbers = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class LayerClusters:
-    """What became of one kernel.
+    """The result for one kernel.
 
     Attributes:
         layer: name of the layer.
         weights: name of the weights within it, like "kernel"; "" for a layer left alone.
         size: number of weights.
-        groups: number of groups with values of their own: 1, or the number of channels.
-        values: different values in the group that has most, zero included.
+        groups: number of groups with separate values: 1, or the number of channels.
+        values: distinct values in the group that has the most, zero included.
         reason: why the layer was left alone, or "".
     """
 
@@ -42,7 +42,7 @@ class LayerClusters:
 
 
 def k_means(groups: Values, clusters: int, rng: np.random.Generator) -> Numbers:
-    """Cluster numbers, each group for itself: k-means++ to start with, then Lloyd's rounds.
+    """Cluster numbers, for each group separately: k-means++ first, then Lloyd's iterations.
 
     A group with no more than this many distinct values is already clustered, and keeps
     them. Zeros are a cluster of their own, number 0.
@@ -61,7 +61,7 @@ def k_means(groups: Values, clusters: int, rng: np.random.Generator) -> Numbers:
     centres = _plus_plus(ordered, counted, clusters - zeros, rng)
     sums, counts = _totals(ordered), _totals(counted)
     for _ in range(_ROUNDS):
-        # In one dimension a cluster is what lies between the middles towards its neighbours.
+        # In one dimension, a cluster ends halfway to its neighbours.
         middles = (centres[:, 1:] + centres[:, :-1]) / 2
         inner = np.stack(list(map(np.searchsorted, ordered, middles)))
         bounds = np.pad(inner, ((0, 0), (1, 1)), constant_values=((0, 0), (0, ordered.shape[1])))
@@ -94,7 +94,7 @@ def _plus_plus(
         rng: to draw with.
 
     Returns:
-        (groups, most clusters) in order; inf where there are no more to draw.
+        (groups, most clusters) in order; inf if there are no more to draw.
     """
     centres = np.full((len(groups), clusters.max()), np.inf)
     chances = counted.astype(np.float64)
@@ -111,7 +111,7 @@ def _plus_plus(
 
 
 def _groups(kernel: Kernel, per: str) -> Numbers:
-    """(groups, members): places in the flat kernel; the values of a group are clustered alone."""
+    """(groups, members): positions in the flat kernel; each group is clustered separately."""
     places = np.arange(np.prod(kernel.shape), dtype=np.intp)
     if per == "tensor":
         return places.reshape(1, -1)
@@ -136,7 +136,7 @@ class Clusters:
 
     @classmethod
     def of(cls, kernel: Kernel, weights: Values, numbers: Numbers) -> Clusters:
-        """Where weights are zero now, their cluster stays zero."""
+        """The cluster of weights that are zero now stays zero."""
         factors = 1 / np.maximum(np.bincount(numbers), 1)
         factors[numbers[weights == 0]] = 0
         return cls(kernel.replicas, numbers.reshape(kernel.shape), factors)
@@ -150,11 +150,11 @@ class Clusters:
         return np.asarray(read(self.replicas[0]))
 
     def means(self, weights: Values) -> Values:
-        """Each weight replaced by the mean of its cluster.
+        """The weights, each replaced with the mean of its cluster.
 
-        NumPy is several times as fast at it as the operators of TensorFlow, and needs no second
-        of compiling as XLA does. It sums in float64, so that the mean of equal float32 values is
-        that very value.
+        NumPy is several times faster here than TensorFlow's operators, and needs no compilation,
+        which takes XLA a second. It sums in float64, so that the mean of equal float32 values is
+        exactly that value.
         """
         sums = np.bincount(self.numbers.ravel(), weights.ravel(), self.factors.size)
         return (sums * self.factors).astype(weights.dtype).take(self.numbers)
@@ -266,7 +266,7 @@ class ClusteringCallback(WeightsCallback):
 
     @property
     def saving(self) -> str:
-        """What it buys today, in one line."""
+        """What it gains at present, in one line."""
         return (
             f"{self.clusters} clusters per {self.per}: the compiled runtime stores one byte per "
             "weight, so nothing is saved; prune_channels() makes a model smaller"
@@ -341,7 +341,7 @@ class ClusteringCallback(WeightsCallback):
             self._average()
 
     def _average(self) -> None:
-        # In three passes: to go back and forth between TensorFlow and NumPy takes longer.
+        # In three passes, because alternating between TensorFlow and NumPy takes longer.
         weights = [clusters.weights() for clusters in self._clusters]
         means = [c.means(values) for c, values in zip(self._clusters, weights, strict=True)]
         for clusters, values in zip(self._clusters, means, strict=True):
@@ -349,7 +349,7 @@ class ClusteringCallback(WeightsCallback):
                 assign(variable, values)
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Check that the weights take no more values than they should.
+        """Check that the weights do not have more values than they should.
 
         Raises:
             ConfigError: fit() ended before there were clusters.
@@ -384,6 +384,6 @@ class ClusteringCallback(WeightsCallback):
 
 
 def _most_values(weights: Values, places: Numbers) -> int:
-    """Number of different values in the group of a kernel that has most."""
+    """Number of distinct values in the group of a kernel that has the most."""
     ordered = np.sort(weights.ravel()[places], axis=-1)
     return 1 + int((np.diff(ordered, axis=-1) != 0).sum(axis=-1).max())

@@ -1,4 +1,4 @@
-"""The data of compress(): to train with, to calibrate with, and to measure with."""
+"""The data of compress(): for training, calibration and measurement."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tflm_ext.convert.samples import InputSpec, gather
 from tflm_ext.errors import ConfigError
 
 _CALIBRATION = 256  # samples, enough for int8 ranges
-_MEASURED = 10_000  # samples of a stream; arrays are taken as they are
+_MEASURED = 10_000  # samples of a stream; arrays are used completely
 
 Array = np.ndarray[Any, Any]
 
@@ -30,7 +30,7 @@ class Data:
     """Training and validation data, checked.
 
     Attributes:
-        train: as given, less what was held out: (x, y), (x, y, weights), or a Dataset.
+        train: as passed, without what was held out: (x, y), (x, y, weights), or a Dataset.
         calibration: per input an array (samples, *shape), of the training data.
         inputs: the same of the validation data.
         targets: of the validation data, for the first output.
@@ -50,7 +50,7 @@ class Data:
         return isinstance(self.train, tuple)
 
     def steps(self, batch_size: int) -> int | None:
-        """Batches of an epoch, None if unknown."""
+        """Number of batches in an epoch; None if unknown."""
         if self.in_memory:
             return -(-len(keras.tree.flatten(self.train[0])[0]) // batch_size)
         if isinstance(self.train, keras.utils.PyDataset):
@@ -60,10 +60,10 @@ class Data:
 
 
 def read_data(model: Any, train: Any, validation: Any, share: float, seed: int) -> Data:
-    """Check the data and hold out validation data where there is none.
+    """Check the data and hold out validation data if there is none.
 
     Raises:
-        ConfigError: it is empty, has no targets, can be read once only, or does not fit the model.
+        ConfigError: it is empty, has no targets, can only be read once, or does not fit the model.
     """
     train = _prepared(train, "train_data")
     if validation is None:
@@ -90,7 +90,7 @@ def read_data(model: Any, train: Any, validation: Any, share: float, seed: int) 
 
 
 def _prepared(data: Any, what: str) -> Any:
-    """(x, y[, weights]) as arrays, or a stream as it is."""
+    """(x, y[, weights]) as arrays, or the stream unchanged."""
     how = "Pass arrays (x, y), a tf.data.Dataset or a keras.utils.PyDataset."
     if isinstance(data, Iterator):
         raise ConfigError(f"{what} is a {type(data).__name__}, which can only be read once.", how)
@@ -111,7 +111,7 @@ def _prepared(data: Any, what: str) -> Any:
 
 
 def _split(train: tuple[Any, ...], share: float, seed: int) -> tuple[Any, Any]:
-    """Hold out a share of the samples, drawn at random."""
+    """Hold out a random fraction of the samples."""
     count = len(keras.tree.flatten(train[0])[0])
     held = round(share * count)
     if not 0 < held < count:

@@ -1,4 +1,4 @@
-"""compress() from file to file: what `tflm-ext compress` runs. Free of TensorFlow."""
+"""compress() from file to file, for `tflm-ext compress`. Does not use TensorFlow."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def compress_file(
 ) -> CompressionReport:
     """Load a model and its data, compress it, and write the result.
 
-    The model is loaded and trained in a child process that is gone when this returns or raises.
+    The model is loaded and trained in a child process, which has ended when this returns or raises.
 
     Args:
         model: .keras or .h5.
@@ -93,7 +93,7 @@ def _ask(child: Child, do: str, say: Any, **request: Any) -> dict[str, Any]:
 
 
 def _place(made: Path, output: Path) -> None:
-    """Put a file where the user wants it, whole or not at all."""
+    """Move a file to its destination, completely or not at all."""
     part = output.with_name(f"part-{output.name}")
     try:
         shutil.copyfile(made, part)

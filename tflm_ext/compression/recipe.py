@@ -1,4 +1,4 @@
-"""Recipe: what compress() does. Free of TensorFlow."""
+"""Recipe: what compress() does. Does not use TensorFlow."""
 
 from __future__ import annotations
 

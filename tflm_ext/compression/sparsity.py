@@ -24,7 +24,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class LayerSparsity:
-    """What became of one kernel.
+    """The result for one kernel.
 
     Attributes:
         layer: name of the layer.
@@ -230,7 +230,7 @@ class SparsityCallback(WeightsCallback):
 
     @property
     def saving(self) -> str:
-        """What it buys today, in one line."""
+        """What it gains at present, in one line."""
         return (
             f"{self.pattern} sparsity {self.final_sparsity:.0%}: the compiled runtime stores "
             "zeros like other weights, so nothing is saved; prune_channels() makes a model smaller"

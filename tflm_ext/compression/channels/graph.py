@@ -1,4 +1,4 @@
-"""The channels of a Keras 3 model: which go together, and which have to stay.
+"""The channels of a Keras 3 model: which are removed together, and which must be kept.
 
 The dependencies are those of "DepGraph" (Fang et al., 2023), followed channel by channel.
 """
@@ -52,7 +52,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Channels that are alike: any of them may go, each with all that is tied to it.
+    """Equivalent channels: any of them can be removed, each with all channels tied to it.
 
     Attributes:
         roots: one channel for each set of tied ones.
@@ -73,7 +73,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Untouched:
-    """A layer whose channels stay, all or some.
+    """A layer that keeps all or some of its channels.
 
     Attributes:
         layer: its path.
@@ -96,8 +96,8 @@ class ChannelGraph:
     Attributes:
         uses: what has a rule, in the order of computation.
         roots: of every channel, the one that stands for all tied to it.
-        groups: what may go.
-        untouched: what may not.
+        groups: what can be removed.
+        untouched: what cannot be removed.
     """
 
     uses: tuple[Use, ...]
@@ -106,7 +106,7 @@ class ChannelGraph:
     untouched: tuple[Untouched, ...]
 
     def kept(self, removed: Channels) -> Kept:
-        """Which channels are left without these roots and all that is tied to them."""
+        """The channels that remain without these roots and all channels tied to them."""
         return ~np.isin(self.roots, removed)
 
 
@@ -181,7 +181,7 @@ def _all_nodes(function: Functional) -> Iterator[Any]:
 
 @dataclass
 class _Walk:
-    """What is known so far."""
+    """The state of the traversal."""
 
     uses_of: Counter[int]
     ties: Ties = field(default_factory=Ties)
@@ -190,7 +190,7 @@ class _Walk:
     walls: list[Untouched] = field(default_factory=list)
 
     def tensor(self, shape: Sequence[int | None], reason: Reason, because: str) -> Channels:
-        """A tensor whose channels stay."""
+        """A tensor that keeps its channels."""
         size = shape[-1] if len(shape) > 1 else None
         channels = self.ties.new(size or 0)
         self.block(channels, reason, because)
@@ -258,7 +258,7 @@ class _Walk:
     def result(self) -> ChannelGraph:
         roots = self.ties.roots()
         blocked: dict[int, tuple[Reason, str]] = {}
-        # That they are an output says more than what else holds them.
+        # That they are an output is the most informative of several reasons.
         for channels, reason, because in sorted(self.blocks, key=lambda b: b[1] != Reason.OUTPUT):
             for root in np.unique(roots[channels]).tolist():
                 blocked.setdefault(root, (reason, because))

@@ -223,7 +223,7 @@ def _nothing_to_prune(model: Any, graph: ChannelGraph, cutter: Cutter) -> Unsupp
 
 
 def _few(graph: ChannelGraph, cutter: Cutter) -> Iterator[Untouched]:
-    """Layers that have nothing to spare, beside those that are untouched for other reasons."""
+    """Layers without channels to lose, besides those that are untouched for other reasons."""
     spare = {name for group in cutter.spare(graph) for name in group.layers}
     other = spare | {row.layer for row in graph.untouched}
     names = dict.fromkeys(name for group in graph.groups for name in group.layers)

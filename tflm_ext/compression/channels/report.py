@@ -19,7 +19,7 @@ class Ended(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PrunedLayer:
-    """A layer that has fewer channels now, or could have."""
+    """A layer that lost channels, or could have lost some."""
 
     layer: str
     before: int
@@ -56,10 +56,10 @@ class PruningReport:
     """What prune_channels() did.
 
     Attributes:
-        layers: every layer that makes channels that may go, as it was and as it is.
+        layers: every layer with prunable channels, before and after.
         untouched: every layer that keeps channels for a reason other than their importance.
         prunable_channels, removed_channels: over all layers.
-        ended: why it went no further.
+        ended: why it stopped.
         rounds: with a budget; empty with a ratio.
     """
 

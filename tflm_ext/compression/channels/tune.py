@@ -49,8 +49,8 @@ class Tuner:
     """How to train and to measure a model.
 
     Attributes:
-        objective: what compile() is told of the loss; None without one.
-        optimizer: never used itself: every model gets a new one of its settings.
+        objective: the loss argument for compile(); None without a loss.
+        optimizer: never used itself: every model gets a new optimizer with its settings.
         metrics: as in compile(); the first is the accuracy.
     """
 
@@ -97,7 +97,7 @@ class Tuner:
 
 
 def fresh_optimizer(model: Any, given: Any) -> Any:
-    """What fine-tuning takes its settings from.
+    """The optimizer whose settings fine-tuning uses.
 
     Raises:
         ConfigError: `given` has been used for a model of other sizes, or is unknown.
