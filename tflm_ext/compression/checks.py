@@ -144,7 +144,7 @@ def _lines(error: Exception) -> list[str]:
 
 
 def _unreadable(what: str, lines: list[str], kind: str) -> ConfigError:
-    """The error about data that raised an error itself, in Python or in Python inside TensorFlow."""
+    """The error about data that raised an error itself: in Python, or in TensorFlow's Python."""
     inside = [line for line, after in pairwise(lines) if after.startswith("Traceback (")]
     reason = inside[0] if inside else ": ".join([kind, *lines[:1]])
     return ConfigError(

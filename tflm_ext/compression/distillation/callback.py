@@ -1,4 +1,4 @@
-"""Distillation inside fit() of the student itself, and the watch for NaN."""
+"""Distillation inside the student's own fit(), and a check for NaN."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class DistillationCallback(StopAtNaN):
         return cls(**{**config, "teacher": teacher})
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Give fit() a step of ours instead of the model's.
+        """Replace the model's training step with one that includes the teacher.
 
         Raises:
             ConfigError: a loss that does not fit the head.
@@ -151,11 +151,11 @@ class DistillationCallback(StopAtNaN):
         model.train_function = lambda iterator: self._run(step, iterator)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """A step with the teacher follows."""
+        """Prepare the step with the teacher."""
         self._expected = True
 
     def on_train_end(self, logs: Any = None) -> None:
-        """The next fit() has the model's own step again."""
+        """Restore the model's own step for the next fit()."""
         self.model.train_function = None
 
     def _run(self, step: Callable[[Any], Any], iterator: Any) -> Any:
@@ -169,9 +169,9 @@ class DistillationCallback(StopAtNaN):
 
     @contextmanager
     def _installed(self) -> Iterator[None]:
-        """Ours in place of the model's methods, as long as something may be traced."""
+        """Replace the model's methods while something may be traced."""
         ours = {"train_step": self._train_step, "compute_loss": self._compute_loss}
-        attributes = self.model.__dict__  # past Keras' own way of setting them
+        attributes = self.model.__dict__  # bypasses Keras' own way of setting attributes
         before = {name: attributes[name] for name in ours if name in attributes}
         attributes.update(ours)
         try:

@@ -112,7 +112,7 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
         self.strip_softmax = strip_softmax
         self._pairs = tuple(found)
         self._outputs = outputs
-        # Hidden from Keras, to which it would be a second student.
+        # Hidden from Keras, which would treat it as a second student.
         object.__setattr__(self, "_view", view)
         self._tapped = threading.local()  # replicas of a strategy trace in threads of their own
         count = len(student.outputs)
@@ -123,7 +123,7 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
                 zip(found, shapes[count:], strict=True)
             )
         ]
-        # The names by which losses and metrics go.
+        # The names that losses and metrics use.
         self.output_names = output_names(student)
         self.built = True
 
@@ -203,7 +203,7 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """The loss of the class description, for what call() just gave.
+        """The loss of the class description, for the latest result of call().
 
         Returns:
             A scalar; its parts go to the metrics student_loss and distillation_loss.

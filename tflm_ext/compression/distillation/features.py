@@ -1,4 +1,4 @@
-"""Features: tensors inside the models that are to be alike."""
+"""Features: tensors inside the models that should become similar."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class FeatureMatching(keras.layers.Layer):  # type: ignore[misc]
     """The mean squared difference between a feature of the student and one of the teacher.
 
     Both are averaged down to the smaller size along every axis but the last, or over all of these
-    if one feature has none of them; a matrix brings the student's channels to the teacher's number.
+    if one feature has none of them; a matrix maps the student's channels to the teacher's number of
+    channels.
 
     Args:
         names: of the two layers.

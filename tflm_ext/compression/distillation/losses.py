@@ -40,8 +40,8 @@ _TINIEST = 1.2e-38  # the smallest normal float32
 class SoftTargets(keras.losses.Loss):  # type: ignore[misc]
     """Kullback-Leibler divergence of the student from the teacher, both softened.
 
-    T² * KL(softmax(teacher / T) || softmax(student / T)) along the last axis: the factor keeps
-    the gradients of one size at all temperatures (Hinton et al., 2015).
+    T² * KL(softmax(teacher / T) || softmax(student / T)) along the last axis: the factor keeps the
+    gradients at the same size for all temperatures (Hinton et al., 2015).
 
     Args:
         temperature: T.
@@ -89,7 +89,7 @@ class SoftTargets(keras.losses.Loss):  # type: ignore[misc]
         if self.binary:
             p = ops.clip(probabilities, keras.config.epsilon(), 1.0 - keras.config.epsilon())
             return ops.log(p) - ops.log1p(-p)
-        # These are the logits but for a constant, which no softmax sees.
+        # These equal the logits up to a constant, which does not change a softmax.
         return ops.log(ops.maximum(probabilities, _TINIEST))
 
     def get_config(self) -> dict[str, Any]:
@@ -168,7 +168,7 @@ class OutputDistillation(keras.distillation.DistillationLoss):  # type: ignore[m
 
 
 def mixed(labelled: Any, taught: Any, additional: Any, alpha: float) -> Any:
-    """What is minimised: the two parts by their shares, and the regularizers in full."""
+    """The total loss: the weighted sum of both parts, plus the regularizers."""
     return (1 - alpha) * labelled + alpha * taught + additional
 
 
@@ -179,12 +179,12 @@ def regularization(model: Any) -> Any:
 
 
 def replicas() -> int:
-    """By how much Keras divides every loss, so that the sum over all replicas is right."""
+    """The divisor that Keras applies to every loss, so that the sum over all replicas is correct."""
     return int(tf.distribute.get_strategy().num_replicas_in_sync)
 
 
 def check_settings(temperature: float, alpha: float) -> None:
-    """Refuse numbers that mean nothing.
+    """Refuse numbers that are out of range.
 
     Raises:
         ConfigError: naming the argument.
@@ -225,7 +225,7 @@ def heads(
     outputs: Any,
     strip_softmax: bool,
 ) -> list[Head]:
-    """Decide for every output what is learned there.
+    """Decide what is learned at every output.
 
     Args:
         student: the student.

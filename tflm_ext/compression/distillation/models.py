@@ -1,4 +1,4 @@
-"""What distillation needs to know of a Keras model: its outputs and the tensors inside."""
+"""What distillation needs to know about a Keras model: its outputs and inner tensors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_model(model: Any, role: str) -> None:
 
     Raises:
         ConfigError: not a model, or one of tf_keras.
-        UnsupportedModelError: its graph is not known.
+        UnsupportedModelError: its graph is unknown.
     """
     match library(model):
         case "tf_keras":
@@ -43,7 +43,7 @@ def check_model(model: Any, role: str) -> None:
 
 
 def check_pair(student: Any, teacher: Any) -> None:
-    """Refuse a teacher that does not take and give what the student does.
+    """Refuse a teacher whose inputs or outputs differ from the student's.
 
     Raises:
         ConfigError: it shares weights with the student, or one of them has weights that are
@@ -80,7 +80,7 @@ def graph(model: Any) -> Any:
 
 
 def output_names(model: Any) -> list[str]:
-    """What compile() calls the outputs, in flat order."""
+    """The names of the outputs in compile(), in flat order."""
     outputs = graph(model).output
     if isinstance(outputs, dict):
         return sorted(outputs)

@@ -1,4 +1,4 @@
-"""The teacher's outputs: computed in training, or once before it."""
+"""The teacher's outputs: computed during training, or once before it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tflm_ext.compression.distillation.models import check_model, tapped
 from tflm_ext.compression.weights import whole
 from tflm_ext.errors import ConfigError, StorageError
 
-# Under this name the teacher's outputs travel with the inputs that they belong to.
+# The name under which the teacher's outputs are passed along with their inputs.
 _KEY = "tflm_ext_teacher"
 
 
 class Teacher(keras.Model):  # type: ignore[misc]
     """A model as a constant: training does not see its weights.
 
-    It gives a flat list, float32: the outputs, then those of the named layers.
+    It returns a flat list of float32 tensors: the outputs, then those of the named layers.
 
     Attributes:
         model: the teacher itself.
@@ -42,7 +42,7 @@ class Teacher(keras.Model):  # type: ignore[misc]
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> list[Any]:
-        """What the teacher says in inference, whatever `training` is."""
+        """The teacher's outputs in inference mode, regardless of `training`."""
         del training
         outputs = keras.tree.flatten(self._view(inputs, training=False))
         return [keras.ops.stop_gradient(keras.ops.cast(o, "float32")) for o in outputs]
@@ -71,7 +71,7 @@ class Teacher(keras.Model):  # type: ignore[misc]
 class TeacherOutputs:
     """A teacher's outputs for all samples of some data, computed once.
 
-    They pay where training has many epochs without augmentation: the teacher then runs once
+    They save time if training has many epochs without augmentation, because the teacher runs once
     instead of in every epoch. They are bound to these samples in this order.
 
     Example:
@@ -101,7 +101,7 @@ class TeacherOutputs:
 
         Raises:
             ConfigError: the data is empty, or the outputs are not finite.
-            UnsupportedModelError: the teacher's inputs and outputs are not known.
+            UnsupportedModelError: the teacher's inputs and outputs are unknown.
         """
         check_model(teacher, "teacher")
         model = Teacher(teacher, features)
@@ -167,7 +167,7 @@ class TeacherOutputs:
         return cls(outputs, checksums)
 
     def attach(self, data: Any) -> Any:
-        """Put the outputs beside the inputs that they were computed for.
+        """Combine the outputs with the inputs that they were computed for.
 
         Shuffle, repeat and split the result, not the data.
 
@@ -176,7 +176,7 @@ class TeacherOutputs:
 
         Returns:
             The inputs as fit() of a Distiller or with a DistillationCallback takes them, or the
-            Dataset with these in place of the inputs.
+            Dataset with these instead of the inputs.
 
         Raises:
             ConfigError: these are not the same samples in the same order.
