@@ -179,7 +179,7 @@ def regularization(model: Any) -> Any:
 
 
 def replicas() -> int:
-    """The divisor that Keras applies to every loss, so that the sum over all replicas is correct."""
+    """The divisor that Keras applies to every loss, so that the sum over replicas is correct."""
     return int(tf.distribute.get_strategy().num_replicas_in_sync)
 
 

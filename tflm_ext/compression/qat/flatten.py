@@ -79,7 +79,7 @@ def functional(model: Any) -> Any:
 
 
 def flatten(model: Any) -> Flat:
-    """All calls of a model with known inputs; nested Functional and Sequential models are expanded."""
+    """All calls of a model with known inputs, with nested Functional and Sequential models."""
     outer = functional(model)
     inputs = tuple(_value(tensor) for tensor in outer.inputs)
     calls: list[Call] = []
