@@ -438,7 +438,7 @@ def diverged() -> Any:
             "'high' (Softmax)",
             "last axis",
         ),
-        (Subclass, UnsupportedModelError, "not known", "keras.Sequential"),
+        (Subclass, UnsupportedModelError, "are unknown", "keras.Sequential"),
         (
             lambda: keras.Sequential([layers.Dense(2)], name="unbuilt"),
             UnsupportedModelError,
@@ -467,7 +467,7 @@ def test_bad_arguments() -> None:
         tflm_ext.quantize_aware(plain(), preserve="all")
     with pytest.raises(ConfigError, match="nothing to strip"):
         tflm_ext.strip(plain())
-    with pytest.raises(ConfigError, match="no model"):
+    with pytest.raises(ConfigError, match="not a model"):
         tflm_ext.strip(None)
 
 
