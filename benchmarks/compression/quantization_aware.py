@@ -132,7 +132,8 @@ them are divided by these. In float the network computes the same as before; the
 int8 before this change. The last three rows all start from the unequal weights and train for
 {TUNING_EPOCHS} more epochs ({TUNING_RATE:g}, falling to zero). Plain int8 is calibrated with
 {CALIBRATION} training images. The tf_keras twin has the same weights and is trained by
-tensorflow-model-optimization. The float score of a quantisation-aware model includes its rounding."""
+tensorflow-model-optimization. The float score of a quantisation-aware model includes its
+rounding."""
 
 
 EXPERIMENT = Experiment(

@@ -218,7 +218,7 @@ def test_tf_keras(data: Any, tf_keras: Any, tmp_path: Path) -> None:
     files = {"data": tmp_path / "d.npz", "validation": None, "recipe": recipe}
     with pytest.raises(ConfigError, match=r"cannot load the \.keras file") as caught:
         compress_file(tmp_path / "net.keras", tmp_path / "small.keras", **files)
-    assert caught.value.hint.startswith("Give -o small.tflite")
+    assert caught.value.hint.startswith("Pass -o small.tflite")
 
 
 @pytest.mark.parametrize("kind", ["keras", "tf_keras"])
