@@ -103,7 +103,7 @@ def test_values_that_contradict_each_other(values: dict[str, Any], problem: str)
         ("{", "not valid JSON", "to_json"),
         ("[" * 100_000, "not valid JSON", "to_json"),
         ("[4]", "a JSON list", "shrink"),
-        ('{"shrnk": 4}', "no value 'shrnk'", "shrink"),
+        ('{"shrnk": 4}', "no field 'shrnk'", "shrink"),
         ('{"shrink": "4"}', "shrink='4'", "greater than 1"),
         ('{"shrink": NaN}', "shrink=nan", "greater than 1"),
     ],

@@ -174,7 +174,7 @@ def test_refused_models(kind: str, keras: Any) -> None:
     model, problem, hint = {
         "subclass": (
             lambda: Own(name="own"),
-            "The inputs of model 'own' are not known",
+            "The inputs of model 'own' are unknown",
             "keras.Model(x, model(x))",
         ),
         "free size": (
