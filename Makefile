@@ -1,26 +1,26 @@
-# Everything runs in an environment of its own, .venv; an active one is neither used nor changed.
+# All targets use their own environment, .venv; an active one is neither used nor changed.
 #
-#   make demo             train a digits CNN, export it, build it, test it
-#   make test             the whole test suite, with all its set-up
-#   make check            its fast part, about two minutes
-#   make system-packages  what the tests need from Debian or Ubuntu
-#   make examples         write platformio_projects/ anew from the committed models
-#   make kernel-sizes     measure the code of every kernel; CORE=name for another core
-#   make kernel-costs     fit the instructions and cycles of every kernel; takes ten minutes
-#   make kernel-costs KERNEL=name CORE=name  of one kernel, or for another core
-#   make bench          count instructions on the emulated Cortex-M4
-#   make bench-nets       count them on eight nets that no kernel was written for
-#   make bench-host       times of the command line on this machine
-#   make bench-accuracy  what small nets lose as int8, and how far their outputs are off
-#   make bench-compression  accuracy against size for every technique; takes hours
-#   make fuzz SECONDS=600 feed broken models to the reader
-#   make fuzz-kernels ROUNDS=20  every kernel on random cases, on the emulated Cortex-M4
-#   make fuzz-passes ROUNDS=20  every rewrite on random graphs, compared with TFLM
-#   make docs             write the generated pages of docs/ anew
-#   make format           format and mend the Python code
-#   make dist             wheel and source archive in dist/
-#   make clean            remove all that the others wrote but the environment
-#   make distclean        remove the environment, too
+#   make demo                      train a digits CNN, export it, build it, test it
+#   make test                      run the whole test suite, including its setup
+#   make check                     run its fast part, about two minutes
+#   make system-packages           install what the tests need from Debian or Ubuntu
+#   make examples                  regenerate platformio_projects/ from the committed models
+#   make kernel-sizes              measure the code of every kernel; CORE=name for another core
+#   make kernel-costs              fit instructions and cycles of every kernel; takes ten minutes
+#   make kernel-costs KERNEL=name  fit those of one kernel only; CORE=name for another core
+#   make bench                     count instructions on the emulated Cortex-M4
+#   make bench-nets                count them on eight networks that no kernel was written for
+#   make bench-host                measure the command line on this machine
+#   make bench-accuracy            measure what small networks lose as int8
+#   make bench-compression         measure accuracy against size for every technique; takes hours
+#   make fuzz SECONDS=600          feed broken models to the reader
+#   make fuzz-kernels ROUNDS=20    run every kernel on random cases, on the emulated Cortex-M4
+#   make fuzz-passes ROUNDS=20     run every rewrite on random graphs, compared with TFLM
+#   make docs                      regenerate the pages and the picture in docs/
+#   make format                    format and fix the Python code
+#   make dist                      build wheel and source archive in dist/
+#   make clean                     remove everything that these targets wrote, except .venv
+#   make distclean                 remove .venv, too
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -51,7 +51,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
 
-# An environment that was moved or lost its interpreter is made anew, like an outdated one.
+# An environment that was moved or lost its interpreter is rebuilt, like an outdated one.
 ifneq ($(shell $(PYTHON) -c 'print(open("$(READY)").read().strip())' 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
 endif
@@ -124,7 +124,7 @@ system-packages:
 			--no-install-recommends $(DEBIAN_PACKAGES); \
 	fi
 
-# Only root in a container or in CI gets packages unasked; who lacks some is told at the end.
+# Only root in a container or in CI gets packages unasked; otherwise the end of the tests says what is missing.
 test-packages:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		$(MAKE) --no-print-directory system-packages || \

@@ -153,7 +153,7 @@ def other(
     """Any other operator.
 
     Args:
-        before, after: constant inputs in front of those that are computed, and behind.
+        before, after: constant inputs before those that are computed, and after.
         scales, points: of the inputs, and the last of the outputs.
         variable: whether the inputs are variables of the model.
         settings: members of its options.

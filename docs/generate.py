@@ -1,11 +1,11 @@
-"""Write the generated pages of docs/reference/ anew: what `make docs` runs.
+"""Regenerate docs/reference/ and the picture in the README; run by `make docs`.
 
     python docs/generate.py
 
-api.md comes from the docstrings, cli.md from the parser of the command line, operators.md from the
+api.md comes from the docstrings, cli.md from the command-line parser, operators.md from the
 tuple OPERATORS and the tested Keras layers, errors.md from the classes and from errors that are
-provoked here, compression-measured.md from benchmarks/compression/results/. tests/docs fails when a
-page is not what this program writes.
+provoked here, compression-measured.md from benchmarks/compression/results/, and the picture from
+docs/picture.py. tests/docs fails if a file differs from what this program writes.
 """
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ from tflm_ext.verify.vectors import make_vectors
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
-NOTE = "<!-- Written by docs/generate.py; run `make docs` after a change of the code. -->\n\n"
+NOTE = "<!-- Written by docs/generate.py. Run `make docs` after changing the code. -->\n\n"
 
 
 def of_checkout(module: str) -> Any:
-    """A module of tests/ or benchmarks/, which are no installed packages."""
+    """A module of tests/, benchmarks/ or docs/, which are not installed."""
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
     return importlib.import_module(module)
@@ -81,7 +81,7 @@ def of_tests(module: str) -> Any:
 # ---------------------------------------------------------------- api.md
 
 
-# In the order in which one asks for them.
+# In the order in which users need them.
 COMPRESSION = (
     "compress",
     "Recipe",
@@ -106,8 +106,8 @@ def api() -> str:
         "# Python API\n\n",
         NOTE,
         (
-            "`import tflm_ext` gives these names; it does not import TensorFlow before the first "
-            "name from compress to ClusteringCallback is used. Errors have a page of their own: "
+            "`import tflm_ext` provides these names. It does not import TensorFlow until one of "
+            "the names from compress to ClusteringCallback is used. Errors are on a separate page: "
             "[errors](errors.md).\n"
         ),
         _object("tflm_ext.export", tflm_ext.export, "##"),
@@ -151,7 +151,7 @@ def _signature(name: str, thing: Any) -> str:
 
 def _markdown(doc: str) -> str:
     """A docstring in Google's style as Markdown."""
-    # What stands in angle brackets would be taken for HTML.
+    # Markdown would interpret angle brackets as HTML.
     doc = "`".join(
         part if i % 2 else part.replace("<", "&lt;") for i, part in enumerate(doc.split("`"))
     )
@@ -282,38 +282,38 @@ def operators() -> str:
             "# Operators and Keras layers\n\n",
             NOTE,
             (
-                f"{len(OPERATORS) - 1} operators are supported, at int8, with TensorFlow Lite "
-                "Micro's exact arithmetic. All else is refused by an error that names the "
-                "operator, the Keras layer where it is known, and a remedy.\n\n"
+                f"{len(OPERATORS) - 1} operators are supported, in int8, with TensorFlow Lite "
+                "Micro's exact arithmetic. Everything else is refused with an error that names the "
+                "operator, the Keras layer if it is known, and a remedy.\n\n"
             ),
             (
-                "Every operator refuses what TensorFlow Lite Micro refuses, and: activations in "
-                "other types than int8, with one scale per channel, or with a zero point outside "
-                "int8; shapes that are not fixed; tensors of more than 2^24 elements; scales so "
-                "far apart that 32-bit arithmetic would overflow. The column *refused* lists what "
-                "else.\n\n"
+                "Every operator refuses what TensorFlow Lite Micro refuses. In addition, it "
+                "refuses activations of types other than int8, with one scale per channel, or "
+                "with a zero point outside int8; shapes that are not fixed; tensors of more than "
+                "2^24 elements; and scales so far apart that 32-bit arithmetic would overflow. "
+                "The column *refused* lists further restrictions.\n\n"
             ),
             "| operator | up to version | supported | refused | kernels |\n",
             "|---|---:|---|---|---|\n",
             *rows,
             (
-                "\nTABLE is not counted and never comes from a file: it stands for a *float "
-                "island*, a DEQUANTIZE, operators in float32 that work element by element, and a "
-                "QUANTIZE, with one int8 input and one int8 output. TensorFlow Lite Micro computes "
-                "its 256 results at the export.\n\n"
+                "\nTABLE is not included in the count and never comes from a file. It replaces a "
+                "*float island*: a DEQUANTIZE, elementwise operators in float32, and a QUANTIZE, "
+                "with one int8 input and one int8 output. TensorFlow Lite Micro computes its 256 "
+                "results during the export.\n\n"
             ),
             (
-                "DEQUANTIZE and QUANTIZE at inputs and outputs of the model are taken off: the "
-                "project works on int8.\n\n"
+                "DEQUANTIZE and QUANTIZE at inputs and outputs of the model are removed: the "
+                "project's inputs and outputs are int8.\n\n"
             ),
             "## Keras layers\n\n",
             (
-                "The test suite converts these (`tests/keras_layers.py`), each at three shapes, "
-                f"and compares the C byte for byte. {len(exported)} cases are exported:\n\n"
+                "The test suite converts these layers (`tests/keras_layers.py`), each in three "
+                f"shapes, and compares the C byte for byte. {len(exported)} cases are exported:\n\n"
             ),
             "| layer | operators |\n|---|---|\n",
             *(f"| {_layer(row)} | {_counts(row)} |\n" for row in exported),
-            f"\nThese {len(refused)} end in an error with a remedy:\n\n",
+            f"\nThese {len(refused)} cases end in an error with a remedy:\n\n",
             "| layer | what to do |\n|---|---|\n",
             *(f"| {_layer(row)} | {_remedy(row)} |\n" for row in refused),
         ]
@@ -351,15 +351,15 @@ def error_classes() -> str:
         "# Errors\n\n",
         NOTE,
         (
-            "Every error that tflm_ext raises on purpose is a `tflm_ext.TflmExtError`: one line on "
-            "what is wrong (`problem`), one on what to do (`hint`). The command line prints both "
-            "and ends with the class's exit code; Ctrl-C ends with 130, SIGTERM with 143, SIGHUP "
-            "with 129. After a failed or interrupted export nothing is left behind, and an "
-            "earlier project is as it was. Signals are handled by the command line only; in your "
-            "own program they do what you let them do.\n\nA limit of the computer (memory, "
-            "processes, processor time, file sizes, a disk mounted noexec, a killed compiler or "
-            "interpreter) is a ToolError that names it, never an UnsupportedModelError or a "
-            "VerificationError.\n\n"
+            "Every error that tflm_ext raises on purpose is a `tflm_ext.TflmExtError`, with one "
+            "line that says what is wrong (`problem`) and one that says what to do (`hint`). The "
+            "command line prints both and exits with the class's exit code. The exit code is 130 "
+            "after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP. A failed or interrupted export "
+            "leaves nothing behind, and does not change an earlier project. Only the command line "
+            "handles signals; in your own program you decide what they do.\n\nA limit of the "
+            "computer (memory, processes, processor time, file sizes, a disk mounted noexec, a "
+            "killed compiler or interpreter) is reported as a ToolError that names it, never as an "
+            "UnsupportedModelError or a VerificationError.\n\n"
         ),
         "```\n",
         (inspect.getdoc(errors) or "").split("\n\n")[1].replace("\n    ", "\n").strip(),
@@ -376,7 +376,7 @@ def error_classes() -> str:
 
 
 def _subclasses(base: type[errors.TflmExtError]) -> Iterator[type[errors.TflmExtError]]:
-    """Those that users can name: errors.py has them all, and other modules kinds of them."""
+    """The public classes: errors.py has them all; other modules only refine them."""
     for error in base.__subclasses__():
         if error.__module__ == errors.__name__:
             yield error
@@ -436,7 +436,7 @@ def _compiler() -> None:
 
 
 def _wrong_weight() -> None:
-    """A model whose C has one weight other than it should."""
+    """A model whose C has one wrong weight."""
 
     def flip(match: re.Match[bytes]) -> bytes:
         return match[1] + str(int(match[2]) ^ 64).encode()
@@ -498,8 +498,8 @@ _PROVOCATIONS = (
 
 
 _SCHEMA_NOTE = (
-    " [report.schema.json](report.schema.json) says it exactly, as a JSON Schema, version 2020-12."
-    "\n\nThe number under `schema` changes when a key changes its meaning or goes.\n"
+    " [report.schema.json](report.schema.json) is the exact definition, a JSON Schema of version "
+    "2020-12.\n\nThe number under `schema` changes when a key is removed or changes its meaning.\n"
 )
 
 
@@ -596,19 +596,20 @@ def _type(value: Any) -> str:
 
 
 def compression_measured() -> str:
-    """What every technique costs and buys: the results of `make bench-compression`."""
+    """What every technique costs and gains: the results of `make bench-compression`."""
     results = of_checkout("benchmarks.compression.results")
     parts = [
         "# Compression, measured\n\n",
         NOTE,
         (
-            "`make bench-compression` measures all of this; it takes hours. Every row is the mean "
-            "over its seeds, ± the standard deviation of scores. Float: the Keras model; int8: the "
-            "same in TensorFlow Lite Micro, on the same test data. Parameters are those of the "
-            "Keras model; bytes of weights and RAM are what an export of the model plans "
-            "for a Cortex-M4; MACs are those of the .tflite. No ratio and no number of epochs was "
-            "chosen by the test data. What the techniques are and when to use them: "
-            "[compression](../explanation/compression.md).\n"
+            "`make bench-compression` repeats all of these measurements; it takes hours. Every row "
+            "is the mean over its seeds, ± the standard deviation of the scores. *Float* is the "
+            "Keras model, *int8* the same model in TensorFlow Lite Micro, on the same test data. "
+            "Parameters are those of the Keras model; weights and RAM, in bytes, are what an "
+            "export plans for a Cortex-M4; MACs are those of the .tflite. No ratio or number of "
+            "epochs was chosen by looking at the test data. "
+            "[Compression](../explanation/compression.md) explains the techniques and when to use "
+            "them.\n"
         ),
     ]
     for result in results.read():
@@ -641,13 +642,22 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 
 
+PICTURE = ROOT / "docs" / "images" / "against-tflm.svg"
+
+
+def picture() -> str:
+    """The bars on the README's first screen."""
+    return str(of_checkout("docs.picture").picture())
+
+
 def main() -> None:
-    """Write every page that changed."""
-    for name, write in PAGES.items():
-        path, text = REFERENCE / name, write()
+    """Write every page, and the picture, if it changed."""
+    files = {REFERENCE / name: write for name, write in PAGES.items()}
+    for path, write in (files | {PICTURE: picture}).items():
+        text = write()
         if not path.exists() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")
-            print(f"{path.relative_to(ROOT)} is written.")
+            print(f"Wrote {path.relative_to(ROOT)}.")
 
 
 if __name__ == "__main__":

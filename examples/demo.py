@@ -98,9 +98,9 @@ def main(folder: Path) -> None:
     with step("compression", seconds):
         data = ["--data", folder / "train.npz", "--validation", folder / "validation.npz"]
         run(tool, "compress", model, *data, "--recipe", "fast", "-o", small)
-    with step("export and proof, as trained", seconds):
+    with step("export and verify, as trained", seconds):
         whole = export(model, folder / "digits")
-    with step("export and proof, compressed", seconds):
+    with step("export and verify, compressed", seconds):
         result = export(small, folder / "compressed")
     with step("pio run -e native", seconds):
         result.build("native")
@@ -112,7 +112,7 @@ def main(folder: Path) -> None:
     for name, value in seconds.items():
         console.print(f"{value:6.1f} s  {name}")
     shown = tool.relative_to(Path.cwd()) if tool.is_relative_to(Path.cwd()) else tool
-    console.print("Go on with:")
+    console.print("Next steps:")
     console.print(f"  {shown} inspect {folder}/compressed/model/compressed.tflite")
     console.print(f"  {shown} verify {folder}/compressed")
     console.print(f"  {shown} test {folder}/compressed -e cortex_m4")

@@ -1,4 +1,4 @@
-"""Write platformio_projects/ anew from what is committed in examples/: models and vectors.
+"""Regenerate platformio_projects/ from what is committed in examples/: models and vectors.
 
     python examples/regenerate.py [FOLDER]
 

@@ -62,7 +62,7 @@ def library(request: pytest.FixtureRequest) -> Any:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--update-golden", action="store_true", help="write tests/golden anew instead of comparing"
+        "--update-golden", action="store_true", help="rewrite tests/golden instead of comparing"
     )
 
 

@@ -674,7 +674,7 @@ def convert_rows(rows: list[Row] = ROWS, shapes: slice = slice(None)) -> Iterato
 
 
 def _silent(text: str) -> None:
-    """Progress that nobody looks at."""
+    """Progress that is ignored."""
 
 
 def main() -> None:

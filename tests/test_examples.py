@@ -65,7 +65,7 @@ def test_demo_keeps_its_promises(demo: tuple[Path, str]) -> None:
         ["compressed int8", *_cells(small)],
     ):
         assert any(row == [*cells[:4], row[4], *cells[5:]] for cells in rows if len(cells) == 6)
-    commands = printed.split("Go on with:\n")[1].splitlines()
+    commands = printed.split("Next steps:\n")[1].splitlines()
     assert [command.split()[1] for command in commands] == ["inspect", "verify", "test"]
 
 

@@ -1,4 +1,4 @@
-"""The five models of MLPerf Tiny, where they can be had: bit exact, and within their memory.
+"""The five models of MLPerf Tiny, if they are available: bit exact, and within their memory.
 
 They are not part of the repository. TFLM_EXT_MODELS names their folder; otherwise it is
 shared/models beside the repository.

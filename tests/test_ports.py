@@ -36,7 +36,10 @@ def test_a_port_is_taken_off_and_reported(dtype: str, tmp_path: Path) -> None:
     path.write_bytes(ported(dtype))
     samples = np.linspace(-3, 3, 400, dtype=np.float32).reshape(100, 4)
     result = export(path, tmp_path / "net", calibration_data={"sensor": samples}, progress=False)
-    said = "is {} in the file; its conversion is not part of the project, which works on int8."
+    said = (
+        "is {} in the file; the project does not include this conversion, because its inputs and "
+        "outputs are int8."
+    )
     assert result.report.warnings[:2] == (
         f"input 0 'sensor' {said.format(dtype)}",
         f"output 0 'result' {said.format(dtype)}",

@@ -45,7 +45,7 @@ def owner(tmp_path: Path) -> subprocess.Popen[str]:
 
 
 def abandoned(parent: Path) -> Path:
-    """What a process that was killed leaves behind."""
+    """What a killed process leaves in the temporary folder."""
     folder = Path(tempfile.mkdtemp(prefix="tflm_ext-", dir=parent))
     (folder / "below").mkdir()
     (folder / "below" / "file").write_text("text")

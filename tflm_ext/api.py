@@ -1,4 +1,4 @@
-"""The calls of a Keras user: export() and what it returns."""
+"""The calls for Keras users: export() and what it returns."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class ExportResult:
     """An exported project.
 
     Attributes:
-        folder: the project, absolute.
-        report: everything that is known about it; report.to_dict() is report.json.
+        folder: the project's absolute path.
+        report: all results; report.to_dict() is report.json.
         kept: generated files that you had edited and that were therefore not replaced; the new
-            text lies beside each as <file>.new.
+            text is next to each of them, as <file>.new.
     """
 
     folder: Path
@@ -56,14 +56,14 @@ class ExportResult:
         return run(self.folder, environment)
 
     def test(self, environment: str = "native") -> TestResult:
-        """Run `pio test -e <environment>` and return what it found.
+        """Run `pio test -e <environment>` and return the results.
 
         Args:
             environment: "native" (with sanitizers), that of the emulated core, like "cortex_m4",
                 or the board's.
 
         Returns:
-            The tests that passed, all of them, and the time in seconds.
+            The number of passed tests, all test cases, and the time in seconds.
 
         Raises:
             ConfigError: platformio.ini has no such environment.
@@ -93,56 +93,58 @@ def export(
     overwrite: bool = False,
     progress: bool | Callable[[str], None] = True,
 ) -> ExportResult:
-    """Turn a Keras model into a firmware project whose C gives TFLM's bytes.
+    """Turn a Keras model into a firmware project whose C returns TFLM's bytes.
 
-    The model is quantised to int8, read, planned and printed as plain C; the C is compiled with
+    The model is quantised to int8, read, planned and printed as plain C. The C is compiled with
     sanitizers and compared with TensorFlow Lite Micro on at least 64 inputs. Only then is the
-    project written, whole or not at all. The model itself is not changed, and pio is not run.
+    project written, completely or not at all. The model itself is not changed, and pio is not run.
 
     Args:
         model: keras.Model, tf_keras.Model, or the path of a .keras, .h5 or int8 .tflite file or of
-            a SavedModel folder. Shapes must be fixed but for the batch, which becomes 1.
+            a SavedModel folder. All sizes except the batch must be fixed; the batch becomes 1.
         folder: the project's folder: new, empty, or an earlier export.
-        calibration_data: real inputs from which the int8 ranges are taken, scaled as in training,
-            better 100 or more: a float array (samples, *shape), a list of such arrays (several
+        calibration_data: real inputs that determine the int8 ranges, scaled as in training,
+            preferably 100 or more: a float array (samples, *shape), a list of such arrays (several
             inputs, in the order of model.inputs), a dict of them by input name, the nested lists
-            and dicts that the model takes, a generator, or a tf.data.Dataset; of the last two, the
-            first 1000 samples are used. Not needed for a model that is int8 or quantisation-aware.
-        test_data: (x, y); its score in float, int8 and C goes into the report, and golden vectors
-            come from it. x as calibration_data. y holds class numbers (samples,), one-hot rows, or
-            real values in the output's shape; the score is the share of right classes, or the mean
-            absolute error. Of several outputs, the first is scored, or those in a dict of targets
-            by output name or in a list with one entry, or None, per output. Without test_data, the
-            report has the error of the int8 outputs on calibration samples.
-        name: C identifier in lower case, prefix of all symbols and files; by default made from the
-            folder's name.
+            and dicts that the model takes, a generator, or a tf.data.Dataset. Of a generator or
+            Dataset, the first 1000 samples are used. Not needed for a model that is int8 or
+            quantisation-aware.
+        test_data: (x, y). The report gets its score in float, int8 and C, and some samples become
+            golden vectors. x is like calibration_data. y holds class numbers (samples,), one-hot
+            rows, or real values in the output's shape; the score is the accuracy or the mean
+            absolute error. If there are several outputs, the first is scored, or those that have
+            targets in a dict by output name or in a list with one entry, or None, per output.
+            Without test_data, the report has the error of the int8 outputs on calibration samples.
+        name: C identifier in lower case, prefix of all symbols and files; by default derived from
+            the folder's name.
         labels: names of the classes, in the order of the output.
-        board: see `tflm-ext boards`.
+        board: one of those that `tflm-ext boards` lists.
         runtime: "compiled", plain C that is generated for the model; or "tflm", TensorFlow Lite
-            Micro's interpreter behind the same C interface.
+            Micro's interpreter with the same C interface.
         optimize: "balanced", "speed" or "size".
-        budget: limits that the model must keep, in bytes and operations.
-        tflm_source: with runtime "tflm", a folder with TensorFlow Lite Micro, its Arduino flavour
-            or a current tree with its downloads, for this computer and the emulated core; by
-            default that of the variable TFLM_EXT_TFLM_SOURCE, else that of an earlier export.
-            Without one only the board's environment can be built. With a current tree, what the
-            board's TFLM lacks is no error: the project then has nothing for the board.
+        budget: limits for the model, in bytes and operations.
+        tflm_source: with runtime "tflm", a folder with TensorFlow Lite Micro for this computer and
+            the emulated core: its Arduino library, or a current tree with its downloads. By
+            default, the folder in the variable TFLM_EXT_TFLM_SOURCE, or the one of an earlier
+            export. Without it, only the board's environment can be built. With a current tree,
+            operators that the board's TFLM lacks are allowed; the project then contains nothing
+            for the board.
         encoding: with runtime "tflm", store weights encoded: "auto" or other methods of encode().
-            Only a current TFLM decodes them, so the project has nothing for the board.
-        max_accuracy_drop: how much of the score int8 may lose on test_data, 0 to 1: accuracy, or
-            for real values the rise of the mean absolute error over the mean absolute deviation
-            of the targets from their median. More is an error.
+            Only a current TFLM decodes them, so the project contains nothing for the board.
+        max_accuracy_drop: how much of the score on test_data int8 may lose, 0 to 1: accuracy, or
+            for real values the increase of the mean absolute error divided by the mean absolute
+            deviation of the targets from their median. A larger drop is an error.
         overwrite: replace generated files that were edited.
-        progress: show progress on a terminal, or call this function with a short text instead.
+        progress: show progress on a terminal; or a function to call with a short text instead.
 
     Returns:
-        The project and its report; build(), test() run pio on it.
+        The project and its report; its build() and test() run pio.
 
     Raises:
         ConfigError: an argument cannot be used.
         UnsupportedModelError: the model cannot be converted or run; names the Keras layer.
-        BudgetError: it does not fit the budget or the board.
-        AccuracyError: it loses more than max_accuracy_drop; a BudgetError.
+        BudgetError: the model does not fit the budget or the board.
+        AccuracyError: the model loses more than max_accuracy_drop; a subclass of BudgetError.
         VerificationError: the C differs from TFLM; nothing is written.
         ToolError: a C compiler is missing, or the converter crashed.
         StorageError: the project cannot be written.
@@ -179,7 +181,7 @@ def export(
     if max_accuracy_drop is not None and test_data is None:
         raise ConfigError(
             "max_accuracy_drop needs test_data to measure what int8 loses.",
-            "Give test_data=(x, y), on the command line --data; or leave the limit out.",
+            "Pass test_data=(x, y), or --data on the command line; or leave the limit out.",
         )
     check_folder(target)
     with show_progress(progress) as say:
@@ -243,17 +245,19 @@ def _share(what: str, value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
-        raise ConfigError(f"{what}={value!r} is not a number from 0 to 1.", "Give one, like 0.02.")
+        raise ConfigError(
+            f"{what}={value!r} is not a number from 0 to 1.", "Pass a number such as 0.02."
+        )
     return float(value)
 
 
 def _labels(labels: Sequence[str] | None) -> tuple[str, ...]:
     if isinstance(labels, str) or not all(isinstance(text, str) for text in labels or ()):
         raise ConfigError(
-            "labels must be a list of strings.", 'Give one name per class, as in ["no", "yes"].'
+            "labels must be a list of strings.", 'Pass one name per class, as in ["no", "yes"].'
         )
     if labels is not None and not len(labels):
-        raise ConfigError("labels is empty.", "Give one name per class, or leave it out.")
+        raise ConfigError("labels is empty.", "Pass one name per class, or leave it out.")
     return tuple(labels or ())
 
 
@@ -285,7 +289,7 @@ def load(
 
 def _pair(test_data: Any) -> tuple[Any, Any]:
     if not isinstance(test_data, tuple | list) or len(test_data) != 2:
-        raise ConfigError("test_data is not a pair.", "Give test_data=(x, y), inputs and targets.")
+        raise ConfigError("test_data is not a pair.", "Pass test_data=(x, y), inputs and targets.")
     return test_data[0], test_data[1]
 
 

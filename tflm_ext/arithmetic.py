@@ -1,9 +1,9 @@
-"""The integers of TensorFlow Lite Micro: the only Python that rounds.
+"""TensorFlow Lite Micro's integer arithmetic: the only Python that rounds.
 
-Every function equals TFLM bit for bit; tests compare with its interpreter. Rounding differs from
-function to function there, and so it does here: each docstring says which way it goes. The scheme
-is that of Jacob et al., "Quantization and Training of Neural Networks for Efficient
-Integer-Arithmetic-Only Inference", CVPR 2018, with two roundings per requantisation.
+Every function equals TFLM bit for bit; tests compare with its interpreter. TFLM rounds differently
+in different functions, and so does this module: each docstring says how. The scheme is that of
+Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+Inference", CVPR 2018, with two roundings per requantisation.
 
 Scales are Python floats that hold float32 values.
 """
@@ -113,7 +113,7 @@ def multiply_by_quantized_multiplier(
     )
 
 
-@functools.lru_cache(maxsize=256)  # the references ask again for every input
+@functools.lru_cache(maxsize=256)  # the references call it again for every input
 def quantize_multipliers(reals: tuple[float, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """quantize_multiplier for one value per channel: all multipliers, all shifts."""
     pairs = [quantize_multiplier(real) for real in reals]
@@ -289,7 +289,8 @@ def leading_sign_bits(x: Array) -> Array:
 
 
 def reciprocal(x: Array) -> tuple[Array, Array]:
-    """1 / x as inverse * 2**(-31 - shift), for integers from 0 on; TFLM gives 0 an inverse, too.
+    """1 / x as inverse * 2**(-31 - shift), for integers from 0 on; TFLM also defines an inverse of
+    0.
 
     Returns:
         inverse and shift.
@@ -313,8 +314,8 @@ def input_radius(integer_bits: int, shift: int) -> int:
 def elu_array(x: Array, scale: float, output_scale: float, output_zero_point: int) -> Array:
     """ELU in float32 and its result quantised, halves away from zero, not saturated.
 
-    The C library's expf, which TFLM calls, is taken to round correctly. It does for all but a few
-    arguments in a thousand, and there the result would have to lie on a rounding edge to differ.
+    The C library's expf, which TFLM calls, is assumed to round correctly. It does for all but a few
+    arguments in a thousand, and even for those the result only differs on a rounding boundary.
 
     Args:
         x: quantised inputs minus their zero point.
@@ -327,7 +328,7 @@ def elu_array(x: Array, scale: float, output_scale: float, output_zero_point: in
 
 
 def mean_multiplier(multiplier: int, shift: int, count: int) -> tuple[int, int]:
-    """The multiplier of a sum made that of a mean: divided by count, rounded down.
+    """Turn the multiplier of a sum into that of a mean: divided by count, rounded down.
 
     Args:
         multiplier: from quantize_multiplier, with its shift.
@@ -347,7 +348,8 @@ def tanh_entries() -> Array:
     """tanh(i / 48) * 2**15 for i from 0 to 255, between which the 16-bit functions interpolate.
 
     A chord runs below the curve. Every entry is raised by half of the largest gap, so that the
-    error between two entries is as large upwards as downwards; the last is the end of the range.
+    error between two entries is equally large in both directions; the last entry is the end of the
+    range.
     """
     tanh_x = [math.tanh(i / 48) for i in range(255)]
     raised = [t + t * (1 - t * t) / 18432 for t in tanh_x]

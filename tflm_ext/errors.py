@@ -1,25 +1,25 @@
-"""Every error that tflm_ext raises on purpose.
+"""All errors that tflm_ext raises on purpose.
 
-    TflmExtError                      1  a bug of ours
-     +-- ConfigError                  2  an argument, a name or a file of the user
+    TflmExtError                      1  a bug in tflm_ext
+     +-- ConfigError                  2  an argument, a name or a file cannot be used
      +-- UnsupportedModelError        3  the model cannot be exported
-     |    +-- UnsupportedOperatorError   an operator outside the table
+     |    +-- UnsupportedOperatorError   it has an unsupported operator
      +-- BudgetError                  4  the model does not fit
-     |    +-- AccuracyError              or loses more than the user allows
+     |    +-- AccuracyError              it loses more accuracy than allowed
      +-- ToolError                    5  a compiler, pio or a converter failed
      +-- VerificationError            6  the C differs from TensorFlow Lite Micro, or the graph
      |                                   to be converted from the Keras model
      +-- StorageError                 7  disk full, no permission
 
-The number is the exit code of the command line. Ctrl-C ends with 130, SIGTERM with 143, SIGHUP with
-129, and everything is cleaned up as at an error.
+The number is the exit code of the command line. It exits with 130 after Ctrl-C, 143 after SIGTERM
+and 129 after SIGHUP, and cleans up as after an error.
 """
 
 from __future__ import annotations
 
 
 class TflmExtError(Exception):
-    """One line on what is wrong and one on what to do.
+    """An error with one line on what is wrong and one on what to do.
 
     Args:
         problem: what is wrong, one sentence.
@@ -46,30 +46,30 @@ class TflmExtError(Exception):
 
 
 class ConfigError(TflmExtError):
-    """An argument, a name or a file given by the user is not usable."""
+    """An argument, a name or a file that the user passed cannot be used."""
 
     exit_code = 2
 
 
 class UnsupportedModelError(TflmExtError):
-    """The model is well understood, and cannot be exported as it is."""
+    """The model is valid, but cannot be exported as it is."""
 
     exit_code = 3
 
 
 class UnsupportedOperatorError(UnsupportedModelError):
-    """The model has an operator outside the table in docs/reference/operators.md."""
+    """The model has an operator that is not listed in docs/reference/operators.md."""
 
 
 class BudgetError(TflmExtError):
-    """The model needs more than the budget or the board gives.
+    """The model needs more than the budget or the board allows.
 
     Args:
         problem: what does not fit, one sentence.
         hint: what to do about it, one sentence.
         needs: what the model needs, in bytes or operations.
         has: the limit.
-        largest: name and bytes of the five largest tensors that count towards it.
+        largest: the five largest items that count towards it, each with its size.
     """
 
     exit_code = 4
@@ -95,8 +95,8 @@ class AccuracyError(BudgetError):
     Args:
         problem: what it loses, one sentence.
         hint: what to do about it, one sentence.
-        drop: what it loses: accuracy, or error over the mean deviation of the targets.
-        limit: what is allowed.
+        drop: the loss of accuracy, or of error divided by the mean deviation of the targets.
+        limit: the allowed loss.
     """
 
     def __init__(
@@ -113,14 +113,14 @@ class AccuracyError(BudgetError):
 
 
 class AccuracyWarning(UserWarning):
-    """The int8 model is much worse than the float model; the project was written all the same."""
+    """The int8 model is much worse than the float model; the project was written anyway."""
 
 
 class ToolError(TflmExtError):
-    """A program that we called failed, or a limit of this computer ended it.
+    """An external program failed, or a limit of this computer ended it.
 
     Args:
-        problem: which program failed at what, one sentence.
+        problem: which program failed and how, one sentence.
         hint: what to do about it, one sentence.
         command: the command line that was run.
         output: what the program printed; the last 20 lines are kept.
@@ -137,13 +137,13 @@ class ToolError(TflmExtError):
 
 
 class VerificationError(TflmExtError):
-    """The generated C and TensorFlow Lite Micro disagree, or a graph and its Keras model.
+    """The generated C differs from TensorFlow Lite Micro, or a graph from its Keras model.
 
     Args:
         problem: what differs, one sentence.
         hint: what to do about it, one sentence.
-        operator: the first operator that differs, like "3 CONV_2D", where known.
-        index: flat index of the first element that differs, where known.
+        operator: the first operator that differs, like "3 CONV_2D", if known.
+        index: flat index of the first element that differs, if known.
         expected: its value in TensorFlow Lite Micro.
         got: its value in the C.
     """

@@ -16,7 +16,7 @@ import numpy as np
 
 
 class MalformedError(Exception):
-    """The bytes are no valid FlatBuffer."""
+    """The bytes are not a valid FlatBuffer."""
 
 
 class Reader:
@@ -46,7 +46,7 @@ class Reader:
         return struct.unpack_from("<" + code, self._data, position)[0]
 
     def within(self, position: int, size: int) -> None:
-        """Require so many bytes to lie in the file."""
+        """Require this many bytes to be inside the file."""
         if position < 0 or position + size > len(self._data):
             raise MalformedError(f"a vector of {size} bytes at {position} leaves the file")
 
@@ -146,7 +146,7 @@ class Table:
         return None if vector is None else self._reader.slice(*vector)
 
     def text(self, field: int) -> str:
-        """A string, "" if absent; bytes that are no UTF-8 are replaced."""
+        """A string, "" if absent; bytes that are not UTF-8 are replaced."""
         return (self.bytes(field) or b"").decode("utf-8", "replace")
 
     def _numbers(self, dtype: str, field: int) -> list[Any] | None:

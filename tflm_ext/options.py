@@ -1,4 +1,4 @@
-"""What a user chooses: budget, runtime, optimisation."""
+"""What users choose: budget, runtime, optimisation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEFAULT_BOARD = "nano33ble_sense"
 
 
 class Optimize(enum.StrEnum):
-    """What the planner favours where kernels differ."""
+    """What the planner prefers when it chooses between kernels."""
 
     BALANCED = "balanced"
     SPEED = "speed"
@@ -21,16 +21,16 @@ class Optimize(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """Upper limits of an export; None is no limit.
+    """Upper limits for an export; None means no limit.
 
     Args:
         flash_bytes: weights and code together, in bytes.
-        weight_bytes: const tables, in bytes.
+        weight_bytes: constant tables, in bytes.
         ram_bytes: sizeof(context), in bytes.
         macs: multiply-accumulate operations of one inference.
 
     Raises:
-        ConfigError: a limit is negative or no integer.
+        ConfigError: a limit is negative or not an integer.
 
     Example:
         >>> Budget(flash_bytes=100_000, ram_bytes=16_384).ram_bytes
@@ -49,6 +49,6 @@ class Budget:
                 isinstance(limit, bool) or not isinstance(limit, int) or limit < 0
             ):
                 raise ConfigError(
-                    f"Budget({name}={limit!r}) is no limit.",
-                    "Give a whole number of at least 0, or None for no limit.",
+                    f"Budget({name}={limit!r}) is not a valid limit.",
+                    "Pass a whole number of at least 0, or None for no limit.",
                 )

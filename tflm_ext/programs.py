@@ -70,7 +70,7 @@ def limit_error(
     """The limit of this computer that made a program fail; None if nothing points to one.
 
     Args:
-        what: how messages call the program.
+        what: the name that messages use for the program.
         status: its exit status, negative for a signal; not 0.
         said: its error output.
         command: the command that started it.

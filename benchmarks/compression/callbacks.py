@@ -25,21 +25,22 @@ Array = np.ndarray[Any, Any]
 Fit = Callable[[], object]
 
 ABOUT = f"""\
-Each time is that of the first fit() of a compiled model: that the training step is traced, and what
-a callback does once, are part of it. All callbacks work from the first epoch on. The ways take
-turns, {REPETITIONS} each, and the ratio is that of their least times. Times are those of the
-process on the processor, with TensorFlow on one thread, which other programs on the machine disturb
-less than they disturb the clock on the wall.
+Each time is that of the first fit() of a compiled model, including the tracing of the training step
+and the one-time work of the callback. All callbacks work from the first epoch. The variants take
+turns, {REPETITIONS} runs each, and the ratio compares their shortest times. Times are processor
+times with TensorFlow on one thread, because other programs on the machine disturb them less than
+they disturb wall-clock times.
 
 "digits" is the CNN of the demo (38,282 parameters, 116,352 MACs) in batches of 64, for 10 epochs of
-its training images five times over. "autoencoder" is the Dense net 640-128x4-8-128x4-640 with
-BatchNormalization (264,192 weights that are multiplied) on noise, for 10 epochs of 60 steps in
-batches of 512, as MLPerf Tiny trains it, and for 5 epochs of 300 steps in batches of 32. That is
-the worst case: the work of a callback on weights grows with the weights, that of a step with the
-weights times the batch.
+its training images repeated five times. "autoencoder" is the Dense network 640-128x4-8-128x4-640
+with BatchNormalization (264,192 multiplied weights) on noise, for 10 epochs of 60 steps in batches
+of 512, as MLPerf Tiny trains it, and for 5 epochs of 300 steps in batches of 32. The latter is the
+worst case: the work of a callback on weights grows with the number of weights, that of a step with
+the number of weights times the batch size.
 
-Distillation is measured for information, its teacher a net like the student: to run it is part of
-the method. DistillationCallback traces a step of its own instead of the model's, in every fit().
+Distillation is measured for information, with a teacher of the same size as the student; running
+the teacher is part of the method. DistillationCallback traces its own step instead of the model's
+in every fit().
 """
 
 

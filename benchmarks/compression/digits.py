@@ -16,14 +16,14 @@ BATCH = 32
 PRESETS = ("fast", "balanced", "smallest")
 
 ABOUT = f"""\
-scikit-learn's digits, 8x8 grey images: 450 test images, which no choice saw; of the other 1,347,
-{demo.VALIDATION_IMAGES} validate and the rest trains, each image as it is and {demo.COPIES} times
-moved by up to a pixel. Net: Conv2D 16 of 3x3, MaxPooling2D, Conv2D 32 of 3x3, Flatten, Dense 64,
-Dense 10, with Dropout: 38,282 parameters, 116,352 MACs, trained for {demo.EPOCHS} epochs. "scratch,
-as ..." is a net of the very sizes that the recipe left, with new weights, trained with the targets
-alone for as many epochs as the uncompressed net and its compression together. Sparsity and clusters
-are trained for {TUNING_EPOCHS} epochs more; "as given, {TUNING_EPOCHS} epochs more" is their
-control."""
+scikit-learn's digits, 8x8 grey images. 450 are test images, which did not influence any choice; of
+the other 1,347, {demo.VALIDATION_IMAGES} are for validation and the rest for training, each image
+as it is and {demo.COPIES} times shifted by up to a pixel. Network: Conv2D 16 of 3x3, MaxPooling2D,
+Conv2D 32 of 3x3, Flatten, Dense 64, Dense 10, with Dropout: 38,282 parameters, 116,352 MACs,
+trained for {demo.EPOCHS} epochs. "scratch, as ..." is a network of exactly the sizes that the
+recipe left, with new weights, trained with the targets alone for as many epochs as the uncompressed
+network and its compression together. Sparsity and clusters are trained for {TUNING_EPOCHS} more
+epochs; "as given, {TUNING_EPOCHS} epochs more" is their control."""
 
 
 def measure(seed: int) -> list[Row]:

@@ -124,15 +124,16 @@ def choose(seeds: int = 3) -> None:
 
 
 ABOUT = f"""\
-scikit-learn's digits, 8x8 grey images: 450 test images, which no choice saw; 200 validate and 1,147
-train, each as it is and {demo.COPIES} times moved by up to a pixel.
+scikit-learn's digits, 8x8 grey images. 450 are test images, which did not influence any choice; 200
+are for validation and 1,147 for training, each as it is and {demo.COPIES} times shifted by up to a
+pixel.
 
 Teacher: the demo's CNN, Conv2D 16 of 3x3, MaxPooling2D, Conv2D 32 of 3x3, Flatten, Dense 64, Dense
 10, with Dropout: 38,282 parameters, 116,352 MACs, {demo.EPOCHS} epochs, trained once. Student:
 Conv2D 8 of 3x3 with strides, SeparableConv2D 16 of 3x3, MaxPooling2D, Flatten, Dense 10: 946
-parameters. Both ways have the same initial weights, order of images and epochs (Adam, {RATE:g}
+parameters. Both methods have the same initial weights, order of images and epochs (Adam, {RATE:g}
 falling to zero, batches of {BATCH}). Temperature {TEMPERATURE:g} and alpha {ALPHA:g} were
-chosen from three pairs with two seeds and another split of the images that are no test images."""
+chosen from three pairs with two seeds and another split of the images that are not test images."""
 
 
 EXPERIMENT = Experiment(

@@ -33,7 +33,7 @@ class Row:
 
     Attributes:
         way: how it came about; rows of the same way are averaged over the seeds.
-        float_score: of the Keras model on the test data; None where nobody measured it.
+        float_score: of the Keras model on the test data; None if it was not measured.
         score: of its int8 form in TensorFlow Lite Micro, on the same data; None likewise.
         parameters: numbers in the Keras model.
         macs: multiply-accumulate operations of one inference, counted in the .tflite.
@@ -75,7 +75,7 @@ class Experiment:
 
 
 def accuracy(y: Array) -> Score:
-    """The share of right classes."""
+    """The accuracy."""
     return lambda outputs: float(np.mean(outputs.reshape(len(y), -1).argmax(-1) == y))
 
 

@@ -47,20 +47,21 @@ EPOCHS = (
 )
 
 ABOUT = f"""\
-Generated sounds of a fan (examples/machine_sounds describes the physical model): of each seed other
-fans, other recordings and other first weights. {sounds.TRAIN} healthy recordings of
-{sounds.SECONDS} s train, {sounds.VALIDATION} healthy ones validate, {sounds.TEST} healthy and
-{sounds.TEST} faulty ones (bearing, blade, rubbing, leak; a quarter each) test. Whether to distil
-was chosen on another seed, whose recordings are in none of these: without was better. Net: Dense
-640-128-128-128-128-8-128-128-128-128-640, BatchNormalization and ReLU after each but the last:
-269,992 parameters, 264,192 MACs, trained for {sounds.EPOCHS} epochs on windows of healthy
-recordings with the mean squared error. The AUC is that of the recordings' mean squared errors,
-against the input before it is rounded to int8. The recipe has shrink={RECIPE.shrink:g}, no
-distillation, {RECIPE.round_epochs} epochs after each round of pruning, {RECIPE.fine_tune_epochs} of
-fine-tuning and {RECIPE.quantize_epochs} of quantisation-aware training. Input and output stay 640
-wide; the bottleneck of 8 may lose channels like any other layer, and "bottleneck" is what stayed.
-"scratch, as compressed" is a net of the very sizes that are left, with new weights, trained for
-{EPOCHS} epochs, no fewer than the uncompressed net and its compression have together."""
+Generated sounds of a fan (examples/machine_sounds describes the physical model). Each seed has
+different fans, recordings and initial weights. {sounds.TRAIN} healthy recordings of
+{sounds.SECONDS} s are for training, {sounds.VALIDATION} healthy ones for validation, and
+{sounds.TEST} healthy and {sounds.TEST} faulty ones (bearing, blade, rubbing, leak; a quarter each)
+for testing. Whether to distil was decided on another seed, whose recordings are not part of these:
+without distillation was better. Network: Dense 640-128-128-128-128-8-128-128-128-128-640, with
+BatchNormalization and ReLU after each layer but the last: 269,992 parameters, 264,192 MACs, trained
+for {sounds.EPOCHS} epochs on windows of healthy recordings with the mean squared error. The AUC is
+that of the recordings' mean squared errors, relative to the input before it is rounded to int8. The
+recipe has shrink={RECIPE.shrink:g}, no distillation, {RECIPE.round_epochs} epochs after each round
+of pruning, {RECIPE.fine_tune_epochs} epochs of fine-tuning and {RECIPE.quantize_epochs} of
+quantisation-aware training. Input and output stay 640 wide; the bottleneck of 8 may lose channels
+like any other layer, and the column "bottleneck" shows what remained. "scratch, as compressed" is a
+network of exactly the remaining sizes, with new weights, trained for {EPOCHS} epochs, at least as
+many as the uncompressed network and its compression together."""
 
 
 def measure(seed: int) -> list[Row]:

@@ -14,12 +14,12 @@ from tests.compress.channel_nets import NETS, multiplications, samples, with_ran
 RATIOS = (0.0, 0.25, 0.5, 0.75)
 
 ABOUT = """\
-The nets of tests/compress/channel_nets.py, with random weights: nothing is learnt here, so there is
-no accuracy. "left" is what 1 - ratio asks for and "kept" what is left of all prunable channels, in
-%; every layer keeps a multiple of 4 channels, rounded up, so that it can be a little more. "MACs of
-the layers" are counted from the sizes of the Keras layers, "MACs" by tflm_ext in the .tflite.
-"inputs equal in C" were run in TensorFlow Lite Micro and in the C code, and no byte of any tensor
-differed: export() stops if one does."""
+The networks of tests/compress/channel_nets.py, with random weights: nothing is learnt here, so
+there is no accuracy. "left" is the percentage of prunable channels that 1 - ratio asks for, "kept"
+the percentage that remained; every layer keeps a multiple of 4 channels, rounded up, so "kept" can
+be slightly larger. "MACs of the layers" are counted from the sizes of the Keras layers, "MACs" by
+tflm_ext in the .tflite. "inputs equal in C" were run in TensorFlow Lite Micro and in the C code,
+and no byte of any tensor differed; export() stops if one does."""
 
 
 def measure(seed: int) -> list[Row]:

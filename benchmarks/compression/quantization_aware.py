@@ -38,7 +38,7 @@ def build(library: Any) -> Any:
 
 
 def make_unequal(model: Any, seed: int, spread: float = SPREAD) -> None:
-    """Scale channels before a relu, and undo it in the depthwise kernel behind.
+    """Scale channels before a relu, and undo it in the depthwise kernel after it.
 
     In float the model computes what it did: relu(s x) = s relu(x) for s > 0.
     """
@@ -119,20 +119,21 @@ def _graph(model: Any) -> Graph:
 
 
 ABOUT = f"""\
-scikit-learn's digits, 8x8 grey images: 450 test images, which no choice saw;
-{TRAINING_IMAGES:,} others train.
+scikit-learn's digits, 8x8 grey images. 450 are test images, which did not influence any choice; the
+other {TRAINING_IMAGES:,} are for training.
 
-Net: Conv2D 8 of 3x3, then four times DepthwiseConv2D of 3x3 and Conv2D of 1x1 to 12, 16, 16 and 16
-channels, each with BatchNormalization and ReLU, global average, Dense 10: 1,966 parameters, 15,456
-MACs, trained for {EPOCHS} epochs (Adam, {RATE:g} falling to zero, batches of {BATCH}).
+Network: Conv2D 8 of 3x3, then four times DepthwiseConv2D of 3x3 and Conv2D of 1x1 to 12, 16, 16 and
+16 channels, each with BatchNormalization and ReLU, global average, Dense 10: 1,966 parameters,
+15,456 MACs, trained for {EPOCHS} epochs (Adam, {RATE:g} falling to zero, batches of {BATCH}).
 
-Its unequal ranges are made, not trained: then the 44 channels before three of its depthwise layers
-are multiplied by random factors of 1 to {2**SPREAD:.0f}, and the depthwise kernels behind divided
-by them. In float the net computes what it did; plain int8 of the net before that is the first row.
-The last three rows all start from the unequal weights and train for {TUNING_EPOCHS} epochs more
-({TUNING_RATE:g}, falling to zero). Plain int8 is calibrated with {CALIBRATION} training images. The
-tf_keras twin has the same weights and is trained by tensorflow-model-optimization. Float of a
-quantisation-aware model includes its rounding."""
+Its unequal ranges are artificial: after training, the 44 channels before three of its depthwise
+layers are multiplied by random factors of 1 to {2**SPREAD:.0f}, and the depthwise kernels after
+them are divided by these. In float the network computes the same as before; the first row is plain
+int8 before this change. The last three rows all start from the unequal weights and train for
+{TUNING_EPOCHS} more epochs ({TUNING_RATE:g}, falling to zero). Plain int8 is calibrated with
+{CALIBRATION} training images. The tf_keras twin has the same weights and is trained by
+tensorflow-model-optimization. The float score of a quantisation-aware model includes its
+rounding."""
 
 
 EXPERIMENT = Experiment(

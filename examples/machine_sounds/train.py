@@ -24,8 +24,8 @@ leak     air hisses through a gap of some millimetres, as broad noise around 0.2
 All of it sounds through the resonances of the casing, the echoes of the room and the band of the
 microphone; then the hall adds noise that falls with the frequency, and a knock now and then. There
 are four fans, which differ in resonances, echoes and gains. Speed (24 to 30 turns per second, and
-it wanders), load, the share of each source, the hall and the gain of the microphone are drawn anew
-for every recording, and so is the severity of a fault: from one that nobody hears to a clear one.
+it wanders), load, the share of each source, the hall and the gain of the microphone are drawn again
+for every recording, and so is the severity of a fault: from one that is inaudible to a clear one.
 Real machines are less tidy: this shows the way, it does not replace a measurement.
 
 The features are those of the anomaly detection of MLPerf Tiny: the power in 128 mel bands of frames
@@ -58,7 +58,7 @@ RATE = 16_000  # samples per second
 SECONDS = 2
 ECHO = 4000  # samples that the echoes last, heard before a recording begins
 BLADES, ROTOR_BARS, BALLS_PER_TURN = 7, 28, 3.57
-SEVERITY = (0.7, 4.0)  # of a fault, from one that nobody hears to a clear one
+SEVERITY = (0.7, 4.0)  # of a fault, from one that is inaudible to a clear one
 
 FRAME, HOP, MELS, FRAMES = 1024, 512, 128, 5
 LIMIT = 4.0  # deviations
@@ -124,7 +124,7 @@ class Fan:
             for hertz in (180, 420, 900, 1700, 3100, 5200)
         )
         echoes = np.zeros(len(_TIME))
-        decay = np.exp(-_TIME[:ECHO] * 6.9 / rng.uniform(0.2, 0.3))  # to -60 dB in so many seconds
+        decay = np.exp(-_TIME[:ECHO] * 6.9 / rng.uniform(0.2, 0.3))  # seconds to reach -60 dB
         echoes[:ECHO] = 0.04 * rng.standard_normal(ECHO) * decay
         echoes[0] = 1.0
         room = np.fft.rfft(echoes)

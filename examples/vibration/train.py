@@ -9,14 +9,14 @@ samples, which is 80 ms or about two turns of the shaft. What is modelled, with 
 the shaft:
 
 healthy       a little rotation at f, the same size on x and y, and noise, as in every state
-imbalance     a force that turns with the shaft: strong at f, y a quarter of a turn behind x
+imbalance     a force that turns with the shaft: strong at f, y a quarter of a turn after x
 misalignment  the coupling is bent twice in a turn: strong at 2 f, half of it axial, and some at 3 f
 looseness     the foot lifts and hits the ground: harmonics of f and of f / 2, clipped on one side
 bearing       each ball that rolls over a crack in the outer ring, 3.57 times in a turn with some
               slip, rings the housing: a decaying oscillation at about 550 Hz
 
 Speed (24 to 30 turns per second), phase, severity, resonance, and the gain and the offset of the
-sensor are drawn anew for every window; gravity is taken away. Real machines are less tidy: this
+sensor are drawn again for every window; gravity is taken away. Real machines are less tidy: this
 shows the way, it does not replace a measurement.
 """
 
@@ -60,7 +60,7 @@ def window(state: str, rng: np.random.Generator) -> np.ndarray:
     t = np.arange(WINDOW) / SAMPLES_PER_SECOND
     f = rng.uniform(24.0, 30.0)
     turn = 2 * np.pi * (f * t + rng.uniform(0.0, 1.0))
-    severity = rng.uniform(0.15, 1.2)  # from a fault that begins to one that nobody misses
+    severity = rng.uniform(0.15, 1.2)  # from an incipient fault to an obvious one
     x = 0.05 * np.cos(turn)
     y = 0.05 * np.sin(turn)
     z = 0.02 * np.cos(turn + rng.uniform(0, 2 * np.pi))

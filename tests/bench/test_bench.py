@@ -78,7 +78,7 @@ def test_what_was_measured_stays_beside_the_report(
     assert main(["inspect", str(folder)]) == 0
     said = capsys.readouterr().out
     assert f"{found.instructions:,}" in said and f"{found.cycles:,}" in said
-    # The same files written anew are still those that were measured; others are not.
+    # The same files, rewritten, are still those that were measured; others are not.
     again = tflm_ext.export(model, folder, progress=False)
     assert again.report.bench == written["bench"][0]
     assert "bench" not in json.loads((folder / "report.json").read_text("utf-8"))
@@ -130,7 +130,7 @@ def test_an_opponent_is_shown_beside(
 ) -> None:
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
     other = Opponent("Other", "version 1", 9_999_991, 9_999_992, 93, 94, 95)
-    module = importlib.import_module("tflm_ext.bench.bench")  # behind the function
+    module = importlib.import_module("tflm_ext.bench.bench")  # the name bench means the function
     monkeypatch.setattr(module, "find_opponent", {digest: other}.get)
     text = str(bench(model))
     assert "Other: version 1" in text

@@ -95,7 +95,7 @@ def test_without_a_plugin_the_column_says_so(
     monkeypatch.delenv("CC")
     monkeypatch.setenv("XDG_CACHE_HOME", str(model))  # a file
     assert "cannot be written" in bench(model).cycles_missing
-    # A plugin that QEMU cannot load is no error either.
+    # A plugin that QEMU cannot load is not an error either.
     broken = tmp_path / "broken.so"
     broken.touch()
     monkeypatch.setattr("tflm_ext.bench.emulator.counting_plugin", lambda: broken)

@@ -30,8 +30,8 @@ from tflm_ext.cli import main
 
 needs_compiler = pytest.mark.tool("cc")
 
-AGAIN = "Export the model again, or give the file that the converter wrote."
-KINDS = "Give a .keras, .h5 or int8 .tflite file, or a SavedModel folder."
+AGAIN = "Export the model again, or pass the file that the converter wrote."
+KINDS = "Pass a .keras, .h5 or int8 .tflite file, or a SavedModel folder."
 NEW_TEXT = "a name has letters a-z, digits and _ only, and begins with a letter"
 
 
@@ -148,7 +148,7 @@ HOSTILE = {
     "dynamic shape": (
         relu(shape=(-1, 4)),
         "net: the shape of tensor 1 'net/layer1/Op' is not fixed: [-1, 4].",
-        "Give the model's inputs fixed shapes and convert it at batch 1.",
+        "Give the model's inputs fixed shapes and convert it with batch size 1.",
     ),
     "tensor out of range": (
         relu(output=77),
@@ -167,7 +167,9 @@ HOSTILE = {
     ),
     "lying buffer": (
         lying_buffer(),
-        no_model("tensor 2 'net/layer2/Op' has 8 bytes of data, its shape [2, 4000] needs 8000."),
+        no_model(
+            "tensor 2 'net/layer2/Op' has 8 bytes of data, but its shape [2, 4000] needs 8000."
+        ),
         AGAIN,
     ),
     "unsupported operator": (
@@ -314,7 +316,7 @@ def test_an_empty_file_of_labels(refused: Callable[..., None], tmp_path: Path, m
     refused(
         2,
         "labels is empty.",
-        "Give one name per class, or leave it out.",
+        "Pass one name per class, or leave it out.",
         *("export", str(model), "-o", "net", "--labels", "@labels.txt"),
     )
 
@@ -357,8 +359,8 @@ def test_hostile_labels_are_text(tmp_path: Path, model: Path, run: Run) -> None:
         (
             "--max-ram-bytes",
             "-1",
-            "Budget(ram_bytes=-1) is no limit.",
-            "Give a whole number of at least 0, or None for no limit.",
+            "Budget(ram_bytes=-1) is not a valid limit.",
+            "Pass a whole number of at least 0, or None for no limit.",
         ),
         (
             "--data",
@@ -389,10 +391,11 @@ def test_test_data_without_targets(
 def test_a_budget_that_is_exceeded(refused: Callable[..., None], model: Path) -> None:
     refused(
         4,
-        "net needs 1,232 bytes of weight_bytes, there are 1,000: 232 too many. Largest: "
-        "op05_exponentials 1,024, op00_weights 112, op01_weights 36, op01_bias 16, "
-        "op01_multipliers 16.",
-        "Make the model smaller (fewer channels or layers), or raise the limit.",
+        "net needs 1,232 bytes of weights; the budget allows 1,000 (232 over). Largest in bytes: "
+        "exponentials of layer softmax 1,024, weights of layer conv 112, weights of layer "
+        "depthwise 36, bias of layer depthwise 16, multipliers of layer depthwise 16.",
+        "Make the model smaller, for example with compress(model, ..., "
+        "budget=Budget(weight_bytes=1_000)), or raise the limit.",
         *("export", str(model), "-o", "net", "--max-weight-bytes", "1000"),
     )
 

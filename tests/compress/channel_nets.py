@@ -161,7 +161,7 @@ def masked_outputs(model: Any, pruned: Any, x: Any) -> Any:
 
 
 def leaves(model: Any) -> list[Any]:
-    """Every layer that is no model."""
+    """Every layer that is not a model."""
     found = model._flatten_layers(include_self=False, recursive=True)
     return [layer for layer in found if not hasattr(layer, "layers")]
 

@@ -51,23 +51,27 @@ def arguments(keras: Any) -> list[tuple[dict[str, Any], str, str]]:
     limits = {"budget": budget, "data": (X, Y)}
     tune = {"ratio": 0.5, "fine_tune_epochs": 2}
     return [
-        ({}, "either a ratio or a budget", "Give ratio=0.5"),
-        ({"ratio": 0.5, "budget": budget}, "either a ratio or a budget", "Give ratio=0.5"),
-        ({"ratio": 1}, "ratio=1 is no share", "less than 1"),
-        ({"ratio": -0.1}, "ratio=-0.1 is no share", "at least 0"),
-        ({"ratio": True}, "ratio=True is no share", "at least 0"),
-        ({"ratio": float("nan")}, "ratio=nan is no share", "at least 0"),
-        ({"ratio": "half"}, "ratio='half' is no share", "at least 0"),
+        ({}, "either a ratio or a budget", "Pass ratio=0.5"),
+        ({"ratio": 0.5, "budget": budget}, "either a ratio or a budget", "Pass ratio=0.5"),
+        ({"ratio": 1}, "ratio=1 is not a fraction", "less than 1"),
+        ({"ratio": -0.1}, "ratio=-0.1 is not a fraction", "from 0 to less than 1"),
+        ({"ratio": True}, "ratio=True is not a fraction", "from 0 to less than 1"),
+        ({"ratio": float("nan")}, "ratio=nan is not a fraction", "from 0 to less than 1"),
+        ({"ratio": "half"}, "ratio='half' is not a fraction", "from 0 to less than 1"),
         ({"budget": tflm_ext.Budget()}, "has no limit", "flash_bytes"),
         ({"budget": 1000}, "budget=1000 has no limit", "flash_bytes"),
-        ({"budget": budget}, "A budget needs data", "Give data="),
-        ({"budget": budget, "data": X}, "Fine-tuning needs data with targets", "Give data="),
-        ({"ratio": 0.5, "fine_tune_epochs": 1}, "Fine-tuning needs data", "Give data=(x, y)"),
-        ({"ratio": 0.5, "fine_tune_epochs": -1}, "fine_tune_epochs=-1", "Give 0"),
+        ({"budget": budget}, "A budget needs data", "Pass data="),
+        ({"budget": budget, "data": X}, "Fine-tuning needs data with targets", "Pass data="),
+        ({"ratio": 0.5, "fine_tune_epochs": 1}, "Fine-tuning needs data", "Pass data=(x, y)"),
+        ({"ratio": 0.5, "fine_tune_epochs": -1}, "fine_tune_epochs=-1", "Pass 0"),
         ({"ratio": 0.5, "importance": "taylor"}, "taylor needs data with targets", "data=(x, y)"),
         ({"ratio": 0.5, "importance": "l1"}, "importance='l1' is not known", "norm, batchnorm"),
         ({"ratio": 0.5, "multiple_of": 0}, "multiple_of=0", "Leave it at 4"),
-        ({"ratio": 0.5, "min_accuracy": 0.9}, "min_accuracy is for a budget only", "Leave it out"),
+        (
+            {"ratio": 0.5, "min_accuracy": 0.9},
+            "min_accuracy only works with a budget",
+            "Leave it out",
+        ),
         (limits | {"min_accuracy": 0.9}, "min_accuracy needs validation_data", "(x_val, y_val)"),
         (
             limits | {"min_accuracy": 1.1, "validation_data": (X, Y)},
@@ -77,18 +81,18 @@ def arguments(keras: Any) -> list[tuple[dict[str, Any], str, str]]:
         ({"ratio": 0.5, "optimizer": used}, "Adam holds the state of a model", "from_config"),
         ({"ratio": 0.5, "optimizer": "fast"}, "optimizer='fast' is not known", "keras.optimizers"),
         ({"ratio": 0.5, "data": X[:, :5]}, "the shape (120, 5, 8, 1)", "(samples, 8, 8, 1)"),
-        ({"ratio": 0.5, "data": X[:0]}, "data has no samples", "Give"),
+        ({"ratio": 0.5, "data": X[:0]}, "data has no samples", "Pass"),
         ({"ratio": 0.5, "data": spoilt}, "not finite", "Remove or replace"),
-        ({"ratio": 0.5, "data": (X, Y[:50])}, "120 samples and 50 targets", "as many"),
+        ({"ratio": 0.5, "data": (X, Y[:50])}, "120 samples and 50 targets", "the same number"),
         ({"ratio": 0.5, "data": (X, Y * np.nan)}, "targets of data are not all", "Remove"),
-        ({"ratio": 0.5, "data": iter([X])}, "can be read only once", "tf.data.Dataset"),
-        ({"ratio": 0.5, "data": 7}, "data is a int", "Give arrays"),
-        ({"ratio": np.bool_(False)}, "ratio=np.False_ is no share", "at least 0"),
-        ({"ratio": 0.5, "seed": -1}, "seed=-1 is no whole number", "Leave it out"),
-        ({"ratio": 0.5, "loss": "nope"}, "loss='nope' is not known", "by its name"),
+        ({"ratio": 0.5, "data": iter([X])}, "can only be read once", "tf.data.Dataset"),
+        ({"ratio": 0.5, "data": 7}, "data is a int", "Pass arrays"),
+        ({"ratio": np.bool_(False)}, "ratio=np.False_ is not a fraction", "from 0 to less than 1"),
+        ({"ratio": 0.5, "seed": -1}, "seed=-1 is not a whole number", "Leave it out"),
+        ({"ratio": 0.5, "loss": "nope"}, "loss='nope' is not known", "the name of a Keras loss"),
         (
             limits | {"min_accuracy": "0.9", "validation_data": (X, Y)},
-            "min_accuracy='0.9' is no value",
+            "min_accuracy='0.9' is not a metric value",
             "0.9",
         ),
         (
@@ -107,7 +111,7 @@ def arguments(keras: Any) -> list[tuple[dict[str, Any], str, str]]:
             "data raised an error while it was read: RuntimeError: the disk is gone",
             "for batch in data",
         ),
-        (tune | {"data": ending(X, Y, 5)}, "data has no batches, or none any more", "starts anew"),
+        (tune | {"data": ending(X, Y, 5)}, "data has no batches, or none left", "starts again"),
         (
             limits | {"min_accuracy": 0.0, "validation_data": raising(X, Y, 5)},
             "validation_data raised an error while it was read: RuntimeError: the disk is gone",
@@ -116,13 +120,13 @@ def arguments(keras: Any) -> list[tuple[dict[str, Any], str, str]]:
         (
             {"ratio": 0.5, "data": (X, np.zeros((120, 5))), "fine_tune_epochs": 1},
             "data does not fit the model or the loss",
-            "what model.fit() takes",
+            "what model.fit() accepts",
         ),
         *(
             (
                 {"ratio": 0.5, "data": (X, Y + 10), "importance": importance},
                 "outside the valid range",
-                "what model.fit() takes",
+                "what model.fit() accepts",
             )
             for importance in ("norm", "taylor")
         ),
@@ -187,16 +191,21 @@ def test_models_that_cannot_be_pruned(keras: Any, subtests: pytest.Subtests) -> 
             "'burst' of model 'net' has weights that are not finite",
             "earlier",
         ),
-        ("net.keras", ConfigError, "A str is no Keras model", "Give a keras.Model"),
-        (old, ConfigError, "this one is of tf_keras", "set_weights(old.get_weights())"),
+        ("net.keras", ConfigError, "A str is not a Keras model", "Pass a keras.Model"),
+        (old, ConfigError, "this is a tf_keras model", "set_weights(old.get_weights())"),
         (Subclass(name="net"), UnsupportedModelError, "cannot be followed", "keras.Sequential"),
         (keras.Sequential(name="net"), UnsupportedModelError, "never built", "keras.Sequential"),
         (sequence(layers.ReLU()), UnsupportedModelError, "no Dense layer", "sparsity"),
-        (sequence(*head()), UnsupportedModelError, "head: they are the model's output", "sparsity"),
+        (
+            sequence(*head()),
+            UnsupportedModelError,
+            "head: they are outputs of the model",
+            "sparsity",
+        ),
         (
             sequence(layers.Conv2D(4, 3, name="few"), *head()),
             UnsupportedModelError,
-            "few: there are no more of them than multiple_of",
+            "few: the layer has no more than multiple_of channels",
             "sparsity",
         ),
         (
@@ -204,7 +213,7 @@ def test_models_that_cannot_be_pruned(keras: Any, subtests: pytest.Subtests) -> 
                 layers.Conv2D(8, 3), layers.Conv2D(8, 3), Closed(object(), name="closed"), *head()
             ),
             UnsupportedModelError,
-            "Layer 'closed' (Closed) cannot be built anew",
+            "Layer 'closed' (Closed) cannot be rebuilt",
             "get_config()",
         ),
     )
@@ -337,13 +346,13 @@ def test_a_budget_that_holds(keras: Any) -> None:
         report=True,
         progress=texts.append,
     )
-    assert report.ended == "the budget holds"
+    assert report.ended == "the budget is met"
     first, before, last = report.rounds[0], *report.rounds[-2:]
     assert first.removed_channels == 0 and first.accuracy is None
     assert last.sizes.macs <= 12_000 and last.sizes.weight_bytes <= 3_500
     assert before.sizes.macs > 12_000 or before.sizes.weight_bytes > 3_500
     assert last.removed_channels == report.removed_channels
-    assert texts[0] == "planning the model as it is" and len(texts) == 2 * len(report.rounds) - 1
+    assert texts[0] == "planning the original model" and len(texts) == 2 * len(report.rounds) - 1
     assert pruned.count_params() < model.count_params()
 
 
@@ -387,7 +396,9 @@ def test_a_budget_that_costs_too_much(keras: Any) -> None:
     """min_accuracy is what the model reaches on labels that nothing else could have learnt."""
     model = build(keras)
     by_hand = model.predict(X, verbose=0).argmax(axis=1)
-    with pytest.warns(UserWarning, match="The budget is not reached: min_accuracy would be broken"):
+    with pytest.warns(
+        UserWarning, match="The budget is not reached: accuracy would fall below min_accuracy"
+    ):
         pruned, report = tflm_ext.prune_channels(
             model,
             budget=tflm_ext.Budget(macs=1),
@@ -398,7 +409,7 @@ def test_a_budget_that_costs_too_much(keras: Any) -> None:
             optimizer=keras.optimizers.Adam(0.01),
             report=True,
         )
-    assert report.ended == "min_accuracy would be broken"
+    assert report.ended == "accuracy would fall below min_accuracy"
     assert report.rounds[0].accuracy == 1.0
     assert report.rounds[-1].accuracy < 0.99 and report.rounds[-1].sizes is None
     accuracies = (pruned.predict(X, verbose=0).argmax(axis=1) == by_hand).mean()
@@ -414,7 +425,7 @@ def test_a_budget_out_of_reach(keras: Any) -> None:
             keras.layers.Dense(2),
         ]
     )
-    with pytest.warns(UserWarning, match="no layer has channels to spare"):
+    with pytest.warns(UserWarning, match="no layer can lose more channels"):
         pruned = tflm_ext.prune_channels(
             model, budget=tflm_ext.Budget(ram_bytes=1), data=X, fine_tune_epochs=0
         )
@@ -429,8 +440,8 @@ def test_the_report_reads_well(keras: Any) -> None:
         "24 of 32 prunable channels removed (75%): the ratio is reached.\n"
         "conv_a: 16 -> 4\n"
         "conv_b: 16 -> 4\n"
-        "untouched: head: they are the model's output"
+        "untouched: head: they are outputs of the model"
     )
-    with pytest.warns(UserWarning, match="The ratio is not reached: no layer has channels"):
+    with pytest.warns(UserWarning, match="The ratio is not reached: no layer can lose"):
         _, report = tflm_ext.prune_channels(build(keras), ratio=0.8, report=True)
     assert report.removed_share == 0.75

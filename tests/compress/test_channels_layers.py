@@ -109,7 +109,7 @@ def excitation(k: Any, x: Any) -> Any:
 
 
 def attention_in_space(k: Any, x: Any) -> Any:
-    """One channel for all is nobody's."""
+    """One channel for all belongs to none of them."""
     y = conv(x, 16, "a")
     return k.layers.Multiply()([y, conv(y, 1, "b", activation="sigmoid")])
 
@@ -217,7 +217,7 @@ def test_channels_that_go(
     if ratio == 0.9:
         assert all(row.after < row.before for row in report.layers)
     assert all(row.after % 2 == 0 for row in report.layers)
-    assert "head: they are the model's output" in map(str, report.untouched)
+    assert "head: they are outputs of the model" in map(str, report.untouched)
 
 
 def test_what_goes_together(nets: Any) -> None:
@@ -338,8 +338,8 @@ STAYS = (
     (mean_over_channels, "first: the layer computes across the channels (mean"),
     (constrained, "max_norm: the layer has a weight constraint"),
     (low_rank, "lora: there is no rule for the layer"),
-    (channels_first, "first: the layer wants the channels first (flat)"),
-    (normalised_over_rows, "norm: the layer wants the channels first"),
+    (channels_first, "first: the layer has its channels first (flat)"),
+    (normalised_over_rows, "norm: the layer has its channels first"),
     (scaled_per_channel, "first: there is no rule for the layer (scale)"),
     (dropped_per_channel, "first: there is no rule for the layer (drop)"),
     (channels_to_rows, "first: there is no rule for the layer (turn)"),
@@ -401,7 +401,7 @@ def test_a_layer_that_is_an_output_and_goes_on(nets: Any) -> None:
     model = keras.Model(image, [x, keras.layers.Dense(2, name="head")(y)])
     _, report = tflm_ext.prune_channels(model, ratio=0.5, report=True)
     assert [row.layer for row in report.layers] == ["hidden"]
-    assert "seen: they are the model's output" in map(str, report.untouched)
+    assert "seen: they are outputs of the model" in map(str, report.untouched)
 
 
 def test_a_residual_around_the_input_stays(nets: Any) -> None:
@@ -409,7 +409,7 @@ def test_a_residual_around_the_input_stays(nets: Any) -> None:
         return conv(k.layers.Add()([x, conv(x, 3, "a")]), 8, "b")
 
     _, report = tflm_ext.prune_channels(net(nets, body), ratio=0.5, report=True)
-    assert "a: they are the model's input (image)" in map(str, report.untouched)
+    assert "a: they are inputs of the model (image)" in map(str, report.untouched)
 
 
 def test_a_model_used_twice_stays(nets: Any) -> None:
@@ -427,7 +427,7 @@ def test_a_model_used_twice_stays(nets: Any) -> None:
     pruned, report = tflm_ext.prune_channels(model, ratio=0.5, report=True)
     assert [str(row) for row in report.untouched] == [
         "tower: the layer is used more than once",
-        "head: they are the model's output",
+        "head: they are outputs of the model",
     ]
     x = nets.samples(model)
     np.testing.assert_allclose(

@@ -72,7 +72,7 @@ def test_every_kernel_has_few_values(library: Any) -> None:
         ("hidden", 1, 6),
         ("scores", 1, 6),
     }
-    assert "nothing saved" in callback.saving
+    assert "nothing is saved" in callback.saving
     model.set_weights(start)
     callback = clustering(3, per="channel")
     fit(model, callback)
@@ -176,7 +176,7 @@ def test_with_a_sparsity_callback_that_ends_after(
 ) -> None:
     sparse = tflm_ext.SparsityCallback(0.75, begin_epoch=begin, layers=["hidden"])
     callbacks = [sparse, clustering(4)] if sparse_first else [clustering(4), sparse]
-    with pytest.raises(ConfigError, match="Layer 'hidden' got zeros after its clusters"):
+    with pytest.raises(ConfigError, match="Layer 'hidden' has gained zeros since its clusters"):
         fit(cnn(keras), *callbacks, epochs=3)
 
 
@@ -285,7 +285,7 @@ def test_weights_that_were_put_back_are_clustered(library: Any) -> None:
         "loss", patience=3, min_delta=1e9, restore_best_weights=True
     )
     callback = clustering(5, begin_epoch=1)
-    with pytest.warns(UserWarning, match="put weights back"):
+    with pytest.warns(UserWarning, match="restored weights"):
         fit(cnn(library), stop, callback, epochs=9)
     assert all(row.values <= 5 for row in callback.report)
 

@@ -101,9 +101,9 @@ def test_every_step_in_its_order(unchanged: Any, data: Any) -> None:
     assert pruned.weight_bytes < given.weight_bytes
     # What the runtime does not store smaller is not said to be smaller.
     assert sparse.tflite_bytes == pruned.tflite_bytes
-    assert "nothing saved" in sparse.notes[0]
-    assert "nothing saved" in clustered.notes[0]
-    assert "nothing gets smaller" in aware.notes[0]
+    assert "nothing is saved" in sparse.notes[0]
+    assert "nothing is saved" in clustered.notes[0]
+    assert "makes nothing smaller" in aware.notes[0]
     assert aware.parameters == clustered.parameters == sparse.parameters == pruned.parameters
     assert given.int8_score > 0.9
     assert pruned.int8_score > 0.5  # of two epochs
@@ -127,10 +127,10 @@ def test_a_budget_that_holds_and_one_that_cannot(unchanged: Any, data: Any) -> N
     assert 1.25 * last.weight_bytes <= first.weight_bytes
     assert 1.25 * last.macs <= first.macs
     assert report.notes == ()
-    assert last.notes[0].startswith("8 of 16 prunable channels are gone (50%)")
+    assert last.notes[0].startswith("8 of 16 prunable channels were removed (50%)")
     with pytest.warns(UserWarning, match=r"budget is not reached \(weight_bytes 100\): no layer"):
         report = compress(unchanged, data, recipe=recipe, budget=Budget(weight_bytes=100)).report
-    assert "no layer has channels to spare" in report.notes[0]
+    assert "no layer can lose more channels" in report.notes[0]
     assert report.notes[0] in str(report)
 
 
@@ -152,9 +152,9 @@ def test_an_interrupted_run_goes_on(
     with pytest.raises(KeyboardInterrupt):
         compress(unchanged, data, recipe=recipe, checkpoints=folder)
     result = compress(unchanged, data, recipe=recipe, checkpoints=folder)
-    # The first epoch is not trained again, and neither was anything pruned anew.
+    # The first epoch is not trained again, and nothing was pruned again.
     assert seen[2:] == ["fine-tuning 1", "fine-tuning 2", "quantisation-aware training 0"]
-    assert "prunable channels are gone" in result.report.steps[1].notes[0]
+    assert "prunable channels were removed" in result.report.steps[1].notes[0]
     assert not list(folder.glob("*-epochs*"))
 
     seen.clear()
@@ -201,7 +201,7 @@ def test_tf_keras(data: Any, tf_keras: Any, tmp_path: Path) -> None:
     net.compile("adam", "sparse_categorical_crossentropy")
     net.fit(*data, epochs=3, verbose=0)
     before = net.get_weights()
-    with pytest.raises(ConfigError, match="one of tf_keras") as caught:
+    with pytest.raises(ConfigError, match="is a tf_keras model") as caught:
         compress(net, data)
     assert "set_weights" in caught.value.hint
     recipe = Recipe(temperature=None, sparsity=0.5, sparsity_epochs=2, quantize_epochs=1)
@@ -218,7 +218,7 @@ def test_tf_keras(data: Any, tf_keras: Any, tmp_path: Path) -> None:
     files = {"data": tmp_path / "d.npz", "validation": None, "recipe": recipe}
     with pytest.raises(ConfigError, match=r"cannot load the \.keras file") as caught:
         compress_file(tmp_path / "net.keras", tmp_path / "small.keras", **files)
-    assert caught.value.hint.startswith("Give -o small.tflite")
+    assert caught.value.hint.startswith("Pass -o small.tflite")
 
 
 @pytest.mark.parametrize("kind", ["keras", "tf_keras"])
@@ -261,8 +261,8 @@ def test_the_command_line(
     assert main([*arguments, "-o", str(tmp_path / "small.tflite"), "--quiet"]) == 0
     assert (tmp_path / "small.tflite").stat().st_size == steps[1]["tflite_bytes"]
     for wrong, said in (
-        (["-o", str(tmp_path / "small.h5")], "no place for a model"),
-        (["-o", str(tmp_path / "folder.keras")], "no place for a model"),
+        (["-o", str(tmp_path / "small.h5")], "cannot be written: a model needs"),
+        (["-o", str(tmp_path / "folder.keras")], "cannot be written: a model needs"),
         (["--recipe", "tiny"], "no recipe 'tiny'"),
         (["--recipe", str(tmp_path / "none.json")], "none.json cannot be read"),
     ):
@@ -290,7 +290,7 @@ def _nan(array: Any) -> Any:
     [
         (lambda x, y: {"train_data": x}, "train_data is a ndarray"),
         (lambda x, y: {"train_data": (x,)}, "has 1 parts"),
-        (lambda x, y: {"train_data": iter([(x, y)])}, "read only once"),
+        (lambda x, y: {"train_data": iter([(x, y)])}, "only be read once"),
         (lambda x, y: {"train_data": (x, y[:-1])}, r"\[239, 240\] samples"),
         (lambda x, y: {"train_data": (x[:0], y[:0])}, "0 samples, too few"),
         (lambda x, y: {"train_data": (x[:, :4], y)}, "has the shape"),
@@ -298,19 +298,19 @@ def _nan(array: Any) -> Any:
         (lambda x, y: {"train_data": (x, _nan(y))}, "not all finite"),
         (lambda x, y: {"train_data": [(x, y)]}, "train_data is a list"),
         (lambda x, y: {"validation_data": (x, y[:3])}, r"validation_data has arrays"),
-        (lambda x, y: {"recipe": "balanced"}, "is no Recipe"),
+        (lambda x, y: {"recipe": "balanced"}, "is not a Recipe"),
         (lambda x, y: {"budget": Budget()}, "has no limit"),
         (lambda x, y: {"min_accuracy": 95, "recipe": Recipe.balanced()}, "min_accuracy=95"),
-        (lambda x, y: {"min_accuracy": 0.9}, "needs something to stop"),
-        (lambda x, y: {"model": "net.keras"}, "A str is no model"),
+        (lambda x, y: {"min_accuracy": 0.9}, "has nothing to stop"),
+        (lambda x, y: {"model": "net.keras"}, "A str is not a model"),
         (lambda x, y: {"loss": lambda t, p: (t - p) ** 2}, "cannot teach"),
         (lambda x, y: {"train_data": unbatched(x, y), "validation_data": (x, y)}, "not of batches"),
         (
             lambda x, y: {"train_data": (x, y), "validation_data": raising(x, y, 1)},
             "^validation_data raised an error while it was read: RuntimeError: the disk is gone",
         ),
-        (lambda x, y: {"checkpoints": __file__}, "is a file, or would lie in one"),
-        (lambda x, y: {"checkpoints": 7}, "checkpoints=7 is no path"),
+        (lambda x, y: {"checkpoints": __file__}, "is a file, or inside one"),
+        (lambda x, y: {"checkpoints": 7}, "checkpoints=7 is not a path"),
         (lambda x, y: {"loss": "crossentropyy"}, "loss='crossentropyy' is not known"),
     ],
 )
@@ -329,7 +329,7 @@ def test_data_that_fails_in_training(unchanged: Any, data: Any) -> None:
 
     for make, problem in (
         (raising, "raised an error while it was read: RuntimeError: the disk is gone"),
-        (ending, "has no batches, or none any more"),
+        (ending, "has no batches, or none left"),
     ):
         for recipe in (QUICK, Recipe(temperature=None)):
             read = read_data(unchanged, make(*data, 5), data, 0.2, 0)

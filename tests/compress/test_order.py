@@ -59,7 +59,8 @@ def test_what_keras_cannot_save_is_refused(keras: Any) -> None:
             call()
         assert str(caught.value) == (
             f"The outputs of model {subject.model.name!r} are an OrderedDict with unsorted keys:"
-            " Keras gives the weights of layers to others when it saves and loads such a model.\n"
-            "Build it with a list or a dict of outputs, as keras.Model(inputs, dict(outputs))."
+            " Keras assigns the weights of layers to other layers when it saves and loads such a "
+            "model.\nBuild it with a list or a dict of outputs, as keras.Model(inputs, "
+            "dict(outputs))."
         )
     quantize_aware(net(keras, "x", {"b": "b", "a": "a"}).model)

@@ -362,7 +362,7 @@ def test_mirrored_on_two_devices() -> None:
 
 @keras.saving.register_keras_serializable(package="tests")
 class Custom(layers.Layer):
-    """A layer that nobody knows."""
+    """An unknown layer."""
 
     def call(self, x: Any) -> Any:
         return x * 2.0
@@ -438,7 +438,7 @@ def diverged() -> Any:
             "'high' (Softmax)",
             "last axis",
         ),
-        (Subclass, UnsupportedModelError, "not known", "keras.Sequential"),
+        (Subclass, UnsupportedModelError, "are unknown", "keras.Sequential"),
         (
             lambda: keras.Sequential([layers.Dense(2)], name="unbuilt"),
             UnsupportedModelError,
@@ -467,7 +467,7 @@ def test_bad_arguments() -> None:
         tflm_ext.quantize_aware(plain(), preserve="all")
     with pytest.raises(ConfigError, match="nothing to strip"):
         tflm_ext.strip(plain())
-    with pytest.raises(ConfigError, match="no model"):
+    with pytest.raises(ConfigError, match="not a model"):
         tflm_ext.strip(None)
 
 
@@ -484,7 +484,7 @@ def test_an_optimizer_of_another_model_is_refused() -> None:
 
 
 def test_an_untrained_model_is_not_exported() -> None:
-    with pytest.raises(ConfigError, match="knows no ranges") as caught:
+    with pytest.raises(ConfigError, match="has no ranges") as caught:
         tflite(tflm_ext.quantize_aware(plain()))
     assert "fit()" in caught.value.hint
 

@@ -82,7 +82,7 @@ def test_a_recipe_cannot_be_changed() -> None:
 def test_values_out_of_range(name: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=f"^Recipe\\({name}=") as caught:
         Recipe(**{name: value})
-    assert caught.value.hint.startswith("Give ")
+    assert caught.value.hint.startswith("Pass ")
 
 
 @pytest.mark.parametrize(
@@ -100,10 +100,10 @@ def test_values_that_contradict_each_other(values: dict[str, Any], problem: str)
 @pytest.mark.parametrize(
     ("text", "problem", "hint"),
     [
-        ("{", "no JSON", "to_json"),
-        ("[" * 100_000, "no JSON", "to_json"),
+        ("{", "not valid JSON", "to_json"),
+        ("[" * 100_000, "not valid JSON", "to_json"),
         ("[4]", "a JSON list", "shrink"),
-        ('{"shrnk": 4}', "no value 'shrnk'", "shrink"),
+        ('{"shrnk": 4}', "no field 'shrnk'", "shrink"),
         ('{"shrink": "4"}', "shrink='4'", "greater than 1"),
         ('{"shrink": NaN}', "shrink=nan", "greater than 1"),
     ],

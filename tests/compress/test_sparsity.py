@@ -75,7 +75,7 @@ def test_every_pattern_in_both_libraries(library: Any) -> None:
         assert report["conv"].zeros == (kernel(model, "conv") == 0).sum()
         assert report["conv"].sparsity >= share
         assert "depthwise" in report["depthwise"].reason
-        assert "nothing saved" in callback.saving
+        assert "nothing is saved" in callback.saving
 
 
 def test_a_last_block_that_is_not_full(keras: Any) -> None:
@@ -266,7 +266,7 @@ def test_weights_that_were_put_back_are_made_sparse(library: Any) -> None:
     )
     model = cnn(library)
     callback = sparsity(0.75, begin_epoch=1, end_epoch=2)
-    with pytest.warns(UserWarning, match="put weights back"):
+    with pytest.warns(UserWarning, match="restored weights"):
         fit(model, stop, callback, epochs=9)
     assert all(row.sparsity >= 0.75 for row in callback.report if not row.reason)
 

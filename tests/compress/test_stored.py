@@ -94,7 +94,7 @@ HOSTILE = [
     (model(layer("Mine", module="antigravity")), "'Mine' of antigravity"),
     (model(layer("Dense", units=10**12)), "units = 1,000,000,000,000"),
     (model(layer("Dense", units=10**4)), "units = 10,000"),
-    ([1], "it holds no model"),
+    ([1], "it contains no model"),
     ({"class_name": "Functional", "config": {"layers": 3}}, ""),
 ]
 
@@ -169,7 +169,7 @@ def test_damaged_files(how: str, tmp_path: Path) -> None:
     spoil(tmp_path / "s.npz", how)
     with pytest.raises(ConfigError, match=r"s\.npz cannot be loaded: \S") as caught:
         TrainingState(tmp_path / "s.npz", given, given).restore()
-    assert caught.value.hint == "Delete s.npz to begin this step anew."
+    assert caught.value.hint == "Delete s.npz to start this step again."
     assert_equal(before, given.get_weights())
 
 

@@ -135,8 +135,8 @@ def test_dataset_custom_layer_and_few_samples(keras: Any) -> None:
     assert conversion.calibration[0].shape == (50, 4)
     assert conversion.int8.warnings == (
         (
-            "calibration_data has 50 samples; with fewer than 100 the ranges of the layers are a"
-            " guess."
+            "calibration_data has 50 samples; with fewer than 100, the ranges of the layers are "
+            "only a guess."
         ),
     )
 
@@ -154,8 +154,8 @@ def test_quantisation_aware_model_needs_no_calibration(keras: Any) -> None:
     conversion = convert(model, progress=silent, test_inputs=np.full((5, 4), 20.0))
     assert operators(conversion) == ["FULLY_CONNECTED"]
     unscaled, saturated = conversion.int8.warnings
-    assert "runs from 20 to 20" in unscaled
-    assert "were both scaled in the same way?" in unscaled
+    assert "ranges from 20 to 20" in unscaled
+    assert "Were both scaled in the same way?" in unscaled
     assert saturated.startswith("Output 'quantised' saturates: 100 % of its values")
 
 
@@ -174,7 +174,7 @@ def test_refused_models(kind: str, keras: Any) -> None:
     model, problem, hint = {
         "subclass": (
             lambda: Own(name="own"),
-            "The inputs of model 'own' are not known",
+            "The inputs of model 'own' are unknown",
             "keras.Model(x, model(x))",
         ),
         "free size": (
@@ -230,8 +230,8 @@ def test_missing_calibration(keras: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         convert(cnn(keras), progress=silent)
     assert str(caught.value) == (
-        "calibration_data is missing: int8 needs to know the range of every layer.\n"
-        "Give at least 100 samples that are like real input, scaled as in training."
+        "calibration_data is missing: int8 needs the value range of every layer.\n"
+        "Pass at least 100 samples of realistic input, scaled as in training."
     )
 
 

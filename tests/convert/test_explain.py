@@ -93,5 +93,5 @@ def test_model_that_keras_cannot_load() -> None:
     assert type(error) is UnsupportedModelError
     assert str(error) == (
         "The model cannot be loaded: TypeError: Could not locate class 'Own'.\n"
-        "If it has classes of your own, load it yourself and give the live model."
+        "If it has custom classes, load it yourself and pass the live model."
     )

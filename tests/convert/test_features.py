@@ -123,7 +123,7 @@ def test_an_offset_is_no_outlier(shape: tuple[int, ...]) -> None:
     data = RNG.normal(101325, 600, shape)
     (warning,) = found(data).warnings
     assert warning.startswith("Input 'x' lies between ")
-    assert "its offset takes the range and leaves it" in warning
+    assert "its offset takes up the range and leaves it" in warning
     assert "subtract the offset before the model" in warning
     assert outliers(data) == []
 
@@ -140,7 +140,7 @@ def test_an_offset_of_one_feature(sign: int) -> None:
 def test_several_offsets() -> None:
     data = np.concatenate([RNG.normal(101325, 600, (400, 3)), normal(400, 1)], 1)
     offset, _ = found(data).warnings
-    assert "(likewise feature 1 and 2)" in offset
+    assert "(the same holds for feature 1 and 2)" in offset
 
 
 def test_constant_features_are_counted() -> None:

@@ -50,7 +50,7 @@ def test_no_model(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         convert(tmp_path / name, progress=lambda text: None)
     assert str(tmp_path / name) in caught.value.problem
-    assert "Give a .keras, .h5 or int8 .tflite file, or a SavedModel folder." in str(caught.value)
+    assert "Pass a .keras, .h5 or int8 .tflite file, or a SavedModel folder." in str(caught.value)
 
 
 def tflite(dtype: str, operator: str = "RESHAPE") -> bytes:
@@ -78,7 +78,7 @@ def test_data_beside_an_int8_tflite(tmp_path: Path) -> None:
     np.testing.assert_array_equal(conversion.calibration[0], samples.astype(np.float32))
     (warning,) = conversion.int8.warnings
     assert warning.startswith("test_data for input")
-    assert "runs from -1200 to 1200, the int8 input from -12.8 to 12.7" in warning
+    assert "ranges from -1200 to 1200, but the int8 input from -12.8 to 12.7" in warning
 
 
 def test_float_tflite_is_refused(tmp_path: Path) -> None:
@@ -87,8 +87,8 @@ def test_float_tflite_is_refused(tmp_path: Path) -> None:
         convert(tmp_path / "model.tflite", progress=lambda text: None)
     assert str(caught.value) == (
         "model.tflite computes in float32; only int8 models can be exported.\n"
-        "Give the Keras model it came from with calibration_data, or convert it yourself with"
-        " a representative dataset, TFLITE_BUILTINS_INT8 and int8 inputs and outputs."
+        "Pass the Keras model it was converted from, with calibration_data, or convert it "
+        "yourself with a representative dataset, TFLITE_BUILTINS_INT8 and int8 inputs and outputs."
     )
 
 
@@ -109,5 +109,5 @@ def test_no_model_at_all() -> None:
     with pytest.raises(TflmExtError) as caught:
         convert(42, progress=lambda text: None)
     assert str(caught.value) == (
-        "A int is no model.\nGive a keras.Model, a tf_keras.Model, or the path of a model file."
+        "A int is not a model.\nPass a keras.Model, a tf_keras.Model, or the path of a model file."
     )

@@ -110,7 +110,7 @@ def test_layers_that_reach_infinity(kind: str, keras: Any, child: Any) -> None:
     with pytest.raises(UnsupportedModelError) as caught:
         convert(model, samples, progress=silent)
     assert named in caught.value.problem
-    assert "gives values that are not finite (NaN or infinite) for " in caught.value.problem
+    assert "returns values that are not finite (NaN or infinite) for " in caught.value.problem
     assert "of 120 samples of calibration_data" in caught.value.problem
     assert "clip" in caught.value.hint
 
@@ -121,6 +121,6 @@ def test_calibration_data_without_a_range(keras: Any, child: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         convert(model, 0 * X, progress=silent)
     assert str(caught.value) == (
-        "calibration_data is 0 everywhere: no layer's range can be taken from it.\n"
-        "Give at least 100 samples that are like real input, scaled as in training."
+        "calibration_data is 0 everywhere, so it does not determine the range of any layer.\n"
+        "Pass at least 100 samples of realistic input, scaled as in training."
     )

@@ -140,7 +140,7 @@ def test_files(library: Any, form: str, kind: str, tmp_path: Path) -> None:
     path = tmp_path / form
     (subject.model.export if form == "export" else subject.model.save)(str(path))
     if library.__name__ == "keras" and not exported and "OrderedDict" in kind:
-        # Keras 3 loads other weights than it saved.
+        # Keras 3 loads weights that differ from those it saved.
         loaded = library.models.load_model(path)
         given = {name: column[:TESTED] for name, column in subject.data.items()}
         found = loaded(filled(library.tree.map_structure(lambda t: t.name, loaded.input), given))
@@ -165,7 +165,7 @@ def test_files(library: Any, form: str, kind: str, tmp_path: Path) -> None:
         assert list(int8.output_names) == list(loaded.output_names)
     elif form == "save":
         assert list(int8.output_names) == list(subject.model.output_names)
-    told = [warning for warning in int8.warnings if "in which order its outputs are" in warning]
+    told = [warning for warning in int8.warnings if "specify the order of its outputs" in warning]
     assert bool(told) == (form == "export" and kind in {"dict", "OrderedDict"})
 
 
@@ -182,8 +182,8 @@ def test_lists_for_a_saved_model(keras: Any, tf_keras: Any, tmp_path: Path) -> N
     with pytest.raises(ConfigError) as caught:
         converted(tmp_path / "dict", subject, list(NAMES))
     assert str(caught.value) == (
-        "calibration_data is a list, and the model takes several inputs of one shape by name.\n"
-        "Give one array per input, as a dict"
+        "calibration_data is a list, but the model has several inputs of the same shape, which it "
+        "takes by name.\nPass one array per input, as a dict"
         " {'alpha': (samples, 2), 'mid': (samples, 2), 'zeta': (samples, 2)}."
     )
 
@@ -219,7 +219,9 @@ def test_saved_model_that_keras_did_not_write(tmp_path: Path) -> None:
         np.testing.assert_allclose(results[first], zeta - 2 * alpha, atol=1e-4)
         np.testing.assert_allclose(results[second], zeta + alpha, atol=1e-4)
     tf.saved_model.save(module, str(tmp_path / "by_name"), module.by_name)
-    with pytest.raises(ConfigError, match="takes several inputs of one shape by name"):
+    with pytest.raises(
+        ConfigError, match="has several inputs of the same shape, which it takes by name"
+    ):
         convert(tmp_path / "by_name", [zeta, alpha], progress=silent)
 
 
@@ -229,8 +231,8 @@ def test_a_list_for_a_sorted_dict_is_told(library: Any) -> None:
     conversion = convert(subject.model, data, progress=silent, test_inputs=[c[:20] for c in data])
     check(conversion, subject)
     assert conversion.int8.warnings == tuple(
-        f"{what} is a list, and the model takes a dict: Keras sorted its keys, and the list was"
-        " taken as 'alpha', 'mid', 'zeta'."
+        f"{what} is a list, but the model takes a dict. Keras sorted its keys, and the list was "
+        "used as 'alpha', 'mid', 'zeta'."
         for what in ("calibration_data", "test_data")
     )
 
@@ -305,7 +307,7 @@ def test_a_wrong_order_is_found(
     with pytest.raises(VerificationError) as caught:
         converted(subject.model, subject)
     assert caught.value.problem.startswith(
-        "The graph to be converted does not compute what the model does: output 'o_"
+        "The graph to be converted does not compute the same as the model: output 'o_"
     )
     assert "% of its range" in caught.value.problem
     assert caught.value.hint == (

@@ -16,7 +16,8 @@ def test_few_samples() -> None:
     assert list(few_samples(100)) == []
     (text,) = few_samples(99)
     assert text == (
-        "calibration_data has 99 samples; with fewer than 100 the ranges of the layers are a guess."
+        "calibration_data has 99 samples; with fewer than 100, the ranges of the layers are only "
+        "a guess."
     )
 
 
@@ -28,7 +29,7 @@ def test_data_in_range(factor: float) -> None:
 @pytest.mark.parametrize("factor", [255, 1 / 255])
 def test_data_of_another_scale(factor: float) -> None:
     (text,) = unscaled("image", "test_data", factor * PIXELS, 1 / 255, -128)
-    assert "were both scaled in the same way?" in text
+    assert "Were both scaled in the same way?" in text
     assert "'image'" in text
 
 

@@ -107,14 +107,14 @@ def test_a_list_where_names_are_needed(stream: bool) -> None:
     np.testing.assert_array_equal(columns[1], COLUMNS[1])
     (warning,) = warnings
     assert warning == (
-        "test_data is a list, and the model takes a dict: Keras sorted its keys, and the list was"
-        " taken as 'z', 'a', 'm'."
+        "test_data is a list, but the model takes a dict. Keras sorted its keys, and the list was "
+        "used as 'z', 'a', 'm'."
     )
     with pytest.raises(ConfigError) as caught:
         gather(data(), NESTED, "test_data", Order.UNKNOWN)
     assert str(caught.value) == (
-        "test_data is a list, and the model takes several inputs of one shape by name.\n"
-        "Give one array per input, as a dict"
+        "test_data is a list, but the model has several inputs of the same shape, which it takes "
+        "by name.\nPass one array per input, as a dict"
         " {'z': (samples, 2), 'a': (samples, 2), 'm': (samples, 2)}."
     )
     assert gather([X, V], [IMAGE, SPEED], "test_data", Order.UNKNOWN)[1] == []
@@ -138,7 +138,7 @@ def test_whole_numbers_for_an_integer_input() -> None:
 
 NOT_FINITE = (
     "calibration_data for input 'image' has values that are not finite (NaN or infinite).\n"
-    "Remove or replace them: one such value ruins the range of every layer."
+    "Remove or replace them: a single such value makes the range of every layer useless."
 )
 WITH_NAN = np.where(X == 7, np.nan, X)
 WITH_INFINITY = np.where(X == 7, -np.inf, X)
@@ -151,8 +151,8 @@ WITH_INFINITY = np.where(X == 7, -np.inf, X)
             X[:, :2],
             [IMAGE],
             (
-                "calibration_data for input 'image' has the shape (5, 2, 3), a sample is (4, 3).\n"
-                "Give an array of shape (samples, 4, 3)."
+                "calibration_data for input 'image' has the shape (5, 2, 3), but a sample has (4, "
+                "3).\nPass an array of shape (samples, 4, 3)."
             ),
         ),
         (
@@ -168,24 +168,24 @@ WITH_INFINITY = np.where(X == 7, -np.inf, X)
         (
             X[:0],
             [IMAGE],
-            "calibration_data has no samples.\nGive at least 100 that are like real input.",
+            "calibration_data has no samples.\nPass at least 100 samples of realistic input.",
         ),
         (
             [],
             [IMAGE],
-            "calibration_data has no samples.\nGive at least 100 that are like real input.",
+            "calibration_data has no samples.\nPass at least 100 samples of realistic input.",
         ),
         (
             (),
             [IMAGE],
-            "calibration_data has no samples.\nGive at least 100 that are like real input.",
+            "calibration_data has no samples.\nPass at least 100 samples of realistic input.",
         ),
         (
             7,
             [IMAGE],
             (
                 "calibration_data is a int.\n"
-                "Give an array of shape (samples, 4, 3), or a generator of such."
+                "Pass an array of shape (samples, 4, 3), or a generator of such arrays."
             ),
         ),
         (
@@ -193,7 +193,7 @@ WITH_INFINITY = np.where(X == 7, -np.inf, X)
             [IMAGE],
             (
                 "calibration_data is a str.\n"
-                "Give an array of shape (samples, 4, 3), or a generator of such."
+                "Pass an array of shape (samples, 4, 3), or a generator of such arrays."
             ),
         ),
         (
@@ -201,7 +201,7 @@ WITH_INFINITY = np.where(X == 7, -np.inf, X)
             [IMAGE],
             (
                 "calibration_data is a dict.\n"
-                "Give an array of shape (samples, 4, 3), or a generator of such."
+                "Pass an array of shape (samples, 4, 3), or a generator of such arrays."
             ),
         ),
         (
@@ -209,7 +209,7 @@ WITH_INFINITY = np.where(X == 7, -np.inf, X)
             [IMAGE, SPEED],
             (
                 "calibration_data yields a ndarray.\n"
-                "Give one array per input, as a list or a dict"
+                "Pass one array per input, as a list or a dict"
                 " {'image': (samples, 4, 3), 'speed': (samples, 2)}."
             ),
         ),
@@ -217,8 +217,8 @@ WITH_INFINITY = np.where(X == 7, -np.inf, X)
             [X, V[:3]],
             [IMAGE, SPEED],
             (
-                "calibration_data has [3, 5] samples for the inputs, not as many each.\n"
-                "Give one array per input, as a list or a dict"
+                "calibration_data has [3, 5] samples for the inputs, which must be equal.\n"
+                "Pass one array per input, as a list or a dict"
                 " {'image': (samples, 4, 3), 'speed': (samples, 2)}."
             ),
         ),
@@ -227,7 +227,7 @@ WITH_INFINITY = np.where(X == 7, -np.inf, X)
             [IMAGE],
             (
                 "calibration_data for input 'image' is of type <U32.\n"
-                "Give numbers as the model takes them: float32."
+                "Pass numbers of the type that the model expects: float32."
             ),
         ),
         (
@@ -239,8 +239,8 @@ WITH_INFINITY = np.where(X == 7, -np.inf, X)
             np.full((2, 3), 0.5),
             [InputSpec("ids", (1, 3), "int32")],
             (
-                "calibration_data for input 'ids' has values that int32 cannot hold.\n"
-                "Give whole numbers in the range of int32."
+                "calibration_data for input 'ids' has values that do not fit into int32.\n"
+                "Pass whole numbers in the range of int32."
             ),
         ),
     ],
@@ -272,7 +272,7 @@ def test_npz_is_not_unpickled(tmp_path: Path) -> None:
             return (tmp_path.joinpath("sprung").touch, ())
 
     np.savez(tmp_path / "data.npz", x=np.array([Trap()], dtype=object))
-    with pytest.raises(ConfigError, match=r"is no \.npz that can be read"):
+    with pytest.raises(ConfigError, match=r"is not a readable \.npz"):
         load_npz(tmp_path / "data.npz")
     assert not (tmp_path / "sprung").exists()
 
@@ -288,10 +288,10 @@ def test_npz_problems(tmp_path: Path) -> None:
         ("none.npz", "There is no data file"),
         ("", "There is no data file"),
         ("array.npy", "is a single array, not a .npz."),
-        ("labels.npz", "has no key x and no input's name."),
-        ("text.npz", "is no .npz that can be read"),
-        ("empty.npz", "is no .npz that can be read"),
-        ("cut.npz", "is no .npz that can be read"),
+        ("labels.npz", "has neither a key x nor a key with the name of an input."),
+        ("text.npz", "is not a readable .npz"),
+        ("empty.npz", "is not a readable .npz"),
+        ("cut.npz", "is not a readable .npz"),
     ):
         with pytest.raises(ConfigError) as caught:
             load_npz(tmp_path / name)

@@ -53,7 +53,7 @@ def test_no_name_twice(structure: Any, data: st.DataObject) -> None:
     given_names = [data.draw(KEYS) for _ in paths]
     found = named(paths, given_names)
     assert len(set(found)) == len(paths)
-    # A key that is nobody else's name stays.
+    # A key that is not another layer's name stays.
     for path, name in zip(paths, found, strict=True):
         key = path[-1] if path else None
         others = [p[-1] for p in paths if p != path and p] + given_names
@@ -144,7 +144,7 @@ def test_mixed_weights_are_refused() -> None:
         assert str(caught.value) == (
             "Keras mixes up the weights of layers 'a', 'b' when it loads net, whose outputs were an"
             " OrderedDict with unsorted keys.\n"
-            "Give export() the live model, or build it with a list of outputs and save it again."
+            "Pass the live model to export(), or build it with a list of outputs and save it again."
         )
 
 

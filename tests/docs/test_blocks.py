@@ -1,4 +1,4 @@
-"""The Python that README and the how-to pages show runs as it stands there.
+"""The Python that README and the how-to pages show runs as it is.
 
 Shortened: on a small net and 160 samples, 3 epochs where there are 10 or more, and a recipe of a
 few; export() only checks how it is called, since the tutorials run it.

@@ -59,6 +59,26 @@ def test_generated_page_is_up_to_date(name: str) -> None:
     assert text_of(generator.REFERENCE / name) == generator.PAGES[name](), "run make docs"
 
 
+def test_the_picture_is_up_to_date() -> None:
+    assert text_of(generator.PICTURE) == generator.picture(), "run make docs"
+
+
+def test_the_readme_says_by_how_much_tflm_is_beaten() -> None:
+    pairs = generator.of_checkout("docs.picture").comparison().values()
+    fewer = [tflm.instructions / ours.instructions for tflm, ours in pairs]
+    less = {
+        what: [1 - getattr(ours, what) / getattr(tflm, what) for tflm, ours in pairs]
+        for what in ("ram", "flash")
+    }
+    claim = (
+        f"{min(fewer):.1f} to {max(fewer):.1f} times fewer instructions than TFLM with Arm's "
+        f"CMSIS-NN kernels, with {min(less['ram']):.0%} to {max(less['ram']):.0%} less RAM and "
+        f"{min(less['flash']):.0%} to {max(less['flash']):.0%} less flash"
+    )
+    said = " ".join(text_of(ROOT / "README.md").replace(" %", "%").split())
+    assert re.sub(r"% to", " to", claim) in said
+
+
 def test_every_page_is_in_the_index() -> None:
     index = text_of(DOCS / "README.md")
     linked = {(DOCS / link.split("#")[0]).resolve() for link in LINK.findall(index)}

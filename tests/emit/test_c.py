@@ -159,7 +159,7 @@ def test_no_mutable_data_and_nothing_but_the_c_library_s_memory_functions(
         if section.startswith(".rodata"):
             constants += int(size)
     assert constants >= plan.weight_bytes
-    # Those that one of the files defines are no concern of the linker's.
+    # The linker need not look for those that one of the files defines.
     listed = run(["arm-none-eabi-nm", *objects], tmp_path)
     undefined = set(re.findall(r"^ +U (\w+)$", listed, re.MULTILINE))
     defined = set(re.findall(r"^[0-9a-f]+ \w (\w+)$", listed, re.MULTILINE))

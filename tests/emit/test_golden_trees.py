@@ -1,4 +1,4 @@
-"""Whole generated trees, byte for byte; pytest --update-golden writes them anew."""
+"""Whole generated trees, byte for byte; pytest --update-golden rewrites them."""
 
 from __future__ import annotations
 

@@ -50,7 +50,9 @@ def test_every_sparse_kernel_is_encoded() -> None:
     model = dense_net(64, 64, 48, 4)
     result = tflm_ext.encode(model)
     assert set(names(result.tensors)) == {"w0", "w1"}
-    assert [(row.name, row.reason.split(",")[1]) for row in result.plain] == [("w2", " the best")]
+    assert [(row.name, row.reason.split(",")[1]) for row in result.plain] == [
+        ("w2", " the best method")
+    ]
     assert result.tflite_bytes == len(result.model) < len(model) == result.tflite_bytes_before
     kernel = result.tensors[0]
     assert (kernel.bytes_before, kernel.symbols) == (64 * 64, 64 * 64)
@@ -81,8 +83,8 @@ def test_a_method_for_each_tensor() -> None:
     result = tflm_ext.encode(dense_net(64, 64, 64, 48), {"w1": "huffman", "w2": "lut"})
     assert names(result.tensors) == {"w1": "huffman"}
     reasons = {row.name: row.reason for row in result.plain}
-    assert reasons["w0"] == "not asked for"
-    assert reasons["w2"].startswith("lut: 2") and "a table holds 128" in reasons["w2"]
+    assert reasons["w0"] == "not requested"
+    assert reasons["w2"].startswith("lut: 2") and "a table can have at most 128" in reasons["w2"]
 
 
 def test_weights_that_two_layers_read_are_decoded_twice() -> None:
@@ -107,7 +109,7 @@ def test_an_operator_that_needs_its_weights_early_keeps_them() -> None:
     """TFLM's LSTM for Cortex-M sums up its weights before anything is decoded."""
     result = tflm_ext.encode(recurrent_net(), {"huffman"})
     reasons = [row.reason for row in result.plain]
-    assert reasons.count("UNIDIRECTIONAL_SEQUENCE_LSTM wants it constant") == 8
+    assert reasons.count("UNIDIRECTIONAL_SEQUENCE_LSTM needs it as a constant") == 8
 
 
 def test_ram_limits_what_is_decoded() -> None:
@@ -117,7 +119,7 @@ def test_ram_limits_what_is_decoded() -> None:
     budget = tflm_ext.Budget(ram_bytes=everything.arena_bytes - 1)
     less = tflm_ext.encode(model, budget=budget)
     assert set(names(less.tensors)) == {"w1"} and less.arena_bytes <= budget.ram_bytes
-    assert less.plain[-1].reason == "the budget is better kept without"
+    assert less.plain[-1].reason == "the budget is easier to meet without it"
 
 
 def test_no_more_is_encoded_than_flash_asks_for() -> None:
@@ -140,9 +142,9 @@ def test_a_budget_that_cannot_be_kept() -> None:
 @pytest.mark.parametrize(
     ("methods", "problem", "hint"),
     [
-        ("zip", "There is no encoding 'zip'.", "Choose of: auto, huffman, lut, pruning."),
-        ([], "methods is empty.", "Choose of: auto, huffman, lut, pruning."),
-        (7, "There is no encoding 7.", "Choose of: auto, huffman, lut, pruning."),
+        ("zip", "There is no encoding 'zip'.", "Choose from: auto, huffman, lut, pruning."),
+        ([], "methods is empty.", "Choose from: auto, huffman, lut, pruning."),
+        (7, "There is no encoding 7.", "Choose from: auto, huffman, lut, pruning."),
         ({"w9": "lut"}, "The model has no constant 'w9'.", "It has, for example: w0, w1."),
     ],
 )
@@ -153,11 +155,11 @@ def test_methods_that_are_not_there(methods: object, problem: str, hint: str) ->
 
 
 def test_models_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(tflm_ext.UnsupportedModelError, match=r"no valid \.tflite"):
+    with pytest.raises(tflm_ext.UnsupportedModelError, match=r"not a valid \.tflite"):
         tflm_ext.encode(b"TFL3 or so")
     with pytest.raises(tflm_ext.ConfigError, match="cannot be read: No such file"):
         tflm_ext.encode(tmp_path / "missing.tflite")
-    with pytest.raises(tflm_ext.ConfigError, match="encoded already"):
+    with pytest.raises(tflm_ext.ConfigError, match="already encoded"):
         tflm_ext.encode(tflm_ext.encode(dense_net(64, 64)).model)
 
 

@@ -163,7 +163,7 @@ def unknown() -> bytes:
 
 
 def float_output() -> bytes:
-    """The port is no DEQUANTIZE, so it stays and is refused."""
+    """The port is not a DEQUANTIZE, so it stays and is refused."""
     b = ModelBuilder()
     x = b.tensor(SHAPE, scale=0.03)
     return b.finish([x], [apply(b, "ELU", entry(b, x))])
@@ -184,8 +184,8 @@ def long_row() -> bytes:
 def works_in_float(number: int, name: str, layer: str) -> str:
     return (
         f"net: operator {number} {name} (Keras layer {layer}) works in float32, and the float32 "
-        "operators around it are no function of one int8 tensor, element by element.\n"
-        "Replace the layer by one that the converter quantises, or move it out of the model."
+        "operators around it are not an elementwise function of one int8 tensor.\nReplace the "
+        "layer with one that the converter quantises, or move it out of the model."
     )
 
 
@@ -211,14 +211,14 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         (
             "net: not a valid .tflite file: operator 0 DEQUANTIZE reads tensor 1 'q', which "
             "nothing wrote before.\n"
-            "Export the model again, or give the file that the converter wrote."
+            "Export the model again, or pass the file that the converter wrote."
         ),
     ),
     "float output": (
         float_output(),
         (
             "net: output 0 'net/elu/ELU' is float32, not int8.\n"
-            "Give the Keras model and calibration_data, or convert with full int8 quantisation "
+            "Pass the Keras model and calibration_data, or convert with full int8 quantisation "
             "(inference type int8)."
         ),
     ),
@@ -237,7 +237,7 @@ def test_without_an_interpreter() -> None:
     with pytest.raises(UnsupportedModelError) as caught:
         read_graph(rows("ELU"), "net")
     assert str(caught.value) == (
-        "net: operator 1 begins a part in float32.\nConvert the model with full int8 quantisation."
+        "net: operator 1 begins a float32 part.\nConvert the model with full int8 quantisation."
     )
 
 
@@ -254,6 +254,6 @@ def test_too_large() -> None:
     with pytest.raises(UnsupportedModelError) as caught:
         read_graph(b.finish([x], [z]), "net", run=never)
     assert str(caught.value) == (
-        "net: the float32 operators from 0 to 2 work on 16777216 elements, too many for a "
-        "microcontroller.\nMake the layer smaller."
+        "net: the float32 operators from 0 to 2 work on 16777216 elements, which is too many for "
+        "a microcontroller.\nMake the layer smaller."
     )

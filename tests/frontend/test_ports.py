@@ -15,7 +15,7 @@ from tflm_ext.frontend import read_graph, strip_ports
 from tflm_ext.ir import DType
 
 GIVE = (
-    "Give the Keras model and calibration_data, or convert with full int8 quantisation "
+    "Pass the Keras model and calibration_data, or convert with full int8 quantisation "
     "(inference type int8)."
 )
 
@@ -63,8 +63,8 @@ def test_what_is_stripped_is_reported() -> None:
         ("output 0", "z", DType.FLOAT32),
     ]
     assert str(stripped[0]) == (
-        "input 0 'x0' is float32 in the file; its conversion is not part of the project, which "
-        "works on int8"
+        "input 0 'x0' is float32 in the file; the project does not include this conversion, "
+        "because its inputs and outputs are int8"
     )
 
 

@@ -16,7 +16,7 @@ from tflm_ext.errors import UnsupportedModelError, UnsupportedOperatorError
 from tflm_ext.frontend import read_graph
 from tflm_ext.frontend.parse import root
 
-MALFORMED = "Export the model again, or give the file that the converter wrote."
+MALFORMED = "Export the model again, or pass the file that the converter wrote."
 QUANTISE = "Convert the model with full int8 quantisation (inference type int8)."
 
 
@@ -43,7 +43,7 @@ def one_vector_for_all() -> bytes:
     table = buffers + 4 + 4 * count
     data += struct.pack("<I", count)
     data += b"".join(struct.pack("<I", table - (buffers + 4 + 4 * i)) for i in range(count))
-    data += struct.pack("<iI", -8, 4)  # a table with its vtable behind it; data follows
+    data += struct.pack("<iI", -8, 4)  # a table followed by its vtable; data follows
     data += struct.pack("<HHH", 6, 8, 4)
     # The vector of the data is said to be as long as the count of buffers.
     data[table + 4 : table + 8] = struct.pack("<I", len(data) - table - 4 + 2)
@@ -58,14 +58,16 @@ MALFORMED_FILES = {
     "an offset leads to byte 4294967295 of 744": patched(0, "<I", 2**32 - 1),
     "a vector of 8589934588 bytes at 276 leaves the file": patched(TENSORS, "<I", 2**31 - 1),
     "the same bytes are referred to again and again": one_vector_for_all(),
-    "weights lie outside the FlatBuffer (a model above 2 GB)": edited(
+    "weights are stored outside the FlatBuffer (a model above 2 GB)": edited(
         lambda m, g: setattr(m.buffers[1], "offset", 4096)
     ),
     "tensor 0 'x' has 9 dimensions": tensor(0, shape=[1] * 9),
     "tensor 0 'x' has the shape [1, -4]": tensor(0, shape=[1, -4]),
     "tensor 0 'x' has the shape [65536, 65536]": tensor(0, shape=[65536, 65536]),
     "tensor 1 'weights' refers to buffer 3 of 3": tensor(1, buffer=3),
-    "tensor 1 'weights' has 12 bytes of data, its shape [3, 5] needs 15": tensor(1, shape=[3, 5]),
+    "tensor 1 'weights' has 12 bytes of data, but its shape [3, 5] needs 15": tensor(
+        1, shape=[3, 5]
+    ),
     "tensor 1 'weights' is a variable and a constant": tensor(1, isVariable=True),
     "tensor 0 'x' has the scale 0.0, which is not positive and finite": quantization(
         0, scale=[0.0]
@@ -107,8 +109,8 @@ MALFORMED_FILES = {
     "the output tensor 3 'net/dense/MatMul' is written by no operator": edited(
         lambda m, g: g.operators.clear()
     ),
-    "operator 0 is no custom operator and has custom options": operator(customOptions=[1]),
-    "operator 0 FULLY_CONNECTED has another one's options": operator(
+    "operator 0 is not a custom operator but has custom options": operator(customOptions=[1]),
+    "operator 0 FULLY_CONNECTED has the options of another operator": operator(
         builtinOptionsType=schema.BuiltinOptions.Conv2DOptions
     ),
     "the table at 24 has half a field": patched(10, "<H", 13),
@@ -182,14 +184,14 @@ UNSUPPORTED = {
     "two subgraphs": (
         edited(lambda m, g: m.subgraphs.append(g)),
         (
-            "net: the model has 2 subgraphs, one is supported.\n"
+            "net: the model has 2 subgraphs, but only one is supported.\n"
             "Control flow (while, if) is not supported; use unroll=True in recurrent layers."
         ),
     ),
     "no subgraph": (
         edited(lambda m, g: m.subgraphs.clear()),
         (
-            "net: the model has 0 subgraphs, one is supported.\n"
+            "net: the model has 0 subgraphs, but only one is supported.\n"
             "Control flow (while, if) is not supported; use unroll=True in recurrent layers."
         ),
     ),
@@ -197,14 +199,14 @@ UNSUPPORTED = {
         tensor(0, shapeSignature=[1, -1]),
         (
             "net: the shape of tensor 0 'x' is not fixed: [1, -1].\n"
-            "Give the model's inputs fixed shapes and convert it at batch 1."
+            "Give the model's inputs fixed shapes and convert it with batch size 1."
         ),
     ),
     "free batch": (
         tensor(0, shape=[2, 4], shapeSignature=[-1, 4]),
         (
             "net: the shape of tensor 0 'x' is not fixed: [-1, 4].\n"
-            "Give the model's inputs fixed shapes and convert it at batch 1."
+            "Give the model's inputs fixed shapes and convert it with batch size 1."
         ),
     ),
     "float16": (
@@ -232,22 +234,22 @@ UNSUPPORTED = {
     "many operators": (
         nodes(4097),
         (
-            "net: the model has 4097 operators, 4096 are the most.\n"
+            "net: the model has 4097 operators, but at most 4096 are supported.\n"
             "Make the model smaller; unroll fewer steps of recurrent layers."
         ),
     ),
     "many computed tensors": (
         split(16384),
         (
-            "net: the model has 16385 inputs and outputs of operators, 16384 are the most.\n"
-            "Make the model smaller; split tensors into fewer parts."
+            "net: the model has 16385 inputs and outputs of operators, but at most 16384 are "
+            "supported.\nMake the model smaller; split tensors into fewer parts."
         ),
     ),
     "float input": (
         tensor(0, type=schema.TensorType.FLOAT32, quantization=None),
         (
             "net: input 0 'x' is float32, not int8.\n"
-            "Give the Keras model and calibration_data, or convert with full int8 quantisation "
+            "Pass the Keras model and calibration_data, or convert with full int8 quantisation "
             "(inference type int8)."
         ),
     ),
@@ -255,39 +257,39 @@ UNSUPPORTED = {
         tensor(3, type=schema.TensorType.INT16),
         (
             "net: output 0 'net/dense/MatMul' is int16, not int8.\n"
-            "Give the Keras model and calibration_data, or convert with full int8 quantisation "
+            "Pass the Keras model and calibration_data, or convert with full int8 quantisation "
             "(inference type int8)."
         ),
     ),
     "input without scale": (
         tensor(0, quantization=None),
-        "net: input 0 'x' is a constant, a variable or has no single scale and zero point.\n"
-        + QUANTISE,
+        "net: input 0 'x' is a constant or a variable, or does not have a single scale and zero "
+        "point.\n" + QUANTISE,
     ),
     "input without zero point": (
         quantization(0, zeroPoint=[]),
-        "net: input 0 'x' is a constant, a variable or has no single scale and zero point.\n"
-        + QUANTISE,
+        "net: input 0 'x' is a constant or a variable, or does not have a single scale and zero "
+        "point.\n" + QUANTISE,
     ),
     "input with a zero point outside int8": (
         quantization(0, zeroPoint=[128]),
-        "net: input 0 'x' is a constant, a variable or has no single scale and zero point.\n"
-        + QUANTISE,
+        "net: input 0 'x' is a constant or a variable, or does not have a single scale and zero "
+        "point.\n" + QUANTISE,
     ),
     "input per channel": (
         quantization(0, scale=[0.1] * 4, zeroPoint=[0], quantizedDimension=1),
-        "net: input 0 'x' is a constant, a variable or has no single scale and zero point.\n"
-        + QUANTISE,
+        "net: input 0 'x' is a constant or a variable, or does not have a single scale and zero "
+        "point.\n" + QUANTISE,
     ),
     "constant output": (
         edited(lambda m, g: setattr(g, "outputs", [1])),
-        "net: output 0 'weights' is a constant, a variable or has no single scale and zero point.\n"
-        + QUANTISE,
+        "net: output 0 'weights' is a constant or a variable, or does not have a single scale and "
+        "zero point.\n" + QUANTISE,
     ),
     "variable input": (
         tensor(0, isVariable=True),
-        "net: input 0 'x' is a constant, a variable or has no single scale and zero point.\n"
-        + QUANTISE,
+        "net: input 0 'x' is a constant or a variable, or does not have a single scale and zero "
+        "point.\n" + QUANTISE,
     ),
     "float operator": (
         tensor(1, type=schema.TensorType.FLOAT32, shape=[3, 1], quantization=None),

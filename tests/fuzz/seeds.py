@@ -47,7 +47,7 @@ def built() -> tuple[bytes, ...]:
 
 @cache
 def real() -> tuple[bytes, ...]:
-    """The models of tests/test_models.py, where they can be had."""
+    """The models of tests/test_models.py, if they are available."""
     return tuple(path.read_bytes() for path in sorted(FOLDER.glob("*.tflite")))
 
 

@@ -82,7 +82,7 @@ def check(data: bytes) -> None:
 
 
 def fuzz(files: Sequence[bytes]) -> None:
-    """Check damaged files until the time is over."""
+    """Check damaged files until the time is up."""
 
     @given(st.integers(0, len(files) - 1), st.integers(0, len(files) - 1), mutations)
     @settings(

@@ -68,17 +68,17 @@ def loads_a_shared_library(folder: Path, baits: Baits) -> Path:
     return h5_file(folder, model(call("load_op_library", str(baits.secret))))
 
 
-@hostile("has a ClassMethod layer 'trap': to load it is to run code")
+@hostile("has a ClassMethod layer 'trap': loading it would run code")
 def calls_a_class_method(folder: Path, baits: Baits) -> Path:
     return keras_file(folder, model(layer("ClassMethod", cls_symbol="data.TextLineDataset")))
 
 
-@hostile("has a InstanceMethod layer 'trap': to load it is to run code")
+@hostile("has a InstanceMethod layer 'trap': loading it would run code")
 def calls_a_method(folder: Path, baits: Baits) -> Path:
     return keras_file(folder, model(layer("InstanceMethod", method_name="numpy")))
 
 
-@hostile("has a TensorFlowOpLayer layer 'trap': to load it is to run code")
+@hostile("has a TensorFlowOpLayer layer 'trap': loading it would run code")
 def holds_a_node(folder: Path, baits: Baits) -> Path:
     return h5_file(folder, model(layer("TensorFlowOpLayer", node_def='{"op": "WriteFile"}')))
 
@@ -86,13 +86,13 @@ def holds_a_node(folder: Path, baits: Baits) -> Path:
 # Code of the file itself
 
 
-@hostile("has a Lambda layer 'trap': to load it is to run code from it")
+@hostile("has a Lambda layer 'trap': loading it would run code from the file")
 def lambda_of_keras_3(folder: Path, baits: Baits) -> Path:
     function = {"class_name": "__lambda__", "config": {"code": CODE}}
     return keras_file(folder, model(layer("Lambda", function=function)), KERAS)
 
 
-@hostile("has a Lambda layer 'trap': to load it is to run code from it")
+@hostile("has a Lambda layer 'trap': loading it would run code from the file")
 def lambda_of_tf_keras(folder: Path, baits: Baits) -> Path:
     trap = layer("Lambda", module=None, function=[CODE, None, None], function_type="lambda")
     return h5_file(folder, model(trap))
@@ -120,18 +120,18 @@ def lambda_as_loss_of_a_h5(folder: Path, baits: Baits) -> Path:
     return h5_file(folder, model(dense()), training={"loss": loss})
 
 
-@hostile("has a TFSMLayer layer 'trap': to load it is to run code")
+@hostile("has a TFSMLayer layer 'trap': loading it would run code")
 def nested_saved_model(folder: Path, baits: Baits) -> Path:
     trap = layer("TFSMLayer", filepath=str(baits.secret.parent))
     return keras_file(folder, model(trap), KERAS)
 
 
-@hostile("has a TorchModuleWrapper layer 'trap': to load it is to run code")
+@hostile("has a TorchModuleWrapper layer 'trap': loading it would run code")
 def pickled_torch_module(folder: Path, baits: Baits) -> Path:
     return keras_file(folder, model(layer("TorchModuleWrapper", module=CODE)), KERAS)
 
 
-@hostile("has a JaxLayer layer 'trap': to load it is to run code")
+@hostile("has a JaxLayer layer 'trap': loading it would run code")
 def jax_function(folder: Path, baits: Baits) -> Path:
     return keras_file(folder, model(layer("JaxLayer", call_fn=CODE)), KERAS)
 

@@ -68,7 +68,7 @@ def soft_link(folder: Path, baits: Baits) -> Path:
     return keras_file(folder, model(dense()), KERAS, weights=weights(fill))
 
 
-@hostile("has a dataset that holds no numbers")
+@hostile("has a dataset that does not contain numbers")
 def object_references(folder: Path, baits: Baits) -> Path:
     def fill(file: Any) -> None:
         data = file.create_dataset("model_weights/references", (2,), h5py.ref_dtype)
@@ -111,17 +111,17 @@ def compressed_dataset(folder: Path, baits: Baits) -> Path:
     return keras_file(folder, model(dense()), KERAS, weights=weights(fill))
 
 
-@hostile("holds too many groups, or nests them too deeply")
+@hostile("contains too many groups, or nests them too deeply")
 def deep_groups(folder: Path, baits: Baits) -> Path:
     return h5_file(folder, model(dense()), lambda file: file.create_group("/".join("g" * 500)))
 
 
-@hostile("is a few bytes that unpack to")
+@hostile("is a small file that unpacks to")
 def zip_bomb_of_weights(folder: Path, baits: Baits) -> Path:
     return _bomb(folder, {"model.weights.h5": 1 << 25})
 
 
-@hostile("is a few bytes that unpack to")
+@hostile("is a small file that unpacks to")
 def zip_bomb_of_a_configuration(folder: Path, baits: Baits) -> Path:
     return _bomb(folder, {"config.json": 1 << 25})
 
@@ -184,7 +184,7 @@ def module_that_controls_the_terminal(folder: Path, baits: Baits) -> Path:
     return keras_file(folder, model(layer("X", module="os\n\x1b[2J")))
 
 
-@hostile("holds too many groups, or nests them too deeply")
+@hostile("contains too many groups, or nests them too deeply")
 def many_groups(folder: Path, baits: Baits) -> Path:
     def fill(file: Any) -> None:
         for i in range(35_000):

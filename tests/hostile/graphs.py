@@ -239,7 +239,7 @@ def asset_files(folder: Path, baits: Baits) -> Path:
     return saved_model(folder, lambda meta_graph: meta_graph.asset_file_def.add())
 
 
-@hostile("holds an object of kind resource")
+@hostile("contains an object of kind resource")
 def table(folder: Path, baits: Baits) -> Path:
     def fill(meta_graph: Any) -> None:
         meta_graph.object_graph_def.nodes.add().resource.SetInParent()
@@ -258,7 +258,7 @@ def constant_of_terabytes(folder: Path, baits: Baits) -> Path:
     return saved_model(folder, fill)
 
 
-@hostile("has the link 'variables/variables.index', which leads out of its folder")
+@hostile("has the link 'variables/variables.index', which points outside its folder")
 def linked_variables(folder: Path, baits: Baits) -> Path:
     path = saved_model(folder, graph_with("Identity"))
     (path / "variables").mkdir()
@@ -273,7 +273,7 @@ def damaged_graph(folder: Path, baits: Baits) -> Path:
     return path
 
 
-@hostile("holds no graph")
+@hostile("contains no graph")
 def empty_graph(folder: Path, baits: Baits) -> Path:
     path = saved_model(folder, graph_with("Identity"))
     (path / "saved_model.pb").write_bytes(b"")

@@ -1,7 +1,7 @@
 """Model files that want something else than to be converted: each a trick of its own.
 
-Every function writes one file into a folder. What it aims at are baits: a file with a secret that
-nobody may open, a module that nobody may import, a marker that nobody may write.
+Every function writes one file into a folder. What it aims at are baits: a secret file that must not
+be opened, a module that must not be imported, a marker that must not be written.
 """
 
 from __future__ import annotations

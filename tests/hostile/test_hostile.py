@@ -124,4 +124,4 @@ def test_a_file_that_never_ends_to_be_read() -> None:
     assert done.returncode == -signal.SIGPROF
     error = explain("load", ChildEnded(done.returncode, ""), {}, ())
     assert isinstance(error, UnsupportedModelError)
-    assert "seconds of computing" in error.problem
+    assert "seconds of processor time" in error.problem

@@ -76,7 +76,7 @@ def test_a_damaged_byte_is_no_crash(seed: int, tmp_path: Path) -> None:
 
 
 def test_a_loss_of_ones_own_is_left_out_unless_it_is_needed(tmp_path: Path) -> None:
-    """It is not on the list, and to export a model nobody needs it."""
+    """It is not on the list, and the export of a model does not need it."""
     own = {"module": "__main__", "class_name": "function", "config": "my_loss"}
     compiled = {
         "optimizer": {"module": None, "class_name": "MyOptimizer", "config": {}},
@@ -208,7 +208,7 @@ def test_models_as_the_libraries_write_them(library: str, kind: str, folder: Pat
         for trains in (False, True):
             admitted = admit(path, kind, folder / f"{path.name}_{trains}", trains=trains)
             assert admitted.library == library
-            # Keras 3 cannot load a loss by name from a .h5, whoever wrote it.
+            # Keras 3 cannot load a loss by name from any .h5.
             compiles = trains and (library, kind) != ("keras", "h5")
             loaded = keras.models.load_model(str(admitted.path), compile=compiles)
             for before, after in zip(net.get_weights(), loaded.get_weights(), strict=True):

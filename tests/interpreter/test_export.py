@@ -90,7 +90,7 @@ def test_a_budget_counts_the_whole_model(project: Path, tmp_path: Path) -> None:
     model = project / "model/net.tflite"
     size = model.stat().st_size
     budget = tflm_ext.Budget(weight_bytes=size - 1)
-    with pytest.raises(tflm_ext.BudgetError, match=f"needs {size:,} bytes of weight_bytes"):
+    with pytest.raises(tflm_ext.BudgetError, match=f"needs {size:,} bytes of weights"):
         tflm_ext.export(model, tmp_path / "net", runtime="tflm", budget=budget, progress=False)
 
 

@@ -204,7 +204,7 @@ def test_the_c_of_a_dead_filter_before_a_flattened_image() -> None:
 
 @pytest.mark.parametrize("dead", [[True], [False, True, False], [i == 2 for i in range(4)]])
 def test_a_few_channels_stay(dead: list[bool]) -> None:
-    """Also where all the image has one channel: an axis of length 1 is no other axis's mask."""
+    """Also if the whole image has one channel: an axis of length 1 is not another axis's mask."""
     model = flattened(dead)
     assert widths(model) == [len(dead), len(dead), 5]
     assert_exact(model, c=False)

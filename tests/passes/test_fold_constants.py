@@ -12,7 +12,7 @@ from tflm_ext.passes import PassRecord, run_passes
 
 
 def constant_path(rows: int = 1, *, relu: bool = True) -> bytes:
-    """x + RESHAPE(RELU(c) + d), where d has so many rows and c has one."""
+    """x + RESHAPE(RELU(c) + d), where d has several rows and c has one."""
     generator = np.random.default_rng(1)
     b = ModelBuilder()
     x = b.tensor((rows * 6,), scale=0.1)

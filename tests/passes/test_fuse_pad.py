@@ -1,4 +1,4 @@
-"""PAD becomes part of the window operators behind it, where that is exact."""
+"""PAD becomes part of the window operators after it, where that is exact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nobody reads disappears."""
+"""Unused tensors disappear."""
 
 from __future__ import annotations
 

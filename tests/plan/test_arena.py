@@ -60,7 +60,7 @@ def test_in_place_overlay_is_used() -> None:
 
 
 def test_an_output_runs_behind_its_input() -> None:
-    """Convolutions whose output begins so many bytes before their input."""
+    """Convolutions whose output begins this many bytes before their input."""
     chain = [
         Buffer("a", 100, -1, 0),
         Buffer("b", 100, 0, 1, (Overlay("a", 9),)),

@@ -120,7 +120,7 @@ def test_a_rewrite_that_failed_is_reported(
     (warning,) = report["warnings"]
     assert warning == (
         "the rewrite 'drop channels' failed on this model and was left out (IndexError: no channel "
-        "7); what is exported is right, but may be larger and slower. Please report it."
+        "7); the export is correct, but may be larger and slower. Please report this bug."
     )
     assert report["verification"]["mismatches"] == 0
     assert main(["inspect", str(tmp_path / "net.tflite")]) == 0

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.tool("cc")
 
 
 def rows(size: int, equal: int, below: int = 127) -> np.ndarray:
-    """One row of so many largest values, the others so far below them: (1, 1, size)."""
+    """One row with this many largest values, the others this far below them: (1, 1, size)."""
     return np.where(np.arange(size) < equal, 0, -below).astype(np.int8).reshape(1, 1, size)
 
 

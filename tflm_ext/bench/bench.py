@@ -172,7 +172,7 @@ def bench(
     """Compile a model or an exported project of runtime "compiled", run one inference, and count.
 
     Args:
-        source: folder of an exported project, whose files are measured as they lie there; or path
+        source: folder of an exported project, whose files are measured as they are; or path
             of a model, as in export().
         calibration: path of a calibration .npz, for models that are not int8 yet.
         board, optimize: for a model; a project has its own.

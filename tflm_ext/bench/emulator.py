@@ -164,7 +164,7 @@ def measure(
         board: whose core is emulated and whose compiler flags are used.
         flags: of the compiler, after the board's.
         library: TensorFlow Lite Micro, for the files of runtime "tflm".
-        events: to trace so many outputs of operators; that takes some instructions of its own.
+        events: to trace this many outputs of operators; that takes some instructions of its own.
 
     Raises:
         ToolError: the compiler or the emulator is missing, failed or cannot count.
@@ -368,7 +368,7 @@ def _read(
 
 
 def _check_count(loop: int) -> None:
-    """That whoever counts can count: a loop of known length."""
+    """Check the counter itself, with a loop of known length."""
     if abs(loop - _LOOP_INSTRUCTIONS) > 3 * _TICK_INSTRUCTIONS:
         raise ToolError(
             f"The emulator counts {loop:,} instructions in a loop of {_LOOP_INSTRUCTIONS:,}.",

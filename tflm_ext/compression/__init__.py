@@ -1,6 +1,6 @@
 """Making a Keras model smaller before it becomes int8.
 
-Importing this imports no framework: what is named here is found when it is first asked for.
+Importing this module does not import a framework: each name here is resolved when it is first used.
 """
 
 from __future__ import annotations

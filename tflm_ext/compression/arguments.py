@@ -1,4 +1,4 @@
-"""Numbers that a user gives, those of NumPy included. Free of TensorFlow."""
+"""Numbers that a user passes, including those of NumPy. Does not use TensorFlow."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a real number, of Python or NumPy; a bool is none."""
+    """Whether a value is a real number, of Python or NumPy; a bool is not."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def is_whole(value: Any, least: int) -> bool:
-    """Whether a value is a whole number, of Python or NumPy, and at least so much."""
+    """Whether a value is a whole number, of Python or NumPy, and not below a minimum."""
     return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= least
 
 
 def plain(value: Any) -> Any:
-    """A number as one of Python, which JSON can hold; everything else as it is.
+    """A number as a Python number, which JSON can represent; everything else unchanged.
 
     Example:
         >>> import numpy as np

@@ -1,4 +1,4 @@
-"""A callback that fit() of both Keras libraries takes."""
+"""A callback that works with fit() of both Keras libraries."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import keras
 class TrainingCallback(keras.callbacks.Callback):  # type: ignore[misc]
     """Acts after batches of training.
 
-    fit() of tf_keras takes any object with the hooks of a callback and asks it three questions
-    more, before it calls on_train_begin().
+    fit() of tf_keras accepts any object with the hooks of a callback, and queries three more
+    attributes before it calls on_train_begin().
     """
 
     def _implements_train_batch_hooks(self) -> bool:

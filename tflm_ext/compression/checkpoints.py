@@ -1,4 +1,4 @@
-"""What compress() leaves on disk after every step, to go on from there."""
+"""What compress() writes to disk after every step, in order to resume from there."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _FORMAT = 3
 
 @dataclass(frozen=True)
 class Done:
-    """A step that is over.
+    """A finished step.
 
     Attributes:
         name: of the step, unique.
         metric: of its row.
-        row: None where nothing was measured.
+        row: None if nothing was measured.
         notes: for the row of the step that is measured next.
     """
 
@@ -42,10 +42,10 @@ class Checkpoints:
 
     Args:
         folder: None keeps nothing.
-        key: what must be the same when the run is resumed, by what messages call it.
+        key: what must be the same when the run is resumed, by the name that messages use for it.
 
     Raises:
-        ConfigError: the folder is of another run, or holds other files.
+        ConfigError: the folder belongs to another run, or contains other files.
         StorageError: it cannot be written.
     """
 
@@ -62,21 +62,21 @@ class Checkpoints:
                 return
             if any(folder.iterdir()):
                 raise ConfigError(
-                    f"The folder {folder} holds files, but no checkpoints of compress().",
-                    "Give a new or empty folder as checkpoints.",
+                    f"The folder {folder} contains files, but no checkpoints of compress().",
+                    "Pass a new or empty folder as checkpoints=.",
                 )
             self._write()
 
     def done(self, name: str) -> Done | None:
-        """What is known of a step, None if it is not over."""
+        """The record of a step; None if it is not finished."""
         return next((entry for entry in self._done if entry.name == name), None)
 
     def state(self, name: str) -> Path | None:
-        """A file for how far the training of a step has come, which is not over."""
+        """A file for the progress of a step's training that is not finished."""
         return None if self.folder is None else self.folder / f"{name}-epochs.npz"
 
     def save(self, done: Done, model: Any = None) -> None:
-        """A step is over: keep its model, if it made one.
+        """Record a finished step, with its model if it made one.
 
         Raises:
             StorageError: the disk is full or read-only.
@@ -122,7 +122,7 @@ class Checkpoints:
             if state["format"] in range(1, _FORMAT):
                 raise ConfigError(
                     f"The checkpoints in {self.folder} are of an earlier version of tflm_ext.",
-                    "Give a new folder as checkpoints; a run cannot go on from those.",
+                    "Pass a new folder as checkpoints=; a run cannot resume from the old ones.",
                 )
             key, done = dict(state["key"]), [_done(entry) for entry in state["done"]]
             if state["format"] != _FORMAT:
@@ -130,15 +130,15 @@ class Checkpoints:
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(
                 f"{path} cannot be read as checkpoints of compress(): {error!r}.",
-                "Give a new folder as checkpoints.",
+                "Pass a new folder as checkpoints=.",
             ) from error
         ours = json.loads(json.dumps(self._key))
         for what in ours:
             if key.get(what) != ours[what]:
                 raise ConfigError(
-                    f"The checkpoints in {self.folder} are of another {what}"
+                    f"The checkpoints in {self.folder} belong to a different {what}"
                     f"{_difference(key.get(what), ours[what])}.",
-                    f"Resume with the same {what}, or give a new folder as checkpoints.",
+                    f"Resume with the same {what}, or pass a new folder as checkpoints=.",
                 )
         return done
 
@@ -162,5 +162,5 @@ def _difference(theirs: Any, ours: Any) -> str:
 
 
 def key_of(model: Any, recipe: Recipe, shapes: str, others: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes a run the same run."""
+    """What identifies a run."""
     return {"recipe": asdict(recipe), **others, "model": model_digest(model), "data": shapes}

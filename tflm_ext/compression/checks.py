@@ -1,4 +1,4 @@
-"""What several entries refuse, each in the same words: weights and data that cannot be used."""
+"""Checks that several functions share: weights and data that cannot be used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tflm_ext.convert.order import library
 from tflm_ext.convert.structure import children
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 
-# What is raised by code of the user that makes data, and by TensorFlow that runs it.
+# Errors of the user's code that makes data, and of TensorFlow that runs it.
 _RAISED = (
     ArithmeticError,
     LookupError,
@@ -27,7 +27,7 @@ _RAISED = (
     ValueError,
     tf.errors.OpError,
 )
-# First lines of Keras and TensorFlow that say nothing of the cause.
+# First lines of Keras and TensorFlow errors that do not contain the cause.
 _NOTHING = ("Exception encountered when", "Graph execution error", "Detected at node", "<stack")
 
 
@@ -35,12 +35,12 @@ def check_weights(model: Any, called: str) -> None:
     """Refuse a model of either Keras whose weights are not finite.
 
     Args:
-        called: what messages call the model, like "model 'net'".
+        called: the name that messages use for the model, like "model 'net'".
 
     Raises:
         ConfigError: naming the layer.
     """
-    # Layers that are inside others come after them.
+    # Inner layers come after the outer ones.
     if not model.built:
         return
     layers = model._flatten_layers(include_self=True, recursive=True)
@@ -51,23 +51,24 @@ def check_weights(model: Any, called: str) -> None:
             raise ConfigError(
                 f"Layer {owner[id(weight)]!r} of {called} has weights that are not finite (NaN or"
                 " infinite).",
-                "Go back to a model that was saved earlier, or train it anew with a lower learning"
-                " rate.",
+                "Go back to a model that was saved earlier, or train it again with a lower "
+                "learning rate.",
             )
 
 
 def check_order(model: Any) -> None:
-    """Refuse a model of which Keras 3 mixes up the weights when it saves and loads it.
+    """Refuse a model whose weights Keras 3 mixes up when it saves and loads it.
 
     Raises:
-        UnsupportedModelError: outputs, also those of a model inside, are in an OrderedDict whose
-            keys are not sorted; Keras loads a dict.
+        UnsupportedModelError: outputs, including those of nested models, are in an OrderedDict
+            whose keys are not sorted; Keras loads a dict.
     """
     for layer in model._flatten_layers(include_self=True, recursive=True):
         if library(layer) == "keras" and _loses_order(getattr(layer, "_outputs_struct", None)):
             raise UnsupportedModelError(
-                f"The outputs of model {layer.name!r} are an OrderedDict with unsorted keys: Keras"
-                " gives the weights of layers to others when it saves and loads such a model.",
+                f"The outputs of model {layer.name!r} are an OrderedDict with unsorted keys: "
+                "Keras assigns the weights of layers to other layers when it saves and loads such "
+                "a model.",
                 "Build it with a list or a dict of outputs, as keras.Model(inputs, dict(outputs)).",
             )
 
@@ -82,7 +83,7 @@ def check_batched(model: Any, data: Any, what: str) -> None:
     """Refuse a tf.data.Dataset that yields samples instead of batches.
 
     Args:
-        what: how messages call the data.
+        what: the name that messages use for the data.
 
     Raises:
         ConfigError: naming batch().
@@ -102,10 +103,10 @@ def check_batched(model: Any, data: Any, what: str) -> None:
 
 
 def batches(data: Any, what: str) -> Iterator[Any]:
-    """What a Dataset, a PyDataset or another iterable yields.
+    """Yields the items of a Dataset, a PyDataset or another iterable.
 
     Raises:
-        ConfigError: it raised something itself.
+        ConfigError: it raised an error itself.
     """
     try:
         if isinstance(data, keras.utils.PyDataset):
@@ -118,7 +119,7 @@ def batches(data: Any, what: str) -> Iterator[Any]:
 
 @contextmanager
 def fits(what: str) -> Iterator[None]:
-    """Say of which data it is what Keras raises while it trains or measures with it.
+    """Add to an error that Keras raises during training or evaluation which data it is about.
 
     Raises:
         ConfigError: in place of that.
@@ -132,42 +133,42 @@ def fits(what: str) -> Iterator[None]:
         known = [line for line in lines if not line.startswith(_NOTHING)] or ["no reason is given"]
         raise ConfigError(
             f"{what} does not fit the model or the loss: {known[0].partition('  Label values')[0]}",
-            "Give what model.fit() takes: the same inputs, targets and loss as in training.",
+            "Pass what model.fit() accepts: the same inputs, targets and loss as in training.",
         ) from error
 
 
 def _lines(error: Exception) -> list[str]:
-    """What an error says, without where in its graph TensorFlow was, and without bold face."""
+    """The text of an error, without TensorFlow's position in the graph and without bold face."""
     text = re.sub(r"\{\{.*?\}\} |\x1b\[\d+m", "", str(error))
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _unreadable(what: str, lines: list[str], kind: str) -> ConfigError:
-    """The error about data that raised one itself: in Python, or in Python inside TensorFlow."""
+    """The error about data that raised an error itself: in Python, or in TensorFlow's Python."""
     inside = [line for line, after in pairwise(lines) if after.startswith("Traceback (")]
     reason = inside[0] if inside else ": ".join([kind, *lines[:1]])
     return ConfigError(
         f"{what} raised an error while it was read: {reason}",
-        "Read it to its end once without training, for batch in data: pass, and mend what raises"
-        " there.",
+        "Read it to its end once without training, with 'for batch in data: pass', and fix the "
+        "error that it raises.",
     )
 
 
 class NeedsBatches(keras.callbacks.Callback):  # type: ignore[misc]
     """Ends fit() of either Keras with an error in an epoch without data.
 
-    Keras goes on there, with a loss of 0: of a generator that can be read once only, it would
-    learn in the first epoch alone.
+    Keras would continue with a loss of 0, so a generator that can only be read once would train the
+    first epoch only.
 
     Args:
-        what: how messages call the data.
+        what: the name that messages use for the data.
     """
 
     def __init__(self, what: str) -> None:
         super().__init__()
         self.what = what
 
-    # What the callback list of tf_keras asks.
+    # Queried by the callback list of tf_keras.
     def _implements_train_batch_hooks(self) -> bool:
         return True
 
@@ -191,9 +192,9 @@ class NeedsBatches(keras.callbacks.Callback):  # type: ignore[misc]
 def no_batches(what: str) -> ConfigError:
     """The error about data that is empty, at once or when it is read again."""
     return ConfigError(
-        f"{what} has no batches, or none any more when it is read again.",
-        "Give data that is not empty and starts anew whenever it is read, like a Dataset made from"
-        " arrays.",
+        f"{what} has no batches, or none left when it is read a second time.",
+        "Pass data that is not empty and starts again whenever it is read, such as a Dataset made "
+        "from arrays.",
     )
 
 
@@ -210,23 +211,23 @@ def check_optimizer(model: Any) -> None:
     if any(id(variable) not in known for variable in model.trainable_variables):
         raise ConfigError(
             f"{type(optimizer).__name__} holds the state of another model's weights.",
-            "Give compile() a new one: type(optimizer).from_config(optimizer.get_config()).",
+            "Pass a new one to compile(): type(optimizer).from_config(optimizer.get_config()).",
         )
 
 
 def unknown_layers(model: Any) -> UnsupportedModelError:
-    """The error about a model that is not made of layers, or not yet."""
+    """The error about a model that does not consist of layers, or was not built yet."""
     return UnsupportedModelError(
-        f"The layers of model {model.name!r} are not known: it is a subclass of Model or was never"
-        " built.",
+        f"The layers of model {model.name!r} are unknown: it is a subclass of Model or was never "
+        "built.",
         "Build it from layers: keras.Sequential([keras.Input(shape), ...]) or"
         " keras.Model(inputs, outputs).",
     )
 
 
 def nothing_to_train(model: Any) -> ConfigError:
-    """The error about a model that has nothing to quantise in training."""
+    """The error about a model without anything to quantise in training."""
     return ConfigError(
         f"Model {model.name!r} has no layer with weights to train in int8.",
-        "Give a model with Dense or convolution layers.",
+        "Pass a model with Dense or convolution layers.",
     )

@@ -1,4 +1,4 @@
-"""ClusteringCallback: train weights that take only a few different values."""
+"""ClusteringCallback: trains weights with only a few distinct values."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Numbers = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class LayerClusters:
-    """What became of one kernel.
+    """The result for one kernel.
 
     Attributes:
         layer: name of the layer.
         weights: name of the weights within it, like "kernel"; "" for a layer left alone.
         size: number of weights.
-        groups: number of groups with values of their own: 1, or the number of channels.
-        values: different values in the group that has most, zero included.
+        groups: number of groups with separate values: 1, or the number of channels.
+        values: distinct values in the group that has the most, zero included.
         reason: why the layer was left alone, or "".
     """
 
@@ -42,9 +42,9 @@ class LayerClusters:
 
 
 def k_means(groups: Values, clusters: int, rng: np.random.Generator) -> Numbers:
-    """Cluster numbers, each group for itself: k-means++ to start with, then Lloyd's rounds.
+    """Cluster numbers, for each group separately: k-means++ first, then Lloyd's iterations.
 
-    A group that takes no more than so many different values is clustered already, and keeps
+    A group with no more than this many distinct values is already clustered, and keeps
     them. Zeros are a cluster of their own, number 0.
 
     Args:
@@ -61,7 +61,7 @@ def k_means(groups: Values, clusters: int, rng: np.random.Generator) -> Numbers:
     centres = _plus_plus(ordered, counted, clusters - zeros, rng)
     sums, counts = _totals(ordered), _totals(counted)
     for _ in range(_ROUNDS):
-        # In one dimension a cluster is what lies between the middles towards its neighbours.
+        # In one dimension, a cluster ends halfway to its neighbours.
         middles = (centres[:, 1:] + centres[:, :-1]) / 2
         inner = np.stack(list(map(np.searchsorted, ordered, middles)))
         bounds = np.pad(inner, ((0, 0), (1, 1)), constant_values=((0, 0), (0, ordered.shape[1])))
@@ -78,7 +78,7 @@ def k_means(groups: Values, clusters: int, rng: np.random.Generator) -> Numbers:
 
 
 def _totals(values: npt.NDArray[Any]) -> Values:
-    """(groups, members + 1) sums of the first so many members."""
+    """(groups, members + 1) sums of the first members, for every count of them."""
     return np.pad(np.cumsum(values, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
 
 
@@ -94,7 +94,7 @@ def _plus_plus(
         rng: to draw with.
 
     Returns:
-        (groups, most clusters) in order; inf where there are no more to draw.
+        (groups, most clusters) in order; inf if there are no more to draw.
     """
     centres = np.full((len(groups), clusters.max()), np.inf)
     chances = counted.astype(np.float64)
@@ -111,7 +111,7 @@ def _plus_plus(
 
 
 def _groups(kernel: Kernel, per: str) -> Numbers:
-    """(groups, members): places in the flat kernel; the values of a group are clustered alone."""
+    """(groups, members): positions in the flat kernel; each group is clustered separately."""
     places = np.arange(np.prod(kernel.shape), dtype=np.intp)
     if per == "tensor":
         return places.reshape(1, -1)
@@ -136,7 +136,7 @@ class Clusters:
 
     @classmethod
     def of(cls, kernel: Kernel, weights: Values, numbers: Numbers) -> Clusters:
-        """Where weights are zero now, their cluster stays zero."""
+        """The cluster of weights that are zero now stays zero."""
         factors = 1 / np.maximum(np.bincount(numbers), 1)
         factors[numbers[weights == 0]] = 0
         return cls(kernel.replicas, numbers.reshape(kernel.shape), factors)
@@ -146,65 +146,65 @@ class Clusters:
         return not self.factors[self.numbers[self.weights() == 0]].any()
 
     def weights(self) -> Values:
-        """As they are now; unlike .numpy() this is no copy."""
+        """As they are now; unlike .numpy() this does not copy."""
         return np.asarray(read(self.replicas[0]))
 
     def means(self, weights: Values) -> Values:
-        """Each weight replaced by the mean of its cluster.
+        """The weights, each replaced with the mean of its cluster.
 
-        NumPy is several times as fast at it as the operators of TensorFlow, and needs no second
-        of compiling as XLA does. It sums in float64, so that the mean of equal float32 values is
-        that very value.
+        NumPy is several times faster here than TensorFlow's operators, and needs no compilation,
+        which takes XLA a second. It sums in float64, so that the mean of equal float32 values is
+        exactly that value.
         """
         sums = np.bincount(self.numbers.ravel(), weights.ravel(), self.factors.size)
         return (sums * self.factors).astype(weights.dtype).take(self.numbers)
 
 
 class ClusteringCallback(WeightsCallback):
-    """Lets weights take few different values during fit(), like 16 for each kernel.
+    """Limits weights to a few distinct values during fit(), such as 16 for each kernel.
 
-    The compiled runtime gains nothing from it: an int8 weight is stored in one byte, whatever
-    values there are, so neither flash, RAM nor time gets less. tflm_ext.prune_channels() is what
-    makes a model smaller and faster everywhere. Use this one before tflm_ext.encode(), which saves
-    flash for RAM and time in TensorFlow Lite Micro's interpreter, for a kernel of your own that
-    reads indexes into a table, or for a file that is sent compressed.
+    The compiled runtime does not benefit: an int8 weight takes one byte, whatever its value, so
+    flash, RAM and time stay the same. To make a model smaller and faster on every runtime, use
+    tflm_ext.prune_channels(). Use this callback before tflm_ext.encode(), which trades RAM and time
+    for flash in TensorFlow Lite Micro's interpreter; for a kernel of your own that reads indexes
+    into a table; or for a file that is sent compressed.
 
-    At begin_epoch, k-means finds the clusters, started as k-means++ (Arthur and Vassilvitskii,
-    2007), for values that a group of weights shares as in Han et al., 2016, "Deep Compression".
-    From then on after every few batches, and after the last one of an epoch, each weight becomes
-    the mean of its cluster: the steps of its weights are averaged. For SGD, with or without
-    momentum, that is a step along the averaged gradients. Adam and the like scale the gradient of
-    each weight by its own history before the average is taken: clusters whose weights disagree take
-    smaller steps than with one history for all. With steps_per_execution the average is taken after
-    no fewer batches than these, as callbacks are called no sooner; after every batch where fit()
-    does not know the number of batches. Nothing is wrapped, and loss, metrics, sample weights and
-    callbacks are your own. Weights that are zero when the clusters are found stay zero and count as
-    one cluster: let a SparsityCallback reach its end_epoch first. The int8 model has as many
-    different values.
+    At begin_epoch, k-means finds the clusters, initialised as in k-means++ (Arthur and
+    Vassilvitskii, 2007), for values that a group of weights shares as in Han et al., 2016, "Deep
+    Compression". From then on, after every few batches and after the last batch of an epoch, each
+    weight becomes the mean of its cluster: the steps of its weights are averaged. For SGD, with or
+    without momentum, that is a step along the averaged gradients. Adam and similar optimizers scale
+    the gradient of each weight by its own history before the average: clusters whose weights
+    disagree take smaller steps than with a common history. With steps_per_execution, the average
+    follows at the next callback, because callbacks are not called more often; if fit() does not
+    know the number of batches, it follows every batch. Nothing is wrapped, and you keep your own
+    loss, metrics, sample weights and callbacks. Weights that are zero when the clusters are found
+    stay zero and count as one cluster, so let a SparsityCallback reach its end_epoch first. The
+    int8 model has the same number of distinct values.
 
-    Put it last in callbacks=, after EarlyStopping and all else that puts weights back.
+    Put it last in callbacks=, after EarlyStopping and everything else that restores weights.
 
     Args:
-        clusters: greatest number of different values, zero included; 2 to 256.
-        per: "tensor", so many for a kernel; "channel", for each output channel of it, which is
-            what has a scale of its own in an int8 model.
-        layers: names of layers, or layers, with all that they contain; by default all with a
+        clusters: maximum number of distinct values, zero included; 2 to 256.
+        per: "tensor": this many for a kernel; "channel": for each of its output channels, which
+            have scales of their own in an int8 model.
+        layers: names of layers, or layers, including everything inside them; by default all with a
             kernel that is multiplied.
         begin_epoch: first epoch with clusters, counted from 0.
-        reassign_epochs: for so many epochs from begin_epoch on weights move freely within the
-            epoch, and the clusters are found anew at its end. After them a weight stays in its
+        reassign_epochs: for this many epochs from begin_epoch, weights move freely within the
+            epoch, and the clusters are found again at its end. After that, a weight stays in its
             cluster.
-        average_batches: the average is taken after so many batches. 1 follows the averaged
-            gradient in every step, and costs more than a quarter of the time of a step where
-            batches are small and the layers Dense.
+        average_batches: take the average after this many batches. 1 follows the averaged gradient
+            in every step, and costs more than a quarter of the time of a step if batches are small
+            and the layers are Dense.
         seed: of k-means++.
 
     Attributes:
-        report: one row per kernel and per layer left alone, as the model is now.
+        report: one row per kernel and per layer left alone, for the model as it is now.
 
     Raises:
-        ConfigError: an argument is out of range. From fit(): it is too short, was stopped before
-            there were clusters, there is no layer to work on, or the loss is not finite.
+        ConfigError: an argument is out of range. From fit(): it is too short or stopped before
+            there were clusters, no layer can be clustered, or the loss is not finite.
 
     Example:
         >>> callback = ClusteringCallback(16, per="channel", begin_epoch=3)
@@ -230,7 +230,7 @@ class ClusteringCallback(WeightsCallback):
         if clusters > MAX_CLUSTERS:
             raise ConfigError(
                 f"clusters={clusters} is out of range.",
-                f"Give at most {MAX_CLUSTERS}: int8 has no more values.",
+                f"Pass at most {MAX_CLUSTERS}: int8 does not have more values.",
             )
         if per not in GROUPS:
             raise ConfigError(f"per={per!r} is not known.", f"It has {', '.join(GROUPS)}.")
@@ -266,10 +266,10 @@ class ClusteringCallback(WeightsCallback):
 
     @property
     def saving(self) -> str:
-        """What it buys today, in one line."""
+        """What it gains at present, in one line."""
         return (
-            f"{self.clusters} clusters per {self.per}: runtime compiled stores a byte per weight,"
-            " nothing saved; prune_channels() would"
+            f"{self.clusters} clusters per {self.per}: the compiled runtime stores one byte per "
+            "weight, so nothing is saved; prune_channels() makes a model smaller"
         )
 
     def _refusal(self, kernel: Kernel) -> str:
@@ -283,7 +283,7 @@ class ClusteringCallback(WeightsCallback):
             raise ConfigError(
                 f"{what}={self.reassign_epochs or self.begin_epoch} is out of range:"
                 f" fit(epochs={epochs}) ends before epoch {last}.",
-                f"Give fit() epochs={last + 1} or more, or the callback less.",
+                f"Pass epochs={last + 1} or more to fit(), or a smaller value to the callback.",
             )
         self._clusters = []
         self._groups = [_groups(kernel, self.per) for kernel in self.kernels]
@@ -299,14 +299,14 @@ class ClusteringCallback(WeightsCallback):
         """Averages would fill zeros that another callback keeps setting.
 
         Raises:
-            ConfigError: there are zeros that are no cluster.
+            ConfigError: there are zeros that do not form a cluster.
         """
         for kernel, clusters in zip(self.kernels, self._clusters, strict=True):
             if not clusters.kept():
                 raise ConfigError(
-                    f"Layer {kernel.layer!r} got zeros after its clusters were found.",
-                    "Give the SparsityCallback an end_epoch before begin_epoch of the"
-                    " ClusteringCallback.",
+                    f"Layer {kernel.layer!r} has gained zeros since its clusters were found.",
+                    "Set end_epoch of the SparsityCallback before begin_epoch of the "
+                    "ClusteringCallback.",
                 )
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -341,7 +341,7 @@ class ClusteringCallback(WeightsCallback):
             self._average()
 
     def _average(self) -> None:
-        # In three passes: to go back and forth between TensorFlow and NumPy takes longer.
+        # In three passes, because alternating between TensorFlow and NumPy takes longer.
         weights = [clusters.weights() for clusters in self._clusters]
         means = [c.means(values) for c, values in zip(self._clusters, weights, strict=True)]
         for clusters, values in zip(self._clusters, means, strict=True):
@@ -349,7 +349,7 @@ class ClusteringCallback(WeightsCallback):
                 assign(variable, values)
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Check that the weights take no more values than they should.
+        """Check that the weights do not have more values than they should.
 
         Raises:
             ConfigError: fit() ended before there were clusters.
@@ -362,16 +362,16 @@ class ClusteringCallback(WeightsCallback):
             missing = self._missing()
             if not missing:
                 warnings.warn(
-                    "Another callback or the optimizer put weights back that were not clustered."
-                    " They are clustered now, but were not trained since.",
+                    "Another callback or the optimizer restored weights that were not clustered. "
+                    "They are clustered now, but have not been trained since.",
                     stacklevel=2,
                 )
         self._clusters = []
         if missing:
             raise ConfigError(
                 f"fit() ended with epoch {self._epoch}, and {missing}.",
-                f"Let EarlyStopping begin later (start_from_epoch={self.begin_epoch + 1}), or give"
-                " the callback a smaller begin_epoch.",
+                f"Let EarlyStopping begin later (start_from_epoch={self.begin_epoch + 1}), or "
+                "pass a smaller begin_epoch to the callback.",
             )
 
     def _missing(self) -> str:
@@ -384,6 +384,6 @@ class ClusteringCallback(WeightsCallback):
 
 
 def _most_values(weights: Values, places: Numbers) -> int:
-    """Number of different values in the group of a kernel that has most."""
+    """Number of distinct values in the group of a kernel that has the most."""
     ordered = np.sort(weights.ravel()[places], axis=-1)
     return 1 + int((np.diff(ordered, axis=-1) != 0).sum(axis=-1).max())

@@ -1,4 +1,4 @@
-"""The data of compress(): to train with, to calibrate with, and to measure with."""
+"""The data of compress(): for training, calibration and measurement."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tflm_ext.convert.samples import InputSpec, gather
 from tflm_ext.errors import ConfigError
 
 _CALIBRATION = 256  # samples, enough for int8 ranges
-_MEASURED = 10_000  # samples of a stream; arrays are taken as they are
+_MEASURED = 10_000  # samples of a stream; arrays are used completely
 
 Array = np.ndarray[Any, Any]
 
@@ -30,7 +30,7 @@ class Data:
     """Training and validation data, checked.
 
     Attributes:
-        train: as given, less what was held out: (x, y), (x, y, weights), or a Dataset.
+        train: as passed, without what was held out: (x, y), (x, y, weights), or a Dataset.
         calibration: per input an array (samples, *shape), of the training data.
         inputs: the same of the validation data.
         targets: of the validation data, for the first output.
@@ -50,7 +50,7 @@ class Data:
         return isinstance(self.train, tuple)
 
     def steps(self, batch_size: int) -> int | None:
-        """Batches of an epoch, None if nobody knows."""
+        """Number of batches in an epoch; None if unknown."""
         if self.in_memory:
             return -(-len(keras.tree.flatten(self.train[0])[0]) // batch_size)
         if isinstance(self.train, keras.utils.PyDataset):
@@ -60,17 +60,17 @@ class Data:
 
 
 def read_data(model: Any, train: Any, validation: Any, share: float, seed: int) -> Data:
-    """Check the data and hold out validation data where there is none.
+    """Check the data and hold out validation data if there is none.
 
     Raises:
-        ConfigError: it is empty, has no targets, can be read once only, or does not fit the model.
+        ConfigError: it is empty, has no targets, can only be read once, or does not fit the model.
     """
     train = _prepared(train, "train_data")
     if validation is None:
         if not isinstance(train, tuple):
             raise ConfigError(
-                "validation_data is missing, and train_data is no array that could be split.",
-                "Give validation_data=(x_val, y_val), or a Dataset; never the test data.",
+                "validation_data is missing, and train_data is not an array that could be split.",
+                "Pass validation_data=(x_val, y_val), or a Dataset; never the test data.",
             )
         train, validation = _split(train, share, seed)
     else:
@@ -90,10 +90,10 @@ def read_data(model: Any, train: Any, validation: Any, share: float, seed: int) 
 
 
 def _prepared(data: Any, what: str) -> Any:
-    """(x, y[, weights]) as arrays, or a stream as it is."""
-    how = "Give arrays (x, y), a tf.data.Dataset or a keras.utils.PyDataset."
+    """(x, y[, weights]) as arrays, or the stream unchanged."""
+    how = "Pass arrays (x, y), a tf.data.Dataset or a keras.utils.PyDataset."
     if isinstance(data, Iterator):
-        raise ConfigError(f"{what} is a {type(data).__name__}, which can be read only once.", how)
+        raise ConfigError(f"{what} is a {type(data).__name__}, which can only be read once.", how)
     if isinstance(data, tuple):
         if len(data) not in (2, 3):
             raise ConfigError(f"{what} has {len(data)} parts, not x and y.", how)
@@ -101,7 +101,7 @@ def _prepared(data: Any, what: str) -> Any:
         counts = {len(a) if a.ndim else 0 for part in arrays for a in keras.tree.flatten(part)}
         if len(counts) > 1:
             raise ConfigError(
-                f"{what} has arrays of {sorted(counts)} samples.", "Give as many of each."
+                f"{what} has arrays of {sorted(counts)} samples.", "Pass the same number of each."
             )
         return arrays
     stream = isinstance(data, Iterable | keras.utils.PyDataset)
@@ -111,13 +111,13 @@ def _prepared(data: Any, what: str) -> Any:
 
 
 def _split(train: tuple[Any, ...], share: float, seed: int) -> tuple[Any, Any]:
-    """Hold out a share of the samples, drawn at random."""
+    """Hold out a random fraction of the samples."""
     count = len(keras.tree.flatten(train[0])[0])
     held = round(share * count)
     if not 0 < held < count:
         raise ConfigError(
             f"train_data has {count} samples, too few to hold out {share:.0%} of them.",
-            "Give more samples, or validation_data.",
+            "Pass more samples, or validation_data.",
         )
     order = np.random.default_rng(seed).permutation(count)
 
@@ -142,7 +142,7 @@ def _collect(
         if len(targets[-1]) != len(found[0]):
             raise ConfigError(
                 f"{what} has {len(found[0])} samples and {len(targets[-1])} targets.",
-                "Give as many of both.",
+                "Pass the same number of both.",
             )
         count += len(found[0])
         if count >= limit:
@@ -163,7 +163,7 @@ def _batches(data: Any, what: str) -> Iterator[tuple[Any, Any]]:
         if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
             raise ConfigError(
                 f"{what} yields a {type(batch).__name__}, not x and y.",
-                "Give batches (x, y) or (x, y, weights).",
+                "Return batches (x, y) or (x, y, weights).",
             )
         yield batch[0], batch[1]
 
@@ -178,7 +178,7 @@ def _first(y: Any, model: Any, what: str) -> Array:
         y = y[0]
     targets = np.asarray(y)
     if targets.dtype.kind not in "fiub" or not targets.ndim:
-        raise ConfigError(f"{what} has no targets.", "Give numbers, one per sample at least.")
+        raise ConfigError(f"{what} has no targets.", "Pass numbers, at least one per sample.")
     if not np.isfinite(targets).all():
         raise ConfigError(
             f"The targets of {what} are not all finite (NaN or infinite).",

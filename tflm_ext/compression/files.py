@@ -1,4 +1,4 @@
-"""compress() from file to file: what `tflm-ext compress` runs. Free of TensorFlow."""
+"""compress() from file to file, for `tflm-ext compress`. Does not use TensorFlow."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def compress_file(
 ) -> CompressionReport:
     """Load a model and its data, compress it, and write the result.
 
-    The model is loaded and trained in a child process that is gone when this returns or raises.
+    The model is loaded and trained in a child process, which has ended when this returns or raises.
 
     Args:
         model: .keras or .h5.
@@ -54,8 +54,8 @@ def compress_file(
     folder = output.absolute().parent
     if output.suffix not in (".keras", ".tflite") or output.is_dir() or not folder.is_dir():
         raise ConfigError(
-            f"{output} is no place for a model.",
-            "Give the name of a .keras or .tflite file in a folder.",
+            f"{output} cannot be written: a model needs a .keras or .tflite file name.",
+            "Pass a file name that ends with .keras or .tflite, in an existing folder.",
         )
     for path in (data, validation):
         if path is not None and load_npz(path).y is None:
@@ -63,7 +63,7 @@ def compress_file(
     kind = kind_of(model)
     if kind not in {"keras", "h5"}:
         raise ConfigError(
-            f"{model} is a {kind} model, which cannot be trained.", "Give a .keras or .h5 file."
+            f"{model} is a {kind} model, which cannot be trained.", "Pass a .keras or .h5 file."
         )
     request = {
         "data": str(data.absolute()),
@@ -93,7 +93,7 @@ def _ask(child: Child, do: str, say: Any, **request: Any) -> dict[str, Any]:
 
 
 def _place(made: Path, output: Path) -> None:
-    """Put a file where the user wants it, whole or not at all."""
+    """Move a file to its destination, completely or not at all."""
     part = output.with_name(f"part-{output.name}")
     try:
         shutil.copyfile(made, part)
@@ -101,7 +101,7 @@ def _place(made: Path, output: Path) -> None:
     except OSError as error:
         raise StorageError(
             f"{output} cannot be written: {error.strerror or error}.",
-            "Free some space, or give another folder.",
+            "Free some space, or pass another folder.",
         ) from error
     finally:
         part.unlink(missing_ok=True)
@@ -120,5 +120,5 @@ def read_recipe(given: str) -> Recipe:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{given} cannot be read as a recipe: {error}.",
-            "Give a JSON file, or one of: fast, balanced, smallest.",
+            "Pass a JSON file, or one of: fast, balanced, smallest.",
         ) from error

@@ -1,4 +1,4 @@
-"""What makes a model and a loss the same again, in a later process as in the next line."""
+"""Fingerprints of a model and of a loss, which are the same in every process."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import numpy as np
 def model_digest(model: Any) -> str:
     """SHA-256 of the layers with their configuration and connections, and of the weights.
 
-    Names of layers do not count: Keras numbers those that it gives, so that the same code makes
-    `dense_1` what was `dense` before.
+    Names of layers are ignored: Keras numbers the names that it generates, so the same code may
+    produce `dense_1` instead of `dense`.
     """
     layers = list(model._flatten_layers(include_self=True, recursive=True))
     names = {layer.name: f"layer {i}" for i, layer in enumerate(layers)}
@@ -41,7 +41,7 @@ def _config(layer: Any) -> Any:
 
 
 def _canonical(value: Any, names: Mapping[str, str], name: bool = False) -> Any:
-    """A configuration as JSON takes it, with the names of layers numbered.
+    """A configuration as JSON, with the names of layers replaced by numbers.
 
     Args:
         names: what stands for each name of a layer.
@@ -50,7 +50,7 @@ def _canonical(value: Any, names: Mapping[str, str], name: bool = False) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _canonical(v, names, key == "name") for key, v in value.items()}
     if isinstance(value, list | tuple):
-        # ["dense", 0, 0], perhaps with more behind, is output 0 of the first call of that layer.
+        # ["dense", 0, 0], perhaps followed by more, is output 0 of the first call of that layer.
         reference = len(value) >= 3 and all(type(part) is int for part in value[1:3])
         return [_canonical(v, names, reference and i == 0) for i, v in enumerate(value)]
     if isinstance(value, str):
@@ -66,11 +66,11 @@ def _canonical(value: Any, names: Mapping[str, str], name: bool = False) -> Any:
 
 
 def loss_key(loss: Any) -> Any:
-    """What a loss is called, and its settings that are not the usual ones.
+    """The name of a loss, and its settings that differ from the defaults.
 
     The same whether it is given by name, as a function or as an object.
     """
-    if isinstance(loss, Mapping):  # Keras keeps one of its own that JSON does not know
+    if isinstance(loss, Mapping):  # Keras keeps an object that JSON does not support
         return {key: loss_key(value) for key, value in loss.items()}
     if isinstance(loss, list | tuple):
         return [loss_key(value) for value in loss]
@@ -82,7 +82,7 @@ def loss_key(loss: Any) -> Any:
         return name
     try:
         usual = type(loss)().get_config()
-    except TypeError:  # it has no usual settings
+    except TypeError:  # it has no default settings
         usual = {}
     missing = object()
     own = {k: v for k, v in config.items() if usual.get(k, missing) != v and k != "name"}

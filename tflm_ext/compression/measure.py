@@ -27,7 +27,7 @@ def measure(
 
     Args:
         name: of the step.
-        model: of either Keras, quantisation-aware or not; it stays as it is.
+        model: of either Keras version, quantisation-aware or not; it is not changed.
         parameters: of the plain model.
 
     Returns:
@@ -58,7 +58,7 @@ def measure(
         int8.bytes, inputs, len(graph.outputs), arena_bytes=arena_for(graph), reset_each=True
     )
     outputs = dequantize_array(run.outputs[0], port.scale, port.zero_point)
-    assert int8.float_outputs is not None  # there are test inputs
+    assert int8.float_outputs is not None  # test inputs were passed
     in_float = score(int8.float_outputs[0][kept].reshape(count, -1))
     return metric, CompressionStep(
         name=name,

@@ -1,4 +1,4 @@
-"""Recipe: what compress() does. Free of TensorFlow."""
+"""Recipe: what compress() does. Does not use TensorFlow."""
 
 from __future__ import annotations
 
@@ -18,37 +18,39 @@ GROUPS = ("tensor", "channel")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """The steps of compress(), in their order; what is None or 0 is left out.
+    """The steps of compress(), in order; steps that are None or 0 are skipped.
 
-    Channel pruning makes every model smaller and faster. Sparsity and clusters make none smaller
-    in the compiled runtime and are left out of the presets. Quantisation-aware training gives back
-    accuracy that int8 takes.
+    Channel pruning makes every model smaller and faster. Sparsity and clusters do not make the
+    compiled runtime smaller, and are not part of the presets. Quantisation-aware training recovers
+    accuracy that int8 loses.
 
     Recipe.fast(), balanced() and smallest() are presets: half of the channels in a short time, and
     4 and 8 times fewer weights and MACs. to_json() writes a recipe, from_json() reads it.
 
     Args:
-        shrink: remove channels until the int8 model has so many times fewer bytes of weights and
-            so many times fewer MACs; more than 1.
-        ratio: instead of shrink: the share of all prunable channels to remove at once, in [0, 1).
-        importance: of channels: "norm", "batchnorm" or "taylor".
-        multiple_of: to what the numbers of channels that stay are rounded up.
-        round_epochs: of training after each tenth of the channels, with shrink or a budget.
-        fine_tune_epochs: after all channels that go are gone.
-        temperature: of distillation from the uncompressed model in all training that follows;
+        shrink: remove channels until the int8 model has this many times fewer bytes of weights and
+            this many times fewer MACs; more than 1.
+        ratio: instead of shrink: the fraction of all prunable channels to remove at once, in
+            [0, 1).
+        importance: how to rank channels: "norm", "batchnorm" or "taylor".
+        multiple_of: round the number of remaining channels up to a multiple of this.
+        round_epochs: epochs of training after each tenth of the channels, with shrink or a budget.
+        fine_tune_epochs: epochs of training after the last channels were removed.
+        temperature: of the distillation from the uncompressed model in all training that follows;
             None trains with the targets alone.
-        alpha: share of the uncompressed model in the loss, 0 to 1.
-        sparsity: share of each kernel that becomes zero, in [0, 1).
+        alpha: weight of the uncompressed model in the loss, 0 to 1.
+        sparsity: fraction of each kernel that becomes zero, in [0, 1).
         sparsity_pattern: "1x4", "2:4" or "unstructured".
-        sparsity_epochs: of training towards it.
-        clusters: number of different values in a kernel, 2 to 256.
+        sparsity_epochs: epochs of training towards it.
+        clusters: number of distinct values in a kernel, 2 to 256.
         clusters_per: "tensor" or "channel".
-        clustering_epochs: of training with them.
-        quantize_epochs: of quantisation-aware training, with a tenth of the learning rate.
-        learning_rate: at the beginning of each step; it falls to 0 along a cosine.
-        batch_size: of arrays; a Dataset has its own.
-        validation_share: of the training arrays that is held out when there is no validation data.
-        seed: of everything random.
+        clustering_epochs: epochs of training with clusters.
+        quantize_epochs: epochs of quantisation-aware training, with a tenth of the learning rate.
+        learning_rate: at the start of each step; it falls to 0 along a cosine.
+        batch_size: for arrays; a Dataset has its own.
+        validation_share: fraction of the training arrays that is held out if there is no
+            validation data.
+        seed: for all random numbers.
 
     Raises:
         ConfigError: a value is out of range.
@@ -89,17 +91,17 @@ class Recipe:
             if (value is None and optional) or (value is not None and fits(value)):
                 object.__setattr__(self, field.name, plain(value))
                 continue
-            raise ConfigError(f"Recipe({field.name}={value!r}) is out of range.", f"Give {wanted}.")
+            raise ConfigError(f"Recipe({field.name}={value!r}) is out of range.", f"Pass {wanted}.")
         if self.shrink is not None and self.ratio is not None:
             raise ConfigError(
-                "A recipe has both shrink and ratio.",
-                "Give shrink=4 for weights and MACs 4 times fewer, or ratio=0.5 for half the"
-                " channels.",
+                "A recipe cannot have both shrink and ratio.",
+                "Set shrink=4 for 4 times fewer weights and MACs, or ratio=0.5 for half the "
+                "channels.",
             )
         if self.sparsity is not None and self.sparsity_pattern == "2:4" and self.sparsity != 0.5:
             raise ConfigError(
                 f'Recipe(sparsity={self.sparsity}) does not go with sparsity_pattern="2:4".',
-                "Give sparsity=0.5: two of four are half of the weights.",
+                "Set sparsity=0.5: two of four weights are half of them.",
             )
 
     @classmethod
@@ -144,25 +146,26 @@ class Recipe:
         """Read what to_json() wrote; what is missing has its default.
 
         Raises:
-            ConfigError: it is no JSON object, has an unknown name, or a value out of range.
+            ConfigError: it is not a JSON object, has an unknown name, or a value out of range.
         """
         try:
             values = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise ConfigError(
-                f"The recipe is no JSON: {error}.", "Write it with Recipe.balanced().to_json()."
+                f"The recipe is not valid JSON: {error}.",
+                "Write it with Recipe.balanced().to_json().",
             ) from error
         if not isinstance(values, dict):
             raise ConfigError(
-                f"The recipe is a JSON {type(values).__name__}, no object.",
-                'Give one like {"shrink": 4, "fine_tune_epochs": 30}.',
+                f"The recipe is a JSON {type(values).__name__}, not an object.",
+                'Write one like {"shrink": 4, "fine_tune_epochs": 30}.',
             )
         known = [field.name for field in fields(cls)]
         for name in values:
             if name not in known:
                 near = difflib.get_close_matches(name, known, 3) or known
                 raise ConfigError(
-                    f"A recipe has no value {name!r}.", f"Choose one of: {', '.join(near)}."
+                    f"A recipe has no field {name!r}.", f"Choose one of: {', '.join(near)}."
                 )
         return cls(**values)
 
@@ -179,7 +182,7 @@ def _one_of(*known: str) -> tuple[Callable[[Any], bool], str]:
     return (lambda value: value in known), "one of: " + ", ".join(known)
 
 
-_SHARE = (lambda value: is_number(value) and 0 <= value < 1), "a share from 0 to less than 1"
+_SHARE = (lambda value: is_number(value) and 0 <= value < 1), "a fraction from 0 to less than 1"
 _POSITIVE = (
     (lambda value: is_number(value) and 0 < value < float("inf")),
     "a number greater than 0",
@@ -192,7 +195,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "round_epochs": _whole(1),
     "fine_tune_epochs": _whole(0),
     "temperature": _POSITIVE,
-    "alpha": ((lambda value: is_number(value) and 0 <= value <= 1), "a share from 0 to 1"),
+    "alpha": ((lambda value: is_number(value) and 0 <= value <= 1), "a fraction from 0 to 1"),
     "sparsity": _SHARE,
     "sparsity_pattern": _one_of(*PATTERNS),
     "sparsity_epochs": _whole(1),
@@ -204,7 +207,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "batch_size": _whole(1),
     "validation_share": (
         (lambda value: is_number(value) and 0 < value < 1),
-        "a share greater than 0 and less than 1",
+        "a fraction greater than 0 and less than 1",
     ),
     "seed": _whole(0, 2**32 - 1),
 }

@@ -18,16 +18,16 @@ class CompressionStep:
 
     Attributes:
         name: of the step; the first is "as given".
-        float_score: of the Keras model on the validation data, see CompressionReport.metric; of a
-            quantisation-aware model, as it rounds in Keras. None if it is not finite.
+        float_score: of the Keras model on the validation data, see CompressionReport.metric. For a
+            quantisation-aware model it includes the rounding. None if it is not finite.
         int8_score: of the int8 model in TensorFlow Lite Micro, on the same data.
-        parameters: numbers in the plain Keras model.
+        parameters: of the plain Keras model.
         macs: multiply-accumulate operations of one inference.
         weight_bytes: constant tables, in bytes.
-        flash_bytes: these and the code, estimated, in bytes.
+        flash_bytes: tables plus the estimated code, in bytes.
         tflite_bytes: size of the .tflite, in bytes.
         ram_bytes: sizeof(context) as planned, in bytes.
-        notes: what the step did and what it buys, one sentence each.
+        notes: what the step did and what it gains, one sentence each.
     """
 
     name: str = entry()
@@ -45,14 +45,14 @@ class CompressionStep:
 @declared("compress")
 @dataclass(frozen=True, slots=True)
 class CompressionReport:
-    """What every step cost and bought.
+    """What every step cost and gained.
 
     Attributes:
-        metric: "accuracy" (share of right classes) or "mean_absolute_error".
-        samples: of validation data, on which the scores were measured.
-        recipe: that was followed.
+        metric: "accuracy" (fraction of correct classes) or "mean_absolute_error".
+        samples: number of validation samples that were scored.
+        recipe: the recipe that was used.
         steps: the model as given, then after each step.
-        notes: on the whole, one sentence each.
+        notes: on the whole run, one sentence each.
     """
 
     metric: str = entry(schema=METRICS)
@@ -109,12 +109,12 @@ class CompressionReport:
 
 @dataclass(frozen=True, slots=True)
 class CompressionResult:
-    """A compressed model and how it came about.
+    """A compressed model and its report.
 
     Attributes:
-        model: of the library of the model that was given. With quantize_epochs in the recipe it
-            is quantisation-aware: export() takes its scales from it, and tflm_ext.strip() gives
-            the plain model.
+        model: of the same library as the original. If the recipe has quantize_epochs, it is
+            quantisation-aware: export() uses its scales, and tflm_ext.strip() returns the plain
+            model.
         report: one row per step.
     """
 

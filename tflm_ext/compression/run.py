@@ -32,7 +32,7 @@ from tflm_ext.errors import ConfigError, UnsupportedModelError
 from tflm_ext.options import Budget
 from tflm_ext.report.progress import show_progress
 
-_QUANTIZE_RATE = 0.1  # of the learning rate: weights move by roundings, not anew
+_QUANTIZE_RATE = 0.1  # of the learning rate: weights now move by rounding steps only
 
 
 def compress(
@@ -47,16 +47,16 @@ def compress(
     checkpoints: str | os.PathLike[str] | None = None,
     progress: bool | Progress = True,
 ) -> CompressionResult:
-    """Make a model smaller and faster, in one call: fewer channels, then training for int8.
+    """Make a model smaller and faster in one call: fewer channels, then training for int8.
 
-    Use it before export() when a model does not fit, or is slower than it has to be. It trains:
-    that takes about as long as the training of the model did, and it needs the data. Use
-    prune_channels(), Distiller and quantize_aware() themselves where you want to decide more.
+    Use it before export() if a model does not fit, or is slower than it needs to be. It trains the
+    model, which takes about as long as the original training, and needs the data. For more
+    control, use prune_channels(), Distiller and quantize_aware() directly.
 
-    The steps, as the recipe has them: remove channels and fine-tune with the uncompressed model
-    as the teacher; sparsity; clusters; quantisation-aware training. After each one the model is
-    converted, planned, and measured in TensorFlow Lite Micro. What makes nothing smaller in the
-    compiled runtime is said so in the report.
+    The recipe selects the steps: remove channels and fine-tune, with the uncompressed model as the
+    teacher; sparsity; clusters; quantisation-aware training. After each step the model is
+    converted, planned, and measured in TensorFlow Lite Micro. If a step does not make the compiled
+    runtime smaller, the report says so.
 
         result = tflm_ext.compress(model, (x_train, y_train), recipe=tflm_ext.Recipe.balanced())
         print(result.report)
@@ -64,26 +64,26 @@ def compress(
 
     Args:
         model: a trained keras.Model, or a tf_keras.Model for recipes without channel pruning and
-            distillation. It stays as it is.
-        train_data: (x, y) or (x, y, weights), arrays; or a batched tf.data.Dataset or
-            keras.utils.PyDataset of such. y as the loss takes it.
-        validation_data: (x, y) or the like, for scores and min_accuracy; never the test data,
-            which would then say too much good. By default the recipe's validation_share of the
-            training arrays is held out.
+            distillation. It is not changed.
+        train_data: (x, y) or (x, y, weights) as arrays, or a batched tf.data.Dataset or
+            keras.utils.PyDataset of them. y is what the loss expects.
+        validation_data: (x, y) or the like, for scores and min_accuracy. Never pass the test data,
+            whose score would then be too optimistic. By default, the recipe's validation_share of
+            the training arrays is held out.
         recipe: what to do; by default Recipe.balanced().
         budget: limits for the int8 model, instead of the recipe's shrink or ratio.
-        min_accuracy: channels go only while the share of right classes on the validation data
-            stays at least this; with a budget or shrink.
+        min_accuracy: with a budget or shrink, remove channels only while the accuracy on the
+            validation data stays at or above this value.
         loss: by default that of the compiled model.
-        checkpoints: folder that keeps the model of every step and epoch; the same call again goes
-            on from there after an interruption.
-        progress: show progress on a terminal, or call this function with a short text instead.
+        checkpoints: a folder that keeps the model of every step and epoch; after an interruption,
+            the same call resumes from there.
+        progress: show progress on a terminal; or a function to call with a short text instead.
 
     Returns:
         The model, for export(), and a report with one row per step.
 
     Raises:
-        ConfigError: an argument, the data, or checkpoints of another run.
+        ConfigError: an argument or the data cannot be used, or checkpoints belong to another run.
         UnsupportedModelError: the model cannot be pruned, trained or converted; names the layer.
         ToolError: the converter crashed.
         StorageError: the checkpoints cannot be written.
@@ -112,11 +112,11 @@ def _check(model: Any, recipe: Any, budget: Any, min_accuracy: Any, checkpoints:
     kind = library(model)
     if kind is None:
         raise ConfigError(
-            f"A {type(model).__name__} is no model.", "Give a keras.Model or a tf_keras.Model."
+            f"A {type(model).__name__} is not a model.", "Pass a keras.Model or a tf_keras.Model."
         )
     if not isinstance(recipe, Recipe):
         raise ConfigError(
-            f"recipe={recipe!r} is no Recipe.", "Give one like tflm_ext.Recipe.balanced()."
+            f"recipe={recipe!r} is not a Recipe.", "Pass one like tflm_ext.Recipe.balanced()."
         )
     try:
         known = bool(model.inputs) and bool(model.outputs)
@@ -124,37 +124,36 @@ def _check(model: Any, recipe: Any, budget: Any, min_accuracy: Any, checkpoints:
         known = False
     if not known:
         raise UnsupportedModelError(
-            f"The inputs of model {model.name!r} are not known: it is a subclass of Model or was"
-            " never built.",
+            f"The inputs of model {model.name!r} are unknown: it is a subclass of Model or was "
+            "never built.",
             "Build it as keras.Sequential with an Input, or as keras.Model(inputs, outputs).",
         )
     check_order(model)
     check_weights(model, f"model {model.name!r}")
     if budget is not None and (not isinstance(budget, Budget) or budget == Budget()):
         raise ConfigError(
-            f"budget={budget!r} has no limit.", "Give one, as in Budget(flash_bytes=60_000)."
+            f"budget={budget!r} has no limit.", "Set one, as in Budget(flash_bytes=60_000)."
         )
     if min_accuracy is not None and not (is_number(min_accuracy) and 0 <= min_accuracy <= 1):
         raise ConfigError(
-            f"min_accuracy={min_accuracy!r} is no share of right classes.",
-            "Give a number from 0 to 1.",
+            f"min_accuracy={min_accuracy!r} is not a fraction of correct classes.",
+            "Pass a number from 0 to 1.",
         )
     if checkpoints is not None and not isinstance(checkpoints, str | os.PathLike):
         raise ConfigError(
-            f"checkpoints={checkpoints!r} is no path.", "Give the name of a folder, new or empty."
+            f"checkpoints={checkpoints!r} is not a path.", "Pass the name of a new or empty folder."
         )
     if min_accuracy is not None and budget is None and recipe.shrink is None:
         raise ConfigError(
-            "min_accuracy needs something to stop: the recipe has no shrink, and there is no"
-            " budget.",
-            "Give budget=, or a recipe with shrink= instead of ratio=.",
+            "min_accuracy has nothing to stop: the recipe has no shrink, and there is no budget.",
+            "Pass budget=, or a recipe with shrink= instead of ratio=.",
         )
     if kind == "tf_keras" and (_prunes(recipe, budget) or recipe.temperature is not None):
         raise ConfigError(
-            f"Model {model.name!r} is one of tf_keras; channel pruning and distillation take Keras"
-            " 3 models.",
-            "Build the same layers with keras and give them the weights,"
-            " new.set_weights(old.get_weights()); or give Recipe(temperature=None).",
+            f"Model {model.name!r} is a tf_keras model; channel pruning and distillation need a "
+            "Keras 3 model.",
+            "Build the same layers with keras and copy the weights, "
+            "new.set_weights(old.get_weights()); or pass Recipe(temperature=None).",
         )
 
 
@@ -228,8 +227,8 @@ class _Run:
             metric, row = self._measure("as given", self.given)
             if self.min_accuracy is not None and metric != "accuracy":
                 raise ConfigError(
-                    f"min_accuracy needs classes, and these targets are scored by {metric}.",
-                    "Leave it out, and look at the report.",
+                    f"min_accuracy needs class targets, but these targets are scored by {metric}.",
+                    "Leave it out, and check the report instead.",
                 )
             done = Done("given", metric, row)
             self.store.save(done)
@@ -322,7 +321,7 @@ class _Run:
             rate=_QUANTIZE_RATE,
             backup=self.store.state("quantise"),
         )
-        return aware, ["gives back accuracy that int8 takes; nothing gets smaller"]
+        return aware, ["recovers accuracy that int8 loses; makes nothing smaller"]
 
     def _fit(self, model: Any, name: str, title: str, epochs: int, *callbacks: Any) -> Any:
         """Train a copy."""
@@ -355,7 +354,7 @@ class _Run:
 
 
 def _pruning_notes(report: PruningReport) -> list[str]:
-    gone = f"{report.removed_channels} of {report.prunable_channels} prunable channels are gone"
+    gone = f"{report.removed_channels} of {report.prunable_channels} prunable channels were removed"
     return [
         f"{gone} ({report.removed_share:.0%}): {report.ended}",
         *(f"untouched: {row}" for row in report.untouched),

@@ -24,7 +24,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class LayerSparsity:
-    """What became of one kernel.
+    """The result for one kernel.
 
     Attributes:
         layer: name of the layer.
@@ -130,44 +130,44 @@ def _multiplier(kernels: Sequence[Kernel]) -> Any:
 
 
 class SparsityCallback(WeightsCallback):
-    """Sets a share of the weights to zero during fit() and keeps them there.
+    """Sets a fraction of the weights to zero during fit() and keeps them at zero.
 
-    The compiled runtime gains nothing from it: "1x4", "2:4" and "unstructured" zeros are stored
-    like other weights and multiplied like them, so neither flash, RAM nor time gets less.
-    tflm_ext.prune_channels() is what makes a model smaller and faster everywhere. Use this one
-    before tflm_ext.encode(), which saves flash for RAM and time in TensorFlow Lite Micro's
-    interpreter, for a kernel of your own that skips blocks, for a file that is sent compressed,
-    or to see what sparsity would cost in accuracy.
+    The compiled runtime does not benefit: it stores and multiplies "1x4", "2:4" and "unstructured"
+    zeros like all other weights, so flash, RAM and time stay the same. To make a model smaller and
+    faster on every runtime, use tflm_ext.prune_channels(). Use this callback before
+    tflm_ext.encode(), which trades RAM and time for flash in TensorFlow Lite Micro's interpreter;
+    for a kernel of your own that skips blocks; for a file that is sent compressed; or to see what
+    sparsity would cost in accuracy.
 
-    In every kernel the weights of least magnitude become zero. Training goes on with the rest,
-    under the loss, metrics, sample weights and callbacks of your own; nothing is wrapped. The
-    zeros are zeros in the int8 model, too.
+    In every kernel, the weights with the smallest magnitude become zero. Training continues with
+    the others, with your own loss, metrics, sample weights and callbacks; nothing is wrapped. The
+    zeros are also zeros in the int8 model.
 
-    Put it last in callbacks=, after EarlyStopping and all else that puts weights back.
+    Put it last in callbacks=, after EarlyStopping and everything else that restores weights.
 
     Args:
-        final_sparsity: share of each kernel that is zero in the end, in [0, 1), reached up to
-            one block more; 0.5 for "2:4".
-        pattern: "1x4", blocks of four input channels of one output (the axis along which int8
-            kernels read) are zero together; "2:4", two of every four input channels are zero
-            (Mishra et al., 2021, "Accelerating Sparse Deep Neural Networks"); "unstructured", any
-            weights. With "1x4" and "2:4" kernels with less than four input channels are left
-            alone; depthwise convolutions always are, as each output has one.
-        schedule: "polynomial", more each epoch, fast at first (Zhu and Gupta, 2017, "To prune,
-            or not to prune"); "constant", all at once in begin_epoch.
+        final_sparsity: fraction of each kernel that is zero in the end, in [0, 1), exceeded by at
+            most one block; 0.5 for "2:4".
+        pattern: "1x4": blocks of four input channels of one output (the axis along which int8
+            kernels read) become zero together; "2:4": two of every four input channels are zero
+            (Mishra et al., 2021, "Accelerating Sparse Deep Neural Networks"); "unstructured": any
+            weights. "1x4" and "2:4" leave kernels with fewer than four input channels alone, and
+            always depthwise convolutions, in which each output has one.
+        schedule: "polynomial": more each epoch, quickly at first (Zhu and Gupta, 2017, "To prune,
+            or not to prune"); "constant": all at once in begin_epoch.
         begin_epoch: first epoch with zeros, counted from 0.
-        end_epoch: epoch from which on the sparsity is final; fit() has to run it. By default two
+        end_epoch: epoch from which the sparsity is final; fit() has to reach it. By default, two
             thirds of the way from begin_epoch to the last epoch. "constant" is final from
-            begin_epoch on, and end_epoch only says what fit() has to run.
-        layers: names of layers, or layers, with all that they contain; by default all.
+            begin_epoch, and end_epoch only says how far fit() has to run.
+        layers: names of layers, or layers, including everything inside them; by default all.
 
     Attributes:
-        report: one row per kernel and per layer left alone, as the model is now.
+        report: one row per kernel and per layer left alone, for the model as it is now.
 
     Raises:
-        ConfigError: an argument is out of range. From fit(): it is too short for the schedule,
-            was stopped before the sparsity was final, there is no layer to work on, or the loss
-            is not finite.
+        ConfigError: an argument is out of range. From fit(): it is too short for the schedule or
+            stopped before the sparsity was final, no layer can be made sparse, or the loss is not
+            finite.
 
     Example:
         >>> callback = SparsityCallback(0.75, pattern="1x4", end_epoch=6)
@@ -198,7 +198,7 @@ class SparsityCallback(WeightsCallback):
         if pattern == "2:4" and self.final_sparsity != 0.5:
             raise ConfigError(
                 f'final_sparsity={final_sparsity!r} does not go with pattern="2:4".',
-                "Give 0.5: two of four are half of the weights.",
+                "Pass 0.5: two of four weights are half of them.",
             )
         if end_epoch is not None:
             end_epoch = whole(end_epoch, "end_epoch", self.begin_epoch)
@@ -230,10 +230,10 @@ class SparsityCallback(WeightsCallback):
 
     @property
     def saving(self) -> str:
-        """What it buys today, in one line."""
+        """What it gains at present, in one line."""
         return (
-            f"{self.pattern} sparsity {self.final_sparsity:.0%}: runtime compiled stores it"
-            " dense, nothing saved; prune_channels() would"
+            f"{self.pattern} sparsity {self.final_sparsity:.0%}: the compiled runtime stores "
+            "zeros like other weights, so nothing is saved; prune_channels() makes a model smaller"
         )
 
     def sparsity(self, epoch: int) -> float:
@@ -269,7 +269,7 @@ class SparsityCallback(WeightsCallback):
             name = "begin_epoch" if self.end_epoch is None else "end_epoch"
             raise ConfigError(
                 f"{name}={needed} is out of range: fit(epochs={epochs}) ends before that epoch.",
-                f"Give fit() epochs={needed + 1} or more, or the callback a smaller {name}.",
+                f"Pass epochs={needed + 1} or more to fit(), or a smaller {name} to the callback.",
             )
         self._masks = []
         self._multiply = _multiplier(self.kernels)
@@ -310,8 +310,8 @@ class SparsityCallback(WeightsCallback):
             missing = self._missing()
             if not missing:
                 warnings.warn(
-                    "Another callback or the optimizer put weights back that were not sparse."
-                    " They are sparse now, but were not trained since.",
+                    "Another callback or the optimizer restored weights that were not sparse. "
+                    "They are sparse now, but have not been trained since.",
                     stacklevel=2,
                 )
         self._masks = []
@@ -319,8 +319,8 @@ class SparsityCallback(WeightsCallback):
             raise ConfigError(
                 f"fit() ended with epoch {self._epoch}, before the sparsity was final in epoch"
                 f" {self._end}: {missing}.",
-                f"Let EarlyStopping begin later (start_from_epoch={self._end + 1}), or give the"
-                " callback a smaller end_epoch.",
+                f"Let EarlyStopping begin later (start_from_epoch={self._end + 1}), or pass a "
+                "smaller end_epoch to the callback.",
             )
 
     def _missing(self) -> str:

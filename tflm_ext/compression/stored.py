@@ -39,13 +39,13 @@ def storage(folder: Path) -> Iterator[None]:
         yield
     except (FileExistsError, NotADirectoryError) as error:
         raise ConfigError(
-            f"checkpoints={str(folder)!r} is a file, or would lie in one.",
-            "Give a folder, new or empty.",
+            f"checkpoints={str(folder)!r} is a file, or inside one.",
+            "Pass a new or empty folder.",
         ) from error
     except OSError as error:
         raise StorageError(
             f"{folder} cannot be written: {error.strerror or error}.",
-            "Free some space, or give another folder as checkpoints.",
+            "Free some space, or pass another folder as checkpoints=.",
         ) from error
 
 
@@ -84,8 +84,8 @@ def restore_model(path: Path, given: Any) -> Any:
     except (*_UNREADABLE, UnsupportedModelError) as error:
         raise ConfigError(
             f"The checkpoint {path} cannot be loaded: {_first_line(error)}",
-            "Register layers of your own with keras.saving.register_keras_serializable(), or"
-            " begin anew in another folder.",
+            "Register layers of your own with keras.saving.register_keras_serializable(), or "
+            "start again in another folder.",
         ) from error
     return model
 
@@ -106,7 +106,7 @@ class TrainingState:
         """Keep the state after an epoch.
 
         Args:
-            epoch: how many are over.
+            epoch: number of finished epochs.
 
         Raises:
             StorageError: the disk is full or read-only.
@@ -132,7 +132,7 @@ class TrainingState:
         except _UNREADABLE as error:
             raise ConfigError(
                 f"The checkpoint {self._path} cannot be loaded: {_first_line(error)}",
-                f"Delete {self._path.name} to begin this step anew.",
+                f"Delete {self._path.name} to start this step again.",
             ) from error
         return epoch
 
@@ -200,7 +200,7 @@ def _build(package: Any, config: Any) -> Any:
     except Exception as error:  # whatever Keras comes upon in a configuration of anybody's
         raise ValueError(f"{type(error).__name__}: {_first_line(error)}") from error
     if not isinstance(model, package.Model):
-        raise ValueError("it holds no model")
+        raise ValueError("it contains no model")
     return model
 
 
@@ -230,7 +230,7 @@ def _set(variables: Sequence[Any], arrays: Mapping[str, Array]) -> None:
         for variable, value in zip(variables, values, strict=True)
     )
     if not fits:
-        raise ValueError("its weights are not those of the model")
+        raise ValueError("its weights do not match the model")
     for variable, value in zip(variables, values, strict=True):
         # NumPy gives types that it does not know back as bytes, bfloat16 for example.
         kind = np.asarray(variable.numpy()).dtype
@@ -248,7 +248,7 @@ def _read(path: Path) -> dict[str, Array]:
     """All arrays of a .npz that does not unpack to more than it stores."""
     with zipfile.ZipFile(path) as archive:
         if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
-            raise ValueError("it is compressed, which no checkpoint is")
+            raise ValueError("it is compressed, which checkpoints never are")
     with np.load(path, allow_pickle=False) as file:
         return {key: file[key] for key in file.files}
 

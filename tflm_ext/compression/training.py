@@ -53,7 +53,7 @@ class Training:
         if objective is None:
             raise ConfigError(
                 f"Model {given.name!r} is not compiled: there is no loss to train with.",
-                'Compile it, or give loss="sparse_categorical_crossentropy" or the like.',
+                'Compile it, or pass loss="sparse_categorical_crossentropy" or another loss.',
             )
         loss, weights = objective["loss"], objective.get("loss_weights")
         distill = recipe.temperature is not None and recipe.alpha > 0
@@ -159,8 +159,8 @@ def _check_teacher(given: Any, loss: Any, weights: Any) -> None:
     except (ConfigError, UnsupportedModelError) as error:
         raise ConfigError(
             f"The model cannot teach its smaller form: {error.problem}",
-            "Leave out distillation with Recipe(temperature=None), or compile the model with a loss"
-            " of Keras.",
+            "Leave out distillation with Recipe(temperature=None), or compile the model with one "
+            "of Keras' own losses.",
         ) from error
 
 
@@ -169,5 +169,5 @@ def _check_loss(title: str, epoch: int, logs: Any) -> None:
     if loss is not None and not math.isfinite(loss):
         raise ConfigError(
             f"The loss became {float(loss)} in epoch {epoch + 1} of the step {title!r}.",
-            "Give a recipe with a lower learning_rate, and look for unusual values in the data.",
+            "Pass a recipe with a lower learning_rate, and look for unusual values in the data.",
         )

@@ -179,13 +179,13 @@ def find_kernels(
             why = left[top.name].reason if top.name in left else f"a {type(top).__name__}"
             raise ConfigError(
                 f"Layer {top.name!r} cannot be {what} ({why}).",
-                f"Leave it out of layers=, or leave out layers= to have all that can be {what}.",
+                f"Remove it from layers=, or omit layers= to use all layers that can be {what}.",
             )
     if not kernels:
         why = ", ".join(f"{entry.layer} ({entry.reason})" for entry in left.values())
         raise ConfigError(
             f"Model {model.name!r} has no layer that can be {what}{': ' + why if why else ''}.",
-            "It takes Dense, Conv1D, Conv2D or the like, with trainable weights.",
+            "It needs Dense, Conv1D, Conv2D or similar layers with trainable weights.",
         )
     return list(kernels.values()), list(left.values())
 
@@ -198,7 +198,7 @@ def whole(value: Any, name: str, least: int) -> int:
     """
     if not is_whole(value, least):
         raise ConfigError(
-            f"{name}={value!r} is out of range.", f"Give a whole number of at least {least}."
+            f"{name}={value!r} is out of range.", f"Pass a whole number of at least {least}."
         )
     return int(value)
 
@@ -207,12 +207,12 @@ def share(value: Any, name: str) -> float:
     """Check an argument that is a share of the weights.
 
     Raises:
-        ConfigError: it is no number in [0, 1).
+        ConfigError: it is not a number in [0, 1).
     """
     if not is_number(value) or not 0 <= value < 1:
         raise ConfigError(
             f"{name}={value!r} is out of range.",
-            "Give a share of at least 0 and less than 1, like 0.75.",
+            "Pass a fraction from 0 to less than 1, like 0.75.",
         )
     return float(value)
 
@@ -220,7 +220,7 @@ def share(value: Any, name: str) -> float:
 class WeightsCallback(TrainingCallback):
     """Keeps weights in a form while fit() trains them.
 
-    A subclass says which form from which epoch on. It is given anew after batches, so that
+    A subclass says which form from which epoch on. It is restored after batches, so that
     a model saved in the middle of training has it; nothing is kept beside the weights, so that
     fit(initial_epoch=...) goes on with a model that was loaded.
     """
@@ -250,20 +250,21 @@ class WeightsCallback(TrainingCallback):
         model = self.model
         if keras.config.backend() != "tensorflow" and isinstance(model, keras.Model):
             raise ConfigError(
-                f"Keras runs on {keras.config.backend()}, {type(self).__name__} on TensorFlow.",
+                f"Keras runs on {keras.config.backend()}, but {type(self).__name__} needs "
+                "TensorFlow.",
                 "Set KERAS_BACKEND=tensorflow in the environment.",
             )
         if not model.built:
             raise ConfigError(
                 f"Model {model.name!r} has no weights yet.",
-                "Give it its inputs, or call model.build(input_shape) before fit().",
+                "Define its inputs, or call model.build(input_shape) before fit().",
             )
         check_weights(model, f"model {model.name!r}")
         epochs = (self.params or {}).get("epochs")
         if epochs is None:
             raise ConfigError(
-                f"{type(self).__name__} was not told the number of epochs.",
-                "Use it with fit(), or give the CallbackList epochs=.",
+                f"{type(self).__name__} does not know the number of epochs.",
+                "Use it with fit(), or pass epochs= to the CallbackList.",
             )
         self._epoch = -1
         self.kernels, self.left_alone = find_kernels(model, self.layers, self._refusal, self.what)
@@ -284,7 +285,7 @@ class WeightsCallback(TrainingCallback):
             self._apply()
 
     def _due(self, batch: int) -> bool:
-        """Whether the form is given anew after this batch of the epoch, counted from 0."""
+        """Whether the form is restored after this batch of the epoch, counted from 0."""
         return True
 
     def _values(self) -> list[Values]:

@@ -55,8 +55,8 @@ class Compressor:
             raise ConfigError(
                 "tf_keras cannot load the .keras file of a model that"
                 " tensorflow-model-optimization made quantisation-aware.",
-                f"Give -o {out.stem}.tflite for the int8 model, or a recipe with"
-                " quantize_epochs=0.",
+                f"Pass -o {out.stem}.tflite to write the int8 model, or a recipe with "
+                "quantize_epochs=0.",
             )
         train, validation = _pair(request["data"]), request["validation"]
         with warnings.catch_warnings():

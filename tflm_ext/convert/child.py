@@ -18,7 +18,7 @@ from tflm_ext.programs import leash, start_program
 
 Progress = Callable[[str], None]
 
-# Seconds of computing in which a child has to load a model; the largest take twenty.
+# Seconds of processor time for loading a model; the largest take twenty.
 PATIENCE = 60
 
 ENVIRONMENT = {
@@ -33,11 +33,11 @@ ENVIRONMENT = {
 
 
 class ChildEnded(Exception):
-    """The child ended instead of answering.
+    """The child process ended without answering.
 
     Attributes:
         code: its exit status; negative is the signal that killed it.
-        log: all it printed.
+        log: everything it printed.
     """
 
     def __init__(self, code: int, log: str) -> None:
@@ -47,10 +47,10 @@ class ChildEnded(Exception):
 
 
 class Child:
-    """A process that serves requests until it is closed; what it prints goes to a log.
+    """A process that serves requests until it is closed; its output goes to a log.
 
-    Use it in a with statement: whatever happens inside, Ctrl-C included, the process is gone at
-    its end. It starts with the first request, and again with the first one after a crash.
+    Use it in a with statement: whatever happens inside, including Ctrl-C, the process has ended
+    after it. It starts with the first request, and again with the first one after a crash.
 
     Args:
         log: file for all that the process prints.
@@ -80,7 +80,7 @@ class Child:
         return [sys.executable, "-P", "-m", self.program]
 
     def start(self) -> None:
-        """Start the process unless it runs: importing TensorFlow takes seconds."""
+        """Start the process unless it is running: importing TensorFlow takes seconds."""
         if self._process is not None:
             return
         read, write = os.pipe()
@@ -95,7 +95,7 @@ class Child:
                     pass_fds=(write,),
                     start_new_session=True,
                     text=True,
-                    # What TensorFlow leaves in the temporary folder goes the way of the log.
+                    # What TensorFlow leaves in the temporary folder is treated like the log.
                     env={
                         **os.environ,
                         **ENVIRONMENT,
@@ -114,7 +114,7 @@ class Child:
         self._process.kill()
         self._process.wait()
         self._answers.close()
-        with contextlib.suppress(BrokenPipeError):  # a request that it did not live to read
+        with contextlib.suppress(BrokenPipeError):  # it ended before it read the request
             self._process.stdin.close()
         self._process = None
 
@@ -123,13 +123,13 @@ class Child:
 
         Raises:
             ChildEnded: the process crashed or raised; the next request starts a new one.
-            TflmExtError: the child refused, of the very class that it raised.
+            TflmExtError: the child raised an error; the class is the same.
         """
         self.start()
         assert self._process is not None
         assert self._process.stdin is not None
         assert self._answers is not None
-        with contextlib.suppress(BrokenPipeError):  # it ended already; no answer will come
+        with contextlib.suppress(BrokenPipeError):  # it has already ended; no answer will come
             self._process.stdin.write(json.dumps({"do": do, **request}) + "\n")
             self._process.stdin.flush()
         for line in self._answers:
@@ -147,5 +147,5 @@ class Child:
         raise ChildEnded(code, self.output())
 
     def output(self) -> str:
-        """All that the process has printed so far."""
+        """Everything that the process has printed so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")

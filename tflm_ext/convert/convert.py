@@ -42,10 +42,10 @@ def convert(
     test_inputs: Any = None,
     dense_per_tensor: bool = False,
 ) -> Conversion:
-    """Quantise a model to int8 at batch 1, with int8 inputs and outputs.
+    """Quantise a model to int8 with batch size 1 and int8 inputs and outputs.
 
-    TensorFlow runs in a child process that is gone when this returns or raises, Ctrl-C included;
-    what it prints is kept and never shown on the way. The model itself stays as it is.
+    TensorFlow runs in a child process that has ended when this returns or raises, including Ctrl-C;
+    its output is kept and never shown meanwhile. The model itself is not changed.
 
     Args:
         model: keras.Model, tf_keras.Model, or the path of a .keras or .h5 (never loaded if that
@@ -53,16 +53,16 @@ def convert(
             as it is, without TensorFlow.
         calibration_data: at least 100 samples that are like real input, as an array (samples
             first), a list of arrays or a dict by name for several inputs, or a generator or
-            tf.data.Dataset of such, of which the first 1000 samples are used. Labels beside them
-            are left out. Needed unless the model is quantisation-aware or int8 already.
-        progress: called with a short text whenever something else begins.
-        test_inputs: in the same forms; the float model is run on all of them.
-        dense_per_tensor: one scale for the weights of a Dense layer, as TFLM had it before 2024,
-            in place of one per output.
+            tf.data.Dataset of such, of which the first 1000 samples are used. Labels are ignored.
+            Required unless the model is quantisation-aware or already int8.
+        progress: called with a short text at the start of each part of the work.
+        test_inputs: in the same forms; the float model runs on all of them.
+        dense_per_tensor: one scale for the weights of a Dense layer, as in TFLM before 2024,
+            instead of one per output.
 
     Raises:
         ConfigError: no such model, or data that is missing, empty, wrongly shaped or not finite.
-        UnsupportedModelError: a model that cannot become int8 at batch 1.
+        UnsupportedModelError: a model that cannot become int8 with batch size 1.
         UnsupportedOperatorError: TensorFlow Lite has no operator for a layer.
         ToolError: TensorFlow is missing or crashed.
     """
@@ -111,12 +111,12 @@ def _storage() -> Iterator[None]:
 def _no_storage(reason: str) -> StorageError:
     return StorageError(
         f"The folder for temporary files cannot be written: {reason}.",
-        "Free some space there, or let TMPDIR name another folder.",
+        "Free some space there, or set TMPDIR to another folder.",
     )
 
 
 def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
-    """A model that is int8 already, without its float port, and the data that came with it."""
+    """A model that is already int8, without its float ports, and the data passed with it."""
     from tflm_ext.frontend import read_graph, strip_ports
     from tflm_ext.verify.tflm import run_outputs
 
@@ -143,14 +143,14 @@ def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
 
 
 def _signature_name(tensor_name: str) -> str:
-    """What the user calls an input whose tensor the converter named."""
+    """The user's name for an input whose tensor the converter named."""
     return tensor_name.partition(":")[0].removeprefix("serving_default_")
 
 
 def _gather(
     given: Mapping[str, Any], ports: Sequence[InputSpec], order: Order = Order.OWN
 ) -> tuple[dict[str, list[Array]], list[str]]:
-    """All data as one array per input, and what there is to warn about."""
+    """All data as one array per input, and the warnings about it."""
     data: dict[str, list[Array]] = {}
     warnings: list[str] = []
     for what, samples in given.items():
@@ -164,7 +164,7 @@ def _input_warnings(
     ports: Sequence[InputSpec],
     quantised: Sequence[tuple[float, int] | None],
 ) -> Coarse:
-    """What there is to say about the data of every input, in the order of the inputs."""
+    """The warnings about the data of every input, in the order of the inputs."""
     warnings: list[str] = []
     suspects: list[str] = []
     what_shows_features = next(iter(data), None)  # calibration_data, where there is some
@@ -181,11 +181,11 @@ def _input_warnings(
 
 
 def _refuse_zeros(columns: Sequence[Array]) -> None:
-    """Refuse calibration data from which no range can be taken."""
+    """Refuse calibration data that determines no range."""
     if not any(column.any() for column in columns):
         raise ConfigError(
-            "calibration_data is 0 everywhere: no layer's range can be taken from it.",
-            "Give at least 100 samples that are like real input, scaled as in training.",
+            "calibration_data is 0 everywhere, so it does not determine the range of any layer.",
+            "Pass at least 100 samples of realistic input, scaled as in training.",
         )
 
 
@@ -240,12 +240,12 @@ class _Work:
             with self._infinite_first(data):
                 warnings += self._compare(None if path else model, about, ports, data)
         calibration = None
-        # Representative data beside trained ranges would end in islands of float32.
+        # Representative data together with trained ranges would produce float32 islands.
         if not about["quantisation_aware"]:
             if "calibration_data" not in data:
                 raise ConfigError(
-                    "calibration_data is missing: int8 needs to know the range of every layer.",
-                    "Give at least 100 samples that are like real input, scaled as in training.",
+                    "calibration_data is missing: int8 needs the value range of every layer.",
+                    "Pass at least 100 samples of realistic input, scaled as in training.",
                 )
             warnings += ranges.few_samples(len(data["calibration_data"][0]))
             _refuse_zeros(data["calibration_data"])
@@ -295,7 +295,7 @@ class _Work:
 
     @contextmanager
     def _infinite_first(self, data: Mapping[str, list[Array]]) -> Iterator[None]:
-        """What fails inside because of infinite values is refused with the layer's name."""
+        """Failures inside that are due to infinite values are refused with the layer's name."""
         try:
             yield
         except UnsupportedOperatorError:
@@ -313,7 +313,7 @@ class _Work:
         columns = data.get("calibration_data")
         if not columns:
             return
-        with suppress(ToolError):  # the failure that led here is the one to tell
+        with suppress(ToolError):  # report the failure that led here
             found = self._ask(
                 "find_infinite", folder=str(self.folder / "model"), data=self._write(columns)
             )
@@ -326,8 +326,8 @@ class _Work:
 
         if library(model) is None:
             raise ConfigError(
-                f"A {type(model).__name__} is no model.",
-                "Give a keras.Model, a tf_keras.Model, or the path of a model file.",
+                f"A {type(model).__name__} is not a model.",
+                "Pass a keras.Model, a tf_keras.Model, or the path of a model file.",
             )
         self.progress("saving the model")
         with _storage():
@@ -383,7 +383,7 @@ class _Work:
 def explain(
     do: str, ended: ChildEnded, layers: Mapping[str, str], command: Sequence[str]
 ) -> TflmExtError:
-    """What the end of a child means for the user.
+    """The error that the end of a child means for the user.
 
     Args:
         do: the request that it did not answer.
@@ -416,20 +416,20 @@ def explain(
         return crash
     if do == "load" and ended.code == -signal.SIGPROF:
         return UnsupportedModelError(
-            f"The model cannot be loaded: that took more than {PATIENCE} seconds of computing.",
+            f"The model cannot be loaded: it took more than {PATIENCE} seconds of processor time.",
             "The file may be damaged; save the model again with model.save('model.keras').",
         )
     said = next((line for line in reversed(ended.log.splitlines()) if line.strip()), "nothing")
     if do == "load" and ended.code > 0:
         return UnsupportedModelError(
             f"The model cannot be loaded: {said.strip()}",
-            "If it has classes of your own, load it yourself and give the live model.",
+            "If it has custom classes, load it yourself and pass the live model.",
         )
     how = f"signal {-ended.code}" if ended.code < 0 else f"exit status {ended.code}"
     return ToolError(
         f"TensorFlow failed in the step {do!r} ({how}).",
-        "Its last words are above; leave layers out of the model until the conversion passes to"
-        " find the one that breaks it.",
+        "Its last messages are shown above. To find the layer that causes this, remove layers "
+        "until the conversion succeeds.",
         command=tuple(command),
         output=ended.log,
     )

@@ -1,4 +1,4 @@
-"""What a SavedModel offers: its signature, and the order and names that lie beside it.
+"""What a SavedModel provides: its signature, and the order and names stored with it.
 
 A signature is a set of names without an order. The function that it wraps often has one: Keras 3
 exports it as `serve`, tf_keras saves `__call__`, and the names of layers in keras_metadata.pb.
@@ -41,13 +41,13 @@ class Function:
 
     @property
     def has_order(self) -> bool:
-        """Whether no two tensors are told apart by the keys of a dict."""
+        """Whether no two tensors are distinguished only by the keys of a dict."""
         parents = [path[:-1] for path in self.names if isinstance(path[-1], str)]
         return len(set(parents)) == len(parents)
 
     @property
     def paths(self) -> dict[str, structure.Path]:
-        """Where each argument of the signature is in what the model takes."""
+        """The position of each argument of the signature in the model's inputs."""
         alone = len({path[0] for path in self.names}) == 1
         return {name: path[1:] if alone else path for path, name in self.names.items()}
 
@@ -61,8 +61,9 @@ class Endpoint:
         signature: a function of tensors by name.
         inputs: in the endpoint's own order if it has one; keras_name is the signature's name.
         outputs: the signature's name of each output, by the user's, in order.
-        order: what is known of that of the inputs.
-        function: what the signature wraps, or a like one; None if there is none.
+        order: what is known about the order of the inputs.
+        function: the function that the signature wraps, or an equivalent one; None if there is
+            none.
         warnings: about the order of the outputs.
     """
 
@@ -139,10 +140,10 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def _wrapped(signature: Any) -> tuple[str, list[str]]:
-    """Name and arguments, in order, of the function that a signature does nothing but call.
+    """Name and arguments, in order, of the function that a signature only calls.
 
     Returns:
-        "" and nothing where the signature does something else, as those of TensorFlow 1 do.
+        "" and nothing if the signature does anything else, as in TensorFlow 1.
     """
     calls = [
         node
@@ -202,7 +203,7 @@ def _plain(spec: Any) -> tuple[Any, ...]:
 
 
 def _outputs(source: Path, keys: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """The signature's names of the outputs by the user's, in order; and what to say about it."""
+    """Maps the user's names of the outputs to the signature's, in order; and warnings about it."""
     if len(keys) == 1 or all(re.fullmatch(r"output_\d+", key) for key in keys):
         return {key: key for key in sorted(keys, key=_natural)}, []
     found = _saved_outputs(source, len(keys))
@@ -211,7 +212,7 @@ def _outputs(source: Path, keys: Sequence[str]) -> tuple[dict[str, str], list[st
     keys = sorted(keys, key=_natural)
     names = ", ".join(map(repr, keys))
     return {key: key for key in keys}, [
-        f"The SavedModel does not say in which order its outputs are; they are sorted: {names}."
+        f"The SavedModel does not specify the order of its outputs, so they are sorted: {names}."
     ]
 
 

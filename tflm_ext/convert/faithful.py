@@ -1,7 +1,7 @@
-"""Whether the graph that will be converted computes what the model computes.
+"""Checks that the graph to be converted computes the same as the model.
 
-The graph takes one sample after the other, in a flat order. The model is called as its users call
-it: with a batch, in the lists and dicts that it takes, where this module puts each sample by name.
+The graph takes one sample after the other, in a flat order. The model is called as users call it:
+with a batch, in its own lists and dicts, in which this module places each sample by name.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _RELATIVE = 1e-5  # of an output's largest value: float32 has 24 bits
 
 
 def model_reference(model: Any) -> Reference:
-    """What a Keras model gives when it is called in its own structure."""
+    """Calls a Keras model in its own structure."""
     ports, taken, given = open_inputs(model), input_structure(model), output_structure(model)
     input_names = {port.path: port.name for port in ports}
     left = list(zip(model.outputs, keras_names(model, len(model.outputs)), strict=True))
@@ -54,7 +54,7 @@ def chosen(columns: Sequence[Array]) -> list[Array]:
 
 
 def drawn(shapes: Sequence[tuple[int, ...]]) -> list[Array]:
-    """Samples for a model that came without data, the same for ever.
+    """Samples for a model without data; always the same.
 
     Args:
         shapes: of one sample of every input.
@@ -70,19 +70,19 @@ def check(
     *,
     coarse: bool,
 ) -> list[str]:
-    """Compare what the graph gave with the model.
+    """Compare the graph's results with the model's.
 
     Args:
         reference: the model.
         samples: by the name of the input, samples first.
-        traced: what the graph gave for them, by the name of the output, in order.
+        traced: the graph's results for them, by the name of the output, in order.
         coarse: the graph rounds to 8 or 16 bits somewhere.
 
     Returns:
         Warnings about outputs that Keras itself computes differently in a batch.
 
     Raises:
-        VerificationError: an output is not the model's.
+        VerificationError: an output differs from the model's.
         UnsupportedModelError: an output is random or depends on the rest of a batch, or the model
             cannot be run.
     """
@@ -100,10 +100,10 @@ def check(
             raise _refusal(name, batch[name], got, difference(alone[name], again[name]) > limit)
         if off > _COARSE:
             raise UnsupportedModelError(
-                f"Output {name!r} of a sample depends on the other samples of its batch: alone it"
-                f" differs by {_percent(off)}.",
-                "The firmware runs one sample at a time: leave out layers that compute over axis 0,"
-                " the batch.",
+                f"Output {name!r} of a sample depends on the other samples of its batch: on its "
+                f"own it differs by {_percent(off)}.",
+                "The firmware runs one sample at a time: remove layers that compute over axis 0, "
+                "the batch.",
             )
         found.append(
             f"Output {name!r} of the Keras model itself differs by {_percent(off)} between a batch"
@@ -113,7 +113,7 @@ def check(
 
 
 def difference(expected: Array, got: Array) -> float:
-    """The largest difference of two outputs as a share of the first one's range.
+    """The largest difference of two outputs as a fraction of the first one's range.
 
     Values that are NaN or infinite in both are left out. It is infinite for other shapes, for
     values that are finite in one only, and for an output without a range that differs at all.
@@ -135,17 +135,17 @@ def difference(expected: Array, got: Array) -> float:
 def _refusal(name: str, expected: Array, got: Array, random: bool) -> TflmExtError:
     if random:
         return UnsupportedModelError(
-            f"Output {name!r} is random: the model gives different values for the same sample.",
+            f"Output {name!r} is random: the model returns different values for the same sample.",
             "Use the random layer in training only: random numbers are not reproducible.",
         )
     off = difference(expected, got)
     how = f"differs by {_percent(off)}"
     if expected.shape != got.shape:
-        how = f"has the shape {got.shape[1:]} in place of {expected.shape[1:]}"
+        how = f"has the shape {got.shape[1:]} instead of {expected.shape[1:]}"
     elif math.isinf(off):
         how = "has other values"
     return VerificationError(
-        f"The graph to be converted does not compute what the model does: output {name!r} {how}.",
+        f"The graph to be converted does not compute the same as the model: output {name!r} {how}.",
         "Nothing was exported. Please report it with the model; inputs and outputs in lists, not in"
         " dicts, may avoid it.",
     )
@@ -156,7 +156,7 @@ def _percent(share: float) -> str:
 
 
 def _run(reference: Reference, samples: Mapping[str, Array]) -> dict[str, Array]:
-    """The reference's outputs for a batch; sample by sample where it takes no batch."""
+    """The reference's outputs for a batch; sample by sample if it does not accept a batch."""
     try:
         return _call(reference, samples)
     except _errors():
@@ -174,7 +174,7 @@ def _run_singly(reference: Reference, samples: Mapping[str, Array]) -> dict[str,
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise UnsupportedModelError(
             f"The model cannot be run on samples: {said[0]}",
-            "Call it yourself on one of them, like model(x[:1]), and fix what it says.",
+            "Call it yourself on one of them, like model(x[:1]), and fix the error.",
         ) from error
     return {name: np.concatenate([np.atleast_1d(row[name]) for row in rows]) for name in rows[0]}
 
@@ -189,7 +189,7 @@ def _call(reference: Reference, samples: Mapping[str, Array]) -> dict[str, Array
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    """What Keras and TensorFlow raise about a batch that a model cannot take."""
+    """The errors of Keras and TensorFlow about a batch that a model does not accept."""
     import tensorflow as tf
 
     return tf.errors.OpError, TypeError, ValueError

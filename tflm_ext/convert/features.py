@@ -1,4 +1,4 @@
-"""Features of an input that int8 tells apart badly, by index. Free of TensorFlow."""
+"""Finds features of an input that int8 resolves badly, by index. Does not use TensorFlow."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 _WIDE = 64  # features from which on an input is more likely an image than a table
 _NAMED = 8
-_NOISE = 1e-6  # of the largest value: what float32 cannot hold
+_NOISE = 1e-6  # of the largest value: beyond the precision of float32
 
 
 @dataclass(frozen=True, slots=True)
 class Coarse:
-    """What there is to say about the features of an input.
+    """The warnings about the features of an input.
 
     Attributes:
         warnings: one sentence each, for the user.
@@ -40,7 +40,7 @@ class Coarse:
 def coarse_features(name: str, what: str, data: Array, scale: float, zero_point: int) -> Coarse:
     """Find features with fewer than 16 steps of int8, where rounding makes values equal.
 
-    A feature whose few values stay apart, like one that is 0 or 1, loses nothing and is not named.
+    A feature with a few values that stay distinct, such as 0 and 1, loses nothing and is not named.
 
     Args:
         name: of the input.
@@ -96,11 +96,13 @@ def _offsets(
         low, high = np.full(len(steps), low.min()), np.full(len(steps), high.max())
     else:
         who, i = f"{kind.capitalize()} {found[0]} of input {name!r}", found[0]
-    others = f" (likewise {kind} {listed(found[1:])})" if 1 < len(found) < len(steps) else ""
+    others = (
+        f" (the same holds for {kind} {listed(found[1:])})" if 1 < len(found) < len(steps) else ""
+    )
     yield (
-        f"{who} lies between {low[i]:.6g} and {high[i]:.6g}{others}, and the range of int8 includes"
-        f" 0: its offset takes the range and leaves it {_number(steps[i])} of the 256 steps;"
-        " subtract the offset before the model, when training and on the device."
+        f"{who} lies between {low[i]:.6g} and {high[i]:.6g}{others}, and the range of int8 "
+        f"includes 0: its offset takes up the range and leaves it {_number(steps[i])} of the 256 "
+        "steps; subtract the offset before the model, when training and on the device."
     )
 
 

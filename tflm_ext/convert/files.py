@@ -1,4 +1,4 @@
-"""Model files as they are on the disk: what kind they are, and whether a .tflite is int8."""
+"""Model files on disk: which kind they are, and whether a .tflite is int8."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ _MOVERS = frozenset({49, 102, 88, 83, 22, 45, 2, 39})
 
 
 def kind_of(path: Path) -> str:
-    """Tell "keras", "h5", "tflite" and "saved_model" apart, by the content rather than the name.
+    """Distinguish "keras", "h5", "tflite" and "saved_model" by content rather than name.
 
     Raises:
-        ConfigError: there is no such file or folder, or it holds no model.
+        ConfigError: there is no such file or folder, or it contains no model.
     """
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
             return "saved_model"
-        raise ConfigError(f"The folder {path} holds no saved_model.pb.", f"Give {_FORMATS}.")
+        raise ConfigError(
+            f"The folder {path} does not contain a saved_model.pb.", f"Pass {_FORMATS}."
+        )
     if not path.is_file():
-        raise ConfigError(f"There is no model at {path}.", f"Give {_FORMATS}.")
+        raise ConfigError(f"There is no model at {path}.", f"Pass {_FORMATS}.")
     with path.open("rb") as file:
         head = file.read(8)
     if head[4:] == b"TFL3":
@@ -35,17 +37,17 @@ def kind_of(path: Path) -> str:
     if head == b"\x89HDF\r\n\x1a\n":
         return "h5"
     if path.suffix == ".tflite":
-        return "tflite"  # The reader of .tflite files says best what is wrong with this one.
-    raise ConfigError(f"{path} is no model file that can be read.", f"Give {_FORMATS}.")
+        return "tflite"  # The reader of .tflite files gives the best error for this one.
+    raise ConfigError(f"{path} is not a readable model file.", f"Pass {_FORMATS}.")
 
 
 def float_operators(data: bytes) -> tuple[set[int], bool]:
     """Numbers of the operators of a .tflite that compute in float32, and whether all of them do.
 
-    QUANTIZE and DEQUANTIZE, which only stand at the port, are left out.
+    QUANTIZE and DEQUANTIZE that only convert ports are ignored.
 
     Raises:
-        MalformedError: no valid .tflite.
+        MalformedError: not a valid .tflite.
     """
     model = Reader(data).root()
     codes = [max(table.int8(0), table.int32(3)) for table in model.tables(1)]
@@ -56,7 +58,7 @@ def float_operators(data: bytes) -> tuple[set[int], bool]:
         for operator in subgraph.tables(3):
             outputs = operator.int32s(2) or ()
             if operator.uint32(0) >= len(codes) or any(o >= len(types) for o in outputs):
-                raise MalformedError("an operator refers to what is not there")
+                raise MalformedError("an operator refers to a tensor that does not exist")
             code = codes[operator.uint32(0)]
             if code not in {_QUANTIZE, _DEQUANTIZE}:
                 computes = any(types[o] == _FLOAT32 for o in outputs)
@@ -70,7 +72,7 @@ def moves_floats(data: bytes) -> bool:
 
 
 def read_tflite(path: Path) -> bytes:
-    """The bytes of an int8 .tflite; whether all in it is supported is for the reader to say.
+    """The bytes of an int8 .tflite; the reader checks whether everything in it is supported.
 
     Raises:
         UnsupportedModelError: it is a float model.
@@ -83,7 +85,8 @@ def read_tflite(path: Path) -> bytes:
     if is_float:
         raise UnsupportedModelError(
             f"{path.name} computes in float32; only int8 models can be exported.",
-            "Give the Keras model it came from with calibration_data, or convert it yourself with"
-            " a representative dataset, TFLITE_BUILTINS_INT8 and int8 inputs and outputs.",
+            "Pass the Keras model it was converted from, with calibration_data, or convert it "
+            "yourself with a representative dataset, TFLITE_BUILTINS_INT8 and int8 inputs and "
+            "outputs.",
         )
     return data

@@ -1,4 +1,4 @@
-"""What is not finite: weights of a model, and what a layer computes. Weights need no TensorFlow."""
+"""Finds weights and results of layers that are not finite. Weights need no TensorFlow."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def refuse_weights(weights: Iterable[tuple[str, Any]], layers: Mapping[str, str]
             raise UnsupportedModelError(
                 f"{where} {weight!r}: {wrong:,} of {array.size:,} values are not finite (NaN or"
                 " infinite).",
-                "If training diverged, train again with a smaller learning rate or take the weights"
-                " of an earlier epoch; int8 needs finite numbers in constants, too.",
+                "If training diverged, train again with a smaller learning rate or use the "
+                "weights of an earlier epoch; constants must be finite for int8.",
             )
 
 
@@ -45,13 +45,13 @@ def graph_constants(graph: Any) -> Iterator[tuple[str, Array]]:
 
     for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
         for node in nodes:
-            # To read an attribute that a node has not got is to add it.
+            # Reading an attribute that a node does not have would add it.
             if node.op == "Const" and node.attr["value"].tensor.tensor_shape.dim:
                 yield node.name, tensor_util.MakeNdarray(node.attr["value"].tensor)
 
 
 def find_infinite(signature: Any, samples: Iterable[Mapping[str, Any]]) -> tuple[str, int] | None:
-    """Find the first node that computes what is not finite.
+    """Find the first node whose result is not finite.
 
     Args:
         signature: a concrete function of TensorFlow.
@@ -96,8 +96,8 @@ def infinite_refusal(
     layer = layer_of(path, layers)
     where = f"Keras layer {described(layer, layers)}" if layer else "The model"
     return UnsupportedModelError(
-        f"{where} gives values that are not finite (NaN or infinite) for {count:,} of"
+        f"{where} returns values that are not finite (NaN or infinite) for {count:,} of"
         f" {of:,} samples of calibration_data.",
-        "Look for a division by zero, a logarithm, an exponential or very large weights, and clip"
-        " what goes into it: int8 needs finite ranges.",
+        "Look for a division by zero, a logarithm, an exponential or very large weights, and clip "
+        "the input of that layer: int8 needs finite ranges.",
     )

@@ -1,4 +1,4 @@
-"""Int8Model: what a conversion hands on. Free of TensorFlow."""
+"""Int8Model: the result of a conversion. Does not use TensorFlow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LOOKED_AT = 100
 
 
 def looked_at(count: int) -> np.ndarray[Any, Any]:
-    """Which of the calibration samples are run: at most 100, spread over all of them.
+    """The calibration samples that are run: at most 100, spread over all of them.
 
     Example:
         >>> looked_at(3), looked_at(1000)[:3]
@@ -29,9 +29,9 @@ class Int8Model:
     Attributes:
         bytes: the .tflite; its inputs and outputs are in the order of the Keras model.
         sha256: of bytes, in hex.
-        input_names: what the Keras model calls its inputs, in order; the keys of a dict or a .npz
+        input_names: the Keras model's names of its inputs, in order; the keys of a dict or a .npz
             with calibration data. Empty for a .tflite that was given as one.
-        output_names: what the Keras model calls its outputs, in order.
+        output_names: the Keras model's names of its outputs, in order.
         warnings: one sentence each, for the user.
         log: what the converter printed.
         suspects: the same, of what matters only if the int8 model is far from the float model.
@@ -57,7 +57,7 @@ class Int8Model:
 
     @classmethod
     def of(cls, content: builtins.bytes, **others: Any) -> Int8Model:
-        """A model with its sha256 worked out."""
+        """A model with its computed sha256."""
         return cls(content, hashlib.sha256(content).hexdigest(), **others)
 
 

@@ -1,4 +1,4 @@
-"""Keras models from files: the only place where one is loaded, once it has been looked through."""
+"""Loads Keras models from files, after inspecting them; no other module does."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def load_keras(
         kind: "keras" or "h5".
         folder: an empty one for the copy that is loaded; it must stay as long as the model.
         trains: whether to load it compiled.
-        patience: seconds of computing after which the process is ended by SIGPROF: HDF5 never comes
-            to an end with some damaged files.
-        progress: called when the file has passed.
+        patience: seconds of processor time after which SIGPROF ends the process, because HDF5 never
+            finishes with some damaged files.
+        progress: called when the file has passed the checks.
 
     Raises:
         UnsupportedModelError: the file may not be loaded, or Keras mixes up its weights.

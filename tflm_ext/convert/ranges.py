@@ -33,8 +33,8 @@ def few_samples(count: int) -> Iterator[str]:
     """A warning if calibration saw too few samples to know the ranges."""
     if count < FEW_SAMPLES:
         yield (
-            f"calibration_data has {count} samples; with fewer than {FEW_SAMPLES} the ranges of"
-            " the layers are a guess."
+            f"calibration_data has {count} samples; with fewer than {FEW_SAMPLES}, the ranges of "
+            "the layers are only a guess."
         )
 
 
@@ -47,13 +47,13 @@ def always_the_same(name: str, data: Array) -> Iterator[str]:
     """
     if not data.any():
         yield (
-            f"calibration_data for input {name!r} is 0 everywhere: int8 has no range for it, and"
-            " any other value is cut off."
+            f"calibration_data for input {name!r} is 0 everywhere: int8 gets no range for it, and "
+            "all other values are clipped."
         )
     elif len(data) > 1 and (data == data[:1]).all():
         yield (
-            f"All {len(data)} samples of calibration_data for input {name!r} are the same: the"
-            " ranges of the layers are a guess."
+            f"All {len(data)} samples of calibration_data for input {name!r} are the same, so the "
+            "ranges of the layers are only a guess."
         )
 
 
@@ -87,8 +87,8 @@ def unscaled(name: str, what: str, data: Array, scale: float, zero_point: int) -
     ratio = max(-smallest, largest) / max(-low, high)
     if ratio > _TOO_LARGE or ratio < _TOO_SMALL:
         yield (
-            f"{what} for input {name!r} runs from {smallest:.4g} to {largest:.4g}, the int8 input"
-            f" from {low:.4g} to {high:.4g}: were both scaled in the same way?"
+            f"{what} for input {name!r} ranges from {smallest:.4g} to {largest:.4g}, but the int8 "
+            f"input from {low:.4g} to {high:.4g}. Were both scaled in the same way?"
         )
         return
     yield from _outliers(name, what, data, scale)

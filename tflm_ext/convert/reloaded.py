@@ -30,12 +30,13 @@ def refuse_mixed_weights(config: Any, model: Any, kind: str, name: str) -> None:
         raise UnsupportedModelError(
             f"Keras mixes up the weights of layers {layers} when it loads {name}, whose"
             " outputs were an OrderedDict with unsorted keys.",
-            "Give export() the live model, or build it with a list of outputs and save it again.",
+            "Pass the live model to export(), or build it with a list of outputs and save it "
+            "again.",
         )
 
 
 def _mixed(config: Any, model: Any, by_class: bool) -> Iterator[str]:
-    """Names of layers that are in another order than in the file, and have weights."""
+    """Names of layers whose order differs from the file, and that have weights."""
     written = _layers(config)
     loaded = {layer.name: layer for layer in getattr(model, "layers", ())}
     if written.keys() != loaded.keys():

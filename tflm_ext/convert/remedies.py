@@ -27,9 +27,9 @@ RECURRENT = frozenset(
 
 # Of TensorFlow's operators, by the part of their name that tells what the user wrote.
 _OPERATORS = {
-    "ArgMax": "Leave argmax out of the model and take it from the outputs in your C code.",
-    "BitwiseAnd": "Leave argmax and bit operations out of the model; take the largest of the"
-    " outputs in your C code.",
+    "ArgMax": "Remove argmax from the model, and compute it from the outputs in your C code.",
+    "BitwiseAnd": "Remove argmax and bit operations from the model; find the largest output in "
+    "your C code.",
     "Conv3D": "Use Conv2D with the third dimension in the channels.",
     "FFT": "Compute spectra before the model.",
     "Lookup": "Turn words into numbers before the model.",
@@ -67,12 +67,12 @@ def loop_refusal(path: str, layers: Mapping[str, str]) -> UnsupportedModelError:
 
 
 def input_refusal(name: str, dtype: str, layers: Mapping[str, str]) -> UnsupportedModelError:
-    """The error about an input that is no float, as an Embedding has it."""
+    """The error about an input that is not float, like that of an Embedding."""
     lookups = [described(layer, layers) for layer, kind in layers.items() if kind == "Embedding"]
     where = f" (Keras layer {', '.join(lookups)})" if lookups else ""
     return UnsupportedModelError(
         f"Input {name!r} is {dtype}{where}; only float inputs can become int8.",
-        "Replace Embedding by one-hot input and Dense, and other integers by float input.",
+        "Replace Embedding with a one-hot input and Dense, and other integers with float inputs.",
     )
 
 

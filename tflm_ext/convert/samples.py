@@ -94,15 +94,15 @@ def load_npz(path: str | Path) -> Samples:
         raise ConfigError(f"There is no data file {path}.", how) from error
     except (EOFError, ValueError, zipfile.BadZipFile) as error:
         # NumPy advises to allow pickles, which would run code from the file.
-        reason = "it holds Python objects" if "pickle" in str(error) else str(error).rstrip(".")
-        raise ConfigError(f"{path} is no .npz that can be read: {reason}.", how) from error
+        reason = "it contains Python objects" if "pickle" in str(error) else str(error).rstrip(".")
+        raise ConfigError(f"{path} is not a readable .npz: {reason}.", how) from error
     except OSError as error:
         raise StorageError(
             f"{path} cannot be read: {error.strerror or error}.", "Check the file's permissions."
         ) from error
     labels = arrays.pop("y", None)
     if not arrays:
-        raise ConfigError(f"{path} has no key x and no input's name.", how)
+        raise ConfigError(f"{path} has neither a key x nor a key with the name of an input.", how)
     return Samples(arrays["x"] if list(arrays) == ["x"] else arrays, labels)
 
 
@@ -116,7 +116,7 @@ def gather(
             the model takes; (x, y) with labels, which are left out; or an iterable of such,
             batched or not: generator, tf.data.Dataset.
         inputs: what the model takes.
-        what: how messages call the data, like "calibration_data".
+        what: the name that messages use for the data, like "calibration_data".
         order: what is known of the order of the inputs.
 
     Returns:
@@ -138,9 +138,13 @@ def gather(
         raise _unfit(what, f"is a {type(data).__name__}", inputs)
     counts = {len(column) for column in columns}
     if len(counts) > 1:
-        raise _unfit(what, f"has {sorted(counts)} samples for the inputs, not as many each", inputs)
+        raise _unfit(
+            what, f"has {sorted(counts)} samples for the inputs, which must be equal", inputs
+        )
     if counts <= {0}:
-        raise ConfigError(f"{what} has no samples.", "Give at least 100 that are like real input.")
+        raise ConfigError(
+            f"{what} has no samples.", "Pass at least 100 samples of realistic input."
+        )
     warnings = [f"Of {what}, the first {MAX_STREAMED} samples were used."] if cut else []
     return columns, warnings + (_listed(inputs, what, order) if listed else [])
 
@@ -184,12 +188,15 @@ def _listed(inputs: Sequence[InputSpec], what: str, order: Order) -> list[str]:
         return []
     if order is Order.UNKNOWN:
         raise _unfit(
-            what, "is a list, and the model takes several inputs of one shape by name", inputs, ()
+            what,
+            "is a list, but the model has several inputs of the same shape, which it takes by name",
+            inputs,
+            (),
         )
     names = ", ".join(repr(port.name) for port in inputs)
     warning = (
-        f"{what} is a list, and the model takes a dict: Keras sorted its keys, and the list was"
-        f" taken as {names}."
+        f"{what} is a list, but the model takes a dict. Keras sorted its keys, and the list was "
+        f"used as {names}."
     )
     return [warning]
 
@@ -216,7 +223,9 @@ def _streamed(
         if count >= MAX_STREAMED:
             return rows, listed, next(items, None) is not None
     if not rows:
-        raise ConfigError(f"{what} has no samples.", "Give at least 100 that are like real input.")
+        raise ConfigError(
+            f"{what} has no samples.", "Pass at least 100 samples of realistic input."
+        )
     return rows, listed, False
 
 
@@ -228,25 +237,25 @@ def _batch(value: Any, port: InputSpec, what: str) -> Array:
         array = array[np.newaxis]
     if array.shape[1:] != port.sample or not array.ndim:
         raise ConfigError(
-            f"{where} has the shape {array.shape}, a sample is {port.sample}.",
-            f"Give an array of shape {_shape_text(port)}.",
+            f"{where} has the shape {array.shape}, but a sample has {port.sample}.",
+            f"Pass an array of shape {_shape_text(port)}.",
         )
     if array.dtype.kind not in "fiub":
         raise ConfigError(
             f"{where} is of type {array.dtype}.",
-            f"Give numbers as the model takes them: {port.dtype}.",
+            f"Pass numbers of the type that the model expects: {port.dtype}.",
         )
     if not np.isfinite(array).all():
         raise ConfigError(
             f"{where} has values that are not finite (NaN or infinite).",
-            "Remove or replace them: one such value ruins the range of every layer.",
+            "Remove or replace them: a single such value makes the range of every layer useless.",
         )
     with np.errstate(over="ignore"):
         cast = array.astype(port.dtype)
     if np.dtype(port.dtype).kind in "iu" and not np.array_equal(cast, array):
         raise ConfigError(
-            f"{where} has values that {port.dtype} cannot hold.",
-            f"Give whole numbers in the range of {port.dtype}.",
+            f"{where} has values that do not fit into {port.dtype}.",
+            f"Pass whole numbers in the range of {port.dtype}.",
         )
     if not np.isfinite(cast).all():
         raise ConfigError(f"{where} has values beyond {port.dtype}.", "Scale the data.")
@@ -257,10 +266,10 @@ def _unfit(
     what: str, problem: str, inputs: Sequence[InputSpec], forms: Sequence[str] = ("a list",)
 ) -> ConfigError:
     if len(inputs) == 1:
-        hint = f"Give an array of shape {_shape_text(inputs[0])}, or a generator of such."
+        hint = f"Pass an array of shape {_shape_text(inputs[0])}, or a generator of such arrays."
     else:
         shapes = ", ".join(f"{b.name!r}: {_shape_text(b)}" for b in inputs)
-        hint = f"Give one array per input, as {' or '.join([*forms, 'a dict'])} {{{shapes}}}."
+        hint = f"Pass one array per input, as {' or '.join([*forms, 'a dict'])} {{{shapes}}}."
     return ConfigError(f"{what} {problem}.", hint)
 
 

@@ -1,4 +1,4 @@
-"""A Keras model to a SavedModel at batch 1.
+"""A Keras model to a SavedModel with batch size 1.
 
 Runs where TensorFlow already is: for a live model in the user's process, for a file in the
 converter's child. A SavedModel, because the converter fuses an LSTM of tf_keras only in one.
@@ -79,7 +79,7 @@ def trace(model: Any, folder: Path) -> None:
         folder: where the SavedModel goes.
 
     Raises:
-        ConfigError: Keras 3 runs on another backend than TensorFlow.
+        ConfigError: Keras 3 runs on a backend other than TensorFlow.
         UnsupportedModelError: the model has no known inputs, a size of them is not fixed, a
             layer loops, or a weight is not finite.
     """
@@ -89,8 +89,9 @@ def trace(model: Any, folder: Path) -> None:
 
         if keras.config.backend() != "tensorflow":
             raise ConfigError(
-                f"Keras runs on {keras.config.backend()}, the converter reads TensorFlow only.",
-                "Save the model with model.save('model.keras') and give that path.",
+                f"Keras runs on {keras.config.backend()}, but the converter supports TensorFlow "
+                "only.",
+                "Save the model with model.save('model.keras') and pass that path.",
             )
     # A quantisation-aware model of tflm_ext knows whether it was trained.
     getattr(model, "check_exportable", lambda: None)()
@@ -100,9 +101,9 @@ def trace(model: Any, folder: Path) -> None:
         tensors = []
     if not tensors:
         raise UnsupportedModelError(
-            f"The inputs of model {model.name!r} are not known: it is a subclass of Model or was"
-            " never built.",
-            "Give it inputs: x = keras.Input(shape); model = keras.Model(x, model(x)).",
+            f"The inputs of model {model.name!r} are unknown: it is a subclass of Model or was "
+            "never built.",
+            "Define its inputs: x = keras.Input(shape); model = keras.Model(x, model(x)).",
         )
     ports, nest, structure = open_inputs(model), tree(model), input_structure(model)
 
@@ -137,8 +138,7 @@ def _own_errors(model: Any) -> Iterator[None]:
         said = " ".join(text.split())[:200]
         raise UnsupportedModelError(
             f"Model {model.name!r} cannot be called: {type(error).__name__}: {said}",
-            "Call it yourself on one sample, like model(x[:1], training=False), and fix what it"
-            " says.",
+            "Call it yourself on one sample, like model(x[:1], training=False), and fix the error.",
         ) from error
 
 
@@ -229,11 +229,11 @@ def _save(
 
 
 def _fixed(name: str, shape: tuple[int | None, ...]) -> tuple[int, ...]:
-    """The shape at batch 1."""
+    """The shape with batch size 1."""
     sizes = [size for size in shape[1:] if size is not None]
     if not shape or len(sizes) != len(shape) - 1 or shape[0] not in {None, 1}:
         raise UnsupportedModelError(
-            f"Input {name!r} has the shape {shape}: beside a free batch, every size must be fixed.",
+            f"Input {name!r} has the shape {shape}: every size except the batch must be fixed.",
             "Build the model with a fixed shape, like keras.Input((96, 96, 3)): a"
             " microcontroller's memory is planned before it runs.",
         )

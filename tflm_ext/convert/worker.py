@@ -170,7 +170,7 @@ class Converter:
         self.open(Path(request["folder"]))
         samples = (
             {key: tf.constant(value) for key, value in sample.items()}
-            for sample in _samples(request["data"], "looking for infinite values", progress)
+            for sample in _samples(request["data"], "checking for infinite values", progress)
         )
         path, count = finite.find_infinite(self._signature, samples) or ("", 0)
         return {"path": path, "count": count}

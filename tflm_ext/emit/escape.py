@@ -9,7 +9,7 @@ _PRINTABLE = {chr(c) for c in range(0x20, 0x7F)}
 
 
 def c_string(text: str) -> str:
-    """A C string literal with quotes, for any text.
+    """Any text as a C string literal, with quotes.
 
     UTF-8 bytes outside printable ASCII become octal escapes, which, unlike hexadecimal ones,
     never swallow the character that follows. "?" is escaped, so no trigraph can form.
@@ -45,7 +45,7 @@ def plain(text: str, limit: int = 120) -> str:
 
 
 def printable(text: str, limit: int | None = None) -> str:
-    """One line that cannot command a terminal.
+    """One line without terminal control characters.
 
     Example:
         >>> printable("\x1b[2J'dense'\\n99 %")
@@ -75,7 +75,7 @@ def c_float(value: float) -> str:
         >>> c_float(2.0)
         '2.0f'
     """
-    import numpy as np  # here, since commands that print no C need none of it
+    import numpy as np  # imported here, because commands that print no C do not need it
 
     return f"{np.float32(value)!s}f"
 
@@ -86,7 +86,7 @@ def c_bytes(data: bytes, indent: str = "    ", width: int = 92) -> str:
 
 
 def c_numbers(values: Iterable[int], indent: str = "    ", width: int = 92) -> str:
-    """Integers separated by commas, wrapped to a width. INT32_MIN is written so that C takes it."""
+    """Integers separated by commas, wrapped to a width; INT32_MIN in a form that C accepts."""
     lines: list[str] = []
     line = indent
     for value in values:

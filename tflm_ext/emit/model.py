@@ -246,7 +246,7 @@ def _describe(view: NodeView) -> str:
 
 
 def _layer(view: NodeView) -> str:
-    """The Keras layer as comments may show it: the name comes from the model."""
+    """The Keras layer in a form that is safe in comments, because the name comes from the model."""
     return c_comment(view.keras_layer or "")
 
 
@@ -294,7 +294,7 @@ def _step_view(name: str, plan: Plan, step: Step) -> _StepView:
 
 
 def _limit_view(plan: Plan, step: Step) -> _LimitView | None:
-    """The call of LIMIT behind a kernel that leaves its output's limits to that."""
+    """The call of LIMIT after a kernel that leaves its output's limits to LIMIT."""
     if step.call.limits is None:
         return None
     out = step.view.output()

@@ -57,5 +57,5 @@ def render(template: str, view: Any) -> str:
 
 
 def verbatim(path: str) -> bytes:
-    """A file of templates/ that is copied as it is."""
+    """A file of templates/ that is copied unchanged."""
     return (templates_folder() / path).read_bytes()

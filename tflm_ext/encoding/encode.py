@@ -36,13 +36,13 @@ Array: TypeAlias = np.ndarray[Any, Any]
 Progress: TypeAlias = Callable[[str], None]
 Methods: TypeAlias = str | Iterable[str] | Mapping[str, str]
 _CHILD = str(Path(__file__).resolve().with_name("insert.py"))
-_SECONDS = 60.0  # for a rewrite that takes less than one
+_SECONDS = 60.0  # seconds for a rewrite that takes less than one
 _CUSTOM = 32
 # Their kernels for Cortex-M sum up weights before anything is decoded, and refuse computed ones.
 _WANT_CONSTANTS = {27: "SVDF", 44: "UNIDIRECTIONAL_SEQUENCE_LSTM"}
 _INPUTS = 64
-_FEW_INPUTS = 8  # on which a tensor is tried alone
-_SMALLEST = 64  # bytes of a constant that DECODE and its tables could ever make smaller
+_FEW_INPUTS = 8  # inputs on which a tensor is tried on its own
+_SMALLEST = 64  # smallest constant, in bytes, that DECODE and its tables can make smaller
 
 
 def encode(
@@ -52,35 +52,36 @@ def encode(
     budget: Budget | None = None,
     progress: Progress | None = None,
 ) -> EncodingResult:
-    """Store weights of an int8 model encoded: less flash, for more RAM and more time.
+    """Store the weights of an int8 model encoded: less flash, for more RAM and more time.
 
     TensorFlow Lite Micro decodes a tensor into its arena on every call, before the operator that
     reads it. Only its interpreter (runtime "tflm") runs such a model, from 2025 on, and not in its
-    Arduino flavour. Sparse and clustered weights gain most; tflm_ext.prune_channels() saves flash,
-    RAM and time on every runtime.
+    Arduino library. Sparse and clustered weights benefit most. tflm_ext.prune_channels() saves
+    flash, RAM and time on every runtime.
 
-    Huffman codes give frequent values short words, "lut" stores indexes into a table of the
-    values that occur (128 at most), "pruning" stores a bit for each weight and those that are not
-    zero. The new model runs in TensorFlow Lite Micro, and its outputs equal those of the given one
-    on 64 inputs, or it is not returned.
+    "huffman" gives frequent values short codes. "lut" stores indexes into a table of the distinct
+    values (128 at most). "pruning" stores a bit for each weight, and the weights that are not zero.
+    The new model runs in TensorFlow Lite Micro, and is returned only if its outputs equal those of
+    the original on 64 inputs.
 
     Args:
         model: bytes or path of an int8 .tflite.
-        methods: "auto": for each tensor the method that makes it smallest, where that saves flash
-            and the budget has the RAM. A collection of "huffman", "lut", "pruning": the best of
-            these for every tensor that gets smaller, whatever RAM it takes. A dict from names of
-            tensors to methods: these only.
-        budget: for "auto". ram_bytes limits the arena as TFLM's interpreter measures it here;
-            with flash_bytes or weight_bytes, no more is encoded than brings the .tflite below it.
+        methods: "auto": for each tensor the method that makes it smallest, if that saves flash and
+            the budget has the RAM. A collection of "huffman", "lut", "pruning": the best of these
+            for every tensor that becomes smaller, regardless of RAM. A dict from names of tensors
+            to methods: only these.
+        budget: for "auto". ram_bytes limits the arena as TFLM's interpreter measures it here; with
+            flash_bytes or weight_bytes, no more is encoded than is necessary to bring the .tflite
+            below it.
         progress: called with a short text for each tensor that is tried.
 
     Returns:
-        The new model, and what became of each tensor.
+        The new model, and the result for each tensor.
 
     Raises:
-        ConfigError: an argument cannot be used, or names what is not there.
-        UnsupportedModelError: no valid .tflite, or one that TFLM does not run.
-        BudgetError: the budget cannot be kept.
+        ConfigError: an argument cannot be used, or names a tensor that does not exist.
+        UnsupportedModelError: not a valid .tflite, or one that TFLM does not run.
+        BudgetError: the budget cannot be met.
         VerificationError: outputs differ.
         ToolError: TFLM's interpreter is missing or crashed.
 
@@ -94,15 +95,16 @@ def encode(
         parsed = parse(given, "the model")
     except MalformedError as error:
         raise UnsupportedModelError(
-            f"The model is no valid .tflite file: {error}.", "Give the file of the converter."
+            f"The model is not a valid .tflite file: {error}.",
+            "Pass the file that the converter wrote.",
         ) from error
     if not parsed.inputs or not parsed.outputs:
         raise UnsupportedModelError(
-            "The model has no inputs or no outputs, so that nothing can be compared.",
-            "Give the file of the converter.",
+            "The model has no inputs or no outputs, so nothing can be compared.",
+            "Pass the file that the converter wrote.",
         )
     if any(node.code == _CUSTOM and node.custom == "TFLM_DECODE" for node in parsed.nodes):
-        raise ConfigError("The model is encoded already.", "Give the one it was made from.")
+        raise ConfigError("The model is already encoded.", "Pass the model it was made from.")
     chosen = _methods(methods, parsed)
     return _Encoding(given, parsed, progress or (lambda text: None)).result(chosen, budget)
 
@@ -111,12 +113,14 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.", "Give a .tflite.") from error
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}.", "Pass a .tflite file."
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """What the user asked for: methods for all tensors, or one for each of some."""
+    """The user's choice: methods for all tensors, or one method for each of some tensors."""
 
     everywhere: tuple[str, ...]
     by_tensor: Mapping[int, str] | None
@@ -132,11 +136,11 @@ def _methods(methods: Any, parsed: RawModel) -> _Chosen:
     for name in names:
         if name not in METHODS:
             raise ConfigError(
-                f"There is no encoding {name!r}.", f"Choose of: auto, {', '.join(METHODS)}."
+                f"There is no encoding {name!r}.", f"Choose from: auto, {', '.join(METHODS)}."
             )
     if not isinstance(methods, Mapping):
         if not names:
-            raise ConfigError("methods is empty.", f"Choose of: auto, {', '.join(METHODS)}.")
+            raise ConfigError("methods is empty.", f"Choose from: auto, {', '.join(METHODS)}.")
         return _Chosen(tuple(dict.fromkeys(names)), None, False)
     by_name = {tensor.name: number for number, tensor in parsed.tensors.items() if tensor.constant}
     for name in methods:
@@ -150,7 +154,7 @@ def _methods(methods: Any, parsed: RawModel) -> _Chosen:
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """A tensor with its best encoding, tried alone."""
+    """A tensor with its best encoding, tried on its own."""
 
     tensor: Tensor
     method: str
@@ -167,7 +171,7 @@ class _Encoding:
 
     @cached_property
     def columns(self) -> tuple[Array, ...]:
-        """Per input, the arrays on which models are compared; TFLM computes all of them."""
+        """For each input, the arrays on which models are compared; TFLM computes all of them."""
         columns = tuple(_vectors(self.parsed.tensors[i], _INPUTS) for i in self.parsed.inputs)
         try:
             graph = read_graph(self.given, "the model")
@@ -177,7 +181,7 @@ class _Encoding:
 
     def result(self, chosen: _Chosen, budget: Budget | None) -> EncodingResult:
         before = self.run(self.given, _INPUTS)
-        # What the rewriting alone changes is not the doing of an encoding.
+        # The rewriting itself changes something, which no encoding is to blame for.
         base = len(self.rewrite({}))
         tried, plain = [], []
         for tensor in self.constants():
@@ -189,7 +193,9 @@ class _Encoding:
         tried.sort(key=lambda one: (one.growth, -one.saved))
         taken = self.choose(tried, chosen, budget or Budget(), before)
         plain += [
-            PlainTensor(one.tensor.name, one.tensor.bytes, "the budget is better kept without")
+            PlainTensor(
+                one.tensor.name, one.tensor.bytes, "the budget is easier to meet without it"
+            )
             for one in tried
             if one not in taken
         ]
@@ -227,18 +233,18 @@ class _Encoding:
         return sum(tensor.index in node.inputs for node in self.parsed.nodes)
 
     def attempt(self, tensor: Tensor, chosen: _Chosen, base: int, before: TflmRun) -> _Tried | str:
-        """A tensor encoded alone and run, or why it stays plain."""
+        """A tensor encoded on its own and run, or the reason why it stays plain."""
         methods = chosen.everywhere
         if chosen.by_tensor is not None:
             if tensor.index not in chosen.by_tensor:
-                return "not asked for"
+                return "not requested"
             methods = (chosen.by_tensor[tensor.index],)
         reason = refusal(tensor)
         for node in self.parsed.nodes:
             if not reason and tensor.index in node.inputs and node.code in _WANT_CONSTANTS:
-                reason = f"{_WANT_CONSTANTS[node.code]} wants it constant"
+                reason = f"{_WANT_CONSTANTS[node.code]} needs it as a constant"
         if not reason and tensor.bytes < _SMALLEST and chosen.by_tensor is None:
-            reason = "too small to gain"
+            reason = "too small to become smaller"
         if reason:
             return reason
         found = {}
@@ -254,7 +260,7 @@ class _Encoding:
         model = self.rewrite({tensor.index: encoded})
         saved = base - len(model)
         if saved <= 0 and chosen.by_tensor is None:
-            return f"{method}, the best, would take {-saved:,} bytes more"
+            return f"{method}, the best method, would take {-saved:,} bytes more"
         try:
             alone = self.run(model, _FEW_INPUTS)
         except LimitError:
@@ -263,15 +269,16 @@ class _Encoding:
             return f"TensorFlow Lite Micro fails with it: {error.problem}"
         for ours, theirs in zip(alone.outputs, before.outputs, strict=True):
             if not np.array_equal(ours, theirs[:_FEW_INPUTS]):
-                return "its operator reads it before it is decoded"
+                return "its operator reads it before it can be decoded"
         return _Tried(tensor, method, encoded, saved, alone.arena_bytes - before.arena_bytes)
 
     def choose(
         self, tried: Sequence[_Tried], chosen: _Chosen, budget: Budget, before: TflmRun
     ) -> Sequence[_Tried]:
-        """As many of these as the budget wants and allows, those first that take least RAM.
+        """As many of these as the budget requires and allows, starting with those that need the
+        least RAM.
 
-        What is decoded lives until the next operator, so the arena grows by about the largest.
+        Decoded data lives until the next operator, so the arena grows by about the largest tensor.
         """
         flash = min(
             (limit for limit in (budget.flash_bytes, budget.weight_bytes) if limit is not None),
@@ -295,8 +302,8 @@ class _Encoding:
         ):
             if has is not None and needs > has:
                 raise BudgetError(
-                    f"The model needs {needs:,} bytes of {what}, encoded as far as the rest of the"
-                    f" budget allows, and there are {has:,}.",
+                    f"The model needs {needs:,} bytes of {what}, encoded as far as the rest of "
+                    f"the budget allows; the budget allows {has:,}.",
                     "Raise a limit, or make the model smaller with tflm_ext.compress().",
                     needs=needs,
                     has=has,
@@ -324,8 +331,10 @@ class _Encoding:
                     raise limit
                 raise UnsupportedModelError(
                     "The .tflite cannot be rewritten: "
-                    + (said.strip().splitlines() or ["no end within a minute"])[-1][:300],
-                    "Give the file as the converter wrote it; this one may be damaged.",
+                    + (said.strip().splitlines() or ["it did not finish within a minute"])[-1][
+                        :300
+                    ],
+                    "Pass the file as the converter wrote it; this one may be damaged.",
                 )
             return response.read_bytes()
 

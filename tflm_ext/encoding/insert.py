@@ -1,6 +1,6 @@
 """The child process of encode.py: puts encoded tensors and DECODE operators into a .tflite.
 
-The package that reads and writes the file trusts its bytes; here it may hang or crash alone.
+The package that reads and writes the file trusts its bytes; here it may hang or crash on its own.
 Imports nothing of this package, so that it runs as a plain program.
 """
 
@@ -15,11 +15,11 @@ import flatbuffers
 import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-_ALIGNMENT = 16  # of weights, which TFLM reads where they lie
+_ALIGNMENT = 16  # of weights, which TFLM reads in place
 
 
 class _Buffer(schema.BufferT):  # type: ignore[misc]
-    """Its data lie at a multiple of 16, which the generated class forgets."""
+    """Its data start at a multiple of 16, which the generated class does not ensure."""
 
     def Pack(self, builder: Any) -> int:  # noqa: N802
         data = None if self.data is None else bytes(self.data)
@@ -37,8 +37,8 @@ class _Buffer(schema.BufferT):  # type: ignore[misc]
 def insert(model: bytes, encoded: Mapping[int, tuple[bytes, bytes]]) -> bytes:
     """Encode tensors of a model.
 
-    Each consumer gets a DECODE of its own right before it: what that writes lives no longer than
-    the next operator.
+    Each consumer gets its own DECODE right before it, because its output lives only until the next
+    operator.
 
     Args:
         model: a .tflite with one subgraph.
@@ -88,7 +88,7 @@ def _constant(tree: Any, graph: Any, data: bytes) -> int:
 
 
 def _decoded(graph: Any, number: int) -> int:
-    """A tensor like the one encoded, without data: that one itself for the first consumer."""
+    """A tensor like the encoded one, without data; the encoded one for the first consumer."""
     tensor = graph.tensors[number]
     if tensor.buffer:
         tensor.buffer = 0

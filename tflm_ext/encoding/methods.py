@@ -1,7 +1,8 @@
 """Encoders of int8 weights, in the formats that TensorFlow Lite Micro's DECODE operator reads.
 
-An encoded tensor is two: the code, and ancillary data. The latter begin with 16 bytes, the "DECODE
-common metadata": method, 1, two zeros, 1, and what the method needs; then comes a table.
+An encoded tensor consists of two: the code and the ancillary data. The latter begin with 16
+bytes, the "DECODE common metadata": method, 1, two zeros, 1, and what the method needs; then comes
+a table.
 Format: "TFLM DECODE Operator Design" (2025), and the kernels decode_state_*.cc.
 """
 
@@ -20,16 +21,16 @@ from tflm_ext.ir import DType, Tensor
 Array: TypeAlias = np.ndarray[Any, Any]
 _MOST_BITS_OF_AN_INDEX = 7
 _LONGEST_CODE = 15  # a table entry has 4 bits for the number of bits that it stands for
-_MOST_DISTANT = (1 << 11) - 1  # and 11 bits for the way to the next table
+_MOST_DISTANT = (1 << 11) - 1  # and 11 bits for the offset of the next table
 
 
 class NotEncodableError(Exception):
-    """The format cannot hold this tensor; says why."""
+    """The format cannot represent this tensor; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A tensor encoded.
+    """An encoded tensor.
 
     Attributes:
         code: one entry for each weight.
@@ -47,7 +48,7 @@ class Encoded:
 def lut(tensor: Tensor) -> Encoded:
     """Indexes into a table of the values that occur, one table for each quantisation group.
 
-    The groups are those of the tensor's scales: the decoder looks at nothing else.
+    The groups are those of the tensor's scales: the decoder uses nothing else.
 
     Raises:
         NotEncodableError: a group has more than 128 values.
@@ -57,7 +58,7 @@ def lut(tensor: Tensor) -> Encoded:
     longest = max(len(values) for values, _ in found)
     bits = max(1, (longest - 1).bit_length())
     if bits > _MOST_BITS_OF_AN_INDEX:
-        raise NotEncodableError(f"{longest} different values, a table holds 128")
+        raise NotEncodableError(f"{longest} different values, but a table can have at most 128")
     tables = np.zeros((len(groups), longest), np.int8)
     for table, (values, _) in zip(tables, found, strict=True):
         table[: len(values)] = values
@@ -87,8 +88,8 @@ def pruning(tensor: Tensor) -> Encoded:
 def huffman(tensor: Tensor) -> Encoded:
     """A prefix code with short words for frequent values (Huffman, 1952).
 
-    The table has two levels: the first bits of a word lead to its value or to a table for the
-    rest. How many the first ones are is what makes the table smallest.
+    The table has two levels: the first bits of a word select its value, or a table for the rest.
+    The number of first bits is the one that makes the table smallest.
     """
     values = tensor.array().ravel()
     counts = dict(zip(*(a.tolist() for a in np.unique(values, return_counts=True)), strict=True))
@@ -96,7 +97,7 @@ def huffman(tensor: Tensor) -> Encoded:
     first, table = min(_tables(words), key=lambda found: (len(found[1]), -found[0]))
     bits = {value: f"{code:0{length}b}" for value, (code, length) in words.items()}
     stream = "".join([bits[value] for value in values.tolist()])
-    # The decoder takes 32 bits at once, and reads ahead by one look into the table.
+    # The decoder takes 32 bits at once, and reads ahead by one table look-up.
     stream += "0" * (32 + -len(stream) % 32)
     code = int(stream, 2).to_bytes(len(stream) // 8, "big")
     return Encoded(code, _metadata(1, (first - 1) << 4) + table.astype("<u2").tobytes())
@@ -110,7 +111,7 @@ METHODS: Mapping[str, Callable[[Tensor], Encoded]] = {
 
 
 def refusal(tensor: Tensor) -> str:
-    """Why no method can hold a tensor, or ""."""
+    """Why no method can represent a tensor, or ""."""
     if tensor.dtype is not DType.INT8:
         return f"{tensor.dtype.value}, not int8"
     if tensor.quantization is None:
@@ -129,7 +130,7 @@ def _metadata(method: int, *more: int) -> bytes:
 
 def _by_channel(tensor: Tensor) -> Array:
     """(groups, members): the values of each quantisation group."""
-    assert tensor.quantization is not None  # refusal() was asked
+    assert tensor.quantization is not None  # refusal() was called before
     if not tensor.quantization.per_channel:
         return tensor.array().reshape(1, -1)
     moved = np.moveaxis(tensor.array(), tensor.quantization.axis, 0)
@@ -137,7 +138,7 @@ def _by_channel(tensor: Tensor) -> Array:
 
 
 def _from_channels(tensor: Tensor, groups: Array) -> Array:
-    """What _by_channel() gave, or anything of its shape, in the order of the tensor; flat."""
+    """The result of _by_channel(), or any array of its shape, in the order of the tensor; flat."""
     assert tensor.quantization is not None
     axis = tensor.quantization.axis
     shape = list(tensor.shape)
@@ -148,7 +149,7 @@ def _from_channels(tensor: Tensor, groups: Array) -> Array:
 
 
 def _lengths(counts: Mapping[int, int]) -> dict[int, int]:
-    """Bits of the word of every value, none longer than a table can say."""
+    """The length in bits of every value's word, none longer than a table can represent."""
     if len(counts) == 1:
         return dict.fromkeys(counts, 1)
     weights = dict(counts)
@@ -164,12 +165,12 @@ def _lengths(counts: Mapping[int, int]) -> dict[int, int]:
             heapq.heappush(heap, (light + heavy, value, left + right))
         if max(lengths.values()) <= _LONGEST_CODE:
             return lengths
-        # Rare values count for more until the longest word is short enough, as bzip2 does it.
+        # Rare values get more weight until the longest word is short enough, as in bzip2.
         weights = {value: (weight + 1) // 2 + 1 for value, weight in weights.items()}
 
 
 def _canonical(lengths: Mapping[int, int]) -> dict[int, tuple[int, int]]:
-    """The word and its length of every value: words of one length count upwards."""
+    """The word of every value and its length: words of the same length count upwards."""
     ordered = sorted(lengths, key=lambda value: (lengths[value], value))
     words, code = {ordered[0]: (0, lengths[ordered[0]])}, 0
     for before, value in pairwise(ordered):
@@ -187,8 +188,8 @@ def _tables(words: Mapping[int, tuple[int, int]]) -> Iterator[tuple[int, Array]]
 
 
 def _table(words: Mapping[int, tuple[int, int]], first: int) -> Array | None:
-    """Entries of 16 bits: found, bits that count, value; or bits of the next table, way to it."""
-    rest: dict[int, int] = {}  # bits that are left, at most, by the first ones
+    """Entries of 16 bits: found, number of bits, value; or bits of the next table, its offset."""
+    rest: dict[int, int] = {}  # maximum number of bits after the first ones
     for code, length in words.values():
         if length > first:
             begin = code >> (length - first)

@@ -17,11 +17,11 @@ class EncodedTensor:
     Attributes:
         name: of the tensor in the .tflite.
         method: "huffman", "lut" or "pruning".
-        bytes_before: of the weights as they were.
-        bytes_after: of the code and its tables.
-        arena_growth_bytes: what the arena of the model grows by with this tensor alone encoded.
-            Tensors share that room, so all of them take less than the sum.
-        symbols: weights that are decoded in one call of the model.
+        bytes_before: size of the plain weights.
+        bytes_after: size of the code and its tables.
+        arena_growth_bytes: how much the arena grows if only this tensor is encoded. Tensors share
+            that memory, so all of them together need less than the sum.
+        symbols: number of weights that are decoded in one call of the model.
     """
 
     name: str = entry()
@@ -34,7 +34,7 @@ class EncodedTensor:
 
 @dataclass(frozen=True, slots=True)
 class PlainTensor:
-    """A constant that stays as it is, and why."""
+    """A constant that is not encoded, and why."""
 
     name: str = entry()
     bytes: int = entry(schema=COUNT)
@@ -44,16 +44,16 @@ class PlainTensor:
 @declared("encode", "What tflm-ext encode did to the tensors of a model.")
 @dataclass(frozen=True, slots=True)
 class EncodingResult:
-    """An encoded model, proven to compute what the plain one does.
+    """An encoded model, proven to compute the same as the plain one.
 
     Attributes:
         model: bytes of the new .tflite.
-        tensors: that are encoded.
-        plain: constants that are not.
+        tensors: the encoded tensors.
+        plain: constants that are not encoded.
         tflite_bytes_before, tflite_bytes: sizes of the .tflite.
-        arena_bytes_before, arena_bytes: of TFLM's interpreter on this computer, whose pointers
-            have 64 bits.
-        inputs: on which the outputs of both were compared.
+        arena_bytes_before, arena_bytes: of TFLM's interpreter on this computer, whose pointers have
+            64 bits.
+        inputs: number of inputs on which both models were compared.
     """
 
     model: bytes
@@ -66,7 +66,7 @@ class EncodingResult:
     inputs: int = entry(schema={"minimum": 64})
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON has it, without the model."""
+        """The JSON form, without the model."""
         return to_json(EncodingResult, self)
 
     def __str__(self) -> str:

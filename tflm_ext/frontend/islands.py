@@ -1,7 +1,8 @@
-"""Float islands: DEQUANTIZE, float32 operators, QUANTIZE, in the middle of an int8 model.
+"""Float islands: DEQUANTIZE, float32 operators and QUANTIZE inside an int8 model.
 
 An island with one int8 input and one int8 output that works element by element is a function of
-one int8 number. TFLM itself says which: it runs the island, cut out of the model, on all 256.
+one int8 number. TFLM itself computes it: it runs the island, cut out of the model, on all 256
+values.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def _checked(model: RawModel, nodes: tuple[RawNode, ...], sources: set[int]) -> 
 
 
 def _reads(node: RawNode, model: RawModel) -> DType | None:
-    """The one type of all inputs, None if they differ or one is absent."""
+    """The common type of all inputs; None if they differ or one is absent."""
     types = {model.tensors[i].dtype if i >= 0 else None for i in node.inputs}
     return types.pop() if len(types) == 1 else None
 
@@ -107,11 +108,11 @@ def tabulate(
     """The TABLE of every island, in any order.
 
     Raises:
-        UnsupportedModelError: TFLM refuses an island, or gives something else than int8.
+        UnsupportedModelError: TFLM refuses an island, or does not return int8.
     """
     waiting = list(islands)
     while waiting:
-        # One run for many: those of one shape of which none reads what another one writes.
+        # One run for many islands: those of the same shape that do not read each other's outputs.
         targets = {island.target for island in waiting}
         shape = model.tensors[waiting[0].source].shape
         batch = [
@@ -136,7 +137,7 @@ def _run(
     if arena + vectors * elements * len(sources) > _MAX_BYTES:
         raise UnsupportedModelError(
             f"{name}: the float32 operators from {operators[0]} to {operators[-1]} work on "
-            f"{elements} elements, too many for a microcontroller.",
+            f"{elements} elements, which is too many for a microcontroller.",
             "Make the layer smaller.",
         )
     levels = np.resize(np.arange(-128, 128).astype(np.int8), (vectors, *shape))
@@ -145,7 +146,7 @@ def _run(
     for island, result in zip(batch, results, strict=True):
         values = np.asarray(result)
         if values.dtype != np.int8 or values.size != vectors * elements:
-            raise TypeError("the interpreter gave another type or shape than the file has")
+            raise TypeError("the interpreter returned a type or shape that differs from the file")
         yield Node(
             index=island.nodes[-1].index,
             operator="TABLE",

@@ -1,4 +1,4 @@
-"""Untrusted .tflite bytes to tensors and operators that may still be of any kind.
+"""Turns untrusted .tflite bytes into tensors and operators, which may still be of any kind.
 
 After parse() every tensor number exists, shapes are fixed and bounded, and positive for all that
 operators read and write, constants have exactly their size, and scales are finite and positive.
@@ -45,11 +45,11 @@ _MAX_RANK = 8
 _MAX_NAME = 1024
 _CUSTOM = 32
 _MAX_NODES = 4096
-_MAX_COMPUTED = 1 << 14  # each takes four bytes or more, and an argument or a line of the C
+_MAX_COMPUTED = 1 << 14  # each takes at least four bytes, and an argument or a line of C
 
 
 class _Unsupported(Exception):
-    """A tensor is valid and not supported."""
+    """A tensor that is valid but not supported."""
 
     def __init__(self, problem: str, hint: str) -> None:
         super().__init__(problem)
@@ -94,17 +94,17 @@ def parse(data: bytes, name: str) -> RawModel:
     """Take a file apart.
 
     Args:
-        name: how messages call the model.
+        name: the name that messages use for the model.
 
     Raises:
-        MalformedError: no valid .tflite.
+        MalformedError: not a valid .tflite.
         UnsupportedModelError: a valid one with something that this project does not know.
     """
     model = root(data)
     subgraphs = model.tables(2)
     if len(subgraphs) != 1:
         raise UnsupportedModelError(
-            f"{name}: the model has {len(subgraphs)} subgraphs, one is supported.",
+            f"{name}: the model has {len(subgraphs)} subgraphs, but only one is supported.",
             "Control flow (while, if) is not supported; use unroll=True in recurrent layers.",
         )
     (subgraph,) = subgraphs
@@ -117,7 +117,8 @@ def parse(data: bytes, name: str) -> RawModel:
     operators = subgraph.tables(3)
     if len(operators) > _MAX_NODES:
         raise UnsupportedModelError(
-            f"{name}: the model has {len(operators)} operators, {_MAX_NODES} are the most.",
+            f"{name}: the model has {len(operators)} operators, but at most {_MAX_NODES} are "
+            "supported.",
             "Make the model smaller; unroll fewer steps of recurrent layers.",
         )
     nodes = tuple(_node(i, table, codes, tensors) for i, table in enumerate(operators))
@@ -125,8 +126,8 @@ def parse(data: bytes, name: str) -> RawModel:
     computed = len(inputs) + sum(len(node.outputs) for node in nodes)
     if computed > _MAX_COMPUTED:
         raise UnsupportedModelError(
-            f"{name}: the model has {computed} inputs and outputs of operators, "
-            f"{_MAX_COMPUTED} are the most.",
+            f"{name}: the model has {computed} inputs and outputs of operators, but at most "
+            f"{_MAX_COMPUTED} are supported.",
             "Make the model smaller; split tensors into fewer parts.",
         )
     return RawModel(
@@ -156,7 +157,7 @@ def _buffers(model: Table) -> tuple[bytes | None, ...]:
     buffers = []
     for table in model.tables(4):
         if table.uint64(1) > 1:
-            raise MalformedError("weights lie outside the FlatBuffer (a model above 2 GB)")
+            raise MalformedError("weights are stored outside the FlatBuffer (a model above 2 GB)")
         buffers.append(table.bytes(0))
     return tuple(buffers)
 
@@ -193,7 +194,7 @@ def _tensor(index: int, table: Table, buffers: tuple[bytes | None, ...]) -> Tens
     )
     if tensor.data is not None and len(tensor.data) != tensor.bytes:
         raise MalformedError(
-            f"{where} has {len(tensor.data)} bytes of data, its shape {list(shape)} needs "
+            f"{where} has {len(tensor.data)} bytes of data, but its shape {list(shape)} needs "
             f"{tensor.bytes}"
         )
     if tensor.data is not None and tensor.variable:
@@ -202,12 +203,12 @@ def _tensor(index: int, table: Table, buffers: tuple[bytes | None, ...]) -> Tens
 
 
 def _check_shape(where: str, shape: tuple[int, ...], signature: tuple[int, ...]) -> None:
-    # TensorFlow Lite keeps the -1 of a size that was free in `signature` and puts 1 into `shape`:
-    # at the batch that is what we run, elsewhere it is not what the user means.
+    # TensorFlow Lite keeps the -1 of a free size in `signature` and puts 1 into `shape`: for the
+    # batch that is what we run, for other sizes it is not what the user means.
     if -1 in signature[1:] or (-1 in signature[:1] and shape[:1] != (1,)) or -1 in shape:
         raise _Unsupported(
             f"the shape of {where} is not fixed: {list(signature or shape)[:_MAX_RANK]}.",
-            "Give the model's inputs fixed shapes and convert it at batch 1.",
+            "Give the model's inputs fixed shapes and convert it with batch size 1.",
         )
     if len(shape) > _MAX_RANK:
         raise MalformedError(f"{where} has {len(shape)} dimensions")
@@ -219,7 +220,7 @@ def _quantization(table: Table | None, where: str, shape: tuple[int, ...]) -> Qu
     scales = (table and table.float32s(2)) or ()
     zero_points = (table and table.int64s(3)) or ()
     if table is None or not scales or not zero_points:
-        return None  # to TFLM, too, a tensor without one of the two is not quantised
+        return None  # TFLM also treats a tensor without one of the two as not quantised
     if len(zero_points) == 1:
         zero_points = zero_points * len(scales)
     if len(zero_points) != len(scales):
@@ -236,7 +237,7 @@ def _quantization(table: Table | None, where: str, shape: tuple[int, ...]) -> Qu
 
 
 def _code(table: Table) -> tuple[int, str, int]:
-    # Old converters know the one-byte field only, and put 127 there for what does not fit.
+    # Old converters only know the one-byte field, and put 127 there if the number does not fit.
     return max(table.int8(0), table.int32(3)), table.text(1)[:_MAX_NAME], table.int32(2, 1)
 
 
@@ -254,7 +255,7 @@ def _indices(
             continue
         if number not in tensors:
             raise MalformedError(f"{what} is tensor {number} of {len(tensors)}")
-        # Of an intermediate only the quantisation counts, and converters give it no elements.
+        # Only the quantisation of an intermediate matters, and converters give it no elements.
         if tensors[number].elements == 0 and not empty:
             raise MalformedError(f"{what} is tensor {number}, which has no elements")
     return numbers
@@ -272,7 +273,7 @@ def _node(
     code, custom, version = codes[number]
     where = f"operator {index}"
     if code != _CUSTOM and table.position(5) is not None:
-        raise MalformedError(f"{where} is no custom operator and has custom options")
+        raise MalformedError(f"{where} is not a custom operator but has custom options")
     return RawNode(
         index=index,
         code=code,

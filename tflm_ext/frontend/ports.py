@@ -1,4 +1,4 @@
-"""The ports of a model are int8: conversions from and to float32 or uint8 are taken off."""
+"""The ports of a model are int8: conversions from and to float32 or uint8 are removed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tflm_ext.frontend.subset import subset
 from tflm_ext.ir import DType, Tensor
 
 _PORTS = (DType.FLOAT32, DType.UINT8)
-_HINT = "Export the model again, or give the file that the converter wrote."
+_HINT = "Export the model again, or pass the file that the converter wrote."
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +32,19 @@ class StrippedPort:
 
     def __str__(self) -> str:
         return (
-            f"{self.what} {self.tensor_name[:80]!r} is {self.dtype.value} in the file; its "
-            "conversion is not part of the project, which works on int8"
+            f"{self.what} {self.tensor_name[:80]!r} is {self.dtype.value} in the file; the "
+            "project does not include this conversion, because its inputs and outputs are int8"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Int8Ports:
-    """A model whose ports are int8 as far as they can be.
+    """A model whose ports are int8 wherever possible.
 
     Attributes:
-        data: bytes of a .tflite, for TFLM as well as for us; those given if nothing was stripped.
-        stripped: what was taken off.
+        data: bytes of a .tflite, both for TFLM and for us; the original ones if nothing was
+            stripped.
+        stripped: what was removed.
     """
 
     data: bytes
@@ -51,17 +52,17 @@ class Int8Ports:
 
 
 def strip_ports(data: bytes, name: str = "model") -> Int8Ports:
-    """Take off QUANTIZE after inputs and DEQUANTIZE or QUANTIZE before outputs.
+    """Remove QUANTIZE after inputs and DEQUANTIZE or QUANTIZE before outputs.
 
     What TFLM computes between them stays the same, bit for bit. Ports of another kind stay as
     they are, and read_graph() refuses them.
 
     Args:
         data: bytes of the file; not trusted.
-        name: how messages call the model.
+        name: the name that messages use for the model.
 
     Raises:
-        UnsupportedModelError: no valid .tflite.
+        UnsupportedModelError: not a valid .tflite.
     """
     try:
         model = parse(data, name)

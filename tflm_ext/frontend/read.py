@@ -1,4 +1,4 @@
-"""Untrusted .tflite bytes to a checked Graph.
+"""Turns untrusted .tflite bytes into a checked Graph.
 
 Everything that a later stage relies on is checked in parse.py, here, or in the check of an
 operator: inputs and outputs are int8, every operator is known, and reads only what was written
@@ -21,7 +21,7 @@ from tflm_ext.ir.names import keras_layer
 from tflm_ext.ir.verify import verify_graph
 from tflm_ext.ops import BY_NAME, OPERATORS, Operator
 
-_HINT = "Export the model again, or give the file that the converter wrote."
+_HINT = "Export the model again, or pass the file that the converter wrote."
 _BY_CODE: Mapping[int, Operator] = {op.code: op for op in OPERATORS if op.code >= 0}
 _MAX_CHECKED_BYTES = 1 << 26  # of constants, for all operators together, besides the file's own
 
@@ -31,11 +31,11 @@ def read_graph(data: bytes, name: str = "model", *, run: Run | None = None) -> G
 
     Args:
         data: bytes of the file; not trusted.
-        name: how messages call the model.
+        name: the name that messages use for the model.
         run: TFLM's interpreter, which turns float islands into tables; None refuses islands.
 
     Raises:
-        UnsupportedModelError: no valid .tflite, or one that this project does not run.
+        UnsupportedModelError: not a valid .tflite, or one that this project does not run.
         UnsupportedOperatorError: an operator outside the table.
     """
     try:
@@ -53,12 +53,12 @@ def read_graph(data: bytes, name: str = "model", *, run: Run | None = None) -> G
 
 
 def read_foreign(data: bytes, name: str = "model") -> Graph:
-    """Parse a .tflite that something else runs, and check what holds for every graph.
+    """Parse a .tflite that another runtime executes, and check what every graph must satisfy.
 
-    Operators may be any, and have no options; inputs and outputs are int8.
+    Operators can be of any kind and have no options; inputs and outputs are int8.
 
     Raises:
-        UnsupportedModelError: no valid .tflite, or other ports.
+        UnsupportedModelError: not a valid .tflite, or other ports.
     """
     try:
         model = parse(data, name)
@@ -77,18 +77,19 @@ def _check_ports(model: RawModel, name: str) -> None:
             which = f"{name}: {what} {place} {tensor.name[:80]!r}"
             if tensor.dtype is DType.INT8:
                 raise UnsupportedModelError(
-                    f"{which} is a constant, a variable or has no single scale and zero point.",
+                    f"{which} is a constant or a variable, or does not have a single scale and "
+                    "zero point.",
                     "Convert the model with full int8 quantisation (inference type int8).",
                 )
             raise UnsupportedModelError(
                 f"{which} is {tensor.dtype.value}, not int8.",
-                "Give the Keras model and calibration_data, or convert with full int8 quantisation"
+                "Pass the Keras model and calibration_data, or convert with full int8 quantisation"
                 " (inference type int8).",
             )
 
 
 def _ordered(model: RawModel, name: str) -> Graph:
-    """Require what holds for every graph, before anything follows its edges."""
+    """Check what every graph must satisfy, before anything follows its edges."""
     nodes = tuple(Node(raw.index, _name(raw), raw.inputs, raw.outputs) for raw in model.nodes)
     graph = Graph(name, model.tensors, nodes, model.inputs, model.outputs)
     problem = verify_graph(graph)
@@ -106,7 +107,7 @@ def _nodes(data: bytes, model: RawModel, name: str, run: Run | None) -> tuple[No
     nodes = [_node(raw) for raw in others]
     if islands and run is None:
         raise UnsupportedModelError(
-            f"{name}: operator {islands[0].nodes[0].index} begins a part in float32.",
+            f"{name}: operator {islands[0].nodes[0].index} begins a float32 part.",
             "Convert the model with full int8 quantisation.",
         )
     if run is not None:
@@ -117,7 +118,9 @@ def _nodes(data: bytes, model: RawModel, name: str, run: Run | None) -> tuple[No
 def _node(raw: RawNode) -> Node:
     operator = _BY_CODE[raw.code]
     if raw.options is not None and operator.options_type not in {None, raw.options_type}:
-        raise MalformedError(f"operator {raw.index} {operator.name} has another one's options")
+        raise MalformedError(
+            f"operator {raw.index} {operator.name} has the options of another operator"
+        )
     return Node(
         index=raw.index,
         operator=operator.name,
@@ -134,7 +137,7 @@ def _name(raw: RawNode) -> str:
 
 
 def _blame(raw: RawNode, model: RawModel) -> int:
-    """Whom to name first where float32 operators do not make up an island: not its ports."""
+    """Sort key: the operator that an error names first if a float32 region is not an island."""
     if not is_float(raw, model):
         return 0
     return 2 if raw.code in (DEQUANTIZE, QUANTIZE) else int(raw.code in ELEMENTWISE)
@@ -147,8 +150,8 @@ def _check_known(raw: RawNode, model: RawModel, name: str) -> None:
     if _blame(raw, model) > 0:
         raise UnsupportedModelError(
             f"{name}: operator {label} works in float32, and the float32 operators around it are "
-            "no function of one int8 tensor, element by element.",
-            "Replace the layer by one that the converter quantises, or move it out of the model.",
+            "not an elementwise function of one int8 tensor.",
+            "Replace the layer with one that the converter quantises, or move it out of the model.",
         )
     if operator is not None and is_float(raw, model):
         raise UnsupportedModelError(
@@ -168,7 +171,7 @@ def _check_known(raw: RawNode, model: RawModel, name: str) -> None:
 
 
 def _check_sharing(graph: Graph, size: int) -> None:
-    """Require that few operators share constants: each of them is looked at once per operator."""
+    """Require that few operators share constants: each is examined once per operator."""
     constants = sum(t.bytes for view in graph.views() for t in view.inputs if t.constant)
     if constants > 64 * size + _MAX_CHECKED_BYTES:
         raise MalformedError("the same weights are used by too many operators")

@@ -1,4 +1,4 @@
-"""Some operators of a .tflite as a .tflite of their own."""
+"""Extracts some operators of a .tflite into a separate .tflite."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tflm_ext.frontend.parse import parse, root
 def subset(
     data: bytes, operators: Sequence[int], inputs: Sequence[int], outputs: Sequence[int]
 ) -> bytes:
-    """A file with some of the operators of another one, and other inputs and outputs.
+    """A file with some of another file's operators, and different inputs and outputs.
 
-    Nothing is written anew but the list of operators and the two lists of tensors: tensors,
-    weights and options stay the bytes that they are. Signatures, which name the old inputs and
-    outputs, are removed.
+    Only the list of operators and the two lists of tensors are rewritten: the bytes of tensors,
+    weights and options do not change. Signatures, which name the old inputs and outputs, are
+    removed.
 
     Args:
         data: a file that parse() accepts.
@@ -59,7 +59,7 @@ def _check(
     inputs: Sequence[int],
     outputs: Sequence[int],
 ) -> None:
-    """Require that nothing else changed: in a hostile file anything may lie in one place."""
+    """Require that nothing else changed: in a hostile file, tables may overlap."""
     old, new = parse(data, ""), parse(patched, "")
     contents = [(n.code, n.inputs, n.outputs) for n in new.nodes]
     if (

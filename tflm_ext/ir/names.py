@@ -1,4 +1,4 @@
-"""The Keras layer behind a tensor's name."""
+"""The Keras layer in a tensor's name."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Channels that have the same value for every input of the model are not computed.
 
-Trained nets have them: a filter whose sum never rises above what ReLU cuts off, a channel whose
-weights decayed to nothing. What such a channel adds to the layers that read it is a constant, too,
-and becomes part of their bias. All that is left is as it was, byte for byte.
+Trained networks have such channels: a filter whose sum never exceeds what ReLU cuts off, or a
+channel whose weights decayed to zero. The contribution of such a channel to the layers that read it
+is also constant, and becomes part of their bias. Everything else stays the same, byte for byte.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from tflm_ext.opslib.base import Array
 from tflm_ext.opslib.common import bias_values, conv_multipliers, quantization, scale, zero_point
 from tflm_ext.opslib.windows import every_window_sees, pads
 
-_MULTIPLE = 4  # what kernels like; some channels stay for it
+_MULTIPLE = 4  # the multiple that suits the kernels; some channels stay for it
 _POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
 _MATRICES = ("CONV_2D", "FULLY_CONNECTED")
 
 
 @dataclass(frozen=True)
 class _Fixed:
-    """What is known of the bytes of a tensor, in rows of as many as the channels of its writer.
+    """What is known about the bytes of a tensor, in rows as long as its writer has channels.
 
-    Other operators may read the same bytes in another shape, and so in rows of another length:
-    what is known for them is in_rows() of their own length, never these arrays as they are.
+    Other operators may read the same bytes in a different shape, and therefore in rows of a
+    different length: for them, use in_rows() with their own length, never these arrays directly.
 
     Attributes:
         mask: (channels,) of bool, whether the value is always the same.
-        values: (channels,) of int, that value; anything elsewhere.
+        values: (channels,) of int, that value; arbitrary elsewhere.
     """
 
     mask: Array
     values: Array
 
     def in_rows(self, channels: int) -> _Fixed:
-        """The same bytes in rows of another length, of which the tensor is a multiple, too.
+        """The same bytes in rows of a different length that divides the tensor, too.
 
-        Each channel is then made of one or more of the channels here, and is fixed where these are
-        fixed to one value.
+        Each channel then consists of one or more of the channels here, and is fixed if all of them
+        are fixed to the same value.
         """
         period = math.lcm(len(self.mask), channels)
         mask, values = (
@@ -55,7 +55,7 @@ class _Fixed:
 
 @dataclass(frozen=True)
 class _Kept:
-    """The channels of a tensor that stay.
+    """The channels of a tensor that are kept.
 
     Attributes:
         numbers: (kept,), increasing.
@@ -66,7 +66,7 @@ class _Kept:
     channels: int
 
     def in_rows(self, channels: int) -> Array:
-        """What stays of rows that hold several times all channels: a flattened image."""
+        """What is kept of rows that contain all channels several times: a flattened image."""
         first = np.arange(0, channels, self.channels)
         return (first[:, np.newaxis] + self.numbers).reshape(-1)
 
@@ -128,29 +128,29 @@ def _fixed_channels(graph: Graph) -> dict[int, _Fixed]:
 
 
 def _known(view: NodeView, fixed: Mapping[int, _Fixed]) -> _Fixed | None:
-    """What is known of input 0, channel by channel as the operator sees it."""
+    """What is known about input 0, channel by channel as the operator sees it."""
     known = fixed.get(view.graph.storage(view.node.inputs[0]))
     return None if known is None else known.in_rows(_depth(view))
 
 
 def _depth(view: NodeView) -> int:
-    """Channels of input 0 as the operator sees it: a matrix may multiply longer or shorter rows."""
+    """Channels of input 0 as the operator sees them: a matrix may use longer or shorter rows."""
     return view.input(int(view.node.operator == "FULLY_CONNECTED")).shape[-1]
 
 
 def _pooled(view: NodeView, known: _Fixed | None) -> _Fixed | None:
-    """What a pooling makes of constants: themselves, as far as its activation lets them."""
+    """The result of pooling constants: the constants, clamped by the activation."""
     out = view.output()
     if known is None:
         return None
-    # A window that sees nothing but the border has the least value.
+    # A window that covers only padding has the smallest value.
     mask = known.mask & (every_window_sees(*pooling.axes(view)) | (known.values == -128))
     limits = activation_range(view.options.activation, scale(out), zero_point(out))
     return _Fixed(mask, np.clip(known.values, *limits))
 
 
 def _has_weights(view: NodeView) -> bool:
-    """Whether a node is one that this rewrite can narrow, with constants for weights and bias."""
+    """Whether this rewrite can narrow a node: its weights and bias must be constants."""
     name = view.node.operator
     if name not in (*_MATRICES, "DEPTHWISE_CONV_2D") or view.input(0).constant:
         return False
@@ -162,7 +162,7 @@ def _has_weights(view: NodeView) -> bool:
 
 
 def _matrix(view: NodeView) -> Array:
-    """(output channels, taps, input channels), of one input channel where it is depthwise."""
+    """(output channels, taps, input channels); one input channel if it is depthwise."""
     weights = view.input(1).array().astype(np.int64)
     if view.node.operator == "DEPTHWISE_CONV_2D":
         return weights.reshape(-1, weights.shape[3]).T[:, :, np.newaxis]
@@ -174,16 +174,16 @@ def _bias(view: NodeView, channels: int) -> Array:
 
 
 def _fixed_sums(view: NodeView, known: _Fixed | None) -> _Fixed:
-    """Output channels whose least and largest sum become the same byte."""
+    """Output channels whose smallest and largest sum become the same byte."""
     image, weights, out = view.input(0), view.input(1), view.output()
     matrix, zero = _matrix(view), zero_point(image)
     channels = len(matrix)
     ends = np.array([-128 - zero, 127 - zero])[:, np.newaxis]
     depthwise = view.node.operator == "DEPTHWISE_CONV_2D"
-    reach = np.repeat(ends, _depth(view), axis=1)  # of each input channel, less its zero point
+    reach = np.repeat(ends, _depth(view), axis=1)  # of each input channel, minus its zero point
     if known is not None:
         offset = known.values - zero
-        # Beside the image it is zero.
+        # Outside the image it is zero.
         least = np.minimum(offset, 0) if pads(view) else offset
         most = np.maximum(offset, 0) if pads(view) else offset
         reach = np.where(known.mask, np.stack([least, most]), reach)
@@ -203,10 +203,10 @@ def _fixed_sums(view: NodeView, known: _Fixed | None) -> _Fixed:
 
 
 def _kept_channels(graph: Graph, fixed: Mapping[int, _Fixed]) -> dict[int, _Kept]:
-    """The channels that stay, for each tensor that loses some.
+    """The channels that are kept, for each tensor that loses some.
 
-    Tensors before and after a depthwise convolution or a pooling lose the same ones: those whose
-    value after it is always the same. What feeds them is then needed by nothing.
+    Tensors before and after a depthwise convolution or a pooling lose the same channels: those
+    whose value after it is always the same. Nothing then needs what feeds them.
     """
     groups = _groups(graph)
     readers: dict[int, list[NodeView]] = {}
@@ -232,7 +232,7 @@ def _kept_channels(graph: Graph, fixed: Mapping[int, _Fixed]) -> dict[int, _Kept
 
 
 def _groups(graph: Graph) -> dict[int, int]:
-    """Tensors that have the same channels, each with the first of them, by number."""
+    """Maps each tensor to the first tensor with the same channels, by number."""
     groups: dict[int, int] = {}
     for view in graph.views():
         output = view.node.outputs[0]
@@ -240,21 +240,21 @@ def _groups(graph: Graph) -> dict[int, int]:
             groups[output] = output
         elif _links(view):
             group = groups.get(graph.storage(view.node.inputs[0]))
-            # The input may be seen in a shape with other channels than those that were written.
+            # The input may be viewed in a shape whose channels differ from the written ones.
             if group is not None and graph.tensors[group].shape[-1] == _depth(view):
                 groups[output] = group
     return groups
 
 
 def _links(view: NodeView) -> bool:
-    """Whether each channel of the output depends on the same channel of the input alone."""
+    """Whether each channel of the output depends only on the same channel of the input."""
     if view.node.operator == "DEPTHWISE_CONV_2D":
         return _has_weights(view)
     return view.node.operator in _POOLS
 
 
 def _removable(tensor: Tensor, readers: Sequence[NodeView], fixed: Mapping[int, _Fixed]) -> Array:
-    """Channels of a tensor without which all its readers can do; none of one without readers."""
+    """Channels of a tensor that none of its readers needs; none if it has no readers."""
     channels = tensor.shape[-1]
     none = np.zeros(channels, bool)
     found = np.full(channels, bool(readers))
@@ -264,8 +264,8 @@ def _removable(tensor: Tensor, readers: Sequence[NodeView], fixed: Mapping[int, 
             return none
         if _links(view) and _depth(view) == channels:
             continue
-        # Rows of the matrix, and those of the tensor as it is shaped, may hold several times all
-        # channels, but no part of them.
+        # Rows of the matrix, and of the tensor in its own shape, may contain all channels several
+        # times, but not a part of them.
         whole = _depth(view) % channels == view.input(0).shape[-1] % channels == 0
         known = _known(view, fixed) if whole and _has_weights(view) else None
         if known is None or view.node.operator not in _MATRICES:
@@ -309,7 +309,7 @@ def _weights(
 
 
 def _no_bias(view: NodeView) -> Tensor:
-    """A bias as TFLM wants it for an operator that has none, without its values."""
+    """A bias as TFLM expects it, for an operator without one; its values are not set yet."""
     weights = view.input(1)
     own = quantization(weights)
     scales = tuple(float(np.float32(scale(view.input(0)) * s)) for s in own.scales)
@@ -317,7 +317,7 @@ def _no_bias(view: NodeView) -> Tensor:
 
 
 def _selected(tensor: Tensor, channels: Array) -> Tensor:
-    """With the scales of some channels alone."""
+    """With the scales of only some channels."""
     own = tensor.quantization
     if own is None or not own.per_channel:
         return tensor

@@ -1,4 +1,4 @@
-"""What can be computed now is not computed on the device."""
+"""Computes during the export what does not depend on the model's inputs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _MAX_MACS = 1 << 24
 
 
 def rewrite(graph: Graph) -> Graph:
-    """Replace operators of which all inputs are constants by what they compute.
+    """Replace operators whose inputs are all constant with their results.
 
-    Outputs of the model stay computed. An operator stays, too, where the constant would be much
-    larger than what it is made of: it would cost flash, and a small hostile file could grow large.
+    Outputs of the model stay computed. An operator also stays if the constant would be much larger
+    than its inputs: it would cost flash, and a small hostile file could grow large.
     """
     constants = {i: tensor for i, tensor in graph.tensors.items() if tensor.constant}
     outputs = set(graph.outputs)
@@ -30,7 +30,7 @@ def rewrite(graph: Graph) -> Graph:
         if not outputs.isdisjoint(node.outputs) or any(i not in constants for i in read):
             continue
         own = {i: constants.get(i, graph.tensors[i]) for i in (*read, *node.outputs)}
-        view = replace(graph, tensors=own).view(node)  # few tensors: such nodes come in long rows
+        view = replace(graph, tensors=own).view(node)  # few tensors: such nodes form long chains
         if _foldable(view):
             results = _compute(view)
             constants.update((tensor.index, tensor) for tensor in results)
@@ -50,7 +50,7 @@ def _compute(view: NodeView) -> list[Tensor]:
 
 
 def _foldable(view: NodeView) -> bool:
-    """Whether an operator of constants alone is worth computing now."""
+    """Whether an operator with only constant inputs is worth computing now."""
     operator = BY_NAME[view.node.operator]
     return (
         bool(view.inputs)

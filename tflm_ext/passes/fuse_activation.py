@@ -27,10 +27,10 @@ _PRODUCERS = (
 
 
 def rewrite(graph: Graph) -> Graph:
-    """Let operators clamp by themselves where only a clamp reads what they compute.
+    """Let operators clamp by themselves if a clamp is the only reader of their output.
 
-    Exact because input and output of the clamp have one scale and zero point, and because all 256
-    values of int8 come out of the one activation as they came out of the two operators.
+    Exact because input and output of the clamp have the same scale and zero point, and because the
+    activation maps all 256 int8 values as the two operators did.
     """
     needed = uses(graph)
     writers = {i: node for node in graph.nodes for i in node.outputs}
@@ -44,7 +44,7 @@ def rewrite(graph: Graph) -> Graph:
             continue
         if needed[source.index] != 1:
             continue
-        # The producer may itself have been changed in this loop: clamps come in rows.
+        # The producer may itself have been changed in this loop: clamps can form chains.
         activation = _activation(source, producer.options.activation, _table(view))
         if activation is None:
             continue
@@ -61,7 +61,7 @@ def rewrite(graph: Graph) -> Graph:
 
 
 def _source(view: NodeView) -> Tensor | None:
-    """The computed input of a clamp, None if the node is none or requantises."""
+    """The computed input of a clamp; None if the node is not a clamp, or requantises."""
     if view.node.operator not in _CLAMPS:
         return None
     computed = [t for t in view.inputs if not t.constant]
@@ -74,7 +74,7 @@ def _source(view: NodeView) -> Tensor | None:
 
 
 def _table(view: NodeView) -> Array:
-    """What the node makes of -128, -127, ..., 127."""
+    """The node's results for -128, -127, ..., 127."""
     levels = np.arange(-128, 128).astype(np.int8)
     shape = (*[1] * max(len(view.output().shape) - 1, 0), 256)
     reshaped = [replace(t, shape=shape) for t in (*view.inputs, view.output()) if not t.constant]
@@ -85,7 +85,7 @@ def _table(view: NodeView) -> Array:
 
 
 def _activation(tensor: Tensor, first: Activation, table: Array) -> Activation | None:
-    """The activation that does what a first one and then the table do, None if there is none."""
+    """The activation that equals a first one followed by the table; None if there is none."""
     levels = np.arange(-128, 128)
 
     def clamped(activation: Activation) -> Array:

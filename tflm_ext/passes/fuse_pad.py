@@ -19,8 +19,8 @@ class _Border:
     """How a PAD looks to an operator that reads its output.
 
     Attributes:
-        shape: of the image without the border, as the reader sees it.
-        pads: before and behind, per axis.
+        shape: of the image without padding, as the reader sees it.
+        pads: before and after, per axis.
     """
 
     shape: tuple[int, ...]
@@ -28,10 +28,10 @@ class _Border:
 
 
 def rewrite(graph: Graph) -> Graph:
-    """Remove every PAD of which all readers are window operators that can pad by themselves.
+    """Remove every PAD whose readers are all window operators that can pad by themselves.
 
-    Exact where what is added counts for nothing: real zero in a convolution, the smallest int8 in
-    MAX_POOL_2D. AVERAGE_POOL_2D divides by what it sees, so its border stays.
+    Exact if the padding has no effect: real zero in a convolution, the smallest int8 in
+    MAX_POOL_2D. AVERAGE_POOL_2D divides by the number of values it sees, so its PAD stays.
     """
     # Readers may see the padded image through aliases, in another shape (Conv1D).
     readers: dict[int, dict[Node, None]] = {}
@@ -57,7 +57,7 @@ def rewrite(graph: Graph) -> Graph:
 
 
 def _borders(pad: NodeView, readers: Collection[Node]) -> dict[Node, _Border] | None:
-    """What every reader of a PAD would have to add by itself, None where one cannot."""
+    """The padding that every reader of a PAD would have to add by itself; None if one cannot."""
     image = pad.input()
     if image.constant or image.quantization != pad.output().quantization:
         return None
@@ -67,7 +67,7 @@ def _borders(pad: NodeView, readers: Collection[Node]) -> dict[Node, _Border] | 
 
 
 def _with_border(node: Node, image: Tensor, border: _Border) -> Node:
-    """A window operator that reads an image without the border, and pads by itself."""
+    """A window operator that reads the image without padding, and pads by itself."""
     (top, bottom), (left, right) = border.pads[1:3]
     a, b, c, d = node.options.border
     return replace(
@@ -78,7 +78,7 @@ def _with_border(node: Node, image: Tensor, border: _Border) -> Node:
 
 
 def _seen(pad: NodeView, reader: Node, shape: tuple[int, ...], index: int) -> Tensor:
-    """The image in the shape in which a reader wants it: itself, or a new alias."""
+    """The image in the shape that a reader expects: itself, or a new alias."""
     image, name = pad.input(), pad.graph.tensors[reader.inputs[0]].name
     if image.shape == shape:
         return image
@@ -87,7 +87,7 @@ def _seen(pad: NodeView, reader: Node, shape: tuple[int, ...], index: int) -> Te
 
 
 def _border(reader: NodeView, pad: NodeView) -> _Border | None:
-    """What the reader would have to add by itself, None where that is not exact."""
+    """The padding that the reader would have to add by itself; None if that is not exact."""
     value = border_value(pad)
     exact = (reader.node.operator in _CONVOLUTIONS and value == zero_point(pad.input())) or (
         reader.node.operator == "MAX_POOL_2D" and value == _INT8_MIN

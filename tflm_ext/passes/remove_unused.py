@@ -1,4 +1,4 @@
-"""What nobody reads is neither computed nor kept."""
+"""Unused tensors are neither computed nor kept."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tflm_ext.passes.edit import without_nodes
 
 
 def rewrite(graph: Graph) -> Graph:
-    """Remove operators of which no output is used, and then tensors that nothing refers to.
+    """Remove operators whose outputs are all unused, and then tensors that nothing refers to.
 
-    Operators that keep state stay: their variables may be read elsewhere.
+    Operators with state are kept: their variables may be read elsewhere.
     """
     used = {graph.storage(i) for i in graph.outputs}
     unused = set()

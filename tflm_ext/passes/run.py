@@ -50,7 +50,7 @@ class PassRecord:
     Attributes:
         name: of the rewrite.
         removed_tensors: numbers of the tensors that no operator computes any more.
-        removed_nodes: numbers of the operators that are gone.
+        removed_nodes: numbers of the removed operators.
     """
 
     name: str
@@ -60,7 +60,7 @@ class PassRecord:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A rewrite that failed, so that the model goes on without it; a bug of ours.
+    """A rewrite that failed and was left out; a bug in tflm_ext.
 
     Attributes:
         name: of the rewrite.
@@ -73,7 +73,7 @@ class LeftOut:
     def __str__(self) -> str:
         return (
             f"the rewrite '{self.name}' failed on this model and was left out ({self.problem}); "
-            "what is exported is right, but may be larger and slower. Please report it"
+            "the export is correct, but may be larger and slower. Please report this bug"
         )
 
 
@@ -98,9 +98,9 @@ def run_passes(graph: Graph, *, prove: bool = True, strict: bool | None = None) 
         graph: as read and checked.
         prove: run the graph before and after every rewrite that changed a node, with the NumPy
             references, and compare all tensors that survive.
-        strict: raise what a rewrite raises, and AssertionError where it breaks the graph. Else the
-            rewrite is left out, and those after it go on from the graph before it. None is what
-            STRICT_VARIABLE says.
+        strict: raise what a rewrite raises, and AssertionError if it breaks the graph. Otherwise
+            the rewrite is left out, and the next one continues from the graph before it. None
+            follows STRICT_VARIABLE.
     """
     if strict is None:
         strict = os.environ.get(STRICT_VARIABLE) == "1"
@@ -109,7 +109,7 @@ def run_passes(graph: Graph, *, prove: bool = True, strict: bool | None = None) 
     for name, rewrite in REWRITES:
         try:
             rewritten = _rewritten(name, rewrite, graph, expected)
-        except Exception as error:  # whatever it is, the model is right without the rewrite
+        except Exception as error:  # whatever it is, the model is correct without the rewrite
             if strict:
                 raise
             left_out.append(LeftOut(name, _one_line(error)))
@@ -124,10 +124,10 @@ def run_passes(graph: Graph, *, prove: bool = True, strict: bool | None = None) 
 def _rewritten(
     name: str, rewrite: Rewrite, graph: Graph, expected: tuple[Values, ...] | None
 ) -> Graph:
-    """What a rewrite makes of a graph.
+    """The result of a rewrite.
 
     Args:
-        expected: all values of the model for a few inputs; None to compare none.
+        expected: all values of the model for a few inputs; None to skip the comparison.
 
     Raises:
         AssertionError: the rewrite broke the graph.
@@ -142,7 +142,7 @@ def _rewritten(
 
 
 def _one_line(error: Exception) -> str:
-    """The type of an error and what it says; names in it come from the model and are untrusted."""
+    """The type and the text of an error; names in it come from the model and are untrusted."""
     text = " ".join(f"{type(error).__name__}: {error}".split())[:_MAX_PROBLEM]
     return "".join(character if character.isprintable() else "?" for character in text)
 
@@ -171,7 +171,7 @@ def _check(name: str, graph: Graph) -> None:
 
 
 def _values(graph: Graph) -> tuple[Values, ...]:
-    """All tensors for a few inputs, extremes among them, one after the other."""
+    """All tensors for a few inputs, including extremes, one after the other."""
     generator = np.random.default_rng(0)
     shapes = [graph.tensors[i].shape for i in graph.inputs]
     vectors = [[np.full(shape, level, np.int8) for shape in shapes] for level in (-128, 127)]
@@ -196,4 +196,4 @@ def _compare(
             value = tensor.array() if tensor.constant else after.get(i)
             # A tensor without a value is one that the next rewrites remove.
             if i in before and value is not None and not np.array_equal(before[i], value):
-                raise AssertionError(f"{name}: tensor {i} has other values than before")
+                raise AssertionError(f"{name}: tensor {i} has different values than before")

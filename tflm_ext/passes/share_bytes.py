@@ -1,4 +1,4 @@
-"""Operators that only rename bytes are no operators: their output shares the input's bytes."""
+"""Operators that only rename bytes need no code: their output shares the input's bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tflm_ext.passes.edit import without_nodes
 
 
 def rewrite(graph: Graph) -> Graph:
-    """Make the outputs of operators that move and change nothing aliases of their inputs.
+    """Make the outputs of operators that neither move nor change bytes aliases of their inputs.
 
     Chains of them, like several RESHAPE, become aliases of the first tensor.
     """
@@ -33,7 +33,7 @@ def rewrite(graph: Graph) -> Graph:
 
 
 def _source(view: NodeView) -> int | None:
-    """The input of which the output has exactly the bytes, None if there is none."""
+    """The input whose bytes are exactly those of the output; None if there is none."""
     rule = _RULES.get(view.node.operator)
     return None if rule is None or view.output_count != 1 else rule(view)
 
@@ -43,7 +43,7 @@ def _always(view: NodeView) -> int | None:
 
 
 def _same_size(view: NodeView) -> int | None:
-    """Operators that copy a part of the input, or the input and something around it."""
+    """Operators that copy a part of the input, or the input with padding around it."""
     return 0 if view.input().elements == view.output().elements else None
 
 

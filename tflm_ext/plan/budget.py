@@ -6,23 +6,47 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tflm_ext.errors import BudgetError
+from tflm_ext.ir import Tensor
 from tflm_ext.ir.names import keras_layer
 from tflm_ext.options import Budget
 from tflm_ext.plan.footprint import Footprint
-from tflm_ext.plan.plan import Plan
+from tflm_ext.plan.plan import Plan, Step
+from tflm_ext.plan.tables import Table
 from tflm_ext.targets import Board
 
-_LARGEST = 5
+_LARGEST = 5  # as many rows as an error lists
 
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    what: str
-    unit: str
+    """One figure of a model and what it must not exceed.
+
+    Attributes:
+        memory: what the bytes are needed in; None for a count of operations.
+        owner: who sets the limit, as in "the budget allows".
+        argument: of Budget, for the hint.
+        largest: what adds up to the figure, each with its share of it.
+    """
+
+    memory: str | None
     needs: int
     has: int | None
+    owner: str
+    argument: str
     largest: Callable[[Plan], Iterable[tuple[str, int]]]
-    hint: str
+
+    @property
+    def unit(self) -> str:
+        return f"bytes of {self.memory}" if self.memory else "multiply-accumulates"
+
+    @property
+    def hint(self) -> str:
+        smaller = f"compress(model, ..., budget=Budget({self.argument}={self.has:_}))"
+        more = ", or raise the limit" if self.owner == _BUDGET else ""
+        return f"Make the model smaller, for example with {smaller}{more}."
+
+
+_BUDGET = "the budget allows"
 
 
 def check_budget(plan: Plan, footprint: Footprint, budget: Budget, board: Board) -> None:
@@ -33,26 +57,29 @@ def check_budget(plan: Plan, footprint: Footprint, budget: Budget, board: Board)
         footprint: what the model needs; code of unknown size counts as none.
 
     Raises:
-        BudgetError: the first limit that is exceeded: by how much, and the largest tensors.
+        BudgetError: for the first limit that is exceeded, with the excess and the largest
+            tensors or operators.
     """
-    weight_bytes, context_bytes = footprint.weight_bytes, footprint.context_bytes
-    flash = weight_bytes + (footprint.code_bytes or 0)
-    smaller = "Make the model smaller (fewer channels or layers), or raise the limit."
+    weights, ram = footprint.weight_bytes, footprint.context_bytes
+    flash = weights + (footprint.code_bytes or 0)
+    leaves = f"the {board.title} leaves a program"
     limits = (
-        _Limit("weight_bytes", "bytes", weight_bytes, budget.weight_bytes, _weights, smaller),
-        _Limit("flash_bytes", "bytes", flash, budget.flash_bytes, _weights, smaller),
-        _Limit("ram_bytes", "bytes", context_bytes, budget.ram_bytes, _activations, smaller),
-        _Limit("macs", "operations", plan.macs, budget.macs, _macs, smaller),
-        _Limit("flash", "bytes", flash, board.usable_flash_bytes, _weights, _hint(board)),
-        _Limit("RAM", "bytes", context_bytes, board.usable_ram_bytes, _activations, _hint(board)),
+        _Limit("weights", weights, budget.weight_bytes, _BUDGET, "weight_bytes", _weights),
+        _Limit("flash", flash, budget.flash_bytes, _BUDGET, "flash_bytes", _weights),
+        _Limit("RAM", ram, budget.ram_bytes, _BUDGET, "ram_bytes", _activations),
+        _Limit(None, plan.macs, budget.macs, _BUDGET, "macs", _macs),
+        _Limit("flash", flash, board.usable_flash_bytes, leaves, "flash_bytes", _weights),
+        _Limit("RAM", ram, board.usable_ram_bytes, leaves, "ram_bytes", _activations),
     )
     for limit in limits:
         if limit.has is not None and limit.needs > limit.has:
             largest = tuple(sorted(limit.largest(plan), key=lambda row: -row[1])[:_LARGEST])
             rows = ", ".join(f"{name} {size:,}" for name, size in largest)
+            unit = " in bytes" if limit.memory else ""
             raise BudgetError(
-                f"{plan.graph.name} needs {limit.needs:,} {limit.unit} of {limit.what}, there are "
-                f"{limit.has:,}: {limit.needs - limit.has:,} too many. Largest: {rows}.",
+                f"{plan.graph.name} needs {limit.needs:,} {limit.unit}; {limit.owner} "
+                f"{limit.has:,} ({limit.needs - limit.has:,} over)."
+                + (f" Largest{unit}: {rows}." if rows else ""),
                 limit.hint,
                 needs=limit.needs,
                 has=limit.has,
@@ -60,24 +87,38 @@ def check_budget(plan: Plan, footprint: Footprint, budget: Budget, board: Board)
             )
 
 
-def _hint(board: Board) -> str:
-    return f"Make the model smaller; the {board.title} leaves no more to a program."
-
-
 def _weights(plan: Plan) -> Iterable[tuple[str, int]]:
-    return ((table.symbol, table.bytes) for table in plan.tables)
+    return ((_table_name(plan, table), table.bytes) for table in plan.tables)
+
+
+def _table_name(plan: Plan, table: Table) -> str:
+    """As in "weights of layer conv2d_1"; a shared table is named after its first operator."""
+    user = next(step for step in plan.steps if table in step.tables)
+    return f"{table.const.role.replace('_', ' ')} of {_operator_name(user)}"
+
+
+def _operator_name(step: Step) -> str:
+    layer = step.view.keras_layer
+    return f"layer {layer}" if layer else step.view.label
 
 
 def _activations(plan: Plan) -> Iterable[tuple[str, int]]:
     graph = plan.graph
     used = {i for node in graph.nodes for i in (*node.inputs, *node.outputs) if i >= 0}
     tensors = (graph.tensors[i] for i in sorted({*graph.inputs, *used}))
-    return (
-        (keras_layer(t.name) or f"tensor {t.index}", t.bytes)
-        for t in tensors
-        if t.alias is None and not t.constant
-    )
+    return ((_tensor_name(plan, t), t.bytes) for t in tensors if t.alias is None and not t.constant)
+
+
+def _tensor_name(plan: Plan, tensor: Tensor) -> str:
+    """As in "output of layer conv2d_1", or "input 0" for an input of the model."""
+    if tensor.index in plan.graph.inputs:
+        return f"input {plan.graph.inputs.index(tensor.index)}"
+    for step in plan.steps:
+        if tensor.index in step.view.node.outputs:
+            layer = keras_layer(tensor.name)
+            return f"output of {f'layer {layer}' if layer else step.view.label}"
+    return f"state {tensor.index}"
 
 
 def _macs(plan: Plan) -> Iterable[tuple[str, int]]:
-    return ((step.view.label, step.macs) for step in plan.steps)
+    return ((_operator_name(step), step.macs) for step in plan.steps)

@@ -181,7 +181,9 @@ class FlashPart:
     code_is_estimate: bool = entry(of=lambda _: True)
     code_compiler: str | None = entry(
         "The compiler for which code_bytes was estimated.",
-        of=lambda report: None if report.footprint.code_bytes is None else compiler(report.plan.core),
+        of=lambda report: (
+            None if report.footprint.code_bytes is None else compiler(report.plan.core)
+        ),
     )
     total_bytes: Bytes | None = entry(of=lambda report: report.footprint.flash_bytes)
 

@@ -38,7 +38,7 @@ class Goal:
     validation_data: Any
 
     def accuracy(self, tuner: Tuner, model: Any) -> float | None:
-        """Of a model of our own; None where nobody asked."""
+        """Of the model; None if it was not requested."""
         if self.min_accuracy is None:
             return None
         return tuner.accuracy(model, self.validation_data)
@@ -57,7 +57,7 @@ def prune_to_budget(
     sample: Sample,
     say: Callable[[str], None],
 ) -> tuple[Any, Ended, tuple[Round, ...]]:
-    """Prune a little, fine-tune, plan, until the budget holds or it cannot go on.
+    """Prune a little, fine-tune, plan, until the budget is met or it cannot go on.
 
     Returns:
         The last model that is accurate enough, why it is the last, and the steps to it.
@@ -71,11 +71,11 @@ def prune_to_budget(
     accuracy = goal.accuracy(tuner, model)
     if goal.broken(accuracy):
         raise ConfigError(
-            f"The accuracy of model {model.name!r} is {accuracy:.4g} before anything is removed,"
-            f" less than min_accuracy={goal.min_accuracy:.4g}.",
+            f"The accuracy of model {model.name!r} is {accuracy:.4g} before any channel is "
+            f"removed, less than min_accuracy={goal.min_accuracy:.4g}.",
             "Train it further, or lower min_accuracy.",
         )
-    say("planning the model as it is")
+    say("planning the original model")
     rounds = [Round(0, accuracy, plan_sizes(model, sample))]
     while not holds(goal.budget, rounds[-1].sizes):
         graph = read_channels(model)

@@ -52,7 +52,7 @@ class Aim(Protocol):
 
 @dataclass(frozen=True)
 class Share:
-    """At most so many channels.
+    """At most this many channels.
 
     Attributes:
         whole: (groups,) sets of channels there are.
@@ -78,7 +78,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Limits:
-    """What the layers use down to some limits, with about so many channels at once.
+    """What the layers use down to some limits, with about this many channels at once.
 
     Attributes:
         share: how many channels, and of what.

@@ -107,7 +107,7 @@ def duplicate(model: Any, graph: ChannelGraph) -> Any:
 
 
 def share(graph: ChannelGraph, channels: float) -> Share:
-    """At most so many channels of a model."""
+    """At most this many channels of a model."""
     groups = graph.groups
     return Share(
         np.array([len(group.roots) for group in groups]),

@@ -39,15 +39,15 @@ def take_sample(model: Any, data: Any, what: str) -> Sample:
 
     Args:
         data: x; (x, y) or (x, y, weights); or a Dataset or PyDataset of such batches.
-        what: how messages call the data.
+        what: the name that messages use for the data.
 
     Raises:
         ConfigError: it is empty, read once only, not finite, or not what the model takes.
     """
     if isinstance(data, Iterator):
         raise ConfigError(
-            f"{what} is a {type(data).__name__}, which can be read only once.",
-            "Give arrays (x, y), a tf.data.Dataset or a keras.utils.PyDataset.",
+            f"{what} is a {type(data).__name__}, which can only be read once.",
+            "Pass arrays (x, y), a tf.data.Dataset or a keras.utils.PyDataset.",
         )
     check_batched(model, data, what)
     x, y = _arrays(data) if _in_memory(data) else _streamed(data, what)
@@ -56,7 +56,8 @@ def take_sample(model: Any, data: Any, what: str) -> Sample:
     for target in keras.tree.flatten(y) if y is not None else ():
         if len(target) != count:
             raise ConfigError(
-                f"{what} has {count} samples and {len(target)} targets.", "Give as many of both."
+                f"{what} has {count} samples and {len(target)} targets.",
+                "Pass the same number of both.",
             )
         if np.issubdtype(target.dtype, np.floating) and not np.isfinite(target).all():
             raise ConfigError(
@@ -96,7 +97,7 @@ def _streamed(data: Any, what: str) -> tuple[Any, Any]:
     if not stream or isinstance(data, str | bytes):
         raise ConfigError(
             f"{what} is a {type(data).__name__}.",
-            "Give arrays (x, y), a tf.data.Dataset or a keras.utils.PyDataset.",
+            "Pass arrays (x, y), a tf.data.Dataset or a keras.utils.PyDataset.",
         )
     parts: list[Any] = []
     count = 0

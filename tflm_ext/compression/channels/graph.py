@@ -1,4 +1,4 @@
-"""The channels of a Keras 3 model: which go together, and which have to stay.
+"""The channels of a Keras 3 model: which are removed together, and which must be kept.
 
 The dependencies are those of "DepGraph" (Fang et al., 2023), followed channel by channel.
 """
@@ -52,13 +52,13 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Channels that are alike: any of them may go, each with all that is tied to it.
+    """Equivalent channels: any of them can be removed, each with all channels tied to it.
 
     Attributes:
         roots: one channel for each set of tied ones.
         layers: paths of the layers that make them.
         weight: how many channels of these layers one set is.
-        counts: how often one set stands on an axis of a kernel, for every such axis.
+        counts: how often one set is on an axis of a kernel, for every such axis.
     """
 
     roots: Channels
@@ -73,7 +73,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Untouched:
-    """A layer whose channels stay, all or some.
+    """A layer that keeps all or some of its channels.
 
     Attributes:
         layer: its path.
@@ -96,8 +96,8 @@ class ChannelGraph:
     Attributes:
         uses: what has a rule, in the order of computation.
         roots: of every channel, the one that stands for all tied to it.
-        groups: what may go.
-        untouched: what may not.
+        groups: what can be removed.
+        untouched: what cannot be removed.
     """
 
     uses: tuple[Use, ...]
@@ -106,7 +106,7 @@ class ChannelGraph:
     untouched: tuple[Untouched, ...]
 
     def kept(self, removed: Channels) -> Kept:
-        """Which channels are left without these roots and all that is tied to them."""
+        """The channels that remain without these roots and all channels tied to them."""
         return ~np.isin(self.roots, removed)
 
 
@@ -117,7 +117,7 @@ def read_channels(model: Any) -> ChannelGraph:
         model: a built keras.Model: Sequential, functional, or nested ones of these.
 
     Raises:
-        ConfigError: it is no Keras 3 model.
+        ConfigError: it is not a Keras 3 model.
         UnsupportedModelError: its layers are not known: a subclass of Model, or never built.
     """
     function = layers_of(_checked(model))
@@ -156,12 +156,12 @@ def pack(model: Any, inputs: Sequence[Any]) -> Any:
 def _checked(model: Any) -> Any:
     if any(base.__module__.startswith("tf_keras") for base in type(model).__mro__):
         raise ConfigError(
-            "prune_channels takes Keras 3 models, and this one is of tf_keras.",
-            "Build the same layers with keras instead of tf_keras, and give them the weights:"
-            " new.set_weights(old.get_weights()).",
+            "prune_channels needs a Keras 3 model, but this is a tf_keras model.",
+            "Build the same layers with keras instead of tf_keras, and copy the weights: "
+            "new.set_weights(old.get_weights()).",
         )
     if not isinstance(model, keras.Model):
-        raise ConfigError(f"A {type(model).__name__} is no Keras model.", "Give a keras.Model.")
+        raise ConfigError(f"A {type(model).__name__} is not a Keras model.", "Pass a keras.Model.")
     return model
 
 
@@ -181,7 +181,7 @@ def _all_nodes(function: Functional) -> Iterator[Any]:
 
 @dataclass
 class _Walk:
-    """What is known so far."""
+    """The state of the traversal."""
 
     uses_of: Counter[int]
     ties: Ties = field(default_factory=Ties)
@@ -190,7 +190,7 @@ class _Walk:
     walls: list[Untouched] = field(default_factory=list)
 
     def tensor(self, shape: Sequence[int | None], reason: Reason, because: str) -> Channels:
-        """A tensor whose channels stay."""
+        """A tensor that keeps its channels."""
         size = shape[-1] if len(shape) > 1 else None
         channels = self.ties.new(size or 0)
         self.block(channels, reason, because)
@@ -258,7 +258,7 @@ class _Walk:
     def result(self) -> ChannelGraph:
         roots = self.ties.roots()
         blocked: dict[int, tuple[Reason, str]] = {}
-        # That they are an output says more than what else holds them.
+        # That they are an output is the most informative of several reasons.
         for channels, reason, because in sorted(self.blocks, key=lambda b: b[1] != Reason.OUTPUT):
             for root in np.unique(roots[channels]).tolist():
                 blocked.setdefault(root, (reason, because))
@@ -271,7 +271,7 @@ class _Walk:
 
 
 def _groups(uses: Sequence[Use], roots: Channels, blocked: dict[int, Any]) -> Iterator[Group]:
-    """Sets of tied channels that stand on the same axes, equally often, form a group."""
+    """Sets of tied channels that are on the same axes, equally often, form a group."""
     stands: defaultdict[int, list[tuple[int, Role, int]]] = defaultdict(list)
     for i, use in enumerate(uses):
         for piece in use.effect.slices:

@@ -1,4 +1,4 @@
-"""How much a channel matters, compared with the others of its layer."""
+"""The importance of a channel, compared with the others of its layer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Scores: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class Importance(enum.StrEnum):
-    """What tells which channels of a layer matter least."""
+    """Ranks the channels of a layer by importance."""
 
     NORM = "norm"
     BATCH_NORM = "batchnorm"
@@ -38,7 +38,7 @@ def batch_norm_scales(graph: ChannelGraph) -> Scores:
 
 
 def first_order(graph: ChannelGraph, gradients: Sequence[Mapping[int, Any]]) -> Scores:
-    """What the loss would change without a channel, by its first-order Taylor expansion, squared.
+    """The squared change of the loss without a channel, by first-order Taylor expansion.
 
     Molchanov et al., 2017; the square and the sum over weights are those of 2019.
 

@@ -45,43 +45,45 @@ def prune_channels(
 ) -> Any:
     """Remove channels from convolutions and Dense layers: fewer weights, less RAM, less time.
 
-    The first thing to try, since every runtime and every device gains from it. It costs accuracy,
-    most of which some epochs of training give back; a model that is small already has little to
+    Try this first, because every runtime and every device benefits from it. It costs accuracy,
+    most of which a few epochs of training recover; a model that is already small has little to
     spare.
 
-    Channels that meet in an Add, a Multiply or the like go together, as do those of depthwise
-    and grouped convolutions. Which ones go within a layer, `importance` says; from which layers
-    they go is measured on `data`, else taken from `importance`, too. The rate of a Dropout falls
-    with its channels, as in Han et al., 2015.
+    Channels that meet in an Add, a Multiply or a similar layer are removed together, as are those
+    of depthwise and grouped convolutions. `importance` determines which channels of a layer to
+    remove. Which layers lose channels is measured on `data` or, without data, also derived from
+    `importance`. The rate of a Dropout falls with its channels, as in Han et al., 2015.
 
     Args:
-        model: a Keras 3 model: Sequential, functional, nested. It stays as it is.
-        ratio: share of all prunable channels to remove, over the whole model; 0 <= ratio < 1.
-        budget: instead of a ratio: remove a tenth of the channels, fine-tune, plan the int8
-            model, again and again until it fits, or min_accuracy would be broken.
-        data: training data, x or (x, y), or a Dataset or PyDataset of such. With a budget and for
-            fine-tuning it needs targets.
-        validation_data: (x, y) or the like, needed for min_accuracy.
+        model: a Keras 3 model: Sequential, functional or nested. It is not changed.
+        ratio: fraction of all prunable channels to remove, over the whole model; 0 <= ratio < 1.
+        budget: instead of a ratio: repeatedly remove a tenth of the channels, fine-tune, and plan
+            the int8 model, until it fits or accuracy would fall below min_accuracy.
+        data: training data, x or (x, y), or a Dataset or PyDataset of such. A budget and
+            fine-tuning need targets.
+        validation_data: (x, y) or the like, required for min_accuracy.
         importance: "norm" of the weights (after Li et al., 2017), "batchnorm" scale (Liu et al.,
             2017), or "taylor" (Molchanov et al., 2017 and 2019): first-order change of the loss,
             which needs data with targets.
-        multiple_of: to what the counts that stay are rounded up; never below it.
-        min_accuracy: with a budget, the least value of the first metric on validation_data.
-        fine_tune_epochs: after every removal; by default 3 with a budget and 0 with a ratio.
+        multiple_of: round the number of remaining channels up to a multiple of this, and never
+            leave fewer.
+        min_accuracy: with a budget, the lowest allowed value of the first metric on
+            validation_data.
+        fine_tune_epochs: epochs after every removal; by default 3 with a budget and 0 with a ratio.
         loss: by default that of the compiled model.
         optimizer: for fine-tuning; by default a new one like that of the compiled model, or Adam.
-        metrics: for min_accuracy, by default accuracy.
+        metrics: for min_accuracy; by default accuracy.
         seed: of fine-tuning; sets Keras' global seed.
         report: also return what was done.
-        progress: called with a short text whenever something else begins.
+        progress: function to call with a short text at the start of each part of the work.
 
     Returns:
-        A new keras.Model, not compiled, with the old names; with report=True, (model,
-        PruningReport). That a ratio or a budget is not reached is said in a warning, too.
+        A new keras.Model, not compiled, with the old layer names; with report=True, (model,
+        PruningReport). A warning says if a ratio or a budget is not reached.
 
     Raises:
-        ConfigError: an argument, or data that does not fit the model.
-        UnsupportedModelError: the model cannot be followed or rebuilt, or no layer of it can
+        ConfigError: an argument cannot be used, or the data does not fit the model.
+        UnsupportedModelError: the model cannot be followed or rebuilt, or none of its layers can
             lose a channel.
 
     Example:
@@ -101,13 +103,13 @@ def prune_channels(
         if needed and (sample is None or sample.y is None or objective is None):
             raise ConfigError(
                 f"{what} needs data with targets, and a loss.",
-                "Give data=(x, y), and loss= as in compile() unless the model is compiled.",
+                "Pass data=(x, y), and loss= as in compile() unless the model is compiled.",
             )
     if (
         min_accuracy is not None
         and take_sample(model, validation_data, "validation_data").y is None
     ):
-        raise ConfigError("validation_data has no targets.", "Give validation_data=(x_val, y_val).")
+        raise ConfigError("validation_data has no targets.", "Pass validation_data=(x_val, y_val).")
     tuner = Tuner(objective, fresh_optimizer(model, optimizer), metrics, int(epochs), int(seed))
     cutter = Cutter(kind, int(multiple_of), sample, objective)
     prunable = cutter.prunable(graph)
@@ -149,20 +151,21 @@ def _check_goal(ratio: Any, budget: Any, data: Any) -> None:
     if (ratio is None) == (budget is None):
         raise ConfigError(
             "prune_channels needs either a ratio or a budget.",
-            "Give ratio=0.5, or budget=tflm_ext.Budget(flash_bytes=60_000).",
+            "Pass ratio=0.5, or budget=tflm_ext.Budget(flash_bytes=60_000).",
         )
     if ratio is not None and not (is_number(ratio) and 0 <= ratio < 1):
         raise ConfigError(
-            f"ratio={ratio!r} is no share of the channels.",
-            "Give a number of at least 0 and less than 1; 0.5 removes half of them.",
+            f"ratio={ratio!r} is not a fraction of the channels.",
+            "Pass a number from 0 to less than 1; 0.5 removes half of the channels.",
         )
     if budget is not None and (not isinstance(budget, Budget) or budget == Budget()):
         raise ConfigError(
-            f"budget={budget!r} has no limit.", "Give one, as in Budget(flash_bytes=60_000)."
+            f"budget={budget!r} has no limit.", "Set one, as in Budget(flash_bytes=60_000)."
         )
     if budget is not None and data is None:
         raise ConfigError(
-            "A budget needs data, to fine-tune and to plan int8.", "Give data=(x_train, y_train)."
+            "A budget needs data for fine-tuning and for planning the int8 model.",
+            "Pass data=(x_train, y_train).",
         )
 
 
@@ -171,30 +174,32 @@ def _check_limits(
 ) -> None:
     if min_accuracy is not None and budget is None:
         raise ConfigError(
-            "min_accuracy is for a budget only.",
-            "Leave it out; a ratio removes the same whatever it costs.",
+            "min_accuracy only works with a budget.",
+            "Leave it out; a ratio removes the same channels at any accuracy.",
         )
     if min_accuracy is not None and validation_data is None:
         raise ConfigError(
-            "min_accuracy needs validation_data.", "Give validation_data=(x_val, y_val)."
+            "min_accuracy needs validation_data.", "Pass validation_data=(x_val, y_val)."
         )
     if min_accuracy is not None and not (is_number(min_accuracy) and isfinite(min_accuracy)):
         raise ConfigError(
-            f"min_accuracy={min_accuracy!r} is no value of a metric.",
-            "Give a number, like 0.9 for nine in ten right classes.",
+            f"min_accuracy={min_accuracy!r} is not a metric value.",
+            "Pass a number, such as 0.9 for 90 % correct classes.",
         )
     if epochs is not None and not is_whole(epochs, 0):
         raise ConfigError(
-            f"fine_tune_epochs={epochs!r} is no whole number of at least 0.", "Give 0 for none."
+            f"fine_tune_epochs={epochs!r} is not a whole number of at least 0.",
+            "Pass 0 for no fine-tuning.",
         )
     if not is_whole(multiple_of, 1):
         raise ConfigError(
-            f"multiple_of={multiple_of!r} is no whole number of at least 1.",
-            "Leave it at 4, which kernels like, or give 1 for any count.",
+            f"multiple_of={multiple_of!r} is not a whole number of at least 1.",
+            "Leave it at 4, which suits the kernels, or pass 1 to allow any number.",
         )
     if not is_whole(seed, 0):
         raise ConfigError(
-            f"seed={seed!r} is no whole number of at least 0.", "Leave it out, or give one like 0."
+            f"seed={seed!r} is not a whole number of at least 0.",
+            "Leave it out, or pass a number like 0.",
         )
 
 
@@ -213,12 +218,12 @@ def _nothing_to_prune(model: Any, graph: ChannelGraph, cutter: Cutter) -> Unsupp
     return UnsupportedModelError(
         f"No layer of model {model.name!r} can lose a channel"
         + (f": {shown}." if rows else ": it has no convolution and no Dense layer."),
-        "Compress it by other means: sparsity, clustering or quantisation-aware training.",
+        "Compress it with another technique: sparsity, clustering or quantisation-aware training.",
     )
 
 
 def _few(graph: ChannelGraph, cutter: Cutter) -> Iterator[Untouched]:
-    """Layers that have nothing to spare, beside those that are untouched for other reasons."""
+    """Layers without channels to lose, besides those that are untouched for other reasons."""
     spare = {name for group in cutter.spare(graph) for name in group.layers}
     other = spare | {row.layer for row in graph.untouched}
     names = dict.fromkeys(name for group in graph.groups for name in group.layers)

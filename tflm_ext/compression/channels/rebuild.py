@@ -1,4 +1,4 @@
-"""Building a model anew, whole or without some of its channels."""
+"""Rebuilding a model, complete or without some of its channels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DROPOUTS = (
 def rebuild(model: Any, graph: ChannelGraph, kept: Kept) -> Any:
     """A new model of the same layers and names, with the channels and weights that are kept.
 
-    It is not compiled. The old one stays as it is; nothing is shared between the two.
+    It is not compiled. The old model is not changed; the two share nothing.
 
     Raises:
         UnsupportedModelError: a layer of the user's own cannot be made from its get_config().
@@ -63,7 +63,7 @@ def sliced(layer: Any, use: Use | None, kept: Kept) -> list[Any]:
 
 
 def masked(use: Use, kept: Kept) -> list[Any] | None:
-    """A layer's weights at their old size that do not see the channels that go; None if all do."""
+    """Weights of a layer that do not depend on the removed channels; None if all depend on them."""
     consumed = [p for p in use.effect.slices if p.role is Role.CONSUMES]
     if all(kept[piece.channels].all() for piece in consumed):
         return None
@@ -98,7 +98,7 @@ def _model(model: Any, renewed: Callable[[Any], Any]) -> Any:
 
 
 def _class(model: Any, base: Any, otherwise: Any) -> Any:
-    """The model's own class where it is made like its base, from layers or tensors."""
+    """The model's own class if it is constructed like its base, from layers or tensors."""
     own, wanted = (list(inspect.signature(c.__init__).parameters) for c in (type(model), base))
     return type(model) if own == wanted else otherwise
 
@@ -119,16 +119,16 @@ def _operation(operation: Any, use: Use | None, kept: Kept) -> Any:
             count = int(kept[channels].sum())
             config[setting] = size_after(setting, config[setting], count)
         if use and isinstance(operation, _DROPOUTS):
-            # Fewer channels bear less noise: Han et al., 2015, "Learning both Weights and
+            # Fewer channels need less noise: Han et al., 2015, "Learning both Weights and
             # Connections", section 3.2.
             config["rate"] *= float(kept[use.effect.output].mean())
         return type(operation).from_config(config)
     except (NotImplementedError, TypeError, ValueError) as error:
         said = str(error).rpartition("Exception encountered:")[2].strip().splitlines()
         raise UnsupportedModelError(
-            f"Layer {operation.name!r} ({type(operation).__name__}) cannot be built anew:"
+            f"Layer {operation.name!r} ({type(operation).__name__}) cannot be rebuilt:"
             f" {said[0] if said else type(error).__name__}",
-            "Give its class a get_config() that returns every argument of its __init__(), and"
+            "Add a get_config() to its class that returns every argument of its __init__(), and"
             " register functions of your own with keras.saving.register_keras_serializable().",
         ) from error
 

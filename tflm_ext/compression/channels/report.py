@@ -12,14 +12,14 @@ class Ended(enum.StrEnum):
     """Why no more channels were removed."""
 
     RATIO = "the ratio is reached"
-    BUDGET = "the budget holds"
-    ACCURACY = "min_accuracy would be broken"
-    EXHAUSTED = "no layer has channels to spare"
+    BUDGET = "the budget is met"
+    ACCURACY = "accuracy would fall below min_accuracy"
+    EXHAUSTED = "no layer can lose more channels"
 
 
 @dataclass(frozen=True, slots=True)
 class PrunedLayer:
-    """A layer that has fewer channels now, or could have."""
+    """A layer that lost channels, or could have lost some."""
 
     layer: str
     before: int
@@ -56,10 +56,10 @@ class PruningReport:
     """What prune_channels() did.
 
     Attributes:
-        layers: every layer that makes channels that may go, as it was and as it is.
-        untouched: every layer that keeps channels for another reason than its importance.
+        layers: every layer with prunable channels, before and after.
+        untouched: every layer that keeps channels for a reason other than their importance.
         prunable_channels, removed_channels: over all layers.
-        ended: why it went no further.
+        ended: why it stopped.
         rounds: with a budget; empty with a ratio.
     """
 

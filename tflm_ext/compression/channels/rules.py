@@ -1,4 +1,4 @@
-"""What every kind of layer does with channels: one rule each, in RULES.
+"""How every kind of layer treats channels: one rule each, in RULES.
 
 A channel is a position of a tensor's last axis. A rule takes the channels that come in and says
 which come out, which axes of the layer's weights run along channels, and which of its settings
@@ -22,23 +22,23 @@ layers = keras.layers
 
 
 class Reason(enum.StrEnum):
-    """Why channels stay as they are."""
+    """Why channels are kept."""
 
-    INPUT = "they are the model's input"
-    OUTPUT = "they are the model's output"
+    INPUT = "they are inputs of the model"
+    OUTPUT = "they are outputs of the model"
     SHARED = "the layer is used more than once"
     CUSTOM = "the layer or its activation is not one of Keras' own"
     ATTENTION = "attention mixes the channels"
     RECURRENT = "the layer is recurrent"
     MIXES = "the layer computes across the channels"
     CONSTRAINT = "the layer has a weight constraint"
-    LAYOUT = "the layer wants the channels first"
+    LAYOUT = "the layer has its channels first"
     UNKNOWN = "there is no rule for the layer"
-    FEW = "there are no more of them than multiple_of"
+    FEW = "the layer has no more than multiple_of channels"
 
 
 class Role(enum.Enum):
-    """What an axis of a weight has to do with its channels."""
+    """How an axis of a weight relates to its channels."""
 
     CONSUMES = "sums over them"
     PRODUCES = "makes them"
@@ -62,11 +62,11 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an operation does with channels.
+    """How an operation treats channels.
 
     Attributes:
         output: the channels that come out.
-        slices: how its weights hang on channels.
+        slices: how its weights depend on channels.
         sizes: settings of the layer that count channels, with the channels they count.
     """
 
@@ -82,7 +82,7 @@ class Call:
     Attributes:
         inputs: the channels of every tensor that goes in.
         input_shapes, output_shape: batch included.
-        constants: arguments that are no tensors of the model.
+        constants: arguments that are not tensors of the model.
     """
 
     operation: Any
@@ -97,7 +97,7 @@ Rule: TypeAlias = Callable[[Call], Effect | Reason]
 
 
 def effect(call: Call) -> Effect | Reason:
-    """What an operation does with channels, or why that is not known."""
+    """How an operation treats channels, or why that is unknown."""
     operation = call.operation
     rule = RULES.get(type(operation)) or _rule_of_function(operation)
     if rule is None:
@@ -108,7 +108,7 @@ def effect(call: Call) -> Effect | Reason:
 
 
 def of_activation(operation: Any) -> Reason | None:
-    """Why the activation of a layer holds the channels that come out, None if it does not."""
+    """Why the activation of a layer fixes its output channels; None if it does not."""
     activation = getattr(operation, "activation", None)
     if activation is None or _elementwise(activation):
         return None
@@ -116,7 +116,7 @@ def of_activation(operation: Any) -> Reason | None:
 
 
 def constrained(operation: Any) -> bool:
-    """Whether a weight of a layer has a constraint, which other sizes could break."""
+    """Whether a weight of a layer has a constraint, which different sizes could violate."""
     names = [name for name in vars(operation) if name.endswith("_constraint")]
     return any(getattr(operation, name) is not None for name in names)
 
@@ -266,8 +266,8 @@ def _merge(call: Call) -> Effect | Reason:
     for x in call.inputs:
         if len(x) == len(widest):
             call.ties.tie(x, widest)
-        # One channel that serves all of them belongs to none, and never goes: no layer that
-        # makes a single channel, or ties all that it makes, has any to spare.
+        # One channel that serves all of them belongs to none, and is never removed: a layer with a
+        # single channel, or with all its channels tied, has none to spare.
         elif len(x) != 1:
             return Reason.UNKNOWN
     return Effect(widest)
@@ -314,7 +314,7 @@ def _rules(rule: Rule, *names: str) -> dict[Any, Rule]:
     return {getattr(layers, name): rule for name in spelt if hasattr(layers, name)}
 
 
-# A class of the user that derives from one of these has no rule: what it computes is not known.
+# A user's class derived from one of these has no rule, because it may compute anything.
 RULES: Mapping[Any, Rule] = {
     **_rules(_same, "Activation", "ReLU", "LeakyReLU", "ELU", "Identity", "ActivityRegularization"),
     **_rules(_same, "GaussianNoise", "GaussianDropout", "SpatialDropout{}", "RepeatVector"),
@@ -354,5 +354,5 @@ def _rule_of_function(operation: Any) -> Rule | None:
 
 
 def size_after(setting: str, value: Any, count: int) -> Any:
-    """A setting of Effect.sizes for another number of channels."""
+    """A setting of Effect.sizes for a different number of channels."""
     return (*value[:-1], count) if setting in ("target_shape", "batch_shape") else count

@@ -1,4 +1,4 @@
-"""What the model loses on data when channels are left out: where to prune, and what."""
+"""What the model loses on data without some channels: where to prune, and how much."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BATCH = 32
 
 
 class Meter:
-    """How much worse a model has become on some samples, as its weights change.
+    """Measures how much worse a model becomes on some samples as its weights change.
 
     Args:
         model: of our own, not compiled; its regularisation is taken away.
@@ -102,7 +102,7 @@ def _part(structure: Any, part: slice) -> Any:
 def sensitivity(
     graph: ChannelGraph, order: Any, allowed: Sequence[int], meter: Callable[[], float]
 ) -> float:
-    """What the meter shows, per set of tied channels, when about half of a group is left out.
+    """The meter's value, per set of tied channels, without about half of a group.
 
     Args:
         order: the group's roots, the first to go first.

@@ -11,13 +11,13 @@ Channels: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Ties:
-    """Channels by number, and which of them stand or fall together."""
+    """Channels by number, and which of them are kept or removed together."""
 
     def __init__(self) -> None:
         self._parent: list[int] = []
 
     def new(self, count: int) -> Channels:
-        """As many channels that are tied to nothing yet."""
+        """New channels, which are not tied yet."""
         first = len(self._parent)
         self._parent.extend(range(first, first + count))
         return np.arange(first, first + count)
@@ -28,7 +28,7 @@ class Ties:
             self._parent[self._find(i)] = self._find(j)
 
     def roots(self) -> Channels:
-        """Of every channel, the one that stands for all that are tied to it."""
+        """Maps every channel to the representative of all channels tied to it."""
         return np.array([self._find(i) for i in range(len(self._parent))], dtype=np.int64)
 
     def _find(self, i: int) -> int:

@@ -40,7 +40,7 @@ def _check_name(loss: Any) -> None:
     except ValueError as error:
         raise ConfigError(
             f"loss={loss!r} is not known.",
-            "Give a loss of Keras by its name, like sparse_categorical_crossentropy.",
+            "Pass the name of a Keras loss, such as sparse_categorical_crossentropy.",
         ) from error
 
 
@@ -49,8 +49,8 @@ class Tuner:
     """How to train and to measure a model.
 
     Attributes:
-        objective: what compile() is told of the loss; None without one.
-        optimizer: never used itself: every model gets a new one of its settings.
+        objective: the loss argument for compile(); None without a loss.
+        optimizer: never used itself: every model gets a new optimizer with its settings.
         metrics: as in compile(); the first is the accuracy.
     """
 
@@ -80,7 +80,7 @@ class Tuner:
         if not np.isfinite(losses).all():
             raise ConfigError(
                 f"The loss became {losses[-1]} in fine-tuning.",
-                "Give an optimizer with a lower learning rate, and check the data for NaN.",
+                "Pass an optimizer with a lower learning rate, and check the data for NaN.",
             )
         check_weights(model, f"model {model.name!r} after fine-tuning")
 
@@ -97,7 +97,7 @@ class Tuner:
 
 
 def fresh_optimizer(model: Any, given: Any) -> Any:
-    """What fine-tuning takes its settings from.
+    """The optimizer whose settings fine-tuning uses.
 
     Raises:
         ConfigError: `given` has been used for a model of other sizes, or is unknown.
@@ -108,11 +108,11 @@ def fresh_optimizer(model: Any, given: Any) -> Any:
         optimizer = keras.optimizers.get(given)
     except ValueError as error:
         raise ConfigError(
-            f"optimizer={given!r} is not known.", "Give a keras.optimizers.Optimizer or its name."
+            f"optimizer={given!r} is not known.", "Pass a keras.optimizers.Optimizer or its name."
         ) from error
     if optimizer.built:
         raise ConfigError(
-            f"{type(optimizer).__name__} holds the state of a model with other sizes.",
-            "Give a new one: type(optimizer).from_config(optimizer.get_config()).",
+            f"{type(optimizer).__name__} holds the state of a model with different sizes.",
+            "Pass a new one: type(optimizer).from_config(optimizer.get_config()).",
         )
     return optimizer

@@ -1,4 +1,4 @@
-"""What the layers of a model use, as a function of how many channels every group keeps."""
+"""Resources of a model's layers, as a function of the number of channels that every group keeps."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Usage:
 
     Attributes:
         lengths: (axes, groups + 1): how many positions of an axis every set of a group has, and
-            last, how many stay in any case.
+            last, how many are always kept.
         products: the parts of every total, in the order WEIGHTS, MACS, ACTIVATIONS.
     """
 

@@ -1,4 +1,4 @@
-"""Distillation inside fit() of the student itself, and the watch for NaN."""
+"""Distillation inside the student's own fit(), and a check for NaN."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tflm_ext.errors import ConfigError
 
 
 class StopAtNaN(TrainingCallback):
-    """Ends training with an error when the loss is no number any more."""
+    """Ends training with an error when the loss is no longer a number."""
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Remember the epoch for the message."""
@@ -51,9 +51,9 @@ class StopAtNaN(TrainingCallback):
 
 
 class DistillationCallback(StopAtNaN):
-    """Teach the model that is being fitted: Distiller as a callback of an ordinary fit().
+    """Distiller as a callback for an ordinary fit(): teaches the model that is being fitted.
 
-    Use it as Distiller, where other callbacks must see the student itself:
+    Use it instead of Distiller if other callbacks must see the student itself:
 
         student.compile("adam", loss, metrics=["accuracy"])
         student.fit(x_train, y_train, epochs=20, callbacks=[
@@ -61,23 +61,24 @@ class DistillationCallback(StopAtNaN):
             tflm_ext.SparsityCallback(0.75),
         ])
 
-    The loss while training is that of Distiller with the same arguments, and so are the steps;
-    evaluate() and val_loss show your own loss. What compile() got and what save() writes stays
-    yours. Features need a Distiller, which has room for projections, and so do TeacherOutputs in
-    the scope of a tf.distribute strategy, where Keras calls the student before any callback. It
-    needs the TensorFlow backend of Keras.
+    The training loss and the steps are those of Distiller with the same arguments; evaluate() and
+    val_loss show your own loss. The arguments of compile() and what save() writes are not changed.
+    Features need a Distiller, which has room for projections. So do TeacherOutputs in the scope of
+    a tf.distribute strategy, where Keras calls the student before any callback. The callback needs
+    Keras' TensorFlow backend.
 
     Args:
-        teacher: a trained model with the inputs and outputs of the fitted one. It stays as it is.
+        teacher: a trained model with the inputs and outputs of the fitted one. It is not changed.
         temperature: see Distiller.
         alpha: see Distiller.
         strip_softmax: see Distiller.
         outputs: see Distiller.
 
     Raises:
-        ConfigError: an argument; when training begins, a loss that does not fit the head.
-        UnsupportedModelError: a softmax head; when training begins, a teacher with other inputs or
-            outputs.
+        ConfigError: an argument cannot be used or, when training begins, the loss does not fit the
+            head.
+        UnsupportedModelError: a softmax head or, when training begins, a teacher with other inputs
+            or outputs.
     """
 
     def __init__(
@@ -118,7 +119,7 @@ class DistillationCallback(StopAtNaN):
         return cls(**{**config, "teacher": teacher})
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Give fit() a step of ours instead of the model's.
+        """Replace the model's training step with one that includes the teacher.
 
         Raises:
             ConfigError: a loss that does not fit the head.
@@ -129,8 +130,9 @@ class DistillationCallback(StopAtNaN):
         check_heads(model, "student", self.strip_softmax)
         if model.loss is None and self.alpha < 1:
             raise ConfigError(
-                f"The model has no loss, which has a share of {1 - self.alpha:g} here.",
-                "Compile it with the loss on your labels, or give alpha=1.",
+                "The model has no loss, but with this alpha the loss on the labels has a weight "
+                f"of {1 - self.alpha:g}.",
+                "Compile it with the loss on your labels, or pass alpha=1.",
             )
         found = heads(
             model,
@@ -149,16 +151,16 @@ class DistillationCallback(StopAtNaN):
         model.train_function = lambda iterator: self._run(step, iterator)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """A step with the teacher follows."""
+        """Prepare the step with the teacher."""
         self._expected = True
 
     def on_train_end(self, logs: Any = None) -> None:
-        """The next fit() has the model's own step again."""
+        """Restore the model's own step for the next fit()."""
         self.model.train_function = None
 
     def _run(self, step: Callable[[Any], Any], iterator: Any) -> Any:
         if not self._expected:
-            # A fit() that was interrupted left this behind, and this one is without a teacher.
+            # An interrupted fit() left this, and this fit() has no teacher.
             self.model.make_train_function(force=True)
             return self.model.train_function(iterator)
         self._expected = False
@@ -167,9 +169,9 @@ class DistillationCallback(StopAtNaN):
 
     @contextmanager
     def _installed(self) -> Iterator[None]:
-        """Ours in place of the model's methods, as long as something may be traced."""
+        """Replace the model's methods while something may be traced."""
         ours = {"train_step": self._train_step, "compute_loss": self._compute_loss}
-        attributes = self.model.__dict__  # past Keras' own way of setting them
+        attributes = self.model.__dict__  # bypasses Keras' own way of setting attributes
         before = {name: attributes[name] for name in ours if name in attributes}
         attributes.update(ours)
         try:

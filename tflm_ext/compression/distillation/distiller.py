@@ -28,13 +28,13 @@ from tflm_ext.errors import ConfigError
 
 @keras.saving.register_keras_serializable(package="tflm_ext")
 class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
-    """Train a small student with the outputs of a large teacher, which say more than labels.
+    """Train a small student on the outputs of a large teacher, which say more than labels.
 
-    Use it where a small net, trained plainly, stays well below a large one and training is short
-    or labels are few or noisy; where both reach about the same, it gains nothing. It makes no model
-    smaller: the student is as small as you build it, or as tflm_ext.prune_channels() makes it. A
-    student with too narrow a layer to hold what the teacher knows may even end below plain
-    training: compare on validation data.
+    Use it if a small network, trained in the usual way, stays well below a large one and training
+    is short or labels are few or noisy; if both reach about the same, it gains nothing. It does not
+    make a model smaller: the student is as small as you build it, or as tflm_ext.prune_channels()
+    makes it. If a layer of the student is too narrow for what the teacher knows, the result may
+    even be worse than plain training: compare on validation data.
 
         student.summary()
         distiller = tflm_ext.Distiller(student, teacher, temperature=4, alpha=0.7)
@@ -43,38 +43,39 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
         distiller.fit(x_train, y_train, validation_data=(x_val, y_val), epochs=20)
         tflm_ext.export(student, "small", calibration_data=x_train[:200])
 
-    The loss is (1 - alpha) * yours + alpha * the teacher's, where the teacher's is, for each output
-    and as its loss in compile() tells: for classes T² times the Kullback-Leibler divergence of the
+    The loss is (1 - alpha) * yours + alpha * the teacher's. For each output, the loss in compile()
+    determines the teacher's part: for classes, T² times the Kullback-Leibler divergence of the
     outputs softened by the temperature T (Hinton et al., 2015, "Distilling the Knowledge in a
-    Neural Network"); the same with sigmoids for binary crossentropy; else the mean squared
-    difference. sample_weight, class_weight and loss_weights act on both parts. Of
-    keras.distillation.Distiller, on which it is built, the losses differ: those ignore weights and
-    regularizers, and run the student twice where features are matched.
+    Neural Network"); for binary crossentropy, the same with sigmoids; otherwise the mean squared
+    difference. sample_weight, class_weight and loss_weights apply to both parts. This class is
+    based on keras.distillation.Distiller, but has its own losses, because Keras' losses ignore
+    weights and regularizers, and run the student twice if features are matched.
 
     Args:
-        student: a Keras 3 model, Sequential or functional. It is trained, and nothing else of it
-            changes: save and export it as it is.
-        teacher: a trained model with the same inputs and outputs. It stays as it is.
+        student: a Keras 3 model, Sequential or functional. It is trained and otherwise unchanged:
+            save and export it as it is.
+        teacher: a trained model with the same inputs and outputs. It is not changed.
         temperature: T, greater than 0.
-        alpha: the teacher's share, 0 to 1. With 1, compile() needs no loss.
-        features: pairs (layer of the student, layer of the teacher) whose outputs are to be alike
-            (after Romero et al., 2015, "FitNets"):
-            the mean squared difference, averaged down to the smaller height and width, and through
-            a trained projection where the channels differ, is added to the teacher's part; a third
-            entry is its weight. Projections belong to the distiller.
-        strip_softmax: accept softmax and sigmoid heads: the teacher's part then works on the
-            logits before them, and your loss and metrics on the probabilities.
-        outputs: "classes", "binary" or "regression" where the loss does not tell, or a list or dict
-            with one for each output.
+        alpha: the teacher's weight in the loss, 0 to 1. With 1, compile() needs no loss.
+        features: pairs (layer of the student, layer of the teacher) whose outputs should be similar
+            (after Romero et al., 2015, "FitNets"). The mean squared difference is added to the
+            teacher's part, after averaging down to the smaller height and width and, if the
+            channels differ, through a trained projection. An optional third entry is its weight.
+            Projections belong to the distiller.
+        strip_softmax: accept softmax and sigmoid heads: the teacher's part then uses the logits
+            before them, and your loss and metrics the probabilities.
+        outputs: "classes", "binary" or "regression" if the loss does not imply it, or a list or
+            dict with one for each output.
         name: of the distiller.
-        **kwargs: of a keras.Model.
+        **kwargs: passed to keras.Model.
 
     Attributes:
         student: the student.
         teacher: the teacher as a constant; the model itself is teacher.model.
 
     Raises:
-        ConfigError: an argument, a layer that does not exist, layers that cannot be compared.
+        ConfigError: an argument cannot be used, a layer does not exist, or layers cannot be
+            compared.
         UnsupportedModelError: a softmax head, or a teacher with other inputs or outputs.
     """
 
@@ -111,7 +112,7 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
         self.strip_softmax = strip_softmax
         self._pairs = tuple(found)
         self._outputs = outputs
-        # Hidden from Keras, to which it would be a second student.
+        # Hidden from Keras, which would treat it as a second student.
         object.__setattr__(self, "_view", view)
         self._tapped = threading.local()  # replicas of a strategy trace in threads of their own
         count = len(student.outputs)
@@ -122,7 +123,7 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
                 zip(found, shapes[count:], strict=True)
             )
         ]
-        # The names by which losses and metrics go.
+        # The names that losses and metrics use.
         self.output_names = output_names(student)
         self.built = True
 
@@ -202,7 +203,7 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """The loss of the class description, for what call() just gave.
+        """The loss of the class description, for the latest result of call().
 
         Returns:
             A scalar; its parts go to the metrics student_loss and distillation_loss.

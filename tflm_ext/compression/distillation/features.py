@@ -1,4 +1,4 @@
-"""Features: tensors inside the models that are to be alike."""
+"""Features: tensors inside the models that should become similar."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class FeatureMatching(keras.layers.Layer):  # type: ignore[misc]
     """The mean squared difference between a feature of the student and one of the teacher.
 
     Both are averaged down to the smaller size along every axis but the last, or over all of these
-    if one feature has none of them; a matrix brings the student's channels to the teacher's number.
+    if one feature has none of them; a matrix maps the student's channels to the teacher's number of
+    channels.
 
     Args:
         names: of the two layers.
@@ -37,9 +38,9 @@ class FeatureMatching(keras.layers.Layer):  # type: ignore[misc]
         super().__init__(name="match_" + "_".join(n.replace("/", "_") for n in names))
         if len(student) != len(teacher) and min(len(student), len(teacher)) > 1:
             raise ConfigError(
-                f"The student's layer {names[0]!r} gives {student} and the teacher's {names[1]!r}"
-                f" {teacher} for a sample: different numbers of axes.",
-                "Choose layers with the same number of axes, or one that gives a vector.",
+                f"The student's layer {names[0]!r} returns {student} for a sample and the "
+                f"teacher's {names[1]!r} {teacher}: different numbers of axes.",
+                "Choose layers with the same number of axes, or one that returns a vector.",
             )
         self.weight = weight
         self.sizes = (
@@ -101,8 +102,8 @@ def pairs(features: Any) -> list[tuple[str, str, float]]:
                 continue
         raise ConfigError(
             f"features has the entry {entry!r}.",
-            'Give pairs ("layer of the student", "layer of the teacher"), with a positive weight'
-            " as a third entry if you like.",
+            'Pass pairs ("layer of the student", "layer of the teacher"), optionally with a'
+            " positive weight as the third entry.",
         )
     return found
 

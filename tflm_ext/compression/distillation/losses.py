@@ -40,8 +40,8 @@ _TINIEST = 1.2e-38  # the smallest normal float32
 class SoftTargets(keras.losses.Loss):  # type: ignore[misc]
     """Kullback-Leibler divergence of the student from the teacher, both softened.
 
-    T² * KL(softmax(teacher / T) || softmax(student / T)) along the last axis: the factor keeps
-    the gradients of one size at all temperatures (Hinton et al., 2015).
+    T² * KL(softmax(teacher / T) || softmax(student / T)) along the last axis: the factor keeps the
+    gradients at the same size for all temperatures (Hinton et al., 2015).
 
     Args:
         temperature: T.
@@ -89,7 +89,7 @@ class SoftTargets(keras.losses.Loss):  # type: ignore[misc]
         if self.binary:
             p = ops.clip(probabilities, keras.config.epsilon(), 1.0 - keras.config.epsilon())
             return ops.log(p) - ops.log1p(-p)
-        # These are the logits but for a constant, which no softmax sees.
+        # These equal the logits up to a constant, which does not change a softmax.
         return ops.log(ops.maximum(probabilities, _TINIEST))
 
     def get_config(self) -> dict[str, Any]:
@@ -168,7 +168,7 @@ class OutputDistillation(keras.distillation.DistillationLoss):  # type: ignore[m
 
 
 def mixed(labelled: Any, taught: Any, additional: Any, alpha: float) -> Any:
-    """What is minimised: the two parts by their shares, and the regularizers in full."""
+    """The total loss: the weighted sum of both parts, plus the regularizers."""
     return (1 - alpha) * labelled + alpha * taught + additional
 
 
@@ -179,12 +179,12 @@ def regularization(model: Any) -> Any:
 
 
 def replicas() -> int:
-    """By how much Keras divides every loss, so that the sum over all replicas is right."""
+    """The divisor that Keras applies to every loss, so that the sum over replicas is correct."""
     return int(tf.distribute.get_strategy().num_replicas_in_sync)
 
 
 def check_settings(temperature: float, alpha: float) -> None:
-    """Refuse numbers that mean nothing.
+    """Refuse numbers that are out of range.
 
     Raises:
         ConfigError: naming the argument.
@@ -192,12 +192,12 @@ def check_settings(temperature: float, alpha: float) -> None:
     if not is_number(temperature) or not 0 < temperature < math.inf:
         raise ConfigError(
             f"temperature={temperature!r} is not a positive number.",
-            "Give one from 1 (the teacher's probabilities as they are) to 20; 4 is usual.",
+            "Pass a number from 1 (the teacher's probabilities as they are) to 20; 4 is usual.",
         )
     if not is_number(alpha) or not 0 <= alpha <= 1:
         raise ConfigError(
             f"alpha={alpha!r} is not between 0 and 1.",
-            "Give the teacher's share of the loss: 0 is labels only, 1 is the teacher only.",
+            "Pass the teacher's weight in the loss: 0 uses labels only, 1 the teacher only.",
         )
 
 
@@ -211,8 +211,8 @@ def check_heads(model: Any, role: str, strip_softmax: bool) -> None:
         if activation == "softmax" and not strip_softmax:
             raise UnsupportedModelError(
                 f"Output {name!r} of the {role} is a softmax; distillation works on logits.",
-                "Give strip_softmax=True, which takes the logits before it and leaves the model as"
-                " it is, or build both models without it and use losses with from_logits=True.",
+                "Pass strip_softmax=True, which uses the logits before it and does not change the "
+                "model, or build both models without it and use losses with from_logits=True.",
             )
 
 
@@ -225,12 +225,12 @@ def heads(
     outputs: Any,
     strip_softmax: bool,
 ) -> list[Head]:
-    """Decide for every output what is learned there.
+    """Decide what is learned at every output.
 
     Args:
         student: the student.
         teacher: the teacher.
-        loss: of compile(), from which the kind follows where `outputs` does not tell it.
+        loss: of compile(), from which the kind follows where `outputs` does not imply it.
         loss_weights: of compile().
         outputs: "classes", "binary" or "regression"; or a list or dict of these and None.
         strip_softmax: whether heads may give probabilities.
@@ -257,15 +257,15 @@ def heads(
             learned = _kind(own, name, ours, student)
         elif kind is None and loss is None and outputs is None:
             if ours != "softmax":
-                raise _unclear(name, "there is no loss that tells")
+                raise _unclear(name, "there is no loss to infer it from")
             learned = "classes"
         activation = _ACTIVATION.get(learned or "")
         probable = (theirs == activation, ours == activation) if activation else (False, False)
         if learned == "binary" and any(probable) and not strip_softmax:
             raise UnsupportedModelError(
                 f"Output {name!r} is a sigmoid; distillation works on logits.",
-                "Give strip_softmax=True, which takes the logits before it, too; or build both"
-                ' models without it; or give outputs="regression" to match its values.',
+                "Pass strip_softmax=True, which uses the logits before it; or build both models"
+                ' without it; or pass outputs="regression" to match its values.',
             )
         found.append(Head(learned, 1.0 if weight is None else float(weight), probable))
     return found
@@ -281,11 +281,11 @@ def _kind(loss: Any, name: str, activation: str | None, student: Any) -> Kind:
     own = getattr(function, "__module__", "").startswith("keras.")
     if kind is None or not own:
         called = getattr(loss, "name", getattr(loss, "__name__", type(loss).__name__))
-        raise _unclear(name, f"its loss, {called}, does not tell")
+        raise _unclear(name, f"its loss, {called}, does not imply it")
     from_logits = isinstance(loss, keras.losses.Loss) and loss.get_config().get("from_logits")
     if kind in _ACTIVATION and activation == "linear" and not from_logits:
         raise ConfigError(
-            f"Output {name!r} of the student gives logits, and its loss takes probabilities.",
+            f"Output {name!r} of the student returns logits, but its loss expects probabilities.",
             "Use the loss with from_logits=True, such as"
             " keras.losses.SparseCategoricalCrossentropy(from_logits=True).",
         )
@@ -294,8 +294,8 @@ def _kind(loss: Any, name: str, activation: str | None, student: Any) -> Kind:
 
 def _unclear(name: str, why: str) -> ConfigError:
     return ConfigError(
-        f"What output {name!r} of the student means is not clear: {why}.",
-        'Give outputs="classes" (logits), "binary" or "regression", or a list or dict of these.',
+        f"The meaning of output {name!r} of the student is unclear: {why}.",
+        'Pass outputs="classes" (logits), "binary" or "regression", or a list or dict of these.',
     )
 
 
@@ -304,15 +304,15 @@ def _per_output(value: Any, names: list[str], argument: str) -> list[Any]:
         unknown = sorted(set(map(str, value)) - set(names))
         if unknown:
             raise ConfigError(
-                f"{argument} names {unknown[0]!r}, which is no output of the student.",
+                f"{argument} names {unknown[0]!r}, which is not an output of the student.",
                 f"Choose from: {', '.join(names)}.",
             )
         return [value.get(name) for name in names]
     if isinstance(value, list | tuple):
         if len(value) != len(names):
             raise ConfigError(
-                f"{argument} has {len(value)} entries, and the student has {len(names)} outputs.",
-                "Give one for every output.",
+                f"{argument} has {len(value)} entries, but the student has {len(names)} outputs.",
+                "Pass one for every output.",
             )
         return list(value)
     return [value] * len(names)

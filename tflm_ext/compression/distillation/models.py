@@ -1,4 +1,4 @@
-"""What distillation needs to know of a Keras model: its outputs and the tensors inside."""
+"""What distillation needs to know about a Keras model: its outputs and inner tensors."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ _PROBABILITIES = {"softmax", "sigmoid"}
 
 
 def check_model(model: Any, role: str) -> None:
-    """Refuse what is no built Keras 3 model with known outputs.
+    """Refuse everything except a built Keras 3 model with known outputs.
 
     Raises:
         ConfigError: not a model, or one of tf_keras.
-        UnsupportedModelError: its graph is not known.
+        UnsupportedModelError: its graph is unknown.
     """
     match library(model):
         case "tf_keras":
             raise ConfigError(
-                f"Distillation takes Keras 3 models, and the {role} is one of tf_keras.",
-                "Build the same layers with keras instead of tf_keras, and give them the weights:"
-                " new.set_weights(old.get_weights()).",
+                f"Distillation needs Keras 3 models, but the {role} is a tf_keras model.",
+                "Build the same layers with keras instead of tf_keras, and copy the weights: "
+                "new.set_weights(old.get_weights()).",
             )
         case None:
             raise ConfigError(
-                f"The {role} is a {type(model).__name__}, no Keras model.", "Give a keras.Model."
+                f"The {role} is a {type(model).__name__}, not a Keras model.", "Pass a keras.Model."
             )
     if not getattr(model, "outputs", None) or not getattr(model, "inputs", None):
         raise UnsupportedModelError(
-            f"The inputs and outputs of the {role} {model.name!r} are not known.",
-            "Give a Sequential model with a keras.Input, or keras.Model(inputs, outputs).",
+            f"The inputs and outputs of the {role} {model.name!r} are unknown.",
+            "Pass a Sequential model with a keras.Input, or keras.Model(inputs, outputs).",
         )
 
 
 def check_pair(student: Any, teacher: Any) -> None:
-    """Refuse a teacher that does not take and give what the student does.
+    """Refuse a teacher whose inputs or outputs differ from the student's.
 
     Raises:
         ConfigError: it shares weights with the student, or one of them has weights that are
@@ -70,17 +70,17 @@ def check_pair(student: Any, teacher: Any) -> None:
             raise UnsupportedModelError(
                 f"The teacher {teacher.name!r} {what} {_text(theirs)}, the student"
                 f" {student.name!r} {what} {_text(ours)}.",
-                "Give a teacher with the inputs and outputs of the student.",
+                "Pass a teacher with the same inputs and outputs as the student.",
             )
 
 
 def graph(model: Any) -> Any:
-    """The functional model behind a model, which knows the structure of inputs and outputs."""
+    """The functional model inside a model, which knows the structure of inputs and outputs."""
     return model._functional if isinstance(model, keras.Sequential) else model
 
 
 def output_names(model: Any) -> list[str]:
-    """What compile() calls the outputs, in flat order."""
+    """The names of the outputs in compile(), in flat order."""
     outputs = graph(model).output
     if isinstance(outputs, dict):
         return sorted(outputs)
@@ -124,7 +124,7 @@ def _output(model: Any, name: str, role: str) -> Any:
     ]
     if len(tensors) != 1 or tensors[0].shape[-1] is None:
         raise ConfigError(
-            f"Layer {name!r} of the {role} does not give one tensor with a known last axis.",
+            f"Layer {name!r} of the {role} does not return a single tensor with a known last axis.",
             "Name a layer that is used once and has one output.",
         )
     return tensors[0]

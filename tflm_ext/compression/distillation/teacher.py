@@ -1,4 +1,4 @@
-"""The teacher's outputs: computed in training, or once before it."""
+"""The teacher's outputs: computed during training, or once before it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tflm_ext.compression.distillation.models import check_model, tapped
 from tflm_ext.compression.weights import whole
 from tflm_ext.errors import ConfigError, StorageError
 
-# Under this name the teacher's outputs travel with the inputs that they belong to.
+# The name under which the teacher's outputs are passed along with their inputs.
 _KEY = "tflm_ext_teacher"
 
 
 class Teacher(keras.Model):  # type: ignore[misc]
     """A model as a constant: training does not see its weights.
 
-    It gives a flat list, float32: the outputs, then those of the named layers.
+    It returns a flat list of float32 tensors: the outputs, then those of the named layers.
 
     Attributes:
         model: the teacher itself.
@@ -42,7 +42,7 @@ class Teacher(keras.Model):  # type: ignore[misc]
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> list[Any]:
-        """What the teacher says in inference, whatever `training` is."""
+        """The teacher's outputs in inference mode, regardless of `training`."""
         del training
         outputs = keras.tree.flatten(self._view(inputs, training=False))
         return [keras.ops.stop_gradient(keras.ops.cast(o, "float32")) for o in outputs]
@@ -71,7 +71,7 @@ class Teacher(keras.Model):  # type: ignore[misc]
 class TeacherOutputs:
     """A teacher's outputs for all samples of some data, computed once.
 
-    They pay where training has many epochs without augmentation: the teacher then runs once
+    They save time if training has many epochs without augmentation, because the teacher runs once
     instead of in every epoch. They are bound to these samples in this order.
 
     Example:
@@ -101,7 +101,7 @@ class TeacherOutputs:
 
         Raises:
             ConfigError: the data is empty, or the outputs are not finite.
-            UnsupportedModelError: the teacher's inputs and outputs are not known.
+            UnsupportedModelError: the teacher's inputs and outputs are unknown.
         """
         check_model(teacher, "teacher")
         model = Teacher(teacher, features)
@@ -115,7 +115,7 @@ class TeacherOutputs:
                 parts.append([np.asarray(o, np.float32) for o in run(x)])
             checksums.append(_checksums(x))
         if not parts:
-            raise ConfigError("There is no data for the teacher.", "Give one sample at least.")
+            raise ConfigError("There is no data for the teacher.", "Pass at least one sample.")
         outputs = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
         for number, output in enumerate(outputs):
             bad = np.flatnonzero(~np.isfinite(output).reshape(len(output), -1).all(axis=1))
@@ -123,7 +123,7 @@ class TeacherOutputs:
                 raise ConfigError(
                     f"Output {number} of the teacher is not finite (NaN or infinite) for sample"
                     f" {bad[0]}.",
-                    "Look at this sample and at the teacher's weights.",
+                    "Check this sample and the teacher's weights.",
                 )
         return cls(outputs, np.concatenate(checksums))
 
@@ -139,7 +139,7 @@ class TeacherOutputs:
                 np.savez(file, checksums=self.checksums, **arrays)  # type: ignore[arg-type]
         except OSError as error:
             raise StorageError(
-                f"{path} could not be written: {error.strerror}.", "Choose another place."
+                f"{path} could not be written: {error.strerror}.", "Choose another path."
             ) from error
 
     @classmethod
@@ -156,18 +156,18 @@ class TeacherOutputs:
                 checksums = file["checksums"]
         except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as e:
             raise ConfigError(
-                f"{path} is no file of a teacher's outputs: {e}.",
-                "Give the path that TeacherOutputs.save() wrote to.",
+                f"{path} is not a file of teacher outputs: {e}.",
+                "Pass the path that TeacherOutputs.save() wrote to.",
             ) from e
         if not outputs or any(len(output) != len(checksums) for output in outputs):
             raise ConfigError(
-                f"{path} is no file of a teacher's outputs: it has none for some samples.",
+                f"{path} is not a file of teacher outputs: some samples have none.",
                 "Compute and save them again.",
             )
         return cls(outputs, checksums)
 
     def attach(self, data: Any) -> Any:
-        """Put the outputs beside the inputs that they were computed for.
+        """Combine the outputs with the inputs that they were computed for.
 
         Shuffle, repeat and split the result, not the data.
 
@@ -176,7 +176,7 @@ class TeacherOutputs:
 
         Returns:
             The inputs as fit() of a Distiller or with a DistillationCallback takes them, or the
-            Dataset with these in place of the inputs.
+            Dataset with these instead of the inputs.
 
         Raises:
             ConfigError: these are not the same samples in the same order.
@@ -193,8 +193,8 @@ class TeacherOutputs:
                 raise ConfigError(
                     f"Sample {start + other[0]} is not the one that the teacher's outputs were"
                     " computed for.",
-                    "Give the same data in the same order: shuffle and augment it after attach(),"
-                    " or compute the outputs anew.",
+                    "Pass the same data in the same order: shuffle and augment it after attach(), "
+                    "or compute the outputs again.",
                 )
             start = end
         else:
@@ -203,7 +203,7 @@ class TeacherOutputs:
             raise ConfigError(
                 f"The data has {'more' if end > start else start} samples and the teacher's outputs"
                 f" are for {len(self.checksums)}.",
-                "Give the data that they were computed for, or compute them anew.",
+                "Pass the data that they were computed for, or compute them again.",
             )
         if not isinstance(data, tf.data.Dataset):
             return _join(data, self.outputs)
@@ -242,14 +242,14 @@ def _batches(data: Any, batch_size: int) -> Iterator[Any]:
     if isinstance(data, keras.utils.PyDataset | Iterator):
         raise ConfigError(
             f"The teacher's outputs cannot be bound to a {type(data).__name__}.",
-            "Give arrays or a tf.data.Dataset.",
+            "Pass arrays or a tf.data.Dataset.",
         )
     arrays = keras.tree.map_structure(np.asarray, data)
     sizes = {len(column) if column.ndim else 0 for column in keras.tree.flatten(arrays)}
     if len(sizes) != 1:
         raise ConfigError(
             f"The inputs have different numbers of samples: {sorted(sizes)}.",
-            "Give the inputs alone, without targets, and as many samples of each.",
+            "Pass the inputs alone, without targets, and the same number of samples for each.",
         )
     for start in range(0, sizes.pop(), batch_size):
         window = slice(start, start + batch_size)

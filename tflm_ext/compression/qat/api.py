@@ -12,12 +12,13 @@ from tflm_ext.errors import ConfigError
 
 
 def quantize_aware(model: Any, *, preserve: str | None = "auto") -> Any:
-    """Make a model that is trained with the rounding of int8, for nets that plain int8 hurts.
+    """Make a model that trains with int8 rounding, for networks that lose accuracy as int8.
 
-    Use it when the int8 export loses accuracy against the float model: small or deep nets,
-    depthwise convolutions, channels of very unequal range. It makes neither weights nor time
-    smaller than plain int8 does: tflm_ext.prune_channels() does that. Train it for a few epochs
-    with a small learning rate and export it without calibration_data, which it does not need:
+    Use it if the int8 export is less accurate than the float model: for small or deep networks,
+    depthwise convolutions, and channels with very unequal range. It reduces neither weights nor
+    time compared with plain int8; use tflm_ext.prune_channels() for that. Train the result for a
+    few epochs with a small learning rate and export it without calibration_data, which it does not
+    need:
 
         aware = tflm_ext.quantize_aware(model)
         aware.compile(keras.optimizers.Adam(1e-4), "sparse_categorical_crossentropy")
@@ -25,33 +26,33 @@ def quantize_aware(model: Any, *, preserve: str | None = "auto") -> Any:
         tflm_ext.export(aware, "digits")
 
     Every tensor that TensorFlow Lite rounds with a scale of its own has a range here, the moving
-    average over the batches; weights have one scale per channel in convolutions and one per tensor
-    in Dense; BatchNormalization is folded into the layer before it, as by Jacob et al., 2018,
+    average over the batches. Weights have one scale per channel in convolutions and one per tensor
+    in Dense. BatchNormalization is folded into the layer before it, as in Jacob et al., 2018,
     "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference".
     The .tflite has exactly these scales.
 
-    A tf_keras model goes through tensorflow-model-optimization, which does the same in its way.
+    A tf_keras model is handled by tensorflow-model-optimization, which works in a similar way.
 
     Args:
-        model: a keras.Model or tf_keras.Model with known inputs. It stays as it is. A compiled
-            one gives its loss and metrics to the new model, with a new optimiser.
-        preserve: what training must not undo. "sparsity": weights that are zero stay zero;
+        model: a keras.Model or tf_keras.Model with known inputs. It is not changed. If it is
+            compiled, the new model gets its loss and metrics, with a new optimizer.
+        preserve: what training must preserve. "sparsity": weights that are zero stay zero;
             "clusters": weights that are equal stay equal, and zero if they are; None: nothing;
-            "auto" looks at each kernel and takes what it finds there.
+            "auto" examines each kernel and preserves what it finds there.
 
     Returns:
-        A model of the same Keras with the same inputs and outputs. Its .keras file can be loaded
-        once `from tflm_ext import quantize_aware` was executed.
+        A model of the same Keras version with the same inputs and outputs. To load its .keras file,
+        first run `from tflm_ext import quantize_aware`.
 
     Raises:
-        ConfigError: no model, quantisation-aware already, or with a training loop of its own.
-        UnsupportedModelError: a layer that has no quantisation-aware form; see
-            docs/how-to/quantize-aware.md for those that have.
+        ConfigError: not a model, already quantisation-aware, or with a custom training loop.
+        UnsupportedModelError: a layer has no quantisation-aware form;
+            docs/how-to/quantize-aware.md lists those that have one.
     """
     if preserve not in {"auto", "sparsity", "clusters", None}:
         raise ConfigError(
             f"preserve={preserve!r} is not known.",
-            "Take 'auto', 'sparsity', 'clusters' or None.",
+            "Choose 'auto', 'sparsity', 'clusters' or None.",
         )
     if library(model) is not None:
         check_order(model)
@@ -65,14 +66,14 @@ def quantize_aware(model: Any, *, preserve: str | None = "auto") -> Any:
 
 
 def strip(model: Any) -> Any:
-    """The plain model behind a quantisation-aware one, with the weights as trained.
+    """Return the plain model inside a quantisation-aware one, with the trained weights.
 
-    Of a Keras 3 model, the architecture is the original one, layer for layer. Of a tf_keras model,
-    layers that tensorflow-model-optimization had split stay split. The model that is given stays
-    as it is.
+    For a Keras 3 model, the architecture is the original one, layer for layer. For a tf_keras
+    model, layers that tensorflow-model-optimization split stay split. The model that you pass is
+    not changed.
 
     Args:
-        model: what quantize_aware() made, trained or not.
+        model: the result of quantize_aware(), trained or not.
 
     Raises:
         ConfigError: not a quantisation-aware model.
@@ -88,11 +89,11 @@ def strip(model: Any) -> Any:
             raise _no_model(model)
     raise ConfigError(
         f"Model {model.name!r} is not quantisation-aware: there is nothing to strip.",
-        "Give the model that tflm_ext.quantize_aware() returned.",
+        "Pass the model that tflm_ext.quantize_aware() returned.",
     )
 
 
 def _no_model(model: Any) -> ConfigError:
     return ConfigError(
-        f"A {type(model).__name__} is no model.", "Give a keras.Model or a tf_keras.Model."
+        f"A {type(model).__name__} is not a model.", "Pass a keras.Model or a tf_keras.Model."
     )

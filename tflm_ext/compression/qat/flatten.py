@@ -30,7 +30,7 @@ class Call:
         operation: the keras.Operation.
         args: with Values where tensors were.
         kwargs: with Values where tensors were.
-        outputs: all tensors that it gives.
+        outputs: all tensors that it returns.
     """
 
     operation: Any
@@ -40,13 +40,13 @@ class Call:
 
     @property
     def kind(self) -> str:
-        """Class name of a layer or operation of Keras; "" for one from elsewhere."""
+        """Class name of a Keras layer or operation; "" for any other class."""
         cls = type(self.operation)
         return cls.__name__ if cls.__module__.split(".")[0] == "keras" else ""
 
     @property
     def inputs(self) -> list[Value]:
-        """All tensors that it takes, in order."""
+        """All its input tensors, in order."""
         return values((self.args, dict(self.kwargs)))
 
 
@@ -79,7 +79,7 @@ def functional(model: Any) -> Any:
 
 
 def flatten(model: Any) -> Flat:
-    """All calls of a model with known inputs; nested Functional and Sequential models dissolve."""
+    """All calls of a model with known inputs, with nested Functional and Sequential models."""
     outer = functional(model)
     inputs = tuple(_value(tensor) for tensor in outer.inputs)
     calls: list[Call] = []
@@ -94,7 +94,7 @@ def _value(tensor: Any) -> Value:
 def _walk(
     model: Any, inputs: tuple[Value, ...], training: bool | None, calls: list[Call]
 ) -> Iterator[Value]:
-    """Add a model's calls to the list; gives its outputs."""
+    """Add a model's calls to the list and return its outputs."""
     known = {id(tensor): value for tensor, value in zip(model.inputs, inputs, strict=True)}
     for _, nodes in sorted(model._nodes_by_depth.items(), reverse=True):
         for node in nodes:

@@ -121,7 +121,7 @@ def rounded_weights(kernel: Any, axis: int | None) -> Any:
         return keras.quantizers.fake_quant_with_min_max_vars(
             kernel, -limits, limits, num_bits=BITS, narrow_range=True, axis=axis
         )
-    # The converter cannot read a fake-quant along another axis than the last. It reads plain
+    # The converter cannot read a fake-quant along an axis other than the last. It reads plain
     # weights that lie on a grid, and finds the same grid if the largest one is kept exactly.
     shape = [1] * len(kernel.shape)
     shape[axis] = -1
@@ -258,8 +258,8 @@ class QuantizedLayer(_Holder):
     """A convolution or a Dense with int8 weights and a BatchNormalization folded into them.
 
     While training, the normalisation uses the batch as ever; the weights are rounded as they will
-    be when its moving statistics are folded in. In inference they are folded in. The activation
-    is a layer of its own, behind this one.
+    be when its moving statistics are folded in. In inference they are folded in. The activation is
+    a separate layer after this one.
 
     Args:
         layer: Conv1D, Conv2D, one of their depthwise or transposed forms, or Dense, without an

@@ -102,9 +102,9 @@ class QuantizedModel(keras.Model):  # type: ignore[misc]
         for layer in self._links.ranges:
             if not layer.high.numpy() > layer.low.numpy():
                 raise ConfigError(
-                    f"The quantisation-aware model {self.name!r} knows no ranges yet:"
+                    f"The quantisation-aware model {self.name!r} has no ranges yet:"
                     f" {layer.name!r} has seen no batch of finite values.",
-                    "Train it with fit(), for an epoch at least, before it is exported.",
+                    "Train it with fit() for at least one epoch before you export it.",
                 )
         for weight in self.weights:
             if weight.dtype == "float32" and np.isnan(weight.numpy()).any():
@@ -151,7 +151,7 @@ def _check(model: Any) -> None:
     name = getattr(model, "name", "")
     if isinstance(model, QuantizedModel):
         raise ConfigError(
-            f"Model {name!r} is quantisation-aware already.",
+            f"Model {name!r} is already quantisation-aware.",
             "Train it, or call tflm_ext.strip() first.",
         )
     if functional(model) is None:
@@ -159,9 +159,8 @@ def _check(model: Any) -> None:
     cls = type(model)
     if cls.train_step is not keras.Model.train_step:
         raise ConfigError(
-            f"Model {name!r} is a {cls.__name__} with a training loop of its own, which would be"
-            " lost.",
-            "Give the plain model inside, and train its quantisation-aware form in that loop.",
+            f"Model {name!r} is a {cls.__name__} with a custom training loop, which would be lost.",
+            "Pass the plain model inside it, and train its quantisation-aware form in that loop.",
         )
     if not any(call.kind in _TRAINED for call in flatten(model).calls):
         raise nothing_to_train(model)
@@ -169,7 +168,8 @@ def _check(model: Any) -> None:
         if not str(tensor.dtype).startswith("float"):
             raise UnsupportedModelError(
                 f"Input {tensor.name!r} is {tensor.dtype}; only float inputs can become int8.",
-                "Replace Embedding by one-hot input and Dense, and other integers by float input.",
+                "Replace Embedding with a one-hot input and Dense, and other integers with float "
+                "inputs.",
             )
 
 
@@ -186,7 +186,7 @@ def _copy(model: Any) -> Any:
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(
             f"Model {model.name!r} cannot be copied: {reason}",
-            "Give its own layers a get_config() and register them with"
+            "Add a get_config() to its custom layers, and register them with"
             " keras.saving.register_keras_serializable().",
         ) from error
 
@@ -234,7 +234,7 @@ def _fresh(metrics: Any) -> Any:
 def _build(
     plain: Any, keep: Callable[[Any], Keep]
 ) -> tuple[Any, Any, Expansion, tuple[FakeQuant, ...]]:
-    """The new model's graph: every piece, and a FakeQuant behind each that has a range."""
+    """The new model's graph: every piece, followed by a FakeQuant if it has a range."""
     outer = functional(plain)
     flat = flatten(plain)
     expansion = Expansion(flat, keep)
@@ -326,7 +326,8 @@ def _link(
     ]
     if len({index for index, _, _ in weights}) != len(number):
         raise UnsupportedModelError(
-            f"Model {plain.name!r} has weights outside the layers between its inputs and outputs.",
-            "Take them out: they are lost in an export.",
+            f"Model {plain.name!r} has weights that do not belong to a layer between its inputs "
+            "and outputs.",
+            "Remove them: an export would lose them.",
         )
     return Links(tuple(weights), holders, ranges)

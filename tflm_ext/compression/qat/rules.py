@@ -55,7 +55,7 @@ class Piece:
         kwargs: with Values where tensors are.
         outputs: the tensors that it gives.
         scale: OWN, SAME, HIDDEN or a Fixed: how the outputs are rounded.
-        fuses: whether a relu behind it becomes part of the operator.
+        fuses: whether a relu after it becomes part of the operator.
         ranged: for SAME, whether the output has values that the inputs' range may not cover.
     """
 
@@ -99,7 +99,7 @@ class Expansion:
 
     def _expand(self, call: Call) -> None:
         if getattr(call.operation, "quantization_mode", None) is not None:
-            self.refuse(call, "Quantise it here only: build it without quantize() of Keras.")
+            self.refuse(call, "Quantise it only here: build it without Keras' quantize().")
         if getattr(call.operation, "data_format", None) == "channels_first":
             self.refuse(call, "Build it with data_format='channels_last'.")
         RULES.get(call.kind, _unknown)(self, call)
@@ -181,8 +181,8 @@ class Expansion:
             case _:
                 self.refuse(
                     call,
-                    f"Replace the activation {activation!r} by relu, relu6, leaky_relu, hard_silu,"
-                    " hard_sigmoid, silu, sigmoid, tanh or softmax.",
+                    f"Replace the activation {activation!r} with relu, relu6, leaky_relu, "
+                    "hard_silu, hard_sigmoid, silu, sigmoid, tanh or softmax.",
                 )
 
     def _rectified(self, layer: Any, x: Value, out: Value) -> Piece:
@@ -200,7 +200,7 @@ class Expansion:
         return piece
 
     def weighted(self, call: Call) -> None:
-        """Add a layer with a kernel, the normalisation behind it, and its activation."""
+        """Add a layer with a kernel, the normalisation after it, and its activation."""
         old = call.operation
         layers = self.once(call, "weighted", lambda: self._weighted(call))
         (x,) = call.inputs
@@ -319,8 +319,8 @@ def _parts(layer: Any) -> tuple[Any, ...]:
 def _unknown(model: Expansion, call: Call) -> None:
     model.refuse(
         call,
-        "Replace it by a layer of docs/how-to/quantize-aware.md, or leave quantize_aware() out and"
-        " give export() calibration_data.",
+        "Replace it with a layer listed in docs/how-to/quantize-aware.md, or skip "
+        "quantize_aware() and pass calibration_data to export().",
     )
 
 
@@ -338,7 +338,7 @@ def _computes(model: Expansion, call: Call) -> None:
 
 def _compares(model: Expansion, call: Call) -> None:
     if len(call.inputs) < 2:
-        model.refuse(call, "Compare two tensors; for a bound of zero or six take relu or relu6.")
+        model.refuse(call, "Compare two tensors; for a bound of zero or six, use relu or relu6.")
     model.copied(call, SAME)
 
 
@@ -384,7 +384,7 @@ def _named(activation: str) -> Callable[[Expansion, Call], None]:
     def rule(model: Expansion, call: Call) -> None:
         axis = getattr(call.operation, "axis", -1)
         if activation == "softmax" and axis not in {-1, len(call.inputs[0].shape) - 1}:
-            model.refuse(call, "Take the softmax along the last axis.")
+            model.refuse(call, "Compute the softmax along the last axis.")
         model.activate(call, call.inputs[0], activation)
 
     return rule

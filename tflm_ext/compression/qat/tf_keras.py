@@ -20,7 +20,7 @@ def quantize_aware(model: Any, *, preserve: str | None) -> Any:
 
     if is_quantized(model):
         raise ConfigError(
-            f"Model {model.name!r} is quantisation-aware already.",
+            f"Model {model.name!r} is already quantisation-aware.",
             "Train it, or call tflm_ext.strip() first.",
         )
     if not model.built:
@@ -40,14 +40,14 @@ def quantize_aware(model: Any, *, preserve: str | None) -> Any:
             reason = " ".join(str(error).split()).rstrip(".")
             raise UnsupportedModelError(
                 f"tensorflow-model-optimization cannot quantise model {model.name!r}: {reason}.",
-                "Replace the layer that it names, or build the model with Keras 3.",
+                "Replace the layer it names, or build the model with Keras 3.",
             ) from error
         if getattr(model, "_is_compiled", False):
             aware.compile_from_config(model.get_compile_config())
     if kept is not None and (lost := _unkept(aware)):
         warnings.warn(
-            f"Training will change the {kept} of {', '.join(lost)}: tensorflow-model-optimization"
-            " does not keep them there. Build the model with Keras 3 to keep all.",
+            f"Training will change the {kept} of {', '.join(lost)}: tensorflow-model-optimization "
+            "does not preserve them there. Build the model with Keras 3 to preserve all of them.",
             stacklevel=3,
         )
     return aware

@@ -104,7 +104,7 @@ def _copy(source: Path, target: Path, name: str) -> None:
     size = source.stat().st_size
     if size > _MAX_BYTES:
         raise UnsupportedModelError(
-            f"{name} has {size:,} bytes, which is more than any microcontroller's model.",
+            f"{name} has {size:,} bytes, far more than any model for a microcontroller.",
             "Save the model again, with model.save('model.keras').",
         )
     shutil.copyfile(source, target)
@@ -134,8 +134,9 @@ def _admit_saved_model(path: Path, folder: Path) -> Admitted:
         inside = os.path.realpath(source).startswith(os.path.realpath(path) + os.sep)
         if not inside or not source.is_file():
             raise UnsupportedModelError(
-                f"The SavedModel {path.name} has the link {file!r}, which leads out of its folder.",
-                "Copy the model with the files that it links to, as cp -rL does.",
+                f"The SavedModel {path.name} has the link {file!r}, which points outside its "
+                "folder.",
+                "Copy the model together with the files it links to, for example with cp -rL.",
             )
         _copy(source, folder / file, path.name)
     check_saved_model(folder, path.name)

@@ -55,15 +55,15 @@ def open_archive(path: Path, name: str, weights: Path) -> tuple[Any, str]:
         for entry in entries:
             if entry.filename not in known:
                 raise UnsupportedModelError(
-                    f"{name} holds {entry.filename[:120]!r}, beside a model's configuration and"
-                    " weights; files such as vocabularies are not read.",
+                    f"{name} holds {entry.filename[:120]!r}, in addition to a model's "
+                    "configuration and weights; files such as vocabularies are not read.",
                     "Turn words and categories into numbers before the model, and save it again"
                     " with model.save('model.keras').",
                 )
             most = min(known[entry.filename], max(1 << 20, entry.compress_size * _LARGEST_RATIO))
             if entry.file_size > most:
                 raise UnsupportedModelError(
-                    f"{name} is a few bytes that unpack to {entry.file_size:,}:"
+                    f"{name} is a small file that unpacks to {entry.file_size:,}:"
                     f" {entry.filename!r}.",
                     "Save the model again, with model.save('model.keras').",
                 )

@@ -48,8 +48,8 @@ _COMPILED_KEYS = frozenset({"loss", "metrics", "optimizer", "weighted_metrics", 
 _CUSTOM = frozenset({"optimizers", "optimizer", "losses", "metrics"})
 
 _LIVE = (
-    "Load the model yourself if you trust it, with custom_objects= for classes of your own, and"
-    " give the live model in Python."
+    "Load the model yourself if you trust it, with custom_objects= for custom classes, and pass "
+    "the live model in Python."
 )
 
 
@@ -118,7 +118,7 @@ def check_config(
         value, place = left.pop()
         seen += 1
         if seen > _VALUES or place.depth > _DEPTH:
-            what = "is nested too deeply" if place.depth > _DEPTH else "holds too many values"
+            what = "is nested too deeply" if place.depth > _DEPTH else "contains too many values"
             raise UnsupportedModelError(
                 f"The configuration of {name} {what} to be a model's.", _LIVE
             )
@@ -206,7 +206,7 @@ class _Checker:
             raise self._unknown("registered class", str(registered), layer)
 
     def _function(self, value: Mapping[str, Any], place: _Place, layer: str | None) -> None:
-        """{"class_name": "function"}: the name stands under config, or as registered name."""
+        """{"class_name": "function"}: the name is under config, or the registered name."""
         module = value.get("module")
         for function in (value.get("config"), value.get("registered_name")):
             if function in (None, "", "function"):
@@ -278,9 +278,9 @@ class _Checker:
 
     def _code(self, what: str, layer: str | None) -> UnsupportedModelError:
         return UnsupportedModelError(
-            f"{self.name} has a {what} {layer!r}: to load it is to run code from it.",
-            "Load the model yourself if you trust it and give export() the live model, or"
-            " replace the layer by one of Keras.",
+            f"{self.name} has a {what} {layer!r}: loading it would run code from the file.",
+            "If you trust the model, load it yourself and pass the live model to export(), or "
+            "replace the layer with one of Keras' own.",
         )
 
     def _unknown(
@@ -289,8 +289,8 @@ class _Checker:
         where = f" in layer {layer!r}" if layer else ""
         source = f" of {_plain(module)}" if module and module != "builtins" else ""
         return UnsupportedModelError(
-            f"{self.name} names the {what} {name[:80]!r}{source}{where}, which is not one that a"
-            " model file may name.",
+            f"{self.name} names the {what} {name[:80]!r}{source}{where}, which model files are "
+            "not allowed to name.",
             _LIVE,
         )
 
@@ -311,7 +311,7 @@ def _is_keras(module: str | None) -> bool:
 
 
 def _as_number(text: str) -> float:
-    """What Keras makes of a size that is given as text; 0 where it is no number."""
+    """What Keras makes of a size that is given as text; 0 if it is not a number."""
     try:
         return float(text)
     except ValueError:

@@ -62,7 +62,7 @@ class _Walk:
                 continue
             self.seen.add((info.fileno, info.addr))
             if len(self.seen) > _OBJECTS or depth > _DEPTH:
-                raise self._refusal("holds too many groups, or nests them too deeply", path)
+                raise self._refusal("contains too many groups, or nests them too deeply", path)
             self._attributes(item, path)
             if isinstance(item, h5py.Dataset):
                 self._dataset(item, path)
@@ -74,7 +74,7 @@ class _Walk:
                     raise self._refusal("links to another file or another place", inner)
                 member = item[key]
                 if not isinstance(member, h5py.Group | h5py.Dataset):
-                    raise self._refusal("holds something other than groups and datasets", inner)
+                    raise self._refusal("contains something other than groups and datasets", inner)
                 left.append((member, inner, depth + 1))
         return self.count
 
@@ -98,7 +98,7 @@ class _Walk:
         if settings.get_external_count() or settings.get_layout() == h5py.h5d.VIRTUAL:
             raise self._refusal("keeps weights in another file", path)
         if dataset.dtype.kind not in "fiub" and h5py.check_string_dtype(dataset.dtype) is None:
-            raise self._refusal("has a dataset that holds no numbers", path)
+            raise self._refusal("has a dataset that does not contain numbers", path)
         filters = [settings.get_filter(i) for i in range(settings.get_nfilters())]
         known = {
             h5py.h5z.FILTER_DEFLATE,

@@ -192,7 +192,7 @@ MODULES = words("""
     ops.nn ops.numpy layers.core.tf_op_layer
 """)
 
-# Layers that a file must not have, and what to do instead; all else is simply unknown.
+# Layers that a file must not have, and what to do instead; everything else is simply unknown.
 RUNS_CODE = words("""
     Lambda __lambda__ __typespec__ TFSMLayer TorchModuleWrapper JaxLayer FlaxLayer TensorFlowOpLayer
     ClassMethod InstanceMethod InstanceProperty TypeSpec CompositeTensor

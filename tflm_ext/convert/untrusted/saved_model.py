@@ -25,7 +25,7 @@ _OBJECTS = frozenset(
 )
 _VARIABLES = "variables"
 _INITIALIZERS = ("saved_model_main_op", "legacy_init_op")
-_LIVE = "Load it yourself if you trust it, and save the model for inference alone."
+_LIVE = "Load it yourself if you trust it, and save the model for inference only."
 
 
 def check_saved_model(folder: Path, name: str) -> None:
@@ -45,7 +45,7 @@ def check_saved_model(folder: Path, name: str) -> None:
         raise _refusal(name, f"is a graph of {file.stat().st_size:,} bytes")
     model = _parsed("SavedModel", file.read_bytes(), name)
     if not model.meta_graphs:
-        raise _refusal(name, "holds no graph")
+        raise _refusal(name, "contains no graph")
     for meta_graph in model.meta_graphs:
         # TensorFlow decides by this whether it imports functions alone or runs the graph.
         functions_only = len(model.meta_graphs) == 1 and meta_graph.HasField("object_graph_def")
@@ -95,11 +95,11 @@ class _Graph:
 
     def _check_objects(self) -> None:
         if self.meta_graph.asset_file_def:
-            raise _refusal(self.name, "reads assets, that is files beside the graph")
+            raise _refusal(self.name, "reads assets, which are separate files")
         for item in self.meta_graph.object_graph_def.nodes:
             kinds = {field.name for field, _ in item.ListFields()}
             if not kinds <= _OBJECTS:
-                raise _refusal(self.name, f"holds an object of kind {min(kinds - _OBJECTS)}")
+                raise _refusal(self.name, f"contains an object of kind {min(kinds - _OBJECTS)}")
             self._check_size(item.variable.shape)
 
     def _constants(self) -> set[str]:

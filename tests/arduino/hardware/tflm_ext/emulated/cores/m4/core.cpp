@@ -104,7 +104,7 @@ unsigned long micros()
     return (0xFFFFFFFFu - timer->value) / 25u;
 }
 
-// Nobody waits for the emulated core.
+// Nothing waits for the emulated core.
 void delay(unsigned long milliseconds)
 {
     (void)milliseconds;

@@ -1,0 +1,237 @@
+"""Wording that reads as if translated must not come back: a list of patterns, and what to write.
+
+It covers the documentation, the strings, docstrings and comments of all Python, the templates, and
+generated text. PENDING names what has not been rewritten yet; it only ever shrinks.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+class Rule(NamedTuple):
+    """A wording to avoid.
+
+    Attributes:
+        words: one of them, separated by "|", is in every match: a quick test before the pattern.
+        pattern: a regular expression.
+        instead: what to write.
+    """
+
+    words: str
+    pattern: str
+    instead: str
+
+
+RULES = (
+    Rule(
+        " no ",
+        r"(?<!here )\b(is|are|was|were) no "
+        r"(?!longer|larger|smaller|more|less|fewer|later|such|good)\w+",
+        "'X is not a folder', 'X is not an integer'",
+    ),
+    Rule("mend", r"\bmend(s|ed|ing)?\b", "fix"),
+    Rule("whom|whoever|obody", r"\bwhom\b|\bwhoever\b|\b[Nn]obody\b", "name who or what it is"),
+    Rule("ho ", r"\b[Ww]ho (wants|lacks|needs)\b", "'To ..., do ...' or 'If you ..., do ...'"),
+    Rule("otherwise than", r"\botherwise than\b", "differently from"),
+    Rule(
+        " than",
+        r"\banother (\w+ )?than\b|\bother \w+ than\b",
+        "'a different ... from' or '... other than'",
+    ),
+    Rule("so many", r"\bso many\b", "this many, that many"),
+    Rule(
+        "behind",
+        r"(?<!left )(?<!nothing )(?<!folder )\bbehind\b(?! (the C|the same C|the scenes|a pseudo))",
+        "after, beyond, inside",
+    ),
+    Rule(
+        "border",
+        r"\b(float|uint8|model's|of the) borders?\b|\bborders? of (the|a) model\b",
+        "inputs and outputs",
+    ),
+    Rule("too much good", r"\btoo much good\b", "is too optimistic"),
+    Rule(" back", r"\b[Gg]iv(e|es|ing) (it |them |\w+ )?back\b", "return, restore, recover"),
+    Rule("anew", r"\banew\b", "again, from scratch"),
+    Rule("ll else", r"\b[Aa]ll else\b", "everything else"),
+    Rule("right classes", r"\bright classes\b", "correct classes; their share is the accuracy"),
+    Rule("here to go on", r"\b[Ww]here to go on\b", "next steps"),
+    Rule("he way of the", r"\b[Tt]he way of the\b", "the data flow, the path of"),
+    Rule(" over", r"\b(is|are|was|were|be) over[.;,]", "finished, done"),
+    Rule("at the export", r"\bat the export\b", "during the export"),
+    Rule("at batch 1", r"\bat batch 1\b", "with batch size 1"),
+    Rule(" be had", r"\b(can|to) be had\b", "available"),
+    Rule(
+        "tand",
+        r"\b[Ss]tands? (below|beside|under|above|there|on|in (?!for\b))",
+        "is below, is in the report",
+    ),
+    Rule(" there", r"\b(lie|lies|lay) there\b|\bas (it|they) (lie|lies)\b", "are in the folder"),
+    Rule("at the least", r"\bat the least\b", "at least"),
+    Rule("_bytes", r"\bbytes of \w+_bytes\b", "bytes of RAM, bytes of flash"),
+    Rule("how messages call", r"\bhow messages call\b", "the name that messages use for"),
+    Rule(" taken off", r"\b(is|are) taken off\b", "removed"),
+    Rule("be asked for", r"\bto be asked for\b", "required"),
+)
+COMPILED = [(rule.words.split("|"), re.compile(rule.pattern), rule.instead) for rule in RULES]
+
+# Folders and files that have not been rewritten yet. What is clean must not be listed.
+PENDING = (
+    "docs/reference/operators.md",
+    "docs/reference/report.md",
+    "docs/reference/report.schema.json",
+    "platformio_projects",
+    "templates",
+    "tests/cli",
+    "tests/device",
+    "tests/firmware",
+    "tests/golden",
+    "tests/interpreter",
+    "tests/ops",
+    "tests/project",
+    "tests/verify",
+    "tflm_ext/ir/graph.py",
+    "tflm_ext/kernels",
+    "tflm_ext/ops",
+    "tflm_ext/opslib",
+    "tflm_ext/plan",
+    "tflm_ext/project",
+    "tflm_ext/recheck.py",
+    "tflm_ext/report",
+    "tflm_ext/runtimes",
+    "tflm_ext/verify",
+)
+
+FOLDERS = (
+    "docs",
+    "tflm_ext",
+    "templates",
+    "tests",
+    "benchmarks",
+    "examples",
+    "platformio_projects",
+)
+PROSE = {".md", ".j2", ".c", ".h", ".cpp", ".hpp", ".ini", ".toml", ".cfg", ".json", ".svg"}
+NUMBERS = re.compile(r"^[-\d\s,]{60,}$", re.MULTILINE)  # rows of tables
+NOT_OURS = ("benchmarks/compression/results/", "tests/test_english.py")
+
+
+def files() -> list[str]:
+    """All texts, by their path below the root."""
+    found = [*ROOT.glob("*.md"), ROOT / "Makefile", ROOT / "setup.cfg"]
+    for folder in FOLDERS:
+        found += (p for p in (ROOT / folder).rglob("*") if p.suffix in {*PROSE, ".py"})
+    names = (path.relative_to(ROOT).as_posix() for path in sorted(found) if path.is_file())
+    return [name for name in names if "/.pio/" not in name and not name.startswith(NOT_OURS)]
+
+
+def texts(path: Path) -> Iterator[str]:
+    """The strings and comments of Python, or everything else as one text, without line breaks."""
+    source = path.read_text("utf-8")
+    if path.suffix != ".py":
+        prose = NUMBERS.sub("", source)
+        yield " ".join(re.sub(r"^[ \t]*(//|#+|\*+)", "", prose, flags=re.MULTILINE).split())
+        return
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield " ".join(node.value.split())
+    yield from comments(source)
+
+
+def comments(source: str) -> Iterator[str]:
+    """Comments of Python; those on consecutive lines are one."""
+    block: list[str] = []
+    last = 0
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            if block and token.start[0] != last + 1:
+                yield " ".join(block)
+                block = []
+            block.append(token.string.lstrip("# "))
+            last = token.start[0]
+    yield " ".join(block)
+
+
+@cache
+def complaints(name: str) -> tuple[str, ...]:
+    """What is wrong with the wording of a file."""
+    found = []
+    for text in texts(ROOT / name):
+        for words, pattern, instead in COMPILED:
+            for match in pattern.finditer(text) if any(w in text for w in words) else ():
+                around = text[max(0, match.start() - 40) : match.end() + 40]
+                found.append(f"{name}: '...{around}...': write: {instead}")
+    return tuple(found)
+
+
+def pending(name: str) -> bool:
+    return any(name == path or name.startswith(f"{path}/") for path in PENDING)
+
+
+def test_the_wording_is_plain() -> None:
+    found = [line for name in files() if not pending(name) for line in complaints(name)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("path", PENDING)
+def test_what_is_pending_has_something_to_rewrite(path: str) -> None:
+    names = [name for name in files() if name == path or name.startswith(f"{path}/")]
+    assert any(complaints(name) for name in names), f"{path} is clean: take it out of PENDING"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "X is no folder.",
+        "how to mend it",
+        "There is nobody whom it concerns.",
+        "the layer behind it",
+        "so many values",
+        "says too much good",
+        "needs 12 bytes of ram_bytes",
+        "The file is made anew.",
+    ],
+)
+def test_the_list_finds(text: str) -> None:
+    assert any(pattern.search(text) for _, pattern, _ in COMPILED)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "There is no folder.",
+        "It is no longer used, and is no larger than 4.",
+        "Nothing is left behind.",
+        "an amendment; recommended",
+        "It stands in for the real one, and stands for a table.",
+    ],
+)
+def test_the_list_leaves_alone(text: str) -> None:
+    assert not any(pattern.search(text) for _, pattern, _ in COMPILED)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.words)
+def test_the_words_of_a_rule_are_part_of_its_pattern(rule: Rule) -> None:
+    plain = re.sub(r"\\b|\(\?[<!=]+[^)]*\)", "", rule.pattern)
+    for word in rule.words.split("|"):
+        assert word.strip() in plain
+
+
+def test_texts_are_found_across_lines(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("It is\nno folder.\n", "utf-8")
+    code = tmp_path / "code.py"
+    code.write_text('# one\n# two\nx = ("is "\n  "no y")\n', "utf-8")
+    assert list(texts(page)) == ["It is no folder."]
+    assert set(texts(code)) == {"is no y", "one two"}
