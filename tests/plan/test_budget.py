@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tflm_ext.boards import board
 
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.errors import BudgetError
@@ -13,6 +12,7 @@ from tflm_ext.options import Budget
 from tflm_ext.plan import Plan, make_plan
 from tflm_ext.plan.budget import check_budget
 from tflm_ext.plan.footprint import Footprint
+from tflm_ext.targets import board
 
 NANO = board("nano33ble_sense")
 

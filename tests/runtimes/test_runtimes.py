@@ -7,13 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
-from tflm_ext.boards import board
 
 from tests.models import image_net, recurrent_net, two_headed_net
 from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.errors import ConfigError
 from tflm_ext.runtimes import RUNTIMES, Compiled, Runtime, Tflm, make_runtime
 from tflm_ext.stages import Options, analyse, describe
+from tflm_ext.targets import board
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
