@@ -21,7 +21,7 @@ from tflm_ext.project.exported import GOLDEN_VECTORS, Exported, damaged, read_pr
 from tflm_ext.project.pio import upload_command
 from tflm_ext.report import Accuracy, Int8Error, Report
 from tflm_ext.report.measured import with_bench
-from tflm_ext.stages import Analysis, Options, analyse, report_of
+from tflm_ext.stages import Analysis, Options, analyse, board_path, report_of
 from tflm_ext.verify.compare import arena_for, compare_tensors, verify
 from tflm_ext.verify.computable import keep_computable
 from tflm_ext.verify.golden import check_golden
@@ -92,12 +92,18 @@ def open_project(folder: Path) -> Opened:
     exported = read_project(folder)
     options = make_options(
         exported.name,
-        board=exported.board,
+        board=_board_of(exported),
         runtime=exported.runtime,
         optimize=exported.optimize,
         labels=exported.labels or None,
     )
     return Opened(exported, options, analyse(Int8Model.of(exported.model), options))
+
+
+def _board_of(exported: Exported) -> str:
+    """The name of the board, or its file in the project."""
+    own = exported.folder / board_path(exported.board)
+    return str(own) if exported.board.isidentifier() and own.is_file() else exported.board
 
 
 def _count(number: int, what: str) -> str:

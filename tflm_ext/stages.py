@@ -198,7 +198,7 @@ def _assemble(
         RenderedFile(f"model/{facts.name}.tflite", int8.bytes),
     )
     if options.board.source is not None:
-        files = (*files, RenderedFile.text(board_path(options.board), options.board.source))
+        files = (*files, RenderedFile.text(board_path(options.board.name), options.board.source))
     report = replace(report, files=digests(files))
     files = (*files, RenderedFile.text("report.json", report.to_json()))
     return Project(report, files, parts.linked)
@@ -233,9 +233,9 @@ def _ports(graph: Graph, indices: tuple[int, ...]) -> tuple[Port, ...]:
     return tuple(ports)
 
 
-def board_path(board: Board) -> str:
+def board_path(name: str) -> str:
     """Where a project keeps the file of a board that is the user's own."""
-    return f"model/{board.name}.toml"
+    return f"model/{name}.toml"
 
 
 def _command(options: Options) -> str:
@@ -243,7 +243,7 @@ def _command(options: Options) -> str:
     words = ["tflm-ext export", f"model/{options.name}.tflite -o .", f"--name {options.name}"]
     words += options.runtime.arguments()
     if options.board.source is not None:
-        words.append(f"--board {board_path(options.board)}")
+        words.append(f"--board {board_path(options.board.name)}")
     elif options.board.name != DEFAULT_BOARD:
         words.append(f"--board {options.board.name}")
     if options.optimize is not Optimize.BALANCED:

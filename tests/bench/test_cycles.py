@@ -11,8 +11,11 @@ from tests.models import image_net
 from tflm_ext.bench import bench, cycles
 from tflm_ext.bench.tools import run_tool
 from tflm_ext.errors import ToolError
+from tflm_ext.targets import core
 
 pytestmark = pytest.mark.tool("arm-none-eabi-gcc", "arm-none-eabi-g++", "qemu-system-arm")
+
+MANUAL = core("cortex-m4").cycle_model
 
 PROGRAM = """
         .syntax unified
@@ -57,7 +60,7 @@ def test_cycles_are_those_of_the_manual(tmp_path: Path) -> None:
         "mark",
         *(f"{loop:x} {loop + 2:x} 5 5", "mark"),
     ]
-    first, second = cycles.read_intervals(program, "\n".join(lines))
+    first, second = cycles.read_intervals(program, "\n".join(lines), MANUAL)
     assert first == cycles.Interval(9 + 2 * 10 + 1, START + 10 * LOOP + 9 * 2 + END + 2)
     assert second == cycles.Interval(10, 5 * LOOP + 5 * 2)
 
@@ -65,7 +68,16 @@ def test_cycles_are_those_of_the_manual(tmp_path: Path) -> None:
 def test_what_is_no_instruction_is_an_error(tmp_path: Path) -> None:
     program, _ = listing(tmp_path)
     with pytest.raises(ToolError, match="lists no instruction at 0x7fff0000"):
-        cycles.read_intervals(program, "mark\n7fff0000 7fff0000 1 0\nmark\n")
+        cycles.read_intervals(program, "mark\n7fff0000 7fff0000 1 0\nmark\n", MANUAL)
+
+
+def test_other_cores_have_other_cycles(tmp_path: Path) -> None:
+    program, at = listing(tmp_path)
+    start, manual = at["start"], core("cortex-m0plus").cycle_model
+    line = f"mark\n{start:x} {start + 6:x} 1 1\nmark"  # push, ldr, ldr.w; a refill
+    assert manual is not None and MANUAL is not None
+    assert cycles.read_intervals(program, line, manual)[0].cycles == 6 + 2 + 2 + 1
+    assert cycles.read_intervals(program, line, MANUAL)[0].cycles == 6 + 2 + 1 + 2
 
 
 def test_plugin_and_timer_count_the_same(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from tflm_ext.report.measured import NAME, sources_sha256
 from tflm_ext.report.report import digests, envelope
 from tflm_ext.stages import Analysis, Options, analyse
 from tflm_ext.targets import Board
+from tflm_ext.targets import core as find_core
 
 _Milliseconds: TypeAlias = Annotated[float, Limits({"minimum": 0})]
 
@@ -131,7 +132,20 @@ class Bench:
             for row in rows
         ]
         title = f"{self.model}: on the emulated {self.core}, {self.compiler}, {self.optimize}"
-        return "\n".join([title, "", *table, "", *self._totals()])
+        return "\n".join([title, *self._about_core(), "", *table, "", *self._totals()])
+
+    def _about_core(self) -> list[str]:
+        """What to know of the core before the figures are read."""
+        core = find_core(self.core)
+        notes = []
+        if core.emulator.runs_on != core.title:
+            notes.append(
+                f"An emulated {core.emulator.runs_on} executed the code, which is compiled for the"
+                f" {core.title}."
+            )
+        if not core.tuned:
+            notes.append(f"Portable kernels, not tuned for the {core.title}.")
+        return notes
 
     def _totals(self) -> list[str]:
         """Instructions, cycles, memory; the opponent's beside them."""

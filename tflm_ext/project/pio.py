@@ -267,7 +267,7 @@ def _check_environment(project: Path, environment: str) -> None:
     platform = known[environment].get("platform", "")
     if platform == "native":
         require_programs("gcc", "g++")
-    elif "tflm_ext_m4" in platform:
+    elif "platforms/tflm_ext_" in platform:
         require_programs("arm-none-eabi-gcc", "arm-none-eabi-g++", "qemu-system-arm")
     elif not registry_reachable() and not _is_installed(platform):
         raise ToolError(
@@ -339,7 +339,7 @@ def _renew_links(project: Path, core: Path) -> None:
     pio keeps one link per name and follows it even when the folder has been emptied. It makes a
     missing one anew.
     """
-    for link in core.glob("platforms/tflm_ext_m4_*.pio-link"):
+    for link in core.glob("platforms/tflm_ext_*.pio-link"):
         own = project / "platforms" / link.stem
         try:
             data = json.loads(link.read_text(encoding="utf-8"))
