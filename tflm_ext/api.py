@@ -301,12 +301,14 @@ def inspect_model(
     board: str = DEFAULT_BOARD,
     runtime: str = "compiled",
     optimize: str = "balanced",
+    detail: bool = False,
 ) -> Report:
     """Read and plan a model without writing, compiling or running anything.
 
     Args:
         model: as in export().
         calibration: path of a calibration .npz, for models that are not int8 yet.
+        detail: also report what each rewrite of the graph did, and where each tensor lies.
 
     Returns:
         Its report: operators, memory plan, sizes.
@@ -315,6 +317,7 @@ def inspect_model(
         ConfigError, UnsupportedModelError, ToolError: as in export().
     """
     from tflm_ext.convert import load_npz
+    from tflm_ext.report.detail import with_detail
     from tflm_ext.stages import analyse, describe
 
     options = make_options(
@@ -326,4 +329,6 @@ def inspect_model(
     )
     data = load_npz(calibration).x if calibration else None
     int8, _ = load(model, data, None, options.runtime, lambda text: None)
-    return describe(analyse(int8, options), options, int8.warnings)
+    analysis = analyse(int8, options)
+    report = describe(analysis, options, int8.warnings)
+    return with_detail(report, analysis.graph, analysis.passes) if detail else report

@@ -20,6 +20,7 @@ from tflm_ext.ir.facts import GoldenVector
 from tflm_ext.project.exported import GOLDEN_VECTORS, Exported, damaged, read_project
 from tflm_ext.project.pio import upload_command
 from tflm_ext.report import Accuracy, Int8Error, Report
+from tflm_ext.report.detail import with_detail
 from tflm_ext.report.measured import with_bench
 from tflm_ext.stages import Analysis, Options, analyse, board_path, report_of
 from tflm_ext.verify.compare import arena_for, compare_tensors, verify
@@ -152,11 +153,16 @@ def verify_project(folder: Path, *, seed: int | None = None) -> Recheck:
     return Recheck("host", checked.inputs, compared, len(golden), seed, exported.edited())
 
 
-def inspect_project(folder: Path) -> Report:
+def inspect_project(folder: Path, *, detail: bool = False) -> Report:
     """What is known of a project: as inspected, its accuracy, and what bench measured of its C.
 
+    Args:
+        folder: an exported project.
+        detail: also report what each rewrite of the graph did, and where each tensor lies.
+
     Raises:
-        ConfigError: the folder is not a project.
+        ConfigError: the folder is not a project; or its runtime runs the model as it is, so that
+            there is no detail.
         VerificationError: its model is not the one that was exported.
     """
     opened = open_project(folder)
@@ -177,6 +183,8 @@ def inspect_project(folder: Path) -> Report:
         )
     except (LookupError, TypeError, ValueError) as error:
         raise damaged(folder) from error
+    if detail:
+        report = with_detail(report, opened.analysis.graph, opened.analysis.passes)
     return report if exported.edited() else with_bench(report, folder)
 
 

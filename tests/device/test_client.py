@@ -94,7 +94,7 @@ def echo(line: int) -> None:
 
 
 def run_program(program: Path) -> Callable[[int], None]:
-    """The firmware behind a terminal, after the noise of a board that has just started."""
+    """The firmware at the other end of a terminal, after the noise of a board that just started."""
 
     def talk(line: int) -> None:
         os.write(line, b"\x00\xffboot v1.0\r\n<half a reply")
@@ -219,8 +219,8 @@ class Late:
 
     Args:
         program: of the host.
-        lateness: gives, for the number of a reply, what happens to it: "late" by so many requests,
-            "twice" now and after so many requests, "half" now and the rest so late; None for none.
+        lateness: what happens to a reply, by its number: "late" by n requests, "twice" (now and
+            after n requests), "half" now and the rest after n requests; None for nothing.
     """
 
     name = "late"
@@ -372,7 +372,7 @@ def test_replies_to_an_earlier_session(program: Path, facts: ModelFacts) -> None
 
 
 def slow(program: Path, seconds: float) -> Callable[[int], None]:
-    """The firmware behind a terminal that delivers every third reply too late."""
+    """The firmware at a terminal that delivers every third reply too late."""
 
     def talk(line: int) -> None:
         process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

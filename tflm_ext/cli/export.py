@@ -60,6 +60,11 @@ def add_commands(commands: Any) -> None:
 
     inspect = add_command(commands, "inspect", _inspect, "show operators, memory plan and sizes")
     add_model(inspect, f"{MODEL}; or an exported project, then with what bench measured")
+    inspect.add_argument(
+        "--passes",
+        action="store_true",
+        help="also show the graph after each rewrite, why it changed, and the memory plan",
+    )
     add_json(inspect)
 
 
@@ -134,7 +139,7 @@ def _inspect(options: argparse.Namespace) -> int:
 
     folder = Path(options.model)
     if is_exported(folder):
-        show_report(inspect_project(folder), options.json)
+        show_report(inspect_project(folder, detail=options.passes), options.json)
         return 0
     report = inspect_model(
         options.model,
@@ -143,6 +148,7 @@ def _inspect(options: argparse.Namespace) -> int:
         board=options.board,
         runtime=options.runtime,
         optimize=options.optimize,
+        detail=options.passes,
     )
     show_report(report, options.json)
     return 0

@@ -1,5 +1,6 @@
 """Rewrites of the graph, each in its own file, each proven to leave every value unchanged."""
 
-from tflm_ext.passes.run import LeftOut, PassRecord, PassResult, run_passes
+from tflm_ext.passes.changes import Change
+from tflm_ext.passes.run import LeftOut, PassRecord, PassResult, PassStep, run_passes
 
-__all__ = ["LeftOut", "PassRecord", "PassResult", "run_passes"]
+__all__ = ["Change", "LeftOut", "PassRecord", "PassResult", "PassStep", "run_passes"]

@@ -19,6 +19,7 @@ from tflm_ext.opslib import pooling
 from tflm_ext.opslib.base import Array
 from tflm_ext.opslib.common import bias_values, conv_multipliers, quantization, scale, zero_point
 from tflm_ext.opslib.windows import every_window_sees, pads
+from tflm_ext.passes.changes import Change, changed, changed_nodes, shape_of
 
 _MULTIPLE = 4  # the multiple that suits the kernels; some channels stay for it
 _POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
@@ -94,6 +95,43 @@ def rewrite(graph: Graph) -> Graph:
         outputs = tuple(names.get(i, i) for i in node.outputs)
         nodes.append(replace(node, inputs=tuple(inputs), outputs=outputs))
     return replace(graph.with_tensors(*new), nodes=tuple(nodes))
+
+
+def explain(before: Graph, after: Graph) -> list[Change]:
+    """What rewrite() did to a graph."""
+    fixed = _fixed_channels(before)
+    found, narrowed = [], _kept_channels(before, fixed)
+    for i, kept in narrowed.items():
+        tensor, known = before.tensors[i], fixed.get(i)
+        gone = np.setdiff1d(np.arange(kept.channels), kept.numbers)
+        why = "feed only channels that are dropped"
+        if known is not None and known.mask[gone].all():
+            values = ", ".join(map(str, np.unique(known.values[gone]).tolist()))
+            why = f"are always {values}, whatever the model's inputs are"
+        reason = f"{len(gone)} of {kept.channels} channels {why}"
+        found.append(Change("tensor", i, tensor.name, "changed", reason, tuple(map(int, gone))))
+    for old, new in changed_nodes(before, after):
+        kept_here = narrowed.get(old.outputs[0])
+        found.append(changed(new, _narrowing(before.view(old), after.view(new), kept_here)))
+    return found
+
+
+def _narrowing(old: NodeView, new: NodeView, kept: _Kept | None) -> str:
+    """How an operator got fewer channels, in words.
+
+    Args:
+        kept: channels of its output; None if all of them.
+    """
+    tensors = [("reads", old.input(), new.input()), ("writes", old.output(), new.output())]
+    more = ""
+    if _has_weights(old):
+        tensors.insert(1, ("weights", old.input(1), new.input(1)))
+        bias = _bias(old, old.output().shape[-1])
+        bias = bias if kept is None else bias[kept.numbers]
+        if not np.array_equal(bias, _bias(new, len(bias))):
+            more = "; what the dropped channels added is in the bias"
+    shapes = ((what, shape_of(a), shape_of(b)) for what, a, b in tensors)
+    return ", ".join(f"{what} {a} -> {b}" for what, a, b in shapes if a != b) + more
 
 
 def _narrowed(graph: Graph, kept: Mapping[int, _Kept]) -> dict[int, Tensor]:

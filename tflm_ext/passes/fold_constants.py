@@ -8,6 +8,7 @@ import numpy as np
 
 from tflm_ext.ir import Graph, NodeView, Tensor
 from tflm_ext.ops import BY_NAME
+from tflm_ext.passes.changes import Change, removed, removed_nodes
 from tflm_ext.passes.edit import without_nodes
 
 _MAX_GROWTH_BYTES = 4096
@@ -37,6 +38,16 @@ def rewrite(graph: Graph) -> Graph:
             computed += results
             folded.add(node)
     return without_nodes(graph.with_tensors(*computed), folded)
+
+
+def explain(before: Graph, after: Graph) -> list[Change]:
+    """What rewrite() did to a graph."""
+    found = []
+    for node in removed_nodes(before, after):
+        size = sum(before.tensors[i].bytes for i in node.outputs)
+        reason = f"all its inputs are constants, so its result is one, too ({size:,} bytes)"
+        found.append(removed(node, reason))
+    return found
 
 
 def _compute(view: NodeView) -> list[Tensor]:

@@ -11,6 +11,7 @@ from tflm_ext.ir import Graph, Node, NodeView, Tensor
 from tflm_ext.ops import BY_NAME
 from tflm_ext.opslib.base import Array
 from tflm_ext.opslib.common import scale, zero_point
+from tflm_ext.passes.changes import Change, changed, changed_nodes, removed, removed_nodes
 from tflm_ext.passes.edit import uses
 
 _CLAMPS = ("MAXIMUM", "MINIMUM", "RELU", "RELU6", "RELU_N1_TO_1")
@@ -58,6 +59,23 @@ def rewrite(graph: Graph) -> Graph:
         writers[clamp.outputs[0]], originals[clamp.outputs[0]] = fused, original
     changed = (nodes.get(node, node) for node in graph.nodes)
     return replace(graph, nodes=tuple(n for n in changed if n is not None)) if nodes else graph
+
+
+def explain(before: Graph, after: Graph) -> list[Change]:
+    """What rewrite() did to a graph."""
+    gone = {node.outputs[0]: node for node in removed_nodes(before, after)}
+    found = []
+    for old, new in changed_nodes(before, after):
+        activation = new.options.activation.name
+        found.append(
+            changed(new, f"writes the clamped values itself, with activation {activation}")
+        )
+        tensor = new.outputs[0]
+        while tensor != old.outputs[0]:  # from the last clamp of a row back to the first
+            clamp = gone[tensor]
+            found.append(removed(clamp, f"it is part of {before.view(old).label}"))
+            (tensor,) = (i for i in clamp.inputs if i >= 0 and not before.tensors[i].constant)
+    return found
 
 
 def _source(view: NodeView) -> Tensor | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from tflm_ext.ir import Graph, Node, NodeView, Tensor
 from tflm_ext.opslib.common import zero_point
 from tflm_ext.opslib.padding import border_value, paddings
+from tflm_ext.passes.changes import Change, changed, changed_nodes, removed, removed_nodes
 from tflm_ext.passes.edit import uses, without_nodes
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
@@ -54,6 +55,22 @@ def rewrite(graph: Graph) -> Graph:
                 removed.add(node)
     nodes = tuple(replaced.get(node, node) for node in graph.nodes)
     return without_nodes(replace(graph.with_tensors(*new), nodes=nodes), removed)
+
+
+def explain(before: Graph, after: Graph) -> list[Change]:
+    """What rewrite() did to a graph."""
+    changes = list(changed_nodes(before, after))
+    found = []
+    for pad in removed_nodes(before, after):
+        readers = (n for n, _ in changes if before.storage(n.inputs[0]) == pad.outputs[0])
+        names = " and ".join(before.view(n).label for n in readers)
+        found.append(removed(pad, f"the same padding is part of {names}"))
+    for old, new in changes:
+        pads = (now - was for was, now in zip(old.options.border, new.options.border, strict=True))
+        top, bottom, left, right = pads
+        reason = f"pads by itself: {top} above, {bottom} below, {left} left, {right} right"
+        found.append(changed(new, reason))
+    return found
 
 
 def _borders(pad: NodeView, readers: Collection[Node]) -> dict[Node, _Border] | None:

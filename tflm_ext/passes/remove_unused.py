@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from tflm_ext.ir import Graph
 from tflm_ext.ops import BY_NAME
+from tflm_ext.passes.changes import Change, removed, removed_nodes
 from tflm_ext.passes.edit import without_nodes
 
 
@@ -28,3 +29,16 @@ def rewrite(graph: Graph) -> Graph:
     named.update([graph.storage(i) for i in named if i >= 0])
     tensors = {i: t for i, t in graph.tensors.items() if i in named}
     return graph if len(tensors) == len(graph.tensors) else replace(graph, tensors=tensors)
+
+
+def explain(before: Graph, after: Graph) -> list[Change]:
+    """What rewrite() did to a graph."""
+    nodes = [removed(node, "nothing reads its output") for node in removed_nodes(before, after)]
+    gone = (t for i, t in before.tensors.items() if t.constant and i not in after.tensors)
+    return [
+        *nodes,
+        *(
+            Change("tensor", t.index, t.name, "removed", f"nothing reads its {t.bytes:,} bytes")
+            for t in gone
+        ),
+    ]

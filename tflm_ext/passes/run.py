@@ -22,9 +22,11 @@ from tflm_ext.passes import (
     remove_unused,
     share_bytes,
 )
+from tflm_ext.passes.changes import Change
 from tflm_ext.reference import initial_state, run_graph
 
 Rewrite: TypeAlias = Callable[[Graph], Graph]
+Explain: TypeAlias = Callable[[Graph, Graph], list[Change]]
 Values: TypeAlias = Mapping[int, Array]
 
 REWRITES: tuple[tuple[str, Rewrite], ...] = (
@@ -35,6 +37,15 @@ REWRITES: tuple[tuple[str, Rewrite], ...] = (
     ("drop channels", drop_channels.rewrite),
     ("remove unused", remove_unused.rewrite),
 )
+
+_EXPLAIN: Mapping[str, Explain] = {
+    "fold constants": fold_constants.explain,
+    "share bytes": share_bytes.explain,
+    "fuse pad": fuse_pad.explain,
+    "fuse activation": fuse_activation.explain,
+    "drop channels": drop_channels.explain,
+    "remove unused": remove_unused.explain,
+}
 
 STRICT_VARIABLE = "TFLM_EXT_STRICT"
 """Set to 1, here and in child processes, a rewrite that fails is an error: the test suite."""
@@ -56,6 +67,19 @@ class PassRecord:
     name: str
     removed_tensors: tuple[int, ...]
     removed_nodes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class PassStep:
+    """A graph before and after a rewrite that changed it."""
+
+    name: str
+    before: Graph
+    after: Graph
+
+    def changes(self) -> tuple[Change, ...]:
+        """What the rewrite did, and why; worked out when asked."""
+        return tuple(_EXPLAIN[self.name](self.before, self.after))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +108,13 @@ class PassResult:
     Attributes:
         records: of the rewrites that removed something, in their order.
         left_out: rewrites that failed, in their order.
+        steps: every rewrite that changed the graph, in their order.
     """
 
     graph: Graph
     records: tuple[PassRecord, ...]
     left_out: tuple[LeftOut, ...] = ()
+    steps: tuple[PassStep, ...] = ()
 
 
 def run_passes(graph: Graph, *, prove: bool = True, strict: bool | None = None) -> PassResult:
@@ -105,7 +131,7 @@ def run_passes(graph: Graph, *, prove: bool = True, strict: bool | None = None) 
     if strict is None:
         strict = os.environ.get(STRICT_VARIABLE) == "1"
     expected = _values(graph) if prove else None
-    records, left_out = [], []
+    records, left_out, steps = [], [], []
     for name, rewrite in REWRITES:
         try:
             rewritten = _rewritten(name, rewrite, graph, expected)
@@ -117,8 +143,10 @@ def run_passes(graph: Graph, *, prove: bool = True, strict: bool | None = None) 
         record = _record(name, graph, rewritten)
         if record.removed_tensors or record.removed_nodes:
             records.append(record)
+        if rewritten is not graph:
+            steps.append(PassStep(name, graph, rewritten))
         graph = rewritten
-    return PassResult(graph, tuple(records), tuple(left_out))
+    return PassResult(graph, tuple(records), tuple(left_out), tuple(steps))
 
 
 def _rewritten(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from tflm_ext.ir import Graph, NodeView
+from tflm_ext.passes.changes import Change, removed, removed_nodes, short_name
 from tflm_ext.passes.edit import without_nodes
 
 
@@ -30,6 +31,16 @@ def rewrite(graph: Graph) -> Graph:
         removed.add(node)
     tensors = [replace(graph.tensors[i], alias=root) for i, root in aliases.items()]
     return without_nodes(graph.with_tensors(*tensors), removed)
+
+
+def explain(before: Graph, after: Graph) -> list[Change]:
+    """What rewrite() did to a graph."""
+    found = []
+    for node in removed_nodes(before, after):
+        root = after.tensors[after.storage(node.outputs[0])]
+        reason = f"its output has the same bytes as tensor {root.index} {short_name(root)}"
+        found.append(removed(node, reason))
+    return found
 
 
 def _source(view: NodeView) -> int | None:

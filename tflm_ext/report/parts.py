@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from tflm_ext.document import Bytes, Count, FilePath, Scalar, Sha256, Shape, declared, entry
 from tflm_ext.plan.sizes import compiler
+from tflm_ext.report.detail import GraphPart, PlacementPart, named_placements
 from tflm_ext.report.scores import Accuracy, Int8Error
 from tflm_ext.version import VERSION
 
@@ -248,6 +249,16 @@ class ReportDocument(Envelope):
         "Rewrites that failed on this model and were left out: a bug of tflm_ext, also among the "
         "warnings.",
         of=lambda report: report.left_out,
+        optional=True,
+    )
+    passes_detail: tuple[GraphPart, ...] = entry(
+        "With --passes: the graph as it was read, then after each rewrite that changed it.",
+        of=lambda report: () if report.detail is None else report.detail.states(),
+        optional=True,
+    )
+    plan_detail: tuple[PlacementPart, ...] = entry(
+        "With --passes: what lies in the arena, by offset, then in the order of time.",
+        of=lambda report: () if report.detail is None else named_placements(report.plan),
         optional=True,
     )
     memory: MemoryPart = entry(of=lambda report: report)

@@ -15,6 +15,7 @@ from tflm_ext.options import Optimize
 from tflm_ext.passes import LeftOut, PassRecord
 from tflm_ext.plan import Plan
 from tflm_ext.plan.footprint import Footprint
+from tflm_ext.report.detail import Detail
 from tflm_ext.report.parts import Envelope, ReportDocument
 from tflm_ext.report.scores import Accuracy, Int8Error
 
@@ -40,6 +41,7 @@ class Report:
         encoding: EncodingResult.to_dict() of runtime "tflm" with encoded weights, else None.
         bench: what bench measured of the same files (read_bench()), else None.
         left_out: rewrites that failed on this model.
+        detail: what the rewrites did, step by step; None unless the user asked for it.
     """
 
     facts: ModelFacts
@@ -59,6 +61,7 @@ class Report:
     encoding: Mapping[str, Any] | None = None
     bench: Mapping[str, Any] | None = None
     left_out: tuple[LeftOut, ...] = ()
+    detail: Detail | None = None
 
     @property
     def accuracy(self) -> Accuracy | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tflm_ext.document import rows
 from tflm_ext.emit.escape import c_float, plain, printable
+from tflm_ext.report.detail import detail_lines
 from tflm_ext.report.parts import MemoryPart
 from tflm_ext.report.report import Report
 
@@ -33,6 +34,10 @@ def print_report(report: Report, *, operators: bool = True, losses: bool = True)
             console.print(part)
     for line in printed.get().splitlines():
         print(line.rstrip())
+    if report.detail is not None:
+        print()
+        for line in detail_lines(report.detail, report.plan):
+            print(line)
     for warning in report.warnings:
         if warning not in report.losses:
             print(f"warning: {printable(warning, 600)}")
