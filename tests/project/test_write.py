@@ -258,6 +258,45 @@ def test_a_foreign_file_in_the_way_counts_as_edited(project: Path) -> None:
         write_project(project, rendered(SECOND))
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("kind", ["folder", "empty folder", "pipe", "link"])
+@pytest.mark.parametrize(
+    "path",
+    ["README.md", "lib/Digits/src/same.h", "model/digits.tflite", "src/main.cpp"],
+)
+def test_what_is_no_file_stays_where_a_file_is_no_longer_generated(
+    project: Path, tmp_path: Path, path: str, kind: str, overwrite: bool
+) -> None:
+    """Whatever the user put in the place of a generated file, and wherever that was."""
+    (project / path).unlink()
+    if kind == "pipe":
+        os.mkfifo(project / path)
+    elif kind == "link":
+        (tmp_path / "mine").write_text("mine")
+        (project / path).symlink_to(tmp_path / "mine")
+    else:
+        (project / path).mkdir()
+    if kind == "folder":
+        (project / path / "thesis.tex").write_text("years of work")
+    before = (project / path).lstat()
+    fewer = {name: text for name, text in FIRST.items() if name != path}
+    protected_link = kind == "link" and path.startswith(("lib/", "model/"))
+    if protected_link and not overwrite:
+        with pytest.raises(ConfigError, match="was edited"):
+            write_project(project, rendered(fewer))
+    elif protected_link:
+        # A link counts as an edited file, and overwrite= loses those; what it leads to stays.
+        assert write_project(project, rendered(fewer), overwrite=True).removed == (path,)
+        assert (tmp_path / "mine").read_text() == "mine"
+        return
+    else:
+        assert write_project(project, rendered(fewer), overwrite=overwrite).kept == (path,)
+    after = (project / path).lstat()
+    assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
+    if kind == "folder":
+        assert (project / path / "thesis.tex").read_text() == "years of work"
+
+
 # Folders that are not ours
 
 
