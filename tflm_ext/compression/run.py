@@ -12,9 +12,8 @@ from typing import Any
 import keras
 
 from tflm_ext.compression.arguments import is_number, plain
-from tflm_ext.compression.channels import PruningReport, prune_channels
-from tflm_ext.compression.channels.budget import holds
-from tflm_ext.compression.channels.report import Ended
+from tflm_ext.compression.channels.prune import prune_channels
+from tflm_ext.compression.channels.report import Ended, PruningReport
 from tflm_ext.compression.checkpoints import Checkpoints, Done, key_of
 from tflm_ext.compression.checks import check_order, check_weights
 from tflm_ext.compression.clustering import ClusteringCallback
@@ -336,7 +335,7 @@ class _Run:
         """What did not come out as asked for."""
         notes = []
         limits = self._limits(rows[0])
-        if limits is not None and not holds(limits, sizes(rows[-1])):
+        if limits is not None and not sizes(rows[-1]).within(limits):
             asked = "budget" if self.budget else f"shrink={self.training.recipe.shrink:g}"
             wanted = ", ".join(f"{k} {v:,}" for k, v in asdict(limits).items() if v is not None)
             why = (

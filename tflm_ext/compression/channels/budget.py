@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from tflm_ext.boards import board
 from tflm_ext.compression.channels.choose import Limits
-from tflm_ext.compression.channels.cut import Cutter, duplicate, made, share
+from tflm_ext.compression.channels.cut import Cutter, duplicate, made
 from tflm_ext.compression.channels.data import Sample
-from tflm_ext.compression.channels.graph import ChannelGraph, read_channels
+from tflm_ext.compression.channels.graph import read_channels
 from tflm_ext.compression.channels.report import Ended, Round, Sizes
 from tflm_ext.compression.channels.tune import Tuner
-from tflm_ext.compression.channels.usage import ACTIVATIONS, MACS, WEIGHTS, Usage
 from tflm_ext.convert import convert
 from tflm_ext.errors import ConfigError
 from tflm_ext.options import Budget
@@ -76,15 +73,15 @@ def prune_to_budget(
             "Train it further, or lower min_accuracy.",
         )
     say("planning the model as it is")
-    rounds = [Round(0, accuracy, plan_sizes(model, sample))]
-    while not holds(goal.budget, rounds[-1].sizes):
+    sizes = plan_sizes(model, sample)
+    rounds = [Round(0, accuracy, sizes)]
+    while not sizes.within(goal.budget):
         graph = read_channels(model)
         least = cutter.smallest_step(graph)
         if not least:
             return model, Ended.EXHAUSTED, tuple(rounds)
         say(f"round {len(rounds)}: removing channels, fine-tuning")
-        assert rounds[-1].sizes is not None  # only the last round lacks them
-        aim = towards(goal.budget, rounds[-1].sizes, graph, max(least, most))
+        aim = Limits.of(graph, max(least, most), goal.budget, sizes)
         smaller = cutter.cut(model, graph, aim)
         tuner.fit(smaller, data)
         accuracy = goal.accuracy(tuner, smaller)
@@ -94,31 +91,9 @@ def prune_to_budget(
             return model, Ended.ACCURACY, tuple(rounds)
         model = smaller
         say(f"round {len(rounds)}: planning")
-        rounds.append(Round(gone, accuracy, plan_sizes(model, sample)))
+        sizes = plan_sizes(model, sample)
+        rounds.append(Round(gone, accuracy, sizes))
     return model, Ended.BUDGET, tuple(rounds)
-
-
-def towards(budget: Budget, sizes: Sizes, graph: ChannelGraph, channels: float) -> Limits:
-    """What the layers may use for the budget to hold, if they grow and shrink as the plan does."""
-    code = sizes.flash_bytes - sizes.weight_bytes
-    shares = [
-        (WEIGHTS, budget.weight_bytes, sizes.weight_bytes),
-        (
-            WEIGHTS,
-            None if budget.flash_bytes is None else budget.flash_bytes - code,
-            sizes.weight_bytes,
-        ),
-        (MACS, budget.macs, sizes.macs),
-        (ACTIVATIONS, budget.ram_bytes, sizes.ram_bytes),
-    ]
-    usage = Usage.of(graph)
-    removal = share(graph, channels)
-    most = np.full(3, np.inf)
-    (now,) = usage(removal.whole[np.newaxis])
-    for what, limit, needed in shares:
-        if limit is not None:
-            most[what] = min(most[what], now[what] * limit / max(needed, 1))
-    return Limits(removal, usage, most)
 
 
 def plan_sizes(model: Any, sample: Sample) -> Sizes:
@@ -131,10 +106,3 @@ def plan_sizes(model: Any, sample: Sample) -> Sizes:
         ram_bytes=context_bytes(plan),
         macs=plan.macs,
     )
-
-
-def holds(budget: Budget, sizes: Sizes | None) -> bool:
-    """Whether every limit is kept."""
-    needs = {} if sizes is None else asdict(sizes)
-    limits = {name: limit for name, limit in asdict(budget).items() if limit is not None}
-    return all(name in needs and needs[name] <= limit for name, limit in limits.items())

@@ -9,12 +9,13 @@ from typing import Any
 
 from tflm_ext.compression.arguments import is_number, is_whole
 from tflm_ext.compression.channels.budget import Goal, prune_to_budget
-from tflm_ext.compression.channels.cut import Cutter, duplicate, made, share
+from tflm_ext.compression.channels.choose import Share
+from tflm_ext.compression.channels.cut import Cutter, duplicate, made
 from tflm_ext.compression.channels.data import take_sample
-from tflm_ext.compression.channels.graph import ChannelGraph, Untouched, read_channels
+from tflm_ext.compression.channels.graph import read_channels
+from tflm_ext.compression.channels.groups import ChannelGraph, Reason, Untouched
 from tflm_ext.compression.channels.importance import Importance
 from tflm_ext.compression.channels.report import Ended, PrunedLayer, PruningReport, Round
-from tflm_ext.compression.channels.rules import Reason
 from tflm_ext.compression.channels.tune import Tuner, fresh_optimizer, objective_of
 from tflm_ext.compression.checks import check_weights
 from tflm_ext.convert import one_child
@@ -118,7 +119,7 @@ def prune_channels(
     if budget is None:
         say("removing channels")
         goal = float(ratio or 0.0) * prunable
-        new = cutter.cut(model, graph, share(graph, goal)) if goal else duplicate(model, graph)
+        new = cutter.cut(model, graph, Share.of(graph, goal)) if goal else duplicate(model, graph)
         tuner.fit(new, data)
         after = read_channels(new)
         short = goal - (made(graph) - made(after))
