@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tools import run_python
 from tflm_ext.errors import ConfigError, StorageError
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.write import recover, write_project
@@ -431,9 +432,7 @@ for folder in ({str(project)!r}, {str(project.parent / "new/er")!r}):
         print(error)
 """
     before = tree(project.parent)
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
+    result = run_python(code, cwd=ROOT, timeout=60)
     assert result.stdout == (
         f"{project} could not be written: File too large.\n"
         "Choose another folder, or mend the disk.\n"
@@ -480,9 +479,7 @@ except StorageError as error:
 """
     for folder in project.parents[:3]:
         folder.chmod(0o755)
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
+    result = run_python(code, cwd=ROOT, timeout=60)
     (project / "lib/Digits/src").chmod(0o700)
     assert result.stdout == (
         f"{project} could not be written: Permission denied.\n"
