@@ -13,6 +13,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from tflm_ext.convert import one_child
 from tflm_ext.passes.run import STRICT_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,6 +40,16 @@ os.environ[STRICT_VARIABLE] = "1"
 # How long one example takes says something about the machine only.
 hypothesis.settings.register_profile("tflm_ext", deadline=None)
 hypothesis.settings.load_profile("tflm_ext")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_child() -> Iterator[None]:
+    """All conversions of this process share a child, since TensorFlow takes seconds to start.
+
+    What has to have one of its own runs in an empty contextvars.Context().
+    """
+    with one_child():
+        yield
 
 
 @pytest.fixture(scope="session")

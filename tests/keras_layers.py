@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -641,36 +640,35 @@ def samples(row: Row, shape: Shape, dtype: str) -> np.ndarray[Any, Any]:
     return (scale * rng.standard_normal((CALIBRATION_SAMPLES, *shape))).astype(np.float32)
 
 
-def convert_rows(rows: list[Row] = ROWS, shapes: slice = slice(None)) -> Iterator[Converted]:
-    """Convert every row at every shape in one child, started again after a crash."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Child(Path(folder, "log.txt"), "tests.keras_layers") as child,
-    ):
-        for row in rows:
-            for shape in row.shapes[shapes]:
-                out = Path(folder, "model.tflite")
-                layers: dict[str, str] = {}
-                try:
-                    calibration = Path(folder, "calibration.npz")
-                    model = child.ask(
-                        "build", _silent, row=ROWS.index(row), shape=shape, folder=f"{folder}/model"
-                    )
-                    layers = model["layers"]
-                    np.savez(calibration, x000=samples(row, shape, model["dtypes"][0]))
-                    child.ask(
-                        "convert",
-                        _silent,
-                        calibration=str(calibration),
-                        dense_per_tensor=False,
-                        out=str(out),
-                    )
-                    yield Converted(row, shape, out.read_bytes(), None)
-                except ChildEnded as ended:
-                    error = explain("convert", ended, layers, child.command)
-                    yield Converted(row, shape, None, error)
-                except TflmExtError as error:
-                    yield Converted(row, shape, None, error)
+def child_in(folder: Path) -> Child:
+    """The converter's child, that can build the rows."""
+    return Child(folder / "log.txt", "tests.keras_layers")
+
+
+def convert_row(row: Row, child: Child, folder: Path) -> Iterator[Converted]:
+    """Convert a row at every shape; the child starts again after a crash."""
+    for shape in row.shapes:
+        out, calibration = folder / "model.tflite", folder / "calibration.npz"
+        layers: dict[str, str] = {}
+        try:
+            model = child.ask(
+                "build", _silent, row=ROWS.index(row), shape=shape, folder=f"{folder}/model"
+            )
+            layers = model["layers"]
+            np.savez(calibration, x000=samples(row, shape, model["dtypes"][0]))
+            child.ask(
+                "convert",
+                _silent,
+                calibration=str(calibration),
+                dense_per_tensor=False,
+                out=str(out),
+            )
+            yield Converted(row, shape, out.read_bytes(), None)
+        except ChildEnded as ended:
+            error = explain("convert", ended, layers, child.command)
+            yield Converted(row, shape, None, error)
+        except TflmExtError as error:
+            yield Converted(row, shape, None, error)
 
 
 def _silent(text: str) -> None:

@@ -1,4 +1,4 @@
-"""The rules for missing tools, tried on a small suite of its own."""
+"""What conftest.py promises: rules for missing tools, and quick tests that start quickly."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.tools import run_python
 
 SUITE = """
 import pytest
@@ -50,3 +55,15 @@ def test_missing_tools_fail_where_all_are_required(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "1 failed, 1 skipped, 1 error" in result.stdout
     assert "TFLM_EXT_REQUIRE_ALL=1, but Skipped: needs qemu-system-arm" in result.stdout
+
+
+@pytest.mark.slow
+def test_the_quick_tests_are_collected_without_a_framework() -> None:
+    """Which takes seconds to import, in each process that runs tests."""
+    done = run_python(
+        "import sys, pytest\n"
+        "assert pytest.main(['-q', '--collect-only', '-m', 'not slow', 'tests']) == 0\n"
+        "sys.exit(str({'keras', 'tensorflow', 'tf_keras'} & set(sys.modules)))",
+        cwd=ROOT,
+    )
+    assert done.stderr == "set()\n", done.stdout[-2000:]

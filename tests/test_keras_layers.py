@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tests.harness import assert_exact
-from tests.keras_layers import ROWS, Converted, Row, convert_rows
+from tests.keras_layers import ROWS, Converted, Row, child_in, convert_row
+from tflm_ext.convert.child import Child
 from tflm_ext.errors import UnsupportedModelError
 from tflm_ext.frontend import read_graph
-
-# A group is converted in one child; groups are spread over the processes of pytest.
-GROUPS = 10
 
 OPERATOR_NAMES = {
     number: name for name, number in vars(schema.BuiltinOperator).items() if name.isupper()
@@ -58,12 +58,17 @@ def check_refusal(row: Row, converted: Converted) -> None:
         assert re.search(rf"layer '?{layer}\b", error.problem), error.problem
 
 
+@pytest.fixture(scope="module")
+def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
+    with child_in(tmp_path_factory.mktemp("child")) as child:
+        yield child
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("group", range(GROUPS))
-def test_rows(group: int, subtests: pytest.Subtests) -> None:
-    for converted in convert_rows(ROWS[group::GROUPS]):
-        shape = "x".join(map(str, converted.shape))
-        with subtests.test(row=converted.row.name, shape=shape):
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.slug)
+def test_row(row: Row, child: Child, tmp_path: Path, subtests: pytest.Subtests) -> None:
+    for converted in convert_row(row, child, tmp_path):
+        with subtests.test(shape="x".join(map(str, converted.shape))):
             check(converted)
 
 

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,24 @@ def owner(tmp_path: Path) -> subprocess.Popen[str]:
     yield process
     process.kill()
     process.communicate()
+
+
+@pytest.fixture
+def precious(tmp_path: Path) -> Iterator[Path]:
+    """A folder of the user, which is as it was in the end."""
+    folder = tmp_path / "precious"
+    folder.mkdir()
+    (folder / "file").write_text("text")
+    yield folder
+    assert (folder / "file").read_text() == "text"
+
+
+@pytest.fixture
+def within(tmp_path: Path) -> Path:
+    """A folder for temporary files."""
+    folder = tmp_path / "within"
+    folder.mkdir()
+    return folder
 
 
 def abandoned(parent: Path) -> Path:
@@ -89,12 +108,7 @@ def test_the_first_folder_in_a_parent_removes_what_was_left(
         assert later.exists()  # looked once
 
 
-def test_links_files_and_other_names_stay(tmp_path: Path) -> None:
-    precious = tmp_path / "precious"
-    precious.mkdir()
-    (precious / "file").write_text("text")
-    within = tmp_path / "within"
-    within.mkdir()
+def test_links_files_and_other_names_stay(within: Path, precious: Path) -> None:
     (within / "tflm_ext-link").symlink_to(precious, target_is_directory=True)
     (within / "tflm_ext-file").write_text("text")
     (within / "tflm_ext_old").mkdir(mode=0o700)
@@ -102,21 +116,14 @@ def test_links_files_and_other_names_stay(tmp_path: Path) -> None:
     before = sorted(within.iterdir())
     remove_abandoned(within)
     assert sorted(within.iterdir()) == before
-    assert (precious / "file").read_text() == "text"
 
 
-def test_links_inside_are_removed_and_not_followed(tmp_path: Path) -> None:
-    precious = tmp_path / "precious"
-    precious.mkdir()
-    (precious / "file").write_text("text")
-    within = tmp_path / "within"
-    within.mkdir()
+def test_links_inside_are_removed_and_not_followed(within: Path, precious: Path) -> None:
     folder = abandoned(within)
     (folder / "link").symlink_to(precious, target_is_directory=True)
     (folder / "below" / "link").symlink_to(precious, target_is_directory=True)
     remove_abandoned(within)
     assert list(within.iterdir()) == []
-    assert (precious / "file").read_text() == "text"
 
 
 def test_what_others_could_have_prepared_stays(

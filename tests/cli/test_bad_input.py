@@ -353,8 +353,8 @@ def test_hostile_labels_are_text(tmp_path: Path, model: Path, run: Run) -> None:
             "mars",
             "There is no board 'mars'.",
             (
-                "Choose one of: nano33ble_sense, nucleo_f767zi, raspberry_pi_pico; or give a file of"
-                " your own, --board FILE.toml."
+                "Choose one of: nano33ble_sense, nucleo_f767zi, raspberry_pi_pico; or give a file"
+                " of your own, --board FILE.toml."
             ),
         ),
         ("--runtime", "java", "runtime='java' is not known.", "Choose one of: compiled, tflm."),

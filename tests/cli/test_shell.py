@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tools import run_python
+
 PROGRAM = f"{shlex.quote(sys.executable)} -m tflm_ext.cli"
 COMMANDS = ("--help", "--version", "inspect net.tflite", "boards --json")
 
@@ -173,7 +175,7 @@ def test_what_was_told_to_ignore_a_signal_ignores_it(tmp_path: Path) -> None:
         "    os.kill(os.getpid(), signal.SIGHUP)\n"
         "print(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = run_python(code)
     assert done.stdout == "True\n"
 
 
@@ -189,7 +191,7 @@ def test_a_second_signal_does_not_disturb_the_cleaning_up() -> None:
         "        os.kill(os.getpid(), signal.SIGHUP)\n"
         "        print(ended.number)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = run_python(code)
     assert (done.returncode, done.stdout) == (0, "15\n")
 
 
@@ -199,5 +201,5 @@ def test_the_library_leaves_signals_alone() -> None:
         "names = ('SIGTERM', 'SIGHUP')\n"
         "print({signal.getsignal(getattr(signal, n)) is signal.SIG_DFL for n in names})\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = run_python(code)
     assert done.stdout == "{True}\n"

@@ -180,44 +180,6 @@ def test_with_a_sparsity_callback_that_ends_after(
         fit(cnn(keras), *callbacks, epochs=3)
 
 
-def test_k_means_finds_what_is_there() -> None:
-    from tflm_ext.compression.clustering import k_means
-
-    rng = np.random.default_rng(1)
-    centres = np.array([-2.0, -0.5, 0.3, 1.5], np.float32)
-    true = rng.integers(0, 4, 2000)
-    values = (centres[true] + rng.normal(0, 0.01, 2000)).astype(np.float32)
-    found = k_means(values[None], 4, np.random.default_rng(0))
-    np.testing.assert_array_equal(found[0], true)
-    np.testing.assert_array_equal(k_means(values[None], 4, np.random.default_rng(0)), found)
-    gaussian = rng.normal(0, 1, (3, 3000)).astype(np.float32)
-    for row, numbers in zip(gaussian, k_means(gaussian, 8, rng), strict=True):
-        # Each value is nearest to the mean of its own cluster.
-        means = np.array([row[numbers == i].mean() for i in range(8)])
-        nearest = np.abs(row[:, None] - means).argmin(axis=1)
-        assert (nearest == numbers).mean() > 0.99
-        # The spread within is near the optimum for 8 levels of a normal distribution (Max, 1960).
-        assert np.square(row - means[numbers]).mean() < 1.15 * 0.03454
-
-
-def test_k_means_of_few_values_and_of_zeros() -> None:
-    from tflm_ext.compression.clustering import k_means
-
-    rng = np.random.default_rng(0)
-    few = np.array([[3, 1, 3, -2, 1], [0, 1, 0, -2, 1], [0, 0, 0, 0, 0]], np.float32)
-    expected = [[2, 1, 2, 0, 1], [0, 2, 0, 1, 2], [0, 0, 0, 0, 0]]
-    np.testing.assert_array_equal(k_means(few, 3, rng), expected)
-    values = np.concatenate([np.zeros((2, 50)), rng.normal(0, 1, (2, 200))], axis=1)
-    numbers = k_means(values, 4, rng)
-    np.testing.assert_array_equal(numbers == 0, values == 0)
-    assert all(set(row) == {0, 1, 2, 3} for row in numbers)
-    many = rng.choice(rng.normal(0, 1, 16), (5, 400))
-    assert all(
-        len(set(zip(row, found, strict=True))) == len(set(row)) == len(set(found))
-        for row, found in zip(many.tolist(), k_means(many, 16, rng).tolist(), strict=True)
-    )
-
-
 def test_clusters_begin_when_they_should_and_are_found_anew(library: Any) -> None:
     values: list[tuple[int, int]] = []
     numbers: list[np.ndarray] = []

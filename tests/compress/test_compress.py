@@ -14,7 +14,6 @@ import tflm_ext
 from tests.compress.streams import ending, raising, unbatched
 from tflm_ext import Budget, ConfigError, Recipe, UnsupportedModelError
 from tflm_ext.cli import main
-from tflm_ext.compression.result import CompressionReport, CompressionStep
 
 pytestmark = pytest.mark.slow
 
@@ -379,16 +378,3 @@ def test_models_that_cannot_be_compressed(data: Any) -> None:
 
     with pytest.raises(UnsupportedModelError, match="inputs of model"):
         compress(Own(), data, recipe=QUICK)
-
-
-def test_the_report_as_text() -> None:
-    step = CompressionStep("as given", None, 0.5, 1000, 2000, 900, 3000, 1800, 64, ("a note",))
-    report = CompressionReport("mean_absolute_error", 10, Recipe(), (step,), ("missed",))
-    text = str(report).splitlines()
-    assert text[0].startswith("step      mean absolute error, float")
-    assert text[1].split() == ["as", "given", "-", "0.5000", "1,000", "2,000", "900", "1,800", "64"]
-    assert text[2:] == [
-        "as given: a note",
-        "note: missed",
-        "scores on 10 samples of validation data",
-    ]

@@ -147,16 +147,3 @@ def test_another_configuration_is_another_run(tmp_path: Path) -> None:
     begin()
     with pytest.raises(ConfigError, match=r"belong to a different model\."):
         begin(activation="relu6")
-
-
-def test_checkpoints_of_an_earlier_version(tmp_path: Path) -> None:
-    from tflm_ext.compression.checkpoints import Checkpoints
-
-    state = {"format": 1, "key": {"model": "0"}, "done": []}
-    (tmp_path / "state.json").write_text(json.dumps(state), "utf-8")
-    with pytest.raises(ConfigError) as caught:
-        Checkpoints(tmp_path, {"model": "0"})
-    assert str(caught.value) == (
-        f"The checkpoints in {tmp_path} are of an earlier version of tflm_ext.\n"
-        "Pass a new folder as checkpoints=; a run cannot resume from the old ones."
-    )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.hostile.configurations import call
-from tests.hostile.makers import layer, model
+from tests.hostile.layers import layer, model
 from tflm_ext.compression.stored import TrainingState, restore_model, store_model
 from tflm_ext.errors import ConfigError, StorageError
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tools import run_python
 from tflm_ext.convert.child import Child, ChildEnded
 
 WORKER = "tests.convert.crashing_worker"
@@ -76,7 +77,7 @@ def test_importing_convert_does_not_import_tensorflow() -> None:
         "import sys, tflm_ext.convert, tflm_ext.convert.worker, tflm_ext.convert.trace\n"
         "print({'tensorflow', 'keras', 'tf_keras', 'h5py'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = run_python(program)
     assert done.stdout == "set()\n", done.stderr
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from tflm_ext.convert import convert
-from tflm_ext.convert.convert import one_child
 from tflm_ext.convert.finite import refuse_weights
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 
@@ -20,12 +19,6 @@ LAYERS = {"first": "Dense"}
 
 def silent(text: str) -> None:
     pass
-
-
-@pytest.fixture(scope="module")
-def child() -> Any:
-    with one_child():
-        yield
 
 
 def test_finite_weights_pass() -> None:
@@ -52,7 +45,7 @@ def net(library: Any, layers: list[Any]) -> Any:
 
 
 @pytest.mark.slow
-def test_weights_of_every_kind_of_model(library: Any, child: Any, tmp_path: Path) -> None:
+def test_weights_of_every_kind_of_model(library: Any, tmp_path: Path) -> None:
     layers = library.layers
     model = net(library, [layers.Dense(4, name="first"), layers.Dense(2, name="second")])
     kernel, bias = model.layers[-1].get_weights()
@@ -69,7 +62,7 @@ def test_weights_of_every_kind_of_model(library: Any, child: Any, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_a_constant_of_a_layer(keras: Any, child: Any) -> None:
+def test_a_constant_of_a_layer(keras: Any) -> None:
     x = keras.Input((6,))
     model = keras.Model(x, keras.layers.Dense(2)(x * np.array([1, 2, np.inf, 4, 5, 6], np.float32)))
     with pytest.raises(UnsupportedModelError, match="1 of 6 values are not finite"):
@@ -83,7 +76,7 @@ def scaled(layer: Any, factor: float) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["exponential", "hidden by sigmoid", "variance", "division"])
-def test_layers_that_reach_infinity(kind: str, keras: Any, child: Any) -> None:
+def test_layers_that_reach_infinity(kind: str, keras: Any) -> None:
     layers = keras.layers
     samples = X
     first, second = layers.Dense(4, name="first"), layers.Dense(4, name="second")
@@ -116,7 +109,7 @@ def test_layers_that_reach_infinity(kind: str, keras: Any, child: Any) -> None:
 
 
 @pytest.mark.slow
-def test_calibration_data_without_a_range(keras: Any, child: Any) -> None:
+def test_calibration_data_without_a_range(keras: Any) -> None:
     model = net(keras, [keras.layers.Dense(2)])
     with pytest.raises(ConfigError) as caught:
         convert(model, 0 * X, progress=silent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import pytest
 from tests.convert.ordered_nets import NAMES, STRUCTURES, Net, drawn, filled, flat, net
 from tflm_ext.arithmetic import dequantize_array, quantize_array
 from tflm_ext.convert import Conversion, convert, faithful, order
-from tflm_ext.convert.convert import one_child
 from tflm_ext.errors import ConfigError, UnsupportedModelError, VerificationError
 from tflm_ext.frontend import read_graph
 from tflm_ext.verify.tflm import run_outputs
@@ -38,12 +37,6 @@ SAVED = {
     ("tf_keras", "export"): ("list", "OrderedDict"),
     ("tf_keras", "save"): ("list", "dict", "list of dicts", "OrderedDict of lists"),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_child() -> Iterator[None]:
-    with one_child():
-        yield
 
 
 def silent(text: str) -> None:

@@ -63,7 +63,7 @@ def test_two_of_the_preprocessing_layers_are_followed() -> None:
 
 @pytest.mark.slow
 def test_every_reason_is_explained(untouched: str) -> None:
-    from tflm_ext.compression.channels.rules import Reason
+    from tflm_ext.compression.channels.groups import Reason
 
     assert {reason for reason, _ in TABLE_ROW.findall(untouched)} - {"reason"} == set(Reason)
 

@@ -33,7 +33,13 @@ def test_tutorial(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.tool("cc", "gcc", "g++")
 def test_tutorial_on_compression(tmp_path: Path) -> None:
-    shorter = {"EPOCHS = 30": "EPOCHS = 4", "EPOCHS = 20": "EPOCHS = 1"}
+    shorter = {
+        "EPOCHS = 30": "EPOCHS = 4",
+        "EPOCHS = 20": "EPOCHS = 1",
+        "Recipe(fine_tune_epochs=EPOCHS)": (
+            "Recipe(round_epochs=1, fine_tune_epochs=EPOCHS, quantize_epochs=1)"
+        ),
+    }
     printed = follow("compress.md", tmp_path, shorter)
     found = re.findall(r"^flash, weights +([\d,]+) ", printed, re.MULTILINE)
     as_given, compressed = (int(number.replace(",", "")) for number in found)

@@ -5,17 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.hostile.makers import (
-    CODE,
-    KERAS,
-    Baits,
-    dense,
-    h5_file,
-    hostile,
-    keras_file,
-    layer,
-    model,
-)
+from tests.hostile.layers import CODE, dense, layer, model
+from tests.hostile.makers import KERAS, Baits, h5_file, hostile, keras_file
 
 # Functions of TensorFlow, called while the model is loaded
 

@@ -10,18 +10,8 @@ from typing import Any
 
 import h5py
 
-from tests.hostile.makers import (
-    CODE,
-    KERAS,
-    Baits,
-    dense,
-    h5_file,
-    hostile,
-    keras_file,
-    layer,
-    model,
-    weights,
-)
+from tests.hostile.layers import CODE, dense, layer, model
+from tests.hostile.makers import KERAS, Baits, h5_file, hostile, keras_file, weights
 
 # Weights from other files
 

@@ -18,8 +18,6 @@ import h5py
 import numpy as np
 
 KERAS, TF_KERAS = "3.15.1", "2.21.0"
-# Code that writes the marker, as Keras pickles a lambda: it is never read, so it may be anything.
-CODE = "4wEAAAAAAAAAAAAAAAEAAAABAAAAQwAAAHMEAAAAZAFTACkCTukBAAAAqQByAgAAAA=="
 
 
 @dataclass(frozen=True)
@@ -45,43 +43,6 @@ def hostile(said: str) -> Callable[[Maker], Maker]:
         return make
 
     return register
-
-
-def layer(kind: str, name: str = "trap", module: str | None = "keras.layers", **config: Any) -> Any:
-    """The configuration of a layer, with nodes as tf_keras writes them."""
-    found = {"class_name": kind, "config": {"name": name, **config}, "name": name}
-    if module is not None:
-        found |= {"module": module, "registered_name": None}
-    return {**found, "inbound_nodes": config.pop("nodes", [[["i", 0, 0, {}]]])}
-
-
-def model(*layers: Any, **more: Any) -> dict[str, Any]:
-    """A functional model of an input and other layers."""
-    first = {
-        "class_name": "InputLayer",
-        "module": "keras.layers",
-        "config": {"batch_input_shape": [None, 4], "dtype": "float32", "name": "i"},
-        "registered_name": None,
-        "name": "i",
-        "inbound_nodes": [],
-    }
-    config = {
-        "name": "net",
-        "layers": [first, *layers],
-        "input_layers": [["i", 0, 0]],
-        "output_layers": [["i", 0, 0]],
-    }
-    return {
-        "module": "keras.src.engine.functional",
-        "class_name": "Functional",
-        "registered_name": "Functional",
-        "config": config,
-        **more,
-    }
-
-
-def dense(**config: Any) -> Any:
-    return layer("Dense", "dense", **{"units": 3, **config})
 
 
 def weights(fill: Callable[[Any], None] = lambda file: None) -> bytes:

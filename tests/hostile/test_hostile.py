@@ -17,6 +17,7 @@ from tests.conftest import ROOT
 from tests.hostile.files import HOSTILE
 from tests.hostile.makers import Baits
 from tests.hostile.watch import opened_files
+from tests.tools import run_python
 from tflm_ext.convert.child import ChildEnded
 from tflm_ext.convert.convert import explain
 from tflm_ext.errors import UnsupportedModelError
@@ -120,7 +121,7 @@ def test_a_file_that_never_ends_to_be_read() -> None:
         "load.admit = lambda *args, **more: all(iter(lambda: True, False))\n"
         "load.load_keras(Path('x.h5'), 'h5', Path('copy'), patience=1)"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False)
+    done = run_python(program, cwd=ROOT)
     assert done.returncode == -signal.SIGPROF
     error = explain("load", ChildEnded(done.returncode, ""), {}, ())
     assert isinstance(error, UnsupportedModelError)

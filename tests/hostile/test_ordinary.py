@@ -12,16 +12,8 @@ import numpy as np
 import pytest
 
 from tests.hostile.files import CUT
-from tests.hostile.makers import (
-    KERAS,
-    TF_KERAS,
-    Baits,
-    dense,
-    h5_file,
-    keras_file,
-    layer,
-    model,
-)
+from tests.hostile.layers import dense, layer, model
+from tests.hostile.makers import KERAS, TF_KERAS, Baits, h5_file, keras_file
 from tests.hostile.watch import opened_files
 from tflm_ext.convert.untrusted import admit, names
 from tflm_ext.convert.untrusted.config import check_config, strip_compile

@@ -228,6 +228,7 @@ def plans(firmware: Firmware, odd: int) -> Iterator[tuple[str, dict[int, Plan], 
     get pointers to int8, which promise less. For half of the plans, inputs lie `odd` bytes beside.
     """
     seen: dict[int, set[tuple[int, str]]] = {i: set() for i in range(len(firmware.parts))}
+    had: set[object] = set()  # where two ways to plan agree, the code is the same
 
     def record(chosen: dict[int, Plan]) -> dict[int, Plan]:
         for i, plan in chosen.items():
@@ -239,8 +240,16 @@ def plans(firmware: Firmware, odd: int) -> Iterator[tuple[str, dict[int, Plan], 
         (Optimize.SPEED, odd),
         (Optimize.SIZE, 0),
     ):
-        chosen = {i: make_plan(part, optimize) for i, part in enumerate(firmware.parts)}
-        yield optimize.value, record(chosen), beside
+        chosen = {}
+        for i, part in enumerate(firmware.parts):
+            plan = make_plan(part, optimize)
+            kernels = tuple((step.kernel.name, step.scratch) for step in plan.steps)
+            same = (i, beside, kernels, tuple(plan.offsets.items()))
+            if same not in had:
+                had.add(same)
+                chosen[i] = plan
+        if chosen:
+            yield optimize.value, record(chosen), beside
     left = {
         i: [row for row in alternatives(part) if not seen[i].issuperset(row.items())]
         for i, part in enumerate(firmware.parts)

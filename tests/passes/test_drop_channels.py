@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -96,11 +97,38 @@ def widths(model: bytes) -> list[int]:
     return [graph.tensors[node.outputs[0]].shape[-1] for node in graph.nodes]
 
 
-@pytest.mark.parametrize(("dead", "left"), [(1, 16), (4, 12), (5, 12), (9, 8), (15, 4), (16, 4)])
+LEFT = {1: 16, 4: 12, 5: 12, 9: 8, 15: 4, 16: 4}
+"""How many channels are left, by the number of those that are dead."""
+
+
+def fewer(dead: int) -> bytes:
+    return chain([i < dead for i in range(CHANNELS)])
+
+
+@pytest.mark.parametrize(("dead", "left"), LEFT.items())
 def test_dead_filters_go_in_fours(dead: int, left: int) -> None:
-    model = chain([i < dead for i in range(CHANNELS)])
-    assert widths(model) == [left, left, 7]
-    assert_exact(model)
+    assert widths(fewer(dead)) == [left, left, 7]
+    assert_exact(fewer(dead), c=False)
+
+
+def test_the_c_of_every_kind_of_chain() -> None:
+    """Side by side in one program: of each, the channels that are dead are drawn."""
+    draw = np.random.default_rng(0)
+    kinds = itertools.product((False, True), (-128, -20), (False, True), (1, 3))
+    chains = [
+        chain(
+            (draw.random(CHANNELS) < draw.uniform(0.2, 0.9)).tolist(),
+            depthwise=depthwise,
+            zero_point=zero_point,
+            same=same,
+            size=size,
+            seed=seed,
+        )
+        for seed, (depthwise, zero_point, same, size) in enumerate(kinds)
+    ]
+    b = ModelBuilder()
+    ports = [b.include(model) for model in (*map(fewer, LEFT), *chains)]
+    assert_exact(b.finish([x for xs, _ in ports for x in xs], [y for _, ys in ports for y in ys]))
 
 
 def test_nothing_changes_without_dead_filters() -> None:
@@ -115,12 +143,12 @@ def test_nothing_changes_without_dead_filters() -> None:
     st.sampled_from([1, 3]),
     st.integers(0, 1000),
 )
-@settings(max_examples=15)
+@settings(max_examples=25)
 def test_outputs_stay(
     dead: list[bool], depthwise: bool, zero_point: int, same: bool, size: int, seed: int
 ) -> None:
     model = chain(dead, depthwise=depthwise, zero_point=zero_point, same=same, size=size, seed=seed)
-    assert_exact(model)
+    assert_exact(model, c=False)
 
 
 def test_a_constant_other_than_zero_becomes_bias() -> None:

@@ -1,86 +1,100 @@
-"""A model that does not fit says what it needs, what is allowed, and which layers take it."""
+"""Limits of a budget and of a board: kept to the last byte, and what is said where one is not."""
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from tests.tflite_builder import ModelBuilder
+from tests import models
 from tflm_ext.errors import BudgetError
 from tflm_ext.frontend import read_graph
 from tflm_ext.options import Budget
+from tflm_ext.passes import run_passes
 from tflm_ext.plan import Plan, make_plan
 from tflm_ext.plan.budget import check_budget
 from tflm_ext.plan.footprint import Footprint
-from tflm_ext.targets import board
+from tflm_ext.targets import Board, board
 
+WEIGHTS, CODE, CONTEXT = 3000, 500, 700
 NANO = board("nano33ble_sense")
 
 
-def plan_of_two_layers(names: tuple[str, str] = ("net/wide/MatMul", "net/narrow/MatMul")) -> Plan:
-    """1x4 -> 1x8 -> 1x2, the layers by these names of their outputs."""
-    b = ModelBuilder()
-    x = b.tensor((1, 4), scale=0.1)
-    for name, inputs, outputs in zip(names, (4, 8), (8, 2), strict=True):
-        weights = b.constant(np.ones((outputs, inputs), np.int8), scale=0.02)
-        y = b.tensor((1, outputs), scale=0.5, name=name)
-        b.operator("FULLY_CONNECTED", [x, weights], [y])
-        x = y
-    return make_plan(read_graph(b.finish([0], [x]), "net"))
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return make_plan(run_passes(read_graph(models.image_net(), "net")).graph)
 
 
-def footprint(flash: int, ram: int) -> Footprint:
-    return Footprint(weight_bytes=flash, code_bytes=0, arena_bytes=ram - 4, context_bytes=ram)
+def board_with(**usable: int) -> Board:
+    """One that leaves so many bytes of flash or RAM to a program."""
+    reserved = {"flash": NANO.reserved_flash_bytes, "ram": NANO.reserved_ram_bytes}
+    return replace(NANO, **{f"{k}_bytes": reserved[k] + size for k, size in usable.items()})
 
 
-def refusal(plan: Plan, budget: Budget, *, flash: int = 100, ram: int = 20) -> BudgetError:
-    with pytest.raises(BudgetError) as caught:
-        check_budget(plan, footprint(flash, ram), budget, NANO)
-    return caught.value
+def check(plan: Plan, budget: Budget | None = None, board: Board = NANO) -> None:
+    arena = CONTEXT - 4
+    check_budget(plan, Footprint(WEIGHTS, CODE, arena, CONTEXT), budget or Budget(), board)
 
 
-def test_ram_is_told_by_layers_and_inputs() -> None:
-    error = refusal(plan_of_two_layers(), Budget(ram_bytes=16))
-    assert error.problem == (
-        "net needs 20 bytes of RAM; the budget allows 16 (4 over). Largest in bytes: output of "
-        "layer wide 8, input 0 4, output of layer narrow 2."
-    )
-    assert error.hint == (
-        "Make the model smaller, for example with compress(model, ..., "
-        "budget=Budget(ram_bytes=16)), or raise the limit."
-    )
-    assert (error.needs, error.has) == (20, 16)
+@pytest.mark.parametrize(
+    ("name", "needs"),
+    [("weight_bytes", WEIGHTS), ("flash_bytes", WEIGHTS + CODE), ("ram_bytes", CONTEXT)],
+)
+def test_a_budget_holds_to_the_last_byte(plan: Plan, name: str, needs: int) -> None:
+    check(plan, Budget(**{name: needs}))
+    with pytest.raises(BudgetError) as error:
+        check(plan, Budget(**{name: needs - 1}))
+    assert (error.value.needs, error.value.has) == (needs, needs - 1)
 
 
-def test_operators_are_named_where_layers_are_not_known() -> None:
-    error = refusal(plan_of_two_layers(("a", "b")), Budget(macs=40))
-    assert error.problem == (
-        "net needs 48 multiply-accumulates; the budget allows 40 (8 over). Largest: "
-        "operator 0 FULLY_CONNECTED 32, operator 1 FULLY_CONNECTED 16."
-    )
+def test_a_budget_holds_to_the_last_operation(plan: Plan) -> None:
+    check(plan, Budget(macs=plan.macs))
+    with pytest.raises(BudgetError) as error:
+        check(plan, Budget(macs=plan.macs - 1))
+    assert (error.value.needs, error.value.has) == (plan.macs, plan.macs - 1)
 
 
-@pytest.mark.parametrize("argument", ["weight_bytes", "flash_bytes"])
-def test_tables_are_named_by_what_they_hold(argument: str) -> None:
-    error = refusal(plan_of_two_layers(), Budget(**{argument: 99}))
-    assert "weights of layer wide " in error.problem
-    assert f"budget=Budget({argument}=99))" in error.hint
+@pytest.mark.parametrize(("memory", "needs"), [("flash", WEIGHTS + CODE), ("ram", CONTEXT)])
+def test_a_board_is_full_with_its_last_byte(plan: Plan, memory: str, needs: int) -> None:
+    check(plan, board=board_with(**{memory: needs}))
+    with pytest.raises(BudgetError) as error:
+        check(plan, board=board_with(**{memory: needs - 1}))
+    assert (error.value.needs, error.value.has) == (needs, needs - 1)
 
 
-def test_the_board_sets_limits_that_cannot_be_raised() -> None:
-    has = NANO.usable_ram_bytes
-    error = refusal(plan_of_two_layers(), Budget(), ram=has + 1)
-    assert error.problem.startswith(
-        f"net needs {has + 1:,} bytes of RAM; the Arduino Nano 33 BLE Sense leaves a program "
-        f"{has:,} (1 over). Largest in bytes: output of layer wide 8, "
-    )
-    assert error.hint == (
-        f"Make the model smaller, for example with compress(model, ..., "
-        f"budget=Budget(ram_bytes={has:_}))."
-    )
+def test_a_budget_of_nothing_is_a_limit(plan: Plan) -> None:
+    """0 is a number of bytes, and not the same as no limit."""
+    for name in ("weight_bytes", "flash_bytes", "ram_bytes", "macs"):
+        with pytest.raises(BudgetError) as error:
+            check(plan, Budget(**{name: 0}))
+        assert error.value.has == 0
 
 
-def test_what_is_allowed_fits() -> None:
-    plan = plan_of_two_layers()
-    budget = Budget(ram_bytes=20, flash_bytes=100, weight_bytes=100, macs=48)
-    check_budget(plan, footprint(100, 20), budget, NANO)
+def test_the_budget_comes_before_the_board(plan: Plan) -> None:
+    with pytest.raises(BudgetError) as error:
+        check(plan, Budget(ram_bytes=CONTEXT - 9), board_with(ram=CONTEXT - 50))
+    assert error.value.has == CONTEXT - 9
+
+
+def sizes(rows: Any) -> list[int]:
+    return [size for _, size in rows]
+
+
+def test_what_is_largest_is_named_first(plan: Plan) -> None:
+    """Of weights the tables, of RAM the tensors of the arena, of operations the operators."""
+    expected = {
+        "weight_bytes": [table.bytes for table in plan.tables],
+        "flash_bytes": [table.bytes for table in plan.tables],
+        "ram_bytes": [
+            plan.graph.tensors[i].bytes for i in plan.offsets if plan.graph.tensors[i].alias is None
+        ],
+        "macs": [step.macs for step in plan.steps],
+    }
+    for name, all_sizes in expected.items():
+        with pytest.raises(BudgetError) as error:
+            check(plan, Budget(**{name: 1}))
+        largest = error.value.largest
+        assert sizes(largest) == sorted(all_sizes, reverse=True)[: len(largest)]
+        assert len(largest) == min(5, len(all_sizes)) > 1
+        assert all(name in error.value.problem for name, _ in largest)

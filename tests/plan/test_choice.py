@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tests import models
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.frontend import read_graph
 from tflm_ext.ir import Graph
-from tflm_ext.kernels import KERNELS, packing
+from tflm_ext.kernels import KERNELS, LIMIT, packing
 from tflm_ext.kernels.base import ElementsWork
 from tflm_ext.options import Optimize
 from tflm_ext.passes import run_passes
@@ -134,3 +135,62 @@ def test_functions_that_kernels_share_count_once() -> None:
     apart = sum(sizes.code_bytes(CORE, {name: several}) - entry for name in (tile, pointwise))
     both = sizes.code_bytes(CORE, {tile: several, pointwise: several}) - entry
     assert apart - 800 < both < apart - 600
+
+
+def cycles_of_dense_layers(count: int) -> set[int]:
+    """What each of equal layers is estimated to take."""
+    plan = make_plan(dense_layers(count), Optimize.SPEED)
+    return {s.option.cycles for s in plan.steps if s.view.node.operator == "FULLY_CONNECTED"}
+
+
+def test_a_kernel_with_one_user_costs_what_its_specialised_code_costs() -> None:
+    """The compiler adapts the code of a kernel to its only call, and not to one of several."""
+    (layer,) = (s for s in make_plan(dense_layers(1), Optimize.SPEED).steps if s.index == 1)
+    alone, several = (costs.estimated(layer.kernel, layer.view, alone) for alone in (True, False))
+    assert alone != several
+    assert cycles_of_dense_layers(1) == {alone[1]}
+    assert cycles_of_dense_layers(2) == cycles_of_dense_layers(3) == {several[1]}
+
+
+def code(kernel: str, calls: int, parameter_bytes: int = 0) -> int:
+    """Bytes that calls of a kernel add to a model."""
+    return sizes.code_bytes({kernel: sizes.Uses(calls, parameter_bytes)}) - sizes.code_bytes({})
+
+
+def test_the_only_call_of_a_kernel_has_its_parameters_as_constants() -> None:
+    assert code("softmax", 1) == code("softmax", 1, 400) < sizes.kernel_bytes("softmax")
+
+
+def test_a_small_kernel_is_copied_into_each_caller() -> None:
+    once = code("lookup", 1)
+    assert 0 < once < sizes.kernel_bytes("lookup")
+    assert code("lookup", 10, 400) == pytest.approx(10 * once, abs=10)
+
+
+@pytest.mark.parametrize("kernel", ["softmax", "conv_2d", "conv_2d_tile"])
+def test_a_large_kernel_is_one_function_for_all_its_callers(kernel: str) -> None:
+    """Each further call adds itself and its parameters."""
+    two, three, ten = (code(kernel, calls) for calls in (2, 3, 10))
+    assert ten - two == 8 * (three - two) > 0
+    assert three - two < sizes.kernel_bytes(kernel) / 10 < sizes.kernel_bytes(kernel) <= two
+    assert code(kernel, 2, 100) == two + 100
+
+
+def test_a_kernel_that_stays_a_function_is_called_once_too() -> None:
+    once = code("conv_2d_tile", 1, 100)
+    assert once == code("conv_2d_tile", 1) + 100
+    assert code("conv_2d_tile", 2, 100) > once
+
+
+def test_uses_count_calls_and_parameters() -> None:
+    """A parameter has four bytes; the limit of an output is a call of its own."""
+    plan = make_plan(dense_layers(3), Optimize.SPEED)
+    layers = [s for s in plan.steps if s.view.node.operator == "FULLY_CONNECTED"]
+    uses = sizes.uses_of((s.kernel, s.call) for s in layers)
+    name = layers[0].kernel.name
+    assert uses[name].calls == 3
+    one = sizes.uses_of([(layers[0].kernel, layers[0].call)])[name]
+    assert one.parameter_bytes > 0 and one.parameter_bytes % 4 == 0
+    assert uses[name] == one + one + one
+    limited = replace(layers[0].call, limits=(0, 127))
+    assert set(sizes.uses_of([(layers[0].kernel, limited)])) == {name, LIMIT}

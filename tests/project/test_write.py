@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tools import run_python
 from tflm_ext.errors import ConfigError, StorageError
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.write import recover, write_project
@@ -258,6 +259,45 @@ def test_a_foreign_file_in_the_way_counts_as_edited(project: Path) -> None:
         write_project(project, rendered(SECOND))
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("kind", ["folder", "empty folder", "pipe", "link"])
+@pytest.mark.parametrize(
+    "path",
+    ["README.md", "lib/Digits/src/same.h", "model/digits.tflite", "src/main.cpp"],
+)
+def test_what_is_no_file_stays_where_a_file_is_no_longer_generated(
+    project: Path, tmp_path: Path, path: str, kind: str, overwrite: bool
+) -> None:
+    """Whatever the user put in the place of a generated file, and wherever that was."""
+    (project / path).unlink()
+    if kind == "pipe":
+        os.mkfifo(project / path)
+    elif kind == "link":
+        (tmp_path / "mine").write_text("mine")
+        (project / path).symlink_to(tmp_path / "mine")
+    else:
+        (project / path).mkdir()
+    if kind == "folder":
+        (project / path / "thesis.tex").write_text("years of work")
+    before = (project / path).lstat()
+    fewer = {name: text for name, text in FIRST.items() if name != path}
+    protected_link = kind == "link" and path.startswith(("lib/", "model/"))
+    if protected_link and not overwrite:
+        with pytest.raises(ConfigError, match="was edited"):
+            write_project(project, rendered(fewer))
+    elif protected_link:
+        # A link counts as an edited file, and overwrite= loses those; what it leads to stays.
+        assert write_project(project, rendered(fewer), overwrite=True).removed == (path,)
+        assert (tmp_path / "mine").read_text() == "mine"
+        return
+    else:
+        assert write_project(project, rendered(fewer), overwrite=overwrite).kept == (path,)
+    after = (project / path).lstat()
+    assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
+    if kind == "folder":
+        assert (project / path / "thesis.tex").read_text() == "years of work"
+
+
 # Folders that are not ours
 
 
@@ -392,9 +432,7 @@ for folder in ({str(project)!r}, {str(project.parent / "new/er")!r}):
         print(error)
 """
     before = tree(project.parent)
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
+    result = run_python(code, cwd=ROOT, timeout=60)
     assert result.stdout == (
         f"{project} could not be written: File too large.\n"
         "Choose another folder, or mend the disk.\n"
@@ -441,9 +479,7 @@ except StorageError as error:
 """
     for folder in project.parents[:3]:
         folder.chmod(0o755)
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
+    result = run_python(code, cwd=ROOT, timeout=60)
     (project / "lib/Digits/src").chmod(0o700)
     assert result.stdout == (
         f"{project} could not be written: Permission denied.\n"

@@ -39,15 +39,20 @@ def add_planning(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--calibration", metavar="NPZ", help="typical inputs, from which int8 ranges are computed"
     )
-    command.add_argument(
-        "--board",
-        default=DEFAULT_BOARD,
-        help="target board: a name that tflm-ext boards lists, or a .toml file of your own",
-    )
+    add_board(command)
     command.add_argument(
         "--optimize",
         default=Optimize.BALANCED.value,
         help="what the choice of kernels favours: balanced, speed or size",
+    )
+
+
+def add_board(command: argparse.ArgumentParser) -> None:
+    """Add --board."""
+    command.add_argument(
+        "--board",
+        default=DEFAULT_BOARD,
+        help="target board: a name that tflm-ext boards lists, or a .toml file of your own",
     )
 
 

@@ -7,7 +7,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tflm_ext.cli.arguments import add_budget, add_command, add_json, budget_of, methods_of
+from tflm_ext.cli.arguments import (
+    add_board,
+    add_budget,
+    add_command,
+    add_json,
+    budget_of,
+    methods_of,
+)
 from tflm_ext.cli.output import print_json, print_lines
 from tflm_ext.errors import ConfigError
 from tflm_ext.options import Budget
@@ -59,6 +66,7 @@ def add_commands(commands: Any) -> None:
         help="folder in which every step is kept, to resume an interrupted run",
     )
     compress.add_argument("--quiet", action="store_true", help="print only errors")
+    add_board(compress)
     add_budget(compress, "replaces the recipe's")
     add_json(compress)
 
@@ -91,6 +99,7 @@ def _compress(options: argparse.Namespace) -> int:
         validation=Path(options.validation) if options.validation else None,
         recipe=read_recipe(options.recipe),
         budget=None if budget == Budget() else budget,
+        board=options.board,
         min_accuracy=options.min_accuracy,
         loss=options.loss,
         checkpoints=options.checkpoints,

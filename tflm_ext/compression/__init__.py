@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tflm_ext.compression.channels import PruningReport, prune_channels
+    from tflm_ext.compression.channels.prune import prune_channels
+    from tflm_ext.compression.channels.report import PruningReport
     from tflm_ext.compression.clustering import ClusteringCallback
     from tflm_ext.compression.distillation import DistillationCallback, Distiller, TeacherOutputs
     from tflm_ext.compression.qat import quantize_aware, strip
@@ -42,12 +43,12 @@ _HOME = {
     "CompressionStep": "result",
     "DistillationCallback": "distillation",
     "Distiller": "distillation",
-    "PruningReport": "channels",
+    "PruningReport": "channels.report",
     "Recipe": "recipe",
     "SparsityCallback": "sparsity",
     "TeacherOutputs": "distillation",
     "compress": "run",
-    "prune_channels": "channels",
+    "prune_channels": "channels.prune",
     "quantize_aware": "qat",
     "strip": "qat",
 }

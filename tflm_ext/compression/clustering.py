@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from tflm_ext.compression.k_means import Numbers, groups_of, k_means, most_values
+from tflm_ext.compression.recipe import GROUPS
 from tflm_ext.compression.weights import Kernel, Values, WeightsCallback, assign, read, whole
 from tflm_ext.errors import ConfigError
 
-GROUPS = ("tensor", "channel")
 MAX_CLUSTERS = 256
-_ROUNDS = 30
-
-Numbers = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,85 +36,6 @@ class LayerClusters:
     groups: int = 0
     values: int = 0
     reason: str = ""
-
-
-def k_means(groups: Values, clusters: int, rng: np.random.Generator) -> Numbers:
-    """Cluster numbers, for each group separately: k-means++ first, then Lloyd's iterations.
-
-    A group with no more than this many distinct values is already clustered, and keeps
-    them. Zeros are a cluster of their own, number 0.
-
-    Args:
-        groups: (groups, members) in any order.
-        clusters: 2 or more.
-        rng: for the start.
-
-    Returns:
-        (groups, members) numbers from 0 to clusters - 1; some may be missing.
-    """
-    ordered = np.sort(groups, axis=1).astype(np.float64)
-    counted = ordered != 0
-    zeros = ~counted.all(axis=1)
-    centres = _plus_plus(ordered, counted, clusters - zeros, rng)
-    sums, counts = _totals(ordered), _totals(counted)
-    for _ in range(_ROUNDS):
-        # In one dimension, a cluster ends halfway to its neighbours.
-        middles = (centres[:, 1:] + centres[:, :-1]) / 2
-        inner = np.stack(list(map(np.searchsorted, ordered, middles)))
-        bounds = np.pad(inner, ((0, 0), (1, 1)), constant_values=((0, 0), (0, ordered.shape[1])))
-        members = np.diff(np.take_along_axis(counts, bounds, axis=1))
-        means = np.diff(np.take_along_axis(sums, bounds, axis=1)) / np.maximum(members, 1)
-        moved = np.sort(np.where(members > 0, means, centres), axis=1)
-        if np.array_equal(moved, centres):
-            break
-        centres = moved
-    middles = (centres[:, 1:] + centres[:, :-1]) / 2
-    pairs = zip(middles, groups, zeros, strict=True)
-    numbers = np.stack([np.searchsorted(m, group, side="right") + z for m, group, z in pairs])
-    return np.where((groups == 0) & zeros[:, np.newaxis], 0, numbers)
-
-
-def _totals(values: npt.NDArray[Any]) -> Values:
-    """(groups, members + 1) sums of the first members, for every count of them."""
-    return np.pad(np.cumsum(values, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
-
-
-def _plus_plus(
-    groups: Values, counted: npt.NDArray[np.bool_], clusters: Numbers, rng: np.random.Generator
-) -> Values:
-    """Centres drawn one by one, each with the square of the distance to the nearest so far.
-
-    Args:
-        groups: (groups, members).
-        counted: (groups, members) which members may be drawn.
-        clusters: (groups,) how many to draw.
-        rng: to draw with.
-
-    Returns:
-        (groups, most clusters) in order; inf if there are no more to draw.
-    """
-    centres = np.full((len(groups), clusters.max()), np.inf)
-    chances = counted.astype(np.float64)
-    for i in range(centres.shape[1]):
-        reached = np.cumsum(chances, axis=1)
-        some = (reached[:, -1] > 0) & (i < clusters)
-        drawn = (reached <= rng.random((len(groups), 1)) * reached[:, -1:]).sum(axis=1)
-        drawn = np.minimum(drawn, groups.shape[1] - 1)[:, np.newaxis]
-        new = np.take_along_axis(groups, drawn, axis=1)
-        centres[some, i] = new[some, 0]
-        distances = np.where(counted, np.square(groups - new), 0)
-        chances = np.minimum(chances, distances) if i else distances
-    return np.sort(centres, axis=1)
-
-
-def _groups(kernel: Kernel, per: str) -> Numbers:
-    """(groups, members): positions in the flat kernel; each group is clustered separately."""
-    places = np.arange(np.prod(kernel.shape), dtype=np.intp)
-    if per == "tensor":
-        return places.reshape(1, -1)
-    axes = kernel.channel_axes
-    first = np.moveaxis(places.reshape(kernel.shape), axes, range(len(axes)))
-    return first.reshape(np.prod(first.shape[: len(axes)]), -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +175,7 @@ class ClusteringCallback(WeightsCallback):
     def report(self) -> tuple[LayerClusters, ...]:
         rows = []
         for kernel, places in zip(self.kernels, self._groups, strict=True):
-            values = _most_values(kernel.values(), places)
+            values = most_values(kernel.values(), places)
             rows.append(
                 LayerClusters(kernel.layer, kernel.weights, places.size, len(places), values)
             )
@@ -286,7 +204,9 @@ class ClusteringCallback(WeightsCallback):
                 f"Pass epochs={last + 1} or more to fit(), or a smaller value to the callback.",
             )
         self._clusters = []
-        self._groups = [_groups(kernel, self.per) for kernel in self.kernels]
+        self._groups = [
+            groups_of(kernel.shape, kernel.channel_axes, self.per) for kernel in self.kernels
+        ]
 
     def _begin(self, epoch: int) -> None:
         self._averaged, self._behind = -1, False
@@ -377,13 +297,7 @@ class ClusteringCallback(WeightsCallback):
     def _missing(self) -> str:
         """The first kernel that has more values than it should, or ""."""
         for kernel, weights, places in zip(self.kernels, self._values(), self._groups, strict=True):
-            values = _most_values(weights, places)
+            values = most_values(weights, places)
             if values > self.clusters:
                 return f"layer {kernel.layer!r} has {values} values instead of {self.clusters}"
         return ""
-
-
-def _most_values(weights: Values, places: Numbers) -> int:
-    """Number of distinct values in the group of a kernel that has the most."""
-    ordered = np.sort(weights.ravel()[places], axis=-1)
-    return 1 + int((np.diff(ordered, axis=-1) != 0).sum(axis=-1).max())

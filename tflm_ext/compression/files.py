@@ -16,7 +16,7 @@ from tflm_ext.convert.child import Child, ChildEnded
 from tflm_ext.convert.convert import explain
 from tflm_ext.convert.files import kind_of
 from tflm_ext.errors import ConfigError, StorageError
-from tflm_ext.options import Budget
+from tflm_ext.options import DEFAULT_BOARD, Budget
 from tflm_ext.report.progress import show_progress
 from tflm_ext.scratch import scratch_folder
 
@@ -29,6 +29,7 @@ def compress_file(
     validation: Path | None = None,
     recipe: Recipe | None = None,
     budget: Budget | None = None,
+    board: str = DEFAULT_BOARD,
     min_accuracy: float | None = None,
     loss: str | None = None,
     checkpoints: str | None = None,
@@ -43,7 +44,7 @@ def compress_file(
         output: .keras, or .tflite for the int8 model; an old one is replaced.
         data: .npz with x, or one key per input, and y.
         validation: the same, None to hold out a part of data.
-        recipe, budget, min_accuracy, loss, checkpoints, progress: as for compress().
+        recipe, budget, board, min_accuracy, loss, checkpoints, progress: as for compress().
 
     Raises:
         ConfigError: a file that does not exist or does not fit.
@@ -70,6 +71,7 @@ def compress_file(
         "validation": None if validation is None else str(validation.absolute()),
         "recipe": asdict(recipe or Recipe.balanced()),
         "budget": None if budget is None else asdict(budget),
+        "board": str(Path(board).absolute()) if board.endswith(".toml") else board,
         "min_accuracy": min_accuracy,
         "loss": loss,
         "checkpoints": None if checkpoints is None else str(Path(checkpoints).absolute()),

@@ -13,7 +13,7 @@ from tflm_ext.compression.result import CompressionStep
 from tflm_ext.convert import convert
 from tflm_ext.plan.footprint import context_bytes
 from tflm_ext.stages import Options, analyse
-from tflm_ext.targets import default_board
+from tflm_ext.targets import Board
 from tflm_ext.verify.accuracy import metric_for
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.computable import computable, nothing_computed
@@ -21,7 +21,12 @@ from tflm_ext.verify.tflm import run_tflm
 
 
 def measure(
-    name: str, model: Any, data: Data, parameters: int, say: Callable[[str], None]
+    name: str,
+    model: Any,
+    data: Data,
+    parameters: int,
+    board: Board,
+    say: Callable[[str], None],
 ) -> tuple[str, CompressionStep]:
     """Convert, plan, and run on the validation data.
 
@@ -29,6 +34,7 @@ def measure(
         name: of the step.
         model: of either Keras version, quantisation-aware or not; it is not changed.
         parameters: of the plain model.
+        board: on whose core it is planned.
 
     Returns:
         The metric, and the step without notes.
@@ -39,7 +45,7 @@ def measure(
     """
     int8 = convert(model, data.calibration, test_inputs=data.inputs, progress=say).int8
     say("planning")
-    analysis = analyse(int8, Options("compressed", default_board()))
+    analysis = analyse(int8, Options("compressed", board))
     plan, facts, graph = analysis.plan, analysis.facts, analysis.graph
     port = facts.outputs[0]
     count = len(data.targets)

@@ -12,9 +12,8 @@ from typing import Any
 import keras
 
 from tflm_ext.compression.arguments import is_number, plain
-from tflm_ext.compression.channels import PruningReport, prune_channels
-from tflm_ext.compression.channels.budget import holds
-from tflm_ext.compression.channels.report import Ended
+from tflm_ext.compression.channels.prune import prune_channels
+from tflm_ext.compression.channels.report import Ended, PruningReport
 from tflm_ext.compression.checkpoints import Checkpoints, Done, key_of
 from tflm_ext.compression.checks import check_order, check_weights
 from tflm_ext.compression.clustering import ClusteringCallback
@@ -29,8 +28,9 @@ from tflm_ext.compression.training import Progress, Training
 from tflm_ext.convert import one_child
 from tflm_ext.convert.order import library
 from tflm_ext.errors import ConfigError, UnsupportedModelError
-from tflm_ext.options import Budget
+from tflm_ext.options import DEFAULT_BOARD, Budget
 from tflm_ext.report.progress import show_progress
+from tflm_ext.targets import board as find_board
 
 _QUANTIZE_RATE = 0.1  # of the learning rate: weights now move by rounding steps only
 
@@ -42,6 +42,7 @@ def compress(
     validation_data: Any = None,
     recipe: Recipe | None = None,
     budget: Budget | None = None,
+    board: str = DEFAULT_BOARD,
     min_accuracy: float | None = None,
     loss: Any = None,
     checkpoints: str | os.PathLike[str] | None = None,
@@ -72,6 +73,7 @@ def compress(
             the training arrays is held out.
         recipe: what to do; by default Recipe.balanced().
         budget: limits for the int8 model, instead of the recipe's shrink or ratio.
+        board: on whose core the int8 model is planned; see `tflm-ext boards`.
         min_accuracy: with a budget or shrink, remove channels only while the accuracy on the
             validation data stays at or above this value.
         loss: by default that of the compiled model.
@@ -89,6 +91,7 @@ def compress(
         StorageError: the checkpoints cannot be written.
     """
     recipe = recipe or Recipe.balanced()
+    target = find_board(board)
     _check(model, recipe, budget, min_accuracy, checkpoints)
     data = read_data(model, train_data, validation_data, recipe.validation_share, recipe.seed)
     training = Training.of(model, loss, recipe, data)
@@ -97,6 +100,7 @@ def compress(
         "loss weights": loss_key(training.loss_weights),
         "optimizer": optimizer_key(getattr(model, "optimizer", None)),
         "budget": asdict(budget) if budget else None,
+        "board": target.name,
         "min_accuracy": plain(min_accuracy),
     }
     store = Checkpoints(
@@ -105,7 +109,7 @@ def compress(
     )
     # The smaller models are trained where the given one was.
     with model.distribute_strategy.scope(), one_child(), show_progress(progress) as say:
-        return _Run(model, training, store, budget, min_accuracy, loss, say).result()
+        return _Run(model, training, store, budget, board, min_accuracy, loss, say).result()
 
 
 def _check(model: Any, recipe: Any, budget: Any, min_accuracy: Any, checkpoints: Any) -> None:
@@ -185,6 +189,7 @@ class _Run:
     training: Training
     store: Checkpoints
     budget: Budget | None
+    board: str
     min_accuracy: float | None
     loss: Any
     say: Progress
@@ -237,7 +242,12 @@ class _Run:
     def _measure(self, title: str, model: Any) -> tuple[str, CompressionStep]:
         parameters = _plain(model).count_params()
         return measure(
-            title, model, self.training.data, parameters, lambda text: self.say(f"{title}: {text}")
+            title,
+            model,
+            self.training.data,
+            parameters,
+            find_board(self.board),
+            lambda text: self.say(f"{title}: {text}"),
         )
 
     def _limits(self, first: CompressionStep) -> Budget | None:
@@ -272,6 +282,7 @@ class _Run:
                 self.given,
                 ratio=recipe.ratio if limits is None else None,
                 budget=limits,
+                board=self.board,
                 data=data.train,
                 validation_data=data.validation if limits is not None else None,
                 importance=recipe.importance,
@@ -335,7 +346,7 @@ class _Run:
         """What did not come out as asked for."""
         notes = []
         limits = self._limits(rows[0])
-        if limits is not None and not holds(limits, sizes(rows[-1])):
+        if limits is not None and not sizes(rows[-1]).within(limits):
             asked = "budget" if self.budget else f"shrink={self.training.recipe.shrink:g}"
             wanted = ", ".join(f"{k} {v:,}" for k, v in asdict(limits).items() if v is not None)
             why = (

@@ -9,17 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
+from tflm_ext.compression.patterns import BLOCK, Mask, Units, scheduled
+from tflm_ext.compression.recipe import PATTERNS
 from tflm_ext.compression.weights import Kernel, Values, WeightsCallback, share, whole
 from tflm_ext.errors import ConfigError
 
-PATTERNS = ("1x4", "2:4", "unstructured")
 SCHEDULES = ("polynomial", "constant")
-BLOCK = 4
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,62 +41,6 @@ class LayerSparsity:
     def sparsity(self) -> float:
         """Share of zeros in 0..1."""
         return self.zeros / self.size if self.size else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Units:
-    """The sets of weights of a kernel that become zero together or not at all.
-
-    Attributes:
-        members: (rows, units, width) whether a place can become zero at all.
-        scores: (rows, units) mean magnitude; 0 where all members are zero already.
-        sizes: (rows, units) number of members.
-    """
-
-    members: Mask
-    scores: Values
-    sizes: npt.NDArray[np.intp]
-
-    @classmethod
-    def of(cls, rows: Values, pattern: str) -> Units:
-        """Cut rows of weights, (rows, input channels), into units.
-
-        A last block that is not full counts as it is for "1x4", and as if filled up with zeros
-        for "2:4".
-        """
-        count, channels = rows.shape
-        width = 1 if pattern == "unstructured" else BLOCK
-        padding = -channels % width
-        magnitude = np.pad(np.abs(rows), ((0, 0), (0, padding)), constant_values=-1.0)
-        magnitude = magnitude.reshape(count, -1, width)
-        members = magnitude >= 0
-        if pattern == "2:4":
-            rank = np.argsort(np.argsort(magnitude, axis=-1), axis=-1)
-            members &= rank < BLOCK // 2
-        sizes = members.sum(axis=-1)
-        scores = np.where(members, magnitude, 0).sum(axis=-1) / np.maximum(sizes, 1)
-        return cls(members, scores, sizes)
-
-    def wanted(self, part: float) -> int:
-        """How many weights have to be zero; one unit always stays."""
-        total = int(self.sizes.sum())
-        # 0.75 * 36 may be a little more than 27.
-        wanted = math.ceil(part * total - 1e-6)
-        return min(wanted, total - int(self.sizes.max())) if part < 1 else total
-
-    def zeros(self) -> int:
-        """How many weights are zero in units that are zero altogether."""
-        return int(self.sizes[self.scores == 0].sum())
-
-    def keep(self, wanted: int, channels: int) -> Mask:
-        """(rows, input channels), False where weights become zero: in the units of least score."""
-        order = np.argsort(self.scores, axis=None)
-        reached = np.cumsum(self.sizes.ravel()[order])
-        count = np.searchsorted(reached, wanted) + 1 if wanted else 0
-        dropped = np.zeros(self.sizes.size, np.bool_)
-        dropped[order[:count]] = True
-        keep = ~(self.members & dropped.reshape(self.sizes.shape)[..., np.newaxis])
-        return keep.reshape(len(keep), -1)[:, :channels]
 
 
 def _units(kernel: Kernel, weights: Values, pattern: str) -> Units:
@@ -238,12 +179,7 @@ class SparsityCallback(WeightsCallback):
 
     def sparsity(self, epoch: int) -> float:
         """The share of zeros that the schedule has for an epoch of this fit()."""
-        if epoch < self.begin_epoch:
-            return 0.0
-        if epoch >= self._end:
-            return self.final_sparsity
-        left = 1 - (epoch - self.begin_epoch + 1) / (self._end - self.begin_epoch + 1)
-        return self.final_sparsity * (1 - left**3)
+        return self.final_sparsity * scheduled(epoch, self.begin_epoch, self._end)
 
     def _refusal(self, kernel: Kernel) -> str:
         if kernel.input_axis is None:

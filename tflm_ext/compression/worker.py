@@ -67,6 +67,7 @@ class Compressor:
                 validation_data=None if validation is None else _pair(validation),
                 recipe=recipe,
                 budget=None if request["budget"] is None else Budget(**request["budget"]),
+                board=request["board"],
                 min_accuracy=request["min_accuracy"],
                 loss=request["loss"],
                 checkpoints=request["checkpoints"],

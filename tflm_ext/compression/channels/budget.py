@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from tflm_ext.compression.channels.choose import Limits
-from tflm_ext.compression.channels.cut import Cutter, duplicate, made, share
+from tflm_ext.compression.channels.cut import Cutter, duplicate, made
 from tflm_ext.compression.channels.data import Sample
-from tflm_ext.compression.channels.graph import ChannelGraph, read_channels
+from tflm_ext.compression.channels.graph import read_channels
 from tflm_ext.compression.channels.report import Ended, Round, Sizes
 from tflm_ext.compression.channels.tune import Tuner
-from tflm_ext.compression.channels.usage import ACTIVATIONS, MACS, WEIGHTS, Usage
 from tflm_ext.convert import convert
 from tflm_ext.errors import ConfigError
 from tflm_ext.options import Budget
 from tflm_ext.plan.footprint import context_bytes
 from tflm_ext.stages import Options, analyse
-from tflm_ext.targets import default_board
+from tflm_ext.targets import Board
 
 _STEP = 0.1  # share of the prunable channels that one round removes
 
@@ -30,10 +27,12 @@ class Goal:
     """Where to stop.
 
     Attributes:
+        board: on whose core the model is planned.
         min_accuracy: None for none; else measured on the validation data.
     """
 
     budget: Budget
+    board: Board
     min_accuracy: float | None
     validation_data: Any
 
@@ -76,15 +75,15 @@ def prune_to_budget(
             "Train it further, or lower min_accuracy.",
         )
     say("planning the original model")
-    rounds = [Round(0, accuracy, plan_sizes(model, sample))]
-    while not holds(goal.budget, rounds[-1].sizes):
+    sizes = plan_sizes(model, sample, goal.board)
+    rounds = [Round(0, accuracy, sizes)]
+    while not sizes.within(goal.budget):
         graph = read_channels(model)
         least = cutter.smallest_step(graph)
         if not least:
             return model, Ended.EXHAUSTED, tuple(rounds)
         say(f"round {len(rounds)}: removing channels, fine-tuning")
-        assert rounds[-1].sizes is not None  # only the last round lacks them
-        aim = towards(goal.budget, rounds[-1].sizes, graph, max(least, most))
+        aim = Limits.of(graph, max(least, most), goal.budget, sizes)
         smaller = cutter.cut(model, graph, aim)
         tuner.fit(smaller, data)
         accuracy = goal.accuracy(tuner, smaller)
@@ -94,47 +93,18 @@ def prune_to_budget(
             return model, Ended.ACCURACY, tuple(rounds)
         model = smaller
         say(f"round {len(rounds)}: planning")
-        rounds.append(Round(gone, accuracy, plan_sizes(model, sample)))
+        sizes = plan_sizes(model, sample, goal.board)
+        rounds.append(Round(gone, accuracy, sizes))
     return model, Ended.BUDGET, tuple(rounds)
 
 
-def towards(budget: Budget, sizes: Sizes, graph: ChannelGraph, channels: float) -> Limits:
-    """What the layers may use for the budget to hold, if they grow and shrink as the plan does."""
-    code = sizes.flash_bytes - sizes.weight_bytes
-    shares = [
-        (WEIGHTS, budget.weight_bytes, sizes.weight_bytes),
-        (
-            WEIGHTS,
-            None if budget.flash_bytes is None else budget.flash_bytes - code,
-            sizes.weight_bytes,
-        ),
-        (MACS, budget.macs, sizes.macs),
-        (ACTIVATIONS, budget.ram_bytes, sizes.ram_bytes),
-    ]
-    usage = Usage.of(graph)
-    removal = share(graph, channels)
-    most = np.full(3, np.inf)
-    (now,) = usage(removal.whole[np.newaxis])
-    for what, limit, needed in shares:
-        if limit is not None:
-            most[what] = min(most[what], now[what] * limit / max(needed, 1))
-    return Limits(removal, usage, most)
-
-
-def plan_sizes(model: Any, sample: Sample) -> Sizes:
+def plan_sizes(model: Any, sample: Sample, board: Board) -> Sizes:
     """What a model needs as int8, calibrated on the sample."""
     int8 = convert(model, sample.inputs, progress=lambda text: None).int8
-    plan = analyse(int8, Options("pruned", default_board())).plan
+    plan = analyse(int8, Options("pruned", board)).plan
     return Sizes(
         weight_bytes=plan.weight_bytes,
         flash_bytes=plan.weight_bytes + plan.code_bytes,
         ram_bytes=context_bytes(plan),
         macs=plan.macs,
     )
-
-
-def holds(budget: Budget, sizes: Sizes | None) -> bool:
-    """Whether every limit is kept."""
-    needs = {} if sizes is None else asdict(sizes)
-    limits = {name: limit for name, limit in asdict(budget).items() if limit is not None}
-    return all(name in needs and needs[name] <= limit for name, limit in limits.items())

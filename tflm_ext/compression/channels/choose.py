@@ -8,9 +8,18 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from tflm_ext.compression.channels.graph import Group
+from tflm_ext.compression.channels.groups import ChannelGraph, Group
 from tflm_ext.compression.channels.importance import Scores
-from tflm_ext.compression.channels.usage import Choices, Floats, Usage
+from tflm_ext.compression.channels.report import Sizes
+from tflm_ext.compression.channels.usage import (
+    ACTIVATIONS,
+    MACS,
+    WEIGHTS,
+    Choices,
+    Floats,
+    Usage,
+)
+from tflm_ext.options import Budget
 
 # What it costs to go down to every count of `counts`, not falling; the first is 0.
 Costs: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
@@ -64,6 +73,16 @@ class Share:
     weights: Choices
     goal: float
 
+    @classmethod
+    def of(cls, graph: ChannelGraph, goal: float) -> Share:
+        """At most so many channels of a model."""
+        groups = graph.groups
+        return cls(
+            np.array([len(group.roots) for group in groups]),
+            np.array([group.weight for group in groups]),
+            goal,
+        )
+
     def removed(self, kept: Choices) -> Floats:
         """(n,) channels that are gone."""
         return np.asarray((self.whole - kept) @ self.weights, np.float64)
@@ -88,6 +107,30 @@ class Limits:
     share: Share
     usage: Usage
     most: Floats
+
+    @classmethod
+    def of(cls, graph: ChannelGraph, channels: float, budget: Budget, sizes: Sizes) -> Limits:
+        """For the budget to hold, if what the plan needs grows and shrinks as Usage does.
+
+        Args:
+            channels: to remove at once, about.
+            sizes: what the whole model needs.
+        """
+        code = sizes.flash_bytes - sizes.weight_bytes
+        weights = None if budget.flash_bytes is None else budget.flash_bytes - code
+        rows = (
+            (WEIGHTS, budget.weight_bytes, sizes.weight_bytes),
+            (WEIGHTS, weights, sizes.weight_bytes),
+            (MACS, budget.macs, sizes.macs),
+            (ACTIVATIONS, budget.ram_bytes, sizes.ram_bytes),
+        )
+        share, usage = Share.of(graph, channels), Usage.of(graph)
+        most = np.full(3, np.inf)
+        (now,) = usage(share.whole[np.newaxis])
+        for what, limit, needed in rows:
+            if limit is not None:
+                most[what] = min(most[what], now[what] * limit / max(needed, 1))
+        return cls(share, usage, most)
 
     def gains(self, kept: Choices, choices: Choices) -> Floats:
         now = self.usage(kept)

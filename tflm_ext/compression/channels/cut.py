@@ -9,14 +9,14 @@ import numpy as np
 
 from tflm_ext.compression.channels.choose import (
     Aim,
-    Share,
     choose,
     costs_by_importance,
     counts,
     ranked,
 )
 from tflm_ext.compression.channels.data import Sample
-from tflm_ext.compression.channels.graph import ChannelGraph, Group, read_channels
+from tflm_ext.compression.channels.graph import read_channels
+from tflm_ext.compression.channels.groups import ChannelGraph, Group
 from tflm_ext.compression.channels.importance import (
     Importance,
     Scores,
@@ -104,16 +104,6 @@ class Cutter:
 def duplicate(model: Any, graph: ChannelGraph) -> Any:
     """The same model in layers of its own, not compiled."""
     return rebuild(model, graph, graph.kept(np.empty(0, np.int64)))
-
-
-def share(graph: ChannelGraph, channels: float) -> Share:
-    """At most this many channels of a model."""
-    groups = graph.groups
-    return Share(
-        np.array([len(group.roots) for group in groups]),
-        np.array([group.weight for group in groups]),
-        channels,
-    )
 
 
 def made(graph: ChannelGraph) -> int:

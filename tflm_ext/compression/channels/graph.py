@@ -5,109 +5,33 @@ The dependencies are those of "DepGraph" (Fang et al., 2023), followed channel b
 
 from __future__ import annotations
 
-import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import keras
 import numpy as np
 from keras.src.models.functional import Functional  # the class itself has no public name
 
-from tflm_ext.compression.channels.rules import (
-    Call,
+from tflm_ext.compression.channels.groups import (
+    ChannelGraph,
     Effect,
     Reason,
-    Role,
+    Untouched,
+    Use,
+    groups_of,
+    untouched_of,
+)
+from tflm_ext.compression.channels.rules import (
+    Call,
     constrained,
     effect,
     of_activation,
+    positions,
 )
 from tflm_ext.compression.channels.ties import Channels, Ties
 from tflm_ext.errors import ConfigError, UnsupportedModelError
-
-# Whether a channel is kept, by its number.
-Kept: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """A layer or an operation of the model, used once.
-
-    Attributes:
-        path: its name, after those of the nested models that it is in: "backbone/conv".
-    """
-
-    operation: Any
-    path: str
-    effect: Effect
-
-    @property
-    def produced(self) -> Channels:
-        """The channels that the layer makes."""
-        made = [piece.channels for piece in self.effect.slices if piece.role is Role.PRODUCES]
-        return np.concatenate(made) if made else np.empty(0, np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Equivalent channels: any of them can be removed, each with all channels tied to it.
-
-    Attributes:
-        roots: one channel for each set of tied ones.
-        layers: paths of the layers that make them.
-        weight: how many channels of these layers one set is.
-        counts: how often one set is on an axis of a kernel, for every such axis.
-    """
-
-    roots: Channels
-    layers: tuple[str, ...]
-    weight: int
-    counts: tuple[int, ...]
-
-    def step(self, multiple_of: int) -> int:
-        """Of how many sets a number must be a multiple, for every axis to be one."""
-        return math.lcm(*(multiple_of // math.gcd(multiple_of, count) for count in self.counts))
-
-
-@dataclass(frozen=True, slots=True)
-class Untouched:
-    """A layer that keeps all or some of its channels.
-
-    Attributes:
-        layer: its path.
-        because: path of the layer that is the reason; often the same.
-    """
-
-    layer: str
-    reason: Reason
-    because: str
-
-    def __str__(self) -> str:
-        via = f" ({self.because})" if self.because != self.layer else ""
-        return f"{self.layer}: {self.reason}{via}"
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelGraph:
-    """The channels of a model.
-
-    Attributes:
-        uses: what has a rule, in the order of computation.
-        roots: of every channel, the one that stands for all tied to it.
-        groups: what can be removed.
-        untouched: what cannot be removed.
-    """
-
-    uses: tuple[Use, ...]
-    roots: Channels
-    groups: tuple[Group, ...]
-    untouched: tuple[Untouched, ...]
-
-    def kept(self, removed: Channels) -> Kept:
-        """The channels that remain without these roots and all channels tied to them."""
-        return ~np.isin(self.roots, removed)
 
 
 def read_channels(model: Any) -> ChannelGraph:
@@ -205,7 +129,8 @@ class _Walk:
         for tensor, channels in zip(function.inputs, inputs, strict=True):
             entry = tensor._keras_history.operation
             sizes = {"batch_shape": channels} if len(channels) else {}
-            self.uses.append(Use(entry, prefix + entry.name, Effect(channels, sizes=sizes)))
+            carried = Effect(channels, sizes=sizes)
+            self.uses.append(Use(entry, prefix + entry.name, carried, positions(entry)))
         for node in _nodes(function):
             given = [tensors[id(t)] for t in node.input_tensors]
             results = self._use(node, given, prefix + node.operation.name)
@@ -235,7 +160,7 @@ class _Walk:
         if constrained(operation):
             for channels in (*inputs, found.output):
                 self.block(channels, Reason.CONSTRAINT, path)
-        self.uses.append(Use(operation, path, found))
+        self.uses.append(Use(operation, path, found, positions(operation)))
         return [found.output]
 
     def _effect(self, node: Any, inputs: Sequence[Channels]) -> Effect | Reason:
@@ -265,39 +190,6 @@ class _Walk:
         return ChannelGraph(
             tuple(self.uses),
             roots,
-            tuple(_groups(self.uses, roots, blocked)),
-            tuple(dict.fromkeys((*self.walls, *_untouched(self.uses, roots, blocked)))),
+            tuple(groups_of(self.uses, roots, blocked)),
+            tuple(dict.fromkeys((*self.walls, *untouched_of(self.uses, roots, blocked)))),
         )
-
-
-def _groups(uses: Sequence[Use], roots: Channels, blocked: dict[int, Any]) -> Iterator[Group]:
-    """Sets of tied channels that are on the same axes, equally often, form a group."""
-    stands: defaultdict[int, list[tuple[int, Role, int]]] = defaultdict(list)
-    for i, use in enumerate(uses):
-        for piece in use.effect.slices:
-            if piece.role is not Role.CARRIES:
-                found = np.unique(roots[piece.channels], return_counts=True)
-                for root, count in zip(*(a.tolist() for a in found), strict=True):
-                    stands[root].append((i, piece.role, count))
-    alike: defaultdict[tuple[tuple[int, Role, int], ...], list[int]] = defaultdict(list)
-    for root, axes in stands.items():
-        if root not in blocked and any(role is Role.PRODUCES for _, role, _ in axes):
-            alike[tuple(axes)].append(root)
-    for same, members in alike.items():
-        made = [(i, count) for i, role, count in same if role is Role.PRODUCES]
-        yield Group(
-            np.array(members),
-            tuple(uses[i].path for i, _ in made),
-            sum(count for _, count in made),
-            tuple(count for _, _, count in same),
-        )
-
-
-def _untouched(
-    uses: Sequence[Use], roots: Channels, blocked: dict[int, tuple[Reason, str]]
-) -> Iterator[Untouched]:
-    for use in uses:
-        held = {blocked[root]: None for root in roots[use.produced].tolist() if root in blocked}
-        for reason, because in held:
-            yield Untouched(use.path, reason, because)
-            break

@@ -8,8 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tflm_ext.compression.channels.graph import ChannelGraph, Use
-from tflm_ext.compression.channels.rules import Role, layers
+from tflm_ext.compression.channels.groups import ChannelGraph, Role, Use
 
 # By the number of a channel; tied ones have the same.
 Scores: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
@@ -60,9 +59,9 @@ def _norm(use: Use) -> Any:
 
 
 def _scale(use: Use) -> Any:
-    layer = use.operation
-    scaled = type(layer) is layers.BatchNormalization and layer.scale
-    return np.abs(np.asarray(layer.gamma, np.float64)) if scaled else None
+    """Of BatchNormalization, the only layer with a rule that has a gamma."""
+    gamma = getattr(use.operation, "gamma", None)
+    return None if gamma is None else np.abs(np.asarray(gamma, np.float64))
 
 
 def _change(use: Use, gradients: Mapping[int, Any]) -> Any:

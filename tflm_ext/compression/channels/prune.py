@@ -9,17 +9,19 @@ from typing import Any
 
 from tflm_ext.compression.arguments import is_number, is_whole
 from tflm_ext.compression.channels.budget import Goal, prune_to_budget
-from tflm_ext.compression.channels.cut import Cutter, duplicate, made, share
+from tflm_ext.compression.channels.choose import Share
+from tflm_ext.compression.channels.cut import Cutter, duplicate, made
 from tflm_ext.compression.channels.data import take_sample
-from tflm_ext.compression.channels.graph import ChannelGraph, Untouched, read_channels
+from tflm_ext.compression.channels.graph import read_channels
+from tflm_ext.compression.channels.groups import ChannelGraph, Reason, Untouched
 from tflm_ext.compression.channels.importance import Importance
 from tflm_ext.compression.channels.report import Ended, PrunedLayer, PruningReport, Round
-from tflm_ext.compression.channels.rules import Reason
 from tflm_ext.compression.channels.tune import Tuner, fresh_optimizer, objective_of
 from tflm_ext.compression.checks import check_weights
 from tflm_ext.convert import one_child
 from tflm_ext.errors import ConfigError, UnsupportedModelError
-from tflm_ext.options import Budget
+from tflm_ext.options import DEFAULT_BOARD, Budget
+from tflm_ext.targets import board as find_board
 
 _EPOCHS = 3  # of fine-tuning after every round towards a budget
 _SHOWN = 5  # layers in an error
@@ -30,6 +32,7 @@ def prune_channels(
     *,
     ratio: float | None = None,
     budget: Budget | None = None,
+    board: str = DEFAULT_BOARD,
     data: Any = None,
     validation_data: Any = None,
     importance: str = "norm",
@@ -59,6 +62,7 @@ def prune_channels(
         ratio: fraction of all prunable channels to remove, over the whole model; 0 <= ratio < 1.
         budget: instead of a ratio: repeatedly remove a tenth of the channels, fine-tune, and plan
             the int8 model, until it fits or accuracy would fall below min_accuracy.
+        board: for which a budget is planned; see `tflm-ext boards`.
         data: training data, x or (x, y), or a Dataset or PyDataset of such. A budget and
             fine-tuning need targets.
         validation_data: (x, y) or the like, required for min_accuracy.
@@ -120,7 +124,7 @@ def prune_channels(
     if budget is None:
         say("removing channels")
         goal = float(ratio or 0.0) * prunable
-        new = cutter.cut(model, graph, share(graph, goal)) if goal else duplicate(model, graph)
+        new = cutter.cut(model, graph, Share.of(graph, goal)) if goal else duplicate(model, graph)
         tuner.fit(new, data)
         after = read_channels(new)
         short = goal - (made(graph) - made(after))
@@ -128,7 +132,7 @@ def prune_channels(
         ended = Ended.EXHAUSTED if missed else Ended.RATIO
     else:
         assert sample is not None  # a budget needs data
-        limits = Goal(budget, min_accuracy, validation_data)
+        limits = Goal(budget, find_board(board), min_accuracy, validation_data)
         with one_child():
             new, ended, rounds = prune_to_budget(model, limits, cutter, tuner, data, sample, say)
         after = read_channels(new)

@@ -12,8 +12,9 @@ import keras
 import numpy as np
 from keras.src.models.functional import Functional
 
-from tflm_ext.compression.channels.graph import ChannelGraph, Kept, Use, layers_of
-from tflm_ext.compression.channels.rules import Role, size_after
+from tflm_ext.compression.channels.graph import layers_of
+from tflm_ext.compression.channels.groups import ChannelGraph, Kept, Role, Use
+from tflm_ext.compression.channels.rules import size_after
 from tflm_ext.errors import UnsupportedModelError
 
 _DROPOUTS = (

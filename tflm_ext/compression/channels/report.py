@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from tflm_ext.compression.channels.graph import Untouched
+from tflm_ext.compression.channels.groups import Untouched
+from tflm_ext.options import Budget
 
 
 class Ended(enum.StrEnum):
@@ -34,6 +35,11 @@ class Sizes:
     flash_bytes: int
     ram_bytes: int
     macs: int
+
+    def within(self, budget: Budget) -> bool:
+        """Whether every limit of a budget is kept."""
+        limits = {name: limit for name, limit in asdict(budget).items() if limit is not None}
+        return all(getattr(self, name) <= limit for name, limit in limits.items())
 
 
 @dataclass(frozen=True, slots=True)

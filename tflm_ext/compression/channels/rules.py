@@ -7,72 +7,19 @@ count them. What has no rule is a wall: the channels on both of its sides stay.
 
 from __future__ import annotations
 
-import enum
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 
+from tflm_ext.compression.channels.groups import Effect, Reason, Role, Slice
 from tflm_ext.compression.channels.ties import Channels, Ties
 
 Shape: TypeAlias = tuple[int | None, ...]
 layers = keras.layers
-
-
-class Reason(enum.StrEnum):
-    """Why channels are kept."""
-
-    INPUT = "they are inputs of the model"
-    OUTPUT = "they are outputs of the model"
-    SHARED = "the layer is used more than once"
-    CUSTOM = "the layer or its activation is not one of Keras' own"
-    ATTENTION = "attention mixes the channels"
-    RECURRENT = "the layer is recurrent"
-    MIXES = "the layer computes across the channels"
-    CONSTRAINT = "the layer has a weight constraint"
-    LAYOUT = "the layer has its channels first"
-    UNKNOWN = "there is no rule for the layer"
-    FEW = "the layer has no more than multiple_of channels"
-
-
-class Role(enum.Enum):
-    """How an axis of a weight relates to its channels."""
-
-    CONSUMES = "sums over them"
-    PRODUCES = "makes them"
-    CARRIES = "goes with them"
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """An axis of a weight that runs along channels.
-
-    Attributes:
-        weight: index in the layer's weights.
-        channels: at every position of the axis.
-    """
-
-    weight: int
-    axis: int
-    channels: Channels
-    role: Role
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """How an operation treats channels.
-
-    Attributes:
-        output: the channels that come out.
-        slices: how its weights depend on channels.
-        sizes: settings of the layer that count channels, with the channels they count.
-    """
-
-    output: Channels
-    slices: tuple[Slice, ...] = ()
-    sizes: Mapping[str, Channels] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +60,16 @@ def of_activation(operation: Any) -> Reason | None:
     if activation is None or _elementwise(activation):
         return None
     return Reason.MIXES if activation in _ACROSS_CHANNELS else Reason.CUSTOM
+
+
+def positions(operation: Any) -> float:
+    """At how many positions of a tensor the kernels of a layer are used."""
+    transposed = isinstance(operation, layers.Conv1DTranspose | layers.Conv2DTranspose)
+    try:
+        shape = (operation.input if transposed else operation.output).shape
+    except (AttributeError, ValueError):
+        return 1.0  # an operation of several uses; it has no kernel
+    return float(math.prod(size or 1 for size in shape[1:-1]))
 
 
 def constrained(operation: Any) -> bool:

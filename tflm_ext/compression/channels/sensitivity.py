@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tflm_ext.compression.channels.data import Sample
-from tflm_ext.compression.channels.graph import ChannelGraph, Kept
+from tflm_ext.compression.channels.groups import ChannelGraph, Kept
 from tflm_ext.compression.channels.rebuild import masked
 from tflm_ext.compression.channels.tune import Objective
 from tflm_ext.compression.checks import fits

@@ -6,10 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 
-from tflm_ext.compression.channels.graph import ChannelGraph, Use
+from tflm_ext.compression.channels.groups import ChannelGraph
 from tflm_ext.compression.channels.ties import Channels
 
 # (n, groups) kept sets of channels of every group, for n choices.
@@ -64,8 +63,8 @@ class Usage:
                 rest = math.prod(shape) / math.prod(len(p.channels) for p in pieces)
                 axes = tuple(axis(p.channels) for p in pieces)
                 weights.append(_Product(rest, axes))
-                macs.append(_Product(rest * _positions(use), axes))
-            activations.append(_Product(_positions(use), (axis(use.effect.output),)))
+                macs.append(_Product(rest * use.positions, axes))
+            activations.append(_Product(use.positions, (axis(use.effect.output),)))
         return cls(np.array(rows), (tuple(weights), tuple(macs), tuple(activations)))
 
     def __call__(self, kept: Choices) -> Floats:
@@ -76,14 +75,3 @@ class Usage:
             for parts in self.products
         ]
         return np.stack(np.broadcast_arrays(*totals, np.zeros(len(kept)))[:-1], axis=1)
-
-
-def _positions(use: Use) -> float:
-    """At how many positions of a tensor the layer's kernels are used."""
-    layer = use.operation
-    transposed = isinstance(layer, keras.layers.Conv1DTranspose | keras.layers.Conv2DTranspose)
-    try:
-        shape = (layer.input if transposed else layer.output).shape
-    except (AttributeError, ValueError):
-        return 1.0  # an operation of several uses; it has no kernel
-    return float(math.prod(size or 1 for size in shape[1:-1]))
