@@ -1,4 +1,4 @@
-"""Doctor says what is missing and the command that mends it."""
+"""Doctor says what is missing and the command that installs it."""
 
 from __future__ import annotations
 

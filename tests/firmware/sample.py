@@ -27,7 +27,7 @@ SHA256 = "0123456789abcdef" * 4
 def sample_outputs(
     facts: ModelFacts, inputs: tuple[bytes, ...], runs: int = 0
 ) -> tuple[bytes, ...]:
-    """What the sample model gives for these inputs after so many other runs."""
+    """What the sample model gives for these inputs after a number of other runs."""
     first = np.frombuffer(inputs[0], np.uint8)
     return tuple(
         (np.resize(first, port.size) + np.uint8(1 + index + runs)).astype(np.uint8).tobytes()
@@ -210,7 +210,7 @@ def host_program(
     """The firmware of the sample model for this computer, with sanitizers.
 
     Args:
-        edits: texts in the source of the model, and what stands there instead.
+        edits: texts in the source of the model, and their replacements.
     """
     write(sample_project(facts, state=state), folder)
     model = folder / f"lib/{facts.library}/src/{facts.name}_model.c"
