@@ -32,7 +32,7 @@ from tflm_ext.compression.channels.groups import (
     untouched_of,
 )
 from tflm_ext.compression.channels.importance import batch_norm_scales, first_order, norms
-from tflm_ext.compression.channels.report import Sizes
+from tflm_ext.compression.channels.report import Ended, PruningReport, Sizes
 from tflm_ext.compression.channels.ties import Ties
 from tflm_ext.compression.channels.usage import ACTIVATIONS, MACS, WEIGHTS, Usage
 from tflm_ext.options import Budget
@@ -195,8 +195,8 @@ def test_groups_are_of_channels_that_stand_alike() -> None:
     assert (only.layers, only.weight, only.counts) == (("first",), 1, (1, 1))
     assert len(only.roots) == 8
     assert graph.untouched == (Untouched("second", Reason.OUTPUT, "second"),)
-    assert str(graph.untouched[0]) == "second: they are the model's output"
-    assert str(Untouched("a", Reason.SHARED, "b")) == "a: the layer is used more than once (b)"
+    assert str(graph.untouched[0]) == f"second: {Reason.OUTPUT}"
+    assert str(Untouched("a", Reason.SHARED, "b")) == f"a: {Reason.SHARED} (b)"
 
 
 def test_tied_channels_are_one_set() -> None:
@@ -237,6 +237,12 @@ def test_usage_is_that_of_the_smaller_layers() -> None:
         assert macs == 16 * 9 * n + 4 * 9 * n * n + n * 2
         assert activations == 16 * n + 4 * n + 2
     assert (WEIGHTS, MACS, ACTIVATIONS) == (0, 1, 2)
+
+
+@pytest.mark.parametrize(("prunable", "share"), [(32, 0.75), (24, 1), (0, 0)])
+def test_the_share_that_was_removed(prunable: int, share: float) -> None:
+    report = PruningReport((), (), prunable, min(24, prunable), Ended.RATIO)
+    assert report.removed_share == share
 
 
 # Down to a budget

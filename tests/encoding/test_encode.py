@@ -120,12 +120,17 @@ def test_ram_limits_what_is_decoded() -> None:
     less = tflm_ext.encode(model, budget=budget)
     assert set(names(less.tensors)) == {"w1"} and less.arena_bytes <= budget.ram_bytes
     assert less.plain[-1].reason == "the budget is easier to meet without it"
+    # The budget may be used up to its last byte.
+    budget = tflm_ext.Budget(ram_bytes=everything.arena_bytes)
+    assert tflm_ext.encode(model, budget=budget).tensors == everything.tensors
 
 
 def test_no_more_is_encoded_than_flash_asks_for() -> None:
     model = dense_net(128, 64, 32)
     result = tflm_ext.encode(model, budget=tflm_ext.Budget(flash_bytes=len(model) - 100))
     assert set(names(result.tensors)) == {"w1"}
+    exactly = tflm_ext.encode(model, budget=tflm_ext.Budget(flash_bytes=len(result.model)))
+    assert exactly.tensors == result.tensors
     fits = tflm_ext.encode(model, budget=tflm_ext.Budget(flash_bytes=len(model)))
     assert fits.tensors == ()
 

@@ -37,6 +37,15 @@ def test_one_zero_point_for_all_scales() -> None:
     assert q.zero_points == (0, 0, 0)
 
 
+def test_intermediates_may_have_no_elements() -> None:
+    """Only their quantisation counts, and converters write them without elements."""
+    b = ModelBuilder()
+    x, y, empty = (b.tensor((1, n), scale=0.1) for n in (4, 4, 0))
+    b.operator("ABS", [x], [y], intermediates=[empty])
+    (node,) = read_graph(b.finish([x], [y])).nodes
+    assert node.intermediates == (empty,)
+
+
 def test_batch_that_was_free_is_one() -> None:
     assert read_graph(tensor(0, shapeSignature=[-1, 4])).tensors[0].shape == (1, 4)
 

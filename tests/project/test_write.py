@@ -599,6 +599,35 @@ def test_a_fault_at_every_step_leaves_all_old_or_all_new(
     assert finished >= 1
 
 
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), KeyboardInterrupt()])
+def test_an_error_at_any_move_undoes_the_export(
+    project: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """What the user edited is moved back, too; only a kill leaves a journal."""
+    for path, text in (FOREIGN | EDITED).items():
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).write_text(text)
+    before, real, fails, moves = tree(project), Path.rename, 0, 0
+
+    def rename(path: Path, target: Path) -> Path:
+        nonlocal moves
+        moves += 1
+        if moves == fails:
+            raise error
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    while moves >= fails:
+        fails, moves = fails + 1, 0
+        try:
+            write_project(project, rendered(SECOND), overwrite=True)
+        except (StorageError, KeyboardInterrupt):
+            assert tree(project) == before
+    assert fails > 5
+    edited = {"README.md": "edited", "README.md.new": "second"}
+    assert tree(project) == expected(SECOND) | FOREIGN | edited
+
+
 def killed(folder: Path) -> None:
     """Export SECOND in a child that is killed when two files have changed."""
     code = f"""
