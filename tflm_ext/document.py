@@ -99,7 +99,7 @@ def entry(
         of: gives the value of whatever object the document is written from; by default the
             attribute of the field's name.
         optional: the key is left out where the value is None or empty.
-        schema: limits besides those of the type; "enum" and "anyOf" stand in place of the type.
+        schema: limits besides those of the type; "enum" and "anyOf" replace the type.
         row: what a text calls the value, and what follows it, like its unit; see rows().
         part: type of the value in the document, where it is not that of the field.
         default: of the field, also where the key is missing in what is read.
