@@ -92,7 +92,6 @@ PENDING = (
     "platformio_projects",
     "templates",
     "tests/cli",
-    "tests/device",
     "tests/firmware",
     "tests/golden",
     "tests/interpreter",
