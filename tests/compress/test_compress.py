@@ -165,14 +165,14 @@ def test_an_interrupted_run_goes_on(
 
     other = Recipe(ratio=0.5, fine_tune_epochs=4, quantize_epochs=1, learning_rate=5e-3)
     for change, said in (
-        ({"recipe": other}, "another recipe: fine_tune_epochs was 3 and is 4"),
-        ({"recipe": recipe, "budget": Budget(macs=9)}, "another budget"),
-        ({"recipe": recipe, "loss": "poisson"}, "another loss"),
+        ({"recipe": other}, r"the recipe differs \(fine_tune_epochs was 3 and is 4\)"),
+        ({"recipe": recipe, "budget": Budget(macs=9)}, "the budget differs"),
+        ({"recipe": recipe, "loss": "poisson"}, "the loss differs"),
     ):
         with pytest.raises(ConfigError, match=said) as caught:
             compress(unchanged, data, checkpoints=folder, **change)
         assert "new folder" in caught.value.hint
-    with pytest.raises(ConfigError, match="another data"):
+    with pytest.raises(ConfigError, match="the data differs"):
         compress(unchanged, (data[0][:99], data[1][:99]), recipe=recipe, checkpoints=folder)
 
 

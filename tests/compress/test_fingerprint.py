@@ -145,5 +145,5 @@ def test_another_configuration_is_another_run(tmp_path: Path) -> None:
 
     begin()
     begin()
-    with pytest.raises(ConfigError, match=r"belong to a different model\."):
+    with pytest.raises(ConfigError, match=r"another run: the model differs\."):
         begin(activation="relu6")

@@ -27,7 +27,7 @@ def plan() -> Plan:
 
 
 def board_with(**usable: int) -> Board:
-    """One that leaves so many bytes of flash or RAM to a program."""
+    """A board that leaves this many bytes of flash or RAM to a program."""
     reserved = {"flash": NANO.reserved_flash_bytes, "ram": NANO.reserved_ram_bytes}
     return replace(NANO, **{f"{k}_bytes": reserved[k] + size for k, size in usable.items()})
 

@@ -136,8 +136,8 @@ class Checkpoints:
         for what in ours:
             if key.get(what) != ours[what]:
                 raise ConfigError(
-                    f"The checkpoints in {self.folder} belong to a different {what}"
-                    f"{_difference(key.get(what), ours[what])}.",
+                    f"The checkpoints in {self.folder} belong to another run: the {what} "
+                    f"differs{_difference(key.get(what), ours[what])}.",
                     f"Resume with the same {what}, or pass a new folder as checkpoints=.",
                 )
         return done
@@ -158,7 +158,7 @@ def _difference(theirs: Any, ours: Any) -> str:
     if not isinstance(theirs, dict) or not isinstance(ours, dict):
         return ""
     name = next(name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name))
-    return f": {name} was {theirs.get(name)!r} and is {ours.get(name)!r}"
+    return f" ({name} was {theirs.get(name)!r} and is {ours.get(name)!r})"
 
 
 def key_of(model: Any, recipe: Recipe, shapes: str, others: Mapping[str, Any]) -> dict[str, Any]:

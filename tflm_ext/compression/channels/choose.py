@@ -75,7 +75,7 @@ class Share:
 
     @classmethod
     def of(cls, graph: ChannelGraph, goal: float) -> Share:
-        """At most so many channels of a model."""
+        """At most this many channels of a model."""
         groups = graph.groups
         return cls(
             np.array([len(group.roots) for group in groups]),

@@ -153,7 +153,7 @@ class ChannelGraph:
 
 
 def groups_of(uses: Sequence[Use], roots: Channels, blocked: dict[int, Any]) -> Iterator[Group]:
-    """Sets of tied channels that stand on the same axes, equally often, form a group."""
+    """Sets of tied channels that are on the same axes, equally often, form a group."""
     stands: defaultdict[int, list[tuple[int, Role, int]]] = defaultdict(list)
     for i, use in enumerate(uses):
         for piece in use.effect.slices:
