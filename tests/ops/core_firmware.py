@@ -291,6 +291,7 @@ def _side_by_side(firmware: Firmware, chosen: Mapping[int, Plan], beside: int) -
     )
     return Plan(
         graph=graph,
+        core=_BOARD.core,
         steps=tuple(steps),
         offsets=offsets,
         tables=tuple(table for plan in chosen.values() for table in plan.tables),
