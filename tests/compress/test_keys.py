@@ -105,7 +105,7 @@ def test_checkpoints_of_an_earlier_version(tmp_path: Path) -> None:
         Checkpoints(tmp_path, {"model": "0"})
     assert str(caught.value) == (
         f"The checkpoints in {tmp_path} are of an earlier version of tflm_ext.\n"
-        "Give a new folder as checkpoints; a run cannot go on from those."
+        "Pass a new folder as checkpoints=; a run cannot resume from the old ones."
     )
 
 
