@@ -138,8 +138,9 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
         """
         if loss is None and self.alpha < 1:
             raise ConfigError(
-                f"compile() has no loss, which has a share of {1 - self.alpha:g} here.",
-                "Give the loss on your labels, or alpha=1 to learn from the teacher only.",
+                "compile() has no loss, but with this alpha the loss on the labels has a weight "
+                f"of {1 - self.alpha:g}.",
+                "Pass the loss on your labels, or alpha=1 to learn from the teacher only.",
             )
         found = heads(
             self.student,

@@ -1,0 +1,80 @@
+"""A model that does not fit says what it needs, what is allowed, and which layers take it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.tflite_builder import ModelBuilder
+from tflm_ext.errors import BudgetError
+from tflm_ext.frontend import read_graph
+from tflm_ext.options import Budget
+from tflm_ext.plan import Plan, make_plan
+from tflm_ext.plan.budget import check_budget
+from tflm_ext.plan.footprint import Footprint
+from tflm_ext.targets import board
+
+NANO = board("nano33ble_sense")
+
+
+def plan_of_two_layers(names: tuple[str, str] = ("net/wide/MatMul", "net/narrow/MatMul")) -> Plan:
+    """1x4 -> 1x8 -> 1x2, the layers by these names of their outputs."""
+    b = ModelBuilder()
+    x = b.tensor((1, 4), scale=0.1)
+    for name, inputs, outputs in zip(names, (4, 8), (8, 2), strict=True):
+        weights = b.constant(np.ones((outputs, inputs), np.int8), scale=0.02)
+        y = b.tensor((1, outputs), scale=0.5, name=name)
+        b.operator("FULLY_CONNECTED", [x, weights], [y])
+        x = y
+    return make_plan(read_graph(b.finish([0], [x]), "net"))
+
+
+def footprint(flash: int, ram: int) -> Footprint:
+    return Footprint(weight_bytes=flash, code_bytes=0, arena_bytes=ram - 4, context_bytes=ram)
+
+
+def refusal(plan: Plan, budget: Budget, *, flash: int = 100, ram: int = 20) -> BudgetError:
+    with pytest.raises(BudgetError) as caught:
+        check_budget(plan, footprint(flash, ram), budget, NANO)
+    return caught.value
+
+
+def test_ram_is_told_by_layers_and_inputs() -> None:
+    error = refusal(plan_of_two_layers(), Budget(ram_bytes=16))
+    assert error.problem == (
+        "net needs 20 bytes of RAM; the budget allows 16 (4 over). Largest in bytes: output of "
+        "layer wide 8, input 0 4, output of layer narrow 2."
+    )
+    assert error.hint == (
+        "Make the model smaller, for example with compress(model, ..., "
+        "budget=Budget(ram_bytes=16)), or raise the limit."
+    )
+    assert (error.needs, error.has) == (20, 16)
+
+
+def test_operators_are_named_where_layers_are_not_known() -> None:
+    error = refusal(plan_of_two_layers(("a", "b")), Budget(macs=40))
+    assert error.problem == (
+        "net needs 48 multiply-accumulates; the budget allows 40 (8 over). Largest: "
+        "operator 0 FULLY_CONNECTED 32, operator 1 FULLY_CONNECTED 16."
+    )
+
+
+@pytest.mark.parametrize("argument", ["weight_bytes", "flash_bytes"])
+def test_tables_are_named_by_what_they_hold(argument: str) -> None:
+    error = refusal(plan_of_two_layers(), Budget(**{argument: 99}))
+    assert "weights of layer wide " in error.problem
+    assert f"budget=Budget({argument}=99))" in error.hint
+
+
+def test_the_board_sets_limits_that_cannot_be_raised() -> None:
+    has = NANO.usable_ram_bytes
+    error = refusal(plan_of_two_layers(), Budget(), ram=has + 1)
+    assert error.problem.startswith(
+        f"net needs {has + 1:,} bytes of RAM; the Arduino Nano 33 BLE Sense leaves a program "
+        f"{has:,} (1 over). Largest in bytes: output of layer wide 8, "
+    )
+    assert error.hint == (
+        f"Make the model smaller, for example with compress(model, ..., "
+        f"budget=Budget(ram_bytes={has:_}))."
+    )
