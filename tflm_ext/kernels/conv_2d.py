@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tflm_ext.arithmetic import activation_range
 from tflm_ext.ir import DType, NodeView
 from tflm_ext.kernels.base import Const, Input, Kernel, KernelCall, Output, requantization_tables
-from tflm_ext.kernels.windows import forward_times
+from tflm_ext.kernels.windows import forward_times, window_fields
 from tflm_ext.ops.conv_2d import axes_of, bias_of
 from tflm_ext.opslib.common import bias_values, conv_multipliers, scale, zero_point
 from tflm_ext.opslib.windows import taps_inside
@@ -42,16 +42,7 @@ def _lower(view: NodeView) -> KernelCall:
             ("input_width", columns.size),
             ("input_channels", image.shape[3]),
             ("group_channels", group_channels),
-            ("filter_height", rows.window),
-            ("filter_width", columns.window),
-            ("stride_height", rows.stride),
-            ("stride_width", columns.stride),
-            ("dilation_height", rows.dilation),
-            ("dilation_width", columns.dilation),
-            ("pad_top", rows.before),
-            ("pad_left", columns.before),
-            ("output_height", rows.out),
-            ("output_width", columns.out),
+            *window_fields(rows, columns),
             ("output_channels", channels),
             ("group_outputs", channels * group_channels // image.shape[3]),
             ("input_zero_point", zero_point(image)),

@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tflm_ext.arithmetic import Array, activation_range
 from tflm_ext.ir import DType, NodeView
 from tflm_ext.kernels import packing
 from tflm_ext.kernels.base import Const, Input, KernelCall, Output, Scratch, once_per_node
-from tflm_ext.kernels.windows import forward_times
+from tflm_ext.kernels.windows import forward_times, window_fields
 from tflm_ext.ops.conv_2d import axes_of, bias_of
-from tflm_ext.opslib.common import bias_values, conv_multipliers, scale, zero_point
+from tflm_ext.opslib.common import zero_point
 
 
 class ColumnsWork(NamedTuple):
@@ -51,28 +50,11 @@ class ColumnsWork(NamedTuple):
     copied_bytes: int
 
 
-def _values(view: NodeView) -> Array:
-    """(output channels, values of a column)."""
-    weights = view.input(1).array()
-    return weights.reshape(weights.shape[0], -1)
-
-
-def _folded_bias(view: NodeView) -> Array:
-    """Bias less what the input's zero point adds to every sum, taps outside the image included."""
-    filters = _values(view).astype(np.int64)
-    bias = bias_values(bias_of(view), len(filters)).astype(np.int64)
-    folded: Array = bias - zero_point(view.input(0)) * filters.sum(1)
-    return folded
-
-
 @once_per_node
 def filters_of(view: NodeView) -> packing.Filters:
-    image, weights, out = view.input(0), view.input(1), view.output()
-    limits = activation_range(view.options.activation, scale(out), zero_point(out))
-    multipliers, shifts = conv_multipliers(image, weights, out, weights.shape[0])
-    return packing.make_filters(
-        _values(view), _folded_bias(view), multipliers, shifts, limits, zero_point(out)
-    )
+    weights = view.input(1)
+    columns = weights.array().reshape(weights.shape[0], -1)
+    return packing.layer_filters(view, columns, view.input(0), weights, bias_of(view))
 
 
 def pixels_of(view: NodeView) -> int:
@@ -118,16 +100,7 @@ def lower_columns(view: NodeView, stream: Callable[[packing.Filters], Const]) ->
             ("input_height", rows.size),
             ("input_width", columns.size),
             ("input_channels", depth),
-            ("filter_height", rows.window),
-            ("filter_width", columns.window),
-            ("stride_height", rows.stride),
-            ("stride_width", columns.stride),
-            ("dilation_height", rows.dilation),
-            ("dilation_width", columns.dilation),
-            ("pad_top", rows.before),
-            ("pad_left", columns.before),
-            ("output_height", rows.out),
-            ("output_width", columns.out),
+            *window_fields(rows, columns),
             ("output_channels", channels),
             ("pixels", pixels_of(view)),
             ("quads", quads),

@@ -14,6 +14,7 @@ from tflm_ext.kernels.depthwise_lanes import (
     filters_of,
     groups_of,
     has_numbers,
+    image_fields,
     lane_times,
     line_axes,
     words_of,
@@ -97,10 +98,7 @@ def _lower(view: NodeView) -> KernelCall:
     line_words, _ = _fours(view, columns)
     return KernelCall(
         fields=(
-            ("batches", image.shape[0]),
-            ("input_height", rows.size),
-            ("input_width", columns.size),
-            ("channels", channels),
+            *image_fields(view, rows, columns),
             ("stride_height", rows.stride),
             ("stride_width", columns.stride),
             ("dilation_width", columns.dilation),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tflm_ext.arithmetic import activation_range
 from tflm_ext.ir import DType, NodeView
 from tflm_ext.kernels.base import Const, Input, Kernel, KernelCall, Output, requantization_tables
-from tflm_ext.kernels.windows import channel_times
+from tflm_ext.kernels.windows import channel_times, window_fields
 from tflm_ext.ops.depthwise_conv_2d import axes_of, bias_of
 from tflm_ext.opslib.common import bias_values, conv_multipliers, scale, zero_point
 from tflm_ext.opslib.windows import taps_inside
@@ -43,16 +43,7 @@ def _lower(view: NodeView) -> KernelCall:
             ("input_width", columns.size),
             ("input_channels", image.shape[3]),
             ("depth_multiplier", multiplier),
-            ("filter_height", rows.window),
-            ("filter_width", columns.window),
-            ("stride_height", rows.stride),
-            ("stride_width", columns.stride),
-            ("dilation_height", rows.dilation),
-            ("dilation_width", columns.dilation),
-            ("pad_top", rows.before),
-            ("pad_left", columns.before),
-            ("output_height", rows.out),
-            ("output_width", columns.out),
+            *window_fields(rows, columns),
             ("input_zero_point", zero_point(image)),
             ("output_zero_point", zero_point(out)),
             ("output_min", low),

@@ -12,6 +12,7 @@ from tflm_ext.kernels.depthwise_lanes import (
     LANES,
     filters_of,
     groups_of,
+    image_fields,
     lane_times,
     numbers_of,
     words_of,
@@ -68,10 +69,7 @@ def _lower(view: NodeView) -> KernelCall:
     table = np.concatenate([words_of(columns_first[..., [0, 1, 1, 2]]), numbers], axis=1)
     return KernelCall(
         fields=(
-            ("batches", image.shape[0]),
-            ("input_height", rows.size),
-            ("input_width", columns.size),
-            ("channels", channels),
+            *image_fields(view, rows, columns),
             ("stride", rows.stride),
             ("pad_top", rows.before),
             ("pad_left", columns.before),

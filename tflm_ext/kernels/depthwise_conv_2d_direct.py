@@ -13,6 +13,7 @@ from tflm_ext.kernels.depthwise_lanes import (
     filters_of,
     groups_of,
     has_numbers,
+    image_fields,
     line_axes,
     words_of,
 )
@@ -47,10 +48,7 @@ def _lower(view: NodeView) -> KernelCall:
         parts += [words_of(filters.values[four].T).ravel(), filters.numbers[four].ravel()]
     return KernelCall(
         fields=(
-            ("batches", image.shape[0]),
-            ("input_height", rows.size),
-            ("input_width", columns.size),
-            ("channels", channels),
+            *image_fields(view, rows, columns),
             ("filter_height", rows.window),
             ("filter_width", columns.window),
             ("stride_height", rows.stride),

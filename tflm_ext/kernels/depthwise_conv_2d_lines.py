@@ -14,6 +14,7 @@ from tflm_ext.kernels.depthwise_lanes import (
     applies,
     filters_of,
     groups_of,
+    image_fields,
     lane_times,
     line_axes,
     numbers_of,
@@ -84,10 +85,7 @@ def _lower_windows(view: NodeView, numbers: Array) -> KernelCall:
     lines = (rows.window - 1) * rows.dilation + 1
     return KernelCall(
         fields=(
-            ("batches", image.shape[0]),
-            ("input_height", rows.size),
-            ("input_width", columns.size),
-            ("channels", channels),
+            *image_fields(view, rows, columns),
             ("filter_height", rows.window),
             ("filter_pairs", pairs),
             ("stride_height", rows.stride),

@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflm_ext.arithmetic import Array, activation_range
+from tflm_ext.arithmetic import Array
 from tflm_ext.ir import NodeView
 from tflm_ext.kernels.base import Times, once_per_node
-from tflm_ext.kernels.packing import Filters, make_filters
+from tflm_ext.kernels.packing import Filters, layer_filters
 from tflm_ext.ops.depthwise_conv_2d import axes_of, bias_of
-from tflm_ext.opslib.common import bias_values, conv_multipliers, scale, zero_point
 from tflm_ext.opslib.windows import Axis
 
 LANES = 4  # channels of a line
 
 
-def _folded_bias(view: NodeView) -> Array:
-    """Bias less what the input's zero point adds to every sum, taps outside the image included."""
-    sums = view.input(1).array().astype(np.int64).sum((0, 1, 2))
-    bias = bias_values(bias_of(view), len(sums)).astype(np.int64)
-    folded: Array = bias - zero_point(view.input(0)) * sums
-    return folded
-
-
 @once_per_node
 def filters_of(view: NodeView) -> Filters:
-    image, weights, out = view.input(0), view.input(1), view.output()
-    channels = weights.shape[3]
-    limits = activation_range(view.options.activation, scale(out), zero_point(out))
-    multipliers, shifts = conv_multipliers(image, weights, out, channels)
-    taps = weights.array().reshape(-1, channels).T
-    return make_filters(taps, _folded_bias(view), multipliers, shifts, limits, zero_point(out))
+    weights = view.input(1)
+    taps = weights.array().reshape(-1, weights.shape[3]).T
+    return layer_filters(view, taps, view.input(0), weights, bias_of(view))
+
+
+def image_fields(view: NodeView, rows: Axis, columns: Axis) -> tuple[tuple[str, int], ...]:
+    """What the structs of these kernels begin with."""
+    batches, _, _, channels = view.input(0).shape
+    return (
+        ("batches", batches),
+        ("input_height", rows.size),
+        ("input_width", columns.size),
+        ("channels", channels),
+    )
 
 
 def numbers_of(filters: Filters) -> Array:

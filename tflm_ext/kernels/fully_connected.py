@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
-from tflm_ext.arithmetic import Array, activation_range
+from tflm_ext.arithmetic import activation_range
 from tflm_ext.ir import DType, NodeView
 from tflm_ext.kernels.base import Const, Input, Kernel, KernelCall, Output, requantization_tables
+from tflm_ext.kernels.packing import folded_bias
 from tflm_ext.ops.fully_connected import bias_of, macs, multipliers_of, per_channel, per_tensor
-from tflm_ext.opslib.common import bias_values, scale, zero_point
+from tflm_ext.opslib.common import scale, zero_point
 
 
 class DenseWork(NamedTuple):
@@ -22,16 +21,9 @@ class DenseWork(NamedTuple):
     products: int
 
 
-def folded_bias(view: NodeView) -> Array:
-    """Bias less what the input's zero point adds to every sum."""
-    weights = view.input(1).array().astype(np.int64)
-    bias = bias_values(bias_of(view), weights.shape[0]).astype(np.int64)
-    folded: Array = bias - zero_point(view.input(0)) * weights.sum(1)
-    return folded
-
-
 def _bias_table(view: NodeView) -> Const:
-    return Const.of("bias", DType.INT32, folded_bias(view))
+    folded = folded_bias(view.input(1).array(), view.input(0), bias_of(view))
+    return Const.of("bias", DType.INT32, folded)
 
 
 def _fields(view: NodeView) -> tuple[tuple[str, int], ...]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tflm_ext.arithmetic import activation_range
 from tflm_ext.ir import DType, NodeView, Tensor
 from tflm_ext.kernels.base import Const, Input, Kernel, KernelCall, Output, Scratch, once_per_node
-from tflm_ext.kernels.fully_connected import folded_bias
-from tflm_ext.kernels.packing import QUAD, Filters, make_filters, word_stream
-from tflm_ext.opslib.common import conv_multipliers, scale, zero_point
+from tflm_ext.kernels.packing import QUAD, Filters, layer_filters, word_stream
+from tflm_ext.ops.fully_connected import bias_of
 
 
 class DenseTileWork(NamedTuple):
@@ -73,19 +71,10 @@ def work(depth: int, out: Tensor) -> DenseTileWork:
     )
 
 
-def _multipliers(view: NodeView) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Multiplier and shift of every output, also where they are the same."""
-    inp, weights, out = view.input(0), view.input(1), view.output()
-    return conv_multipliers(inp, weights, out, weights.shape[0])
-
-
 @once_per_node
 def filters_of(view: NodeView) -> Filters:
-    out = view.output()
-    limits = activation_range(view.options.activation, scale(out), zero_point(out))
-    multipliers, shifts = _multipliers(view)
-    filters = view.input(1).array()
-    return make_filters(filters, folded_bias(view), multipliers, shifts, limits, zero_point(out))
+    weights = view.input(1)
+    return layer_filters(view, weights.array(), view.input(0), weights, bias_of(view))
 
 
 def _applies(view: NodeView) -> bool:

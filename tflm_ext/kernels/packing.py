@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tflm_ext.arithmetic import multiply_by_quantized_multiplier
-from tflm_ext.ir import DType
+from tflm_ext.arithmetic import activation_range, multiply_by_quantized_multiplier
+from tflm_ext.ir import DType, NodeView, Tensor
 from tflm_ext.kernels.base import Const, output_limits
 from tflm_ext.opslib.base import Array
+from tflm_ext.opslib.common import bias_values, conv_multipliers, scale, zero_point
 
 QUAD = 4
 """Values of a column that SXTB16 makes two words of."""
@@ -85,13 +86,48 @@ class Filters:
         return np.stack([first, 2 * self.multipliers - (1 << 32)], axis=1)
 
 
+def folded_bias(values: Array, image: Tensor, bias: Tensor | None) -> Array:
+    """Bias less what the input's zero point adds to every sum, padding included.
+
+    Args:
+        values: (filters, values) of int8.
+        image: the input.
+        bias: (filters,) of int32; None is 0.
+    """
+    plain = bias_values(bias, len(values)).astype(np.int64)
+    folded: Array = plain - zero_point(image) * values.astype(np.int64).sum(1)
+    return folded
+
+
+def layer_filters(
+    view: NodeView, values: Array, image: Tensor, weights: Tensor, bias: Tensor | None
+) -> Filters:
+    """The filters of a node with weights.
+
+    Args:
+        view: of the node, whose options have an activation.
+        values: (filters, values) of int8, from the weights.
+        image: the input that they are multiplied with.
+        weights: with the scales of the filters, also where all have the same.
+        bias: as for folded_bias().
+    """
+    out = view.output()
+    return make_filters(
+        values,
+        folded_bias(values, image, bias),
+        *conv_multipliers(image, weights, out, len(values)),
+        activation_range(view.options.activation, scale(out), zero_point(out)),
+        zero_point(out),
+    )
+
+
 def make_filters(
     values: Array,
     bias: Array,
     multipliers: Sequence[int],
     shifts: Sequence[int],
     limits: tuple[int, int],
-    zero_point: int,
+    output_zero_point: int,
 ) -> Filters:
     """Filters for the tiles.
 
@@ -103,27 +139,28 @@ def make_filters(
         bias: (filters,), the input's zero point folded into it.
         multipliers, shifts: one each; negative ones shift right.
         limits: smallest and largest value of the output.
-        zero_point: of the output.
+        output_zero_point: added to what is scaled.
     """
     wide = values.astype(np.int64)
-    scale = (np.array(multipliers, np.int64), np.array(shifts, np.int64))
+    factors = (np.array(multipliers, np.int64), np.array(shifts, np.int64))
     # The least and the most that a sum can be, and what becomes of it.
     ends = (
         bias + np.minimum(127 * wide, -128 * wide).sum(1),
         bias + np.maximum(127 * wide, -128 * wide).sum(1),
     )
     lowest, highest = (
-        np.clip(multiply_by_quantized_multiplier(end, *scale) + zero_point, *limits) for end in ends
+        np.clip(multiply_by_quantized_multiplier(end, *factors) + output_zero_point, *limits)
+        for end in ends
     )
     # A left shift may wrap between the two.
-    constant = (lowest == highest) & ((scale[1] <= 0) | (ends[0] == ends[1]))
+    constant = (lowest == highest) & ((factors[1] <= 0) | (ends[0] == ends[1]))
     return Filters(
         values=np.where(constant[:, np.newaxis], 0, values),
         # 2^-1 of a half: four times the constant, which stays itself through both roundings.
-        bias=np.where(constant, 4 * (lowest - zero_point), bias),
-        multipliers=np.where(constant, 1 << 30, scale[0]),
-        shifts=np.where(constant, -1, scale[1]),
-        zero_point=zero_point,
+        bias=np.where(constant, 4 * (lowest - output_zero_point), bias),
+        multipliers=np.where(constant, 1 << 30, factors[0]),
+        shifts=np.where(constant, -1, factors[1]),
+        zero_point=output_zero_point,
         limits=output_limits(*limits),
     )
 

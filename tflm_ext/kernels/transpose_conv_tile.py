@@ -7,13 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tflm_ext.arithmetic import activation_range
 from tflm_ext.ir import DType, NodeView
 from tflm_ext.kernels import packing
 from tflm_ext.kernels.base import Const, Input, Kernel, KernelCall, Output, Scratch, once_per_node
 from tflm_ext.kernels.transpose_conv import fields_of
 from tflm_ext.ops.transpose_conv import IMAGE, WEIGHTS, TransposeConvOptions, axes_of, bias_of
-from tflm_ext.opslib.common import bias_values, conv_multipliers, scale, zero_point
 
 
 class TransposeConvTileWork(NamedTuple):
@@ -38,19 +36,14 @@ class TransposeConvTileWork(NamedTuple):
 @once_per_node
 def _phases(view: NodeView) -> list[packing.Filters]:
     """Filters of the convolutions that the outputs of one rest, divided by the strides, are."""
-    image, weights, out = view.input(IMAGE), view.input(WEIGHTS), view.output()
+    weights = view.input(WEIGHTS)
     o: TransposeConvOptions = view.options
-    channels = weights.shape[0]
-    limits = activation_range(o.activation, scale(out), zero_point(out))
-    multipliers, shifts = conv_multipliers(image, weights, out, channels)
     phases = []
     for y, x in itertools.product(range(o.stride_height), range(o.stride_width)):
         taps = weights.array()[:, y :: o.stride_height, x :: o.stride_width]
-        values = taps.reshape(channels, -1)
-        bias = bias_values(bias_of(view), channels).astype(np.int64)
-        bias = bias - zero_point(image) * values.astype(np.int64).sum(1)
+        values = taps.reshape(weights.shape[0], -1)
         phases.append(
-            packing.make_filters(values, bias, multipliers, shifts, limits, zero_point(out))
+            packing.layer_filters(view, values, view.input(IMAGE), weights, bias_of(view))
         )
     return phases
 

@@ -1,4 +1,4 @@
-"""When kernels that slide windows over an image read and write."""
+"""What kernels share that slide windows over an image: fields, and when they read and write."""
 
 from __future__ import annotations
 
@@ -56,3 +56,19 @@ def _last_pixel(batches: int, rows: Axis, columns: Axis) -> Array:
     batch = np.arange(batches)[:, np.newaxis, np.newaxis] * rows.out * columns.out
     pixel: Array = batch + y[:, np.newaxis] * columns.out + x
     return pixel
+
+
+def window_fields(rows: Axis, columns: Axis) -> tuple[tuple[str, int], ...]:
+    """How windows slide, as the structs of several kernels have it."""
+    return (
+        ("filter_height", rows.window),
+        ("filter_width", columns.window),
+        ("stride_height", rows.stride),
+        ("stride_width", columns.stride),
+        ("dilation_height", rows.dilation),
+        ("dilation_width", columns.dilation),
+        ("pad_top", rows.before),
+        ("pad_left", columns.before),
+        ("output_height", rows.out),
+        ("output_width", columns.out),
+    )
