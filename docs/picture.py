@@ -63,7 +63,7 @@ WIDTH, TOP, ROW, BAR = 920, 96, 58, 15  # pixels
 LABELS = 166  # width of the column with the names of the tasks
 PANEL, GAP, FULL = 232, 16, 118  # width of a panel, space between two, length of a bar at 100 %
 STYLE = """\
-    text { font: 13px "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2933; }
+    text { font-family: "DejaVu Sans", Verdana, Arial, sans-serif; font-size: 13px; fill: #1f2933; }
     .title { font-size: 16px; font-weight: 600; }
     .head { font-weight: 600; }
     .small { font-size: 12px; fill: #52606d; }

@@ -82,7 +82,10 @@ class AlternativePart:
     estimated_instructions: Count = entry(
         "From costs fitted to counts of the emulated core.", of=lambda option: option.instructions
     )
-    estimated_cycles: Count = entry(of=lambda option: option.cycles)
+    estimated_cycles: Count = entry(
+        "The instructions, where the manual of the core gives no cycles.",
+        of=lambda option: option.cycles,
+    )
     weight_bytes: Bytes = entry("Of its constant tables.")
     code_bytes: Bytes = entry("Of the kernel; estimated, and paid once by all its operators.")
     scratch_bytes: Bytes = entry(of=lambda option: option.call.scratch_bytes)
