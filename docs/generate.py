@@ -499,7 +499,8 @@ _PROVOCATIONS = (
 
 _SCHEMA_NOTE = (
     " [report.schema.json](report.schema.json) is the exact definition, a JSON Schema of version "
-    "2020-12.\n\nThe number under `schema` changes when a key is removed or changes its meaning.\n"
+    "2020-12.\n\nThe number under `schema` changes when a key is removed or changes its meaning. "
+    "Newer versions read every older schema: [compatibility](compatibility.md).\n"
 )
 
 

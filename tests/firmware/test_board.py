@@ -32,9 +32,10 @@ def project(exported: Path, tmp_path: Path) -> Path:
 
 
 def build(project: Path) -> Path:
+    """The host program of a project whose model has the name of its folder."""
     program = project.parent / "program"
-    sources = ["tiny_model.c", "tiny_weights.c"]
-    library = project / "lib/Tiny/src"
+    sources = [f"{project.name}_{part}.c" for part in ("model", "weights")]
+    library = project / "lib" / project.name.title() / "src"
     for source in sources:
         subprocess.run(["gcc", "-c", source, "-o", f"{source}.o"], cwd=library, check=True)
     objects = [str(library / f"{source}.o") for source in sources]

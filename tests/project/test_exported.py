@@ -77,7 +77,9 @@ def test_edited_files_are_named(project: Path) -> None:
     ("edit", "problem"),
     [
         (lambda c: c.pop("options"), "is not a project of tflm-ext, or its report.json"),
-        (lambda c: c.update(schema=2), "is not a project of tflm-ext, or its report.json"),
+        (lambda c: c.update(schema=2), "was exported by a later version of tflm_ext"),
+        (lambda c: c.update(schema=0), "is not a project of tflm-ext, or its report.json"),
+        (lambda c: c.update(schema="2"), "is not a project of tflm-ext, or its report.json"),
         (lambda c: c["tool"].update(name="other"), "is not a project of tflm-ext"),
         (lambda c: c["model"].update(labels="abc"), "is not a project of tflm-ext"),
         (lambda c: c["model"].update(labels=["a", 1, "c"]), "is not a project of tflm-ext"),

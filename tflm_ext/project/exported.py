@@ -14,8 +14,8 @@ from tflm_ext.errors import ConfigError, VerificationError
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.names import library_name, model_name
-from tflm_ext.project.write import REPORT, recover
-from tflm_ext.report.parts import SCHEMA, FilePart
+from tflm_ext.project.write import REPORT, check_schema, recover
+from tflm_ext.report.parts import SCHEMAS, FilePart
 from tflm_ext.verify.golden import read_golden
 
 GOLDEN_VECTORS = "test/test_model/golden_vectors.c"
@@ -106,15 +106,17 @@ def read_project(folder: Path) -> Exported:
     An export into it that was killed is finished first.
 
     Raises:
-        ConfigError: the folder is not a project.
+        ConfigError: the folder is not a project, or was exported by a later version.
         VerificationError: its model is not the one that was exported.
     """
     if not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder.", "Give the folder of an exported project.")
     recover(folder)
     try:
-        content = json.loads((folder / REPORT).read_text("utf-8"))
-        if content["schema"] != SCHEMA or content["tool"]["name"] != "tflm_ext":
+        report = (folder / REPORT).read_bytes()
+        check_schema(folder, report)
+        content = json.loads(report)
+        if content["schema"] not in SCHEMAS or content["tool"]["name"] != "tflm_ext":
             raise ValueError("another tool or schema")
         golden = from_json(tuple[str, ...], content["verification"]["golden_sha256"])
         if not golden:

@@ -26,17 +26,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tflm_ext.emit.escape import plain
 from tflm_ext.errors import ConfigError, StorageError
 from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.report.parts import SCHEMA, SCHEMAS
 
 REPORT = "report.json"
-SCHEMA = 1
 
 # A file that was edited below these is an error; one elsewhere is kept.
 GENERATED_FOLDERS = ("lib", "model", "platforms", "test")
 
 _HOME = ".tflm_ext"
 _JOURNAL = f"{_HOME}/journal.json"
+_JOURNAL_SCHEMA = 1
 _LINK = "link"
 _OTHER = "other"
 
@@ -159,7 +161,7 @@ def _update(
             if change.after is not None:
                 _write(home / "new" / change.path, new[change.path.removesuffix(".new")])
         if changes:
-            text = json.dumps({"schema": SCHEMA, "changes": [asdict(c) for c in changes]})
+            text = json.dumps({"schema": _JOURNAL_SCHEMA, "changes": [asdict(c) for c in changes]})
             written = home / "journal.tmp"
             _write(written, RenderedFile.text(written.name, text))
             written.rename(journal)
@@ -255,7 +257,7 @@ def _recover(root: Path) -> bool:
     try:
         journal = json.loads((root / _JOURNAL).read_bytes())
         changes = [_Change(**change) for change in journal["changes"]]
-        sound = journal["schema"] == SCHEMA and all(
+        sound = journal["schema"] == _JOURNAL_SCHEMA and all(
             _is_inside(c.path) and all(isinstance(s, str | None) for s in (c.before, c.after))
             for c in changes
         )
@@ -276,15 +278,36 @@ def _generated(root: Path) -> dict[str, str] | None:
     if _state(root, REPORT) in (None, _LINK, _OTHER):
         return None
     content = (root / REPORT).read_bytes()
+    check_schema(root, content)
     listed = _listed(content)
     return None if listed is None else {**listed, REPORT: _digest(content)}
+
+
+def check_schema(folder: Path, report: bytes) -> None:
+    """Refuse a report.json of a later version, whose keys may mean something else. Untrusted.
+
+    Raises:
+        ConfigError: the report has a schema that this version does not know.
+    """
+    try:
+        data: Any = json.loads(report)
+        schema, name, version = data["schema"], data["tool"]["name"], data["tool"]["version"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return  # not a report of ours: the caller finds out
+    whole = name == "tflm_ext" and type(schema) is int and isinstance(version, str)
+    if whole and schema > SCHEMA:
+        raise ConfigError(
+            f"{folder} was exported by a later version of tflm_ext ({plain(version)}): its "
+            f"report.json has schema {plain(str(schema))}, and this version reads up to {SCHEMA}.",
+            "Install that version or a newer one, or export to another folder.",
+        )
 
 
 def _listed(report: bytes) -> dict[str, str] | None:
     """The files that a report lists; None if it is no report of ours. Untrusted."""
     try:
         data: Any = json.loads(report)
-        if data["schema"] != SCHEMA or data["tool"]["name"] != "tflm_ext":
+        if data["schema"] not in SCHEMAS or data["tool"]["name"] != "tflm_ext":
             return None
         listed = {file["path"]: file["sha256"] for file in data["files"]}
     except (ValueError, TypeError, KeyError, RecursionError):

@@ -16,6 +16,8 @@ from tflm_ext.report.scores import Accuracy, Int8Error
 from tflm_ext.version import VERSION
 
 SCHEMA = 1
+"""The schema of the report.json that is written. Once it changes, the old one is still read."""
+SCHEMAS = range(1, SCHEMA + 1)
 
 
 @declared("tool")
