@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tests.interpreter import nets
 from tests.models import image_net, recurrent_net, two_headed_net
+from tests.runtimes.tflm import nets
 from tests.test_models import FOLDER
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.frontend import strip_ports
@@ -28,7 +28,7 @@ from tflm_ext.frontend.parse import parse
 from tflm_ext.runtimes.tflm import ArenaBound, arena_bound
 
 MEASURED = json.loads(Path(__file__).with_name("arena_measured.json").read_text("utf-8"))
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 BUILDERS = {
     "image_net": image_net,
     "recurrent_net": recurrent_net,

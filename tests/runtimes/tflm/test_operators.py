@@ -8,8 +8,8 @@ import pytest
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tests.frontend.models import edited
-from tests.interpreter import nets
 from tests.models import image_net, recurrent_net, two_headed_net
+from tests.runtimes.tflm import nets
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.errors import UnsupportedOperatorError
 from tflm_ext.frontend.parse import parse

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.harness import facts_for, ports
-from tests.interpreter import nets
 from tests.models import image_net, recurrent_net, two_headed_net
+from tests.runtimes.tflm import nets
 from tflm_ext.frontend import read_graph
 from tflm_ext.frontend.parse import parse
 from tflm_ext.ir.rendered import RenderedFile
