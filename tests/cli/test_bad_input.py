@@ -162,7 +162,7 @@ HOSTILE = {
     ),
     "circle": (
         circle(),
-        no_model("operator 0 ADD reads tensor 2 'net/layer2/Op', which nothing wrote before."),
+        no_model("operator 0 ADD reads tensor 2 'net/layer2/Op', which has not been written."),
         AGAIN,
     ),
     "lying buffer": (

@@ -183,8 +183,8 @@ def long_row() -> bytes:
 
 def works_in_float(number: int, name: str, layer: str) -> str:
     return (
-        f"net: operator {number} {name} (Keras layer {layer}) works in float32, and the float32 "
-        "operators around it are not an elementwise function of one int8 tensor.\nReplace the "
+        f"net: operator {number} {name} (Keras layer {layer}) computes in float32, and the float32 "
+        "operators around it do not form an elementwise function of one int8 tensor.\nReplace the "
         "layer with one that the converter quantises, or move it out of the model."
     )
 
@@ -198,8 +198,8 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         reduction(),
         (
             "net: operator 1 SOFTMAX (Keras layer attention) computes in float32.\n"
-            "Convert the model with full int8 quantisation; a layer that cannot be quantised has "
-            "to be replaced."
+            "Convert the model with full int8 quantisation; replace layers that cannot be "
+            "quantised."
         ),
     ),
     "unknown to TFLM": (
@@ -210,7 +210,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         circle(),
         (
             "net: not a valid .tflite file: operator 0 DEQUANTIZE reads tensor 1 'q', which "
-            "nothing wrote before.\n"
+            "has not been written.\n"
             "Export the model again, or pass the file that the converter wrote."
         ),
     ),
@@ -237,7 +237,8 @@ def test_without_an_interpreter() -> None:
     with pytest.raises(UnsupportedModelError) as caught:
         read_graph(rows("ELU"), "net")
     assert str(caught.value) == (
-        "net: operator 1 begins a float32 part.\nConvert the model with full int8 quantisation."
+        "net: a float32 region begins at operator 1 DEQUANTIZE (Keras layer dequantize).\n"
+        "Convert the model with full int8 quantisation."
     )
 
 
@@ -254,6 +255,6 @@ def test_too_large() -> None:
     with pytest.raises(UnsupportedModelError) as caught:
         read_graph(b.finish([x], [z]), "net", run=never)
     assert str(caught.value) == (
-        "net: the float32 operators from 0 to 2 work on 16777216 elements, which is too many for "
-        "a microcontroller.\nMake the layer smaller."
+        "net: operator 1 NEG (Keras layer neg) and the float32 operators around it work on "
+        "16,777,216 elements, which is too many for a microcontroller.\nMake the layer smaller."
     )

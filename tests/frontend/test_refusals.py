@@ -54,21 +54,21 @@ def one_vector_for_all() -> bytes:
 MALFORMED_FILES = {
     "it does not start with the identifier TFL3": b"",
     "it does not start with the identifier TFL3 ": b"\x89PNG\r\n\x1a\n" * 10,
-    "schema version 2 instead of 3": edited(lambda m, g: setattr(m, "version", 2)),
+    "its schema version is 2, not 3": edited(lambda m, g: setattr(m, "version", 2)),
     "an offset leads to byte 4294967295 of 744": patched(0, "<I", 2**32 - 1),
     "a vector of 8589934588 bytes at 276 leaves the file": patched(TENSORS, "<I", 2**31 - 1),
     "the same bytes are referred to again and again": one_vector_for_all(),
-    "weights are stored outside the FlatBuffer (a model above 2 GB)": edited(
+    "its weights are stored outside the FlatBuffer (model over 2 GB)": edited(
         lambda m, g: setattr(m.buffers[1], "offset", 4096)
     ),
     "tensor 0 'x' has 9 dimensions": tensor(0, shape=[1] * 9),
     "tensor 0 'x' has the shape [1, -4]": tensor(0, shape=[1, -4]),
     "tensor 0 'x' has the shape [65536, 65536]": tensor(0, shape=[65536, 65536]),
-    "tensor 1 'weights' refers to buffer 3 of 3": tensor(1, buffer=3),
+    "tensor 1 'weights' refers to buffer 3, but the file has 3": tensor(1, buffer=3),
     "tensor 1 'weights' has 12 bytes of data, but its shape [3, 5] needs 15": tensor(
         1, shape=[3, 5]
     ),
-    "tensor 1 'weights' is a variable and a constant": tensor(1, isVariable=True),
+    "tensor 1 'weights' is both a variable and a constant": tensor(1, isVariable=True),
     "tensor 0 'x' has the scale 0.0, which is not positive and finite": quantization(
         0, scale=[0.0]
     ),
@@ -83,38 +83,45 @@ MALFORMED_FILES = {
     ),
     "tensor 1 'weights' has 3 scales and 2 zero points": quantization(1, zeroPoint=[0, 0]),
     "tensor 0 'x' has a zero point outside 32 bits": quantization(0, zeroPoint=[2**31]),
-    "tensor 1 'weights' has 3 scales for axis 2 of [3, 4]": quantization(1, quantizedDimension=2),
-    "tensor 1 'weights' has 3 scales for axis 1 of [3, 4]": quantization(1, quantizedDimension=1),
-    "operator 0 refers to operator code 7 of 1": operator(opcodeIndex=7),
-    "an input of operator 0 is tensor 4 of 4": operator(inputs=[0, 1, 4]),
-    "an input of operator 0 is tensor -2 of 4": operator(inputs=[0, 1, -2]),
-    "an output of operator 0 is tensor -1 of 4": operator(outputs=[-1]),
-    "an input of operator 0 is tensor 0, which has no elements": tensor(0, shape=[0, 4]),
-    "an input of the model is tensor 2147483647 of 4": edited(
+    "tensor 1 'weights' has 3 scales for axis 2 of the shape [3, 4]": quantization(
+        1, quantizedDimension=2
+    ),
+    "tensor 1 'weights' has 3 scales for axis 1 of the shape [3, 4]": quantization(
+        1, quantizedDimension=1
+    ),
+    "operator 0 refers to operator code 7, but the file has 1": operator(opcodeIndex=7),
+    "an input of operator 0 is tensor 4, but the file has 4": operator(inputs=[0, 1, 4]),
+    "an input of operator 0 is tensor -2, but the file has 4": operator(inputs=[0, 1, -2]),
+    "an output of operator 0 is tensor -1, but the file has 4": operator(outputs=[-1]),
+    "an input of operator 0 is tensor 0 'x', which has no elements": tensor(0, shape=[0, 4]),
+    "an input of the model is tensor 2147483647, but the file has 4": edited(
         lambda m, g: setattr(g, "inputs", [2**31 - 1])
     ),
     "the model has no inputs or no outputs": edited(lambda m, g: setattr(g, "inputs", [])),
-    "two inputs of the model are one tensor": edited(lambda m, g: setattr(g, "inputs", [0, 0])),
+    "two inputs of the model are the same tensor": edited(
+        lambda m, g: setattr(g, "inputs", [0, 0])
+    ),
     "operator 0 FULLY_CONNECTED writes nothing": operator(outputs=[]),
-    "operator 0 FULLY_CONNECTED reads tensor 3 'net/dense/MatMul', which nothing wrote before": (
+    "operator 0 FULLY_CONNECTED reads tensor 3 'net/dense/MatMul', which has not been written": (
         operator(inputs=[3, 1, 2])
     ),
-    "operator 0 FULLY_CONNECTED writes tensor 0 'x', which is there already": operator(outputs=[0]),
-    "operator 0 FULLY_CONNECTED writes tensor 3 'net/dense/MatMul', which is there already": (
+    "operator 0 FULLY_CONNECTED writes tensor 0 'x', which already has a value": operator(
+        outputs=[0]
+    ),
+    "operator 0 FULLY_CONNECTED writes tensor 3 'net/dense/MatMul', which already has a value": (
         operator(outputs=[3, 3])
     ),
-    "operator 1 FULLY_CONNECTED writes tensor 3 'net/dense/MatMul', which is there already": edited(
-        lambda m, g: g.operators.append(g.operators[0])
-    ),
+    "operator 1 FULLY_CONNECTED writes tensor 3 'net/dense/MatMul', "
+    "which already has a value": edited(lambda m, g: g.operators.append(g.operators[0])),
     "the output tensor 3 'net/dense/MatMul' is written by no operator": edited(
         lambda m, g: g.operators.clear()
     ),
     "operator 0 is not a custom operator but has custom options": operator(customOptions=[1]),
-    "operator 0 FULLY_CONNECTED has the options of another operator": operator(
+    "operator 0 FULLY_CONNECTED has the options of a different operator": operator(
         builtinOptionsType=schema.BuiltinOptions.Conv2DOptions
     ),
     "the table at 24 has half a field": patched(10, "<H", 13),
-    "fused activation number 9": edited(
+    "unknown fused activation, number 9": edited(
         lambda m, g: setattr(g.operators[0].builtinOptions, "fusedActivationFunction", 9)
     ),
 }
@@ -226,8 +233,8 @@ UNSUPPORTED = {
     "sparse": (
         tensor(1, sparsity=schema.SparsityParametersT()),
         (
-            "net: the data of tensor 1 'weights' is stored sparse, which TensorFlow Lite Micro "
-            "does not run.\n"
+            "net: the data of tensor 1 'weights' is stored in a sparse format, which TensorFlow "
+            "Lite Micro does not support.\n"
             "Convert the model without sparsity encoding."
         ),
     ),
@@ -263,40 +270,40 @@ UNSUPPORTED = {
     ),
     "input without scale": (
         tensor(0, quantization=None),
-        "net: input 0 'x' is a constant or a variable, or does not have a single scale and zero "
-        "point.\n" + QUANTISE,
+        "net: input 0 'x' is a constant or a variable, or does not have exactly one scale and "
+        "one zero point.\n" + QUANTISE,
     ),
     "input without zero point": (
         quantization(0, zeroPoint=[]),
-        "net: input 0 'x' is a constant or a variable, or does not have a single scale and zero "
-        "point.\n" + QUANTISE,
+        "net: input 0 'x' is a constant or a variable, or does not have exactly one scale and "
+        "one zero point.\n" + QUANTISE,
     ),
     "input with a zero point outside int8": (
         quantization(0, zeroPoint=[128]),
-        "net: input 0 'x' is a constant or a variable, or does not have a single scale and zero "
-        "point.\n" + QUANTISE,
+        "net: input 0 'x' is a constant or a variable, or does not have exactly one scale and "
+        "one zero point.\n" + QUANTISE,
     ),
     "input per channel": (
         quantization(0, scale=[0.1] * 4, zeroPoint=[0], quantizedDimension=1),
-        "net: input 0 'x' is a constant or a variable, or does not have a single scale and zero "
-        "point.\n" + QUANTISE,
+        "net: input 0 'x' is a constant or a variable, or does not have exactly one scale and "
+        "one zero point.\n" + QUANTISE,
     ),
     "constant output": (
         edited(lambda m, g: setattr(g, "outputs", [1])),
-        "net: output 0 'weights' is a constant or a variable, or does not have a single scale and "
-        "zero point.\n" + QUANTISE,
+        "net: output 0 'weights' is a constant or a variable, or does not have exactly one scale "
+        "and one zero point.\n" + QUANTISE,
     ),
     "variable input": (
         tensor(0, isVariable=True),
-        "net: input 0 'x' is a constant or a variable, or does not have a single scale and zero "
-        "point.\n" + QUANTISE,
+        "net: input 0 'x' is a constant or a variable, or does not have exactly one scale and "
+        "one zero point.\n" + QUANTISE,
     ),
     "float operator": (
         tensor(1, type=schema.TensorType.FLOAT32, shape=[3, 1], quantization=None),
         (
             "net: operator 0 FULLY_CONNECTED (Keras layer dense) computes in float32.\n"
-            "Convert the model with full int8 quantisation; a layer that cannot be quantised has "
-            "to be replaced."
+            "Convert the model with full int8 quantisation; replace layers that cannot be "
+            "quantised."
         ),
     ),
 }
@@ -306,43 +313,43 @@ UNSUPPORTED_OPERATORS = {
         code(**tile(schema.BuiltinOperator.TILE)),
         (
             "net: operator 0 TILE (Keras layer dense) is not supported.\n"
-            "Use UpSampling2D(interpolation='bilinear'), or Conv2DTranspose; RepeatVector has no "
-            "counterpart."
+            "Use UpSampling2D(interpolation='bilinear') or Conv2DTranspose; RepeatVector has no "
+            "replacement."
         ),
     ),
     "without a remedy": (
         code(**tile(schema.BuiltinOperator.STABLEHLO_SORT)),
         (
             "net: operator 0 STABLEHLO_SORT (Keras layer dense) is not supported.\n"
-            "Replace the layer by one of those in docs/reference/operators.md."
+            "Replace the layer with one listed in docs/reference/operators.md."
         ),
     ),
     "newer version": (
         code(version=99),
         (
             "net: version 99 of operator 0 FULLY_CONNECTED (Keras layer dense) is not supported.\n"
-            "Replace the layer by one of those in docs/reference/operators.md."
+            "Replace the layer with one listed in docs/reference/operators.md."
         ),
     ),
     "custom": (
         edited(custom),
         (
             "net: operator 0 CUSTOM 'Flex\\x1b[2JErf\\n' (Keras layer dense) is not supported.\n"
-            "Replace the layer by one of those in docs/reference/operators.md."
+            "Replace the layer with one listed in docs/reference/operators.md."
         ),
     ),
     "unknown number": (
         code(**tile(5000)),
         (
             "net: operator 0 number 5000 (Keras layer dense) is not supported.\n"
-            "Replace the layer by one of those in docs/reference/operators.md."
+            "Replace the layer with one listed in docs/reference/operators.md."
         ),
     ),
     "number of our own TABLE": (
         code(builtinCode=-1, deprecatedBuiltinCode=-1),
         (
             "net: operator 0 number -1 (Keras layer dense) is not supported.\n"
-            "Replace the layer by one of those in docs/reference/operators.md."
+            "Replace the layer with one listed in docs/reference/operators.md."
         ),
     ),
 }

@@ -71,6 +71,9 @@ def refused(name: str) -> list[tuple[bytes, str]]:
         (pooling(name, shape=(1, 2, 2, 3)), "its shape is [1, 2, 2, 3]"),
         (pooling(name, output_scale=0.06), "different scales"),
         (pooling(name, output_zero_point=4), "different scales"),
-        (pooling(name, stride=(70000, 1)), "a stride, dilation or filter size"),
-        (pooling(name, window=(-1, 3), shape=(1, 6, 5, 3)), "a stride, dilation or filter size"),
+        (pooling(name, stride=(70000, 1)), "its strides, dilations and filter sizes"),
+        (
+            pooling(name, window=(-1, 3), shape=(1, 6, 5, 3)),
+            "its strides, dilations and filter sizes",
+        ),
     ]

@@ -38,13 +38,13 @@ def test_all_pairs_of_inputs(
     [
         (
             binary("ADD", ((2, 3), (3, 2)), output_shape=(2, 3)),
-            "its shape is [2, 3], but its inputs have [2, 3] and [3, 2]",
+            "its shape is [2, 3], but the inputs have the shapes [2, 3] and [3, 2]",
         ),
         (binary("ADD", ((1,) * 7, (1,))), "it has 7 dimensions"),
-        (binary("ADD", scales=(1.0, 1.0, 1e-7)), "its output's scale 1e-07 is too small"),
+        (binary("ADD", scales=(1.0, 1.0, 1e-7)), "the scale of its output, 1e-07, is too small"),
         (
             binary("ADD", scales=(1.0, 1.0, 1e-12), activation=3),
-            "its activation RELU6 does not fit",
+            "is too small for the activation RELU6",
         ),
     ],
 )

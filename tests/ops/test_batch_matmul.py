@@ -112,10 +112,13 @@ def test_the_product_of_scales_is_a_double() -> None:
     ("model", "problem"),
     [
         (batch_matmul((2, 3, 4), (2, 5, 4)), "[2, 3, 4] and [2, 5, 4] cannot be multiplied"),
-        (batch_matmul(shape=(2, 5, 3)), "its shape is [2, 5, 3], the operator gives [2, 3, 5]"),
-        (batch_matmul((1, 40000), (40000, 1)), "its sums reach 2601000000, more than 32 bits hold"),
+        (batch_matmul(shape=(2, 5, 3)), "its shape is [2, 5, 3], but the operator needs [2, 3, 5]"),
+        (
+            batch_matmul((1, 40000), (40000, 1)),
+            "its sums can reach 2,601,000,000, which does not fit into 32 bits",
+        ),
         (batch_matmul(output_scale=1e-20), "a ratio of its scales is 3.5e+17"),
-        (batch_matmul((1, 1, 1, 1, 3, 4), (4, 5)), "of two to five dimensions"),
+        (batch_matmul((1, 1, 1, 1, 3, 4), (4, 5)), "with 2 to 5 dimensions"),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:

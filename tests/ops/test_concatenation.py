@@ -70,13 +70,13 @@ def test_numpy_equals_tflm(data: st.DataObject, shape: list[int], sizes: list[in
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (concatenation(out=(2, 5, 4)), "its shape is [2, 5, 4], the operator gives [2, 6, 4]"),
-        (concatenation(out=(2, 6, 5)), "its shape is [2, 1, 4], the operator gives [2, 1, 5]"),
-        (concatenation(scale=0.2), "its quantisation is not that of the output"),
-        (concatenation(zero_point=5), "its quantisation is not that of the output"),
+        (concatenation(out=(2, 5, 4)), "its shape is [2, 5, 4], but the operator needs [2, 6, 4]"),
+        (concatenation(out=(2, 6, 5)), "its shape is [2, 1, 4], but the operator needs [2, 1, 5]"),
+        (concatenation(scale=0.2), "its quantisation differs from the output's"),
+        (concatenation(zero_point=5), "its quantisation differs from the output's"),
         (concatenation(activation=1), "it has the fused activation RELU"),
-        (concatenation(sizes=(1,) * 11), "it joins 11 tensors, TensorFlow Lite Micro takes up to"),
-        (concatenation((1,) * 7), "7 dimensions, TensorFlow Lite Micro takes 1 to 6"),
+        (concatenation(sizes=(1,) * 11), "it joins 11 tensors; TensorFlow Lite Micro allows 1 to"),
+        (concatenation((1,) * 7), "7 dimensions, but TensorFlow Lite Micro allows 1 to 6"),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:

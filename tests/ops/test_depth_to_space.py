@@ -50,8 +50,8 @@ def test_numpy_equals_tflm(sizes: tuple[int, ...], block: int) -> None:
     ("model", "problem"),
     [
         (depth_to_space(said=0), "its block size is 0"),
-        (depth_to_space((1, 2, 3, 6)), "6 channels do not make blocks of 2 x 2 pixels"),
-        (depth_to_space(out=(1, 4, 6, 1)), "its shape is [1, 4, 6, 1], the operator gives"),
+        (depth_to_space((1, 2, 3, 6)), "6 channels cannot be divided into blocks of 2 x 2 pixels"),
+        (depth_to_space(out=(1, 4, 6, 1)), "its shape is [1, 4, 6, 1], but the operator needs"),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:

@@ -116,9 +116,12 @@ def test_numpy_equals_tflm(
     ("model", "problem"),
     [
         (depthwise_conv_2d(shape=(1, 2, 2, 3)), "its shape is [1, 2, 2, 3]"),
-        (depthwise_conv_2d(option_multiplier=2), "3 input channels times 2 do not fit"),
-        (depthwise_conv_2d(stride=(1, 70000), same=False, width=3), "a stride, dilation"),
-        (depthwise_conv_2d(channels=3, axis=1), "along another axis"),
+        (
+            depthwise_conv_2d(option_multiplier=2),
+            "3 input channels with the depth multiplier 2 do not match",
+        ),
+        (depthwise_conv_2d(stride=(1, 70000), same=False, width=3), "its strides, dilation"),
+        (depthwise_conv_2d(channels=3, axis=1), "along an axis other than"),
         (depthwise_conv_2d(output_scale=1e-20), "needs a shift"),
     ],
 )

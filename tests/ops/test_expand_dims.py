@@ -29,11 +29,11 @@ def test_equals_tflm(axis: int) -> None:
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (expand_dims(3, (2, 3, 1)), "its axis is no int32 from -3 to 2"),
-        (expand_dims(-4, (1, 2, 3)), "its axis is no int32 from -3 to 2"),
-        (expand_dims(1, (2, 1, 3), np.int64), "its axis is no int32 from -3 to 2"),
-        (expand_dims(1, (1, 2, 3)), "its shape is [1, 2, 3], the operator gives [2, 1, 3]"),
-        (expand_dims(1, (2, 1, 4)), "turns int8 [2, 3] into int8 [2, 1, 4]"),
+        (expand_dims(3, (2, 3, 1)), "its axis is not an int32 from -3 to 2"),
+        (expand_dims(-4, (1, 2, 3)), "its axis is not an int32 from -3 to 2"),
+        (expand_dims(1, (2, 1, 3), np.int64), "its axis is not an int32 from -3 to 2"),
+        (expand_dims(1, (1, 2, 3)), "its shape is [1, 2, 3], but the operator needs [2, 1, 3]"),
+        (expand_dims(1, (2, 1, 4)), "cannot turn int8 [2, 3] into int8 [2, 1, 4]"),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:

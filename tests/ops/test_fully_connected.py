@@ -89,13 +89,16 @@ def test_numpy_equals_tflm(rows: list[int], depth: int, **drawn: object) -> None
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (fully_connected(output_shape=(1, 4)), "do not give [1, 4]"),
-        (fully_connected(depth=6), "[1, 7] times weights of [5, 6]"),
-        (fully_connected(bias_scale=90.0), "its bias has the scale"),
+        (fully_connected(output_shape=(1, 4)), "do not give an output with the shape [1, 4]"),
+        (
+            fully_connected(depth=6),
+            "an input with the shape [1, 7] and weights with the shape [5, 6]",
+        ),
+        (fully_connected(bias_scale=90.0), "the bias has the scale"),
         (fully_connected(output_scale=1e-20, bias=False), "needs a shift"),
-        (fully_connected((1, 70000), 70000, 1, weight=127), "more than 32 bits hold"),
-        (fully_connected(output_scale=1e-9, bias=False), "its scaled sums reach"),
-        (fully_connected(activation=9), "fused activation number 9"),
+        (fully_connected((1, 70000), 70000, 1, weight=127), "does not fit into 32 bits"),
+        (fully_connected(output_scale=1e-9, bias=False), "its scaled sums can reach"),
+        (fully_connected(activation=9), "unknown fused activation, number 9"),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:

@@ -71,11 +71,14 @@ def test_numpy_equals_tflm(
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (gather(positions=(4, 5)), "it gathers at positions outside the 5 of axis 1"),
-        (gather(positions=(-1, 4)), "it gathers at positions outside the 5 of axis 1"),
-        (gather(dtype=np.int64), "its positions has 3 elements of type int64"),
-        (gather(out=(2, 3, 4)), "its shape is [2, 3, 4], the operator gives [2, 3, 3]"),
-        (gather(batch_dims=1), "it shares 1 axes of [2, 5, 3] and [3]"),
+        (gather(positions=(4, 5)), "it gathers at positions outside axis 1, which has the size 5"),
+        (gather(positions=(-1, 4)), "it gathers at positions outside axis 1, which has the size 5"),
+        (gather(dtype=np.int64), "the positions cannot be 3 elements of type int64"),
+        (gather(out=(2, 3, 4)), "its shape is [2, 3, 4], but the operator needs [2, 3, 3]"),
+        (
+            gather(batch_dims=1),
+            "it shares 1 axes of an input with the shape [2, 5, 3] and positions",
+        ),
         (gather(axis=0, positions=((1,), (0,)), batch_dims=1), "it shares 1 axes of"),
     ],
 )

@@ -30,11 +30,17 @@ def test_all_256_inputs(
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (unary("HARD_SWISH", scale=1.0, output_scale=1e-3), "do not fit together"),
-        (unary("HARD_SWISH", scale=1e-5, output_scale=1.0), "do not fit together"),
+        (
+            unary("HARD_SWISH", scale=1.0, output_scale=1e-3),
+            "a ratio that TensorFlow Lite Micro cannot represent",
+        ),
+        (
+            unary("HARD_SWISH", scale=1e-5, output_scale=1.0),
+            "a ratio that TensorFlow Lite Micro cannot represent",
+        ),
         (
             unary("HARD_SWISH", shape=(1, 6), output_shape=(6,)),
-            "its shape is [6], the operator gives [1, 6]",
+            "its shape is [6], but the operator needs [1, 6]",
         ),
     ],
 )

@@ -44,8 +44,8 @@ def test_all_256_inputs(
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (unary("LEAKY_RELU", options=alpha_options(math.nan)), "its alpha is nan"),
-        (unary("LEAKY_RELU", options=alpha_options(1e30)), "too large for 32 bits"),
+        (unary("LEAKY_RELU", options=alpha_options(math.nan)), "its slope alpha is nan"),
+        (unary("LEAKY_RELU", options=alpha_options(1e30)), "too large for 32-bit arithmetic"),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:

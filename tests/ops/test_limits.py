@@ -55,25 +55,25 @@ LIMITS: dict[str, tuple[Build, int, str, bool]] = {
     "dimensions of TRANSPOSE": (
         lambda n: transpose((2,) * n, tuple(reversed(range(n)))),
         5,
-        "TensorFlow Lite Micro takes 1 to 5",
+        "TensorFlow Lite Micro allows 1 to 5",
         True,
     ),
     "dimensions of SLICE": (
         lambda n: slice_model((2,) * n, (0,) * n, (1,) * n),
         5,
-        "TensorFlow Lite Micro takes 1 to 5",
+        "TensorFlow Lite Micro allows 1 to 5",
         True,
     ),
     "dimensions of STRIDED_SLICE": (
         lambda n: strided_slice((2,) * n, (0,) * n, (1,) * n, (1,) * n),
         4,
-        "TensorFlow Lite Micro takes 1 to 4",
+        "TensorFlow Lite Micro allows 1 to 4",
         True,
     ),
     "dimensions of PAD": (
         lambda n: padding("PAD", (2,) * n, ((1, 0),) * n),
         5,
-        "TensorFlow Lite Micro takes 1 to 5",
+        "TensorFlow Lite Micro allows 1 to 5",
         True,
     ),
     "dimensions of BATCH_MATMUL": (
@@ -85,7 +85,7 @@ LIMITS: dict[str, tuple[Build, int, str, bool]] = {
     "axes that MEAN can tell apart": (
         lambda n: reduction("MEAN", (2,) * n, tuple(range(0, n, 2))),
         6,
-        "lie too far apart",
+        "form too many separate groups",
         False,
     ),
     "tensors of CONCATENATION": (
@@ -97,37 +97,37 @@ LIMITS: dict[str, tuple[Build, int, str, bool]] = {
     "depth of BATCH_MATMUL": (
         lambda n: batch_matmul((1, n), (n, 1), output_scale=90.0),
         33025,
-        "its sums reach 2147515650",
+        "its sums can reach 2,147,515,650",
         False,
     ),
     "window of MAX_POOL_2D": (
         lambda n: pooling("MAX_POOL_2D", 1, n, 1, (1, n), same=False),
         32767,
-        "outside 1 to 32767",
+        "not all from 1 to 32,767",
         False,
     ),
     "window of AVERAGE_POOL_2D": (
         lambda n: pooling("AVERAGE_POOL_2D", 1, n, 1, (1, n), same=False),
         32767,
-        "outside 1 to 32767",
+        "not all from 1 to 32,767",
         False,
     ),
     "dilation of CONV_2D": (
         lambda n: conv_2d(1, n + 2, 1, 1, (1, 2), dilation=(1, n), same=False),
         32767,
-        "outside 1 to 32767",
+        "not all from 1 to 32,767",
         False,
     ),
     "window of DEPTHWISE_CONV_2D": (
         lambda n: depthwise_conv_2d(1, 5, 1, 1, (1, n)),
         32767,
-        "outside 1 to 32767",
+        "not all from 1 to 32,767",
         False,
     ),
     "stride of TRANSPOSE_CONV": (
         lambda n: transpose_conv(1, n + 1, 1, 1, (1, 2), (1, n)),
         32767,
-        "outside 1 to 32767",
+        "not all from 1 to 32,767",
         False,
     ),
 }

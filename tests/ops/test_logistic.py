@@ -27,10 +27,13 @@ def test_all_256_inputs(scale: float, zero_point: int) -> None:
     ("model", "problem"),
     [
         (unary("LOGISTIC"), "its output's zero point is 7, not -128"),
-        (unary("LOGISTIC", scale=1e-12, output_zero_point=-128), "the scale 1e-12 is out of range"),
+        (
+            unary("LOGISTIC", scale=1e-12, output_zero_point=-128),
+            "the scale of its input, 1e-12, is out of range",
+        ),
         (
             unary("LOGISTIC", shape=(1, 6), output_shape=(6,)),
-            "its shape is [6], the operator gives [1, 6]",
+            "its shape is [6], but the operator needs [1, 6]",
         ),
     ],
 )

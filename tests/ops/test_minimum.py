@@ -34,7 +34,7 @@ def test_all_pairs_of_inputs(
     [
         (
             binary("MINIMUM", ((2, 3), (3, 2)), output_shape=(2, 3)),
-            "its shape is [2, 3], but its inputs have [2, 3] and [3, 2]",
+            "its shape is [2, 3], but the inputs have the shapes [2, 3] and [3, 2]",
         ),
         (binary("MINIMUM", ((1,) * 7, (1,))), "it has 7 dimensions"),
     ],

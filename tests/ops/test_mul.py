@@ -38,10 +38,10 @@ def test_all_pairs_of_inputs(
     [
         (
             binary("MUL", ((2, 3), (3, 2)), output_shape=(2, 3)),
-            "its shape is [2, 3], but its inputs have [2, 3] and [3, 2]",
+            "its shape is [2, 3], but the inputs have the shapes [2, 3] and [3, 2]",
         ),
         (binary("MUL", ((1,) * 7, (1,))), "it has 7 dimensions"),
-        (binary("MUL", scales=(1.0, 1.0, 1e-7)), "too large for 32 bits"),
+        (binary("MUL", scales=(1.0, 1.0, 1e-7)), "too large for 32-bit arithmetic"),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:

@@ -50,9 +50,9 @@ def test_numpy_equals_tflm(data: st.DataObject, shape: list[int], count: int) ->
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (pack(said=4), "it packs 4 tensors and has 3"),
-        (pack(axis=3), "it works along axis 3 of a tensor of rank 3"),
-        (pack(out=(3, 2, 3)), "its shape is [3, 2, 3], the operator gives [2, 3, 3]"),
+        (pack(said=4), "its options say 4 tensors, but it has 3"),
+        (pack(axis=3), "it works along axis 3 of a tensor with 3 dimensions"),
+        (pack(out=(3, 2, 3)), "its shape is [3, 2, 3], but the operator needs [2, 3, 3]"),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:

@@ -30,10 +30,10 @@ def test_all_256_inputs(
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (unary("RELU6", scale=1e-12), "the scale 1e-12 is out of range"),
+        (unary("RELU6", scale=1e-12), "the scale of its input, 1e-12, is out of range"),
         (
             unary("RELU6", shape=(1, 6), output_shape=(6,)),
-            "its shape is [6], the operator gives [1, 6]",
+            "its shape is [6], but the operator needs [1, 6]",
         ),
     ],
 )

@@ -41,5 +41,7 @@ def test_numpy_equals_tflm(shape: list[int], split: int) -> None:
 
 
 def test_refuses_another_size() -> None:
-    with pytest.raises(UnsupportedModelError, match=r"turns int8 \[1, 2, 6\] into int8 \[3, 5\]"):
+    with pytest.raises(
+        UnsupportedModelError, match=r"cannot turn int8 \[1, 2, 6\] into int8 \[3, 5\]"
+    ):
         read_graph(reshape(target=(3, 5)))

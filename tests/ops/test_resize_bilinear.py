@@ -58,16 +58,16 @@ def test_numpy_equals_tflm(
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (resize_bilinear(out=(1, 5, 7, 2)), "its shape is [1, 5, 7, 2], the operator gives"),
+        (resize_bilinear(out=(1, 5, 7, 2)), "its shape is [1, 5, 7, 2], but the operator needs"),
         (
             resize_bilinear(align_corners=True, half_pixel_centers=True),
-            "it aligns corners and takes pixel centres at once",
+            "it sets both align_corners and half_pixel_centers",
         ),
         (
             resize_bilinear((1, 1, 2, 1), (1, 4001)),
-            "its 4001 steps lead out of the 2 rows or columns",
+            "resizing 2 rows or columns to 4001",
         ),
-        (resize_bilinear((1, 2, 1, 1), (2**20 + 1, 1)), "it resizes 2 to 1048577"),
+        (resize_bilinear((1, 2, 1, 1), (2**20 + 1, 1)), "it resizes 2 rows or columns to 1048577"),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:

@@ -27,11 +27,11 @@ def test_all_256_inputs(scale: float, output_scale: float, output_zero_point: in
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (unary("RSQRT"), "its input's zero point is -3"),
-        (unary("RSQRT", 1e-9, -128, 1e-9), "do not fit together"),
+        (unary("RSQRT"), "because its zero point is -3, not -128"),
+        (unary("RSQRT", 1e-9, -128, 1e-9), "a ratio that TensorFlow Lite Micro cannot represent"),
         (
             unary("RSQRT", shape=(1, 6), output_shape=(6,)),
-            "its shape is [6], the operator gives [1, 6]",
+            "its shape is [6], but the operator needs [1, 6]",
         ),
     ],
 )

@@ -54,9 +54,15 @@ def test_numpy_equals_tflm(data: st.DataObject, shape: list[int]) -> None:
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (slice_model(out=(2, 3, 5)), "its shape is [2, 3, 5], the operator gives [2, 3, 4]"),
-        (slice_model(begin=(0, 3, 1)), "it takes [2, 3, 4] from [0, 3, 1] on of [2, 5, 6]"),
-        (slice_model(begin=(-1, 2, 1)), "it takes [2, 3, 4] from [-1, 2, 1] on of [2, 5, 6]"),
+        (slice_model(out=(2, 3, 5)), "its shape is [2, 3, 5], but the operator needs [2, 3, 4]"),
+        (
+            slice_model(begin=(0, 3, 1)),
+            "its box of [2, 3, 4] elements from position [0, 3, 1] is not inside",
+        ),
+        (
+            slice_model(begin=(-1, 2, 1)),
+            "its box of [2, 3, 4] elements from position [-1, 2, 1] is not inside",
+        ),
         (slice_model(dtypes=(np.int32, np.int64)), "have different element types"),
     ],
 )

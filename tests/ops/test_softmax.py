@@ -62,13 +62,16 @@ def test_common_scales(exponent: float) -> None:
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (softmax(output_scale=1 / 128), "its output has scale 0.0078125 and zero point -128"),
-        (softmax(output_zero_point=-127), "and zero point -127"),
+        (
+            softmax(output_scale=1 / 128),
+            "its output has the scale 0.0078125 and the zero point -128",
+        ),
+        (softmax(output_zero_point=-127), "and the zero point -127"),
         (softmax(beta=-1.0), "is not above 2**-26"),
         (softmax(beta=math.nan), "is not above 2**-26"),
         (softmax(scale=1e-9), "is not above 2**-26"),
         (softmax((1,) * 6 + (3,)), "it has 7 dimensions"),
-        (softmax((1, 4096)), "more than 4095 values"),
+        (softmax((1, 4096)), "1 to 4,095 values"),
         (softmax(output_shape=(10,)), "its shape is [10]"),
     ],
 )

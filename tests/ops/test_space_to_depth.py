@@ -52,8 +52,8 @@ def test_numpy_equals_tflm(sizes: tuple[int, ...], block: int) -> None:
     [
         (space_to_depth(said=0), "its block size is 0"),
         (space_to_depth(said=-2), "its block size is -2"),
-        (space_to_depth((1, 5, 6, 3)), "5 x 6 pixels are not made of blocks of 2"),
-        (space_to_depth(out=(1, 2, 3, 6)), "its shape is [1, 2, 3, 6], the operator gives"),
+        (space_to_depth((1, 5, 6, 3)), "5 x 6 pixels cannot be divided into blocks of 2"),
+        (space_to_depth(out=(1, 2, 3, 6)), "its shape is [1, 2, 3, 6], but the operator needs"),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:

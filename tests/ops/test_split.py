@@ -50,9 +50,9 @@ def test_numpy_equals_tflm(data: st.DataObject, shape: list[int], parts: int) ->
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (split(parts=4, out=(2, 1, 4)), "it splits 6 into 4 parts"),
-        (split(said=3), "it works along axis 3 of a tensor of rank 3"),
-        (split(out=(2, 3, 4)), "its shape is [2, 3, 4], the operator gives [2, 2, 4]"),
+        (split(parts=4, out=(2, 1, 4)), "it splits an axis of size 6 into 4 equal parts"),
+        (split(said=3), "it works along axis 3 of a tensor with 3 dimensions"),
+        (split(out=(2, 3, 4)), "its shape is [2, 3, 4], but the operator needs [2, 2, 4]"),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:

@@ -59,9 +59,9 @@ def test_numpy_equals_tflm(data: st.DataObject, shape: list[int], sizes: list[in
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (split_v(sizes=(1, 3, 3)), "it splits 6 into [1, 3, 3]"),
-        (split_v(said=(1, 2, 3)), "its shape is [2, 3, 4], the operator gives [2, 2, 4]"),
-        (split_v(said=(1, 3)), "its sizes has 2 elements of type int32"),
+        (split_v(sizes=(1, 3, 3)), "it splits an axis of size 6 into parts of [1, 3, 3]"),
+        (split_v(said=(1, 2, 3)), "its shape is [2, 3, 4], but the operator needs [2, 2, 4]"),
+        (split_v(said=(1, 3)), "the sizes cannot be 2 elements of type int32"),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:

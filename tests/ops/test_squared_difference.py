@@ -40,10 +40,10 @@ def test_all_pairs_of_inputs(
     [
         (
             binary("SQUARED_DIFFERENCE", ((2, 3), (3, 2)), output_shape=(2, 3)),
-            "its shape is [2, 3], but its inputs have [2, 3] and [3, 2]",
+            "its shape is [2, 3], but the inputs have the shapes [2, 3] and [3, 2]",
         ),
         (binary("SQUARED_DIFFERENCE", ((1,) * 7, (1,))), "it has 7 dimensions"),
-        (binary("SQUARED_DIFFERENCE", scales=(1.0, 1.0, 1e-6)), "too large for 32 bits"),
+        (binary("SQUARED_DIFFERENCE", scales=(1.0, 1.0, 1e-6)), "too large for 32-bit arithmetic"),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:

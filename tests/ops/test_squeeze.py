@@ -33,10 +33,10 @@ def test_equals_tflm(axes: tuple[int, ...], target: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (squeeze((1,), (1, 1, 6)), "its axes [1] are not all of size 1"),
-        (squeeze((4,), (3, 2)), "its axes [4] are not all of size 1"),
-        (squeeze((0,), (3, 2)), "its shape is [3, 2], the operator gives [3, 1, 2]"),
-        (squeeze((), (3, 3)), "turns int8 [1, 3, 1, 2] into int8 [3, 3]"),
+        (squeeze((1,), (1, 1, 6)), "not all of its axes [1] have the size 1"),
+        (squeeze((4,), (3, 2)), "not all of its axes [4] have the size 1"),
+        (squeeze((0,), (3, 2)), "its shape is [3, 2], but the operator needs [3, 1, 2]"),
+        (squeeze((), (3, 3)), "cannot turn int8 [1, 3, 1, 2] into int8 [3, 3]"),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:

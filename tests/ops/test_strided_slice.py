@@ -93,21 +93,21 @@ def test_numpy_equals_tflm(
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (strided_slice(out=(2, 3, 5)), "its shape is [2, 3, 5], the operator gives [2, 3, 4]"),
+        (strided_slice(out=(2, 3, 5)), "its shape is [2, 3, 5], but the operator needs [2, 3, 4]"),
         (strided_slice(strides=(1, 0, 1), out=(2, 3, 4)), "its strides are [1, 0, 1]"),
         (strided_slice(new_axis=1), "it uses an ellipsis, a new axis or offsets"),
         (strided_slice(offset=True), "it uses an ellipsis, a new axis or offsets"),
         (
             strided_slice(begin=(0, 7, 0), shrink=2, out=(2, 4)),
-            "it takes position 7 of the 7 along axis 1",
+            "it reads position 7 of axis 1, which has the size 7",
         ),
         (
             strided_slice(strides=(1, -1, 1), shrink=2, out=(2, 4)),
-            "it takes position 1 of the 7 along axis 1",
+            "it reads position 1 of axis 1, which has the size 7",
         ),
         (
             strided_slice((1,) * 5, (0,) * 5, (1,) * 5, (1,) * 5),
-            "5 dimensions, TensorFlow Lite Micro takes 1 to 4",
+            "5 dimensions, but TensorFlow Lite Micro allows 1 to 4",
         ),
     ],
 )

@@ -43,10 +43,10 @@ def test_divides_scales_in_double() -> None:
     [
         (
             binary("SUB", ((2, 3), (3, 2)), output_shape=(2, 3)),
-            "its shape is [2, 3], but its inputs have [2, 3] and [3, 2]",
+            "its shape is [2, 3], but the inputs have the shapes [2, 3] and [3, 2]",
         ),
         (binary("SUB", ((1,) * 7, (1,))), "it has 7 dimensions"),
-        (binary("SUB", scales=(1.0, 1.0, 1e-7)), "its output's scale 1e-07 is too small"),
+        (binary("SUB", scales=(1.0, 1.0, 1e-7)), "the scale of its output, 1e-07, is too small"),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:

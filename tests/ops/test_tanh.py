@@ -26,10 +26,10 @@ def test_all_256_inputs(scale: float, zero_point: int) -> None:
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (unary("TANH", scale=1e-12), "the scale 1e-12 is out of range"),
+        (unary("TANH", scale=1e-12), "the scale of its input, 1e-12, is out of range"),
         (
             unary("TANH", shape=(1, 6), output_shape=(6,)),
-            "its shape is [6], the operator gives [1, 6]",
+            "its shape is [6], but the operator needs [1, 6]",
         ),
     ],
 )

@@ -55,11 +55,14 @@ def test_numpy_equals_tflm(data: st.DataObject, shape: list[int]) -> None:
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (transpose(permutation=(2, 2, 1)), "its permutation is [2, 2, 1]"),
-        (transpose(permutation=(2, 0, -2)), "its permutation is [2, 0, -2]"),
-        (transpose(out=(2, 3, 4)), "its shape is [2, 3, 4], the operator gives [4, 2, 3]"),
-        (transpose((1,) * 6, tuple(range(6))), "6 dimensions, TensorFlow Lite Micro takes 1 to 5"),
-        (transpose(constant=False), "its permutation is computed at run time"),
+        (transpose(permutation=(2, 2, 1)), "[2, 2, 1] is not a permutation of its axes"),
+        (transpose(permutation=(2, 0, -2)), "[2, 0, -2] is not a permutation of its axes"),
+        (transpose(out=(2, 3, 4)), "its shape is [2, 3, 4], but the operator needs [4, 2, 3]"),
+        (
+            transpose((1,) * 6, tuple(range(6))),
+            "6 dimensions, but TensorFlow Lite Micro allows 1 to 5",
+        ),
+        (transpose(constant=False), "the permutation must be constant"),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:

@@ -102,8 +102,11 @@ def test_numpy_equals_tflm(
     ("model", "problem"),
     [
         (transpose_conv(shape=(1, 8, 6, 5)), "its shape is [1, 8, 6, 5]"),
-        (transpose_conv(shape=(1, 9, 6, 4)), "its shape is [1, 4, 3, 3], the operator gives [1, 5"),
-        (transpose_conv(stride=(70000, 1)), "a stride, dilation"),
+        (
+            transpose_conv(shape=(1, 9, 6, 4)),
+            "its shape is [1, 4, 3, 3], but the operator needs [1, 5",
+        ),
+        (transpose_conv(stride=(70000, 1)), "its strides, dilation"),
         (transpose_conv(output_scale=1e-20), "needs a shift"),
     ],
 )

@@ -129,13 +129,13 @@ def test_activations_are_close_to_the_functions() -> None:
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (lstm(peephole=True), "it is no plain LSTM"),
-        (lstm(activation=1), "its activation has the number 1"),
-        (lstm(variable=False), "nothing wrote before"),
+        (lstm(peephole=True), "it is not a plain LSTM"),
+        (lstm(activation=1), "its activation is number 1, not tanh"),
+        (lstm(variable=False), "which has not been written"),
         (lstm(cell_power=3), "a power of two from 2**-28 to 4"),
-        (lstm(cell_shape=(5,)), "its shape is [5], the operator gives [1, 5]"),
+        (lstm(cell_shape=(5,)), "its shape is [5], but the operator needs [1, 5]"),
         (lstm(per_channel=True), "its quantisation is per channel"),
-        (lstm(weight_scale=1e6), "too large for 32 bits"),
+        (lstm(weight_scale=1e6), "too large for 32-bit arithmetic"),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:

@@ -45,8 +45,8 @@ def test_numpy_equals_tflm(data: st.DataObject, shape: list[int]) -> None:
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        (unpack(said=4), "it unpacks 4 of 3 slices into 3 tensors"),
-        (unpack(out=(4, 2)), "its shape is [4, 2], the operator gives [2, 4]"),
+        (unpack(said=4), "it unpacks 4 slices of an axis of size 3 into 3 tensors"),
+        (unpack(out=(4, 2)), "its shape is [4, 2], but the operator needs [2, 4]"),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:

@@ -68,7 +68,7 @@ FAILURES = {
     other_operator: "AssertionError: wrong: tensor 1 has different values than before",
     lambda graph: replace(graph, nodes=graph.nodes[1:]): (
         "AssertionError: wrong: operator 1 MINIMUM reads tensor 1 'net/layer1/Op', "
-        "which nothing wrote before"
+        "which has not been written"
     ),
 }
 

@@ -1,4 +1,4 @@
-"""The bytes of a .tflite become a Graph."""
+"""Reads the bytes of a .tflite into a Graph."""
 
 from tflm_ext.frontend.islands import Run
 from tflm_ext.frontend.ports import Int8Ports, StrippedPort, strip_ports

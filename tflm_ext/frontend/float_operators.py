@@ -1,6 +1,6 @@
-"""Operators that TFLM runs in float32, one element at a time: they may make up a float island.
+"""Elementwise operators that TFLM runs in float32, which can form a float island.
 
-Numbers are those of BuiltinOperator in TensorFlow Lite's schema.
+The numbers are those of BuiltinOperator in TensorFlow Lite's schema.
 """
 
 from __future__ import annotations

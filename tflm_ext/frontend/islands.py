@@ -1,8 +1,7 @@
 """Float islands: DEQUANTIZE, float32 operators and QUANTIZE inside an int8 model.
 
-An island with one int8 input and one int8 output that works element by element is a function of
-one int8 number. TFLM itself computes it: it runs the island, cut out of the model, on all 256
-values.
+An elementwise island with one int8 input and one int8 output is a function of one int8 value. TFLM
+itself computes this function: it runs the island, extracted from the model, on all 256 values.
 """
 
 from __future__ import annotations
@@ -16,14 +15,15 @@ import numpy as np
 from tflm_ext.errors import UnsupportedModelError
 from tflm_ext.frontend.float_operators import DEQUANTIZE, ELEMENTWISE, QUANTIZE
 from tflm_ext.frontend.parse import RawModel, RawNode
+from tflm_ext.frontend.remedies import node_label
 from tflm_ext.frontend.subset import subset
 from tflm_ext.ir import DType, Node
 from tflm_ext.ops.table import TableOptions
 from tflm_ext.opslib.base import Array
 
 Run: TypeAlias = Callable[[bytes, Sequence[Array], int, int], Sequence[Array]]
-"""TFLM's interpreter: bytes of a .tflite, per input an array (vectors, *shape), the number of
-outputs, bytes of the arena; returns per output an array (vectors, *shape)."""
+"""TFLM's interpreter. Takes the bytes of a .tflite, an array (vectors, *shape) for each input, the
+number of outputs and the arena's size in bytes; returns an array (vectors, *shape) per output."""
 
 _MAX_BYTES = 1 << 28
 _MAX_NODES = 64
@@ -31,11 +31,11 @@ _MAX_NODES = 64
 
 @dataclass(frozen=True, slots=True)
 class Island:
-    """A part of the model that becomes one TABLE.
+    """A part of the model that is replaced by one TABLE.
 
     Attributes:
         nodes: in the order of the file; the last one is the QUANTIZE.
-        source, target: its int8 tensors.
+        source, target: its int8 input and output.
     """
 
     nodes: tuple[RawNode, ...]
@@ -50,7 +50,7 @@ def is_float(node: RawNode, model: RawModel) -> bool:
 
 
 def find_islands(model: RawModel) -> tuple[Island, ...]:
-    """All islands that can become tables; they may share operators."""
+    """Find all islands that can become tables; islands may share operators."""
     writers = {i: node for node in model.nodes for i in node.outputs}
     ends = [n for n in model.nodes if n.code == QUANTIZE and is_float(n, model)]
     return tuple(island for end in ends if (island := _island(model, writers, end)) is not None)
@@ -75,7 +75,7 @@ def _island(model: RawModel, writers: Mapping[int, RawNode], end: RawNode) -> Is
 
 
 def _checked(model: RawModel, nodes: tuple[RawNode, ...], sources: set[int]) -> Island | None:
-    """The island if it is a function of one int8 number."""
+    """Return the island if it is a function of one int8 value, None if it is not."""
     if len(nodes) > _MAX_NODES or len(sources) != 1 or any(len(n.outputs) != 1 for n in nodes):
         return None
     (source,) = sources
@@ -93,7 +93,7 @@ def _checked(model: RawModel, nodes: tuple[RawNode, ...], sources: set[int]) -> 
 
 
 def _reads(node: RawNode, model: RawModel) -> DType | None:
-    """The common type of all inputs; None if they differ or one is absent."""
+    """Return the element type of all inputs; None if they differ, or one is absent."""
     types = {model.tensors[i].dtype if i >= 0 else None for i in node.inputs}
     return types.pop() if len(types) == 1 else None
 
@@ -105,14 +105,14 @@ def _writes(node: RawNode, model: RawModel) -> DType:
 def tabulate(
     data: bytes, model: RawModel, islands: Sequence[Island], run: Run, name: str
 ) -> Iterator[Node]:
-    """The TABLE of every island, in any order.
+    """Compute the TABLE of every island; they are returned in any order.
 
     Raises:
-        UnsupportedModelError: TFLM refuses an island, or does not return int8.
+        UnsupportedModelError: TFLM refuses an island, or an island is too large.
     """
     waiting = list(islands)
     while waiting:
-        # One run for many islands: those of the same shape that do not read each other's outputs.
+        # Run many islands at once: those of the same shape that do not read each other's outputs.
         targets = {island.target for island in waiting}
         shape = model.tensors[waiting[0].source].shape
         batch = [
@@ -136,8 +136,8 @@ def _run(
     arena = (1 << 20) + 8 * elements * (len(operators) + len(sources) + 1) + 4096 * len(operators)
     if arena + vectors * elements * len(sources) > _MAX_BYTES:
         raise UnsupportedModelError(
-            f"{name}: the float32 operators from {operators[0]} to {operators[-1]} work on "
-            f"{elements} elements, which is too many for a microcontroller.",
+            f"{name}: {node_label(batch[0].nodes[1], model)} and the float32 operators around it "
+            f"work on {elements:,} elements, which is too many for a microcontroller.",
             "Make the layer smaller.",
         )
     levels = np.resize(np.arange(-128, 128).astype(np.int8), (vectors, *shape))

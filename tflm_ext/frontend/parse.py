@@ -1,8 +1,8 @@
-"""Turns untrusted .tflite bytes into tensors and operators, which may still be of any kind.
+"""Parses untrusted .tflite bytes into tensors and operators of any kind.
 
-After parse() every tensor number exists, shapes are fixed and bounded, and positive for all that
-operators read and write, constants have exactly their size, and scales are finite and positive.
-Nothing is known about operators yet.
+After parse(), every tensor number exists; shapes are fixed and bounded, and positive if an operator
+reads or writes the tensor; constants have exactly the size of their shape; and scales are finite
+and positive. Operators have not been checked.
 
 Field numbers are those of TensorFlow Lite's schema.fbs.
 """
@@ -40,12 +40,12 @@ _OTHER_TYPES: Mapping[int, str] = {
     17: "int4",
     18: "bfloat16",
 }
-_MAX_ELEMENTS = 1 << 24  # 64 times the RAM of the board, and no product of two leaves 64 bits
+_MAX_ELEMENTS = 1 << 24  # far beyond any board's RAM, and a product of two fits into 64 bits
 _MAX_RANK = 8
 _MAX_NAME = 1024
 _CUSTOM = 32
 _MAX_NODES = 4096
-_MAX_COMPUTED = 1 << 14  # each takes at least four bytes, and an argument or a line of C
+_MAX_COMPUTED = 1 << 14  # each takes at least 4 bytes, and an argument or a line of C
 
 
 class _Unsupported(Exception):
@@ -65,7 +65,7 @@ class RawNode:
         code: BuiltinOperator number.
         custom: name of a custom operator, untrusted.
         inputs: tensor numbers; -1 for an optional input that is absent.
-        options_type: BuiltinOptions number, which says whose options these are; 0 for none.
+        options_type: BuiltinOptions number, the type of the options table; 0 if there is none.
         options: its options table.
     """
 
@@ -91,14 +91,14 @@ class RawModel:
 
 
 def parse(data: bytes, name: str) -> RawModel:
-    """Take a file apart.
+    """Parse a file.
 
     Args:
-        name: the name that messages use for the model.
+        name: the model's name, for messages.
 
     Raises:
-        MalformedError: not a valid .tflite.
-        UnsupportedModelError: a valid one with something that this project does not know.
+        MalformedError: the file is not a valid .tflite.
+        UnsupportedModelError: it is valid, but contains something that is not supported.
     """
     model = root(data)
     subgraphs = model.tables(2)
@@ -139,17 +139,17 @@ def parse(data: bytes, name: str) -> RawModel:
 
 
 def root(data: bytes) -> Table:
-    """The Model table of a file.
+    """Return the Model table of a file.
 
     Raises:
-        MalformedError: the file is of another kind.
+        MalformedError: it is not a .tflite, or not one of schema version 3.
     """
     reader = Reader(data)
     if len(data) < 8 or reader.identifier() != b"TFL3":
         raise MalformedError("it does not start with the identifier TFL3")
     model = reader.root()
     if model.uint32(0) != 3:
-        raise MalformedError(f"schema version {model.uint32(0)} instead of 3")
+        raise MalformedError(f"its schema version is {model.uint32(0)}, not 3")
     return model
 
 
@@ -157,7 +157,7 @@ def _buffers(model: Table) -> tuple[bytes | None, ...]:
     buffers = []
     for table in model.tables(4):
         if table.uint64(1) > 1:
-            raise MalformedError("weights are stored outside the FlatBuffer (a model above 2 GB)")
+            raise MalformedError("its weights are stored outside the FlatBuffer (model over 2 GB)")
         buffers.append(table.bytes(0))
     return tuple(buffers)
 
@@ -177,12 +177,13 @@ def _tensor(index: int, table: Table, buffers: tuple[bytes | None, ...]) -> Tens
         )
     if table.table(6) is not None:
         raise _Unsupported(
-            f"the data of {where} is stored sparse, which TensorFlow Lite Micro does not run.",
+            f"the data of {where} is stored in a sparse format, which TensorFlow Lite Micro does "
+            "not support.",
             "Convert the model without sparsity encoding.",
         )
     buffer = table.uint32(2)
     if buffer >= len(buffers):
-        raise MalformedError(f"{where} refers to buffer {buffer} of {len(buffers)}")
+        raise MalformedError(f"{where} refers to buffer {buffer}, but the file has {len(buffers)}")
     tensor = Tensor(
         index=index,
         name=name,
@@ -198,13 +199,13 @@ def _tensor(index: int, table: Table, buffers: tuple[bytes | None, ...]) -> Tens
             f"{tensor.bytes}"
         )
     if tensor.data is not None and tensor.variable:
-        raise MalformedError(f"{where} is a variable and a constant")
+        raise MalformedError(f"{where} is both a variable and a constant")
     return tensor
 
 
 def _check_shape(where: str, shape: tuple[int, ...], signature: tuple[int, ...]) -> None:
-    # TensorFlow Lite keeps the -1 of a free size in `signature` and puts 1 into `shape`: for the
-    # batch that is what we run, for other sizes it is not what the user means.
+    # TensorFlow Lite keeps the -1 of a free size in `signature`, and stores 1 in `shape`. For the
+    # batch size, 1 is what we run; for other sizes, it is not what the user means.
     if -1 in signature[1:] or (-1 in signature[:1] and shape[:1] != (1,)) or -1 in shape:
         raise _Unsupported(
             f"the shape of {where} is not fixed: {list(signature or shape)[:_MAX_RANK]}.",
@@ -220,7 +221,7 @@ def _quantization(table: Table | None, where: str, shape: tuple[int, ...]) -> Qu
     scales = (table and table.float32s(2)) or ()
     zero_points = (table and table.int64s(3)) or ()
     if table is None or not scales or not zero_points:
-        return None  # TFLM also treats a tensor without one of the two as not quantised
+        return None  # like TFLM, treat a tensor without scales or zero points as not quantised
     if len(zero_points) == 1:
         zero_points = zero_points * len(scales)
     if len(zero_points) != len(scales):
@@ -232,12 +233,14 @@ def _quantization(table: Table | None, where: str, shape: tuple[int, ...]) -> Qu
         raise MalformedError(f"{where} has a zero point outside 32 bits")
     axis = table.int32(6)
     if len(scales) > 1 and not (0 <= axis < len(shape) and shape[axis] == len(scales)):
-        raise MalformedError(f"{where} has {len(scales)} scales for axis {axis} of {list(shape)}")
+        raise MalformedError(
+            f"{where} has {len(scales)} scales for axis {axis} of the shape {list(shape)}"
+        )
     return Quantization(scales, zero_points, axis if len(scales) > 1 else 0)
 
 
 def _code(table: Table) -> tuple[int, str, int]:
-    # Old converters only know the one-byte field, and put 127 there if the number does not fit.
+    # Old converters write only the one-byte field. New ones write 127 to it for larger numbers.
     return max(table.int8(0), table.int32(3)), table.text(1)[:_MAX_NAME], table.int32(2, 1)
 
 
@@ -254,10 +257,12 @@ def _indices(
         if optional and number == -1:
             continue
         if number not in tensors:
-            raise MalformedError(f"{what} is tensor {number} of {len(tensors)}")
-        # Only the quantisation of an intermediate matters, and converters give it no elements.
+            raise MalformedError(f"{what} is tensor {number}, but the file has {len(tensors)}")
+        # Of an intermediate, only the quantisation matters; converters give it no elements.
         if tensors[number].elements == 0 and not empty:
-            raise MalformedError(f"{what} is tensor {number}, which has no elements")
+            raise MalformedError(
+                f"{what} is tensor {number} {tensors[number].name[:80]!r}, which has no elements"
+            )
     return numbers
 
 
@@ -269,7 +274,9 @@ def _node(
 ) -> RawNode:
     number = table.uint32(0)
     if number >= len(codes):
-        raise MalformedError(f"operator {index} refers to operator code {number} of {len(codes)}")
+        raise MalformedError(
+            f"operator {index} refers to operator code {number}, but the file has {len(codes)}"
+        )
     code, custom, version = codes[number]
     where = f"operator {index}"
     if code != _CUSTOM and table.position(5) is not None:

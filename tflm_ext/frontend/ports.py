@@ -1,4 +1,4 @@
-"""The ports of a model are int8: conversions from and to float32 or uint8 are removed."""
+"""Removes conversions from and to float32 or uint8 at the ports of a model, which become int8."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _HINT = "Export the model again, or pass the file that the converter wrote."
 
 @dataclass(frozen=True, slots=True)
 class StrippedPort:
-    """A QUANTIZE or DEQUANTIZE at an input or output of the model, which is not exported.
+    """A QUANTIZE or DEQUANTIZE at an input or output of the model that was removed.
 
     Attributes:
         what: "input 0", "output 1".
-        tensor_name: of the tensor that the model had there; untrusted.
-        dtype: its element type.
+        tensor_name: the port's name in the file; untrusted.
+        dtype: the port's element type in the file.
     """
 
     what: str
@@ -39,12 +39,11 @@ class StrippedPort:
 
 @dataclass(frozen=True, slots=True)
 class Int8Ports:
-    """A model whose ports are int8 wherever possible.
+    """A model whose ports are int8 if possible.
 
     Attributes:
-        data: bytes of a .tflite, both for TFLM and for us; the original ones if nothing was
-            stripped.
-        stripped: what was removed.
+        data: bytes of a .tflite, used both by TFLM and by us; unchanged if nothing was removed.
+        stripped: the conversions that were removed.
     """
 
     data: bytes
@@ -52,14 +51,14 @@ class Int8Ports:
 
 
 def strip_ports(data: bytes, name: str = "model") -> Int8Ports:
-    """Remove QUANTIZE after inputs and DEQUANTIZE or QUANTIZE before outputs.
+    """Remove QUANTIZE after inputs, and DEQUANTIZE or QUANTIZE before outputs.
 
-    What TFLM computes between them stays the same, bit for bit. Ports of another kind stay as
-    they are, and read_graph() refuses them.
+    TFLM still computes the same bits between them. Other ports that are not int8 are left alone;
+    read_graph() refuses them.
 
     Args:
-        data: bytes of the file; not trusted.
-        name: the name that messages use for the model.
+        data: bytes of the file; untrusted.
+        name: the model's name, for messages.
 
     Raises:
         UnsupportedModelError: not a valid .tflite.
@@ -87,7 +86,7 @@ def strip_ports(data: bytes, name: str = "model") -> Int8Ports:
 
 
 def _entries(model: RawModel) -> tuple[tuple[int, ...], list[RawNode]]:
-    """The inputs after the conversion, and the operators that made it."""
+    """Return the int8 inputs, and the operators that convert to them."""
     readers = _by_tensor((i, node) for node in model.nodes for i in node.inputs)
     inputs, removed = list(model.inputs), []
     for place, i in enumerate(model.inputs):
@@ -101,7 +100,7 @@ def _entries(model: RawModel) -> tuple[tuple[int, ...], list[RawNode]]:
 
 
 def _exits(model: RawModel) -> tuple[tuple[int, ...], list[RawNode]]:
-    """The outputs before the conversion, and the operators that made it."""
+    """Return the int8 outputs, and the operators that convert from them."""
     read = {i for node in model.nodes for i in node.inputs}
     writers = _by_tensor((i, node) for node in model.nodes for i in node.outputs)
     outputs, removed = list(model.outputs), []

@@ -1,8 +1,7 @@
-"""Turns untrusted .tflite bytes into a checked Graph.
+"""Reads untrusted .tflite bytes into a checked Graph.
 
-Everything that a later stage relies on is checked in parse.py, here, or in the check of an
-operator: inputs and outputs are int8, every operator is known, and reads only what was written
-before.
+Everything that later stages rely on is checked in parse.py, here, or by the operators: inputs and
+outputs are int8, every operator is supported, and reads only values that were computed before.
 """
 
 from __future__ import annotations
@@ -15,28 +14,27 @@ from tflm_ext.frontend.float_operators import DEQUANTIZE, ELEMENTWISE, QUANTIZE
 from tflm_ext.frontend.islands import Run, find_islands, is_float, tabulate
 from tflm_ext.frontend.parse import RawModel, RawNode, parse
 from tflm_ext.frontend.ports import int8_port
-from tflm_ext.frontend.remedies import builtin_name, remedy
+from tflm_ext.frontend.remedies import builtin_name, node_label, remedy
 from tflm_ext.ir import DType, Graph, Node
-from tflm_ext.ir.names import keras_layer
 from tflm_ext.ir.verify import verify_graph
 from tflm_ext.ops import BY_NAME, OPERATORS, Operator
 
 _HINT = "Export the model again, or pass the file that the converter wrote."
 _BY_CODE: Mapping[int, Operator] = {op.code: op for op in OPERATORS if op.code >= 0}
-_MAX_CHECKED_BYTES = 1 << 26  # of constants, for all operators together, besides the file's own
+_MAX_CHECKED_BYTES = 1 << 26  # of constants read by all operators, in addition to the file's size
 
 
 def read_graph(data: bytes, name: str = "model", *, run: Run | None = None) -> Graph:
     """Parse a .tflite and check it.
 
     Args:
-        data: bytes of the file; not trusted.
-        name: the name that messages use for the model.
+        data: bytes of the file; untrusted.
+        name: the model's name, for messages.
         run: TFLM's interpreter, which turns float islands into tables; None refuses islands.
 
     Raises:
-        UnsupportedModelError: not a valid .tflite, or one that this project does not run.
-        UnsupportedOperatorError: an operator outside the table.
+        UnsupportedModelError: the file is not a valid .tflite, or the model is not supported.
+        UnsupportedOperatorError: an operator is not supported.
     """
     try:
         model = parse(data, name)
@@ -53,12 +51,12 @@ def read_graph(data: bytes, name: str = "model", *, run: Run | None = None) -> G
 
 
 def read_foreign(data: bytes, name: str = "model") -> Graph:
-    """Parse a .tflite that another runtime executes, and check what every graph must satisfy.
+    """Parse a .tflite for a different runtime, and check the invariants of graphs.
 
-    Operators can be of any kind and have no options; inputs and outputs are int8.
+    Any operator is allowed, and its options are not parsed. Inputs and outputs must be int8.
 
     Raises:
-        UnsupportedModelError: not a valid .tflite, or other ports.
+        UnsupportedModelError: the file is not a valid .tflite, or an input or output is not int8.
     """
     try:
         model = parse(data, name)
@@ -77,8 +75,8 @@ def _check_ports(model: RawModel, name: str) -> None:
             which = f"{name}: {what} {place} {tensor.name[:80]!r}"
             if tensor.dtype is DType.INT8:
                 raise UnsupportedModelError(
-                    f"{which} is a constant or a variable, or does not have a single scale and "
-                    "zero point.",
+                    f"{which} is a constant or a variable, or does not have exactly one scale and "
+                    "one zero point.",
                     "Convert the model with full int8 quantisation (inference type int8).",
                 )
             raise UnsupportedModelError(
@@ -89,7 +87,7 @@ def _check_ports(model: RawModel, name: str) -> None:
 
 
 def _ordered(model: RawModel, name: str) -> Graph:
-    """Check what every graph must satisfy, before anything follows its edges."""
+    """Check the invariants of graphs, before any code follows the graph's edges."""
     nodes = tuple(Node(raw.index, _name(raw), raw.inputs, raw.outputs) for raw in model.nodes)
     graph = Graph(name, model.tensors, nodes, model.inputs, model.outputs)
     problem = verify_graph(graph)
@@ -107,7 +105,7 @@ def _nodes(data: bytes, model: RawModel, name: str, run: Run | None) -> tuple[No
     nodes = [_node(raw) for raw in others]
     if islands and run is None:
         raise UnsupportedModelError(
-            f"{name}: operator {islands[0].nodes[0].index} begins a float32 part.",
+            f"{name}: a float32 region begins at {node_label(islands[0].nodes[0], model)}.",
             "Convert the model with full int8 quantisation.",
         )
     if run is not None:
@@ -119,7 +117,7 @@ def _node(raw: RawNode) -> Node:
     operator = _BY_CODE[raw.code]
     if raw.options is not None and operator.options_type not in {None, raw.options_type}:
         raise MalformedError(
-            f"operator {raw.index} {operator.name} has the options of another operator"
+            f"operator {raw.index} {operator.name} has the options of a different operator"
         )
     return Node(
         index=raw.index,
@@ -137,7 +135,7 @@ def _name(raw: RawNode) -> str:
 
 
 def _blame(raw: RawNode, model: RawModel) -> int:
-    """Sort key: the operator that an error names first if a float32 region is not an island."""
+    """Sort key: the operator that an error names if a float32 region is not a valid island."""
     if not is_float(raw, model):
         return 0
     return 2 if raw.code in (DEQUANTIZE, QUANTIZE) else int(raw.code in ELEMENTWISE)
@@ -145,33 +143,30 @@ def _blame(raw: RawNode, model: RawModel) -> int:
 
 def _check_known(raw: RawNode, model: RawModel, name: str) -> None:
     operator = _BY_CODE.get(raw.code)
-    layer = keras_layer(model.tensors[raw.outputs[0]].name) if raw.outputs else None
-    label = f"{raw.index} {_name(raw)}" + (f" (Keras layer {layer})" if layer else "")
+    label = node_label(raw, model)
     if _blame(raw, model) > 0:
         raise UnsupportedModelError(
-            f"{name}: operator {label} works in float32, and the float32 operators around it are "
-            "not an elementwise function of one int8 tensor.",
+            f"{name}: {label} computes in float32, and the float32 operators around it do "
+            "not form an elementwise function of one int8 tensor.",
             "Replace the layer with one that the converter quantises, or move it out of the model.",
         )
     if operator is not None and is_float(raw, model):
         raise UnsupportedModelError(
-            f"{name}: operator {label} computes in float32.",
-            "Convert the model with full int8 quantisation; a layer that cannot be quantised has "
-            "to be replaced.",
+            f"{name}: {label} computes in float32.",
+            "Convert the model with full int8 quantisation; replace layers that cannot be "
+            "quantised.",
         )
     if operator is None:
-        raise UnsupportedOperatorError(
-            f"{name}: operator {label} is not supported.", remedy(_name(raw))
-        )
+        raise UnsupportedOperatorError(f"{name}: {label} is not supported.", remedy(_name(raw)))
     if raw.version > operator.max_version:
         raise UnsupportedOperatorError(
-            f"{name}: version {raw.version} of operator {label} is not supported.",
+            f"{name}: version {raw.version} of {label} is not supported.",
             remedy(_name(raw)),
         )
 
 
 def _check_sharing(graph: Graph, size: int) -> None:
-    """Require that few operators share constants: each is examined once per operator."""
+    """Limit how many operators share constants, which are checked once per operator."""
     constants = sum(t.bytes for view in graph.views() for t in view.inputs if t.constant)
     if constants > 64 * size + _MAX_CHECKED_BYTES:
         raise MalformedError("the same weights are used by too many operators")

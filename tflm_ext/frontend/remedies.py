@@ -1,36 +1,46 @@
-"""Names of operators outside the table, and what to use instead."""
+"""What messages say about operators: their names, and what to use instead of unsupported ones."""
 
 from __future__ import annotations
 
+from tflm_ext.frontend.parse import RawModel, RawNode
+from tflm_ext.ir.names import keras_layer
+
 REMEDIES = {
-    "TILE": "Use UpSampling2D(interpolation='bilinear'), or Conv2DTranspose; RepeatVector has no "
-    "counterpart.",
+    "TILE": "Use UpSampling2D(interpolation='bilinear') or Conv2DTranspose; RepeatVector has no "
+    "replacement.",
     "RESIZE_NEAREST_NEIGHBOR": "Use UpSampling2D(interpolation='bilinear').",
     "GELU": "Use relu, silu or hard_silu.",
-    "SELECT": "Replace Embedding by one-hot input and Dense, and selu by relu or elu.",
-    "SELECT_V2": "Replace Embedding by one-hot input and Dense, and selu by relu or elu.",
-    "LESS": "Replace Embedding by one-hot input and Dense, and comparisons by relu.",
-    "GREATER": "Use relu or elu instead of selu, and instead of comparisons.",
-    "EXP": "Use relu, hard_sigmoid or hard_silu instead of exponential, softplus and mish.",
+    "SELECT": "Replace Embedding with one-hot input and Dense, and selu with relu or elu.",
+    "SELECT_V2": "Replace Embedding with one-hot input and Dense, and selu with relu or elu.",
+    "LESS": "Replace Embedding with one-hot input and Dense, and comparisons with relu.",
+    "GREATER": "Replace selu with relu or elu, and comparisons with relu.",
+    "EXP": "Replace exponential, softplus or mish with relu, hard_sigmoid or hard_silu.",
     "LOG": "Compute logarithms before the model; use relu instead of softplus and mish.",
-    "CONV_3D": "Use Conv2D with the third dimension in the channels.",
-    "WHILE": "Use unroll=True in the recurrent layer, or an LSTM of tf_keras.",
-    "CUSTOM 'TFLM_DECODE'": "Give the model as it was before tflm_ext.encode(): only TFLM's"
-    " interpreter decodes.",
-    "ARG_MAX": "Leave argmax out of the model and take it from the outputs.",
+    "CONV_3D": "Use Conv2D, with the third dimension in the channels.",
+    "WHILE": "Use unroll=True in the recurrent layer, or tf_keras.layers.LSTM.",
+    "CUSTOM 'TFLM_DECODE'": "Pass the model from before tflm_ext.encode(), or runtime='tflm': only "
+    "TFLM's interpreter decodes weights.",
+    "ARG_MAX": "Remove argmax from the model, and compute it from the outputs in your C code.",
 }
 
 
 def remedy(name: str) -> str:
-    """What to do about an operator that is not supported."""
-    return REMEDIES.get(name, "Replace the layer by one of those in docs/reference/operators.md.")
+    """Return a hint: what to do about an operator that is not supported."""
+    return REMEDIES.get(name, "Replace the layer with one listed in docs/reference/operators.md.")
 
 
 def builtin_name(code: int, custom: str) -> str:
-    """TensorFlow Lite's name of an operator number, for messages."""
+    """Return TensorFlow Lite's name of an operator number, for messages."""
     from tflite_micro.tensorflow.lite.micro.python.schema_py_generated import BuiltinOperator
 
     for name, number in vars(BuiltinOperator).items():
         if number == code and not name.startswith("_"):
             return f"{name} {custom!r}" if custom else name
     return f"number {code}"
+
+
+def node_label(node: RawNode, model: RawModel) -> str:
+    """Return the operator as messages name it: "operator 3 ELU (Keras layer dense)"."""
+    layer = keras_layer(model.tensors[node.outputs[0]].name) if node.outputs else None
+    where = f" (Keras layer {layer})" if layer else ""
+    return f"operator {node.index} {builtin_name(node.code, node.custom)}{where}"

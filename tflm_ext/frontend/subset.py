@@ -12,11 +12,10 @@ from tflm_ext.frontend.parse import parse, root
 def subset(
     data: bytes, operators: Sequence[int], inputs: Sequence[int], outputs: Sequence[int]
 ) -> bytes:
-    """A file with some of another file's operators, and different inputs and outputs.
+    """Return a file with some of another file's operators, and with different ports.
 
-    Only the list of operators and the two lists of tensors are rewritten: the bytes of tensors,
-    weights and options do not change. Signatures, which name the old inputs and outputs, are
-    removed.
+    Only the lists of operators, inputs and outputs are rewritten; the bytes of tensors, weights and
+    options do not change. Signatures, which name the old ports, are removed.
 
     Args:
         data: a file that parse() accepts.
@@ -33,7 +32,7 @@ def subset(
     if found is None:
         raise MalformedError("the model has no operators")
     start, _ = found
-    # An offset counts from where it is stored, and only upwards: the list stays where it is.
+    # Offsets are relative to where they are stored, and always positive: the list cannot move.
     for slot, number in enumerate(operators):
         (offset,) = struct.unpack_from("<I", data, start + 4 * number)
         struct.pack_into("<I", patched, start + 4 * slot, offset + 4 * (number - slot))
@@ -59,7 +58,7 @@ def _check(
     inputs: Sequence[int],
     outputs: Sequence[int],
 ) -> None:
-    """Require that nothing else changed: in a hostile file, tables may overlap."""
+    """Check that nothing else changed: in a hostile file, tables may overlap."""
     old, new = parse(data, ""), parse(patched, "")
     contents = [(n.code, n.inputs, n.outputs) for n in new.nodes]
     if (

@@ -1,4 +1,4 @@
-"""ModelFacts: what every template may say about a model, whichever runtime runs it."""
+"""ModelFacts: what templates know about a model, regardless of the runtime."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class GoldenVector:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What a generated project is about.
+    """The model, as the files of a generated project describe it.
 
     Attributes:
         name: C identifier in lower case, prefix of every symbol and file: "digits".
@@ -43,10 +43,10 @@ class ModelFacts:
         sha256: hexadecimal digest of the .tflite that was exported.
         inputs, outputs: the ports, in order.
         labels: names of the classes, untrusted text; empty if none were given.
-        weight_bytes: const tables, exact.
-        arena_bytes: activations, state and scratch, exact.
-        macs: multiply-accumulate operations of one inference as the .tflite has them; the compiled
-            runtime may need fewer.
+        weight_bytes: size of all constant tables, exact.
+        arena_bytes: size of activations, state and scratch memory, exact.
+        macs: multiply-accumulate operations per inference of the .tflite; the compiled runtime may
+            need fewer.
         version: of tflm_ext.
         command: the command that regenerates the project, without paths outside it.
         golden: vectors for the tests, self test and example.

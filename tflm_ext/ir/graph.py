@@ -17,7 +17,7 @@ from tflm_ext.ir.names import keras_layer
 
 
 class DType(enum.Enum):
-    """The element types of tensors that a graph can hold, named as NumPy names them."""
+    """Element types of tensors, with NumPy's names."""
 
     BOOL = "bool"
     INT8 = "int8"
@@ -49,8 +49,8 @@ class Quantization:
 
     Attributes:
         scales: one scale, or one per channel; each a float32 value, positive and finite.
-        zero_points: as many as scales.
-        axis: the axis of the channels; 0 where there is one scale.
+        zero_points: one for each scale.
+        axis: the axis of the channels; 0 if there is one scale.
     """
 
     scales: tuple[float, ...]
@@ -79,12 +79,12 @@ class Tensor:
     """One tensor of the graph.
 
     Attributes:
-        index: its number in the .tflite; passes number new tensors from the largest upwards.
+        index: its number in the .tflite; tensors added by passes get the next free numbers.
         name: text from the model, untrusted.
         shape: fixed and complete, batch included; () is a scalar.
-        data: little-endian bytes of a constant, None for what is computed.
-        variable: keeps its value between two calls (the state of a recurrent operator).
-        alias: number of the tensor whose bytes this one shares, in another shape.
+        data: little-endian bytes of a constant; None if the tensor is computed.
+        variable: keeps its value between calls (the state of a recurrent operator).
+        alias: number of the tensor whose bytes this one shares, in a different shape.
     """
 
     index: int
@@ -111,21 +111,21 @@ class Tensor:
     def array(self) -> np.ndarray[Any, Any]:
         """The read-only values of a constant, in its shape."""
         if self.data is None:
-            raise TypeError(f"tensor {self.index} is no constant")
+            raise TypeError(f"tensor {self.index} {self.name[:80]!r} is not a constant")
         return np.frombuffer(self.data, self.dtype.numpy).reshape(self.shape)
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operator in execution order.
+    """One operator of a graph.
 
     Attributes:
-        index: its number in the .tflite; kept by passes, so that messages name what the user sees.
+        index: its number in the .tflite, which messages show; passes do not change it.
         operator: TensorFlow Lite's name, like "CONV_2D".
         inputs: tensor numbers; -1 for an optional input that is absent.
         outputs: tensor numbers.
-        options: the frozen options dataclass of the operator's file in ops/, None without options.
-        intermediates: tensor numbers of which only the quantisation counts (recurrent operators).
+        options: the frozen options dataclass of the operator's file in ops/; None if it has none.
+        intermediates: numbers of tensors that only provide a quantisation (recurrent operators).
     """
 
     index: int
@@ -143,7 +143,7 @@ class Graph:
     Attributes:
         name: of the model, for messages.
         tensors: by number.
-        nodes: in the order in which they run.
+        nodes: in execution order.
         inputs: tensor numbers of the model's inputs, in order.
         outputs: tensor numbers of the model's outputs, in order.
     """
@@ -159,7 +159,7 @@ class Graph:
 
     @functools.cached_property
     def memo(self) -> dict[Any, Any]:
-        """What pure functions of its nodes gave, for as long as the graph lives."""
+        """Cache for results of pure functions of its nodes."""
         return {}
 
     def view(self, node: Node) -> NodeView:
@@ -169,21 +169,21 @@ class Graph:
         return (NodeView(self, node) for node in self.nodes)
 
     def with_tensors(self, *tensors: Tensor) -> Graph:
-        """A copy in which these tensors replace or join the others."""
+        """Return a copy in which these tensors are added or replaced."""
         return replace(self, tensors={**self.tensors, **{t.index: t for t in tensors}})
 
     def storage(self, tensor: int) -> int:
-        """The tensor whose bytes a tensor uses: itself, or the end of its chain of aliases."""
+        """Return the tensor that owns a tensor's bytes: itself, or the end of its alias chain."""
         while (alias := self.tensors[tensor].alias) is not None:
             tensor = alias
         return tensor
 
     def producer(self, tensor: int) -> Node | None:
-        """The node that writes a tensor, None for inputs and constants."""
+        """Return the node that writes a tensor; None for inputs and constants."""
         return next((n for n in self.nodes if tensor in n.outputs), None)
 
     def consumers(self, tensor: int) -> tuple[Node, ...]:
-        """The nodes that read a tensor, in execution order."""
+        """Return the nodes that read a tensor, in execution order."""
         return tuple(n for n in self.nodes if tensor in n.inputs)
 
     def next_tensor_index(self) -> int:
@@ -192,7 +192,7 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """A node together with its tensors: what the functions in ops/ look at."""
+    """A node together with its tensors, as the functions in ops/ see it."""
 
     graph: Graph
     node: Node
@@ -229,20 +229,20 @@ class NodeView:
 
     @property
     def keras_layer(self) -> str | None:
-        """The Keras layer that the operator came from, read from its output's name."""
+        """The operator's Keras layer, derived from the name of its output."""
         return keras_layer(self.output().name) if self.node.outputs else None
 
     @property
     def label(self) -> str:
-        """How messages call the node: "operator 3 CONV_2D (layer conv2d_1)"."""
+        """The node in messages: "operator 3 CONV_2D (Keras layer conv2d_1)"."""
         layer = self.keras_layer
-        where = f" (layer {layer})" if layer else ""
+        where = f" (Keras layer {layer})" if layer else ""
         return f"operator {self.node.index} {self.node.operator}{where}"
 
     def reject(self, problem: str, hint: str, tensor: Tensor | None = None) -> NoReturn:
         """Raise UnsupportedModelError that names model, operator, layer and tensor."""
         which = f", tensor {tensor.name[:80]!r}" if tensor is not None else ""
-        raise UnsupportedModelError(f"{self.graph.name}: {self.label}{which}: {problem}", hint)
+        raise UnsupportedModelError(f"{self.graph.name}: {self.label}{which}: {problem}.", hint)
 
     def require(
         self, condition: bool, problem: str, hint: str, tensor: Tensor | None = None

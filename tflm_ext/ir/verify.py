@@ -1,4 +1,4 @@
-"""What holds for every graph, between any two stages."""
+"""Invariants of graphs, which hold between any two stages."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from tflm_ext.ir.graph import Graph
 
 
 def verify_graph(graph: Graph) -> str | None:
-    """The first rule that a graph breaks, None if it is well formed.
+    """Describe the first rule that a graph breaks; None if it is well formed.
 
-    Every tensor number exists; a tensor is written once, by one operator, and is then no constant,
-    no input and no variable; operators read only what is there when they run; inputs are distinct,
-    and outputs are written or are inputs or constants. An alias stands for the
-    tensor whose bytes it shares, and both have the same number of bytes.
+    Each tensor is written at most once, by one operator, and only if it is not a constant, an input
+    or a variable. Operators read only tensors that already have a value. Inputs are distinct;
+    outputs are written, or are inputs or constants. An alias counts as the tensor whose bytes it
+    shares, and has the same size. All tensor numbers must exist; this is not checked here.
     """
     tensors = graph.tensors
 
@@ -21,7 +21,7 @@ def verify_graph(graph: Graph) -> str | None:
     if not graph.inputs or not graph.outputs:
         return "the model has no inputs or no outputs"
     if len(set(graph.inputs)) != len(graph.inputs):
-        return "two inputs of the model are one tensor"
+        return "two inputs of the model are the same tensor"
     ready = set(graph.inputs)
     for index in graph.inputs:
         if tensors[index].constant or tensors[index].variable:
@@ -29,17 +29,17 @@ def verify_graph(graph: Graph) -> str | None:
     ready |= {i for i, t in tensors.items() if t.constant or t.variable}
     for i, tensor in tensors.items():
         if tensor.alias is not None and tensors[tensor.alias].bytes != tensor.bytes:
-            return f"{label(i)} shares the bytes of a tensor of another size"
+            return f"{label(i)} shares the bytes of a tensor with a different size"
     for node in graph.nodes:
         where = f"operator {node.index} {node.operator}"
         if not node.outputs:
             return f"{where} writes nothing"
         for i in node.inputs:
             if i >= 0 and graph.storage(i) not in ready:
-                return f"{where} reads {label(i)}, which nothing wrote before"
-        for i in node.outputs:  # of one operator, too, no two may be the same tensor
+                return f"{where} reads {label(i)}, which has not been written"
+        for i in node.outputs:  # two outputs of the same operator must differ, too
             if i in ready or tensors[i].alias is not None:
-                return f"{where} writes {label(i)}, which is there already"
+                return f"{where} writes {label(i)}, which already has a value"
             ready.add(i)
     for i in graph.outputs:
         if graph.storage(i) not in ready:

@@ -1,4 +1,4 @@
-"""Every operator that is supported: one file each, and this list."""
+"""The supported operators: one file each, and this list."""
 
 from tflm_ext.ops import abs as abs_
 from tflm_ext.ops import (

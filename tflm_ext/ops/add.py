@@ -1,4 +1,4 @@
-"""ADD, with broadcasting and fused activations; SUB differs in a sign."""
+"""ADD, with broadcasting and fused activations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEFT_SHIFT = 20
 
 
 def ratios_of(view: NodeView) -> tuple[float, float, float]:
-    """Of input 1, input 2 and the output to the common scale."""
+    """Ratios of scales: input 1 and input 2 to the common scale, the common scale to the output."""
     first, second, common = elementwise.common_scale(view)
     return first, second, common / ((1 << LEFT_SHIFT) * scale(view.output()))
 
@@ -24,7 +24,7 @@ def check(view: NodeView) -> None:
     ratio = ratios_of(view)[2]
     view.require(
         ratio < 1 and quantize_multiplier(ratio)[1] <= 0,
-        f"its output's scale {scale(view.output()):.3g} is too small for the inputs'",
+        f"the scale of its output, {scale(view.output()):.3g}, is too small for its inputs' scales",
         "The scales in the file are out of proportion; calibrate with real data.",
     )
 

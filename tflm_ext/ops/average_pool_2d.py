@@ -1,4 +1,4 @@
-"""AVERAGE_POOL_2D: mean of a window, of which only the part inside the image counts."""
+"""AVERAGE_POOL_2D: mean of the part of a window that is inside the image."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ OPERATOR = Operator(
     parse=pooling.parse,
     check=pooling.check,
     reference=reference,
-    refuses=("input and output with different scales; windows of 2^23 elements or more"),
+    refuses="different scales for input and output; windows of 2^23 elements or more",
 )

@@ -1,4 +1,4 @@
-"""BATCH_MATMUL: products of matrices, either of them transposed, batches broadcast."""
+"""BATCH_MATMUL: matrix products, with transposed operands and broadcast batches."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BatchMatMulOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Matrices:
-    """One operand: matrices of rows x columns in the order in which they are multiplied.
+    """One operand: a batch of matrices, rows x columns as they are multiplied.
 
     Attributes:
         batch: sizes of the batch axes.
@@ -86,13 +86,13 @@ def check(view: NodeView) -> None:
     view.require(
         all(2 <= len(t.shape) <= 2 + BATCH_AXES for t in (a, b)),
         f"its operands have the shapes {list(a.shape)} and {list(b.shape)}",
-        "TensorFlow Lite Micro multiplies tensors of two to five dimensions.",
+        "TensorFlow Lite Micro multiplies tensors with 2 to 5 dimensions; reshape them.",
     )
     left, right = operands(view)
     view.require(
         left.columns == right.rows and _broadcast(left.batch, right.batch) is not None,
-        f"operands of {list(a.shape)} and {list(b.shape)} cannot be multiplied",
-        "The file is damaged or was written by an unknown converter.",
+        f"operands with the shapes {list(a.shape)} and {list(b.shape)} cannot be multiplied",
+        "The file is damaged or was written by an unknown converter; convert the model again.",
     )
     batch = _broadcast(left.batch, right.batch) or ()
     check_shape(view, out, (*batch, left.rows, right.columns))
@@ -100,7 +100,7 @@ def check(view: NodeView) -> None:
 
 
 def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The common shape of two batches, None if there is none."""
+    """The shape that two batches are broadcast to; None if they are incompatible."""
     rank = max(len(a), len(b))
     pairs = list(zip((1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b, strict=True))
     if any(x != y and 1 not in (x, y) for x, y in pairs):
@@ -118,7 +118,7 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
     for i, transposed in enumerate((options.adj_x, options.adj_y)):
         values = inputs[i]
         assert values is not None
-        # Integers below 2**53 are exact in float64, and BLAS is many times faster with those.
+        # Integers below 2**53 are exact in float64, for which BLAS is many times faster.
         centred = values.astype(np.float64) - zero_point(view.input(i))
         operands.append(centred.swapaxes(-1, -2) if transposed else centred)
     sums = (operands[0] @ operands[1]).astype(np.int64)
@@ -135,5 +135,5 @@ OPERATOR = Operator(
     check=check,
     macs=macs,
     reference=reference,
-    refuses="operands of fewer than two or more than five dimensions",
+    refuses="operands with fewer than 2 or more than 5 dimensions",
 )

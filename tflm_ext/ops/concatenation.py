@@ -1,7 +1,7 @@
 """CONCATENATION along any axis.
 
-TFLM takes inputs with the quantisation of the output only: where they differ, the converter puts a
-QUANTIZE in front, which does the requantisation.
+TFLM requires that all inputs have the output's quantisation. The converter inserts a QUANTIZE for
+those that differ.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def check(view: NodeView) -> None:
     options: ConcatenationOptions = view.options
     view.require(
         1 <= view.input_count <= _MAX_INPUTS,
-        f"it joins {view.input_count} tensors, TensorFlow Lite Micro takes up to {_MAX_INPUTS}",
+        f"it joins {view.input_count} tensors; TensorFlow Lite Micro allows 1 to {_MAX_INPUTS}",
         "Concatenate in two steps.",
     )
     check_counts(view, (len(view.inputs),))
@@ -55,17 +55,18 @@ def check(view: NodeView) -> None:
     check_axis(view, options.axis, rank)
     view.require(
         options.activation is Activation.NONE,
-        f"it has the fused activation {options.activation.name}",
-        "TensorFlow Lite Micro takes none here; use a layer of its own.",
+        f"it has the fused activation {options.activation.name}, which TensorFlow Lite Micro does "
+        "not support here",
+        "Use a separate layer for the activation.",
     )
     axis = axis_of(view)
     along = 0
     for tensor in view.inputs:
         view.require(
             tensor.quantization == out.quantization,
-            "its quantisation is not that of the output",
+            "its quantisation differs from the output's",
             "TensorFlow Lite Micro does not requantise here; convert the model again with "
-            "TensorFlow 2.21, which puts a QUANTIZE in front.",
+            "TensorFlow 2.21, which inserts a QUANTIZE before the operator.",
             tensor,
         )
         check_dimensions(view, tensor, range(rank, rank + 1))
@@ -87,7 +88,7 @@ OPERATOR = Operator(
     check=check,
     reference=reference,
     refuses=(
-        "inputs with another quantisation than the output (the converter puts a QUANTIZE "
-        "there, which is supported)"
+        "inputs whose quantisation differs from the output's (the converter inserts a "
+        "QUANTIZE, which is supported)"
     ),
 )

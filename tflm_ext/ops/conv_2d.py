@@ -1,4 +1,4 @@
-"""CONV_2D: dense and grouped convolution, dilated, one or many weight scales."""
+"""CONV_2D: dense and grouped, dilated, with one weight scale or one per channel."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from tflm_ext.opslib.windows import (
 
 @dataclass(frozen=True, slots=True)
 class Conv2DOptions:
-    """Options of CONV_2D; the border is that of a PAD before it: top, bottom, left, right."""
+    """Options of CONV_2D; `border` comes from a PAD merged into it: top, bottom, left, right."""
 
     padding: Padding
     stride_height: int
@@ -85,8 +85,8 @@ def check(view: NodeView) -> None:
     check_int8(view, image, out)
     view.require(
         len(image.shape) == 4 and len(weights.shape) == 4,
-        "its input or filter does not have four dimensions",
-        "Use Conv1D or Conv2D; CONV_2D of other ranks is not supported.",
+        "its input or filter does not have 4 dimensions",
+        "Use Conv1D or Conv2D; other numbers of dimensions are not supported.",
     )
     check_windows(
         view,
@@ -100,8 +100,9 @@ def check(view: NodeView) -> None:
     groups = image.shape[3] // group_channels
     view.require(
         image.shape[3] % group_channels == 0 and channels % groups == 0,
-        f"{image.shape[3]} input channels do not fit a filter of {list(weights.shape)}",
-        "The file is damaged or was written by an unknown converter.",
+        f"{image.shape[3]} input channels do not match a filter with the shape "
+        f"{list(weights.shape)}",
+        "The file is damaged or was written by an unknown converter; convert the model again.",
     )
     rows, columns = axes_of(view)
     check_shape(view, out, (image.shape[0], rows.out, columns.out, channels))
@@ -131,7 +132,7 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
     for group in range(groups):
         ins = slice(group * group_channels, (group + 1) * group_channels)
         outs = slice(group * (channels // groups), (group + 1) * (channels // groups))
-        # Integers below 2**53 are exact in float64, and BLAS is many times faster with those.
+        # Integers below 2**53 are exact in float64, for which BLAS is many times faster.
         sums[..., outs] = np.tensordot(
             windows[..., ins], weights[outs].astype(np.float64), ((3, 4, 5), (1, 2, 3))
         )
@@ -139,7 +140,7 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
 
 
 def requantize(view: NodeView, sums: Array) -> Array:
-    """Sums to the int8 output of a convolution with these inputs, weights and output."""
+    """Requantise the sums of a convolution, apply its activation: its int8 output."""
     out = view.output()
     multipliers, shifts = conv_multipliers(view.input(0), view.input(1), out, out.shape[3])
     scaled = multiply_by_quantized_multiplier(sums, np.array(multipliers), np.array(shifts))
@@ -158,7 +159,7 @@ OPERATOR = Operator(
     macs=macs,
     reference=reference,
     refuses=(
-        "filters or biases that are computed; filters with a zero point; images of other "
-        "than four dimensions; sums that 32 bits cannot hold"
+        "filters or biases that are not constant; filters with a zero point; images without "
+        "exactly 4 dimensions; sums that do not fit into 32 bits"
     ),
 )

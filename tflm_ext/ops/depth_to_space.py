@@ -14,8 +14,8 @@ def check(view: NodeView) -> None:
     batches, height, width, channels = view.input().shape
     view.require(
         channels % (block * block) == 0,
-        f"{channels} channels do not make blocks of {block} x {block} pixels",
-        "Use a number of channels that the block's area divides.",
+        f"its {channels} channels cannot be divided into blocks of {block} x {block} pixels",
+        f"Use a number of channels that is a multiple of {block * block}.",
     )
     check_shape(
         view,

@@ -1,4 +1,4 @@
-"""DEPTHWISE_CONV_2D: every channel with its own filters, one or several each, dilated or not."""
+"""DEPTHWISE_CONV_2D: one or more filters per channel, dilated or not."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tflm_ext.opslib.windows import Axis, check_windows, patches, slide
 
 @dataclass(frozen=True, slots=True)
 class DepthwiseConv2DOptions:
-    """Options of DEPTHWISE_CONV_2D; the border is that of a PAD: top, bottom, left, right."""
+    """Options of DEPTHWISE_CONV_2D; `border` comes from a merged PAD: top, bottom, left, right."""
 
     padding: Padding
     stride_height: int
@@ -82,8 +82,8 @@ def check(view: NodeView) -> None:
     check_int8(view, image, out)
     view.require(
         len(image.shape) == 4 and len(weights.shape) == 4,
-        "its input or filter does not have four dimensions",
-        "Use DepthwiseConv1D or DepthwiseConv2D; other ranks are not supported.",
+        "its input or filter does not have 4 dimensions",
+        "Use DepthwiseConv1D or DepthwiseConv2D; other numbers of dimensions are not supported.",
     )
     check_windows(
         view,
@@ -96,9 +96,9 @@ def check(view: NodeView) -> None:
     channels = weights.shape[3]
     view.require(
         weights.shape[0] == 1 and channels == image.shape[3] * options.depth_multiplier,
-        f"{image.shape[3]} input channels times {options.depth_multiplier} do not fit a filter of "
-        f"{list(weights.shape)}",
-        "The file is damaged or was written by an unknown converter.",
+        f"{image.shape[3]} input channels with the depth multiplier {options.depth_multiplier} do "
+        f"not match a filter with the shape {list(weights.shape)}",
+        "The file is damaged or was written by an unknown converter; convert the model again.",
     )
     rows, columns = axes_of(view)
     check_shape(view, out, (image.shape[0], rows.out, columns.out, channels))

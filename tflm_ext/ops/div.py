@@ -28,13 +28,13 @@ def check(view: NodeView) -> None:
     elementwise.check_binary(view)
     check_requantization(view, 255, ratio_of(view))
     shift = quantize_multiplier(ratio_of(view))[1]
-    # The shift that is left has to lie between -31 and 0 for every dividend and divisor: the
-    # divisor takes -1 to 7 of it, the dividend 23 to 31.
+    # The remaining shift must be between -31 and 0 for every dividend and divisor: the divisor
+    # takes -1 to 7 bits of it, the dividend 23 to 31.
     view.require(
         7 <= shift <= 22,
-        f"its ratio of scales {ratio_of(view):.3g} is outside 64 to 4 million, where TensorFlow "
-        "Lite Micro's division is undefined",
-        "Keep the divisor within a factor of about four, or multiply by its reciprocal instead.",
+        f"its ratio of scales is {ratio_of(view):.3g}, but TensorFlow Lite Micro's division is "
+        "defined for 64 to 4 million only",
+        "Keep the divisor within a factor of about 4, or multiply by its reciprocal instead.",
     )
 
 
@@ -59,5 +59,5 @@ OPERATOR = Operator(
     parse=elementwise.parse_binary,
     check=check,
     reference=reference,
-    refuses="scales out of proportion",
+    refuses="scales that are out of proportion",
 )

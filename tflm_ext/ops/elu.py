@@ -1,4 +1,4 @@
-"""ELU: exp(x) - 1 for negative numbers. TFLM tabulates it in float32 when it starts."""
+"""ELU: exp(x) - 1 for negative values, which TFLM tabulates in float32 when it starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EXPAND_DIMS: the same bytes with one more axis, of size 1."""
+"""EXPAND_DIMS: the same bytes with an additional axis of size 1."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def check(view: NodeView) -> None:
     number = axis.array().reshape(-1)[0].item() if axis.dtype is DType.INT32 else len(shape) + 1
     view.require(
         axis.elements == 1 and -len(shape) - 1 <= number <= len(shape),
-        f"its axis is no int32 from {-len(shape) - 1} to {len(shape)}",
-        "The file is damaged or was written by an unknown converter.",
+        f"its axis is not an int32 from {-len(shape) - 1} to {len(shape)}",
+        "The file is damaged or was written by an unknown converter; convert the model again.",
         axis,
     )
     at = number if number >= 0 else number + len(shape) + 1
@@ -26,7 +26,7 @@ def check(view: NodeView) -> None:
     view.require(
         view.input(0).dtype in {DType.INT8, DType.INT16, DType.FLOAT32},
         f"its element type is {view.input(0).dtype.value}",
-        "TensorFlow Lite Micro expands int8, int16 and float32 only.",
+        "TensorFlow Lite Micro supports int8, int16 and float32 here.",
     )
 
 
@@ -36,5 +36,5 @@ OPERATOR = Operator(
     max_version=1,
     check=check,
     reference=reference,
-    refuses="an axis that is computed",
+    refuses="an axis that is not constant",
 )

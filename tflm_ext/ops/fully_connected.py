@@ -1,4 +1,4 @@
-"""FULLY_CONNECTED: matrix times vector, one or many weight scales."""
+"""FULLY_CONNECTED: matrix times vector, with one weight scale or one per output."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tflm_ext.opslib.common import (
 
 @dataclass(frozen=True, slots=True)
 class FullyConnectedOptions:
-    """Options of FULLY_CONNECTED; `shuffled` weights are an old format of optimised kernels."""
+    """Options of FULLY_CONNECTED; `shuffled` marks an old weight format of optimised kernels."""
 
     activation: Activation
     shuffled: bool
@@ -58,7 +58,7 @@ def per_tensor(view: NodeView) -> bool:
 
 
 def multipliers_of(view: NodeView) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Multiplier and shift of every output, or the only ones."""
+    """Multipliers and shifts: one of each per output, or one for all outputs."""
     inp, weights, out = view.input(0), view.input(1), view.output()
     return conv_multipliers(inp, weights, out, weights.shape[0] if per_channel(view) else 1)
 
@@ -71,8 +71,8 @@ def check(view: NodeView) -> None:
     check_rank(view, inp, out)
     view.require(
         len(weights.shape) == 2 and not options.shuffled,
-        "its weights are no plain matrix",
-        "The file is damaged or was written by an unknown converter.",
+        "the weights are not a plain matrix",
+        "The file is damaged or was written by an unknown converter; convert the model again.",
         weights,
     )
     units, depth = weights.shape
@@ -80,28 +80,30 @@ def check(view: NodeView) -> None:
         inp.elements % depth == 0
         and out.shape[-1:] == (units,)
         and out.elements == inp.elements // depth * units,
-        f"{list(inp.shape)} times weights of {list(weights.shape)} do not give {list(out.shape)}",
-        "The file is damaged or was written by an unknown converter.",
+        f"an input with the shape {list(inp.shape)} and weights with the shape "
+        f"{list(weights.shape)} do not give an output with the shape {list(out.shape)}",
+        "The file is damaged or was written by an unknown converter; convert the model again.",
     )
     bias = bias_of(view)
     check_weights(view, weights, bias, 0, units)
     if bias is not None and per_tensor(view):
         _check_bias_scale(view, bias)
     sums = np.abs(weights.array().astype(np.int64)).sum(1)
-    # The zero point is folded into the bias, so that products reach 128 * |weight| beside it.
+    # The zero point is folded into the bias; without it, products reach 128 * |weight|.
     values = bias_values(bias, units).astype(np.int64)
     check_accumulator(view, sums, np.abs(values) + sums, multipliers_of(view)[1])
     check_activation(view, options.activation, out)
 
 
 def _check_bias_scale(view: NodeView, bias: Tensor) -> None:
-    """TFLM's own condition."""
+    """Require what TFLM requires of the bias' scale."""
     bias_scale = scale(bias) if bias.quantization is not None else 0.0
     product = scale(view.input(0)) * scale(view.input(1))
     view.require(
         abs(product - bias_scale) / scale(view.output()) <= 0.02,
-        f"its bias has the scale {bias_scale:g}, input and weights have {product:g}",
-        "The file is damaged or was written by an unknown converter.",
+        f"the bias has the scale {bias_scale:g}, but the scales of input and weights multiply to "
+        f"{product:g}",
+        "The file is damaged or was written by an unknown converter; convert the model again.",
         bias,
     )
 
@@ -115,7 +117,7 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
     assert values is not None
     assert weights is not None
     units, depth = weights.shape
-    # Integers below 2**53 are exact in float64, and BLAS is many times faster with those.
+    # Integers below 2**53 are exact in float64, for which BLAS is many times faster.
     centred = values.reshape(-1, depth).astype(np.float64) - zero_point(view.input(0))
     sums = (centred @ weights.T.astype(np.float64)).astype(np.int64)
     multipliers, shifts = multipliers_of(view)
@@ -138,7 +140,7 @@ OPERATOR = Operator(
     macs=macs,
     reference=reference,
     refuses=(
-        "weights or biases that are computed; weights with a zero point; shuffled "
-        "weights; sums that 32 bits cannot hold"
+        "weights or biases that are not constant; weights with a zero point; shuffled "
+        "weights; sums that do not fit into 32 bits"
     ),
 )

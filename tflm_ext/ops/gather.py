@@ -19,7 +19,8 @@ class GatherOptions:
     """Options of GATHER.
 
     Attributes:
-        batch_dims: leading axes that input and positions share; below 0 from the positions' back.
+        batch_dims: number of leading axes shared by input and positions; negative numbers count
+            from the last axis of the positions.
     """
 
     axis: int
@@ -31,7 +32,7 @@ def parse(table: Table | None) -> GatherOptions:
 
 
 def _axes(view: NodeView) -> tuple[int, int]:
-    """The axis and the number of leading axes that are shared."""
+    """The axis, and the number of leading axes shared by input and positions."""
     options: GatherOptions = view.options
     rank = len(view.input(1).shape)
     batch_dims = options.batch_dims + (rank if options.batch_dims < 0 else 0)
@@ -49,14 +50,15 @@ def check(view: NodeView) -> None:
     view.require(
         0 <= shared <= min(axis, len(positions.shape))
         and source.shape[:shared] == positions.shape[:shared],
-        f"it shares {options.batch_dims} axes of {list(source.shape)} and {list(positions.shape)}",
+        f"it shares {options.batch_dims} axes of an input with the shape {list(source.shape)} and "
+        f"positions with the shape {list(positions.shape)}",
         DAMAGED,
     )
     size = source.shape[axis]
     view.require(
         all(0 <= p < size for p in integers(positions)),
-        f"it gathers at positions outside the {size} of axis {axis}",
-        "Give positions from 0 to the size of the axis less one.",
+        f"it gathers at positions outside axis {axis}, which has the size {size}",
+        f"Use positions from 0 to {size - 1}.",
     )
     check_shape(
         view, out, source.shape[:axis] + positions.shape[shared:] + source.shape[axis + 1 :]
@@ -64,7 +66,7 @@ def check(view: NodeView) -> None:
 
 
 def sizes_of(view: NodeView) -> tuple[int, int, int, int, int]:
-    """Elements: batches, outer, along the axis, positions per batch, inner."""
+    """Sizes: batches, outer axes, the axis itself, positions per batch, inner axes."""
     axis, shared = _axes(view)
     shape, positions = view.input().shape, view.input(1).shape
     groups = (shape[:shared], shape[shared:axis], (shape[axis],), positions[shared:])
@@ -90,5 +92,5 @@ OPERATOR = Operator(
     parse=parse,
     check=check,
     reference=reference,
-    refuses="positions that are computed or outside the axis",
+    refuses="positions that are not constant, or outside the axis",
 )

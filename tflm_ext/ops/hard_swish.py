@@ -14,7 +14,7 @@ _MIN, _MAX = -(2**15), 2**15 - 1
 
 
 def _ratios(view: NodeView) -> tuple[float, float]:
-    """Steps of the input, 128 times finer, in steps of the output and in steps of 3 / 2**15."""
+    """1/128 of an input step, in steps of the output and in steps of 3 / 2**15."""
     fine = scale(view.input()) / 128
     return fine / scale(view.output()), fine / (3 / 2**15)
 
@@ -26,7 +26,8 @@ def check(view: NodeView) -> None:
     check_requantization(view, 1, to_gate)
     view.require(
         -15 <= quantize_multiplier(to_output)[1] <= 0 and quantize_multiplier(to_gate)[1] >= -15,
-        f"the scales {scale(view.input()):.3g} and {scale(view.output()):.3g} do not fit together",
+        f"its input has the scale {scale(view.input()):.3g} and its output "
+        f"{scale(view.output()):.3g}, a ratio that TensorFlow Lite Micro cannot represent",
         "Calibrate the model with real data.",
     )
 
@@ -37,7 +38,7 @@ def _int16_multiplier(ratio: float) -> tuple[int, int]:
 
 
 def _high_mul(x: Array, multiplier: int) -> Array:
-    """x * multiplier / 2**15, halves upward."""
+    """x * multiplier / 2**15, rounded to nearest, halves upwards."""
     return (x * multiplier + (1 << 14)) >> 15
 
 
@@ -57,5 +58,5 @@ def table(view: NodeView) -> Array:
 
 
 OPERATOR = lookup.operator(
-    "HARD_SWISH", 117, 1, table, check=check, refuses="scales that need more than 15 bits of shift"
+    "HARD_SWISH", 117, 1, table, check=check, refuses="scales that need a shift of over 15 bits"
 )

@@ -1,4 +1,4 @@
-"""LEAKY_RELU: negative numbers are multiplied by a constant."""
+"""LEAKY_RELU: negative values are multiplied by a constant."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def parse(table: Table | None) -> LeakyReluOptions:
 
 
 def _ratios(view: NodeView) -> tuple[float, float]:
-    """Of the scales, for numbers from 0 on and, with the sign of alpha, for those below."""
+    """Input scale to output scale; for negative values, times alpha, which may be negative."""
     inp, out = scale(view.input()), scale(view.output())
     return inp / out, inp * view.options.alpha / out
 
@@ -36,8 +36,8 @@ def check(view: NodeView) -> None:
     lookup.check_unary(view)
     view.require(
         math.isfinite(view.options.alpha),
-        f"its alpha is {view.options.alpha}",
-        "The file is damaged or was written by an unknown converter.",
+        f"its slope alpha is {view.options.alpha}",
+        "The file is damaged or was written by an unknown converter; convert the model again.",
     )
     for ratio in _ratios(view):
         check_requantization(view, 255, abs(ratio))

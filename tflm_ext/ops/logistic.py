@@ -24,7 +24,7 @@ def check(view: NodeView) -> None:
     view.require(
         zero_point(view.output()) == -128,
         f"its output's zero point is {zero_point(view.output())}, not -128",
-        "Convert the model with TensorFlow Lite's converter, which sets it.",
+        "Convert the model with TensorFlow Lite's own converter, which uses -128.",
         view.output(),
     )
 
@@ -34,20 +34,20 @@ def check_sigmoid(view: NodeView) -> None:
     lookup.check_unary(view)
     view.require(
         0 <= sigmoid_multiplier(scale(view.input()))[1] < 63,
-        f"the scale {scale(view.input()):.3g} is out of range",
+        f"the scale of its input, {scale(view.input()):.3g}, is out of range",
         "Calibrate the model with real data.",
         view.input(),
     )
 
 
 def fixed_point(view: NodeView) -> tuple[Array, Array]:
-    """Every input in steps of 2**-27, and where it saturates: -1 below, 1 above, else 0."""
+    """All 256 inputs in steps of 2**-27, and whether they saturate: -1 below, 1 above, else 0."""
     multiplier, shift = sigmoid_multiplier(scale(view.input()))
     centred = lookup.centred(view)
     radius = input_radius(4, shift)
     beyond = np.where(centred <= -radius, -1, np.where(centred >= radius, 1, 0))
     inside = np.where(beyond == 0, centred, 0)
-    # Where every input saturates, the shift may be larger than arithmetic allows.
+    # If every input saturates, the shift may be larger than the arithmetic allows.
     return multiply_by_quantized_multiplier(inside, multiplier, min(shift, 30)), beyond
 
 

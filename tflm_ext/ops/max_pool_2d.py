@@ -1,4 +1,4 @@
-"""MAX_POOL_2D: largest value of a window."""
+"""MAX_POOL_2D: largest value in a window."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ OPERATOR = Operator(
     parse=pooling.parse,
     check=pooling.check,
     reference=reference,
-    refuses="input and output with different scales",
+    refuses="different scales for input and output",
 )

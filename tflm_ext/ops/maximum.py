@@ -1,4 +1,4 @@
-"""MAXIMUM of the quantised numbers, with broadcasting."""
+"""MAXIMUM of the quantised values, with broadcasting."""
 
 from __future__ import annotations
 

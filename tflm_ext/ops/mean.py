@@ -7,5 +7,5 @@ OPERATOR = sum_operator(
     40,
     3,
     options_type=27,
-    refuses="axes that are computed or lie apart in more than three groups",
+    refuses="axes that are not constant, or form more than three separate groups",
 )

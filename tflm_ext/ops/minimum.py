@@ -1,4 +1,4 @@
-"""MINIMUM of the quantised numbers, with broadcasting."""
+"""MINIMUM of the quantised values, with broadcasting."""
 
 from __future__ import annotations
 

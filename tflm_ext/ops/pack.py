@@ -35,7 +35,7 @@ def check(view: NodeView) -> None:
     options: PackOptions = view.options
     view.require(
         view.input_count >= 1 and options.count == len(view.inputs),
-        f"it packs {options.count} tensors and has {len(view.inputs)}",
+        f"its options say {options.count} tensors, but it has {len(view.inputs)}",
         DAMAGED,
     )
     check_counts(view, (options.count,))

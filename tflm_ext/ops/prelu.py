@@ -1,4 +1,4 @@
-"""PRELU: negative numbers are multiplied by a slope, which is broadcast."""
+"""PRELU: negative values are multiplied by slopes, which are broadcast."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tflm_ext.opslib.common import check_requantization, scale
 
 
 def ratios_of(view: NodeView) -> tuple[float, float]:
-    """For numbers from 0 on, and for products."""
+    """Ratios of scales: for values that are not negative, and for products with a slope."""
     inp, alpha, out = scale(view.input(0)), scale(view.input(1)), scale(view.output())
     return inp / out, inp * alpha / out
 

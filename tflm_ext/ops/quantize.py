@@ -1,4 +1,4 @@
-"""QUANTIZE from int8 to int8: another scale and zero point."""
+"""QUANTIZE from int8 to int8, with a different scale and zero point."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OPERATOR = lookup.operator(
     table,
     check=check,
     refuses=(
-        "float32 and uint8 anywhere but at inputs and outputs of the model, where it is "
-        "taken off, and in float islands"
+        "float32 and uint8, except at inputs and outputs of the model, where it is removed, "
+        "and in float islands"
     ),
 )

@@ -8,5 +8,5 @@ OPERATOR = extremum_operator(
     3,
     largest=True,
     options_type=27,
-    refuses="as MEAN; input and output with different quantisations",
+    refuses="as MEAN; different quantisations for input and output",
 )

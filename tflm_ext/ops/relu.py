@@ -1,4 +1,4 @@
-"""RELU, standing alone: negative numbers become 0, and the rest is requantised."""
+"""RELU as an operator of its own: negative values become 0, all others are requantised."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""RELU6, standing alone: limits numbers to 0 to 6.
+"""RELU6 as an operator of its own: clamps values to 0 to 6.
 
-TFLM takes the input's quantisation for the output's, whatever the file says of the output.
+TFLM uses the input's quantisation for the output too, and ignores the output's in the file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def check(view: NodeView) -> None:
     lookup.check_unary(view)
     view.require(
         scale(view.input()) > 6.0 / 2**30,
-        f"the scale {scale(view.input()):.3g} is out of range",
+        f"the scale of its input, {scale(view.input()):.3g}, is out of range",
         "Calibrate the model with real data.",
         view.input(),
     )

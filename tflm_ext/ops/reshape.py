@@ -9,7 +9,7 @@ from tflm_ext.opslib.copying import check_copy, reference
 
 
 def check(view: NodeView) -> None:
-    # TFLM takes the shape from the output tensor, not from the second input or the options.
+    # Like TFLM, use the shape of the output tensor; ignore the second input and the options.
     check_counts(view, (1, 2))
     check_copy(view)
 

@@ -1,4 +1,4 @@
-"""RESIZE_BILINEAR, in TFLM's integers with ten fractional bits."""
+"""RESIZE_BILINEAR, in TFLM's integer arithmetic with 10 fractional bits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ResizeBilinearOptions:
 
 
 def parse(table: Table | None) -> ResizeBilinearOptions:
-    # Fields 0 and 1 were the new size, before it became an input.
+    # Fields 0 and 1 held the new size before it became an input.
     if table is None:
         return ResizeBilinearOptions(align_corners=False, half_pixel_centers=False)
     return ResizeBilinearOptions(table.bool(2), table.bool(3))
@@ -35,13 +35,13 @@ def parse(table: Table | None) -> ResizeBilinearOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Positions:
-    """Where the rows or columns of the output lie in the input, times 1024."""
+    """Positions of the output's rows or columns in the input, times 1024."""
 
     step: int
     start: int
 
     def between(self, size: int, out: int) -> tuple[Array, Array, Array]:
-        """Of each output row: the two input rows, and 1024 times the weight of the second."""
+        """For each output row: two input rows, and 1024 times the weight of the second."""
         at = np.arange(out, dtype=np.int64) * self.step + self.start
         low = np.maximum(at // _ONE, 0)
         high = np.minimum((at + _ONE - 1) // _ONE, size - 1)
@@ -67,21 +67,22 @@ def check(view: NodeView) -> None:
     check_shape(view, out, (source.shape[0], *integers(view.input(1)), source.shape[3]))
     view.require(
         not (options.align_corners and options.half_pixel_centers),
-        "it aligns corners and takes pixel centres at once",
+        "it sets both align_corners and half_pixel_centers",
         DAMAGED,
     )
     for axis in (1, 2):
         size, new = source.shape[axis], out.shape[axis]
         view.require(
             max(size, new) <= _MAX_SIZE,
-            f"it resizes {size} to {new}",
-            f"Use images of at most {_MAX_SIZE} rows and columns.",
+            f"it resizes {size} rows or columns to {new}",
+            f"Use images with at most {_MAX_SIZE:,} rows and columns.",
         )
-        # The step is rounded to 1/1024; over thousands of rows that can lead out of the image,
-        # and TFLM reads what lies there.
+        # The step is rounded to 1/1024. Over thousands of rows, the error can lead out of the
+        # image, and TFLM would read the bytes after it.
         view.require(
             int(positions_of(view, axis).between(size, new)[0][-1]) < size,
-            f"its {new} steps lead out of the {size} rows or columns",
+            f"resizing {size} rows or columns to {new} makes TensorFlow Lite Micro read beyond the "
+            "image",
             "Resize to fewer rows and columns.",
         )
 
@@ -107,5 +108,5 @@ OPERATOR = Operator(
     parse=parse,
     check=check,
     reference=reference,
-    refuses="`align_corners` together with `half_pixel_centers`; very large images",
+    refuses="`align_corners` combined with `half_pixel_centers`; very large images",
 )

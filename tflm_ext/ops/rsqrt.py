@@ -29,14 +29,16 @@ def check(view: NodeView) -> None:
     lookup.check_unary(view)
     view.require(
         zero_point(view.input()) == -128,
-        f"its input's zero point is {zero_point(view.input())}, so that the input can be negative",
-        "TensorFlow Lite Micro fails there at run time; take the root of numbers from 0 on only.",
+        f"its input can be negative, because its zero point is {zero_point(view.input())}, not "
+        "-128; TensorFlow Lite Micro fails on negative values at run time",
+        "Use rsqrt on values that cannot be negative, for example after relu or a square.",
         view.input(),
     )
     shift = quantize_multiplier(_ratio(view))[1]
     view.require(
         _FRACTION - 31 <= shift <= 29,
-        f"the scales {scale(view.input()):.3g} and {scale(view.output()):.3g} do not fit together",
+        f"its input has the scale {scale(view.input()):.3g} and its output "
+        f"{scale(view.output()):.3g}, a ratio that TensorFlow Lite Micro cannot represent",
         "Calibrate the model with real data.",
     )
 
@@ -63,5 +65,5 @@ OPERATOR = lookup.operator(
     3,
     table,
     check=check,
-    refuses="an input zero point other than -128: negative numbers have no root",
+    refuses="an input zero point other than -128, which allows negative values",
 )

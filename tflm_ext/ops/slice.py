@@ -1,4 +1,4 @@
-"""SLICE: a box of the input, with constant begin and size."""
+"""SLICE: a box of the input, with constant `begin` and `size`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tflm_ext.opslib.movement import rearrange_reference
 
 
 def _begin_and_shape(view: NodeView) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Where the box begins and its shape; a size of -1 is all that is left."""
+    """Start and shape of the box; a size of -1 extends to the end of the axis."""
     begins, sizes = integers(view.input(1)), integers(view.input(2))
     shape = tuple(
         whole - begin if size == -1 else size
@@ -28,7 +28,7 @@ def check(view: NodeView) -> None:
         check_integers(view, view.input(i), role, len(source.shape), (DType.INT32, DType.INT64))
     view.require(
         view.input(1).dtype is view.input(2).dtype,
-        "its begin and its size have different element types",
+        "`begin` and `size` have different element types",
         DAMAGED,
     )
     begins, shape = _begin_and_shape(view)
@@ -37,7 +37,8 @@ def check(view: NodeView) -> None:
             0 <= begin < begin + size <= whole
             for begin, size, whole in zip(begins, shape, source.shape, strict=True)
         ),
-        f"it takes {list(shape)} from {list(begins)} on of {list(source.shape)}",
+        f"its box of {list(shape)} elements from position {list(begins)} is not inside a tensor "
+        f"with the shape {list(source.shape)}",
         DAMAGED,
     )
     check_shape(view, out, shape)
@@ -54,5 +55,5 @@ OPERATOR = Operator(
     max_version=5,
     check=check,
     reference=rearrange_reference(rearrange),
-    refuses="begin or size that are computed or outside the tensor",
+    refuses="`begin` or `size` that is not constant, or outside the tensor",
 )

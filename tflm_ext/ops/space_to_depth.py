@@ -24,7 +24,7 @@ def parse(table: Table | None) -> BlockOptions:
 
 
 def check_blocks(view: NodeView) -> int:
-    """Require what both operators need, and return the size of a block."""
+    """Check what both operators need, and return the block size."""
     options: BlockOptions = view.options
     check_counts(view, (1,))
     check_int8(view, view.input(), view.output())
@@ -38,8 +38,8 @@ def check(view: NodeView) -> None:
     batches, height, width, channels = view.input().shape
     view.require(
         height % block == 0 and width % block == 0,
-        f"{height} x {width} pixels are not made of blocks of {block}",
-        "Pad or crop the image in front of the layer.",
+        f"an image of {height} x {width} pixels cannot be divided into blocks of {block} x {block}",
+        f"Pad or crop the image before the layer to multiples of {block}.",
     )
     check_shape(
         view, view.output(), (batches, height // block, width // block, channels * block * block)

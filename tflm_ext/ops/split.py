@@ -1,4 +1,4 @@
-"""SPLIT: equal parts of a tensor along an axis."""
+"""SPLIT: divides a tensor into equal parts along an axis."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def check(view: NodeView) -> None:
     axis = axis_of(view)
     part, rest = divmod(source.shape[axis], view.output_count)
     view.require(
-        rest == 0, f"it splits {source.shape[axis]} into {view.output_count} parts", DAMAGED
+        rest == 0,
+        f"it splits an axis of size {source.shape[axis]} into {view.output_count} equal parts",
+        DAMAGED,
     )
     for tensor in view.outputs:
         check_shape(view, tensor, (*source.shape[:axis], part, *source.shape[axis + 1 :]))

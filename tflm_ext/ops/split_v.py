@@ -1,4 +1,4 @@
-"""SPLIT_V: parts of given sizes of a tensor along an axis."""
+"""SPLIT_V: divides a tensor into parts of given sizes along an axis."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def check(view: NodeView) -> None:
     sizes = []
     for size, tensor in zip(integers(view.input(1)), view.outputs, strict=True):
         check_dimensions(view, tensor, range(rank, rank + 1))
-        # TFLM goes by the outputs' shapes; one size may be -1, for what is left.
+        # TFLM uses the shapes of the outputs; one size may be -1, for the rest of the axis.
         sizes.append(tensor.shape[axis] if size == -1 else size)
         check_shape(view, tensor, (*source.shape[:axis], sizes[-1], *source.shape[axis + 1 :]))
     view.require(
         sum(sizes) == source.shape[axis],
-        f"it splits {source.shape[axis]} into {sizes}",
+        f"it splits an axis of size {source.shape[axis]} into parts of {sizes}",
         DAMAGED,
     )
 

@@ -14,7 +14,7 @@ _LEFT_SHIFT = 7
 
 
 def ratios_of(view: NodeView) -> tuple[float, float, float]:
-    """Of input 1, input 2 and the output to the common scale."""
+    """Ratios of scales: input 1 and input 2 to the common scale, the common scale to the output."""
     first, second, common = elementwise.common_scale(view)
     fine_output = (1 << (2 * _LEFT_SHIFT)) * scale(view.output())
     return first, second, common * common / fine_output
@@ -22,7 +22,7 @@ def ratios_of(view: NodeView) -> tuple[float, float, float]:
 
 def check(view: NodeView) -> None:
     elementwise.check_binary(view)
-    # Half of 255 steps either way, 2**7 times finer.
+    # At most half of 255 steps in each direction, in steps 2**7 times finer.
     check_requantization(view, (255 << _LEFT_SHIFT) ** 2, ratios_of(view)[2])
 
 

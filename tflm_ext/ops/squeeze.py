@@ -13,7 +13,7 @@ from tflm_ext.opslib.copying import check_copy, reference
 
 @dataclass(frozen=True, slots=True)
 class SqueezeOptions:
-    """Options of SQUEEZE; no axes mean all of size 1."""
+    """Options of SQUEEZE; without axes, all axes of size 1 are removed."""
 
     axes: tuple[int, ...]
 
@@ -29,8 +29,8 @@ def check(view: NodeView) -> None:
     axes: tuple[int, ...] = view.options.axes
     view.require(
         all(-len(shape) <= a < len(shape) and shape[a] == 1 for a in axes),
-        f"its axes {list(axes)[:8]} are not all of size 1 in {list(shape)}",
-        "The file is damaged or was written by an unknown converter.",
+        f"not all of its axes {list(axes)[:8]} have the size 1 in the shape {list(shape)}",
+        "The file is damaged or was written by an unknown converter; convert the model again.",
     )
     gone = {a % len(shape) for a in axes} or {i for i, d in enumerate(shape) if d == 1}
     check_shape(view, view.output(), tuple(d for i, d in enumerate(shape) if i not in gone))

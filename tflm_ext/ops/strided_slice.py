@@ -1,4 +1,4 @@
-"""STRIDED_SLICE with constant begin, end and strides, forwards and backwards."""
+"""STRIDED_SLICE with constant `begin`, `end` and `strides`, forwards and backwards."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def parse(table: Table | None) -> StridedSliceOptions:
 
 
 def _range(view: NodeView, axis: int) -> range:
-    """The positions along an axis that are read.
+    """The positions that are read along an axis.
 
-    As Python's own slices, but that an axis that is dropped reads the position begin, clamped.
+    Works like a slice in Python; an axis that is dropped reads one position, `begin`, clamped.
     """
     size, bit = view.input().shape[axis], 1 << axis
     begin, end, stride = (integers(view.input(i))[axis] for i in (1, 2, 3))
@@ -65,7 +65,7 @@ def check(view: NodeView) -> None:
     view.require(
         not options.unsupported,
         "it uses an ellipsis, a new axis or offsets, which TensorFlow Lite Micro ignores",
-        "Give the slice a begin and an end for every axis.",
+        "Give `begin` and `end` for every axis.",
     )
     strides = integers(view.input(3))
     view.require(0 not in strides, f"its strides are {list(strides)}", DAMAGED)
@@ -73,11 +73,11 @@ def check(view: NodeView) -> None:
     for axis, size in enumerate(source.shape):
         positions = _range(view, axis)
         if options.shrink_axis_mask & (1 << axis):
-            # TFLM writes nothing at all in these cases.
+            # TFLM writes nothing in these cases.
             view.require(
                 strides[axis] > 0 and positions.start < size,
-                f"it takes position {positions.start} of the {size} along axis {axis}",
-                "Take a position inside the tensor, with a positive stride.",
+                f"it reads position {positions.start} of axis {axis}, which has the size {size}",
+                "Use a position inside the tensor, and a positive stride.",
             )
         else:
             shape.append(len(positions))
@@ -88,7 +88,7 @@ def rearrange(view: NodeView, source: Array) -> Array:
     index = []
     for axis in range(source.ndim):
         positions = _range(view, axis)
-        # A stop of -1 would count from the back in a slice.
+        # In a slice, a stop of -1 would be the last position.
         stop = None if positions.stop < 0 else positions.stop
         index.append(slice(positions.start, stop, positions.step))
     return source[tuple(index)]
@@ -102,5 +102,5 @@ OPERATOR = Operator(
     parse=parse,
     check=check,
     reference=rearrange_reference(rearrange),
-    refuses="begin, end or strides that are computed; ellipsis and new axes",
+    refuses="`begin`, `end` or `strides` that are not constant; ellipsis and new axes",
 )

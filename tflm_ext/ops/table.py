@@ -1,4 +1,4 @@
-"""TABLE: any function of one int8 number, as a pass found it. It never comes from a file."""
+"""TABLE: any function of one int8 value; made by passes, never read from a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TRANSPOSE: any permutation of up to five axes."""
+"""TRANSPOSE: any permutation of up to 5 axes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check(view: NodeView) -> None:
     permutation = integers(view.input(1))
     view.require(
         sorted(permutation) == list(range(len(permutation))),
-        f"its permutation is {list(permutation)}",
+        f"{list(permutation)} is not a permutation of its axes",
         DAMAGED,
     )
     check_shape(view, out, tuple(source.shape[axis] for axis in permutation))
@@ -34,5 +34,5 @@ OPERATOR = Operator(
     max_version=5,
     check=check,
     reference=rearrange_reference(rearrange),
-    refuses="a permutation that is computed",
+    refuses="a permutation that is not constant",
 )

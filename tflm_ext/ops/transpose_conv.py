@@ -1,7 +1,7 @@
-"""TRANSPOSE_CONV: the transpose of a convolution, as Conv2DTranspose uses it.
+"""TRANSPOSE_CONV: the transpose of a convolution, used by Conv2DTranspose.
 
-TFLM scatters every input into 32-bit sums of the whole output. Here every output gathers the
-inputs that reach it: the same sums, without the memory for them.
+TFLM adds every input to 32-bit sums for the whole output. Here, every output gathers its inputs:
+the same sums, without a buffer for them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tflm_ext.opslib.common import (
 )
 from tflm_ext.opslib.windows import Axis, check_windows, slide
 
-# Inputs of the operator; input 0 is the shape of the output, which the output has, too.
+# Inputs of the operator; input 0 is the output's shape, which the output tensor also has.
 WEIGHTS, IMAGE, BIAS = 1, 2, 3
 
 
@@ -65,7 +65,7 @@ def bias_of(view: NodeView) -> Tensor | None:
 
 
 def axes_of(view: NodeView) -> tuple[Axis, Axis]:
-    """The axes of the convolution of which this is the transpose: from our output to our input."""
+    """Axes of the convolution that this operator transposes: from our output to our input."""
     o: TransposeConvOptions = view.options
     _, height, width, _ = view.output().shape
     _, window_height, window_width, _ = view.input(WEIGHTS).shape
@@ -82,8 +82,8 @@ def check(view: NodeView) -> None:
     check_int8(view, image, out)
     view.require(
         len(image.shape) == len(weights.shape) == len(out.shape) == 4,
-        "its input, filter or output does not have four dimensions",
-        "Use Conv1DTranspose or Conv2DTranspose; other ranks are not supported.",
+        "its input, filter or output does not have 4 dimensions",
+        "Use Conv1DTranspose or Conv2DTranspose; other numbers of dimensions are not supported.",
     )
     check_windows(view, options.stride_height, options.stride_width, *weights.shape[1:3])
     channels = weights.shape[0]
@@ -151,5 +151,5 @@ OPERATOR = Operator(
     check=check,
     macs=macs,
     reference=reference,
-    refuses="as CONV_2D; output shapes that are computed",
+    refuses="as CONV_2D; output shapes that are not constant",
 )

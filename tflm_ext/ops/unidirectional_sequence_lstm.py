@@ -1,8 +1,8 @@
 """UNIDIRECTIONAL_SEQUENCE_LSTM: int8 input, output and hidden state, int16 cell state.
 
 The plain LSTM: no peepholes, no projection, no layer normalisation. TFLM keeps the gates of all
-units in four buffers. Here the units are worked out one by one into the output, which becomes the
-hidden state when the step is done: the same numbers without the buffers.
+units in four buffers. Here, each unit is computed in turn and written to the output, which becomes
+the hidden state at the end of the time step: the same values, without the buffers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tflm_ext.opslib.common import (
     zero_point,
 )
 
-# Inputs by number. The gates come in the order input, forget, cell, output.
+# Numbers of inputs. The order of the gates is input, forget, cell, output.
 _INPUT_WEIGHTS, _RECURRENT_WEIGHTS, _BIASES = 1, 5, 12
 
 
@@ -83,13 +83,13 @@ def sizes_of(view: NodeView) -> tuple[int, int, int, int]:
 
 
 def folded_bias(weights: Tensor, source: Tensor, bias: Tensor | None) -> Array:
-    """Bias less what the zero point of the source adds to every sum."""
+    """Bias minus the contribution of the source's zero point to every sum."""
     sums: Array = weights.array().astype(np.int64).sum(1) * -zero_point(source)
     return sums if bias is None else sums + bias.array()
 
 
 def halves_of(view: NodeView, gate: int) -> tuple[tuple[Tensor, Tensor, Tensor | None], ...]:
-    """Both halves of a gate: weights, what they are multiplied with, and bias."""
+    """Both halves of a gate: weights, the tensor that they multiply, and bias."""
     return (
         (view.input(_INPUT_WEIGHTS + gate), view.input(0), view.input(_BIASES + gate)),
         (view.input(_RECURRENT_WEIGHTS + gate), view.input(HIDDEN), None),
@@ -116,7 +116,7 @@ def cell_limit(view: NodeView) -> tuple[int, int]:
 
 
 def tanh_factor(view: NodeView) -> tuple[int, int]:
-    """Multiplier and right shift from a cell state to thirds of 2**-12."""
+    """Multiplier and right shift that convert a cell state to steps of 2**-12 / 3."""
     power = math.frexp(scale(view.input(CELL)))[1] - 1
     return (3 << (power + 12), 0) if power >= -12 else (3, -12 - power)
 
@@ -127,20 +127,21 @@ def check(view: NodeView) -> None:
         view.input_count == 24
         and view.output_count == 1
         and all(view.has_input(i) == (i in _PRESENT) for i in range(24)),
-        "it is no plain LSTM, or one with peepholes, projection or layer normalisation",
-        "Use LSTM of tf_keras with its default structure.",
+        "it is not a plain LSTM: it has peepholes, a projection, layer normalisation, or inputs "
+        "missing",
+        "Use tf_keras.layers.LSTM with its default structure.",
     )
     view.require(
         options.activation == _TANH,
-        f"its activation has the number {options.activation}",
-        "TensorFlow Lite Micro runs LSTMs with tanh only.",
+        f"its activation is number {options.activation}, not tanh",
+        "Use activation='tanh': TensorFlow Lite Micro supports no other activation in LSTMs.",
     )
     source, hidden, cell, out = view.input(0), view.input(HIDDEN), view.input(CELL), view.output()
     check_int8(view, source, hidden, out)
     view.require(
         len(source.shape) == 3 and len(view.input(_INPUT_WEIGHTS).shape) == 2,
         f"its input has the shape {list(source.shape)}",
-        "An LSTM needs three dimensions: batch, time and features.",
+        "An LSTM needs an input with 3 dimensions: batch, time and features.",
         source,
     )
     batches, _, inputs, units = sizes_of(view)
@@ -148,8 +149,8 @@ def check(view: NodeView) -> None:
         check_shape(view, state, (batches, units))
         view.require(
             state.variable,
-            "its state is no variable",
-            "The file is damaged or was written by an unknown converter.",
+            "its state is not a variable",
+            "The file is damaged or was written by an unknown converter; convert the model again.",
             state,
         )
     check_shape(view, out, (*source.shape[:2], units))
@@ -172,7 +173,7 @@ def _check_cell(view: NodeView, cell: Tensor) -> None:
     mantissa, exponent = math.frexp(quantized.scales[0])
     view.require(
         quantized.zero_points == (0,) and mantissa == 0.5 and -27 <= exponent <= 3,
-        "its cell state does not have zero point 0 and a power of two from 2**-28 to 4 as scale",
+        "its cell state needs the zero point 0, and a power of two from 2**-28 to 4 as its scale",
         "Convert the model with full int8 quantisation.",
         cell,
     )
@@ -236,7 +237,7 @@ OPERATOR = Operator(
     reference=reference,
     keeps_state=True,
     refuses=(
-        "peepholes, projection, layer normalisation; another activation than tanh; "
+        "peepholes, projection, layer normalisation; activations other than tanh; "
         "weights with one scale per channel"
     ),
 )

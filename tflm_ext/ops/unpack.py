@@ -1,4 +1,4 @@
-"""UNPACK: the slices of a tensor along an axis, which disappears."""
+"""UNPACK: the slices of a tensor along an axis, without that axis."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def check(view: NodeView) -> None:
     axis = axis_of(view)
     view.require(
         options.count == view.output_count == source.shape[axis],
-        f"it unpacks {options.count} of {source.shape[axis]} slices into {view.output_count} "
-        "tensors",
+        f"it unpacks {options.count} slices of an axis of size {source.shape[axis]} into "
+        f"{view.output_count} tensors",
         DAMAGED,
     )
     for tensor in view.outputs:

@@ -1,1 +1,1 @@
-"""What operators share: checks, windows, broadcasting, tables and moves of elements."""
+"""Code that operators share: checks, windows, broadcasting, tables, movement of elements."""

@@ -1,4 +1,4 @@
-"""Axes and small integer constants that operators take as inputs, all untrusted."""
+"""Axes and small integer constants that operators read as inputs; all of them are untrusted."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ from collections.abc import Sequence
 from tflm_ext.ir import DType, NodeView, Tensor
 from tflm_ext.opslib.common import check_constant
 
-DAMAGED = "The file is damaged or was written by an unknown converter."
+DAMAGED = "The file is damaged or was written by an unknown converter; convert the model again."
 
 
 def check_axis(view: NodeView, axis: int, rank: int) -> None:
-    """Require an axis of a tensor of this rank; axis % rank is then the axis from the front."""
+    """Require a valid axis for this rank; `axis % rank` is then not negative."""
     view.require(
-        -rank <= axis < rank, f"it works along axis {axis} of a tensor of rank {rank}", DAMAGED
+        -rank <= axis < rank,
+        f"it works along axis {axis} of a tensor with {rank} dimensions",
+        DAMAGED,
     )
 
 
 def check_dimensions(view: NodeView, tensor: Tensor, ranks: range) -> None:
-    """Require as many dimensions as TFLM runs."""
+    """Require a number of dimensions that TFLM supports."""
     view.require(
         len(tensor.shape) in ranks,
-        f"it has {len(tensor.shape)} dimensions, TensorFlow Lite Micro takes {ranks[0]} to "
-        f"{ranks[-1]}",
-        "Reshape the tensor in front of the layer, or split the layer.",
+        f"it has {len(tensor.shape)} dimensions, but TensorFlow Lite Micro allows {ranks[0]} to "
+        f"{ranks[-1]} here",
+        "Reshape the tensor before the layer, or split the layer.",
         tensor,
     )
 
@@ -35,16 +37,16 @@ def check_integers(
     count: int | None = None,
     dtypes: Sequence[DType] = (DType.INT32,),
 ) -> None:
-    """Require constant integers, so many of them if count is given."""
+    """Require constant integers, and exactly `count` of them if it is given."""
     check_constant(view, tensor, role)
     view.require(
         tensor.dtype in dtypes and count in {None, tensor.elements},
-        f"its {role} has {tensor.elements} elements of type {tensor.dtype.value}",
+        f"the {role} cannot be {tensor.elements} elements of type {tensor.dtype.value}",
         DAMAGED,
         tensor,
     )
 
 
 def integers(tensor: Tensor) -> tuple[int, ...]:
-    """The values of a tensor that check_integers accepted."""
+    """Return the values of a tensor that check_integers accepted."""
     return tuple(tensor.array().ravel().tolist())

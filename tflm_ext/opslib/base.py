@@ -1,4 +1,4 @@
-"""What an operator is: the contract of ops/ and of all that reads graphs.
+"""The contract of an operator, between ops/ and all code that reads graphs.
 
 To add one, copy the file of a similar operator, write its test, and add one line to OPERATORS in
 ops/__init__.py. docs/how-to/add-an-operator.md walks through it.
@@ -19,12 +19,12 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 
 def no_options(table: Table | None) -> None:
-    """parse of an operator without options."""
+    """The `parse` of an operator without options."""
     return None
 
 
 def no_macs(view: NodeView) -> int:
-    """macs of an operator that multiplies nothing by weights."""
+    """The `macs` of an operator without multiplications by weights."""
     return 0
 
 
@@ -35,20 +35,20 @@ class Operator:
     Attributes:
         name: TensorFlow Lite's name, like "CONV_2D".
         code: its BuiltinOperator number in TensorFlow Lite's schema.
-        max_version: the highest operator version known to mean what we compute.
-        check: raises UnsupportedModelError for a node that this project does not run; every later
-            stage relies on it, so it checks shapes, types, quantisation and option values, all
+        max_version: the highest operator version that is known to have this meaning.
+        check: raises UnsupportedModelError for a node that is not supported. Every later stage
+            relies on it, so it checks shapes, types, quantisation and option values, which are all
             untrusted.
-        reference: bit-exact NumPy; gets the node and the values of its inputs (None where an
-            optional input is absent), returns the values of its outputs, each in the output's
-            shape and type.
-        parse: options table of the flatbuffer (None if absent) to a frozen options dataclass.
-        options_type: which table that is, a number of BuiltinOptions in the schema; None for an
-            operator without options. TFLM takes the table of another operator for no options, and
-            so a file that mixes them up would not mean what it says.
+        reference: bit-exact NumPy. Takes the node and the values of its inputs (None for an
+            optional input that is absent), and returns the values of its outputs, each in the
+            output's shape and type.
+        parse: converts the options table of the FlatBuffer (None if absent) to a frozen dataclass.
+        options_type: the BuiltinOptions number of that table in the schema; None for an operator
+            without options. A file with the table of a different operator is refused, because
+            TFLM would ignore the options in it.
         macs: multiply-accumulate operations of one call.
-        keeps_state: reads and writes variable tensors.
-        refuses: for the documentation, what check does not accept although the operator has it.
+        keeps_state: whether it reads and writes variable tensors.
+        refuses: for the documentation, what `check` rejects although the operator allows it.
     """
 
     name: str

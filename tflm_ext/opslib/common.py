@@ -21,56 +21,57 @@ _CONVERT = "Convert the model with full int8 quantisation (inference type int8).
 
 
 class Padding(enum.Enum):
-    """How windows meet the border; the value is TensorFlow Lite's number."""
+    """Padding of the image under a sliding window; the values are TensorFlow Lite's numbers."""
 
     SAME = 0
     VALID = 1
 
 
 def parse_activation(number: int) -> Activation:
-    """A fused activation from its number in the file."""
+    """Return the fused activation with this number in the file."""
     try:
         return Activation(number)
     except ValueError:
-        raise MalformedError(f"fused activation number {number}") from None
+        raise MalformedError(f"unknown fused activation, number {number}") from None
 
 
 def parse_padding(number: int) -> Padding:
-    """A padding from its number in the file."""
+    """Return the padding with this number in the file."""
     try:
         return Padding(number)
     except ValueError:
-        raise MalformedError(f"padding number {number}") from None
+        raise MalformedError(f"unknown padding, number {number}") from None
 
 
 def check_counts(view: NodeView, inputs: Sequence[int], outputs: int = 1) -> None:
-    """Require one of these numbers of inputs, and exactly so many outputs.
+    """Require one of these numbers of inputs, and exactly this number of outputs.
 
-    As many inputs as the smallest number are there; behind those, one may be absent.
+    Inputs up to the smallest of the numbers must be present; later ones are optional.
     """
     view.require(
         view.input_count in inputs
         and view.output_count == outputs
         and all(view.has_input(i) for i in range(min(inputs))),
-        f"it has {len(view.inputs)} inputs and {view.output_count} outputs",
-        "The file is damaged or was written by an unknown converter.",
+        f"it has {len(view.inputs)} inputs and {view.output_count} outputs, not "
+        f"{' or '.join(map(str, inputs))} and {outputs}",
+        "The file is damaged or was written by an unknown converter; convert the model again.",
     )
 
 
 def check_int8(view: NodeView, *tensors: Tensor) -> None:
-    """Require int8 with one scale and a zero point inside int8."""
+    """Require int8 tensors with one scale and a zero point from -128 to 127."""
     for tensor in tensors:
         quantization = check_quantized(view, tensor, DType.INT8)
         view.require(
             not quantization.per_channel and -128 <= quantization.zero_point <= 127,
-            "its quantisation is per channel or has a zero point outside int8",
+            "its quantisation is per channel, or its zero point is outside -128 to 127",
             _CONVERT,
             tensor,
         )
 
 
 def check_quantized(view: NodeView, tensor: Tensor, dtype: DType) -> Quantization:
-    """Require an element type and a quantisation, and return the latter."""
+    """Require an element type and a quantisation, and return the quantisation."""
     view.require(
         tensor.dtype is dtype, f"it is {tensor.dtype.value}, not {dtype.value}", _CONVERT, tensor
     )
@@ -80,19 +81,19 @@ def check_quantized(view: NodeView, tensor: Tensor, dtype: DType) -> Quantizatio
 
 
 def quantization(tensor: Tensor) -> Quantization:
-    """The quantisation of a tensor that was checked to have one."""
+    """Return the quantisation of a tensor that check_quantized or check_int8 accepted."""
     if tensor.quantization is None:
-        raise TypeError(f"tensor {tensor.index} was not checked")
+        raise TypeError(f"tensor {tensor.index} {tensor.name[:80]!r} was not checked")
     return tensor.quantization
 
 
 def scale(tensor: Tensor) -> float:
-    """The scale of a tensor that was checked by check_int8."""
+    """Return the scale of a tensor that check_int8 accepted."""
     return quantization(tensor).scale
 
 
 def zero_point(tensor: Tensor) -> int:
-    """The zero point of a tensor that was checked by check_int8."""
+    """Return the zero point of a tensor that check_int8 accepted."""
     return quantization(tensor).zero_point
 
 
@@ -100,8 +101,8 @@ def check_constant(view: NodeView, tensor: Tensor, role: str) -> None:
     """Require a tensor to be stored in the model."""
     view.require(
         tensor.constant,
-        f"its {role} is computed at run time",
-        f"Make the {role} a constant of the model.",
+        f"the {role} must be constant, not computed at run time",
+        f"Make the {role} a constant in the model.",
         tensor,
     )
 
@@ -110,18 +111,18 @@ def check_shape(view: NodeView, tensor: Tensor, shape: tuple[int, ...]) -> None:
     """Require the shape that the operator computes."""
     view.require(
         tensor.shape == shape,
-        f"its shape is {list(tensor.shape)}, the operator gives {list(shape)}",
-        "The file is damaged or was written by an unknown converter.",
+        f"its shape is {list(tensor.shape)}, but the operator needs {list(shape)}",
+        "The file is damaged or was written by an unknown converter; convert the model again.",
         tensor,
     )
 
 
 def check_activation(view: NodeView, activation: Activation, output: Tensor) -> None:
     """Require a fused activation to leave at least one value."""
-    # TFLM refuses ends that leave 32 bits.
+    # TFLM refuses limits outside 32 bits.
     view.require(
         activation is Activation.NONE or scale(output) > 6.0 / 2**30,
-        f"its activation {activation.name} does not fit the scale {scale(output):.3g}",
+        f"its scale, {scale(output):.3g}, is too small for the activation {activation.name}",
         _CONVERT,
         output,
     )
@@ -142,46 +143,46 @@ def check_weights(
     quantized = check_quantized(view, weights, DType.INT8)
     view.require(
         all(z == 0 for z in quantized.zero_points),
-        "its weights have a zero point other than 0",
+        "the weights have a zero point other than 0",
         _CONVERT,
         weights,
     )
     view.require(
         not quantized.per_channel or (quantized.axis == axis and len(quantized.scales) == channels),
-        "its weights are quantised along another axis than the output channels",
+        "the weights are quantised along an axis other than the output channels",
         _CONVERT,
         weights,
     )
     if bias is not None:
         check_constant(view, bias, "bias")
-        view.require(bias.dtype is DType.INT32, "its bias is not int32", _CONVERT, bias)
+        view.require(bias.dtype is DType.INT32, "the bias is not int32", _CONVERT, bias)
         check_shape(view, bias, (channels,))
 
 
 def check_accumulator(view: NodeView, sums: Array, bias: Array, shifts: Sequence[int]) -> None:
-    """Require that no input can overflow 32 bits, neither as a sum nor when it is requantised.
+    """Require that neither the sums nor their requantisation can overflow 32 bits, for any input.
 
     Args:
-        sums: per channel, the sum of the absolute weights.
+        sums: of the absolute weights, per channel.
         bias: per channel.
-        shifts: of the requantisation, per channel or one for all.
+        shifts: of the requantisation, per channel or one for all channels.
     """
     check_shifts(view, shifts)
     worst = np.abs(bias.astype(np.int64)) + 255 * sums.astype(np.int64)
     largest = int(np.max(np.minimum(worst, 2**31) << np.maximum(shifts, 0)))
-    # Room is left for adding a zero point.
+    # Leave room for adding a zero point.
     view.require(
         largest < 2**31 - 128,
-        f"its scaled sums reach {largest}, more than 32 bits hold",
+        f"its scaled sums can reach {largest:,}, which does not fit into 32 bits",
         "Scale the layer's weights or inputs, or split the layer.",
     )
 
 
 def check_shifts(view: NodeView, shifts: Sequence[int]) -> None:
-    """Require requantisations that TFLM's arithmetic can do."""
+    """Require shifts that TFLM's requantisation supports."""
     view.require(
         all(-31 <= s <= 30 for s in shifts),
-        f"a ratio of scales needs a shift of {max(shifts)}, outside -31 to 30",
+        f"a ratio of its scales needs a shift of {max(shifts)}, which is outside -31 to 30",
         "The scales in the file differ by more than 2**30; calibrate with real data.",
     )
 
@@ -189,7 +190,7 @@ def check_shifts(view: NodeView, shifts: Sequence[int]) -> None:
 def conv_multipliers(
     inp: Tensor, weights: Tensor, out: Tensor, channels: int
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Multiplier and shift of every output channel, as TFLM's convolutions work them out."""
+    """Multipliers and shifts of all output channels, computed like TFLM's convolutions."""
     scales = quantization(weights).scales
     if len(scales) == 1:
         scales = scales * channels
@@ -198,30 +199,30 @@ def conv_multipliers(
 
 
 def single_multiplier(a: Tensor, b: Tensor, out: Tensor) -> float:
-    """The ratio of scales of a product of two tensors with one scale each."""
+    """Ratio of the product of two tensors' scales to the output's scale."""
     return scale(a) * scale(b) / scale(out)
 
 
 def bias_values(bias: Tensor | None, channels: int) -> Array:
-    """Bias as int32 values; zeros where there is none."""
+    """Bias as int32 values; zeros without a bias."""
     return np.zeros(channels, np.int32) if bias is None else bias.array()
 
 
 def check_rank(view: NodeView, *tensors: Tensor) -> None:
-    """Require at most as many dimensions as TFLM's shapes hold."""
+    """Require at most 6 dimensions, the limit of TFLM's shapes."""
     for tensor in tensors:
         view.require(
             len(tensor.shape) <= 6,
-            f"it has {len(tensor.shape)} dimensions",
-            "TensorFlow Lite Micro computes with at most 6 dimensions.",
+            f"it has {len(tensor.shape)} dimensions, but TensorFlow Lite Micro allows at most 6",
+            "Reshape the tensor before the layer.",
             tensor,
         )
 
 
 def check_requantization(view: NodeView, largest: int, ratio: float) -> None:
-    """Require that a ratio of scales can multiply sums up to some size without overflow.
+    """Require that sums up to `largest`, multiplied by a ratio of scales, do not overflow 32 bits.
 
-    Room is left for adding a zero point.
+    Leaves room for adding a zero point.
     """
     possible = 0 <= ratio < 2.0**31
     if possible:
@@ -229,11 +230,11 @@ def check_requantization(view: NodeView, largest: int, ratio: float) -> None:
         possible = shift <= 30 and (largest << max(shift, 0)) < 2**31 - 128
     view.require(
         largest < 2**31 - 128,
-        f"its sums reach {largest}, more than 32 bits hold",
-        "Split the layer into several with fewer values to sum up.",
+        f"its sums can reach {largest:,}, which does not fit into 32 bits",
+        "Split the layer into several layers that add up fewer values each.",
     )
     view.require(
         possible,
-        f"a ratio of its scales is {ratio:.3g}, too large for 32 bits",
+        f"a ratio of its scales is {ratio:.3g}, which is too large for 32-bit arithmetic",
         "The scales in the file are out of proportion; calibrate with real data.",
     )

@@ -1,4 +1,4 @@
-"""What the operators share that only give the same bytes another shape."""
+"""Code shared by operators that only change a tensor's shape."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tflm_ext.opslib.base import Array
 
 
 def check_copy(view: NodeView) -> None:
-    """Require input and output to be alike but for their shapes."""
+    """Require the same element type and number of elements for input and output."""
     source, target = view.input(0), view.output()
     view.require(
         source.dtype is target.dtype and source.elements == target.elements,
-        f"it turns {source.dtype.value} {list(source.shape)} into {target.dtype.value} "
+        f"it cannot turn {source.dtype.value} {list(source.shape)} into {target.dtype.value} "
         f"{list(target.shape)}",
-        "The file is damaged or was written by an unknown converter.",
+        "The file is damaged or was written by an unknown converter; convert the model again.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What operators on two int8 tensors share: broadcasting and fused activations."""
+"""Code shared by operators on two int8 tensors: broadcasting and fused activations."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def parse_binary(table: Table | None) -> BinaryOptions:
 
 
 def check_binary(view: NodeView) -> None:
-    """Require two int8 inputs and an int8 output of the shape to which they are broadcast."""
+    """Require two int8 inputs, and an int8 output of the shape that they are broadcast to."""
     check_counts(view, (2,))
     first, second, out = view.input(0), view.input(1), view.output()
     check_int8(view, first, second, out)
@@ -51,9 +51,9 @@ def check_binary(view: NodeView) -> None:
     sizes = tuple(a if b == 1 else b if a in (1, b) else 0 for a, b in pairs)[::-1]
     view.require(
         out.shape == sizes,
-        f"its shape is {list(out.shape)}, but its inputs have {list(first.shape)} and "
+        f"its shape is {list(out.shape)}, but the inputs have the shapes {list(first.shape)} and "
         f"{list(second.shape)}",
-        "The file is damaged or was written by an unknown converter.",
+        "The file is damaged or was written by an unknown converter; convert the model again.",
         out,
     )
     if view.options is not None:
@@ -61,26 +61,26 @@ def check_binary(view: NodeView) -> None:
 
 
 def output_range(view: NodeView) -> tuple[int, int]:
-    """Smallest and largest output after the fused activation, if there is one."""
+    """Smallest and largest output, after the fused activation if there is one."""
     activation = Activation.NONE if view.options is None else view.options.activation
     return activation_range(activation, scale(view.output()), zero_point(view.output()))
 
 
 def centred(view: NodeView, inputs: Sequence[Array | None], i: int) -> Array:
-    """The values of an input minus its zero point."""
+    """Values of an input minus its zero point."""
     values = inputs[i]
     assert values is not None
     return values.astype(np.int64) - zero_point(view.input(i))
 
 
 def finish(view: NodeView, scaled: Array) -> tuple[Array, ...]:
-    """Add the zero point, apply the activation: the results of a reference."""
+    """Add the zero point and apply the activation: the last step of a reference."""
     low, high = output_range(view)
     return (np.clip(scaled + zero_point(view.output()), low, high).astype(np.int8),)
 
 
 def common_scale(view: NodeView) -> tuple[float, float, float]:
-    """The ratios of both inputs' scales to a common one, and that: twice the larger of them."""
+    """Ratios of both inputs' scales to the common scale, and that scale: twice the larger one."""
     first, second = scale(view.input(0)), scale(view.input(1))
     common = 2 * max(first, second)
     return first / common, second / common, common
@@ -89,7 +89,7 @@ def common_scale(view: NodeView) -> tuple[float, float, float]:
 def to_common_scale(
     view: NodeView, inputs: Sequence[Array | None], ratios: Sequence[float], left_shift: int
 ) -> list[Array]:
-    """Both inputs, centred, times 2**left_shift and their ratios."""
+    """Both inputs minus their zero points, times 2**left_shift and their ratios."""
     return [
         multiply_by_quantized_multiplier(
             centred(view, inputs, i) << left_shift, *quantize_multiplier(ratios[i])

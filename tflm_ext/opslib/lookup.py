@@ -1,4 +1,4 @@
-"""What all functions of one int8 number share: they become tables of 256 results."""
+"""Code shared by functions of one int8 value, which become tables of 256 results."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from tflm_ext.opslib.common import (
 )
 
 INPUTS = np.arange(INT8_MIN, INT8_MAX + 1)
-"""Every int8 number, in the order of a table."""
+"""All int8 values, in the order of a table."""
 
 
 def saturate(values: Array) -> Array:
-    """Integers to int8, those outside at its ends."""
+    """Convert integers to int8, clamped to -128 to 127."""
     return np.clip(values, INT8_MIN, INT8_MAX).astype(np.int8)
 
 
 def centred(view: NodeView) -> Array:
-    """Every input minus the zero point."""
+    """All int8 values minus the input's zero point."""
     return INPUTS - zero_point(view.input())
 
 
@@ -49,7 +49,7 @@ def rescaled(view: NodeView, values: Array, ratio: float) -> Array:
 
 
 def check_unary(view: NodeView) -> None:
-    """Require one int8 input and an int8 output of its shape."""
+    """Require one int8 input, and an int8 output of the same shape."""
     check_counts(view, (1,))
     check_int8(view, view.input(), view.output())
     check_rank(view, view.input())
@@ -67,11 +67,11 @@ def operator(
     options_type: int | None = None,
     refuses: str = "",
 ) -> Operator:
-    """The operator of a function.
+    """Return the operator of a function of one int8 value.
 
     Args:
-        table: int8 results for INPUTS; relied on to follow TFLM for every node that check accepts.
-        check: includes check_unary.
+        table: int8 results for INPUTS; must equal TFLM's for every node that `check` accepts.
+        check: must call check_unary.
         parse, options_type, refuses: as in Operator.
     """
 

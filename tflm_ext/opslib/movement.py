@@ -1,7 +1,7 @@
-"""Operators that move elements and change none: what they share.
+"""Code shared by operators that move elements without changing them.
 
-An operator that rearranges one tensor is one function from an array to a NumPy view of it. The
-reference copies the view; the kernel gets the view's shape and strides.
+An operator that rearranges a tensor is a function from an array to a NumPy view of this array. The
+reference copies the view; the kernel receives the view's shape and strides.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Rearrange: TypeAlias = Callable[[NodeView, Array], Array]
 def rearrange_reference(
     rearrange: Rearrange,
 ) -> Callable[[NodeView, Sequence[Array | None]], tuple[Array, ...]]:
-    """The reference of an operator that rearranges its input 0."""
+    """Return the reference of an operator that rearranges its input 0."""
 
     def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
         source = inputs[0]

@@ -1,4 +1,4 @@
-"""PAD and PADV2: a constant border of the value that stands for zero, or of a given one."""
+"""PAD and PADV2: a border of zeros or of a given constant."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tflm_ext.opslib.common import check_constant, check_counts, check_int8, che
 
 
 def paddings(view: NodeView) -> tuple[tuple[int, int], ...]:
-    """Elements in front of and behind every axis."""
+    """Elements to add before and after each axis."""
     numbers = integers(view.input(1))
     return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def border_value(view: NodeView) -> int:
-    """The quantised value of the border."""
+    """Quantised value of the border."""
     if view.has_input(2):
         return int(view.input(2).array().item())
     return zero_point(view.output())
@@ -37,15 +37,15 @@ def check(view: NodeView) -> None:
         check_int8(view, value)
         view.require(
             value.elements == 1 and value.quantization == out.quantization,
-            "its border value is not one number with the output's quantisation",
+            "its border value is not a single value with the output's quantisation",
             DAMAGED,
             value,
         )
     amounts = paddings(view)
     view.require(
         all(before >= 0 and after >= 0 for before, after in amounts),
-        f"its paddings are {[list(a) for a in amounts]}",
-        "Use Cropping to make a tensor smaller.",
+        f"its paddings {[list(a) for a in amounts]} include a negative number",
+        "Use Cropping1D or Cropping2D to make a tensor smaller.",
     )
     shape = tuple(
         before + size + after for size, (before, after) in zip(source.shape, amounts, strict=True)
@@ -71,7 +71,7 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
 
 
 def pad_operator(name: str, code: int, *, refuses: str) -> Operator:
-    """PAD or PADV2; TFLM makes no difference between them."""
+    """Return PAD or PADV2, which TFLM computes in the same way."""
     return Operator(
         name=name,
         code=code,

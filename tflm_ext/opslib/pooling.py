@@ -1,4 +1,4 @@
-"""What AVERAGE_POOL_2D and MAX_POOL_2D share."""
+"""Code shared by AVERAGE_POOL_2D and MAX_POOL_2D."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tflm_ext.opslib.windows import Axis, check_windows, slide
 
 @dataclass(frozen=True, slots=True)
 class PoolOptions:
-    """Options of the pooling operators; the border is that of a PAD: top, bottom, left, right."""
+    """Options of poolings; `border` comes from a merged PAD: top, bottom, left, right."""
 
     padding: Padding
     stride_height: int
@@ -64,26 +64,26 @@ def check(view: NodeView) -> None:
     check_int8(view, image, out)
     view.require(
         len(image.shape) == 4,
-        "its input does not have four dimensions",
-        "Use the 1D or 2D pooling layers; other ranks are not supported.",
+        "its input does not have 4 dimensions",
+        "Use 1D or 2D pooling layers; other numbers of dimensions are not supported.",
     )
     check_windows(view, o.stride_height, o.stride_width, o.window_height, o.window_width)
     rows, columns = axes(view)
     check_shape(view, out, (image.shape[0], rows.out, columns.out, image.shape[3]))
     view.require(
         abs(scale(image) - scale(out)) <= 1e-6 and zero_point(image) == zero_point(out),
-        "input and output have different scales or zero points",
-        "Train without a fake-quantisation after the pooling, or convert the model again.",
+        "its input and output have different scales or zero points",
+        "Train without fake quantisation after the pooling, or convert the model again.",
     )
     check_activation(view, o.activation, out)
     view.require(
         min(rows.window, rows.size) * min(columns.window, columns.size) < 2**23,
-        f"its window of {rows.window} by {columns.window} is larger than 32-bit sums allow",
-        "Use several smaller poolings.",
+        f"its window of {rows.window} x {columns.window} is too large for 32-bit sums",
+        "Use several smaller pooling layers.",
     )
 
 
 def limits(view: NodeView) -> tuple[int, int]:
-    """Smallest and largest output."""
+    """Smallest and largest output, after the fused activation."""
     out = view.output()
     return activation_range(view.options.activation, scale(out), zero_point(out))

@@ -45,18 +45,18 @@ def parse(table: Table | None) -> ReductionOptions:
 
 
 def axes_of(view: NodeView) -> tuple[int, ...]:
-    """The reduced axes, ascending; the file may name one twice, or from the back."""
+    """The reduced axes, ascending; in the file, axes may be repeated or negative."""
     rank = len(view.input().shape)
     return tuple(sorted({axis % rank for axis in integers(view.input(1))})) if rank else ()
 
 
 def count_of(view: NodeView) -> int:
-    """Elements that make one element of the output."""
+    """Number of input elements per output element."""
     return view.input().elements // view.output().elements
 
 
 def loops_of(view: NodeView) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Size and stride of the kept axes and of the reduced ones, neighbours merged."""
+    """Sizes and strides of the kept and of the reduced axes; adjacent axes are merged."""
     axes, shape = axes_of(view), view.input().shape
     loops: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
     stride, before = 1, -1
@@ -91,13 +91,13 @@ def _check(view: NodeView) -> None:
     check_shape(view, out, shape)
     view.require(
         all(len(loops) <= LOOPS for loops in loops_of(view)),
-        f"its axes {list(reduced)} of {list(source.shape)} lie too far apart",
+        f"its axes {list(reduced)} of the shape {list(source.shape)} form too many separate groups",
         "Reduce the axes in two steps.",
     )
 
 
 def sum_multiplier(view: NodeView) -> tuple[int, int]:
-    """Multiplier and shift of MEAN, which divides by the number of elements, and of SUM."""
+    """Multiplier and shift of SUM, and of MEAN, where they include the division by the count."""
     found = quantize_multiplier(scale(view.input()) / scale(view.output()))
     return mean_multiplier(*found, count_of(view)) if view.node.operator == "MEAN" else found
 
@@ -105,16 +105,17 @@ def sum_multiplier(view: NodeView) -> tuple[int, int]:
 def sum_operator(
     name: str, code: int, max_version: int, *, options_type: int, refuses: str
 ) -> Operator:
-    """MEAN or SUM: one requantisation of a 32-bit sum."""
+    """Return MEAN or SUM: one requantisation of a 32-bit sum."""
 
     def check(view: NodeView) -> None:
         _check(view)
         shift = sum_multiplier(view)[1]
         check_shifts(view, (shift,))
-        # Room is left for adding the zero point.
+        # Leave room for adding the zero point.
         view.require(
             255 * count_of(view) << max(shift, 0) < 2**31 - 128,
-            f"{count_of(view)} elements times a ratio of scales are too large for 32 bits",
+            f"the sum of {count_of(view):,} elements times a ratio of its scales is too large for "
+            "32 bits",
             "The scales in the file are out of proportion; calibrate with real data.",
         )
 
@@ -141,7 +142,7 @@ def sum_operator(
 def extremum_operator(
     name: str, code: int, max_version: int, *, largest: bool, options_type: int, refuses: str
 ) -> Operator:
-    """REDUCE_MAX or REDUCE_MIN; TFLM demands one quantisation for input and output."""
+    """Return REDUCE_MAX or REDUCE_MIN; TFLM requires the same quantisation of input and output."""
 
     def check(view: NodeView) -> None:
         _check(view)

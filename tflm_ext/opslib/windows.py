@@ -1,4 +1,4 @@
-"""Windows that slide over an image: sizes, padding, and the patches that NumPy sees."""
+"""Sliding windows over an image: sizes, padding, and patches as NumPy views."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Axis:
     Attributes:
         size: of the image.
         window: of the filter.
-        before: padding in front of the image; what is needed behind follows.
+        before: padding before the image; the padding after it follows from the other sizes.
         out: of the output.
     """
 
@@ -31,7 +31,7 @@ class Axis:
 
     @property
     def inside(self) -> bool:
-        """Whether no window reaches beyond the image."""
+        """Whether all windows are completely inside the image."""
         last = (self.out - 1) * self.stride + (self.window - 1) * self.dilation
         return self.before == 0 and last < self.size
 
@@ -44,10 +44,10 @@ def slide(
     padding: Padding,
     border: tuple[int, int] = (0, 0),
 ) -> Axis:
-    """Output size and padding as TensorFlow defines them for an image with a border around it.
+    """Return output size and padding, as TensorFlow defines them, for an image with a border.
 
     Args:
-        border: what a PAD operator that became part of this one added before and behind.
+        border: added before and after the image by a PAD that was merged into this operator.
     """
     extent = (window - 1) * dilation + 1
     padded = size + sum(border)
@@ -60,16 +60,16 @@ def slide(
 
 
 def check_windows(view: NodeView, *numbers: int) -> None:
-    """Require strides, dilations and filter sizes from 1 to 32767: TFLM keeps some in 16 bits."""
+    """Require strides, dilations and filter sizes from 1 to 32767: TFLM has some in 16 bits."""
     view.require(
         all(1 <= n <= 32767 for n in numbers),
-        f"a stride, dilation or filter size is outside 1 to 32767: {list(numbers)}",
-        "The file is damaged or was written by an unknown converter.",
+        f"its strides, dilations and filter sizes, {list(numbers)}, are not all from 1 to 32,767",
+        "The file is damaged or was written by an unknown converter; convert the model again.",
     )
 
 
 def pads(view: NodeView) -> bool:
-    """Whether a window of a convolution, if that is what the node is, reaches beside the image."""
+    """Whether the node is a convolution of which some window reaches outside the image."""
     if view.node.operator not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
         return False
     o = view.options
@@ -89,17 +89,17 @@ def pads(view: NodeView) -> bool:
 
 
 def every_window_sees(*axes: Axis) -> bool:
-    """Whether every window meets the image: none lies in the border alone."""
+    """Whether every window overlaps the image, so that none covers padding only."""
     return all(bool(_inside(axis).any(1).all()) for axis in axes)
 
 
 def taps_inside(axis: Axis) -> int:
-    """Taps that lie in the image, over all windows along an axis."""
+    """Number of filter taps inside the image, added up over all windows along an axis."""
     return int(np.count_nonzero(_inside(axis)))
 
 
 def _inside(axis: Axis) -> Array:
-    """(out, window): whether a tap of a window along an axis lies in the image."""
+    """(out, window): whether a tap of a window along an axis is inside the image."""
     first = np.arange(axis.out)[:, np.newaxis] * axis.stride - axis.before
     at = first + np.arange(axis.window) * axis.dilation
     inside: Array = (at >= 0) & (at < axis.size)
@@ -107,14 +107,14 @@ def _inside(axis: Axis) -> Array:
 
 
 def patches(image: Array, rows: Axis, columns: Axis, fill: int) -> Array:
-    """Every window of an image.
+    """Return all windows of an image.
 
     Args:
         image: (batch, height, width, channels).
         fill: value outside the image.
 
     Returns:
-        (batch, out height, out width, window height, window width, channels), a view of a copy.
+        (batch, out height, out width, window height, window width, channels): a view of a copy.
     """
     after = [
         max((a.out - 1) * a.stride + (a.window - 1) * a.dilation + 1 - a.size - a.before, 0)
