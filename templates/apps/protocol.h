@@ -38,14 +38,14 @@
 
 /* What the protocol needs of the firmware. All members must be set. */
 typedef struct {
-    const char *model;          /* name, a C identifier */
-    const char *sha256;         /* of the .tflite, 64 hexadecimal digits */
-    size_t context_bytes;       /* RAM of the model */
-    const size_t *input_bytes;  /* size of every input */
+    const char *model;         /* name, a C identifier */
+    const char *sha256;        /* of the .tflite, 64 hexadecimal digits */
+    size_t context_bytes;      /* RAM of the model */
+    const size_t *input_bytes; /* size of every input */
     size_t input_count;
     const size_t *output_bytes; /* size of every output */
     size_t output_count;
-    size_t golden_passed;       /* result of the self-test at boot */
+    size_t golden_passed; /* result of the self-test at boot */
     size_t golden_count;
 
     int8_t *(*input)(size_t index);        /* NULL if the model is not usable */
@@ -65,15 +65,15 @@ typedef enum {
 
 /* One connection; all zero at the start. */
 typedef struct {
-    bool in_line;               /* a '>' was seen and not yet the end of its line */
-    size_t length;              /* characters of the line, PROTOCOL_LINE + 1: too many */
+    bool in_line;  /* a '>' was seen and not yet the end of its line */
+    size_t length; /* characters of the line, PROTOCOL_LINE + 1: too many */
     char line[PROTOCOL_LINE];
     protocol_state_t state;
-    uint32_t microseconds;      /* of the last RUN */
-    const char *tag;            /* of the request, in line[], with its '#' */
+    uint32_t microseconds; /* of the last RUN */
+    const char *tag;       /* of the request, in line[], with its '#' */
     size_t tag_length;
-    uint16_t crc;               /* of the reply so far */
-    size_t reply_length;        /* characters of the reply that wait in reply[] */
+    uint16_t crc;        /* of the reply so far */
+    size_t reply_length; /* characters of the reply that wait in reply[] */
     char reply[64];
 } protocol_t;
 
@@ -393,7 +393,7 @@ static inline void protocol_execute(protocol_t *self, const protocol_device_t *d
         return;
     }
 
-    protocol_rest_t rest = {self->line, star};
+    protocol_rest_t rest = { self->line, star };
     protocol_take_tag(self, &rest);
     if (protocol_take_word(&rest, "IN")) {
         protocol_in(self, device, rest);

@@ -15,9 +15,9 @@
  * COUNT how often it was executed, and TAKEN how often the instruction executed next was not the
  * one after LAST: whether LAST, if it is a branch, was taken.
  *
- * Of QEMU's plugin interface only what all its versions have in common is used. It is declared here,
- * since distributions ship the emulator without its header; PLUGIN_VERSION is the version of the
- * interface that the emulator at hand asks for.
+ * Of QEMU's plugin interface only what all its versions have in common is used. It is declared
+ * here, since distributions ship the emulator without its header; PLUGIN_VERSION is the version of
+ * the interface that the emulator at hand asks for.
  */
 #include <inttypes.h>
 #include <stdbool.h>

@@ -31,12 +31,12 @@ typedef struct {
 /* One sum or difference. */
 static inline int8_t tflm_ext_add_element(const tflm_ext_add_t *op, int8_t a, int8_t b)
 {
-    const int32_t x = tflm_ext_requantize(
-        tflm_ext_shift_left((int32_t)a - op->input1_zero_point, 20), op->input1_multiplier,
-        op->input1_shift);
-    const int32_t y = tflm_ext_requantize(
-        tflm_ext_shift_left((int32_t)b - op->input2_zero_point, 20), op->input2_multiplier,
-        op->input2_shift);
+    const int32_t x =
+        tflm_ext_requantize(tflm_ext_shift_left((int32_t)a - op->input1_zero_point, 20),
+                            op->input1_multiplier, op->input1_shift);
+    const int32_t y =
+        tflm_ext_requantize(tflm_ext_shift_left((int32_t)b - op->input2_zero_point, 20),
+                            op->input2_multiplier, op->input2_shift);
     const int32_t scaled =
         tflm_ext_requantize(x + (op->sign * y), op->output_multiplier, op->output_shift);
 

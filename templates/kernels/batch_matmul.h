@@ -31,9 +31,8 @@ typedef struct {
 } tflm_ext_batch_matmul_t;
 
 /* One product of two matrices. */
-static inline void tflm_ext_batch_matmul_one(const tflm_ext_batch_matmul_t *op,
-                                             const int8_t *left, const int8_t *right,
-                                             int8_t *output)
+static inline void tflm_ext_batch_matmul_one(const tflm_ext_batch_matmul_t *op, const int8_t *left,
+                                             const int8_t *right, int8_t *output)
 {
     for (int32_t i = 0; i < op->rows; ++i) {
         for (int32_t j = 0; j < op->columns; ++j) {

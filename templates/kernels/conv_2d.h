@@ -54,8 +54,7 @@ static inline int32_t tflm_ext_conv_2d_window(const tflm_ext_conv_2d_t *op, cons
                 continue;
             }
             const int8_t *pixel = &image[((y * op->input_width) + x) * op->input_channels];
-            const int8_t *taps =
-                &filter[((ky * op->filter_width) + kx) * op->group_channels];
+            const int8_t *taps = &filter[((ky * op->filter_width) + kx) * op->group_channels];
             for (int32_t c = 0; c < op->group_channels; ++c) {
                 sum += ((int32_t)pixel[c] - op->input_zero_point) * (int32_t)taps[c];
             }

@@ -114,8 +114,7 @@ static inline void tflm_ext_conv_2d_any_filters(const tflm_ext_tile_t *tile, int
         }
         for (int32_t i = 0; i < 3; ++i) {
             const int32_t scaled = tflm_ext_requantize(own[i] + next[0], next[1], next[2]);
-            out[(i * tile->stride) + filter] =
-                (int8_t)tflm_ext_ssat8(scaled + tile->zero_point);
+            out[(i * tile->stride) + filter] = (int8_t)tflm_ext_ssat8(scaled + tile->zero_point);
         }
         next = &next[3];
     }

@@ -81,6 +81,7 @@ tflm_ext_widen_3(const int8_t *a, const int8_t *b, const int8_t *c, uint32_t *co
 #pragma GCC diagnostic pop
 
 #else
+
 static inline uint32_t *tflm_ext_widen_3(const int8_t *a, const int8_t *b, const int8_t *c,
                                          uint32_t *columns, int32_t quads)
 {
@@ -94,6 +95,7 @@ static inline uint32_t *tflm_ext_widen_3(const int8_t *a, const int8_t *b, const
     }
     return &columns[6 * quads];
 }
+
 #endif
 
 /* Whether all taps of a window lie in the image. */
@@ -283,8 +285,7 @@ static inline void tflm_ext_conv_2d_columns(const tflm_ext_conv_2d_tile_t *op, c
         } else {
             tflm_ext_conv_2d_tile_rows(op, windows, inside, bytes, three);
         }
-        all_filters(tile, op->output_channels, stream, three,
-                    &output[first * op->output_channels]);
+        all_filters(tile, op->output_channels, stream, three, &output[first * op->output_channels]);
     }
 }
 

@@ -240,8 +240,8 @@ static inline void tflm_ext_depthwise_1d_fours(const int32_t *table, int32_t pai
 }
 
 static inline void tflm_ext_depthwise_1d_6_taps(const int32_t *table, const int16_t *line,
-                                                 int8_t *out,
-                                                 const tflm_ext_depthwise_1d_fours_t *fours)
+                                                int8_t *out,
+                                                const tflm_ext_depthwise_1d_fours_t *fours)
 {
     tflm_ext_depthwise_1d_fours(table, 3, line, out, fours);
 }

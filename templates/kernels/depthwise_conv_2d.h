@@ -40,9 +40,8 @@ typedef struct {
  * points to the channel in the first pixel, filter to the output channel in the first tap.
  */
 static inline int32_t tflm_ext_depthwise_conv_2d_window(const tflm_ext_depthwise_conv_2d_t *op,
-                                                        const int8_t *channel,
-                                                        const int8_t *filter, int32_t top,
-                                                        int32_t left)
+                                                        const int8_t *channel, const int8_t *filter,
+                                                        int32_t top, int32_t left)
 {
     const int32_t output_channels = op->input_channels * op->depth_multiplier;
     int32_t sum = 0;
@@ -83,11 +82,10 @@ static inline void tflm_ext_depthwise_conv_2d(const tflm_ext_depthwise_conv_2d_t
                 for (int32_t channel = 0; channel < op->input_channels; ++channel) {
                     for (int32_t m = 0; m < op->depth_multiplier; ++m) {
                         const int32_t sum =
-                            bias[c] + tflm_ext_depthwise_conv_2d_window(
-                                          op, &image[channel], &weights[c], top, left);
-                        const int32_t scaled =
-                            tflm_ext_requantize(sum, multipliers[c], shifts[c]) +
-                            op->output_zero_point;
+                            bias[c] + tflm_ext_depthwise_conv_2d_window(op, &image[channel],
+                                                                        &weights[c], top, left);
+                        const int32_t scaled = tflm_ext_requantize(sum, multipliers[c], shifts[c]) +
+                                               op->output_zero_point;
                         *out = (int8_t)tflm_ext_clamp(scaled, op->output_min, op->output_max);
                         ++out;
                         ++c;

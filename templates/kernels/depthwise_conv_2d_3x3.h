@@ -34,8 +34,8 @@ typedef struct {
     int32_t pad_left;
     int32_t output_height;
     int32_t output_width;
-    int32_t line_width;   /* columns that the windows touch, padding included */
-    int32_t numbers;      /* of a channel, in the table: two or three */
+    int32_t line_width; /* columns that the windows touch, padding included */
+    int32_t numbers;    /* of a channel, in the table: two or three */
     int32_t input_zero_point;
     int32_t output_zero_point;
 } tflm_ext_depthwise_conv_2d_3x3_t;

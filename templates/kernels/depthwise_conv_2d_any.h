@@ -76,14 +76,13 @@ tflm_ext_depthwise_sums(const int32_t *taps, const int32_t *lines, int32_t *sums
 
 #else
 
-static inline void tflm_ext_depthwise_sums(const int32_t *taps, const int32_t *lines,
-                                           int32_t *sums,
+static inline void tflm_ext_depthwise_sums(const int32_t *taps, const int32_t *lines, int32_t *sums,
                                            const tflm_ext_depthwise_fours_t *fours,
                                            const uint32_t *start)
 {
     for (int32_t i = 0; i < 4; ++i) {
-        sums[i] = (int32_t)tflm_ext_depthwise_sum(taps, lines, fours,
-                                                  &start[(i * fours->column) / 4]);
+        sums[i] =
+            (int32_t)tflm_ext_depthwise_sum(taps, lines, fours, &start[(i * fours->column) / 4]);
     }
 }
 

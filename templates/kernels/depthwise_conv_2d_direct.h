@@ -166,8 +166,11 @@ tflm_ext_depthwise_conv_2d_direct(const tflm_ext_depthwise_conv_2d_direct_t *op,
     const int32_t own_table = (op->filter_height * op->filter_width) + 8;
     const int32_t pixel = op->dilation_width * channels;
     const tflm_ext_depthwise_window_t window = {
-        op->output_zero_point, op->filter_height, op->filter_width, pixel,
-        (op->dilation_height * row) - (op->filter_width * pixel)
+        .zero_point = op->output_zero_point,
+        .rows = op->filter_height,
+        .columns = op->filter_width,
+        .pixel = pixel,
+        .row = (op->dilation_height * row) - (op->filter_width * pixel),
     };
     int8_t *out = output;
 

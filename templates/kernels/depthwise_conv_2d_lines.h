@@ -289,8 +289,11 @@ static inline void tflm_ext_depthwise_lines(const tflm_ext_depthwise_conv_2d_lin
     int32_t *const taps = &lines[op->filter_height];
     uint32_t *const all = (uint32_t *)words;
     tflm_ext_depthwise_fours_t fours = {
-        op->filter_height, op->filter_pairs,     4 * 4 * 2 * op->dilation_width,
-        4 * 4 * op->stride_width, 0, 0, op->output_zero_point
+        .rows = op->filter_height,
+        .pairs = op->filter_pairs,
+        .tap = 4 * 4 * 2 * op->dilation_width,
+        .column = 4 * 4 * op->stride_width,
+        .zero_point = op->output_zero_point,
     };
 
     for (int32_t batch = 0; batch < op->batches; ++batch) {
@@ -315,9 +318,8 @@ static inline void tflm_ext_depthwise_lines(const tflm_ext_depthwise_conv_2d_lin
                     lines[ky] = 4 * (((top + (ky * op->dilation_height)) % ring) * line);
                 }
                 for (int32_t c = 0; c < 4; ++c) {
-                    tflm_ext_depthwise_output_row(op, &fours, four_outputs,
-                                                  &taps[c * (pairs + 3)], lines, &all[c],
-                                                  &out[(y * row) + c]);
+                    tflm_ext_depthwise_output_row(op, &fours, four_outputs, &taps[c * (pairs + 3)],
+                                                  lines, &all[c], &out[(y * row) + c]);
                 }
             }
         }

@@ -74,6 +74,7 @@ static inline const int32_t *tflm_ext_depthwise_expand(const int32_t *table, int
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
+/* clang-format off */
 __attribute__((naked, noinline, unused)) static void
 tflm_ext_depthwise_pack(const int8_t *upper, const int8_t *lower, uint32_t *line,
                         const int32_t *counts)
@@ -96,10 +97,12 @@ tflm_ext_depthwise_pack(const int8_t *upper, const int8_t *lower, uint32_t *line
                      "bne   1b\n\t"
                      "pop   {r4-r8, pc}\n\t");
 }
+/* clang-format on */
 
 #pragma GCC diagnostic pop
 
 #else
+
 static inline void tflm_ext_depthwise_pack(const int8_t *upper, const int8_t *lower, uint32_t *line,
                                            const int32_t *counts)
 {
@@ -114,6 +117,7 @@ static inline void tflm_ext_depthwise_pack(const int8_t *upper, const int8_t *lo
         line[(4 * x) + 3] = tflm_ext_sxtb16_ror8(high);
     }
 }
+
 #endif
 
 #endif

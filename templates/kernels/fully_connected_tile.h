@@ -27,7 +27,7 @@ typedef struct {
 } tflm_ext_fully_connected_tile_t;
 
 typedef struct {
-    const int32_t *end;        /* of the stream's fours of filters */
+    const int32_t *end; /* of the stream's fours of filters */
     const uint32_t *column_end;
     int32_t column_bytes;
     int32_t zero_point;    /* of the output */
@@ -179,8 +179,8 @@ static inline void tflm_ext_tile_4x1(const int32_t *stream, const uint32_t *colu
             }
             const int32_t second = (int32_t)(both - low) >> 7;
             const int32_t doubled = ((i % 2) == 0) ? (int32_t)(2U * low) : second;
-            *target = tflm_ext_scale_to_int8(biases[i] + doubled, scale[0], scale[1],
-                                             tile->zero_point);
+            *target =
+                tflm_ext_scale_to_int8(biases[i] + doubled, scale[0], scale[1], tile->zero_point);
             target = &target[1];
             scale = &scale[tile->scale_bytes / 4];
         }
@@ -197,8 +197,14 @@ tflm_ext_fully_connected_tile(const tflm_ext_fully_connected_tile_t *op, const i
     const int32_t words = 4 * op->octets;
     const int32_t fours = op->output_size / 4;
     uint32_t *const one = (uint32_t *)column;
-    const tflm_ext_tile_4x1_t tile = { &stream[fours * ((2 * words) + 4)], &one[words], 4 * words,
-                                       op->output_zero_point, scales, 4 * op->scale_step };
+    const tflm_ext_tile_4x1_t tile = {
+        .end = &stream[fours * ((2 * words) + 4)],
+        .column_end = &one[words],
+        .column_bytes = 4 * words,
+        .zero_point = op->output_zero_point,
+        .scales = scales,
+        .scale_bytes = 4 * op->scale_step,
+    };
 
     for (int32_t row = 0; row < op->rows; ++row) {
         int8_t *const out = &output[row * op->output_size];

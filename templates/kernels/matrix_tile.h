@@ -198,8 +198,7 @@ static inline void tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *colu
                 low = tflm_ext_smlad(tflm_ext_sxtb16(weights), columns[(3 * k) + i], low);
             }
             int8_t *const pixel = &target[i * tile->stride];
-            pixel[1] =
-                tflm_ext_sum_to_int8((int32_t)(both - low) >> 8, second, tile->zero_point);
+            pixel[1] = tflm_ext_sum_to_int8((int32_t)(both - low) >> 8, second, tile->zero_point);
             pixel[0] = tflm_ext_sum_to_int8((int32_t)low, first, tile->zero_point);
         }
         target = &target[2];

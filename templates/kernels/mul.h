@@ -28,8 +28,7 @@ static inline int8_t tflm_ext_mul_element(const tflm_ext_mul_t *op, int8_t a, in
 {
     const int32_t product =
         ((int32_t)a - op->input1_zero_point) * ((int32_t)b - op->input2_zero_point);
-    const int32_t scaled =
-        tflm_ext_requantize(product, op->output_multiplier, op->output_shift);
+    const int32_t scaled = tflm_ext_requantize(product, op->output_multiplier, op->output_shift);
 
     return (int8_t)tflm_ext_clamp(scaled + op->output_zero_point, op->output_min, op->output_max);
 }

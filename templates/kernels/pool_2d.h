@@ -68,8 +68,7 @@ static inline int32_t tflm_ext_pool_2d_mean(const tflm_ext_pool_2d_t *op, const 
     return tflm_ext_divide_half_away(sum, count);
 }
 
-static inline int32_t tflm_ext_pool_2d_largest(const tflm_ext_pool_2d_t *op,
-                                               const int8_t *channel,
+static inline int32_t tflm_ext_pool_2d_largest(const tflm_ext_pool_2d_t *op, const int8_t *channel,
                                                tflm_ext_pool_2d_window_t window)
 {
     int32_t largest = INT8_MIN;

@@ -36,8 +36,7 @@ static inline void tflm_ext_rearrange_row(const tflm_ext_rearrange_t *op, const 
         }
     } else {
         for (int32_t i = 0; i < op->shape[4]; ++i) {
-            (void)memmove(&target[i * target_stride], &source[i * source_stride],
-                          (size_t)op->run);
+            (void)memmove(&target[i * target_stride], &source[i * source_stride], (size_t)op->run);
         }
     }
 }

@@ -30,8 +30,8 @@ typedef struct {
     int32_t weight; /* of the high one, times 1024; below 0 only where both are the same */
 } tflm_ext_resize_bilinear_between_t;
 
-static inline tflm_ext_resize_bilinear_between_t
-tflm_ext_resize_bilinear_between(int32_t position, int32_t size)
+static inline tflm_ext_resize_bilinear_between_t tflm_ext_resize_bilinear_between(int32_t position,
+                                                                                  int32_t size)
 {
     tflm_ext_resize_bilinear_between_t between;
 
@@ -50,8 +50,8 @@ static inline void tflm_ext_resize_bilinear(const tflm_ext_resize_bilinear_t *op
     for (int32_t batch = 0; batch < op->batches; ++batch) {
         const int8_t *image = &input[batch * image_size];
         for (int32_t y = 0; y < op->output_height; ++y) {
-            const tflm_ext_resize_bilinear_between_t v = tflm_ext_resize_bilinear_between(
-                (y * op->step_y) + op->start_y, op->input_height);
+            const tflm_ext_resize_bilinear_between_t v =
+                tflm_ext_resize_bilinear_between((y * op->step_y) + op->start_y, op->input_height);
             const int8_t *upper = &image[v.low * op->input_width * op->channels];
             const int8_t *lower = &image[v.high * op->input_width * op->channels];
             for (int32_t x = 0; x < op->output_width; ++x) {
@@ -61,10 +61,10 @@ static inline void tflm_ext_resize_bilinear(const tflm_ext_resize_bilinear_t *op
                 const int32_t right = h.high * op->channels;
                 for (int32_t c = 0; c < op->channels; ++c) {
                     /* -512 <= weight < 1024: sums of a row <= 2^18, of both <= 2^29. */
-                    const int32_t above = (upper[left + c] * (1024 - h.weight)) +
-                                          (upper[right + c] * h.weight);
-                    const int32_t below = (lower[left + c] * (1024 - h.weight)) +
-                                          (lower[right + c] * h.weight);
+                    const int32_t above =
+                        (upper[left + c] * (1024 - h.weight)) + (upper[right + c] * h.weight);
+                    const int32_t below =
+                        (lower[left + c] * (1024 - h.weight)) + (lower[right + c] * h.weight);
                     const int32_t value = (above * (1024 - v.weight)) + (below * v.weight);
                     *out = (int8_t)tflm_ext_rounding_shift_right(value, 20);
                     ++out;

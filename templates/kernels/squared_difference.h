@@ -31,20 +31,21 @@ typedef struct {
 static inline int8_t tflm_ext_squared_difference_element(const tflm_ext_squared_difference_t *op,
                                                          int8_t a, int8_t b)
 {
-    const int32_t x = tflm_ext_requantize(
-        tflm_ext_shift_left((int32_t)a - op->input1_zero_point, 7), op->input1_multiplier,
-        op->input1_shift);
-    const int32_t y = tflm_ext_requantize(
-        tflm_ext_shift_left((int32_t)b - op->input2_zero_point, 7), op->input2_multiplier,
-        op->input2_shift);
+    const int32_t x =
+        tflm_ext_requantize(tflm_ext_shift_left((int32_t)a - op->input1_zero_point, 7),
+                            op->input1_multiplier, op->input1_shift);
+    const int32_t y =
+        tflm_ext_requantize(tflm_ext_shift_left((int32_t)b - op->input2_zero_point, 7),
+                            op->input2_multiplier, op->input2_shift);
     const int32_t scaled =
         tflm_ext_requantize((x - y) * (x - y), op->output_multiplier, op->output_shift);
 
     return (int8_t)tflm_ext_clamp(scaled + op->output_zero_point, op->output_min, op->output_max);
 }
 
-static inline void tflm_ext_squared_difference(const tflm_ext_squared_difference_t *op, const int8_t *input1,
-                                               const int8_t *input2, int8_t *output)
+static inline void tflm_ext_squared_difference(const tflm_ext_squared_difference_t *op,
+                                               const int8_t *input1, const int8_t *input2,
+                                               int8_t *output)
 {
     const tflm_ext_broadcast_t *const shape = &op->shape;
     int8_t *out = output;

@@ -64,10 +64,10 @@ static inline int32_t tflm_ext_transpose_conv_gather(const tflm_ext_transpose_co
     return sum;
 }
 
-static inline void tflm_ext_transpose_conv(const tflm_ext_transpose_conv_t *op,
-                                           const int8_t *input, const int8_t *weights,
-                                           const int32_t *bias, const int32_t *multipliers,
-                                           const int8_t *shifts, int8_t *output)
+static inline void tflm_ext_transpose_conv(const tflm_ext_transpose_conv_t *op, const int8_t *input,
+                                           const int8_t *weights, const int32_t *bias,
+                                           const int32_t *multipliers, const int8_t *shifts,
+                                           int8_t *output)
 {
     const int32_t filter_size = op->filter_height * op->filter_width * op->input_channels;
     const int32_t image_size = op->input_height * op->input_width * op->input_channels;
@@ -78,10 +78,9 @@ static inline void tflm_ext_transpose_conv(const tflm_ext_transpose_conv_t *op,
         for (int32_t y = 0; y < op->output_height; ++y) {
             for (int32_t x = 0; x < op->output_width; ++x) {
                 for (int32_t c = 0; c < op->output_channels; ++c) {
-                    const int32_t sum =
-                        bias[c] + tflm_ext_transpose_conv_gather(
-                                      op, image, &weights[c * filter_size], y + op->pad_top,
-                                      x + op->pad_left);
+                    const int32_t sum = bias[c] + tflm_ext_transpose_conv_gather(
+                                                      op, image, &weights[c * filter_size],
+                                                      y + op->pad_top, x + op->pad_left);
                     const int32_t scaled =
                         tflm_ext_requantize(sum, multipliers[c], shifts[c]) + op->output_zero_point;
                     *out = (int8_t)tflm_ext_clamp(scaled, op->output_min, op->output_max);

@@ -44,7 +44,8 @@ static inline int32_t tflm_ext_transpose_taps(int32_t filter, int32_t stride, in
     return ((filter - rest) + (stride - 1)) / stride;
 }
 
-/* Columns of three neighbouring outputs with the same rests; the first tap of the first is at y, x. */
+/* Columns of three neighbouring outputs with the same remainders; the first one starts at tap (y,
+ * x). */
 static inline void tflm_ext_transpose_columns(const tflm_ext_transpose_conv_tile_t *op,
                                               const int8_t *image, int32_t y, int32_t x,
                                               const int32_t *taps, const int8_t *padding,

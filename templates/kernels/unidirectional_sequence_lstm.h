@@ -70,8 +70,8 @@ static inline int32_t tflm_ext_lstm_gate(const tflm_ext_unidirectional_sequence_
         tflm_ext_dot(hidden, &tables->recurrent_weights[row * op->units], op->units);
 
     return tflm_ext_lstm_clamp(
-        tflm_ext_lstm_clamp(tflm_ext_requantize(from_input, op->input_multipliers[gate],
-                                                op->input_shifts[gate])) +
+        tflm_ext_lstm_clamp(
+            tflm_ext_requantize(from_input, op->input_multipliers[gate], op->input_shifts[gate])) +
         tflm_ext_lstm_clamp(tflm_ext_requantize(from_hidden, op->recurrent_multipliers[gate],
                                                 op->recurrent_shifts[gate])));
 }
@@ -93,26 +93,26 @@ static inline void tflm_ext_lstm_step(const tflm_ext_unidirectional_sequence_lst
 
         const int32_t kept = tflm_ext_lstm_clamp(tflm_ext_requantize(
             forget_gate * (int32_t)cell[unit], op->kept_multiplier, op->kept_shift));
-        const int32_t added = tflm_ext_lstm_clamp(tflm_ext_requantize(
-            input_gate * cell_gate, op->added_multiplier, op->added_shift));
+        const int32_t added = tflm_ext_lstm_clamp(
+            tflm_ext_requantize(input_gate * cell_gate, op->added_multiplier, op->added_shift));
         const int32_t state =
             tflm_ext_clamp(tflm_ext_lstm_clamp(kept + added), op->cell_min, op->cell_max);
         const int32_t activated =
             tflm_ext_tanh_int16(tables->entries, state, op->tanh_multiplier, op->tanh_shift);
-        const int32_t scaled = tflm_ext_requantize(output_gate * activated, op->hidden_multiplier,
-                                                   op->hidden_shift);
+        const int32_t scaled =
+            tflm_ext_requantize(output_gate * activated, op->hidden_multiplier, op->hidden_shift);
 
         cell[unit] = (int16_t)state;
-        output[unit] =
-            (int8_t)tflm_ext_clamp(scaled + op->hidden_zero_point, INT8_MIN, INT8_MAX);
+        output[unit] = (int8_t)tflm_ext_clamp(scaled + op->hidden_zero_point, INT8_MIN, INT8_MAX);
     }
 }
 
-static inline void tflm_ext_unidirectional_sequence_lstm(
-    const tflm_ext_unidirectional_sequence_lstm_t *op, const int8_t *input,
-    const int8_t *input_weights, const int8_t *recurrent_weights, const int32_t *input_bias,
-    const int32_t *recurrent_bias, const int16_t *entries, int8_t *hidden, int16_t *cell,
-    int8_t *output)
+static inline void
+tflm_ext_unidirectional_sequence_lstm(const tflm_ext_unidirectional_sequence_lstm_t *op,
+                                      const int8_t *input, const int8_t *input_weights,
+                                      const int8_t *recurrent_weights, const int32_t *input_bias,
+                                      const int32_t *recurrent_bias, const int16_t *entries,
+                                      int8_t *hidden, int16_t *cell, int8_t *output)
 {
     const tflm_ext_lstm_tables_t tables = {
         input_weights, recurrent_weights, input_bias, recurrent_bias, entries,
