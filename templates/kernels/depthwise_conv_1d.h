@@ -42,13 +42,13 @@ typedef struct {
 
 /* Outputs of one channel, four at a time, whose words follow each other in a line. */
 typedef struct {
-    int32_t fours;
-    int32_t pixel; /* bytes from one output to the next */
+    int32_t groups; /* of four outputs */
+    int32_t pixel;  /* bytes from one output to the next */
     int32_t zero_point;
-} tflm_ext_depthwise_1d_fours_t;
+} tflm_ext_depthwise_1d_outputs_t;
 
 typedef void (*tflm_ext_depthwise_1d_tile_t)(const int32_t *table, const int16_t *line, int8_t *out,
-                                             const tflm_ext_depthwise_1d_fours_t *fours);
+                                             const tflm_ext_depthwise_1d_outputs_t *outputs);
 
 #if TFLM_EXT_DSP
 
@@ -60,7 +60,7 @@ typedef void (*tflm_ext_depthwise_1d_tile_t)(const int32_t *table, const int16_t
 
 /*
  * r0 numbers, r1 line, r2 output, r3 and lr words of the line, r4-r7 sums, r8-r12 taps; then r3 and
- * lr what the epilogue needs. On the stack *fours.
+ * lr what the epilogue needs. On the stack *outputs.
  */
 #define TFLM_EXT_DEPTHWISE_1D_BEGIN \
         "push  {r4-r11, lr}\n\t" \
@@ -88,7 +88,7 @@ typedef void (*tflm_ext_depthwise_1d_tile_t)(const int32_t *table, const int16_t
         "smmlsr r5, r5, r3, lr\n\t" \
         "smmlsr r6, r6, r3, lr\n\t" \
         "smmlsr r7, r7, r3, lr\n\t" \
-        "ldrd  r3, lr, [sp]\n\t" /* fours, pixel */ \
+        "ldrd  r3, lr, [sp]\n\t" /* groups, pixel */ \
         "ssat  r4, 8, r4\n\t" \
         "ssat  r5, 8, r5\n\t" \
         "ssat  r6, 8, r6\n\t" \
@@ -108,7 +108,7 @@ typedef void (*tflm_ext_depthwise_1d_tile_t)(const int32_t *table, const int16_t
 
 __attribute__((naked, noinline, unused)) static void
 tflm_ext_depthwise_1d_6_taps(const int32_t *table, const int16_t *line, int8_t *out,
-                              const tflm_ext_depthwise_1d_fours_t *fours)
+                              const tflm_ext_depthwise_1d_outputs_t *outputs)
 {
     __asm__ volatile(
         TFLM_EXT_DEPTHWISE_1D_BEGIN
@@ -140,7 +140,7 @@ tflm_ext_depthwise_1d_6_taps(const int32_t *table, const int16_t *line, int8_t *
 
 __attribute__((naked, noinline, unused)) static void
 tflm_ext_depthwise_1d_10_taps(const int32_t *table, const int16_t *line, int8_t *out,
-                              const tflm_ext_depthwise_1d_fours_t *fours)
+                              const tflm_ext_depthwise_1d_outputs_t *outputs)
 {
     __asm__ volatile(
         TFLM_EXT_DEPTHWISE_1D_BEGIN
@@ -220,13 +220,13 @@ tflm_ext_depthwise_1d_pack(const int8_t *first, const int8_t *second, int16_t *l
 #else
 
 /* Four outputs at a time of a filter of some pairs of taps. */
-static inline void tflm_ext_depthwise_1d_fours(const int32_t *table, int32_t pairs,
-                                               const int16_t *line, int8_t *out,
-                                               const tflm_ext_depthwise_1d_fours_t *fours)
+static inline void tflm_ext_depthwise_1d_any_taps(const int32_t *table, int32_t pairs,
+                                                  const int16_t *line, int8_t *out,
+                                                  const tflm_ext_depthwise_1d_outputs_t *outputs)
 {
-    const int32_t *const numbers = &table[(pairs + 1) / 2];
+    const int32_t *const requant = &table[(pairs + 1) / 2];
 
-    for (int32_t i = 0; i < (4 * fours->fours); ++i) {
+    for (int32_t i = 0; i < (4 * outputs->groups); ++i) {
         int32_t sum = 0;
         for (int32_t pair = 0; pair < pairs; ++pair) {
             const uint32_t bytes = (uint32_t)table[pair / 2];
@@ -235,22 +235,22 @@ static inline void tflm_ext_depthwise_1d_fours(const int32_t *table, int32_t pai
             sum += line[2 * (i + pair)] * tflm_ext_low(taps);
             sum += line[(2 * (i + pair)) + 1] * tflm_ext_high(taps);
         }
-        out[i * fours->pixel] = tflm_ext_sum_to_int8(sum, numbers, fours->zero_point);
+        out[i * outputs->pixel] = tflm_ext_sum_to_int8(sum, requant, outputs->zero_point);
     }
 }
 
 static inline void tflm_ext_depthwise_1d_6_taps(const int32_t *table, const int16_t *line,
                                                 int8_t *out,
-                                                const tflm_ext_depthwise_1d_fours_t *fours)
+                                                const tflm_ext_depthwise_1d_outputs_t *outputs)
 {
-    tflm_ext_depthwise_1d_fours(table, 3, line, out, fours);
+    tflm_ext_depthwise_1d_any_taps(table, 3, line, out, outputs);
 }
 
 static inline void tflm_ext_depthwise_1d_10_taps(const int32_t *table, const int16_t *line,
                                                  int8_t *out,
-                                                 const tflm_ext_depthwise_1d_fours_t *fours)
+                                                 const tflm_ext_depthwise_1d_outputs_t *outputs)
 {
-    tflm_ext_depthwise_1d_fours(table, 5, line, out, fours);
+    tflm_ext_depthwise_1d_any_taps(table, 5, line, out, outputs);
 }
 
 static inline void tflm_ext_depthwise_1d_pack(const int8_t *first, const int8_t *second,
@@ -311,10 +311,10 @@ static inline void tflm_ext_depthwise_1d_outputs(tflm_ext_depthwise_1d_tile_t ti
                                                  const int32_t *table, int32_t own_table,
                                                  const int16_t *lines, int32_t line, int8_t *out,
                                                  int32_t count,
-                                                 const tflm_ext_depthwise_1d_fours_t *all)
+                                                 const tflm_ext_depthwise_1d_outputs_t *all)
 {
     const int32_t first = count - 4; /* of the last four */
-    tflm_ext_depthwise_1d_fours_t one = { 1, all->pixel, all->zero_point };
+    tflm_ext_depthwise_1d_outputs_t one = { 1, all->pixel, all->zero_point };
 
     for (int32_t c = 0; c < 4; ++c) {
         const int32_t *const own = &table[c * own_table];
@@ -325,11 +325,11 @@ static inline void tflm_ext_depthwise_1d_outputs(tflm_ext_depthwise_1d_tile_t ti
                 tile(own, &from[2 * first], &out[(first * all->pixel) + c], &one);
             }
         } else {
-            int8_t four[4];
+            int8_t values[4];
             one.pixel = 1;
-            tile(own, from, four, &one);
+            tile(own, from, values, &one);
             for (int32_t i = 0; i < count; ++i) {
-                out[(i * all->pixel) + c] = four[i];
+                out[(i * all->pixel) + c] = values[i];
             }
         }
     }
@@ -350,8 +350,8 @@ static inline void tflm_ext_depthwise_1d_row(const tflm_ext_depthwise_conv_1d_t 
         const int32_t outputs = ((op->output_width - phase) + (step - 1)) / step;
         for (int32_t kind = 0; kind < kinds; ++kind) {
             const int32_t count = (outputs + ((kinds - 1) - kind)) / kinds;
-            const tflm_ext_depthwise_1d_fours_t all = { count / 4, kinds * step * channels,
-                                                        op->output_zero_point };
+            const tflm_ext_depthwise_1d_outputs_t all = { count / 4, kinds * step * channels,
+                                                          op->output_zero_point };
             tflm_ext_depthwise_1d_outputs(tile, table, own_table, &lines[(4 * phase * line) + kind],
                                           line, &out[(phase + (kind * step)) * channels], count,
                                           &all);

@@ -34,8 +34,8 @@ typedef struct {
     int32_t pad_left;
     int32_t output_height;
     int32_t output_width;
-    int32_t line_width; /* columns that the windows touch, padding included */
-    int32_t numbers;    /* of a channel, in the table: two or three */
+    int32_t line_width;    /* columns that the windows touch, padding included */
+    int32_t requant_words; /* of a channel, in the table: two or three */
     int32_t input_zero_point;
     int32_t output_zero_point;
 } tflm_ext_depthwise_conv_2d_3x3_t;
@@ -430,10 +430,10 @@ tflm_ext_depthwise_conv_2d_3x3(const tflm_ext_depthwise_conv_2d_3x3_t *op, const
             int8_t *const out = &output[(batch * op->output_height * row) + channel];
 
             int32_t taps[4 * 9];
-            const int32_t *next_table = &table[(3 + op->numbers) * channel];
+            const int32_t *next_table = &table[(3 + op->requant_words) * channel];
 
             for (int32_t c = 0; c < 4; ++c) {
-                next_table = tflm_ext_depthwise_expand(next_table, 6, op->numbers, &taps[9 * c]);
+                next_table = tflm_ext_depthwise_expand(next_table, 6, op->requant_words, &taps[9 * c]);
             }
             tflm_ext_depthwise_line(op, image, -op->pad_top, pad, columns, &upper[left]);
             for (int32_t y = 0; y < op->output_height; y += rows_at_once) {

@@ -15,14 +15,14 @@
 #include "dsp.h"
 
 static inline const int32_t *tflm_ext_depthwise_expand_any(const int32_t *table, int32_t words,
-                                                           int32_t numbers, int32_t *taps)
+                                                           int32_t requant_words, int32_t *taps)
 {
     const int32_t *const next = tflm_ext_depthwise_taps(table, words, taps);
 
-    for (int32_t i = 0; i < numbers; ++i) {
+    for (int32_t i = 0; i < requant_words; ++i) {
         taps[words + i] = next[i];
     }
-    return &next[numbers];
+    return &next[requant_words];
 }
 
 #if TFLM_EXT_DSP
@@ -40,7 +40,7 @@ static inline const int32_t *tflm_ext_depthwise_expand_any(const int32_t *table,
  */
 __attribute__((naked, noinline, unused)) static void
 tflm_ext_depthwise_sums(const int32_t *taps, const int32_t *lines, int32_t *sums,
-                        const tflm_ext_depthwise_fours_t *fours, const uint32_t *start)
+                        const tflm_ext_depthwise_outputs_t *outputs, const uint32_t *start)
 {
     __asm__ volatile(
         "push  {r2, r4-r11, lr}\n\t"
@@ -77,36 +77,36 @@ tflm_ext_depthwise_sums(const int32_t *taps, const int32_t *lines, int32_t *sums
 #else
 
 static inline void tflm_ext_depthwise_sums(const int32_t *taps, const int32_t *lines, int32_t *sums,
-                                           const tflm_ext_depthwise_fours_t *fours,
+                                           const tflm_ext_depthwise_outputs_t *outputs,
                                            const uint32_t *start)
 {
     for (int32_t i = 0; i < 4; ++i) {
-        sums[i] =
-            (int32_t)tflm_ext_depthwise_sum(taps, lines, fours, &start[(i * fours->column) / 4]);
+        sums[i] = (int32_t)tflm_ext_depthwise_sum(taps, lines, outputs,
+                                                  &start[(i * outputs->column) / 4]);
     }
 }
 
 #endif
 
-TFLM_EXT_SHARED static void tflm_ext_depthwise_four_any(const int32_t *taps, const int32_t *lines,
+TFLM_EXT_SHARED static void tflm_ext_depthwise_four_outputs_any(const int32_t *taps, const int32_t *lines,
                                                         int8_t *out,
-                                                        const tflm_ext_depthwise_fours_t *fours,
+                                                        const tflm_ext_depthwise_outputs_t *outputs,
                                                         const uint32_t *start)
 {
-    const int32_t *const numbers = &taps[fours->rows * fours->pairs];
+    const int32_t *const requant = &taps[outputs->rows * outputs->pairs];
     const uint32_t *windows = start;
     int8_t *target = out;
     int32_t sums[4];
 
-    for (int32_t four = 0; four < fours->fours; ++four) {
-        tflm_ext_depthwise_sums(taps, lines, sums, fours, windows);
+    for (int32_t group = 0; group < outputs->groups; ++group) {
+        tflm_ext_depthwise_sums(taps, lines, sums, outputs, windows);
         for (int32_t i = 0; i < 4; ++i) {
             const int32_t scaled =
-                tflm_ext_requantize(sums[i] + numbers[0], numbers[1], numbers[2]);
-            *target = (int8_t)tflm_ext_ssat8(scaled + fours->zero_point);
-            target = &target[fours->pixel];
+                tflm_ext_requantize(sums[i] + requant[0], requant[1], requant[2]);
+            *target = (int8_t)tflm_ext_ssat8(scaled + outputs->zero_point);
+            target = &target[outputs->pixel];
         }
-        windows = &windows[fours->column];
+        windows = &windows[outputs->column];
     }
 }
 
@@ -117,7 +117,7 @@ tflm_ext_depthwise_conv_2d_any(const tflm_ext_depthwise_conv_2d_any_t *op, const
                                const int32_t *table, int32_t *words, int8_t *output)
 {
     tflm_ext_depthwise_lines(op, input, table, words, output, &tflm_ext_depthwise_expand_any,
-                             &tflm_ext_depthwise_four_any);
+                             &tflm_ext_depthwise_four_outputs_any);
 }
 
 #endif

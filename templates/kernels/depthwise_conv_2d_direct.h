@@ -135,7 +135,7 @@ static inline void tflm_ext_depthwise_four_sums(const int8_t *image, const int32
                                                 int8_t *out,
                                                 const tflm_ext_depthwise_window_t *window)
 {
-    const int32_t *const numbers = &table[window->rows * window->columns];
+    const int32_t *const requant = &table[window->rows * window->columns];
     int32_t sums[4] = { 0, 0, 0, 0 };
 
     for (int32_t ky = 0; ky < window->rows; ++ky) {
@@ -151,7 +151,7 @@ static inline void tflm_ext_depthwise_four_sums(const int8_t *image, const int32
         }
     }
     for (int32_t c = 0; c < 4; ++c) {
-        out[c] = tflm_ext_sum_to_int8(sums[c], &numbers[2 * c], window->zero_point);
+        out[c] = tflm_ext_sum_to_int8(sums[c], &requant[2 * c], window->zero_point);
     }
 }
 

@@ -37,8 +37,8 @@ typedef struct {
     int32_t pad_left;
     int32_t output_height;
     int32_t output_width;
-    int32_t line_width; /* words of one channel that the windows touch */
-    int32_t numbers;    /* of a channel, in the table: two or three */
+    int32_t line_width;    /* words of one channel that the windows touch */
+    int32_t requant_words; /* of a channel, in the table: two or three */
     int32_t input_zero_point;
     int32_t output_zero_point;
 } tflm_ext_depthwise_conv_2d_lines_t;
@@ -49,24 +49,24 @@ typedef struct {
     int32_t tap;    /* bytes of a line from one pair of taps to the next */
     int32_t column; /* bytes of a line from one output to the next */
     int32_t pixel;  /* bytes between neighbouring outputs */
-    int32_t fours;  /* how often four outputs are computed */
+    int32_t groups; /* how often four outputs are computed */
     int32_t zero_point;
-} tflm_ext_depthwise_fours_t;
+} tflm_ext_depthwise_outputs_t;
 
-/* The window of a filter that begins at `start`, see tflm_ext_depthwise_fours_t. */
+/* The window of a filter that begins at `start`, see tflm_ext_depthwise_outputs_t. */
 static inline uint32_t tflm_ext_depthwise_sum(const int32_t *taps, const int32_t *lines,
-                                              const tflm_ext_depthwise_fours_t *fours,
+                                              const tflm_ext_depthwise_outputs_t *outputs,
                                               const uint32_t *start)
 {
     const int32_t *tap = taps;
     uint32_t sum = 0U;
 
-    for (int32_t row = 0; row < fours->rows; ++row) {
+    for (int32_t row = 0; row < outputs->rows; ++row) {
         const uint32_t *pixels = &start[lines[row] / 4];
-        for (int32_t pair = 0; pair < fours->pairs; ++pair) {
+        for (int32_t pair = 0; pair < outputs->pairs; ++pair) {
             sum = tflm_ext_smlad(*pixels, (uint32_t)*tap, sum);
             tap = &tap[1];
-            pixels = &pixels[fours->tap / 4];
+            pixels = &pixels[outputs->tap / 4];
         }
     }
     return sum;
@@ -96,16 +96,16 @@ static inline uint32_t tflm_ext_depthwise_sum(const int32_t *taps, const int32_t
 /*
  * Four outputs of a channel at a time. r0 taps, r1 a line, r2 taps, r3 a word of the line, r4-r7
  * sums, r8 column, r9 tap, r10 three columns, r11 pairs left, r12 lines, lr rows left. On the
- * stack: taps, lines, output, start of the windows, *fours.
+ * stack: taps, lines, output, start of the windows, *outputs.
  */
 __attribute__((naked, noinline, unused)) static void
-tflm_ext_depthwise_four(const int32_t *taps, const int32_t *lines, int8_t *out,
-                        const tflm_ext_depthwise_fours_t *fours, const uint32_t *start)
+tflm_ext_depthwise_four_outputs(const int32_t *taps, const int32_t *lines, int8_t *out,
+                        const tflm_ext_depthwise_outputs_t *outputs, const uint32_t *start)
 {
     __asm__ volatile(
         "push  {r4-r11, lr}\n\t"
         "ldr   r12, [sp, #36]\n\t" /* start */
-        "ldm   r3, {r4-r10}\n\t" /* rows, pairs, tap, column, pixel, fours, zero_point */
+        "ldm   r3, {r4-r10}\n\t" /* rows, pairs, tap, column, pixel, groups, zero_point */
         "push  {r4-r10}\n\t"
         "mov   r3, r12\n\t"
         "push  {r0-r3}\n\t" /* taps, lines, out, start of the windows */
@@ -176,17 +176,18 @@ tflm_ext_depthwise_four(const int32_t *taps, const int32_t *lines, int8_t *out,
 
 #else
 
-static inline void tflm_ext_depthwise_four(const int32_t *taps, const int32_t *lines, int8_t *out,
-                                           const tflm_ext_depthwise_fours_t *fours,
-                                           const uint32_t *start)
+static inline void tflm_ext_depthwise_four_outputs(const int32_t *taps, const int32_t *lines,
+                                                   int8_t *out,
+                                                   const tflm_ext_depthwise_outputs_t *outputs,
+                                                   const uint32_t *start)
 {
-    const int32_t *const scale = &taps[fours->rows * fours->pairs];
+    const int32_t *const scale = &taps[outputs->rows * outputs->pairs];
 
-    for (int32_t i = 0; i < (4 * fours->fours); ++i) {
+    for (int32_t i = 0; i < (4 * outputs->groups); ++i) {
         const uint32_t sum =
-            tflm_ext_depthwise_sum(taps, lines, fours, &start[(i * fours->column) / 4]);
-        out[i * fours->pixel] = tflm_ext_scale_to_int8(scale[0] + (int32_t)(2U * sum), scale[1],
-                                                       scale[2], fours->zero_point);
+            tflm_ext_depthwise_sum(taps, lines, outputs, &start[(i * outputs->column) / 4]);
+        out[i * outputs->pixel] = tflm_ext_scale_to_int8(scale[0] + (int32_t)(2U * sum), scale[1],
+                                                         scale[2], outputs->zero_point);
     }
 }
 
@@ -230,36 +231,36 @@ static inline void tflm_ext_depthwise_pairs(const tflm_ext_depthwise_conv_2d_lin
 }
 
 typedef const int32_t *(*tflm_ext_depthwise_expand_t)(const int32_t *table, int32_t words,
-                                                      int32_t numbers, int32_t *taps);
+                                                      int32_t requant_words, int32_t *taps);
 typedef void (*tflm_ext_depthwise_four_t)(const int32_t *taps, const int32_t *lines, int8_t *out,
-                                          const tflm_ext_depthwise_fours_t *fours,
+                                          const tflm_ext_depthwise_outputs_t *outputs,
                                           const uint32_t *start);
 
 /* A row of outputs of one channel, whose windows begin at `start`. */
 static inline void tflm_ext_depthwise_output_row(const tflm_ext_depthwise_conv_2d_lines_t *op,
-                                                 tflm_ext_depthwise_fours_t *fours,
+                                                 tflm_ext_depthwise_outputs_t *outputs,
                                                  tflm_ext_depthwise_four_t four_outputs,
                                                  const int32_t *taps, const int32_t *lines,
                                                  const uint32_t *start, int8_t *out)
 {
     const int32_t width = op->output_width;
 
-    fours->pixel = op->channels;
-    fours->fours = width / 4;
+    outputs->pixel = op->channels;
+    outputs->groups = width / 4;
     if (width < 4) {
-        int8_t four[4];
-        fours->pixel = 1;
-        fours->fours = 1;
-        four_outputs(taps, lines, four, fours, start);
+        int8_t values[4];
+        outputs->pixel = 1;
+        outputs->groups = 1;
+        four_outputs(taps, lines, values, outputs, start);
         for (int32_t x = 0; x < width; ++x) {
-            out[x * op->channels] = four[x];
+            out[x * op->channels] = values[x];
         }
     } else {
-        four_outputs(taps, lines, out, fours, start);
-        if ((width % 4) != 0) { /* the last four, some of them again */
+        four_outputs(taps, lines, out, outputs, start);
+        if ((width % 4) != 0) { /* the last values, some of them again */
             const int32_t first = width - 4;
-            fours->fours = 1;
-            four_outputs(taps, lines, &out[first * op->channels], fours,
+            outputs->groups = 1;
+            four_outputs(taps, lines, &out[first * op->channels], outputs,
                          &start[4 * op->stride_width * first]);
         }
     }
@@ -280,7 +281,7 @@ static inline void tflm_ext_depthwise_lines(const tflm_ext_depthwise_conv_2d_lin
     const int32_t image_bytes = op->input_height * op->input_width * channels;
     const int32_t row = op->output_width * channels;
     const int32_t pairs = op->filter_height * op->filter_pairs;
-    const int32_t own_table = ((pairs + 1) / 2) + op->numbers;
+    const int32_t own_table = ((pairs + 1) / 2) + op->requant_words;
     const int32_t ring = ((op->filter_height - 1) * op->dilation_height) + 1;
     const int32_t line = 4 * op->line_width;
     const uint8_t byte = (uint8_t)((uint32_t)op->input_zero_point & 0xFFU);
@@ -288,7 +289,7 @@ static inline void tflm_ext_depthwise_lines(const tflm_ext_depthwise_conv_2d_lin
     int32_t *const lines = &words[ring * line];
     int32_t *const taps = &lines[op->filter_height];
     uint32_t *const all = (uint32_t *)words;
-    tflm_ext_depthwise_fours_t fours = {
+    tflm_ext_depthwise_outputs_t outputs = {
         .rows = op->filter_height,
         .pairs = op->filter_pairs,
         .tap = 4 * 4 * 2 * op->dilation_width,
@@ -305,7 +306,7 @@ static inline void tflm_ext_depthwise_lines(const tflm_ext_depthwise_conv_2d_lin
             int32_t taken = 0; /* rows, counted from the padding at the top */
 
             for (int32_t c = 0; c < 4; ++c) {
-                next = expand(next, pairs, op->numbers, &taps[c * (pairs + 3)]);
+                next = expand(next, pairs, op->requant_words, &taps[c * (pairs + 3)]);
             }
 
             for (int32_t y = 0; y < op->output_height; ++y) {
@@ -318,8 +319,9 @@ static inline void tflm_ext_depthwise_lines(const tflm_ext_depthwise_conv_2d_lin
                     lines[ky] = 4 * (((top + (ky * op->dilation_height)) % ring) * line);
                 }
                 for (int32_t c = 0; c < 4; ++c) {
-                    tflm_ext_depthwise_output_row(op, &fours, four_outputs, &taps[c * (pairs + 3)],
-                                                  lines, &all[c], &out[(y * row) + c]);
+                    tflm_ext_depthwise_output_row(op, &outputs, four_outputs,
+                                                  &taps[c * (pairs + 3)], lines, &all[c],
+                                                  &out[(y * row) + c]);
                 }
             }
         }
@@ -331,7 +333,7 @@ tflm_ext_depthwise_conv_2d_lines(const tflm_ext_depthwise_conv_2d_lines_t *op, c
                                  const int32_t *table, int32_t *words, int8_t *output)
 {
     tflm_ext_depthwise_lines(op, input, table, words, output, &tflm_ext_depthwise_expand,
-                             &tflm_ext_depthwise_four);
+                             &tflm_ext_depthwise_four_outputs);
 }
 
 #endif

@@ -14,7 +14,7 @@
  * A filter's numbers, see tflm_ext_sum_to_int8(), as those of tflm_ext_scale_to_int8(): twice the
  * bias, multiplier and step.
  */
-static inline void tflm_ext_depthwise_numbers(int32_t bias, uint32_t shift, int32_t multiplier,
+static inline void tflm_ext_depthwise_requant(int32_t bias, uint32_t shift, int32_t multiplier,
                                               int32_t *scale)
 {
     scale[0] = 2 * bias;
@@ -50,17 +50,17 @@ static inline const int32_t *tflm_ext_depthwise_taps(const int32_t *table, int32
  * numbers or, where a bias takes more than 24 bits, all three.
  */
 static inline const int32_t *tflm_ext_depthwise_expand(const int32_t *table, int32_t words,
-                                                       int32_t numbers, int32_t *taps)
+                                                       int32_t requant_words, int32_t *taps)
 {
     const int32_t *const next = tflm_ext_depthwise_taps(table, words, taps);
 
-    if (numbers == 3) {
+    if (requant_words == 3) {
         for (int32_t i = 0; i < 3; ++i) {
             taps[words + i] = next[i];
         }
         return &next[3];
     }
-    tflm_ext_depthwise_numbers(next[0] >> 8, (uint32_t)next[0] & 31U, next[1], &taps[words]);
+    tflm_ext_depthwise_requant(next[0] >> 8, (uint32_t)next[0] & 31U, next[1], &taps[words]);
     return &next[2];
 }
 

@@ -303,11 +303,11 @@ static inline int8_t tflm_ext_scale_to_int8(int32_t y, int32_t multiplier, int32
  * 32 - shift in the lower ones. The second is twice the multiplier less 2^32, so that the product
  * fits an instruction: sum * second / 2^32 + sum is sum * multiplier / 2^31.
  */
-static inline int8_t tflm_ext_sum_to_int8(int32_t sum, const int32_t *numbers, int32_t zero_point)
+static inline int8_t tflm_ext_sum_to_int8(int32_t sum, const int32_t *requant, int32_t zero_point)
 {
-    const int32_t biased = sum + (numbers[0] >> 8);
-    const int32_t high = tflm_ext_smmlar(biased, numbers[1], biased);
-    const int32_t step = (int32_t)(0xFFFFFFFFU << ((uint32_t)numbers[0] & 31U));
+    const int32_t biased = sum + (requant[0] >> 8);
+    const int32_t high = tflm_ext_smmlar(biased, requant[1], biased);
+    const int32_t step = (int32_t)(0xFFFFFFFFU << ((uint32_t)requant[0] & 31U));
     return (int8_t)tflm_ext_ssat8(tflm_ext_smmlsr(high + (high >> 31), step, zero_point));
 }
 

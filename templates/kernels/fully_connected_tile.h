@@ -27,7 +27,7 @@ typedef struct {
 } tflm_ext_fully_connected_tile_t;
 
 typedef struct {
-    const int32_t *end; /* of the stream's fours of filters */
+    const int32_t *end; /* of the stream's tiles of filters */
     const uint32_t *column_end;
     int32_t column_bytes;
     int32_t zero_point;    /* of the output */
@@ -195,10 +195,10 @@ tflm_ext_fully_connected_tile(const tflm_ext_fully_connected_tile_t *op, const i
                               int8_t *output)
 {
     const int32_t words = 4 * op->octets;
-    const int32_t fours = op->output_size / 4;
+    const int32_t tiles = op->output_size / 4;
     uint32_t *const one = (uint32_t *)column;
     const tflm_ext_tile_4x1_t tile = {
-        .end = &stream[fours * ((2 * words) + 4)],
+        .end = &stream[tiles * ((2 * words) + 4)],
         .column_end = &one[words],
         .column_bytes = 4 * words,
         .zero_point = op->output_zero_point,
@@ -210,10 +210,10 @@ tflm_ext_fully_connected_tile(const tflm_ext_fully_connected_tile_t *op, const i
         int8_t *const out = &output[row * op->output_size];
         const int32_t *next = tile.end;
         tflm_ext_widen_1(&input[row * op->input_size], op->input_size, one, words);
-        if (fours > 0) {
+        if (tiles > 0) {
             tflm_ext_tile_4x1(stream, one, out, &tile);
         }
-        for (int32_t c = 4 * fours; c < op->output_size; ++c) {
+        for (int32_t c = 4 * tiles; c < op->output_size; ++c) {
             const int32_t *const scale = &scales[c * op->scale_step];
             uint32_t sum = 0U;
             for (int32_t k = 0; k < words; ++k) {

@@ -106,7 +106,7 @@ def fewer(dead: int) -> bytes:
 
 
 @pytest.mark.parametrize(("dead", "left"), LEFT.items())
-def test_dead_filters_go_in_fours(dead: int, left: int) -> None:
+def test_dead_filters_go_in_groups_of_four(dead: int, left: int) -> None:
     assert widths(fewer(dead)) == [left, left, 7]
     assert_exact(fewer(dead), c=False)
 

@@ -30,7 +30,7 @@ def c_string(text: str) -> str:
     return '"' + "".join(out) + '"'
 
 
-def plain(text: str, limit: int = 120) -> str:
+def plain(text: str, limit: int | None = 120) -> str:
     """One line of printable ASCII for comments, ini values, Markdown and terminals.
 
     Everything else becomes "?"; so do backslash, backquote, `<`, `>`, `|`, `%`, `$` and quotes,
@@ -54,14 +54,14 @@ def printable(text: str, limit: int | None = None) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text[:limit])
 
 
-def c_comment(text: str) -> str:
+def c_comment(text: str, limit: int | None = 120) -> str:
     """Text inside a block comment: printable ASCII that cannot end or nest the comment.
 
     Example:
         >>> c_comment("a */ b /* c")
         'a *? b ?* c'
     """
-    return plain(text).replace("*/", "*?").replace("/*", "?*").replace("??", "? ")
+    return plain(text, limit).replace("*/", "*?").replace("/*", "?*").replace("??", "? ")
 
 
 def c_float(value: float) -> str:

@@ -8,16 +8,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tflm_ext.emit.escape import c_comment, c_float, c_numbers
+from tflm_ext.emit.escape import c_float, c_numbers
 from tflm_ext.emit.render import render, verbatim
-from tflm_ext.ir import DType, NodeView, Tensor
+from tflm_ext.emit.steps import (
+    StepView,
+    layer_of,
+    scratch,
+    shape,
+    shapes,
+    step_view,
+    tensor_name,
+    written,
+)
+from tflm_ext.emit.wrap import paragraph, titled_comment
+from tflm_ext.ir import Tensor
 from tflm_ext.ir.facts import ModelFacts, Port
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.kernels import LIMIT, Input, Inputs, Output, Outputs, Scratch
-from tflm_ext.kernels.base import FieldValue
+from tflm_ext.kernels import LIMIT
+from tflm_ext.kernels.packing import TERMS
 from tflm_ext.plan import Plan, Step
 from tflm_ext.plan.footprint import arena_bytes
-from tflm_ext.plan.tables import Table
+from tflm_ext.plan.tables import Table, constants
 from tflm_ext.reference import initial_value
 
 
@@ -56,25 +67,8 @@ class _HeaderView:
 
 
 @dataclass(frozen=True, slots=True)
-class _LimitView:
-    fields: tuple[tuple[str, str], ...]
-    output: str
-
-
-@dataclass(frozen=True, slots=True)
-class _StepView:
-    function: str
-    comment: str
-    kernel: str
-    fields: tuple[tuple[str, str], ...]
-    arguments: tuple[str, ...]
-    limited: _LimitView | None
-    observed: tuple[tuple[int, str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _StateView:
-    name: str
+    described: str
     offset: int
     fill: int
     bytes: int
@@ -94,10 +88,10 @@ class _SourceView:
     stateful: bool
     plan_lines: tuple[str, ...]
     headers: tuple[str, ...]
-    steps: tuple[_StepView, ...]
+    steps: tuple[StepView, ...]
     states: tuple[_StateView, ...]
-    input_offsets: str
-    output_offsets: str
+    input_offsets: tuple[str, ...]
+    output_offsets: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +113,7 @@ class _WeightsView:
     sha256: str
     weight_bytes: int
     arena_bytes: int
+    terms: tuple[str, ...]
     tables: tuple[_TableView, ...]
 
 
@@ -218,55 +213,33 @@ def _source_view(facts: ModelFacts, plan: Plan, headers: tuple[str, ...]) -> _So
         stateful=any(True for _ in _states(plan)),
         plan_lines=_plan_lines(plan),
         headers=headers,
-        steps=tuple(_step_view(facts.name, plan, step) for step in plan.steps),
+        steps=tuple(step_view(facts.name, plan, step) for step in plan.steps),
         states=tuple(_states(plan)),
-        input_offsets=", ".join(f"{plan.offsets[i]}U" for i in graph.inputs),
-        output_offsets=", ".join(f"{plan.offsets[i]}U" for i in graph.outputs),
+        input_offsets=tuple(_offsets(plan, graph.inputs)),
+        output_offsets=tuple(_offsets(plan, graph.outputs)),
     )
+
+
+def _offsets(plan: Plan, tensors: Iterable[int]) -> Iterator[str]:
+    """Lines of a table of offsets, with a comment each."""
+    found = [plan.graph.tensors[i] for i in tensors]
+    codes = [f"{plan.offsets[i]}U," for i in tensors]
+    width = max(map(len, codes), default=0)
+    for code, tensor in zip(codes, found, strict=True):
+        yield f"{code.ljust(width)} /* {_described(tensor)} */"
 
 
 def _states(plan: Plan) -> Iterator[_StateView]:
     for i, tensor in plan.graph.tensors.items():
         if tensor.variable and i in plan.offsets:
             fill = int(initial_value(tensor).flat[0])
-            yield _StateView(tensor.name, plan.offsets[i], fill, tensor.bytes)
-
-
-def _function(step: Step) -> str:
-    return f"op{step.index:02d}_{step.view.node.operator.lower()}"
-
-
-def _shape(tensor: Tensor) -> str:
-    return "x".join(map(str, tensor.shape)) or "scalar"
-
-
-def _describe(view: NodeView) -> str:
-    sources = ", ".join(_shape(t) for t in view.inputs if not t.constant and not t.variable)
-    return f"{sources} -> {', '.join(_shape(t) for t in view.outputs)}"
-
-
-def _layer(view: NodeView) -> str:
-    """The Keras layer in a form that is safe in comments, because the name comes from the model."""
-    return c_comment(view.keras_layer or "")
+            yield _StateView(_described(tensor), plan.offsets[i], fill, tensor.bytes)
 
 
 def _plan_lines(plan: Plan) -> tuple[str, ...]:
-    rows = [("#", "operator", "kernel", "MACs", "arena", "shapes", "layer")]
-    for step in plan.steps:
-        out = step.view.node.outputs[0]
-        at = plan.offsets[out]
-        rows.append(
-            (
-                str(step.index),
-                step.view.node.operator,
-                step.kernel.name,
-                str(step.macs),
-                f"{at}..{at + plan.graph.tensors[out].bytes}",
-                _describe(step.view),
-                _layer(step.view),
-            )
-        )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    title = ("#", "operator", "kernel", "MACs", "writes", "scratch", "shapes", "layer")
+    rows = [title, *(_plan_row(plan, step) for step in plan.steps)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(title))]
     numeric = (0, 3)
     return tuple(
         "  ".join(
@@ -277,80 +250,21 @@ def _plan_lines(plan: Plan) -> tuple[str, ...]:
     )
 
 
-def _step_view(name: str, plan: Plan, step: Step) -> _StepView:
-    node = step.view.node
-    layer = f", layer {_layer(step.view)}" if step.view.keras_layer else ""
-    return _StepView(
-        function=_function(step),
-        comment=f"{step.index}: {node.operator} {_describe(step.view)}{layer}",
-        kernel=step.kernel.name,
-        fields=tuple((field, _value(value)) for field, value in step.call.fields),
-        arguments=tuple(_arguments(name, plan, step)),
-        limited=_limit_view(plan, step),
-        observed=tuple(
-            (i, f"&arena[{plan.offsets[i]}]", plan.graph.tensors[i].bytes) for i in node.outputs
-        ),
+def _plan_row(plan: Plan, step: Step) -> tuple[str, ...]:
+    return (
+        str(step.index),
+        step.view.node.operator,
+        step.kernel.name,
+        str(step.macs),
+        written(plan, step),
+        scratch(step) or "-",
+        shapes(step.view),
+        layer_of(step.view),
     )
 
 
-def _limit_view(plan: Plan, step: Step) -> _LimitView | None:
-    """The call of LIMIT after a kernel that leaves its output's limits to LIMIT."""
-    if step.call.limits is None:
-        return None
-    out = step.view.output()
-    names = ("elements", "output_min", "output_max")
-    values = map(str, (out.elements, *step.call.limits))
-    offset = plan.offsets[step.view.node.outputs[0]]
-    return _LimitView(
-        tuple(zip(names, values, strict=True)), _pointer(offset, out.dtype, const=False)
-    )
-
-
-def _value(value: FieldValue) -> str:
-    if isinstance(value, tuple):
-        return "{ " + ", ".join(map(_value, value)) + " }"
-    return "(-2147483647 - 1)" if value == -(2**31) else str(value)
-
-
-def _pointer(offset: int, dtype: DType, *, const: bool) -> str:
-    if dtype is DType.INT8:
-        return f"&arena[{offset}]"
-    # Offsets are multiples of 4 and the arena is aligned, so the cast is safe.
-    qualifier = "const " if const else ""
-    return f"({qualifier}{dtype.c} *)({qualifier}void *)&arena[{offset}]"
-
-
-def _array(ctype: str, elements: Iterable[str]) -> str:
-    """A compound literal, its elements on lines of their own."""
-    lines = ",\n            ".join(elements)
-    return f"({ctype}){{\n            {lines} }}"
-
-
-def _arguments(name: str, plan: Plan, step: Step) -> Iterator[str]:
-    view, tables, scratch = step.view, iter(step.tables), iter(step.scratch)
-
-    def output(i: int) -> str:
-        return _pointer(plan.offsets[i], view.graph.tensors[i].dtype, const=False)
-
-    def source(i: int) -> str:
-        if view.graph.tensors[view.graph.storage(i)].constant:
-            return f"{name}_{next(tables).symbol}"
-        tensor = view.graph.tensors[i]
-        return _pointer(plan.offsets[i], tensor.dtype, const=not tensor.variable)
-
-    for argument in step.call.arguments:
-        if isinstance(argument, Scratch):
-            yield _pointer(next(scratch), argument.dtype, const=False)
-        elif isinstance(argument, Output):
-            yield output(view.node.outputs[argument.index])
-        elif isinstance(argument, Input):
-            yield source(view.node.inputs[argument.index])
-        elif isinstance(argument, Outputs):
-            yield _array("void *const[]", map(output, view.node.outputs))
-        elif isinstance(argument, Inputs):
-            yield _array("const void *const[]", map(source, view.node.inputs))
-        else:
-            yield f"{name}_{next(tables).symbol}"
+def _described(tensor: Tensor) -> str:
+    return f"{tensor_name(tensor)}, {shape(tensor)}"
 
 
 def _weights_view(facts: ModelFacts, plan: Plan) -> _WeightsView:
@@ -363,19 +277,37 @@ def _weights_view(facts: ModelFacts, plan: Plan) -> _WeightsView:
         sha256=facts.sha256,
         weight_bytes=plan.weight_bytes,
         arena_bytes=arena_bytes(plan),
+        terms=tuple(line for term in _terms(plan) for line in paragraph(term)),
         tables=tuple(_table_view(plan, table) for table in plan.tables),
     )
 
 
 def _table_view(plan: Plan, table: Table) -> _TableView:
-    users = [s for s in plan.steps if table in s.tables]
-    names = ", ".join(f"{s.index} {s.view.node.operator}" for s in users)
-    plural = "s" if len(users) > 1 else ""
     values = np.frombuffer(table.const.data, table.const.dtype.numpy)
     return _TableView(
         ctype=table.const.dtype.c,
         symbol=table.symbol,
         count=len(values),
-        comment=f"{table.const.role.replace('_', ' ')} of operator{plural} {names}",
+        comment=titled_comment(*_uses(plan, table)),
         values=c_numbers(values.tolist()),
     )
+
+
+def _uses(plan: Plan, table: Table) -> Iterator[tuple[str, str]]:
+    """What a table is for which operators, and its layout: once for each of its meanings."""
+    uses: dict[tuple[str, str], dict[str, list[int]]] = {}
+    for step in plan.steps:
+        for const, own in zip(constants(step.view, step.call), step.tables, strict=True):
+            if own == table:
+                users = uses.setdefault((const.role, const.layout), {})
+                users.setdefault(step.view.node.operator, []).append(step.index)
+    for (role, layout), users in uses.items():
+        names = [f"{', '.join(map(str, own))} {name}" for name, own in users.items()]
+        plural = "s" if sum(map(len, users.values())) > 1 else ""
+        yield f"{role.replace('_', ' ')} of operator{plural} {', '.join(names)}", layout
+
+
+def _terms(plan: Plan) -> tuple[str, ...]:
+    """Explanations of the terms in the layouts of the tables, a paragraph each."""
+    layouts = " ".join(layout for table in plan.tables for _, layout in _uses(plan, table))
+    return tuple(f"{term}: {text}" for term, text in TERMS.items() if term in layouts)

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tflm_ext.emit import escape
+from tflm_ext.emit.wrap import wrap
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+_C = {".c", ".h", ".cpp", ".ino"}
 
 
 @functools.cache
@@ -53,7 +56,8 @@ def render(template: str, view: Any) -> str:
         view: a frozen dataclass; its fields are the template's variables.
     """
     variables = {f.name: getattr(view, f.name) for f in fields(view)}
-    return _environment().get_template(template).render(variables)
+    text = _environment().get_template(template).render(variables)
+    return wrap(text) if Path(template.removesuffix(".j2")).suffix in _C else text
 
 
 def verbatim(path: str) -> bytes:

@@ -30,7 +30,7 @@ from tflm_ext.kernels import (
     mul_scaled,
     pad,
     pool_2d,
-    pool_2d_fours,
+    pool_2d_groups,
     prelu,
     rearrange,
     reduce_extremum,
@@ -66,7 +66,7 @@ KERNELS: Mapping[str, tuple[Kernel, ...]] = {
         add.ADD,
     ),
     "AVERAGE_POOL_2D": (
-        pool_2d_fours.AVERAGE_POOL_2D,
+        pool_2d_groups.AVERAGE_POOL_2D,
         pool_2d.AVERAGE_POOL_2D,
     ),
     "BATCH_MATMUL": (batch_matmul.BATCH_MATMUL,),

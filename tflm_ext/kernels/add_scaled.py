@@ -16,21 +16,21 @@ def _order(view: NodeView) -> tuple[int, int]:
     return (0, 1) if first >= second else (1, 0)
 
 
-def _numbers(view: NodeView) -> tuple[tuple[int, int], tuple[int, int]]:
+def _requantizations(view: NodeView) -> tuple[tuple[int, int], tuple[int, int]]:
     """Multiplier and shift of the input at the smaller scale, and of the output."""
     *ratios, out = ratios_of(view)
     return quantize_multiplier(min(ratios)), quantize_multiplier(out)
 
 
 def _applies(view: NodeView) -> bool:
-    (multiplier, shift), (_, out_shift) = _numbers(view)
+    (multiplier, shift), (_, out_shift) = _requantizations(view)
     shifts_right = -31 <= shift <= -1 and -31 <= out_shift <= -1
     return multiplier > 0 and shifts_right
 
 
 def _lower(view: NodeView) -> KernelCall:
     order = _order(view)
-    (multiplier, shift), (out_multiplier, out_shift) = _numbers(view)
+    (multiplier, shift), (out_multiplier, out_shift) = _requantizations(view)
     half, other = (zero_point(view.input(i)) for i in order)
     return elementwise.call(
         view,

@@ -21,14 +21,18 @@ class Const:
         role: what it is for the operator, part of its C name: "weights", "bias", "multipliers".
         dtype: element type.
         data: little-endian bytes.
+        layout: shape and order in one line, as the generated code prints it, so that a reader can
+            find a single value: "[filter 8][y 3][x 3][channel 4]". The words of packed tables are
+            explained by TERMS in packing.py.
     """
 
     role: str
     dtype: DType
     data: bytes
+    layout: str
 
     @classmethod
-    def of(cls, role: str, dtype: DType, values: Any) -> Const:
+    def of(cls, role: str, dtype: DType, values: Any, layout: str) -> Const:
         """A table of integers, checked to fit the type.
 
         Raises:
@@ -38,7 +42,7 @@ class Const:
         cast = np.ascontiguousarray(array.astype(dtype.numpy))
         if not np.array_equal(cast.astype(np.float64), array.astype(np.float64)):
             raise OverflowError(f"{role}: a value does not fit into {dtype.value}")
-        return cls(role, dtype, cast.tobytes())
+        return cls(role, dtype, cast.tobytes(), layout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,13 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """Argument: bytes of the arena that live during this call only, aligned to 4."""
+    """Argument: bytes of the arena that live during this call only, aligned to 4.
 
+    Attributes:
+        role: what the kernel keeps there, which names the pointer in C: "columns".
+    """
+
+    role: str
     bytes: int
     dtype: DType = DType.INT8
 
@@ -195,7 +204,8 @@ def work_by_elements(view: NodeView) -> ElementsWork:
 
 def requantization_tables(multipliers: Sequence[int], shifts: Sequence[int]) -> tuple[Const, Const]:
     """The two tables of a requantisation per channel."""
+    layout = f"[channel {len(multipliers)}]"
     return (
-        Const.of("multipliers", DType.INT32, multipliers),
-        Const.of("shifts", DType.INT8, shifts),
+        Const.of("multipliers", DType.INT32, multipliers, layout),
+        Const.of("shifts", DType.INT8, shifts, f"{layout}, negative values shift right"),
     )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tflm_ext.arithmetic import activation_range
 from tflm_ext.ir import DType, NodeView
 from tflm_ext.kernels.base import Const, Input, Kernel, KernelCall, Output, requantization_tables
-from tflm_ext.kernels.windows import forward_times, window_fields
+from tflm_ext.kernels.windows import filter_layout, forward_times, window_fields
 from tflm_ext.ops.conv_2d import axes_of, bias_of
 from tflm_ext.opslib.common import bias_values, conv_multipliers, scale, zero_point
 from tflm_ext.opslib.windows import taps_inside
@@ -52,8 +52,10 @@ def _lower(view: NodeView) -> KernelCall:
         ),
         arguments=(
             Input(0),
-            Const("weights", DType.INT8, weights.data or b""),
-            Const.of("bias", DType.INT32, bias_values(bias_of(view), channels)),
+            Const("weights", DType.INT8, weights.data or b"", filter_layout(weights)),
+            Const.of(
+                "bias", DType.INT32, bias_values(bias_of(view), channels), f"[filter {channels}]"
+            ),
             *requantization_tables(*conv_multipliers(image, weights, out, channels)),
             Output(),
         ),

@@ -94,6 +94,10 @@ def lower_columns(view: NodeView, stream: Callable[[packing.Filters], Const]) ->
     row_quads, rest = divmod(columns.window * depth, packing.QUAD)
     rest_quads = -(-rows.window * rest // packing.QUAD)
     row = columns.window * depth
+    packed = stream(_in_order(filters, rows.window))
+    order = f"filters [y {rows.window}][x {columns.window}][channel {depth}]"
+    if rest and row_quads and rows.window > 1:
+        order += f", of every y first {row - rest} weights, then the last {rest} of every y"
     padding = depth if depth % packing.QUAD == 0 else 4 * row + 3 * packing.QUAD * rest_quads
     return KernelCall(
         fields=(
@@ -111,9 +115,9 @@ def lower_columns(view: NodeView, stream: Callable[[packing.Filters], Const]) ->
         ),
         arguments=(
             Input(0),
-            stream(_in_order(filters, rows.window)),
-            Scratch(3 * 2 * packing.QUAD * quads, DType.INT32),
-            Scratch(padding),
+            replace(packed, layout=f"{packed.layout} of {order}"),
+            Scratch("columns", 3 * 2 * packing.QUAD * quads, DType.INT32),
+            Scratch("bytes", padding),
             Output(),
         ),
         times=(forward_times(image.shape, rows, columns, channels, 3),),

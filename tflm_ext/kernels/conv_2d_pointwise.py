@@ -46,7 +46,7 @@ def _lower(view: NodeView) -> KernelCall:
         arguments=(
             Input(0),
             packing.stream(filters),
-            Scratch(3 * 2 * depth, DType.INT32),
+            Scratch("columns", 3 * 2 * depth, DType.INT32),
             Output(),
         ),
         times=(_times(pixels_of(view), depth, channels),),

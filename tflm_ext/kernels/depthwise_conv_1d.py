@@ -13,11 +13,12 @@ from tflm_ext.kernels.depthwise_lanes import (
     LANES,
     filters_of,
     groups_of,
-    has_numbers,
+    has_requant_words,
     image_fields,
     lane_times,
     line_axes,
-    words_of,
+    pair_order,
+    pair_words_of,
 )
 from tflm_ext.opslib.common import zero_point
 from tflm_ext.opslib.windows import Axis
@@ -32,7 +33,7 @@ class Depthwise1DWork(NamedTuple):
         wide, last: phases of four outputs or more, and those of them whose last outputs are
             computed once more.
         narrow, narrow_outputs: phases of fewer than four outputs.
-        fours: four outputs at a time.
+        output_groups: groups of four outputs of a channel.
     """
 
     calls: int
@@ -44,7 +45,7 @@ class Depthwise1DWork(NamedTuple):
     last: int
     narrow: int
     narrow_outputs: int
-    fours: int
+    output_groups: int
 
 
 _TAPS = (6, 10)  # in registers, as pairs
@@ -59,7 +60,7 @@ def _one_row(view: NodeView) -> tuple[Axis, Axis] | None:
 
 def _applies(view: NodeView, taps: int) -> bool:
     axes = _one_row(view)
-    if axes is None or not has_numbers(view):
+    if axes is None or not has_requant_words(view):
         return False
     columns = axes[1]
     least = 1 if taps == _TAPS[0] else _TAPS[0] + 1
@@ -73,16 +74,13 @@ def _pairs(columns: Axis) -> int:
     return next(taps for taps in _TAPS if columns.window <= taps) // 2
 
 
-def _fours(view: NodeView, columns: Axis) -> tuple[int, int]:
-    """Words of a line, and how often four outputs of it are computed, in all kinds and phases."""
+def _line_words(columns: Axis) -> int:
+    """Words of a line, with room for four outputs at a time."""
     pairs = _pairs(columns)
     if columns.stride == 2:
-        return max(columns.out, 4) + pairs - 1, -(-columns.out // 4)
-    outputs = [
-        len(range(phase, columns.out, columns.dilation)) for phase in range(columns.dilation)
-    ]
-    fours = sum(-(-((count + odd) // 2) // 4) for count in outputs for odd in (0, 1))
-    return max(-(-outputs[0] // 2), 4) + pairs, fours
+        return max(columns.out, 4) + pairs - 1
+    longest = -(-columns.out // columns.dilation)  # outputs of phase 0
+    return max(-(-longest // 2), 4) + pairs
 
 
 def _lower(view: NodeView) -> KernelCall:
@@ -93,9 +91,12 @@ def _lower(view: NodeView) -> KernelCall:
     pairs = _pairs(columns)
     by_pair = np.zeros((channels, 2 * -(-pairs // 2) * 2), np.int8)
     by_pair[:, : columns.window] = filters.values
-    # Of two pairs in a word, first what comes first in each.
-    words = words_of(by_pair.reshape(channels, -1, 2, 2).transpose(0, 1, 3, 2))
-    line_words, _ = _fours(view, columns)
+    words = pair_words_of(by_pair)
+    table = np.concatenate([words, filters.requant_words], axis=1)
+    layout = f"[channel {channels}][{words.shape[1]} byte words, 2 requant words] of " + pair_order(
+        1, columns.window
+    )
+    line_words = _line_words(columns)
     return KernelCall(
         fields=(
             *image_fields(view, rows, columns),
@@ -111,8 +112,8 @@ def _lower(view: NodeView) -> KernelCall:
         ),
         arguments=(
             Input(0),
-            Const.of("weights", DType.INT32, np.concatenate([words, filters.numbers], axis=1)),
-            Scratch(4 * LANES * columns.dilation * line_words, DType.INT16),
+            Const.of("weights", DType.INT32, table, layout),
+            Scratch("lines", 4 * LANES * columns.dilation * line_words, DType.INT16),
             Output(),
         ),
         times=_times(view),
@@ -141,8 +142,8 @@ def _work(view: NodeView) -> Depthwise1DWork:
     axes = _one_row(view)
     assert axes is not None  # _applies
     rows, columns = axes
-    line_words, _ = _fours(view, columns)
-    fours = groups_of(view) * rows.out
+    line_words = _line_words(columns)
+    groups = groups_of(view) * rows.out
     step = columns.dilation
     left = (
         np.arange(step)[:, np.newaxis] - columns.before + 2 * step * np.arange(line_words)
@@ -155,15 +156,15 @@ def _work(view: NodeView) -> Depthwise1DWork:
     counts = [(n + kind) // kinds for n in outputs for kind in range(kinds)]
     return Depthwise1DWork(
         1,
-        fours,
-        fours * step,
-        fours * int(parts),
-        fours * step * line_words,
-        fours * sum(n >= 4 for n in counts),
-        fours * sum(n >= 4 and n % 4 > 0 for n in counts),
-        fours * sum(n < 4 for n in counts),
-        fours * sum(n for n in counts if n < 4),
-        fours * sum(max(-(-n // 4), 1) for n in counts),
+        groups,
+        groups * step,
+        groups * int(parts),
+        groups * step * line_words,
+        groups * sum(n >= 4 for n in counts),
+        groups * sum(n >= 4 and n % 4 > 0 for n in counts),
+        groups * sum(n < 4 for n in counts),
+        groups * sum(n for n in counts if n < 4),
+        groups * sum(max(-(-n // 4), 1) for n in counts),
     )
 
 

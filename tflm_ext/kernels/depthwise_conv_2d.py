@@ -51,8 +51,15 @@ def _lower(view: NodeView) -> KernelCall:
         ),
         arguments=(
             Input(0),
-            Const("weights", DType.INT8, weights.data or b""),
-            Const.of("bias", DType.INT32, bias_values(bias_of(view), channels)),
+            Const(
+                "weights",
+                DType.INT8,
+                weights.data or b"",
+                f"[y {rows.window}][x {columns.window}][channel {channels}]",
+            ),
+            Const.of(
+                "bias", DType.INT32, bias_values(bias_of(view), channels), f"[channel {channels}]"
+            ),
             *requantization_tables(*conv_multipliers(image, weights, out, channels)),
             Output(),
         ),

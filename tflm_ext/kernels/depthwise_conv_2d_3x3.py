@@ -14,7 +14,7 @@ from tflm_ext.kernels.depthwise_lanes import (
     groups_of,
     image_fields,
     lane_times,
-    numbers_of,
+    requant_words_of,
     words_of,
 )
 from tflm_ext.ops.depthwise_conv_2d import axes_of
@@ -65,8 +65,9 @@ def _lower(view: NodeView) -> KernelCall:
     channels = image.shape[3]
     line_width = (columns.out - 1) * columns.stride + 3
     columns_first = filters.values.reshape(channels, 3, 3).transpose(0, 2, 1)
-    numbers = numbers_of(filters)
-    table = np.concatenate([words_of(columns_first[..., [0, 1, 1, 2]]), numbers], axis=1)
+    requant, described = requant_words_of(filters)
+    table = np.concatenate([words_of(columns_first[..., [0, 1, 1, 2]]), requant], axis=1)
+    layout = f"[channel {channels}][3 byte words (y 0, 1, 1, 2 of each x), {described}]"
     return KernelCall(
         fields=(
             *image_fields(view, rows, columns),
@@ -76,14 +77,14 @@ def _lower(view: NodeView) -> KernelCall:
             ("output_height", rows.out),
             ("output_width", columns.out),
             ("line_width", line_width),
-            ("numbers", numbers.shape[1]),
+            ("requant_words", requant.shape[1]),
             ("input_zero_point", zero_point(image)),
             ("output_zero_point", zero_point(out)),
         ),
         arguments=(
             Input(0),
-            Const.of("weights", DType.INT32, table),
-            Scratch(2 * 4 * LANES * line_width, DType.INT32),
+            Const.of("weights", DType.INT32, table, layout),
+            Scratch("lines", 2 * 4 * LANES * line_width, DType.INT32),
             Output(),
         ),
         times=_times(view),
@@ -104,15 +105,15 @@ def _times(view: NodeView) -> tuple[Times, ...]:
 def _work(view: NodeView) -> Depthwise3x3Work:
     rows, columns = axes_of(view)
     width = (columns.out - 1) * columns.stride + 3
-    fours = groups_of(view)
-    at_once = fours * -(-rows.out * rows.stride // 2)
+    groups = groups_of(view)
+    at_once = groups * -(-rows.out * rows.stride // 2)
     own = (at_once, LANES * at_once * (columns.out // 2), LANES * at_once * (columns.out % 2))
     return Depthwise3x3Work(
         1,
         width,
-        fours,
-        fours + at_once,
-        (fours + at_once) * min(width - columns.before, columns.size),
+        groups,
+        groups + at_once,
+        (groups + at_once) * min(width - columns.before, columns.size),
         *(own if rows.stride == 1 else (0, 0, 0)),
         *(own if rows.stride == 2 else (0, 0, 0)),
     )

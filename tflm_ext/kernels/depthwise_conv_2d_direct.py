@@ -12,7 +12,7 @@ from tflm_ext.kernels.depthwise_lanes import (
     LANES,
     filters_of,
     groups_of,
-    has_numbers,
+    has_requant_words,
     image_fields,
     line_axes,
     words_of,
@@ -34,7 +34,7 @@ class DirectWork(NamedTuple):
 
 
 def _applies(view: NodeView) -> bool:
-    return has_numbers(view) and all(axis.inside for axis in axes_of(view))
+    return has_requant_words(view) and all(axis.inside for axis in axes_of(view))
 
 
 def _lower(view: NodeView) -> KernelCall:
@@ -44,8 +44,15 @@ def _lower(view: NodeView) -> KernelCall:
     parts = []
     for first in range(0, channels, LANES):
         start = min(first, channels - LANES)
-        four = slice(start, start + LANES)
-        parts += [words_of(filters.values[four].T).ravel(), filters.numbers[four].ravel()]
+        lanes = slice(start, start + LANES)
+        parts += [words_of(filters.values[lanes].T).ravel(), filters.requant_words[lanes].ravel()]
+    layout = (
+        f"[group of 4 channels, {-(-channels // LANES)}]"
+        f"[{rows.window * columns.window} byte words, 4 x 2 requant words], "
+        f"byte words [y {rows.window}][x {columns.window}] of a weight for each channel"
+    )
+    if channels % LANES:
+        layout += f"; the last group is channels {channels - LANES} to {channels - 1}"
     return KernelCall(
         fields=(
             *image_fields(view, rows, columns),
@@ -61,7 +68,7 @@ def _lower(view: NodeView) -> KernelCall:
         ),
         arguments=(
             Input(0),
-            Const.of("weights", DType.INT32, np.concatenate(parts)),
+            Const.of("weights", DType.INT32, np.concatenate(parts), layout),
             Output(),
         ),
         times=channel_times(image.shape, *axes_of(view)) if channels % LANES == 0 else (),
@@ -72,14 +79,14 @@ def _lower(view: NodeView) -> KernelCall:
 def _work(view: NodeView) -> DirectWork:
     rows, columns = line_axes(view)
     out_rows = view.input(0).shape[0] * rows.out
-    fours = groups_of(view) * rows.out * columns.out
+    groups = groups_of(view) * rows.out * columns.out
     return DirectWork(
         1,
         out_rows,
         out_rows * columns.out,
-        fours,
-        fours * rows.window,
-        fours * rows.window * columns.window,
+        groups,
+        groups * rows.window,
+        groups * rows.window * columns.window,
     )
 
 

@@ -17,9 +17,11 @@ from tflm_ext.kernels.depthwise_lanes import (
     image_fields,
     lane_times,
     line_axes,
-    numbers_of,
-    words_of,
+    pair_order,
+    pair_words_of,
+    requant_words_of,
 )
+from tflm_ext.kernels.packing import RAW_REQUANT
 from tflm_ext.opslib.common import zero_point
 
 
@@ -34,7 +36,8 @@ class LinesWork(NamedTuple):
         wide, last: channels' rows of four outputs or more, and those of them whose last outputs
             are computed once more.
         narrow, narrow_outputs: channels' rows of fewer than four outputs.
-        fours, four_rows, four_pairs: four outputs at a time, rows of their windows, pairs of taps.
+        output_groups, group_rows, group_pairs: groups of four outputs of a channel, the rows of
+            their windows, and the pairs of taps in these.
     """
 
     calls: int
@@ -49,9 +52,9 @@ class LinesWork(NamedTuple):
     last: int
     narrow: int
     narrow_outputs: int
-    fours: int
-    four_rows: int
-    four_pairs: int
+    output_groups: int
+    group_rows: int
+    group_pairs: int
 
 
 def _has_scales(view: NodeView) -> bool:
@@ -59,15 +62,15 @@ def _has_scales(view: NodeView) -> bool:
 
 
 def _lower_lines(view: NodeView) -> KernelCall:
-    return _lower_windows(view, numbers_of(filters_of(view)))
+    return _lower_windows(view, *requant_words_of(filters_of(view)))
 
 
 def _lower_any(view: NodeView) -> KernelCall:
-    return _lower_windows(view, filters_of(view).raw_numbers)
+    return _lower_windows(view, filters_of(view).raw_requant_words, RAW_REQUANT)
 
 
-def _lower_windows(view: NodeView, numbers: Array) -> KernelCall:
-    """The call of a kernel with lines of neighbours, whose taps are followed by these numbers."""
+def _lower_windows(view: NodeView, requant: Array, described: str) -> KernelCall:
+    """The call of a kernel with lines of neighbours; `requant` follows the taps of each channel."""
     filters, image, out = filters_of(view), view.input(0), view.output()
     rows, columns = line_axes(view)
     channels = image.shape[3]
@@ -77,8 +80,10 @@ def _lower_windows(view: NodeView, numbers: Array) -> KernelCall:
     count = rows.window * pairs
     by_pair = np.zeros((channels, -(-count // 2) * 2, 2), np.int8)
     by_pair[:, :count] = taps.reshape(channels, count, 2)
-    # Of two pairs in a word, first what comes first in each.
-    words = words_of(by_pair.reshape(channels, -1, 2, 2).transpose(0, 1, 3, 2))
+    words = pair_words_of(by_pair)
+    layout = f"[channel {channels}][{words.shape[1]} byte words, {described}] of " + pair_order(
+        rows.window, columns.window
+    )
     # Four outputs are computed at a time, wanted or not.
     tap_span = 2 * (pairs - 1) * columns.dilation
     line_width = (max(columns.out, 4) - 1) * columns.stride + tap_span + 1
@@ -97,14 +102,16 @@ def _lower_windows(view: NodeView, numbers: Array) -> KernelCall:
             ("output_height", rows.out),
             ("output_width", columns.out),
             ("line_width", line_width),
-            ("numbers", numbers.shape[1]),
+            ("requant_words", requant.shape[1]),
             ("input_zero_point", zero_point(image)),
             ("output_zero_point", zero_point(out)),
         ),
         arguments=(
             Input(0),
-            Const.of("weights", DType.INT32, np.concatenate([words, numbers], axis=1)),
-            Scratch(4 * (LANES * (lines * line_width + count + 3) + rows.window), DType.INT32),
+            Const.of("weights", DType.INT32, np.concatenate([words, requant], axis=1), layout),
+            Scratch(
+                "words", 4 * (LANES * (lines * line_width + count + 3) + rows.window), DType.INT32
+            ),
             Output(),
         ),
         times=_times(view),
@@ -114,7 +121,7 @@ def _lower_windows(view: NodeView, numbers: Array) -> KernelCall:
 
 def _work(view: NodeView) -> LinesWork:
     rows, columns = line_axes(view)
-    fours = groups_of(view)
+    groups = groups_of(view)
     pairs = -(-columns.window // 2)
     width = (max(columns.out, 4) - 1) * columns.stride + 2 * (pairs - 1) * columns.dilation + 1
     ring = (rows.window - 1) * rows.dilation + 1
@@ -124,16 +131,16 @@ def _work(view: NodeView) -> LinesWork:
     left = np.arange(width) - columns.before
     whole = int(np.count_nonzero((left >= 0) & (left + columns.dilation < columns.size)))
     parts = inside * (width - whole + min(whole, 1)) + len(taken) - inside
-    output_rows = fours * rows.out
+    output_rows = groups * rows.out
     at_once = LANES * output_rows * -(-columns.out // 4)
     narrow = columns.out < 4
     return LinesWork(
         1,
-        fours,
-        LANES * fours * rows.window * pairs,
-        fours * len(taken),
-        fours * parts,
-        fours * len(taken) * width,
+        groups,
+        LANES * groups * rows.window * pairs,
+        groups * len(taken),
+        groups * parts,
+        groups * len(taken) * width,
         output_rows,
         output_rows * rows.window,
         LANES * output_rows * (not narrow),

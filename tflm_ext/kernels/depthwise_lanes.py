@@ -32,9 +32,11 @@ def image_fields(view: NodeView, rows: Axis, columns: Axis) -> tuple[tuple[str, 
     )
 
 
-def numbers_of(filters: Filters) -> Array:
-    """(channels, 2 or 3): in the table of kernels that expand it."""
-    return filters.numbers if filters.has_numbers else filters.scales
+def requant_words_of(filters: Filters) -> tuple[Array, str]:
+    """(channels, 2 or 3) in the table of kernels that expand it, and what layouts call them."""
+    if filters.has_requant_words:
+        return filters.requant_words, "2 requant words"
+    return filters.scales, "3 scale words"
 
 
 def words_of(taps: Array) -> Array:
@@ -42,6 +44,17 @@ def words_of(taps: Array) -> Array:
     data = np.ascontiguousarray(taps.astype(np.int8)).reshape(len(taps), -1)
     words: Array = data.view("<i4").astype(np.int64)
     return words
+
+
+def pair_words_of(taps: Array) -> Array:
+    """(channels, words) of taps (channels, ...): a word has taps 0, 2, 1, 3 of every four."""
+    return words_of(taps.reshape(len(taps), -1, 2, 2).transpose(0, 1, 3, 2))
+
+
+def pair_order(rows: int, columns: int) -> str:
+    """The layout of pair_words_of(): the order of a channel's taps, in rows of an even length."""
+    even = f"{columns}, and a 0" if columns % 2 else str(columns)
+    return f"taps [y {rows}][x {even}], in bytes 0, 2, 1, 3 of every four"
 
 
 def lane_times(
@@ -67,16 +80,16 @@ def lane_times(
     batches, _, width, channels = image
     if channels % LANES:
         return ()
-    fours = channels // LANES
+    groups = channels // LANES
     batch = np.arange(batches).reshape(-1, 1, 1, 1)
-    four = np.arange(channels) // LANES
+    group = np.arange(channels) // LANES
 
     def steps(round_of_row: Array, columns: int) -> Array:
         of_row = round_of_row.reshape(1, -1, 1, 1)
         if rows_first:
-            found = (batch * rounds + of_row) * fours + four
+            found = (batch * rounds + of_row) * groups + group
         else:
-            found = (batch * fours + four) * rounds + of_row
+            found = (batch * groups + group) * rounds + of_row
         found = np.where(of_row < 0, -1, found)
         return np.broadcast_to(found, (batches, of_row.size, columns, channels)).reshape(-1)
 
@@ -93,8 +106,8 @@ def applies(view: NodeView) -> bool:
     return view.options.depth_multiplier == 1 and view.input(0).shape[3] >= LANES
 
 
-def has_numbers(view: NodeView) -> bool:
-    return applies(view) and filters_of(view).has_numbers
+def has_requant_words(view: NodeView) -> bool:
+    return applies(view) and filters_of(view).has_requant_words
 
 
 def line_axes(view: NodeView) -> tuple[Axis, Axis]:

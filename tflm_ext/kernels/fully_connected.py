@@ -23,7 +23,9 @@ class DenseWork(NamedTuple):
 
 def _bias_table(view: NodeView) -> Const:
     folded = folded_bias(view.input(1).array(), view.input(0), bias_of(view))
-    return Const.of("bias", DType.INT32, folded)
+    return Const.of(
+        "bias", DType.INT32, folded, f"[output {len(folded)}], the input's zero point folded in"
+    )
 
 
 def _fields(view: NodeView) -> tuple[tuple[str, int], ...]:
@@ -41,7 +43,9 @@ def _fields(view: NodeView) -> tuple[tuple[str, int], ...]:
 
 
 def _weights(view: NodeView) -> Const:
-    return Const("weights", DType.INT8, view.input(1).data or b"")
+    units, depth = view.input(1).shape
+    layout = f"[output {units}][input {depth}]"
+    return Const("weights", DType.INT8, view.input(1).data or b"", layout)
 
 
 def _lower(view: NodeView) -> KernelCall:

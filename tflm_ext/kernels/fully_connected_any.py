@@ -23,7 +23,7 @@ def lower(filters: Filters, rows: int) -> KernelCall:
         arguments=(
             Input(0),
             plain_stream(filters, 4, 2 * QUAD, filled=False),
-            Scratch(4 * QUAD * octets, DType.INT32),
+            Scratch("column", 4 * QUAD * octets, DType.INT32),
             Output(),
         ),
         limits=filters.limits,

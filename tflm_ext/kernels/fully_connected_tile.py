@@ -34,6 +34,8 @@ def lower(filters: Filters, rows: int) -> KernelCall:
     octets = -(-depth // (2 * QUAD))
     bias, scales = filters.scales[:, 0], filters.scales[:, 1:]
     shared = bool((scales == scales[0]).all())
+    which = "for all outputs " if shared else f"[output {units}]"
+    scales_layout = f"{which}[multiplier, -2^(32 - right shift)]"
     return KernelCall(
         fields=(
             ("rows", rows),
@@ -45,9 +47,15 @@ def lower(filters: Filters, rows: int) -> KernelCall:
         ),
         arguments=(
             Input(0),
-            word_stream(filters, 4, 2 * QUAD, lambda start, stop: bias[start:stop]),
-            Const.of("scales", DType.INT32, scales[0] if shared else scales),
-            Scratch(4 * QUAD * octets, DType.INT32),
+            word_stream(
+                filters,
+                4,
+                2 * QUAD,
+                lambda start, stop: bias[start:stop],
+                ("4 doubled biases", "1 doubled bias"),
+            ),
+            Const.of("scales", DType.INT32, scales[0] if shared else scales, scales_layout),
+            Scratch("column", 4 * QUAD * octets, DType.INT32),
             Output(),
         ),
         limits=filters.limits,
@@ -58,14 +66,14 @@ def work(depth: int, out: Tensor) -> DenseTileWork:
     """The work of the kernel for columns of so many values and this output."""
     units = out.shape[-1]
     rows = out.elements // units
-    fours, left = divmod(units, 4)
+    tiles, left = divmod(units, 4)
     octets = -(-depth // (2 * QUAD))
     return DenseTileWork(
         1,
         rows,
         rows * (depth // QUAD),
-        rows * fours,
-        rows * fours * octets,
+        rows * tiles,
+        rows * tiles * octets,
         rows * left,
         rows * left * octets,
     )

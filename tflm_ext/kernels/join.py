@@ -30,11 +30,12 @@ def join_kernel(axis: Callable[[NodeView], int]) -> Kernel:
 
     def lower(view: NodeView) -> KernelCall:
         rounds = rounds_of(view.output().shape, axis(view))
+        layout = f"[input {view.input_count}], bytes copied in a round"
         return KernelCall(
             fields=(("rounds", rounds), ("inputs", view.input_count)),
             arguments=(
                 Inputs(),
-                Const.of("runs", DType.INT32, [t.bytes // rounds for t in view.inputs]),
+                Const.of("runs", DType.INT32, [t.bytes // rounds for t in view.inputs], layout),
                 Output(),
             ),
         )

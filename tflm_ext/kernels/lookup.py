@@ -37,7 +37,11 @@ def only_limits(view: NodeView) -> bool:
 def _lower_lookup(view: NodeView) -> KernelCall:
     return KernelCall(
         fields=(("elements", view.output().elements),),
-        arguments=(Input(), Const.of("results", DType.INT8, results_of(view)), Output()),
+        arguments=(
+            Input(),
+            Const.of("results", DType.INT8, results_of(view), "[256], for inputs -128 to 127"),
+            Output(),
+        ),
         times=(one_by_one(view.output().elements),),
     )
 

@@ -18,6 +18,22 @@ from tflm_ext.opslib.common import bias_values, conv_multipliers, scale, zero_po
 QUAD = 4
 """Values of a column that SXTB16 makes two words of."""
 
+RAW_REQUANT = "(bias, multiplier, shift)"
+"""What layouts call `raw_requant_words`."""
+
+TERMS = {
+    "pair words": "two weights k of both filters a and b, 256 * b[k] + a[k] in each half; of every "
+    "four k, the first word has 0 (low half) and 2 (high half), the second has 1 and 3",
+    "half words": "two weights of a filter as int16; of every four, the first word has 0 and 2, "
+    "the second has 1 and 3",
+    "byte words": "four weights as int8, the first in the lowest byte",
+    "requant words": "256 * bias + 32 - right shift, then 2 * multiplier - 2^32; after pair words, "
+    "those of filter b come first",
+    "scale words": "2 * bias, multiplier, -2^(32 - right shift)",
+    "bias": "the model's, less the input's zero point times the sum of the filter's weights",
+}
+"""What layouts of packed tables are made of, explained where they are printed."""
+
 _PARTNER_LIMIT = 1 << 23
 _BIAS_LIMIT = 1 << 23
 _SUM_LIMIT = 1 << 30
@@ -58,19 +74,21 @@ class Filters:
         )
 
     @functools.cached_property
-    def has_numbers(self) -> bool:
-        """Whether `numbers` are exact: so are `scales`, and biases take no more than 24 bits."""
+    def has_requant_words(self) -> bool:
+        """Whether `requant_words` are exact: `scales` are, and biases take no more than 24 bits."""
         return self.has_scales and bool(np.abs(self.bias).max() < _BIAS_LIMIT)
 
     @functools.cached_property
     def has_pairs(self) -> bool:
         """Whether two filters fit one word: no two weights overflow their half, nor do sums."""
         return bool(
-            self.has_numbers and self.values.min() >= -127 and self._sums.max() < _PARTNER_LIMIT
+            self.has_requant_words
+            and self.values.min() >= -127
+            and self._sums.max() < _PARTNER_LIMIT
         )
 
     @property
-    def raw_numbers(self) -> Array:
+    def raw_requant_words(self) -> Array:
         """(filters, 3): bias, multiplier and shift, as tflm_ext_requantize() takes them."""
         return np.stack([self.bias, self.multipliers, self.shifts], axis=1)
 
@@ -80,8 +98,8 @@ class Filters:
         return np.stack([2 * self.bias, self.multipliers, -(1 << (32 + self.shifts))], axis=1)
 
     @property
-    def numbers(self) -> Array:
-        """(filters, 2): the numbers of tflm_ext_sum_to_int8()."""
+    def requant_words(self) -> Array:
+        """(filters, 2): bias and shift in a word, then the multiplier: tflm_ext_sum_to_int8()."""
         first = (self.bias << 8) | (32 + self.shifts)
         return np.stack([first, 2 * self.multipliers - (1 << 32)], axis=1)
 
@@ -131,8 +149,8 @@ def make_filters(
 ) -> Filters:
     """Filters for the tiles.
 
-    A filter whose output is the same for all inputs, like that of a dead channel, is given numbers
-    that lead to this constant.
+    A filter whose output is the same for all inputs, like that of a dead channel, gets a bias,
+    multiplier and shift that lead to this constant.
 
     Args:
         values: (filters, values) of int8.
@@ -166,21 +184,32 @@ def make_filters(
 
 
 def stream(filters: Filters) -> Const:
-    """The weights of a layer for tiles of two filters; a last one comes behind, alone."""
-    own = filters.numbers
-    return word_stream(filters, 2, QUAD, lambda start, stop: own[start:stop][::-1])
+    """The weights of a layer for tiles of two filters; an odd one comes last, alone."""
+    own = filters.requant_words
+    return word_stream(
+        filters,
+        2,
+        QUAD,
+        lambda start, stop: own[start:stop][::-1],
+        ("2 x 2 requant words", "2 requant words"),
+    )
 
 
 def word_stream(
-    filters: Filters, rows: int, multiple: int, numbers: Callable[[int, int], Array]
+    filters: Filters,
+    rows: int,
+    multiple: int,
+    requant: Callable[[int, int], Array],
+    described: tuple[str, str],
 ) -> Const:
     """The weights of a layer.
 
     Args:
         filters: of the layer.
-        rows: filters of a tile, an even number; what is left over comes behind, one by one.
-        multiple: to which the values of a column are filled up with zeros.
-        numbers: what follows the weights of the filters from one to another.
+        rows: filters of a tile, an even number; those left over follow one by one.
+        multiple: the values of a column are filled up with zeros to a multiple of it.
+        requant: what follows the weights of the filters from one to another.
+        described: what that is, for a tile and for a filter alone.
     """
     count, size = filters.values.shape
     padded = np.zeros((count, -(-size // multiple) * multiple), np.int64)
@@ -192,35 +221,54 @@ def word_stream(
     for start in range(0, whole, rows):
         pairs = ordered[start : start + rows].reshape(rows // 2, 2, -1)
         parts.append(_words(256 * pairs[:, 1] + pairs[:, 0]).T.ravel())
-        parts.append(numbers(start, start + rows).ravel())
+        parts.append(requant(start, start + rows).ravel())
     for row in range(whole, count):
-        parts += [_words(ordered[row : row + 1]).ravel(), numbers(row, row + 1).ravel()]
-    return Const.of("weights", DType.INT32, np.concatenate(parts))
+        parts += [_words(ordered[row : row + 1]).ravel(), requant(row, row + 1).ravel()]
+    words = padded.shape[1] // 2
+    of_pairs = f"{words} pair words" if rows == 2 else f"{words} x {rows // 2} pair words"
+    tile = "filter pair" if rows == 2 else f"tile of {rows} filters,"
+    layout = _tiles(
+        (tile, whole // rows, f"{of_pairs}, {described[0]}"),
+        ("filter", count - whole, f"{words} half words, {described[1]}"),
+    )
+    return Const.of("weights", DType.INT32, np.concatenate(parts), layout)
 
 
 def plain_stream(filters: Filters, rows: int, multiple: int, *, filled: bool) -> Const:
-    """The weights of a layer as bytes: word by word those of some filters, then their raw numbers.
+    """The weights of a layer as bytes: word by word those of some filters, then what scales them.
 
     Args:
         filters: of the layer.
         rows: filters of a tile.
-        multiple: to which the values of a column are filled up with zeros.
-        filled: whether what is left over gets weights of zero to make up a tile, else it comes
-            behind, one by one.
+        multiple: the values of a column are filled up with zeros to a multiple of it.
+        filled: whether weights of zero make up a tile of the filters left over; else these follow
+            one by one.
     """
     count, size = filters.values.shape
     padded = np.zeros((count, -(-size // multiple) * multiple), np.int8)
     padded[:, :size] = filters.values
     words = padded.view("<i4").astype(np.int64)
-    numbers = filters.raw_numbers
+    quads = words.shape[1]
     whole = -(-count // rows) * rows if filled else count // rows * rows
-    words = np.concatenate([words, np.zeros((max(whole - count, 0), words.shape[1]), np.int64)])
+    words = np.concatenate([words, np.zeros((max(whole - count, 0), quads), np.int64)])
     tiles = [slice(start, start + rows) for start in range(0, whole, rows)]
     alone = [slice(row, row + 1) for row in range(whole, count)]
+    requant = filters.raw_requant_words
     parts = []
     for own in (*tiles, *alone):
-        parts += [words[own].T.ravel(), numbers[own].ravel()]
-    return Const.of("weights", DType.INT32, np.concatenate(parts))
+        parts += [words[own].T.ravel(), requant[own].ravel()]
+    full, of_tile = count // rows, f"{quads} x {rows} byte words"
+    layout = _tiles(
+        (f"tile of {rows} filters,", full, f"{of_tile}, {rows} x {RAW_REQUANT}"),
+        ("filter and zeros,", len(tiles) - full, f"{of_tile}, {RAW_REQUANT}"),
+        ("filter", len(alone), f"{quads} byte words, {RAW_REQUANT}"),
+    )
+    return Const.of("weights", DType.INT32, np.concatenate(parts), layout)
+
+
+def _tiles(*kinds: tuple[str, int, str]) -> str:
+    """The layout of a stream of tiles: their kind and number, and the words of each."""
+    return ", then ".join(f"[{kind} {count}][{words}]" for kind, count, words in kinds if count)
 
 
 def _words(halves: Array) -> Array:

@@ -29,7 +29,7 @@ def _lower(view: NodeView) -> KernelCall:
         fields=(
             ("bytes", view.output().bytes),
             ("value", border_value(view)),
-            ("interior", tuple(value for _, value in box)),
+            *((f"interior.{name}", value) for name, value in box),
         ),
         arguments=(Input(0), Output()),
     )

@@ -21,13 +21,14 @@ class SoftmaxWork(NamedTuple):
 def _lower(view: NodeView) -> KernelCall:
     inp = view.input(0)
     table = exponentials(view)
+    layout = f"[{len(table)}], 2^31 * exp(-i * beta * scale of the input)"
     return KernelCall(
         fields=(
             ("rows", inp.elements // inp.shape[-1]),
             ("size", inp.shape[-1]),
             ("steps", len(table)),
         ),
-        arguments=(Input(0), Const.of("exponentials", DType.INT32, table), Output()),
+        arguments=(Input(0), Const.of("exponentials", DType.INT32, table, layout), Output()),
         times=(one_by_one(inp.elements),),  # the last of three loops over a row writes
     )
 

@@ -15,11 +15,12 @@ def split_kernel(index: int, axis: Callable[[NodeView], int]) -> Kernel:
 
     def lower(view: NodeView) -> KernelCall:
         rounds = rounds_of(view.input(index).shape, axis(view))
+        layout = f"[output {view.output_count}], bytes copied in a round"
         return KernelCall(
             fields=(("rounds", rounds), ("outputs", view.output_count)),
             arguments=(
                 Input(index),
-                Const.of("runs", DType.INT32, [t.bytes // rounds for t in view.outputs]),
+                Const.of("runs", DType.INT32, [t.bytes // rounds for t in view.outputs], layout),
                 Outputs(),
             ),
         )

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from tflm_ext.arithmetic import activation_range
 from tflm_ext.ir import DType, NodeView
 from tflm_ext.kernels.base import Const, Input, Kernel, KernelCall, Output, requantization_tables
+from tflm_ext.kernels.windows import filter_layout
 from tflm_ext.ops.transpose_conv import IMAGE, WEIGHTS, axes_of, bias_of
 from tflm_ext.opslib.common import bias_values, conv_multipliers, scale, zero_point
 from tflm_ext.opslib.windows import taps_inside
@@ -57,8 +58,10 @@ def _lower(view: NodeView) -> KernelCall:
         ),
         arguments=(
             Input(IMAGE),
-            Const("weights", DType.INT8, weights.data or b""),
-            Const.of("bias", DType.INT32, bias_values(bias_of(view), channels)),
+            Const("weights", DType.INT8, weights.data or b"", filter_layout(weights)),
+            Const.of(
+                "bias", DType.INT32, bias_values(bias_of(view), channels), f"[filter {channels}]"
+            ),
             *requantization_tables(*conv_multipliers(image, weights, out, channels)),
             Output(),
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -33,13 +34,19 @@ class TransposeConvTileWork(NamedTuple):
     single_quads: int
 
 
+def _remainders(view: NodeView) -> Iterator[tuple[int, int]]:
+    """Of the rows and columns of outputs, divided by the strides: one pair for each phase."""
+    o: TransposeConvOptions = view.options
+    return itertools.product(range(o.stride_height), range(o.stride_width))
+
+
 @once_per_node
 def _phases(view: NodeView) -> list[packing.Filters]:
     """Filters of the convolutions that the outputs of one rest, divided by the strides, are."""
     weights = view.input(WEIGHTS)
     o: TransposeConvOptions = view.options
     phases = []
-    for y, x in itertools.product(range(o.stride_height), range(o.stride_width)):
+    for y, x in _remainders(view):
         taps = weights.array()[:, y :: o.stride_height, x :: o.stride_width]
         values = taps.reshape(weights.shape[0], -1)
         phases.append(
@@ -63,14 +70,22 @@ def _lower(view: NodeView) -> KernelCall:
     image = view.input(IMAGE)
     phases = _phases(view)
     quads = max(filters.values.shape[1] for filters in phases) // packing.QUAD
-    stream = b"".join(packing.stream(filters).data for filters in phases)
+    streams = [packing.stream(filters) for filters in phases]
+    rows, columns = axes_of(view)
+    layouts = [
+        f"{stream.layout} of filters [y {-(-(rows.window - y) // rows.stride)}]"
+        f"[x {-(-(columns.window - x) // columns.stride)}][channel {image.shape[3]}]"
+        for stream, (y, x) in zip(streams, _remainders(view), strict=True)
+    ]
+    each = layouts[0] if len(set(layouts)) == 1 else "; ".join(layouts)
+    layout = f"[remainder of y {rows.stride}][remainder of x {columns.stride}], each: {each}"
     return KernelCall(
         fields=fields_of(view),
         arguments=(
             Input(IMAGE),
-            Const("weights", DType.INT32, stream),
-            Scratch(3 * 2 * packing.QUAD * quads, DType.INT32),
-            Scratch(image.shape[3]),
+            Const("weights", DType.INT32, b"".join(s.data for s in streams), layout),
+            Scratch("columns", 3 * 2 * packing.QUAD * quads, DType.INT32),
+            Scratch("padding", image.shape[3]),
             Output(),
         ),
         limits=phases[0].limits,

@@ -24,6 +24,8 @@ from tflm_ext.ops.unidirectional_sequence_lstm import (
 )
 from tflm_ext.opslib.common import scale, zero_point
 
+_GATES = "gate 4: input, forget, cell, output"
+
 
 class LstmWork(NamedTuple):
     """Work of one call: steps, units of all steps, products."""
@@ -46,6 +48,7 @@ def _lower(view: NodeView) -> KernelCall:
     forget_product, input_product, hidden_product = map(quantize_multiplier, products_of(view))
     cell_min, cell_max = cell_limit(view)
     tanh_multiplier, tanh_shift = tanh_factor(view)
+    bias_layout = f"[{_GATES}][unit {units}], the zero point folded in"
     time_major = view.options.time_major
     return KernelCall(
         fields=(
@@ -73,11 +76,21 @@ def _lower(view: NodeView) -> KernelCall:
         ),
         arguments=(
             Input(0),
-            Const("input_weights", DType.INT8, weights[0]),
-            Const("recurrent_weights", DType.INT8, weights[1]),
-            Const.of("input_bias", DType.INT32, biases[0]),
-            Const.of("recurrent_bias", DType.INT32, biases[1]),
-            Const.of("tanh", DType.INT16, tanh_entries()),
+            Const(
+                "input_weights",
+                DType.INT8,
+                weights[0],
+                f"[{_GATES}][unit {units}][input {inputs}]",
+            ),
+            Const(
+                "recurrent_weights",
+                DType.INT8,
+                weights[1],
+                f"[{_GATES}][unit {units}][unit before {units}]",
+            ),
+            Const.of("input_bias", DType.INT32, biases[0], bias_layout),
+            Const.of("recurrent_bias", DType.INT32, biases[1], bias_layout),
+            Const.of("tanh", DType.INT16, tanh_entries(), "[256], 2^15 * tanh(i / 48)"),
             Input(HIDDEN),
             Input(CELL),
             Output(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tflm_ext.arithmetic import Array
+from tflm_ext.ir import Tensor
 from tflm_ext.kernels.base import Times
 from tflm_ext.opslib.windows import Axis
 
@@ -56,6 +57,12 @@ def _last_pixel(batches: int, rows: Axis, columns: Axis) -> Array:
     batch = np.arange(batches)[:, np.newaxis, np.newaxis] * rows.out * columns.out
     pixel: Array = batch + y[:, np.newaxis] * columns.out + x
     return pixel
+
+
+def filter_layout(weights: Tensor) -> str:
+    """The layout of weights (filters, height, width, channels) as they are."""
+    filters, rows, columns, channels = weights.shape
+    return f"[filter {filters}][y {rows}][x {columns}][channel {channels}]"
 
 
 def window_fields(rows: Axis, columns: Axis) -> tuple[tuple[str, int], ...]:

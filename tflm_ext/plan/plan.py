@@ -168,7 +168,7 @@ def foreign_plan(graph: Graph, core: Core) -> Plan:
         constants = [t for t in view.inputs if t.data is not None]
         for t in constants:
             label = keras_layer(t.name) or f"tensor {t.index}"
-            tables.setdefault(t.index, Table(label, Const("", t.dtype, t.data or b"")))
+            tables.setdefault(t.index, Table(label, Const("", t.dtype, t.data or b"", "")))
         own = tuple(tables[t.index] for t in constants)
         steps.append(Step(view, kernel, nothing, (), own, ()))
     return Plan(

@@ -39,10 +39,15 @@ def constants(view: NodeView, call: KernelCall) -> tuple[Const, ...]:
         for i in indices:
             root = view.graph.tensors[view.graph.storage(view.node.inputs[i])]
             if root.data is not None:
-                found.append(Const(f"input{i}", root.dtype, root.data))
+                found.append(Const(f"input{i}", root.dtype, root.data, shape_layout(root.shape)))
     return tuple(found)
 
 
 def content(const: Const) -> Const:
     """What decides whether two tables are one: their bytes, whatever role they play."""
-    return Const("", const.dtype, const.data)
+    return Const("", const.dtype, const.data, "")
+
+
+def shape_layout(shape: tuple[int, ...]) -> str:
+    """The layout of a tensor as it is: "[2][3]"."""
+    return "".join(f"[{size}]" for size in shape) or "a scalar"

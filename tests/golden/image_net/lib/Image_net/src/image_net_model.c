@@ -9,14 +9,15 @@
  *     weights  1232 bytes of constant tables
  *     arena    320 bytes
  *
- * Execution plan; "arena" is the range of bytes that the operator writes:
+ * Execution plan. An operator writes its outputs and states to the bytes of the arena under "writes",
+ * and uses those under "scratch" while it runs. A range a..b ends before byte b.
  *
- *     #  operator           kernel                 MACs  arena   shapes              layer
- *     0  CONV_2D            conv_2d_tile           2592  0..144  1x6x6x2 -> 1x6x6x4  conv
- *     1  DEPTHWISE_CONV_2D  depthwise_conv_2d       324  0..36   1x6x6x4 -> 1x3x3x4  depthwise
- *     2  AVERAGE_POOL_2D    average_pool_2d_fours     0  0..4    1x3x3x4 -> 1x1x1x4  pool
- *     4  FULLY_CONNECTED    fully_connected          12  4..7    1x4 -> 1x3          dense
- *     5  SOFTMAX            softmax                   0  0..3    1x3 -> 1x3          softmax
+ *     #  operator           kernel                  MACs  writes  scratch   shapes              layer
+ *     0  CONV_2D            conv_2d_tile            2592  0..144  152..320  1x6x6x2 -> 1x6x6x4  conv
+ *     1  DEPTHWISE_CONV_2D  depthwise_conv_2d        324  0..36   -         1x6x6x4 -> 1x3x3x4  depthwise
+ *     2  AVERAGE_POOL_2D    average_pool_2d_groups     0  0..4    -         1x3x3x4 -> 1x1x1x4  pool
+ *     4  FULLY_CONNECTED    fully_connected           12  4..7    -         1x4 -> 1x3          dense
+ *     5  SOFTMAX            softmax                    0  0..3    -         1x3 -> 1x3          softmax
  */
 
 /*
@@ -33,10 +34,11 @@
 #include <stdint.h>
 
 #include "image_net_weights.h"
+
 #include "tflm_ext/conv_2d_tile.h"
 #include "tflm_ext/depthwise_conv_2d.h"
 #include "tflm_ext/fully_connected.h"
-#include "tflm_ext/pool_2d_fours.h"
+#include "tflm_ext/pool_2d_groups.h"
 #include "tflm_ext/softmax.h"
 
 #define IMAGE_NET_INITIALIZED 0xD947CA83U
@@ -78,14 +80,14 @@ static void image_net_op00_conv_2d(int8_t *arena)
         .input_zero_point = -128,
         .output_zero_point = -128,
     };
+    int32_t *const columns = (int32_t *)(void *)&arena[152]; /* scratch, 120 bytes */
+    int8_t *const bytes = &arena[272];                       /* scratch, 48 bytes */
 
-    tflm_ext_conv_2d_tile(&op,
-        &arena[80],
-        image_net_op00_weights,
-        (int32_t *)(void *)&arena[152],
-        &arena[272],
-        &arena[0]);
-    image_net_observe(1, &arena[0], 144U);
+    const int8_t *const input = &arena[80]; /* image, 1x6x6x2 */
+    int8_t *const output = &arena[0];       /* net/conv/Relu, 1x6x6x4 */
+
+    tflm_ext_conv_2d_tile(&op, input, image_net_op00_weights, columns, bytes, output);
+    image_net_observe(1, output, 144U);
 }
 
 /* 1: DEPTHWISE_CONV_2D 1x6x6x4 -> 1x3x3x4, layer depthwise */
@@ -112,21 +114,18 @@ static void image_net_op01_depthwise_conv_2d(int8_t *arena)
         .output_min = -128,
         .output_max = 127,
     };
+    const int8_t *const input = &arena[0]; /* net/conv/Relu, 1x6x6x4 */
+    int8_t *const output = &arena[0];      /* net/depthwise/BiasAdd, 1x3x3x4 */
 
-    tflm_ext_depthwise_conv_2d(&op,
-        &arena[0],
-        image_net_op01_weights,
-        image_net_op01_bias,
-        image_net_op01_multipliers,
-        image_net_op01_shifts,
-        &arena[0]);
-    image_net_observe(4, &arena[0], 36U);
+    tflm_ext_depthwise_conv_2d(&op, input, image_net_op01_weights, image_net_op01_bias,
+                               image_net_op01_multipliers, image_net_op01_shifts, output);
+    image_net_observe(4, output, 36U);
 }
 
 /* 2: AVERAGE_POOL_2D 1x3x3x4 -> 1x1x1x4, layer pool */
 static void image_net_op02_average_pool_2d(int8_t *arena)
 {
-    static const tflm_ext_average_pool_2d_fours_t op = {
+    static const tflm_ext_average_pool_2d_groups_t op = {
         .batches = 1,
         .input_height = 3,
         .input_width = 3,
@@ -142,11 +141,11 @@ static void image_net_op02_average_pool_2d(int8_t *arena)
         .output_min = -128,
         .output_max = 127,
     };
+    const int8_t *const input = &arena[0]; /* net/depthwise/BiasAdd, 1x3x3x4 */
+    int8_t *const output = &arena[0];      /* net/pool/AvgPool, 1x1x1x4 */
 
-    tflm_ext_average_pool_2d_fours(&op,
-        &arena[0],
-        &arena[0]);
-    image_net_observe(7, &arena[0], 4U);
+    tflm_ext_average_pool_2d_groups(&op, input, output);
+    image_net_observe(7, output, 4U);
 }
 
 /* 4: FULLY_CONNECTED 1x4 -> 1x3, layer dense */
@@ -162,13 +161,11 @@ static void image_net_op04_fully_connected(int8_t *arena)
         .multiplier = 2061584256,
         .shift = -5,
     };
+    const int8_t *const input = &arena[0]; /* net/flatten/Reshape, 1x4 */
+    int8_t *const output = &arena[4];      /* net/dense/BiasAdd, 1x3 */
 
-    tflm_ext_fully_connected(&op,
-        &arena[0],
-        image_net_op04_weights,
-        image_net_op04_bias,
-        &arena[4]);
-    image_net_observe(10, &arena[4], 3U);
+    tflm_ext_fully_connected(&op, input, image_net_op04_weights, image_net_op04_bias, output);
+    image_net_observe(10, output, 3U);
 }
 
 /* 5: SOFTMAX 1x3 -> 1x3, layer softmax */
@@ -179,12 +176,11 @@ static void image_net_op05_softmax(int8_t *arena)
         .size = 3,
         .steps = 256,
     };
+    const int8_t *const input = &arena[4]; /* net/dense/BiasAdd, 1x3 */
+    int8_t *const output = &arena[0];      /* net/softmax/Softmax, 1x3 */
 
-    tflm_ext_softmax(&op,
-        &arena[4],
-        image_net_op05_exponentials,
-        &arena[0]);
-    image_net_observe(13, &arena[0], 3U);
+    tflm_ext_softmax(&op, input, image_net_op05_exponentials, output);
+    image_net_observe(13, output, 3U);
 }
 
 image_net_status_t image_net_init(image_net_context_t *ctx)
@@ -209,7 +205,9 @@ image_net_status_t image_net_reset(image_net_context_t *ctx)
 
 int8_t *image_net_input(image_net_context_t *ctx, size_t index)
 {
-    static const uint32_t offsets[IMAGE_NET_INPUT_COUNT] = { 80U };
+    static const uint32_t offsets[IMAGE_NET_INPUT_COUNT] = {
+        80U, /* image, 1x6x6x2 */
+    };
 
     if ((ctx == NULL) || (ctx->initialized != IMAGE_NET_INITIALIZED) ||
         (index >= IMAGE_NET_INPUT_COUNT)) {
@@ -220,7 +218,9 @@ int8_t *image_net_input(image_net_context_t *ctx, size_t index)
 
 const int8_t *image_net_output(const image_net_context_t *ctx, size_t index)
 {
-    static const uint32_t offsets[IMAGE_NET_OUTPUT_COUNT] = { 0U };
+    static const uint32_t offsets[IMAGE_NET_OUTPUT_COUNT] = {
+        0U, /* net/softmax/Softmax, 1x3 */
+    };
 
     if ((ctx == NULL) || (ctx->initialized != IMAGE_NET_INITIALIZED) ||
         (index >= IMAGE_NET_OUTPUT_COUNT)) {

@@ -62,23 +62,25 @@ extern "C" {
         "*/ \?\?/\012%s" \
     }
 
-/* What the functions answer. */
+/* Results of the functions. */
 typedef enum {
     IMAGE_NET_OK = 0,
-    IMAGE_NET_ERROR_NULL = -1,            /* a pointer is NULL */
-    IMAGE_NET_ERROR_NOT_INITIALIZED = -2, /* image_net_init was not called */
-    IMAGE_NET_ERROR_RUNTIME = -3          /* the runtime failed; never with this one */
+    /* A pointer is NULL. */
+    IMAGE_NET_ERROR_NULL = -1,
+    /* image_net_init was not called. */
+    IMAGE_NET_ERROR_NOT_INITIALIZED = -2,
+    /* The runtime failed; this one never does. */
+    IMAGE_NET_ERROR_RUNTIME = -3
 } image_net_status_t;
 
 /* All memory that the model needs. Its members are private. */
-struct image_net_context {
+typedef struct image_net_context {
     union {
         int32_t alignment;
         int8_t bytes[320];
     } arena;
     uint32_t initialized;
-};
-typedef struct image_net_context image_net_context_t;
+} image_net_context_t;
 
 /* Makes a context ready for use. */
 image_net_status_t image_net_init(image_net_context_t *ctx);
@@ -138,8 +140,9 @@ static inline int8_t image_net_quantize_input0(float value)
 /* The real value of an element of output 0. */
 static inline float image_net_dequantize_output0(int8_t value)
 {
-    return IMAGE_NET_OUTPUT0_SCALE *
-           (float)((int32_t)value - IMAGE_NET_OUTPUT0_ZERO_POINT);
+    const int32_t quantized = value;
+    const int32_t steps = quantized - IMAGE_NET_OUTPUT0_ZERO_POINT;
+    return IMAGE_NET_OUTPUT0_SCALE * (float)steps;
 }
 
 #ifdef __cplusplus

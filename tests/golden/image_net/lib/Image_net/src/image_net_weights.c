@@ -8,10 +8,24 @@
  *     model    sha256 d947ca83465d2e7331ed986299d3230927199552ccad291b09573220a9e1b91b
  *     weights  1232 bytes of constant tables
  *     arena    320 bytes
+ *
+ * A layout lists the dimensions of a table, outermost first, each with its size.
+ * Terms in the layouts of the tables:
+ *
+ * pair words: two weights k of both filters a and b, 256 * b[k] + a[k] in each half; of every four
+ *     k, the first word has 0 (low half) and 2 (high half), the second has 1 and 3
+ * requant words: 256 * bias + 32 - right shift, then 2 * multiplier - 2^32; after pair words, those
+ *     of filter b come first
  */
 #include "image_net_weights.h"
 
-/* weights of operator 0 CONV_2D */
+/* clang-format off */
+
+/*
+ * weights of operator 0 CONV_2D:
+ *     [filter pair 2][10 pair words, 2 x 2 requant words] of filters [y 3][x 3][channel 2], of
+ *     every y first 4 weights, then the last 2 of every y
+ */
 const int32_t image_net_op00_weights[28] = {
     -1286771159, -792738574, 1237862996, -1057965617, -1444986683, 2045568927, -872913888,
     -966896977, 20644, 9197, 6922263, -89952314, -9220073, -1035623018, 607282562,
@@ -19,38 +33,38 @@ const int32_t image_net_op00_weights[28] = {
     54204, 9452311, -93863594, -29423849, -1828267550,
 };
 
-/* weights of operator 1 DEPTHWISE_CONV_2D */
+/* weights of operator 1 DEPTHWISE_CONV_2D: [y 3][x 3][channel 4] */
 const int8_t image_net_op01_weights[36] = {
     108, 125, 19, 0, 18, 119, -90, -61, 115, -106, -109, -123, -79, 102, -105, 64, -59, 23,
     96, -113, -51, 94, 72, -57, -10, 124, 12, -1, 71, -7, -75, -4, -51, 38, 111, -99,
 };
 
-/* bias of operator 1 DEPTHWISE_CONV_2D */
+/* bias of operator 1 DEPTHWISE_CONV_2D: [channel 4] */
 const int32_t image_net_op01_bias[4] = {
     480, 249, 461, -408,
 };
 
-/* multipliers of operator 1 DEPTHWISE_CONV_2D */
+/* multipliers of operator 1 DEPTHWISE_CONV_2D: [channel 4] */
 const int32_t image_net_op01_multipliers[4] = {
     1331781547, 2078153387, 1285615872, 1102677504,
 };
 
-/* shifts of operator 1 DEPTHWISE_CONV_2D */
+/* shifts of operator 1 DEPTHWISE_CONV_2D: [channel 4], negative values shift right */
 const int8_t image_net_op01_shifts[4] = {
     -7, -8, -7, -7,
 };
 
-/* weights of operator 4 FULLY_CONNECTED */
+/* weights of operator 4 FULLY_CONNECTED: [output 3][input 4] */
 const int8_t image_net_op04_weights[12] = {
     -28, 85, 11, 57, -118, 33, -117, -53, 92, 87, 13, 10,
 };
 
-/* bias of operator 4 FULLY_CONNECTED */
+/* bias of operator 4 FULLY_CONNECTED: [output 3], the input's zero point folded in */
 const int32_t image_net_op04_bias[3] = {
     1049, -1499, 1235,
 };
 
-/* exponentials of operator 5 SOFTMAX */
+/* exponentials of operator 5 SOFTMAX: [256], 2^31 * exp(-i * beta * scale of the input) */
 const int32_t image_net_op05_exponentials[256] = {
     2147483647, 2104960427, 2063279556, 2022423914, 1982377261, 1943123572, 1904647154,
     1866932594, 1829964861, 1793729143, 1758210963, 1723396118, 1689270790, 1655820437,

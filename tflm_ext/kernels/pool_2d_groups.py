@@ -1,4 +1,4 @@
-"""AVERAGE_POOL_2D, four channels at a time: pool_2d_fours.h."""
+"""AVERAGE_POOL_2D, four channels at a time: pool_2d_groups.h."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tflm_ext.opslib import pooling
 from tflm_ext.opslib.windows import taps_inside
 
 
-class PoolFoursWork(NamedTuple):
+class PoolGroupsWork(NamedTuple):
     """Work of one call: pixels, their groups of four channels, rows of the windows, taps."""
 
     calls: int
@@ -29,14 +29,14 @@ def _applies(view: NodeView) -> bool:
     return view.input(0).shape[3] % 4 == 0 and rows.window * columns.window <= _MOST_PIXELS
 
 
-def _work(view: NodeView) -> PoolFoursWork:
+def _work(view: NodeView) -> PoolGroupsWork:
     rows, columns = pooling.axes(view)
     batches, _, _, channels = view.output().shape
-    fours = batches * channels // 4
-    in_rows = fours * taps_inside(rows)
+    groups = batches * channels // 4
+    in_rows = groups * taps_inside(rows)
     pixels = rows.out * columns.out
     taps = in_rows * taps_inside(columns)
-    return PoolFoursWork(1, batches * pixels, fours * pixels, in_rows * columns.out, taps)
+    return PoolGroupsWork(1, batches * pixels, groups * pixels, in_rows * columns.out, taps)
 
 
-AVERAGE_POOL_2D = Kernel("average_pool_2d_fours", "pool_2d_fours.h", lower, _work, _applies)
+AVERAGE_POOL_2D = Kernel("average_pool_2d_groups", "pool_2d_groups.h", lower, _work, _applies)

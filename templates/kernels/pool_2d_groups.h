@@ -4,8 +4,8 @@
  *
  * The channels are a multiple of four, and a window has at most 255 pixels.
  */
-#ifndef TFLM_EXT_POOL_2D_FOURS_H
-#define TFLM_EXT_POOL_2D_FOURS_H
+#ifndef TFLM_EXT_POOL_2D_GROUPS_H
+#define TFLM_EXT_POOL_2D_GROUPS_H
 
 #include <stdint.h>
 
@@ -13,7 +13,7 @@
 #include "dsp.h"
 #include "pool_2d.h"
 
-typedef tflm_ext_pool_2d_t tflm_ext_average_pool_2d_fours_t;
+typedef tflm_ext_pool_2d_t tflm_ext_average_pool_2d_groups_t;
 
 /* The means of four channels of a window. */
 static inline void tflm_ext_pool_2d_four_means(const tflm_ext_pool_2d_t *op, const int8_t *channels,
@@ -43,7 +43,7 @@ static inline void tflm_ext_pool_2d_four_means(const tflm_ext_pool_2d_t *op, con
 }
 
 TFLM_EXT_SHARED static void
-tflm_ext_average_pool_2d_fours(const tflm_ext_average_pool_2d_fours_t *op, const int8_t *input,
+tflm_ext_average_pool_2d_groups(const tflm_ext_average_pool_2d_groups_t *op, const int8_t *input,
                                int8_t *output)
 {
     const int32_t image_size = op->input_height * op->input_width * op->channels;

@@ -1,0 +1,244 @@
+"""Operators as C functions: pointers into the arena, and the call of the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from tflm_ext.emit.escape import c_comment
+from tflm_ext.emit.wrap import WIDTH
+from tflm_ext.ir import DType, NodeView, Tensor
+from tflm_ext.kernels import Input, Inputs, Output, Outputs, Scratch
+from tflm_ext.kernels.base import FieldValue
+from tflm_ext.plan import Plan, Step
+
+_INDENT = 4
+_SHORTEST = 40  # characters of a comment beside its pointer
+
+
+@dataclass(frozen=True, slots=True)
+class LimitView:
+    """The call of LIMIT after a kernel that leaves its output's limits to LIMIT."""
+
+    fields: tuple[tuple[str, str], ...]
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One operator: a C function.
+
+    Attributes:
+        pointers: lines that declare what the function reads and writes in the arena.
+        arguments: of the kernel, after `&op`.
+        observed: number, pointer and bytes of every output.
+    """
+
+    function: str
+    comment: str
+    kernel: str
+    fields: tuple[tuple[str, str], ...]
+    pointers: tuple[str, ...]
+    arguments: tuple[str, ...]
+    limited: LimitView | None
+    observed: tuple[tuple[int, str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of C, and what its pointer points to: a name that may be shortened, and the rest."""
+
+    code: str
+    name: str
+    rest: str
+
+
+def step_view(model: str, plan: Plan, step: Step) -> StepView:
+    """The function of an operator of a model."""
+    node = step.view.node
+    layer = f", layer {layer_of(step.view)}" if step.view.keras_layer else ""
+    pointers = _Pointers(model, plan, step)
+    arguments = tuple(pointers.arguments())
+    limits = step.call.limits
+    names = ("elements", "output_min", "output_max")
+    return StepView(
+        function=f"op{step.index:02d}_{node.operator.lower()}",
+        comment=f"{step.index}: {node.operator} {shapes(step.view)}{layer}",
+        kernel=step.kernel.name,
+        fields=tuple((field, _value(value)) for field, value in step.call.fields),
+        pointers=tuple(pointers.lines()),
+        arguments=arguments,
+        limited=limits
+        and LimitView(
+            tuple(zip(names, map(str, (step.view.output().elements, *limits)), strict=True)),
+            pointers.outputs[node.outputs[0]],
+        ),
+        observed=tuple((i, pointers.outputs[i], plan.graph.tensors[i].bytes) for i in node.outputs),
+    )
+
+
+def shape(tensor: Tensor) -> str:
+    """1x8x8x3."""
+    return "x".join(map(str, tensor.shape)) or "scalar"
+
+
+def shapes(view: NodeView) -> str:
+    """The shapes of what an operator computes with and computes."""
+    sources = ", ".join(shape(t) for t in view.inputs if not t.constant and not t.variable)
+    return f"{sources} -> {', '.join(shape(t) for t in view.outputs)}"
+
+
+def layer_of(view: NodeView) -> str:
+    """The Keras layer in a form that is safe in comments, because the name comes from the model."""
+    return c_comment(view.keras_layer or "")
+
+
+def tensor_name(tensor: Tensor) -> str:
+    """A tensor's name, safe in comments; of a fused operator's names only the first."""
+    return c_comment(tensor.name.split(";", 1)[0], limit=None) or f"tensor {tensor.index}"
+
+
+class _Pointers:
+    """The pointers of an operator's function, in the order of the kernel's arguments."""
+
+    def __init__(self, model: str, plan: Plan, step: Step) -> None:
+        self._model, self._plan, self._step = model, plan, step
+        self._tables, self._scratch_offsets = iter(step.tables), iter(step.scratch)
+        self._tensors: list[_Line] = []
+        self._scratch: list[_Line] = []
+        self._arrays: list[str] = []
+        self.outputs: dict[int, str] = {}
+        """Expressions that point to the outputs, by the tensors' numbers."""
+
+    def arguments(self) -> Iterator[str]:
+        """What is passed to the kernel; then `lines` and `outputs` are known."""
+        view = self._step.view
+        for argument in self._step.call.arguments:
+            if isinstance(argument, Scratch):
+                yield self._add_scratch(argument, next(self._scratch_offsets))
+            elif isinstance(argument, Output):
+                tensor = view.node.outputs[argument.index]
+                self.outputs[tensor] = "output"
+                yield self._add_tensor("output", tensor, written=True)
+            elif isinstance(argument, Input):
+                yield self._input(argument.index)
+            elif isinstance(argument, Outputs):
+                elements = [self._element(i) for i in view.node.outputs]
+                self.outputs |= {t: f"outputs[{i}]" for i, t in enumerate(view.node.outputs)}
+                yield self._add_array("void *const", "outputs", elements)
+            elif isinstance(argument, Inputs):
+                elements = [self._element(i) for i in view.node.inputs]
+                yield self._add_array("const void *const", "inputs", elements)
+            else:
+                yield self._next_table()
+
+    def lines(self) -> Iterator[str]:
+        """The declarations, in groups: scratch, tensors, arrays of tensors."""
+        yield from _commented(self._scratch, _INDENT)
+        if self._scratch:
+            yield ""  # keeps clang-format from aligning the comments of both groups
+        yield from _commented(self._tensors, _INDENT)
+        yield from self._arrays
+
+    def _next_table(self) -> str:
+        return f"{self._model}_{next(self._tables).symbol}"
+
+    def _is_constant(self, tensor: int) -> bool:
+        graph = self._plan.graph
+        return graph.tensors[graph.storage(tensor)].constant
+
+    def _input(self, index: int) -> str:
+        view = self._step.view
+        tensor = view.node.inputs[index]
+        if self._is_constant(tensor):
+            return self._next_table()
+        variable = view.graph.tensors[tensor].variable
+        kind = "state" if variable else "input"
+        alike = sorted(
+            a.index
+            for a in self._step.call.arguments
+            if isinstance(a, Input)
+            and not self._is_constant(i := view.node.inputs[a.index])
+            and view.graph.tensors[i].variable == variable
+        )
+        name = kind if len(alike) == 1 else f"{kind}{alike.index(index)}"
+        return self._add_tensor(name, tensor, written=variable)
+
+    def _add_tensor(self, name: str, tensor: int, *, written: bool) -> str:
+        found = self._plan.graph.tensors[tensor]
+        pointer = _pointer(self._plan.offsets[tensor], found.dtype, const=not written)
+        const = "" if written else "const "
+        code = f"{const}{found.dtype.c} *const {name} = {pointer};"
+        self._tensors.append(_Line(code, tensor_name(found), f", {shape(found)}"))
+        return name
+
+    def _add_scratch(self, scratch: Scratch, offset: int) -> str:
+        pointer = _pointer(offset, scratch.dtype, const=False)
+        code = f"{scratch.dtype.c} *const {scratch.role} = {pointer};"
+        self._scratch.append(_Line(code, "scratch", f", {scratch.bytes} bytes"))
+        return scratch.role
+
+    def _element(self, tensor: int) -> _Line:
+        constant = self._is_constant(tensor)
+        at = self._next_table() if constant else f"&arena[{self._plan.offsets[tensor]}]"
+        found = self._plan.graph.tensors[tensor]
+        return _Line(f"{at},", tensor_name(found), f", {shape(found)}")
+
+    def _add_array(self, ctype: str, name: str, elements: list[_Line]) -> str:
+        body = (f"    {line}" for line in _commented(elements, 2 * _INDENT))
+        self._arrays += [f"{ctype} {name}[] = {{", *body, "};"]
+        return name
+
+
+def _commented(lines: list[_Line], indent: int) -> list[str]:
+    """Lines with their comments: beside them, or above where a line is too long for that."""
+
+    def comment(line: _Line, room: int) -> str:
+        room -= len(line.rest) + len("/*  */")
+        kept = line.name if len(line.name) <= room else "..." + line.name[3 - room :]
+        return f"/* {kept}{line.rest} */"
+
+    width = max((len(line.code) for line in lines), default=0)
+    room = WIDTH - indent - width - 1
+    longest = max((len(comment(line, WIDTH)) for line in lines), default=0)
+    if room >= min(longest, _SHORTEST):
+        return [f"{line.code.ljust(width)} {comment(line, room)}" for line in lines]
+    return [text for line in lines for text in (comment(line, WIDTH - indent), line.code)]
+
+
+def _value(value: FieldValue) -> str:
+    if isinstance(value, tuple):
+        return "{ " + ", ".join(map(_value, value)) + " }"
+    return "(-2147483647 - 1)" if value == -(2**31) else str(value)
+
+
+def _pointer(offset: int, dtype: DType, *, const: bool) -> str:
+    if dtype is DType.INT8:
+        return f"&arena[{offset}]"
+    # Offsets are multiples of 4 and the arena is aligned, so the cast is safe.
+    qualifier = "const " if const else ""
+    return f"({qualifier}{dtype.c} *)({qualifier}void *)&arena[{offset}]"
+
+
+def ranges(spans: Iterable[tuple[int, int]]) -> str:
+    """(offset, bytes) as "0..144, 152..312", in order, joined where they touch."""
+    joined: list[list[int]] = []
+    for start, size in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1][1] = max(joined[-1][1], start + size)
+        else:
+            joined.append([start, start + size])
+    return ", ".join(f"{start}..{end}" for start, end in joined)
+
+
+def written(plan: Plan, step: Step) -> str:
+    """The bytes of the arena that an operator's outputs and states take."""
+    states = (i for i in step.view.node.inputs if i >= 0 and plan.graph.tensors[i].variable)
+    places = dict.fromkeys((*step.view.node.outputs, *states))
+    return ranges((plan.offsets[i], plan.graph.tensors[i].bytes) for i in places)
+
+
+def scratch(step: Step) -> str:
+    """The bytes of the arena that an operator uses while it runs."""
+    sizes = [a.bytes for a in step.call.arguments if isinstance(a, Scratch)]
+    return ranges(zip(step.scratch, sizes, strict=True))
