@@ -55,7 +55,8 @@ static size_t run_golden_vectors()
     }
     for (size_t i = 0; i < RECURRENT_NET_GOLDEN_COUNT; ++i) {
         recurrent_net_reset(&context);
-        memcpy(recurrent_net_input(&context, 0), recurrent_net_golden_input0[i], RECURRENT_NET_INPUT0_SIZE);
+        memcpy(recurrent_net_input(&context, 0), recurrent_net_golden_input0[i],
+               RECURRENT_NET_INPUT0_SIZE);
         bool same = run(&golden_microseconds);
         same = same && memcmp(recurrent_net_output(&context, 0), recurrent_net_golden_output0[i],
                               RECURRENT_NET_OUTPUT0_SIZE) == 0;

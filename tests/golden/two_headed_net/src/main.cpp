@@ -55,8 +55,10 @@ static size_t run_golden_vectors()
     }
     for (size_t i = 0; i < TWO_HEADED_NET_GOLDEN_COUNT; ++i) {
         two_headed_net_reset(&context);
-        memcpy(two_headed_net_input(&context, 0), two_headed_net_golden_input0[i], TWO_HEADED_NET_INPUT0_SIZE);
-        memcpy(two_headed_net_input(&context, 1), two_headed_net_golden_input1[i], TWO_HEADED_NET_INPUT1_SIZE);
+        memcpy(two_headed_net_input(&context, 0), two_headed_net_golden_input0[i],
+               TWO_HEADED_NET_INPUT0_SIZE);
+        memcpy(two_headed_net_input(&context, 1), two_headed_net_golden_input1[i],
+               TWO_HEADED_NET_INPUT1_SIZE);
         bool same = run(&golden_microseconds);
         same = same && memcmp(two_headed_net_output(&context, 0), two_headed_net_golden_output0[i],
                               TWO_HEADED_NET_OUTPUT0_SIZE) == 0;

@@ -9,8 +9,8 @@
  *     weights  1232 bytes of constant tables
  *     arena    320 bytes
  *
- * Execution plan. An operator writes its outputs and states to the bytes of the arena under "writes",
- * and uses those under "scratch" while it runs. A range a..b ends before byte b.
+ * Execution plan. "writes" are the bytes of the arena that an operator's outputs and states take,
+ * "scratch" those that it uses while it runs. A range a..b ends before byte b.
  *
  *     #  operator           kernel                  MACs  writes  scratch   shapes              layer
  *     0  CONV_2D            conv_2d_tile            2592  0..144  152..320  1x6x6x2 -> 1x6x6x4  conv

@@ -9,11 +9,12 @@
  *     weights  694 bytes of constant tables
  *     arena    32 bytes
  *
- * Execution plan; "arena" is the range of bytes that the operator writes:
+ * Execution plan. "writes" are the bytes of the arena that an operator's outputs and states take,
+ * "scratch" those that it uses while it runs. A range a..b ends before byte b.
  *
- *     #  operator                      kernel                        MACs  arena   shapes          layer
- *     0  UNIDIRECTIONAL_SEQUENCE_LSTM  unidirectional_sequence_lstm   180  0..9    1x3x2 -> 1x3x3  lstm
- *     2  FULLY_CONNECTED               fully_connected                 18  12..14  1x9 -> 1x2      dense
+ *     #  operator                      kernel                        MACs  writes                scratch  shapes          layer
+ *     0  UNIDIRECTIONAL_SEQUENCE_LSTM  unidirectional_sequence_lstm   180  0..9, 20..26, 28..31  -        1x3x2 -> 1x3x3  lstm
+ *     2  FULLY_CONNECTED               fully_connected                 18  12..14                -        1x9 -> 1x2      dense
  */
 
 /*
@@ -31,6 +32,7 @@
 #include <string.h>
 
 #include "recurrent_net_weights.h"
+
 #include "tflm_ext/fully_connected.h"
 #include "tflm_ext/unidirectional_sequence_lstm.h"
 
@@ -74,18 +76,16 @@ static void recurrent_net_op00_unidirectional_sequence_lstm(int8_t *arena)
         .cell_min = -20480,
         .cell_max = 20480,
     };
+    const int8_t *const input = &arena[12];                /* signal, 1x3x2 */
+    int8_t *const state0 = &arena[28];                     /* net/lstm/hidden, 1x3 */
+    int16_t *const state1 = (int16_t *)(void *)&arena[20]; /* net/lstm/cell *?, 1x3 */
+    int8_t *const output = &arena[0];                      /* net/lstm/sequence, 1x3x3 */
 
-    tflm_ext_unidirectional_sequence_lstm(&op,
-        &arena[12],
-        recurrent_net_op00_input_weights,
-        recurrent_net_op00_recurrent_weights,
-        recurrent_net_op00_input_bias,
-        recurrent_net_op00_recurrent_bias,
-        recurrent_net_op00_tanh,
-        &arena[28],
-        (int16_t *)(void *)&arena[20],
-        &arena[0]);
-    recurrent_net_observe(15, &arena[0], 9U);
+    tflm_ext_unidirectional_sequence_lstm(
+        &op, input, recurrent_net_op00_input_weights, recurrent_net_op00_recurrent_weights,
+        recurrent_net_op00_input_bias, recurrent_net_op00_recurrent_bias, recurrent_net_op00_tanh,
+        state0, state1, output);
+    recurrent_net_observe(15, output, 9U);
 }
 
 /* 2: FULLY_CONNECTED 1x9 -> 1x2, layer dense */
@@ -101,13 +101,12 @@ static void recurrent_net_op02_fully_connected(int8_t *arena)
         .multiplier = 1073741824,
         .shift = -7,
     };
+    const int8_t *const input = &arena[0]; /* net/flatten/Reshape, 1x9 */
+    int8_t *const output = &arena[12];     /* net/dense/MatMul, 1x2 */
 
-    tflm_ext_fully_connected(&op,
-        &arena[0],
-        recurrent_net_op02_weights,
-        recurrent_net_op02_bias,
-        &arena[12]);
-    recurrent_net_observe(18, &arena[12], 2U);
+    tflm_ext_fully_connected(&op, input, recurrent_net_op02_weights, recurrent_net_op02_bias,
+                             output);
+    recurrent_net_observe(18, output, 2U);
 }
 
 recurrent_net_status_t recurrent_net_init(recurrent_net_context_t *ctx)
@@ -127,16 +126,18 @@ recurrent_net_status_t recurrent_net_reset(recurrent_net_context_t *ctx)
     if (ctx->initialized != RECURRENT_NET_INITIALIZED) {
         return RECURRENT_NET_ERROR_NOT_INITIALIZED;
     }
-    /* net/lstm/hidden */
+    /* net/lstm/hidden, 1x3 */
     (void)memset(&ctx->arena.bytes[28], 9, 3U);
-    /* net/lstm/cell *? */
+    /* net/lstm/cell *?, 1x3 */
     (void)memset(&ctx->arena.bytes[20], 0, 6U);
     return RECURRENT_NET_OK;
 }
 
 int8_t *recurrent_net_input(recurrent_net_context_t *ctx, size_t index)
 {
-    static const uint32_t offsets[RECURRENT_NET_INPUT_COUNT] = { 12U };
+    static const uint32_t offsets[RECURRENT_NET_INPUT_COUNT] = {
+        12U, /* signal, 1x3x2 */
+    };
 
     if ((ctx == NULL) || (ctx->initialized != RECURRENT_NET_INITIALIZED) ||
         (index >= RECURRENT_NET_INPUT_COUNT)) {
@@ -147,7 +148,9 @@ int8_t *recurrent_net_input(recurrent_net_context_t *ctx, size_t index)
 
 const int8_t *recurrent_net_output(const recurrent_net_context_t *ctx, size_t index)
 {
-    static const uint32_t offsets[RECURRENT_NET_OUTPUT_COUNT] = { 12U };
+    static const uint32_t offsets[RECURRENT_NET_OUTPUT_COUNT] = {
+        12U, /* net/dense/MatMul, 1x2 */
+    };
 
     if ((ctx == NULL) || (ctx->initialized != RECURRENT_NET_INITIALIZED) ||
         (index >= RECURRENT_NET_OUTPUT_COUNT)) {

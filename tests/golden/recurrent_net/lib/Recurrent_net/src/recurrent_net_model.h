@@ -53,23 +53,25 @@ extern "C" {
 #define RECURRENT_NET_OUTPUT0_SCALE 0.02f
 #define RECURRENT_NET_OUTPUT0_ZERO_POINT (-3)
 
-/* What the functions answer. */
+/* Results of the functions. */
 typedef enum {
     RECURRENT_NET_OK = 0,
-    RECURRENT_NET_ERROR_NULL = -1,            /* a pointer is NULL */
-    RECURRENT_NET_ERROR_NOT_INITIALIZED = -2, /* recurrent_net_init was not called */
-    RECURRENT_NET_ERROR_RUNTIME = -3          /* the runtime failed; never with this one */
+    /* A pointer is NULL. */
+    RECURRENT_NET_ERROR_NULL = -1,
+    /* recurrent_net_init was not called. */
+    RECURRENT_NET_ERROR_NOT_INITIALIZED = -2,
+    /* The runtime failed; this one never does. */
+    RECURRENT_NET_ERROR_RUNTIME = -3
 } recurrent_net_status_t;
 
 /* All memory that the model needs. Its members are private. */
-struct recurrent_net_context {
+typedef struct recurrent_net_context {
     union {
         int32_t alignment;
         int8_t bytes[32];
     } arena;
     uint32_t initialized;
-};
-typedef struct recurrent_net_context recurrent_net_context_t;
+} recurrent_net_context_t;
 
 /* Makes a context ready for use. */
 recurrent_net_status_t recurrent_net_init(recurrent_net_context_t *ctx);
@@ -129,8 +131,9 @@ static inline int8_t recurrent_net_quantize_input0(float value)
 /* The real value of an element of output 0. */
 static inline float recurrent_net_dequantize_output0(int8_t value)
 {
-    return RECURRENT_NET_OUTPUT0_SCALE *
-           (float)((int32_t)value - RECURRENT_NET_OUTPUT0_ZERO_POINT);
+    const int32_t quantized = value;
+    const int32_t steps = quantized - RECURRENT_NET_OUTPUT0_ZERO_POINT;
+    return RECURRENT_NET_OUTPUT0_SCALE * (float)steps;
 }
 
 #ifdef __cplusplus

@@ -9,12 +9,13 @@
  *     weights  256 bytes of constant tables
  *     arena    16 bytes
  *
- * Execution plan; "arena" is the range of bytes that the operator writes:
+ * Execution plan. "writes" are the bytes of the arena that an operator's outputs and states take,
+ * "scratch" those that it uses while it runs. A range a..b ends before byte b.
  *
- *     #  operator  kernel      MACs  arena  shapes           layer
- *     0  ADD       add_scaled     0  0..6   1x6, 1x6 -> 1x6  add
- *     1  LOGISTIC  lookup         0  8..14  1x6 -> 1x6       gate
- *     2  MUL       mul_scaled     0  0..6   1x6, 1x6 -> 1x6  gated
+ *     #  operator  kernel      MACs  writes  scratch  shapes           layer
+ *     0  ADD       add_scaled     0  0..6    -        1x6, 1x6 -> 1x6  add
+ *     1  LOGISTIC  lookup         0  8..14   -        1x6 -> 1x6       gate
+ *     2  MUL       mul_scaled     0  0..6    -        1x6, 1x6 -> 1x6  gated
  */
 
 /*
@@ -31,6 +32,7 @@
 #include <stdint.h>
 
 #include "two_headed_net_weights.h"
+
 #include "tflm_ext/add_scaled.h"
 #include "tflm_ext/lookup.h"
 #include "tflm_ext/mul_scaled.h"
@@ -68,12 +70,12 @@ static void two_headed_net_op00_add(int8_t *arena)
         .output_step = -8192,
         .output_zero_point = 1,
     };
+    const int8_t *const input1 = &arena[8]; /* right?#error ? /, 1x6 */
+    const int8_t *const input0 = &arena[0]; /* left *? int x, 1x6 */
+    int8_t *const output = &arena[0];       /* net/add/Add, 1x6 */
 
-    tflm_ext_add_scaled(&op,
-        &arena[8],
-        &arena[0],
-        &arena[0]);
-    two_headed_net_observe(2, &arena[0], 6U);
+    tflm_ext_add_scaled(&op, input1, input0, output);
+    two_headed_net_observe(2, output, 6U);
 }
 
 /* 1: LOGISTIC 1x6 -> 1x6, layer gate */
@@ -82,12 +84,11 @@ static void two_headed_net_op01_logistic(int8_t *arena)
     static const tflm_ext_lookup_t op = {
         .elements = 6,
     };
+    const int8_t *const input = &arena[0]; /* net/add/Add, 1x6 */
+    int8_t *const output = &arena[8];      /* net/gate/Sigmoid, 1x6 */
 
-    tflm_ext_lookup(&op,
-        &arena[0],
-        two_headed_net_op01_results,
-        &arena[8]);
-    two_headed_net_observe(3, &arena[8], 6U);
+    tflm_ext_lookup(&op, input, two_headed_net_op01_results, output);
+    two_headed_net_observe(3, output, 6U);
 }
 
 /* 2: MUL 1x6, 1x6 -> 1x6, layer gated */
@@ -107,12 +108,12 @@ static void two_headed_net_op02_mul(int8_t *arena)
         .output_step = -67108864,
         .output_zero_point = 0,
     };
+    const int8_t *const input0 = &arena[0]; /* net/add/Add, 1x6 */
+    const int8_t *const input1 = &arena[8]; /* net/gate/Sigmoid, 1x6 */
+    int8_t *const output = &arena[0];       /* net/gated/Mul, 1x6 */
 
-    tflm_ext_mul_scaled(&op,
-        &arena[0],
-        &arena[8],
-        &arena[0]);
-    two_headed_net_observe(4, &arena[0], 6U);
+    tflm_ext_mul_scaled(&op, input0, input1, output);
+    two_headed_net_observe(4, output, 6U);
 }
 
 two_headed_net_status_t two_headed_net_init(two_headed_net_context_t *ctx)
@@ -137,7 +138,10 @@ two_headed_net_status_t two_headed_net_reset(two_headed_net_context_t *ctx)
 
 int8_t *two_headed_net_input(two_headed_net_context_t *ctx, size_t index)
 {
-    static const uint32_t offsets[TWO_HEADED_NET_INPUT_COUNT] = { 0U, 8U };
+    static const uint32_t offsets[TWO_HEADED_NET_INPUT_COUNT] = {
+        0U, /* left *? int x, 1x6 */
+        8U, /* right?#error ? /, 1x6 */
+    };
 
     if ((ctx == NULL) || (ctx->initialized != TWO_HEADED_NET_INITIALIZED) ||
         (index >= TWO_HEADED_NET_INPUT_COUNT)) {
@@ -148,7 +152,10 @@ int8_t *two_headed_net_input(two_headed_net_context_t *ctx, size_t index)
 
 const int8_t *two_headed_net_output(const two_headed_net_context_t *ctx, size_t index)
 {
-    static const uint32_t offsets[TWO_HEADED_NET_OUTPUT_COUNT] = { 0U, 8U };
+    static const uint32_t offsets[TWO_HEADED_NET_OUTPUT_COUNT] = {
+        0U, /* net/gated/Mul, 1x6 */
+        8U, /* net/gate/Sigmoid, 1x6 */
+    };
 
     if ((ctx == NULL) || (ctx->initialized != TWO_HEADED_NET_INITIALIZED) ||
         (index >= TWO_HEADED_NET_OUTPUT_COUNT)) {

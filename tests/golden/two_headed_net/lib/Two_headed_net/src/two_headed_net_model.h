@@ -67,23 +67,25 @@ extern "C" {
 #define TWO_HEADED_NET_OUTPUT1_SCALE 0.00390625f
 #define TWO_HEADED_NET_OUTPUT1_ZERO_POINT (-128)
 
-/* What the functions answer. */
+/* Results of the functions. */
 typedef enum {
     TWO_HEADED_NET_OK = 0,
-    TWO_HEADED_NET_ERROR_NULL = -1,            /* a pointer is NULL */
-    TWO_HEADED_NET_ERROR_NOT_INITIALIZED = -2, /* two_headed_net_init was not called */
-    TWO_HEADED_NET_ERROR_RUNTIME = -3          /* the runtime failed; never with this one */
+    /* A pointer is NULL. */
+    TWO_HEADED_NET_ERROR_NULL = -1,
+    /* two_headed_net_init was not called. */
+    TWO_HEADED_NET_ERROR_NOT_INITIALIZED = -2,
+    /* The runtime failed; this one never does. */
+    TWO_HEADED_NET_ERROR_RUNTIME = -3
 } two_headed_net_status_t;
 
 /* All memory that the model needs. Its members are private. */
-struct two_headed_net_context {
+typedef struct two_headed_net_context {
     union {
         int32_t alignment;
         int8_t bytes[16];
     } arena;
     uint32_t initialized;
-};
-typedef struct two_headed_net_context two_headed_net_context_t;
+} two_headed_net_context_t;
 
 /* Makes a context ready for use. */
 two_headed_net_status_t two_headed_net_init(two_headed_net_context_t *ctx);
@@ -169,15 +171,17 @@ static inline int8_t two_headed_net_quantize_input1(float value)
 /* The real value of an element of output 0. */
 static inline float two_headed_net_dequantize_output0(int8_t value)
 {
-    return TWO_HEADED_NET_OUTPUT0_SCALE *
-           (float)((int32_t)value - TWO_HEADED_NET_OUTPUT0_ZERO_POINT);
+    const int32_t quantized = value;
+    const int32_t steps = quantized - TWO_HEADED_NET_OUTPUT0_ZERO_POINT;
+    return TWO_HEADED_NET_OUTPUT0_SCALE * (float)steps;
 }
 
 /* The real value of an element of output 1. */
 static inline float two_headed_net_dequantize_output1(int8_t value)
 {
-    return TWO_HEADED_NET_OUTPUT1_SCALE *
-           (float)((int32_t)value - TWO_HEADED_NET_OUTPUT1_ZERO_POINT);
+    const int32_t quantized = value;
+    const int32_t steps = quantized - TWO_HEADED_NET_OUTPUT1_ZERO_POINT;
+    return TWO_HEADED_NET_OUTPUT1_SCALE * (float)steps;
 }
 
 #ifdef __cplusplus

@@ -8,10 +8,14 @@
  *     model    sha256 8890ab1417f713434a4766f4304f2c611f016c2859293f71e8b3a863d2cb90b2
  *     weights  256 bytes of constant tables
  *     arena    16 bytes
+ *
+ * A layout lists the dimensions of a table, outermost first, each with its size.
  */
 #include "two_headed_net_weights.h"
 
-/* results of operator 1 LOGISTIC */
+/* clang-format off */
+
+/* results of operator 1 LOGISTIC: [256], for inputs -128 to 127 */
 const int8_t two_headed_net_op01_results[256] = {
     -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128,
     -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128,

@@ -48,7 +48,9 @@ void loop()
     Serial.print(" microseconds, ");
 
     const bool same =
-        memcmp(two_headed_net_output(&context, 0), sample_output0, TWO_HEADED_NET_OUTPUT0_SIZE) == 0 &&
-        memcmp(two_headed_net_output(&context, 1), sample_output1, TWO_HEADED_NET_OUTPUT1_SIZE) == 0;
+        memcmp(two_headed_net_output(&context, 0), sample_output0,
+               TWO_HEADED_NET_OUTPUT0_SIZE) == 0 &&
+        memcmp(two_headed_net_output(&context, 1), sample_output1,
+               TWO_HEADED_NET_OUTPUT1_SIZE) == 0;
     Serial.println(same ? "as TensorFlow Lite Micro" : "NOT as TensorFlow Lite Micro");
 }
