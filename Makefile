@@ -17,7 +17,7 @@
 #   make fuzz-kernels ROUNDS=20    run every kernel on random cases, on the emulated Cortex-M4
 #   make fuzz-passes ROUNDS=20     run every rewrite on random graphs, compared with TFLM
 #   make docs                      regenerate the pages and the picture in docs/
-#   make format                    format and fix the Python code
+#   make format                    format the Python code and the kernels
 #   make dist                      build wheel and source archive in dist/
 #   make clean                     remove everything that these targets wrote, except .venv
 #   make distclean                 remove .venv, too
@@ -172,6 +172,7 @@ docs: $(READY)
 format: $(READY)
 	$(PYTHON) -m ruff check --fix --quiet .
 	$(PYTHON) -m ruff format --quiet .
+	$(VENV)/bin/clang-format -i templates/kernels/*.h templates/apps/*.h
 
 dist: $(READY)
 	$(PYTHON) -m build --quiet .

@@ -12,12 +12,12 @@
  *     FIRST LAST COUNT TAKEN
  *
  * where FIRST and LAST are the addresses of a block's first and last instruction in hexadecimal,
- * COUNT how often it was executed, and TAKEN how often the instruction executed next was not the
- * one after LAST: whether LAST, if it is a branch, was taken.
+ * COUNT is how often the block was executed, and TAKEN how often the next instruction was not the
+ * one after LAST: how often LAST, if it is a branch, was taken.
  *
- * Of QEMU's plugin interface only what all its versions have in common is used. It is declared
- * here, since distributions ship the emulator without its header; PLUGIN_VERSION is the version of
- * the interface that the emulator at hand asks for.
+ * Only those parts of QEMU's plugin interface are used that all its versions have in common. They are
+ * declared here, because distributions ship the emulator without the header. PLUGIN_VERSION is the
+ * version of the interface that the installed emulator requires.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -41,7 +41,7 @@ extern struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin
 extern uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *instruction);
 extern size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *instruction);
 
-/* What QEMU looks for in a plugin. */
+/* The symbols that QEMU requires of a plugin. */
 #define EXPORTED __attribute__((visibility("default")))
 extern EXPORTED int qemu_plugin_version;
 extern EXPORTED int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc,
@@ -52,7 +52,7 @@ typedef struct block {
     struct block *older;
     uint64_t first;
     uint64_t last;
-    uint64_t after; /* the address behind the last instruction */
+    uint64_t after; /* the address after the last instruction */
     uint64_t count;
     uint64_t taken;
 } block_t;
@@ -118,7 +118,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **
         }
     }
     if (out == NULL) {
-        fputs("count_blocks: the file of out= cannot be written\n", stderr);
+        fputs("count_blocks: cannot write the file given by out=\n", stderr);
         return 1;
     }
     qemu_plugin_register_vcpu_tb_trans_cb(id, translated);

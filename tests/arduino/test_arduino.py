@@ -273,7 +273,7 @@ def test_example_from_the_zip_runs(tmp_path: Path, labels: tuple[str, ...]) -> N
         seen += "".join(f" {value / 256:.3f}" for value in output)
     for line in lines:
         text = re.sub(r" in \d+ microseconds", "", line)
-        assert text == f"{seen}, as TensorFlow Lite Micro"
+        assert text == f"{seen}, same as TensorFlow Lite Micro"
 
 
 @pytest.mark.slow
@@ -284,7 +284,7 @@ def test_example_notices_a_wrong_output(tmp_path: Path) -> None:
     wrong = dataclasses.replace(facts.golden[0], outputs=(output,))
     facts = dataclasses.replace(facts, golden=(wrong,))
     program = compile_for_board(facts, tmp_path, ["lib/Digits/examples/Digits/Digits.ino"])
-    assert first_lines(program, 1)[0].endswith("microseconds, NOT as TensorFlow Lite Micro")
+    assert first_lines(program, 1)[0].endswith("microseconds, NOT the same as TensorFlow Lite Micro")
 
 
 @pytest.mark.tool("cppcheck", "gcc", "g++")

@@ -146,8 +146,8 @@ def test_several_inputs_and_outputs_compile_for_the_board(
         *("-c", suite / "test_model.cpp", "-o", tmp_path / "o"),
     )
     table = (suite / "golden_vectors.c").read_text()
-    assert "golden_input_sizes[GOLDEN_INPUTS] = {6, 2};" in table
-    assert "{{vector0_input0, vector0_input1}," in table
+    assert "golden_input_sizes[GOLDEN_INPUTS] = { 6, 2 };" in table
+    assert "{ { vector0_input0, vector0_input1 }," in table
 
 
 @pytest.mark.tool("arm-none-eabi-g++")

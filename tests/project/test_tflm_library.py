@@ -539,5 +539,5 @@ def test_the_readme_says_who_runs_the_model(runtime: Runtime) -> None:
     interpreter = runtime.name == "tflm"
     for words in (ARDUINO_ARCHIVE, ARDUINO_COMMIT, "`lib/tflm/src`", "TFLM_EXT_TFLM_SOURCE"):
         assert (words in text) == interpreter, words
-    for words in ("plain C returns byte for byte", "(estimated,"):
+    for words in ("plain C code returns the same bytes", "(estimated,"):
         assert (words in text) != interpreter, words

@@ -52,6 +52,9 @@ def _broken(line: str) -> str:
 def _lines(head: str, pieces: list[str]) -> list[str]:
     """What ends with a parenthesis, and the pieces of the list that follows it."""
     indent = " " * (len(head) - len(head.lstrip()) + 4)
+    assigned = re.fullmatch(r"(.* [|]?=) (.*)", head)
+    if assigned and _fit(right := [f"{indent}{assigned[2]}{' '.join(pieces)}"]):
+        return [assigned[1], *right]
     below = _filled(head, pieces, len(head))
     after = [head, *_filled(indent, pieces, len(indent))]
     function = re.fullmatch(r"([\w* ]*\w[ *]+)(\w+\()", head)

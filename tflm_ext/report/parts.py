@@ -160,9 +160,9 @@ class MemoryPart:
         of=lambda report: report.footprint.context_bytes,
     )
     live_bytes: Bytes = entry(
-        "Activations alive at the operator where they are most, without any overlap.",
+        "The most bytes of activations alive at the same time, if no two share memory.",
         of=lambda report: report.plan.live_bytes,
-        row=("live maximum", "bytes of activations at one operator"),
+        row=("live maximum", "most bytes of activations alive at once, none in place"),
     )
     tensors: tuple[PlacePart, ...] = entry(
         of=lambda report: tuple(

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * Where TensorFlow Lite Micro's messages go off the board: to standard error. On the board, its
- * Arduino flavour brings a function of its own.
+ * Writes TensorFlow Lite Micro's messages to standard error, except on the board, where its Arduino
+ * library has such a function.
  */
 #include <stdarg.h>
 #include <stdio.h>
 
-/* The Arduino flavour of 2023 formats messages itself, with a file that later ones do not have. */
+/* The Arduino library of 2023, which has this file, formats messages itself. */
 #if __has_include("tensorflow/lite/micro/micro_string.h")
 
 extern "C" void DebugLog(const char *text)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the SCons of the Python that runs PlatformIO."""
+"""Starts SCons in the Python environment of PlatformIO."""
 
 import sys
 

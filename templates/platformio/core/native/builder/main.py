@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds for this computer with its gcc; `pio run -t exec` runs the program."""
+"""Builds for this computer with gcc; `pio run -t exec` runs the program."""
 
 from SCons.Script import AlwaysBuild, Default, DefaultEnvironment
 

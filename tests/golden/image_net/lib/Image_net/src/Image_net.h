@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* Image_net: all that a program includes; image_net_model.h explains it. */
+/* Image_net: the header to include. image_net_model.h describes all functions. */
 #ifndef IMAGE_NET_LIBRARY_H
 #define IMAGE_NET_LIBRARY_H
 

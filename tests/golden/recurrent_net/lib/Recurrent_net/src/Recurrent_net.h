@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* Recurrent_net: all that a program includes; recurrent_net_model.h explains it. */
+/* Recurrent_net: the header to include. recurrent_net_model.h describes all functions. */
 #ifndef RECURRENT_NET_LIBRARY_H
 #define RECURRENT_NET_LIBRARY_H
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: 0BSD
-"""Stops a build without TensorFlow Lite Micro; shows its int8 kernels to the model."""
+"""Stops a build without TensorFlow Lite Micro; declares its int8 kernels to the model."""
 
 import glob
 import os
@@ -23,7 +23,7 @@ if not os.path.isfile(os.path.join(project, INTERPRETER)):
 
 
 def declare_int8_kernels(env, node):
-    """The Arduino library declares them for ARDUINO; the rest of the program must not see that."""
+    """The library declares them only if ARDUINO is defined, which other files must not see."""
     return env.Object(node, CPPDEFINES=[*env.get("CPPDEFINES", []), ("ARDUINO", 10819)])
 
 

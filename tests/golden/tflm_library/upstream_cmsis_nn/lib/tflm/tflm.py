@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: 0BSD
-"""Stops a build without TensorFlow Lite Micro, and says in one line how to get it."""
+"""Stops a build without TensorFlow Lite Micro and says how to get it."""
 
 import os
 import sys
