@@ -24,7 +24,6 @@ import numpy as np
 import sklearn.datasets
 from keras import layers
 
-from tflm_ext.arithmetic import quantize_array
 from tflm_ext.convert import convert
 from tflm_ext.convert.convert import one_child
 from tflm_ext.convert.int8_model import looked_at
@@ -35,6 +34,7 @@ from tflm_ext.verify.accuracy import measure_accuracy
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.float_model import LARGE_DROP, LARGE_ERROR, measure_error
 from tflm_ext.verify.tflm import run_tflm
+from tflm_ext.verify.vectors import quantize
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -270,8 +270,7 @@ def measure(net: Net) -> tuple[OutputError, Accuracy]:
     (source,), (port,) = analysis.facts.inputs, analysis.facts.outputs
 
     def run(samples: Array) -> Array:
-        inputs = quantize_array(samples, source.scale, source.zero_point)
-        inputs = inputs.reshape(len(samples), *source.shape)
+        (inputs,) = quantize([source], [samples])
         arena = arena_for(analysis.graph)
         return run_tflm(int8.bytes, [inputs], 1, arena_bytes=arena, reset_each=True).outputs[0]
 

@@ -39,9 +39,9 @@ from tflm_ext.doctor import Finding
 from tflm_ext.document import entry, schema
 from tflm_ext.emit.model import model_files
 from tflm_ext.encoding import EncodingResult
-from tflm_ext.frontend import read_graph
+from tflm_ext.frontend import input_ports, output_ports, read_graph
 from tflm_ext.frontend.remedies import REMEDIES
-from tflm_ext.ir.facts import ModelFacts, Port
+from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.kernels import KERNELS
 from tflm_ext.ops import OPERATORS, Operator
@@ -444,14 +444,6 @@ def _wrong_weight() -> None:
     model = _dense()
     graph = read_graph(model, "digits")
     plan = make_plan(graph)
-    port = {
-        what: tuple(
-            Port(t.name, t.shape, t.quantization.scale, t.quantization.zero_point)
-            for t in (graph.tensors[i] for i in numbers)
-            if t.quantization is not None
-        )
-        for what, numbers in (("inputs", graph.inputs), ("outputs", graph.outputs))
-    }
     facts = ModelFacts(
         name="digits",
         library="Digits",
@@ -463,7 +455,8 @@ def _wrong_weight() -> None:
         version="",
         command="",
         golden=(),
-        **port,
+        inputs=input_ports(graph),
+        outputs=output_ports(graph),
     )
     right = model_files(facts, plan)
     first = rb"(_weights\[\d+\] = \{\s*)(-?\d+)"

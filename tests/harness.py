@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from tflm_ext.emit.model import model_files
-from tflm_ext.frontend import read_graph, strip_ports
+from tflm_ext.frontend import input_ports, output_ports, read_graph, strip_ports
 from tflm_ext.ir import Graph
-from tflm_ext.ir.facts import ModelFacts, Port
+from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.opslib.base import Array
 from tflm_ext.options import Optimize
 from tflm_ext.passes import run_passes
@@ -23,20 +23,13 @@ from tflm_ext.verify.tflm_child import compute
 from tflm_ext.verify.vectors import make_vectors
 
 
-def ports(graph: Graph, indices: tuple[int, ...]) -> tuple[Port, ...]:
-    return tuple(
-        Port(t.name, t.shape, t.quantization.scale, t.quantization.zero_point)
-        for t in (graph.tensors[i] for i in indices)
-    )
-
-
 def facts_for(model: bytes, graph: Graph, plan: Plan, name: str) -> ModelFacts:
     return ModelFacts(
         name=name,
         library=name.capitalize(),
         sha256=hashlib.sha256(model).hexdigest(),
-        inputs=ports(graph, graph.inputs),
-        outputs=ports(graph, graph.outputs),
+        inputs=input_ports(graph),
+        outputs=output_ports(graph),
         labels=(),
         weight_bytes=plan.weight_bytes,
         arena_bytes=arena_bytes(plan),
@@ -63,7 +56,7 @@ def assert_exact(model: bytes, *, name: str = "net", c: bool = True, seed: int =
     """
     model = strip_ports(model, name).data
     graph = read_graph(model, name, run=run_here)
-    vectors = make_vectors(ports(graph, graph.inputs), seed=seed)
+    vectors = make_vectors(input_ports(graph), seed=seed)
     expected = run_here(model, vectors, len(graph.outputs), arena_for(graph))
     state = initial_state(graph)
     for v, vector in enumerate(zip(*vectors, strict=True)):

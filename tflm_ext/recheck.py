@@ -137,8 +137,8 @@ def verify_project(folder: Path, *, seed: int | None = None) -> Recheck:
     sources = exported.sources()
     golden = _golden(opened)
     given = [
-        np.frombuffer(b"".join(vector.inputs[i] for vector in golden), np.int8)
-        for i in range(len(facts.inputs))
+        np.frombuffer(b"".join(vector.inputs[i] for vector in golden), port.dtype.numpy)
+        for i, port in enumerate(facts.inputs)
     ]
     samples = [column.reshape(len(golden), -1) for column in given] if golden else []
     vectors = make_vectors(facts.inputs, samples, seed=seed)
@@ -271,11 +271,11 @@ def verify_port(folder: Path, port: str, *, seed: int | None = None) -> Recheck:
             device.reset()
             got, _ = device.run([column[i].tobytes() for column in vectors])
             for k, output in enumerate(got):
-                wrong = np.flatnonzero(np.frombuffer(output, np.int8) != expected[k][i].reshape(-1))
+                values = np.frombuffer(output, facts.outputs[k].dtype.numpy)
+                wrong = np.flatnonzero(values != expected[k][i].reshape(-1))
                 if len(wrong):
                     at = int(wrong[0])
-                    e = int(expected[k][i].flat[at])
-                    g = int(np.frombuffer(output, np.int8)[at])
+                    e, g = int(expected[k][i].flat[at]), int(values[at])
                     raise VerificationError(
                         f"{facts.name} on {port}: output {k}, element {at} on input {i} is {g} "
                         f"instead of {e}.",

@@ -13,7 +13,7 @@ import numpy as np
 from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir import Graph
-from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
+from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.options import DEFAULT_BOARD, Budget, Optimize
 from tflm_ext.passes import PassResult
@@ -96,8 +96,8 @@ def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text:
         name=options.name,
         library=library_name(options.name),
         sha256=int8.sha256,
-        inputs=_ports(graph, graph.inputs),
-        outputs=_ports(graph, graph.outputs),
+        inputs=planned.inputs,
+        outputs=planned.outputs,
         labels=options.labels,
         weight_bytes=on_device.footprint.weight_bytes,
         arena_bytes=on_device.footprint.arena_bytes,
@@ -214,23 +214,12 @@ def write(project: Project, folder: Path, *, overwrite: bool) -> tuple[str, ...]
 
 
 def _check_labels(graph: Graph, labels: tuple[str, ...]) -> None:
-    values = graph.tensors[graph.outputs[0]].bytes
+    values = graph.tensors[graph.outputs[0]].elements
     if labels and len(labels) != values:
         raise ConfigError(
             f"labels has {len(labels)} names, and the first output has {values} values.",
             "Give one name per class, in the order of the output.",
         )
-
-
-def _ports(graph: Graph, indices: tuple[int, ...]) -> tuple[Port, ...]:
-    ports = []
-    for i in indices:
-        tensor = graph.tensors[i]
-        if tensor.quantization is None:
-            raise AssertionError(f"port {i} was not checked")  # read_graph refuses these
-        q = tensor.quantization
-        ports.append(Port(tensor.name, tensor.shape, q.scale, q.zero_point))
-    return tuple(ports)
 
 
 def board_path(name: str) -> str:
@@ -264,7 +253,8 @@ def _vectors(analysis: Analysis, samples: Samples) -> tuple[tuple[Array, ...], t
     Test samples, calibration samples, extremes and random inputs, as far as TFLM computes them.
 
     Returns:
-        Per input of the model int8 (vectors, *shape); notes on those that were left out.
+        Per input of the model (vectors, *shape) of its element type; notes on those that were
+        left out.
     """
     inputs = analysis.facts.inputs
     parts = [

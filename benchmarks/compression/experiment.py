@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 import tflm_ext
-from tflm_ext.arithmetic import dequantize_array, quantize_array
 from tflm_ext.convert import convert
 from tflm_ext.plan.footprint import context_bytes
 from tflm_ext.stages import Options, analyse
 from tflm_ext.targets import default_board
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.tflm import run_tflm
+from tflm_ext.verify.vectors import quantize, real_values
 
 Array = np.ndarray[Any, Any]
 Score = Callable[[Array], float]
@@ -100,11 +100,11 @@ def evaluate(
     analysis = analyse(int8, Options("measured", default_board()))
     plan, graph = analysis.plan, analysis.graph
     (source,), result = analysis.facts.inputs, analysis.facts.outputs[0]
-    inputs = quantize_array(x, source.scale, source.zero_point).reshape(len(x), *source.shape)
+    (inputs,) = quantize([source], [x])
     run = run_tflm(
         int8.bytes, [inputs], len(graph.outputs), arena_bytes=arena_for(graph), reset_each=True
     )
-    outputs = dequantize_array(run.outputs[0], result.scale, result.zero_point)
+    outputs = real_values(result, run.outputs[0])
     assert int8.float_outputs is not None  # there are test inputs
     return Row(
         way,

@@ -284,7 +284,9 @@ def test_example_notices_a_wrong_output(tmp_path: Path) -> None:
     wrong = dataclasses.replace(facts.golden[0], outputs=(output,))
     facts = dataclasses.replace(facts, golden=(wrong,))
     program = compile_for_board(facts, tmp_path, ["lib/Digits/examples/Digits/Digits.ino"])
-    assert first_lines(program, 1)[0].endswith("microseconds, NOT the same as TensorFlow Lite Micro")
+    assert first_lines(program, 1)[0].endswith(
+        "microseconds, NOT the same as TensorFlow Lite Micro"
+    )
 
 
 @pytest.mark.tool("cppcheck", "gcc", "g++")

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.facts import int8_port
 from tflm_ext.emit.escape import c_comment, c_string
-from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
+from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.arduino import arduino_files
 from tflm_ext.project.firmware import firmware_files
@@ -48,8 +49,12 @@ def sample_facts(
         name=name,
         library=name.title().replace("_", ""),
         sha256=SHA256,
-        inputs=tuple(Port(f"in*/{i}\n", shape, 1 / 255, -128) for i, shape in enumerate(inputs)),
-        outputs=tuple(Port(f"out{i}", shape, 1 / 256, -128) for i, shape in enumerate(outputs)),
+        inputs=tuple(
+            int8_port(f"in*/{i}\n", shape, 1 / 255, -128) for i, shape in enumerate(inputs)
+        ),
+        outputs=tuple(
+            int8_port(f"out{i}", shape, 1 / 256, -128) for i, shape in enumerate(outputs)
+        ),
         labels=labels,
         weight_bytes=0,
         arena_bytes=sum(int(np.prod(shape)) for shape in (*inputs, *outputs)),
@@ -80,8 +85,8 @@ def sample_library(facts: ModelFacts, *, state: bool = True) -> tuple[RenderedFi
         macros += f"#define {upper}_{prefix}_SIZE {port.size}\n"
         macros += f"#define {upper}_{prefix}_RANK {len(port.shape)}\n"
         macros += f"#define {upper}_{prefix}_SHAPE {{{shape}}}\n"
-        macros += f"#define {upper}_{prefix}_SCALE {np.float32(port.scale)!s}f\n"
-        macros += f"#define {upper}_{prefix}_ZERO_POINT ({port.zero_point})\n"
+        macros += f"#define {upper}_{prefix}_SCALE {np.float32(port.quantization.scale)!s}f\n"
+        macros += f"#define {upper}_{prefix}_ZERO_POINT ({port.quantization.zero_point})\n"
     if facts.labels:
         macros += f"#define {upper}_LABELS {{{', '.join(map(c_string, facts.labels))}}}\n"
     members = "".join(f"    int8_t {p.lower()}[{b.size}];\n" for p, b in ports)

@@ -217,7 +217,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "float output": (
         float_output(),
         (
-            "net: output 0 'net/elu/ELU' is float32, not int8.\n"
+            "net: output 0 'net/elu/ELU' is float32, not int8 or int32.\n"
             "Pass the Keras model and calibration_data, or convert with full int8 quantisation "
             "(inference type int8)."
         ),

@@ -255,7 +255,7 @@ UNSUPPORTED = {
     "float input": (
         tensor(0, type=schema.TensorType.FLOAT32, quantization=None),
         (
-            "net: input 0 'x' is float32, not int8.\n"
+            "net: input 0 'x' is float32, not int8 or int32.\n"
             "Pass the Keras model and calibration_data, or convert with full int8 quantisation "
             "(inference type int8)."
         ),
@@ -263,7 +263,7 @@ UNSUPPORTED = {
     "int16 output": (
         tensor(3, type=schema.TensorType.INT16),
         (
-            "net: output 0 'net/dense/MatMul' is int16, not int8.\n"
+            "net: output 0 'net/dense/MatMul' is int16, not int8 or int32.\n"
             "Pass the Keras model and calibration_data, or convert with full int8 quantisation "
             "(inference type int8)."
         ),

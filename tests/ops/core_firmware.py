@@ -151,7 +151,7 @@ def _vectors(graph: Graph, seed: int) -> list[Array]:
     draw = np.random.default_rng(seed)
     columns = []
     for port in ports(graph, graph.inputs):
-        flat = [np.full(port.shape, n, np.int8) for n in (-128, 127, port.zero_point)]
+        flat = [np.full(port.shape, n, np.int8) for n in (-128, 127, port.quantization.zero_point)]
         ends = draw.choice(np.array([-128, 127], np.int8), (2, *port.shape))
         anything = draw.integers(-128, 128, (3, *port.shape), np.int8)
         columns.append(np.concatenate([np.stack(flat), ends, anything]))

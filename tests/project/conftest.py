@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
+from tests.facts import int8_port
+from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.project import pio, registry
 from tflm_ext.project.platformio_tree import platformio_files
 from tflm_ext.runtimes.compiled import compiled_parts
@@ -114,7 +115,7 @@ int main(void)
 
 @pytest.fixture
 def facts() -> ModelFacts:
-    port = Port(tensor_name="x", shape=(1, SIZE), scale=0.5, zero_point=0)
+    port = int8_port("x", (1, SIZE), 0.5, 0)
     inputs = (bytes(range(SIZE)), bytes([127, 128, 255, 0, 1, 2]))
     return ModelFacts(
         name="sample",

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.facts import int8_port
 from tests.project.conftest import HEADER
-from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
+from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.project.platformio_tree import emulator_files, platformio_files
 from tflm_ext.runtimes.compiled import compiled_parts
 from tflm_ext.targets import board
@@ -126,7 +127,7 @@ def test_the_harness_compiles_without_a_warning(
 def test_several_inputs_and_outputs_compile_for_the_board(
     facts: ModelFacts, tmp_path: Path
 ) -> None:
-    port = Port("y", (2, 1), 1.0, 0)
+    port = int8_port("y", (2, 1), 1.0, 0)
     several = dataclasses.replace(
         facts,
         inputs=(*facts.inputs, port),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.facts import int8_port
 from tflm_ext.arithmetic import quantize_array
 from tflm_ext.errors import AccuracyError, ConfigError
 from tflm_ext.ir.facts import Port
@@ -18,8 +19,8 @@ Array = np.ndarray[Any, Any]
 
 RNG = np.random.default_rng(5)
 COUNT = 400
-SCORES = Port("scores", (1, 3), 1 / 256, -128)
-VALUE = Port("value", (1, 1), 0.05, 0)
+SCORES = int8_port("scores", (1, 3), 1 / 256, -128)
+VALUE = int8_port("value", (1, 1), 0.05, 0)
 
 CLASSES = RNG.integers(0, 3, COUNT)
 RIGHT = 0.9 * np.eye(3)[CLASSES] + 0.1 / 3
@@ -27,7 +28,9 @@ VALUES = RNG.normal(0, 2, (COUNT, 1))
 
 
 def as_int8(port: Port, values: Array) -> Array:
-    return quantize_array(values.astype(np.float32), port.scale, port.zero_point)
+    return quantize_array(
+        values.astype(np.float32), port.quantization.scale, port.quantization.zero_point
+    )
 
 
 def told(
@@ -109,7 +112,7 @@ def test_an_error_that_rises(noise: float, loud: bool) -> None:
 def test_a_drop_does_not_depend_on_the_unit() -> None:
     found = []
     for unit in (1, 1000):
-        port = Port("value", (1, 1), 0.05 * unit, 0)
+        port = int8_port("value", (1, 1), 0.05 * unit, 0)
         _, accuracy, _ = told(port, unit * VALUES, unit * (VALUES + 0.5), unit * VALUES)
         assert accuracy is not None
         found.append(accuracy.drop)
@@ -131,7 +134,7 @@ def test_an_error_without_targets(noise: float, loud: bool) -> None:
 
 def test_an_offset_between_values_does_not_hide_an_error() -> None:
     # The spread over all values would be 100 times that between samples.
-    port = Port("two", (1, 2), 1.0, -128)
+    port = int8_port("two", (1, 2), 1.0, -128)
     floats = np.concatenate([VALUES, 200 + VALUES], 1)
     findings, _, error = told(port, floats, floats.round(-1))
     assert error is not None

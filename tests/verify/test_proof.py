@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.facts import int8_port
 from tests.models import image_net
 from tflm_ext.cli import main
 from tflm_ext.errors import ToolError, VerificationError
@@ -28,7 +29,7 @@ GOLDEN_FILES = (
     "src/golden.h",
     "lib/Net/examples/Net/sample.h",
 )
-SIZES = (72, 3)
+PORTS = (int8_port("input", (72,), 1.0, 0), int8_port("output", (3,), 1.0, 0))
 AGAIN = "Put the exported file back, or export the model again, with --overwrite."
 STOPPED = "Do not use these files; export again, and report a bug if it happens again."
 
@@ -121,7 +122,7 @@ def test_a_flipped_bit_of_a_call_names_operator_and_index(
 def test_any_flipped_bit_of_a_golden_vector_names_it(
     project: Path, path: str, port: str, kind: str, bit: int
 ) -> None:
-    vectors = read_golden((project / path).read_text("utf-8"), SIZES, 1)
+    vectors = read_golden((project / path).read_text("utf-8"), PORTS[:1], PORTS[1:])
     vector = 0
     flip(project / path, port, 2, 1 << bit)
     column = vectors[vector].inputs if "input" in port else vectors[vector].outputs
@@ -140,7 +141,9 @@ def test_any_flipped_bit_of_a_golden_vector_names_it(
 def test_without_another_copy_tflm_says_which_output_is_wrong(project: Path) -> None:
     for path in GOLDEN_FILES[1:]:
         (project / path).unlink()
-    right = read_golden((project / GOLDEN_FILES[0]).read_text("utf-8"), SIZES, 1)[5].outputs[0]
+    right = read_golden((project / GOLDEN_FILES[0]).read_text("utf-8"), PORTS[:1], PORTS[1:])[
+        5
+    ].outputs[0]
     flip(project / GOLDEN_FILES[0], "vector5_output0", 1, 1)
     with pytest.raises(VerificationError) as caught:
         verify_project(project, seed=1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tflm_ext.ir.facts import Port
+from tests.facts import int8_port
 from tflm_ext.verify.vectors import make_vectors
 
-PORTS = (Port("a", (1, 3, 5), 0.1, -7), Port("b", (1, 4), 0.2, 127))
+PORTS = (int8_port("a", (1, 3, 5), 0.1, -7), int8_port("b", (1, 4), 0.2, 127))
 
 
 @pytest.mark.parametrize("given", [0, 1, 16, 100])
@@ -21,17 +21,19 @@ def test_samples_extremes_random_and_spikes(given: int) -> None:
         assert column.dtype == np.int8
         assert column.shape[1:] == port.shape
         np.testing.assert_array_equal(column[:given], sample)
-        for row, level in zip(column[given:], (-128, 127, port.zero_point), strict=False):
+        for row, level in zip(
+            column[given:], (-128, 127, port.quantization.zero_point), strict=False
+        ):
             assert (row == level).all()
         random, spikes = column[given + 3 : -16], column[-16:]
         assert len(random) >= 32
         assert len(np.unique(random)) > 90
         for i, spike in enumerate(spikes.reshape(16, -1)):
-            others = spike[spike != port.zero_point]
+            others = spike[spike != port.quantization.zero_point]
             extreme = -128 if i % 2 == 0 else 127
             # A spike of the zero point's value is a constant input.
             assert others.tolist() in ([extreme], [])
-            assert others.tolist() or extreme == port.zero_point
+            assert others.tolist() or extreme == port.quantization.zero_point
 
 
 def test_a_seed_gives_the_same_inputs_and_another_gives_others() -> None:

@@ -20,6 +20,7 @@ import numpy as np
 
 from tflm_ext.bench.cycles import Interval, counting_plugin, read_intervals
 from tflm_ext.bench.tools import run_tool
+from tflm_ext.emit.ports import PortView, input_views, output_views
 from tflm_ext.emit.render import render
 from tflm_ext.errors import ToolError
 from tflm_ext.ir.facts import ModelFacts
@@ -68,7 +69,7 @@ class Measurement:
         context_bytes: sizeof(context).
         flash_bytes: linked image with the model minus the same without it.
         arena_bytes: what TensorFlow Lite Micro's interpreter used of its arena; None without one.
-        outputs: per output of the model, its int8 values.
+        outputs: per output of the model, its values.
         events: when traced, in the order in which they came.
         cycles: estimated; None where QEMU's plugin cannot be built or loaded.
         cycles_missing: why `cycles` is None, or "".
@@ -106,8 +107,8 @@ class _HarnessView:
     name: str
     upper: str
     events: int
-    inputs: range
-    outputs: range
+    inputs: tuple[PortView, ...]
+    outputs: tuple[PortView, ...]
 
 
 def require_tools() -> None:
@@ -133,17 +134,22 @@ def machine_flags(board: Board, flags: Sequence[str]) -> tuple[str, ...]:
 
 
 def measurement_inputs(facts: ModelFacts) -> tuple[Array, ...]:
-    """What every measured inference is given: per input an int8 array (1, size).
+    """What every measured inference is given: per input an array (1, size).
 
-    The upper bytes of a linear congruential generator (Knuth; Numerical Recipes), from 12345 on.
+    Upper bits of a linear congruential generator (Knuth; Numerical Recipes), from 12345 on: 8 of
+    them, or for integers 24, modulo the number of values that the model takes.
     """
     state, parts = 12345, []
     for port in facts.inputs:
         values = []
-        for _ in range(port.size):
+        for i in range(port.size):
             state = (state * 1664525 + 1013904223) % (1 << 32)
-            values.append(state >> 24)
-        parts.append(np.array(values, np.uint8).view(np.int8)[np.newaxis])
+            value = state >> 24
+            if port.quantization is None:
+                own = port.limits[i % len(port.limits)]
+                value = own.low + (state >> 8) % (own.high - own.low + 1)
+            values.append(value)
+        parts.append(np.array(values).astype(port.dtype.numpy)[np.newaxis])
     return tuple(parts)
 
 
@@ -181,8 +187,8 @@ def measure(
             name=facts.name,
             upper=facts.upper,
             events=events,
-            inputs=range(len(facts.inputs)),
-            outputs=range(len(facts.outputs)),
+            inputs=input_views(facts),
+            outputs=output_views(facts),
         )
         nothing = replace(view, name="", events=0)
         trace = (f"-D{facts.upper}_TRACE",) if events else ()
@@ -199,7 +205,7 @@ def measure(
         without = _link(board, flags, folder / "without", nothing, [], (), None)
         said, intervals, missing = _emulate(with_model, board.core, folder / "counts.txt")
         flash = _flash_bytes(with_model) - _flash_bytes(without)
-    return _read(said, flash, intervals, missing)
+    return _read(facts, said, flash, intervals, missing)
 
 
 def compile_all(
@@ -338,7 +344,11 @@ def _run(program: Path, core: Core, *options: str) -> str:
 
 
 def _read(
-    said: str, flash_bytes: int, intervals: Sequence[Interval] | None, missing: str
+    facts: ModelFacts,
+    said: str,
+    flash_bytes: int,
+    intervals: Sequence[Interval] | None,
+    missing: str,
 ) -> Measurement:
     numbers = {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", said, re.MULTILINE)}
     _check_count(numbers["loop"])
@@ -357,7 +367,10 @@ def _read(
         context_bytes=numbers["context"],
         flash_bytes=flash_bytes,
         arena_bytes=numbers.get("arena"),
-        outputs=tuple(np.frombuffer(bytes.fromhex(row), np.int8) for row in rows),
+        outputs=tuple(
+            np.frombuffer(bytes.fromhex(row), port.dtype.numpy)
+            for row, port in zip(rows, facts.outputs, strict=False)  # none without a model
+        ),
         events=tuple(
             Event(int(tensor), int(count) - start, spent)
             for (tensor, count), start, spent in zip(traced, before, cycles, strict=False)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from tflm_ext.arithmetic import dequantize_array, quantize_array
 from tflm_ext.compression.channels.report import Sizes
 from tflm_ext.compression.data import Data
 from tflm_ext.compression.result import CompressionStep
@@ -18,6 +17,7 @@ from tflm_ext.verify.accuracy import metric_for
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.computable import computable, nothing_computed
 from tflm_ext.verify.tflm import run_tflm
+from tflm_ext.verify.vectors import quantize, real_values
 
 
 def measure(
@@ -51,19 +51,16 @@ def measure(
     count = len(data.targets)
     metric, score = metric_for(data.targets, count, port.size)
     say(f"running TensorFlow Lite Micro on {count:,} samples")
-    inputs = [
-        quantize_array(column, b.scale, b.zero_point).reshape(count, *b.shape)
-        for b, column in zip(facts.inputs, data.inputs, strict=True)
-    ]
-    kept = computable(int8.bytes, graph, inputs, reset_each=True)
+    vectors = quantize(facts.inputs, data.inputs)
+    kept = computable(int8.bytes, graph, vectors, reset_each=True)
     if not kept.any():
         raise nothing_computed("sample of the validation data")
-    inputs, count = [column[kept] for column in inputs], int(kept.sum())
+    inputs, count = [column[kept] for column in vectors], int(kept.sum())
     metric, score = metric_for(data.targets[kept], count, port.size)
     run = run_tflm(
         int8.bytes, inputs, len(graph.outputs), arena_bytes=arena_for(graph), reset_each=True
     )
-    outputs = dequantize_array(run.outputs[0], port.scale, port.zero_point)
+    outputs = real_values(port, run.outputs[0])
     assert int8.float_outputs is not None  # test inputs were passed
     in_float = score(int8.float_outputs[0][kept].reshape(count, -1))
     return metric, CompressionStep(

@@ -30,6 +30,8 @@ from tflm_ext.errors import (
     UnsupportedOperatorError,
     VerificationError,
 )
+from tflm_ext.frontend import strip_ports
+from tflm_ext.ir import DType, Tensor
 from tflm_ext.programs import limit_error
 from tflm_ext.scratch import scratch_folder
 
@@ -117,18 +119,18 @@ def _no_storage(reason: str) -> StorageError:
 
 def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
     """A model that is already int8, without its float ports, and the data passed with it."""
-    from tflm_ext.frontend import read_graph, strip_ports
+    from tflm_ext.frontend import read_graph
     from tflm_ext.verify.tflm import run_outputs
 
     found = strip_ports(read_tflite(path), path.stem)
-    notes = [f"{port}." for port in found.stripped]
+    notes = [f"{text}." for text in (*found.stripped, *found.notes)]
     if not given:
         return Conversion(Int8Model.of(found.data, warnings=tuple(notes)))
     graph = read_graph(found.data, path.stem, run=run_outputs)
     names = {port.what: port.tensor_name for port in found.stripped}
     tensors = [graph.tensors[i] for i in graph.inputs]
     ports = [
-        InputSpec(_signature_name(names.get(f"input {k}", t.name)), t.shape, "float32")
+        InputSpec(_signature_name(names.get(f"input {k}", t.name)), t.shape, _given_as(t))
         for k, t in enumerate(tensors)
     ]
     quantised = [(q.scale, q.zero_point) if (q := t.quantization) else None for t in tensors]
@@ -140,6 +142,11 @@ def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
         ),
         data,
     )
+
+
+def _given_as(tensor: Tensor) -> str:
+    """The type in which users give an input: integers as they are, all else as real values."""
+    return "int32" if tensor.dtype is DType.INT32 else "float32"
 
 
 def _signature_name(tensor_name: str) -> str:
@@ -231,7 +238,7 @@ class _Work:
             )
         ]
         for port in ports:
-            if port.dtype != "float32":
+            if port.dtype not in ("float32", "int32"):
                 raise input_refusal(port.name, port.dtype, self.layers)
         self.progress("reading the data")
         data, warnings = _gather(given, ports, Order(about["order"]))
@@ -267,8 +274,11 @@ class _Work:
                 warnings += ranges.not_finite(name, values)
                 if q is not None:
                     warnings += ranges.saturates(name, values, *q)
+        content = out.read_bytes()
+        if any(port.dtype == "int32" for port in ports):
+            content = strip_ports(content).data  # its wrapped positions
         int8 = Int8Model.of(
-            out.read_bytes(),
+            content,
             input_names=tuple(about["inputs"]),
             output_names=tuple(about["outputs"]),
             warnings=tuple(warnings),
@@ -350,7 +360,7 @@ class _Work:
         """Check that the graph computes what the model does; the warnings."""
         coarse = about["quantisation_aware"] or about["half_precision"]
         some = next(iter(data.values()), None)
-        columns = faithful.chosen(some) if some else faithful.drawn([b.sample for b in ports])
+        columns = faithful.chosen(some) if some else faithful.drawn(ports)
         names = {"inputs": about["inputs"], "outputs": about["outputs"]}
         if live is None:
             answer = self._ask("check", data=self._write(columns), coarse=coarse, **names)
@@ -401,6 +411,13 @@ def explain(
             f"Install it: {command[0]} -m pip install {missing[1]}",
             command=tuple(command),
             output=ended.log,
+        )
+    position = re.search(r"indices\[[\d,]*\] = (-?\d+) is not in \[0, (\d+)\)", ended.log)
+    if position:
+        return ConfigError(
+            f"The data has the integer {position[1]} where the model looks up one from 0 to "
+            f"{int(position[2]) - 1}.",
+            "An Embedding has rows for 0 up to its input_dim less one.",
         )
     refused = re.search(r"(?:TF Select|Custom) ops: (.*)", ended.log)
     if do == "convert" and refused:

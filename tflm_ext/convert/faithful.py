@@ -14,6 +14,7 @@ import numpy as np
 
 from tflm_ext.convert.order import input_structure, open_inputs, output_structure
 from tflm_ext.convert.order import keras_output_names as keras_names
+from tflm_ext.convert.samples import InputSpec
 from tflm_ext.convert.structure import bare, leaves, like, named
 from tflm_ext.errors import TflmExtError, UnsupportedModelError, VerificationError
 
@@ -53,14 +54,15 @@ def chosen(columns: Sequence[Array]) -> list[Array]:
     return [column[places] for column in columns]
 
 
-def drawn(shapes: Sequence[tuple[int, ...]]) -> list[Array]:
-    """Samples for a model without data; always the same.
-
-    Args:
-        shapes: of one sample of every input.
-    """
+def drawn(inputs: Sequence[InputSpec]) -> list[Array]:
+    """Samples for a model without data, always the same; of integers 0 and 1."""
     random = np.random.default_rng(0)
-    return [random.normal(size=(SAMPLES, *shape)).astype(np.float32) for shape in shapes]
+    return [
+        random.integers(2, size=(SAMPLES, *b.sample)).astype(b.dtype)
+        if np.dtype(b.dtype).kind == "i"
+        else random.normal(size=(SAMPLES, *b.sample)).astype(b.dtype)
+        for b in inputs
+    ]
 
 
 def check(

@@ -93,7 +93,7 @@ class Converter:
 
         Returns:
             scale and zero point of every input and output, None where it is not int8; and whether
-            all of them are int8 and all scales finite.
+            all outputs are int8 or integers, and all scales finite.
         """
         calibration = request["calibration"]
         for _ in range(_ATTEMPTS):
@@ -227,7 +227,8 @@ def _ports(data: bytes) -> dict[str, Any]:
         )
     }
     scales = (d["quantization_parameters"]["scales"] for d in interpreter.get_tensor_details())
-    found["finite"] = None not in found["outputs"] and all(np.isfinite(s).all() for s in scales)
+    whole = all(d["dtype"] in (np.int8, np.int32) for d in interpreter.get_output_details())
+    found["finite"] = whole and all(np.isfinite(s).all() for s in scales)
     return found
 
 

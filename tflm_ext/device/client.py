@@ -129,7 +129,7 @@ class Device:
         """One inference.
 
         Args:
-            inputs: raw int8 bytes of every input.
+            inputs: the bytes of every input; of larger elements the lowest byte first.
 
         Returns:
             The raw bytes of every output, and the duration of the inference in microseconds.
@@ -145,7 +145,7 @@ class Device:
             raise ConfigError(
                 f"The model {info.model!r} takes inputs of {info.input_bytes} bytes, "
                 f"received {sizes}.",
-                "Pass one int8 buffer for each input of the model.",
+                "Pass the bytes of each input of the model.",
             )
         for index, data in enumerate(inputs):
             for offset in range(0, len(data), info.chunk_bytes):

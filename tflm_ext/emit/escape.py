@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
+INT32_MIN = "(-2147483647 - 1)"
+"""C has no literal of that value in 32 bits."""
 _PRINTABLE = {chr(c) for c in range(0x20, 0x7F)}
 
 
@@ -85,12 +87,17 @@ def c_bytes(data: bytes, indent: str = "    ", width: int = 92) -> str:
     return c_numbers(struct.unpack(f"{len(data)}b", data), indent, width)
 
 
+def c_number(value: int) -> str:
+    """An integer that is an int32_t in C."""
+    return INT32_MIN if value == -(2**31) else str(value)
+
+
 def c_numbers(values: Iterable[int], indent: str = "    ", width: int = 92) -> str:
     """Integers separated by commas, wrapped to a width; INT32_MIN in a form that C accepts."""
     lines: list[str] = []
     line = indent
     for value in values:
-        text = ("(-2147483647 - 1)" if value == -(2**31) else str(value)) + ","
+        text = c_number(value) + ","
         if len(line) + len(text) > width and line != indent:
             lines.append(line.rstrip())
             line = indent

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tflm_ext.emit.escape import c_float, c_numbers
+from tflm_ext.emit.escape import c_numbers
+from tflm_ext.emit.ports import PortView, input_views, pointer_type, port_views
 from tflm_ext.emit.render import render, verbatim
 from tflm_ext.emit.steps import (
     StepView,
@@ -22,30 +23,14 @@ from tflm_ext.emit.steps import (
 )
 from tflm_ext.emit.wrap import paragraph, titled_comment
 from tflm_ext.ir import Tensor
-from tflm_ext.ir.facts import ModelFacts, Port
+from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.kernels import LIMIT
+from tflm_ext.kernels import LIMITS
 from tflm_ext.kernels.packing import TERMS
 from tflm_ext.plan import Plan, Step
 from tflm_ext.plan.footprint import arena_bytes
 from tflm_ext.plan.tables import Table, constants
 from tflm_ext.reference import initial_value
-
-
-@dataclass(frozen=True, slots=True)
-class PortView:
-    """One input or output as the public header shows it, whichever runtime runs the model."""
-
-    what: str
-    is_input: bool
-    macro: str
-    function: str
-    tensor_name: str
-    size: int
-    rank: int
-    shape: str
-    scale: str
-    zero_point: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +45,8 @@ class _HeaderView:
     arena_bytes: int
     macs: int
     stateful: bool
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
+    input_type: str
+    output_type: str
     ports: tuple[PortView, ...]
     labels: tuple[str, ...]
 
@@ -90,7 +75,10 @@ class _SourceView:
     headers: tuple[str, ...]
     steps: tuple[StepView, ...]
     states: tuple[_StateView, ...]
+    inputs: tuple[PortView, ...]
+    input_type: str
     input_offsets: tuple[str, ...]
+    output_type: str
     output_offsets: tuple[str, ...]
 
 
@@ -139,7 +127,8 @@ def model_files(facts: ModelFacts, plan: Plan) -> tuple[RenderedFile, ...]:
 
 
 def _kernel_headers(plan: Plan) -> tuple[str, ...]:
-    limited = {f"{LIMIT}.h" for step in plan.steps if step.call.limits}
+    limits = (step.call.limits for step in plan.steps)
+    limited = {f"{LIMITS[limit.dtype]}.h" for limit in limits if limit is not None}
     return tuple(sorted(limited | {step.kernel.header for step in plan.steps}))
 
 
@@ -156,29 +145,6 @@ def _with_included(headers: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def port_views(facts: ModelFacts) -> tuple[PortView, ...]:
-    """The inputs and then the outputs, for templates that extend model/interface.h.j2."""
-    return (
-        *(_port_view("input", i, b) for i, b in enumerate(facts.inputs)),
-        *(_port_view("output", i, b) for i, b in enumerate(facts.outputs)),
-    )
-
-
-def _port_view(kind: str, index: int, port: Port) -> PortView:
-    return PortView(
-        what=f"{kind} {index}",
-        is_input=kind == "input",
-        macro=f"{kind.upper()}{index}",
-        function=f"{kind}{index}",
-        tensor_name=port.tensor_name,
-        size=port.size,
-        rank=len(port.shape),
-        shape=", ".join(map(str, port.shape)) or "1",
-        scale=c_float(port.scale),
-        zero_point=port.zero_point,
-    )
-
-
 def _header_view(facts: ModelFacts, plan: Plan) -> _HeaderView:
     return _HeaderView(
         name=facts.name,
@@ -191,8 +157,8 @@ def _header_view(facts: ModelFacts, plan: Plan) -> _HeaderView:
         arena_bytes=arena_bytes(plan),
         macs=plan.macs,
         stateful=any(True for _ in _states(plan)),
-        inputs=facts.inputs,
-        outputs=facts.outputs,
+        input_type=pointer_type(facts.inputs),
+        output_type=pointer_type(facts.outputs),
         ports=port_views(facts),
         labels=facts.labels,
     )
@@ -215,7 +181,10 @@ def _source_view(facts: ModelFacts, plan: Plan, headers: tuple[str, ...]) -> _So
         headers=headers,
         steps=tuple(step_view(facts.name, plan, step) for step in plan.steps),
         states=tuple(_states(plan)),
+        inputs=input_views(facts),
+        input_type=pointer_type(facts.inputs),
         input_offsets=tuple(_offsets(plan, graph.inputs)),
+        output_type=pointer_type(facts.outputs),
         output_offsets=tuple(_offsets(plan, graph.outputs)),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tflm_ext.emit.escape import c_comment
 from tflm_ext.emit.wrap import WIDTH
 from tflm_ext.ir import DType, NodeView, Tensor
-from tflm_ext.kernels import Input, Inputs, Output, Outputs, Scratch
+from tflm_ext.kernels import LIMITS, Input, Inputs, Output, Outputs, Scratch
 from tflm_ext.kernels.base import FieldValue
 from tflm_ext.plan import Plan, Step
 
@@ -18,8 +18,9 @@ _SHORTEST = 40  # characters of a comment beside its pointer
 
 @dataclass(frozen=True, slots=True)
 class LimitView:
-    """The call of LIMIT after a kernel that leaves its output's limits to LIMIT."""
+    """The call of the kernel in LIMITS after one that leaves its output's limits to it."""
 
+    kernel: str
     fields: tuple[tuple[str, str], ...]
     output: str
 
@@ -59,7 +60,7 @@ def step_view(model: str, plan: Plan, step: Step) -> StepView:
     layer = f", layer {layer_of(step.view)}" if step.view.keras_layer else ""
     pointers = _Pointers(model, plan, step)
     arguments = tuple(pointers.arguments())
-    limits = step.call.limits
+    limits, elements = step.call.limits, step.view.output().elements
     names = ("elements", "output_min", "output_max")
     return StepView(
         function=f"op{step.index:02d}_{node.operator.lower()}",
@@ -68,9 +69,11 @@ def step_view(model: str, plan: Plan, step: Step) -> StepView:
         fields=tuple((field, _value(value)) for field, value in step.call.fields),
         pointers=tuple(pointers.lines()),
         arguments=arguments,
-        limited=limits
-        and LimitView(
-            tuple(zip(names, map(str, (step.view.output().elements, *limits)), strict=True)),
+        limited=None
+        if limits is None
+        else LimitView(
+            LIMITS[limits.dtype],
+            tuple(zip(names, map(str, (elements, limits.low, limits.high)), strict=True)),
             pointers.outputs[node.outputs[0]],
         ),
         observed=tuple((i, pointers.outputs[i], plan.graph.tensors[i].bytes) for i in node.outputs),
@@ -215,7 +218,8 @@ def _value(value: FieldValue) -> str:
 def _pointer(offset: int, dtype: DType, *, const: bool) -> str:
     if dtype is DType.INT8:
         return f"&arena[{offset}]"
-    # Offsets are multiples of 4 and the arena is aligned, so the cast is safe.
+    # Offsets are multiples of 4 and the arena is aligned, so the cast is safe. Because int8_t is a
+    # character type, the same bytes may also be accessed as another type.
     qualifier = "const " if const else ""
     return f"({qualifier}{dtype.c} *)({qualifier}void *)&arena[{offset}]"
 

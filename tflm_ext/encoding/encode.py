@@ -23,9 +23,10 @@ from tflm_ext.errors import (
     VerificationError,
 )
 from tflm_ext.flatbuffer import MalformedError
-from tflm_ext.frontend import read_graph
+from tflm_ext.frontend import input_ports, read_graph
 from tflm_ext.frontend.parse import RawModel, parse
 from tflm_ext.ir import DType, Tensor
+from tflm_ext.ir.facts import Port
 from tflm_ext.options import Budget
 from tflm_ext.programs import LimitError, limit_error, run_program
 from tflm_ext.scratch import scratch_folder
@@ -172,11 +173,12 @@ class _Encoding:
     @cached_property
     def columns(self) -> tuple[Array, ...]:
         """For each input, the arrays on which models are compared; TFLM computes all of them."""
-        columns = tuple(_vectors(self.parsed.tensors[i], _INPUTS) for i in self.parsed.inputs)
+        tensors = [self.parsed.tensors[i] for i in self.parsed.inputs]
         try:
             graph = read_graph(self.given, "the model")
         except UnsupportedModelError:
-            return columns  # one that only TFLM knows
+            return tuple(_vectors(t, _INPUTS) for t in tensors)  # one that only TFLM knows
+        columns = [_elements(port, _INPUTS) for port in input_ports(graph)]
         return keep_computable(self.given, graph, columns)[0]
 
     def result(self, chosen: _Chosen, budget: Budget | None) -> EncodingResult:
@@ -354,6 +356,13 @@ class _Encoding:
                 )
 
 
+def _elements(port: Port, count: int) -> Array:
+    """_vectors() of values that the model takes."""
+    values = port.random(np.random.default_rng(0), count)
+    values[0], values[1] = port.lowest, port.highest
+    return values
+
+
 def _vectors(tensor: Tensor, count: int) -> Array:
     """(count, *shape): the lowest values, the highest ones, then random ones, always the same."""
     generator = np.random.default_rng(0)
@@ -361,9 +370,4 @@ def _vectors(tensor: Tensor, count: int) -> Array:
         return generator.normal(size=(count, *tensor.shape)).astype(np.float32)
     if tensor.dtype is DType.BOOL:
         return generator.integers(0, 2, (count, *tensor.shape)).astype(bool)
-    info = np.iinfo(tensor.dtype.numpy)
-    values = generator.integers(
-        info.min, info.max, (count, *tensor.shape), tensor.dtype.numpy.newbyteorder("="), True
-    )
-    values[:1], values[1:2] = info.min, info.max
-    return values
+    return _elements(Port.of(tensor), count)

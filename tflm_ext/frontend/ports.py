@@ -1,4 +1,7 @@
-"""Removes conversions from and to float32 or uint8 at the ports of a model, which become int8."""
+"""Removes conversions from and to float32 or uint8 at the ports of a model, which become int8.
+
+Ports of int32 stay as they are.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from tflm_ext.flatbuffer import MalformedError
 from tflm_ext.frontend.float_operators import DEQUANTIZE, QUANTIZE
 from tflm_ext.frontend.parse import RawModel, RawNode, parse
 from tflm_ext.frontend.subset import subset
+from tflm_ext.frontend.wrapped import unwrap_positions
 from tflm_ext.ir import DType, Tensor
 
 _PORTS = (DType.FLOAT32, DType.UINT8)
@@ -39,19 +43,23 @@ class StrippedPort:
 
 @dataclass(frozen=True, slots=True)
 class Int8Ports:
-    """A model whose ports are int8 if possible.
+    """A model whose ports are int8 or int32 if possible.
 
     Attributes:
         data: bytes of a .tflite, used both by TFLM and by us; unchanged if nothing was removed.
         stripped: the conversions that were removed.
+        notes: what else was changed about its inputs.
     """
 
     data: bytes
     stripped: tuple[StrippedPort, ...]
+    notes: tuple[str, ...] = ()
 
 
 def strip_ports(data: bytes, name: str = "model") -> Int8Ports:
     """Remove QUANTIZE after inputs, and DEQUANTIZE or QUANTIZE before outputs.
+
+    Positions that count from the end are replaced as in unwrap_positions().
 
     TFLM still computes the same bits between them. Other ports that are not int8 are left alone;
     read_graph() refuses them.
@@ -64,12 +72,13 @@ def strip_ports(data: bytes, name: str = "model") -> Int8Ports:
         UnsupportedModelError: not a valid .tflite.
     """
     try:
+        data, notes = unwrap_positions(data, name)
         model = parse(data, name)
         inputs, entries = _entries(model)
         outputs, exits = _exits(model)
         removed = {node.index for node in (*entries, *exits)}
         if not removed:
-            return Int8Ports(data, ())
+            return Int8Ports(data, (), notes)
         kept = [n.index for n in model.nodes if n.index not in removed]
         stripped = [
             StrippedPort(f"{what} {i}", model.tensors[old].name, model.tensors[old].dtype)
@@ -80,7 +89,7 @@ def strip_ports(data: bytes, name: str = "model") -> Int8Ports:
             for i, (old, new) in enumerate(zip(before, after, strict=True))
             if old != new
         ]
-        return Int8Ports(subset(data, kept, inputs, outputs), tuple(stripped))
+        return Int8Ports(subset(data, kept, inputs, outputs), tuple(stripped), notes)
     except MalformedError as error:
         raise UnsupportedModelError(f"{name}: not a valid .tflite file: {error}.", _HINT) from error
 
@@ -125,8 +134,15 @@ def _int8(model: RawModel, tensors: Sequence[int]) -> bool:
     return len(tensors) == 1 and tensors[0] >= 0 and int8_port(model.tensors[tensors[0]])
 
 
+def is_port(tensor: Tensor) -> bool:
+    """Whether a tensor can be an input or an output of the generated code: int8, or int32."""
+    if tensor.dtype is DType.INT32:
+        return tensor.quantization is None and not tensor.constant and not tensor.variable
+    return int8_port(tensor)
+
+
 def int8_port(tensor: Tensor) -> bool:
-    """Whether a tensor can be an input or an output of the generated code."""
+    """Whether a tensor can be an input or an output of int8."""
     q = tensor.quantization
     return (
         tensor.dtype is DType.INT8

@@ -1,7 +1,8 @@
 """Reads untrusted .tflite bytes into a checked Graph.
 
 Everything that later stages rely on is checked in parse.py, here, or by the operators: inputs and
-outputs are int8, every operator is supported, and reads only values that were computed before.
+outputs are int8 or int32, every operator is supported, and reads only values that were computed
+before.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from tflm_ext.errors import UnsupportedModelError, UnsupportedOperatorError
 from tflm_ext.flatbuffer import MalformedError
 from tflm_ext.frontend.float_operators import DEQUANTIZE, ELEMENTWISE, QUANTIZE
 from tflm_ext.frontend.islands import Run, find_islands, is_float, tabulate
+from tflm_ext.frontend.limits import check_limits
 from tflm_ext.frontend.parse import RawModel, RawNode, parse
-from tflm_ext.frontend.ports import int8_port
+from tflm_ext.frontend.ports import is_port
 from tflm_ext.frontend.remedies import builtin_name, node_label, remedy
 from tflm_ext.ir import DType, Graph, Node
 from tflm_ext.ir.verify import verify_graph
@@ -21,6 +23,7 @@ from tflm_ext.ops import BY_NAME, OPERATORS, Operator
 
 _HINT = "Export the model again, or pass the file that the converter wrote."
 _BY_CODE: Mapping[int, Operator] = {op.code: op for op in OPERATORS if op.code >= 0}
+_OTHER_INTEGERS = {DType.BOOL, DType.INT16, DType.INT64}
 _MAX_CHECKED_BYTES = 1 << 26  # of constants read by all operators, in addition to the file's size
 
 
@@ -45,6 +48,7 @@ def read_graph(data: bytes, name: str = "model", *, run: Run | None = None) -> G
         _check_sharing(graph, len(data))
         for view in graph.views():
             BY_NAME[view.node.operator].check(view)
+        check_limits(graph)
     except MalformedError as error:
         raise UnsupportedModelError(f"{name}: not a valid .tflite file: {error}.", _HINT) from error
     return graph
@@ -53,7 +57,8 @@ def read_graph(data: bytes, name: str = "model", *, run: Run | None = None) -> G
 def read_foreign(data: bytes, name: str = "model") -> Graph:
     """Parse a .tflite for a different runtime, and check the invariants of graphs.
 
-    Any operator is allowed, and its options are not parsed. Inputs and outputs must be int8.
+    Any operator is allowed, and its options are not parsed. Inputs must be int8, because it is not
+    known which integers an operator accepts; outputs must be int8 or int32.
 
     Raises:
         UnsupportedModelError: the file is not a valid .tflite, or an input or output is not int8.
@@ -61,6 +66,7 @@ def read_foreign(data: bytes, name: str = "model") -> Graph:
     try:
         model = parse(data, name)
         _check_ports(model, name)
+        _refuse_integers(model, name)
         return _ordered(model, name)
     except MalformedError as error:
         raise UnsupportedModelError(f"{name}: not a valid .tflite file: {error}.", _HINT) from error
@@ -70,7 +76,7 @@ def _check_ports(model: RawModel, name: str) -> None:
     for what, indices in (("input", model.inputs), ("output", model.outputs)):
         for place, i in enumerate(indices):
             tensor = model.tensors[i]
-            if int8_port(tensor):
+            if is_port(tensor):
                 continue
             which = f"{name}: {what} {place} {tensor.name[:80]!r}"
             if tensor.dtype is DType.INT8:
@@ -79,10 +85,33 @@ def _check_ports(model: RawModel, name: str) -> None:
                     "one zero point.",
                     "Convert the model with full int8 quantisation (inference type int8).",
                 )
+            if tensor.dtype is DType.INT32:
+                raise UnsupportedModelError(
+                    f"{which} is int32 and a constant or a variable, or has a scale.",
+                    "Integer inputs and outputs are int32 without quantisation.",
+                )
+            if what == "input" and tensor.dtype in _OTHER_INTEGERS:
+                raise UnsupportedModelError(
+                    f"{which} is {tensor.dtype.value}, not int8 or int32.",
+                    "Declare integer inputs as int32: keras.Input(shape, dtype='int32').",
+                )
             raise UnsupportedModelError(
-                f"{which} is {tensor.dtype.value}, not int8.",
+                f"{which} is {tensor.dtype.value}, not int8 or int32.",
                 "Pass the Keras model and calibration_data, or convert with full int8 quantisation"
                 " (inference type int8).",
+            )
+
+
+def _refuse_integers(model: RawModel, name: str) -> None:
+    """Refuse integer inputs where operators are not known, and with them the values they take."""
+    others = [raw for raw in model.nodes if raw.code not in _BY_CODE]
+    for place, i in enumerate(model.inputs):
+        if model.tensors[i].dtype is DType.INT32:
+            raise UnsupportedModelError(
+                f"{name}: input {place} {model.tensors[i].name[:80]!r} is int32, and which values "
+                + (f"operator {others[0].index} {_name(others[0])}" if others else "an operator")
+                + " takes is not known.",
+                "Models with integer inputs must have supported operators only.",
             )
 
 

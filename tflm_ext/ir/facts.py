@@ -3,31 +3,92 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tflm_ext.ir.graph import DType, Limits, Quantization, Tensor
+
+Array: TypeAlias = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One input or output of the model: int8, real = scale * (q - zero_point).
+    """One input or output of the model.
 
     Attributes:
         tensor_name: text from the model, untrusted; escape it wherever it is printed.
+        limits: its element type, and the values that the model takes there: one for all elements,
+            or one for each if they differ.
+        quantization: what its elements stand for, with one scale; None if they are integers.
     """
 
     tensor_name: str
     shape: tuple[int, ...]
-    scale: float
-    zero_point: int
+    limits: tuple[Limits, ...]
+    quantization: Quantization | None = None
+
+    @classmethod
+    def of(cls, tensor: Tensor, limits: Sequence[Limits] = ()) -> Port:
+        """The port at a tensor, which takes all values of its type unless limits are given."""
+        each = tuple(limits) or (Limits.of(tensor.dtype),)
+        each = each[:1] if len(set(each)) == 1 else each
+        return cls(tensor.name, tensor.shape, each, tensor.quantization)
+
+    @property
+    def dtype(self) -> DType:
+        return self.limits[0].dtype
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether it takes every value of its type."""
+        return all(limits.whole for limits in self.limits)
+
+    @property
+    def lowest(self) -> Array:
+        """The smallest value of each element, in its shape."""
+        return self._filled([limits.low for limits in self.limits])
+
+    @property
+    def highest(self) -> Array:
+        """The largest value of each element, in its shape."""
+        return self._filled([limits.high for limits in self.limits])
+
+    def _filled(self, values: Sequence[int]) -> Array:
+        elements = np.array(values, self.dtype.numpy)
+        return np.resize(elements, self.size).reshape(self.shape)
+
+    def random(self, generator: np.random.Generator, count: int) -> Array:
+        """Uniformly random values that the model takes, (count, *shape)."""
+        size = (count, *self.shape)
+        if len(self.limits) == 1:
+            native, (own,) = self.dtype.numpy.newbyteorder("="), self.limits
+            return generator.integers(own.low, own.high, size, native, endpoint=True)
+        drawn = generator.integers(
+            self.lowest.astype(np.int64), self.highest.astype(np.int64), size, endpoint=True
+        )
+        return drawn.astype(self.dtype.numpy)
 
     @property
     def size(self) -> int:
-        """Elements, which are bytes."""
+        """Elements."""
         return math.prod(self.shape)
+
+    @property
+    def step(self) -> float:
+        """What two neighbouring values of an element differ by."""
+        return self.quantization.scale if self.quantization else 1.0
+
+    @property
+    def bytes(self) -> int:
+        return self.size * self.dtype.size
 
 
 @dataclass(frozen=True, slots=True)
 class GoldenVector:
-    """Inputs and the outputs that TensorFlow Lite Micro gave for them, as raw int8 bytes."""
+    """Inputs and the outputs that TensorFlow Lite Micro gave for them, as little-endian bytes."""
 
     inputs: tuple[bytes, ...]
     outputs: tuple[bytes, ...]

@@ -44,6 +44,34 @@ class DType(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """The smallest and the largest value that elements of an integer type may have."""
+
+    dtype: DType
+    low: int
+    high: int
+
+    @classmethod
+    def of(cls, dtype: DType) -> Limits:
+        """All values of a type."""
+        info = np.iinfo(dtype.numpy)
+        return cls(dtype, int(info.min), int(info.max))
+
+    @property
+    def whole(self) -> bool:
+        """Whether every value of the type is allowed."""
+        return self == Limits.of(self.dtype)
+
+    def within(self, other: Limits) -> Limits:
+        """The values that both allow; none where low is above high."""
+        return Limits(self.dtype, max(self.low, other.low), min(self.high, other.high))
+
+    def allow(self, values: np.ndarray[Any, Any]) -> bool:
+        """Whether all of these values are allowed."""
+        return bool(((self.low <= values) & (values <= self.high)).all())
+
+
+@dataclass(frozen=True, slots=True)
 class Quantization:
     """real = scale * (quantised - zero_point), per tensor or per channel.
 

@@ -45,6 +45,7 @@ from tflm_ext.kernels import (
 )
 from tflm_ext.kernels.base import (
     LIMIT,
+    LIMITS,
     Argument,
     Const,
     Input,
@@ -152,6 +153,7 @@ def kernels_for(view: NodeView) -> tuple[Kernel, ...]:
 __all__ = [
     "KERNELS",
     "LIMIT",
+    "LIMITS",
     "Argument",
     "Const",
     "Input",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
 from tflm_ext.arithmetic import Array
-from tflm_ext.ir import DType, NodeView
+from tflm_ext.ir import DType, Limits, NodeView, Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +115,9 @@ class Times:
     input: int = 0
 
 
-def one_by_one(count: int, index: int = 0) -> Times:
-    """Of a kernel that reads and writes as many bytes as there are, each where it was read."""
-    steps = np.arange(count)
+def one_by_one(output: Tensor, index: int = 0) -> Times:
+    """Of a kernel that writes each element of output 0 where it read one of the same size."""
+    steps = np.arange(output.bytes) // output.dtype.size
     return Times(steps, steps, input=index)
 
 
@@ -133,14 +133,14 @@ class KernelCall:
             tuple is an array or a nested struct.
         arguments: what the kernel's pointers point to, in its order.
         times: of its reads and writes, for each input that output 0 may share bytes with.
-        limits: smallest and largest value of output 0, for kernels that only limit it to int8; see
-            output_limits(). A call of LIMIT follows.
+        limits: of output 0, for kernels that only limit it to its type; see output_limits(). A call
+            of the kernel in LIMITS follows.
     """
 
     fields: tuple[tuple[str, FieldValue], ...]
     arguments: tuple[Argument, ...]
     times: tuple[Times, ...] = ()
-    limits: tuple[int, int] | None = None
+    limits: Limits | None = None
 
     @property
     def scratch_bytes(self) -> int:
@@ -182,12 +182,14 @@ def once_per_node(function: Callable[[NodeView], _Result]) -> Callable[[NodeView
 
 
 LIMIT = "limit"
-"""The kernel that limits the output of calls with limits; its header has this name, too."""
+LIMITS: Mapping[DType, str] = {DType.INT8: LIMIT}
+"""By element type the kernel that limits the output of calls with limits, and its header."""
 
 
-def output_limits(low: int, high: int) -> tuple[int, int] | None:
-    """KernelCall.limits, None where int8 is limited no further."""
-    return None if (low, high) == (-128, 127) else (low, high)
+def output_limits(dtype: DType, low: int, high: int) -> Limits | None:
+    """KernelCall.limits, None where the element type is limited no further."""
+    limits = Limits(dtype, low, high)
+    return None if limits.whole else limits
 
 
 class ElementsWork(NamedTuple):

@@ -19,7 +19,7 @@ def _lower(view: NodeView) -> KernelCall:
     return KernelCall(
         fields=(("bytes", view.output().bytes),),
         arguments=(Input(0), Output()),
-        times=(one_by_one(view.output().bytes),),
+        times=(one_by_one(view.output()),),
     )
 
 

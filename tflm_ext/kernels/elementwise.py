@@ -95,12 +95,12 @@ def call(
         limited: whether a fused activation is left to a call of LIMIT.
     """
     arguments: tuple[Argument, ...] = (*map(Input, order), Output())
-    elements = view.output().elements
+    out = view.output()
     return KernelCall(
         fields=(*broadcast_fields(view, order), *fields),
         arguments=arguments,
-        times=tuple(one_by_one(elements, i) for i in (0, 1) if view.input(i).elements == elements),
-        limits=output_limits(*output_range(view)) if limited else None,
+        times=tuple(one_by_one(out, i) for i in (0, 1) if view.input(i).bytes == out.bytes),
+        limits=output_limits(out.dtype, *output_range(view)) if limited else None,
     )
 
 

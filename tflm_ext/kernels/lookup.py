@@ -42,7 +42,7 @@ def _lower_lookup(view: NodeView) -> KernelCall:
             Const.of("results", DType.INT8, results_of(view), "[256], for inputs -128 to 127"),
             Output(),
         ),
-        times=(one_by_one(view.output().elements),),
+        times=(one_by_one(view.output()),),
     )
 
 
@@ -55,7 +55,7 @@ def _lower_limit(view: NodeView) -> KernelCall:
             ("output_max", int(results[-1])),
         ),
         arguments=(Input(), Output()),
-        times=(one_by_one(view.output().elements),),
+        times=(one_by_one(view.output()),),
     )
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tflm_ext.arithmetic import activation_range, multiply_by_quantized_multiplier
-from tflm_ext.ir import DType, NodeView, Tensor
+from tflm_ext.ir import DType, Limits, NodeView, Tensor
 from tflm_ext.kernels.base import Const, output_limits
 from tflm_ext.opslib.base import Array
 from tflm_ext.opslib.common import bias_values, conv_multipliers, scale, zero_point
@@ -56,7 +56,7 @@ class Filters:
     multipliers: Array
     shifts: Array
     zero_point: int
-    limits: tuple[int, int] | None
+    limits: Limits | None
 
     @functools.cached_property
     def _sums(self) -> Array:
@@ -179,7 +179,7 @@ def make_filters(
         multipliers=np.where(constant, 1 << 30, factors[0]),
         shifts=np.where(constant, -1, factors[1]),
         zero_point=output_zero_point,
-        limits=output_limits(*limits),
+        limits=output_limits(DType.INT8, *limits),
     )
 
 

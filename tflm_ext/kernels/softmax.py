@@ -29,7 +29,7 @@ def _lower(view: NodeView) -> KernelCall:
             ("steps", len(table)),
         ),
         arguments=(Input(0), Const.of("exponentials", DType.INT32, table, layout), Output()),
-        times=(one_by_one(inp.elements),),  # the last of three loops over a row writes
+        times=(one_by_one(view.output()),),  # the last of three loops over a row writes
     )
 
 

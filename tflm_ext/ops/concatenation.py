@@ -15,8 +15,8 @@ from tflm_ext.arithmetic import Activation
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
 from tflm_ext.opslib.axes import check_axis, check_dimensions
-from tflm_ext.opslib.base import Array, Operator
-from tflm_ext.opslib.common import check_counts, check_int8, check_shape, parse_activation
+from tflm_ext.opslib.base import Array, Operator, every_input
+from tflm_ext.opslib.common import check_counts, check_moved, check_shape, parse_activation
 
 _MAX_INPUTS = 10
 
@@ -49,7 +49,7 @@ def check(view: NodeView) -> None:
     )
     check_counts(view, (len(view.inputs),))
     out = view.output()
-    check_int8(view, *view.inputs, out)
+    check_moved(view, *view.inputs, out)
     check_dimensions(view, out, range(1, 7))
     rank = len(out.shape)
     check_axis(view, options.axis, rank)
@@ -87,6 +87,7 @@ OPERATOR = Operator(
     parse=parse,
     check=check,
     reference=reference,
+    moves=every_input,
     refuses=(
         "inputs whose quantisation differs from the output's (the converter inserts a "
         "QUANTIZE, which is supported)"

@@ -1,4 +1,4 @@
-"""GATHER at constant positions along an axis."""
+"""GATHER: slices at positions along an axis, which are constants or an int32 input."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tflm_ext.flatbuffer import Table
-from tflm_ext.ir import NodeView
-from tflm_ext.opslib.axes import DAMAGED, check_axis, check_integers, integers
+from tflm_ext.ir import DType, Limits, NodeView
+from tflm_ext.opslib.axes import DAMAGED, check_axis
 from tflm_ext.opslib.base import Array, Operator
 from tflm_ext.opslib.common import check_counts, check_int8, check_shape
 
@@ -39,12 +39,23 @@ def _axes(view: NodeView) -> tuple[int, int]:
     return options.axis % len(view.input().shape), batch_dims
 
 
+def _positions(view: NodeView) -> Limits:
+    """From 0 to the size of the axis less one: TFLM fails on all others."""
+    axis, _ = _axes(view)
+    return Limits(DType.INT32, 0, view.input().shape[axis] - 1)
+
+
 def check(view: NodeView) -> None:
     options: GatherOptions = view.options
     check_counts(view, (2,))
     source, positions, out = view.input(), view.input(1), view.output()
     check_int8(view, source, out)
-    check_integers(view, positions, "positions")
+    view.require(
+        positions.dtype is DType.INT32,
+        f"its positions are {positions.dtype.value}",
+        "TensorFlow Lite Micro takes int32 only: cast them before the model.",
+        positions,
+    )
     check_axis(view, options.axis, len(source.shape))
     axis, shared = _axes(view)
     view.require(
@@ -56,13 +67,17 @@ def check(view: NodeView) -> None:
     )
     size = source.shape[axis]
     view.require(
-        all(0 <= p < size for p in integers(positions)),
+        not positions.constant or _positions(view).allow(positions.array()),
         f"it gathers at positions outside axis {axis}, which has the size {size}",
         f"Use positions from 0 to {size - 1}.",
     )
     check_shape(
         view, out, source.shape[:axis] + positions.shape[shared:] + source.shape[axis + 1 :]
     )
+
+
+def limits(view: NodeView, index: int) -> Limits | None:
+    return _positions(view) if index == 1 else None
 
 
 def sizes_of(view: NodeView) -> tuple[int, int, int, int, int]:
@@ -92,5 +107,6 @@ OPERATOR = Operator(
     parse=parse,
     check=check,
     reference=reference,
-    refuses="positions that are not constant, or outside the axis",
+    limits=limits,
+    refuses="constant positions outside the axis",
 )

@@ -10,8 +10,8 @@ import numpy as np
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
 from tflm_ext.opslib.axes import DAMAGED, check_axis
-from tflm_ext.opslib.base import Array, Operator
-from tflm_ext.opslib.common import check_counts, check_int8, check_shape
+from tflm_ext.opslib.base import Array, Operator, every_input
+from tflm_ext.opslib.common import check_counts, check_moved, check_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def check(view: NodeView) -> None:
     )
     check_counts(view, (options.count,))
     source, out = view.input(), view.output()
-    check_int8(view, *view.inputs, out)
+    check_moved(view, *view.inputs, out)
     check_axis(view, options.axis, len(source.shape) + 1)
     axis = options.axis % (len(source.shape) + 1)
     for tensor in view.inputs:
@@ -60,4 +60,5 @@ OPERATOR = Operator(
     parse=parse,
     check=check,
     reference=reference,
+    moves=every_input,
 )

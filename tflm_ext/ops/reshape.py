@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tflm_ext.ir import NodeView
-from tflm_ext.opslib.base import Operator
+from tflm_ext.opslib.base import Operator, first_input
 from tflm_ext.opslib.common import check_counts
 from tflm_ext.opslib.copying import check_copy, reference
 
@@ -20,4 +20,5 @@ OPERATOR = Operator(
     max_version=1,
     check=check,
     reference=reference,
+    moves=first_input,
 )

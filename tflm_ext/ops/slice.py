@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tflm_ext.ir import DType, NodeView
 from tflm_ext.opslib.axes import DAMAGED, check_dimensions, check_integers, integers
-from tflm_ext.opslib.base import Array, Operator
-from tflm_ext.opslib.common import check_counts, check_int8, check_shape
+from tflm_ext.opslib.base import Array, Operator, first_input
+from tflm_ext.opslib.common import check_counts, check_moved, check_shape
 from tflm_ext.opslib.movement import rearrange_reference
 
 
@@ -22,7 +22,7 @@ def _begin_and_shape(view: NodeView) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def check(view: NodeView) -> None:
     check_counts(view, (3,))
     source, out = view.input(), view.output()
-    check_int8(view, source, out)
+    check_moved(view, source, out)
     check_dimensions(view, source, range(1, 6))
     for i, role in ((1, "begin"), (2, "size")):
         check_integers(view, view.input(i), role, len(source.shape), (DType.INT32, DType.INT64))
@@ -55,5 +55,6 @@ OPERATOR = Operator(
     max_version=5,
     check=check,
     reference=rearrange_reference(rearrange),
+    moves=first_input,
     refuses="`begin` or `size` that is not constant, or outside the tensor",
 )

@@ -9,7 +9,7 @@ import numpy as np
 from tflm_ext.ir import NodeView
 from tflm_ext.opslib.axes import DAMAGED, check_axis, check_integers, integers
 from tflm_ext.opslib.base import Array, Operator
-from tflm_ext.opslib.common import check_counts, check_int8, check_shape
+from tflm_ext.opslib.common import check_counts, check_moved, check_shape
 
 
 def axis_of(view: NodeView) -> int:
@@ -19,7 +19,7 @@ def axis_of(view: NodeView) -> int:
 def check(view: NodeView) -> None:
     check_counts(view, (2,), view.output_count)
     source = view.input(1)
-    check_int8(view, source, *view.outputs)
+    check_moved(view, source, *view.outputs)
     check_integers(view, view.input(0), "axis", 1)
     check_axis(view, integers(view.input(0))[0], len(source.shape))
     axis = axis_of(view)
@@ -45,4 +45,5 @@ OPERATOR = Operator(
     max_version=4,
     check=check,
     reference=reference,
+    moves=lambda view: (1,),
 )

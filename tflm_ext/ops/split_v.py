@@ -8,8 +8,8 @@ import numpy as np
 
 from tflm_ext.ir import DType, NodeView
 from tflm_ext.opslib.axes import DAMAGED, check_axis, check_dimensions, check_integers, integers
-from tflm_ext.opslib.base import Array, Operator
-from tflm_ext.opslib.common import check_counts, check_int8, check_shape
+from tflm_ext.opslib.base import Array, Operator, first_input
+from tflm_ext.opslib.common import check_counts, check_moved, check_shape
 
 
 def axis_of(view: NodeView) -> int:
@@ -19,7 +19,7 @@ def axis_of(view: NodeView) -> int:
 def check(view: NodeView) -> None:
     check_counts(view, (3,), view.output_count)
     source = view.input(0)
-    check_int8(view, source, *view.outputs)
+    check_moved(view, source, *view.outputs)
     check_integers(view, view.input(2), "axis", 1)
     rank = len(source.shape)
     check_axis(view, integers(view.input(2))[0], rank)
@@ -51,4 +51,5 @@ OPERATOR = Operator(
     max_version=2,
     check=check,
     reference=reference,
+    moves=first_input,
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
-from tflm_ext.opslib.base import Operator
+from tflm_ext.opslib.base import Operator, first_input
 from tflm_ext.opslib.common import check_counts, check_shape
 from tflm_ext.opslib.copying import check_copy, reference
 
@@ -44,4 +44,5 @@ OPERATOR = Operator(
     parse=parse,
     check=check,
     reference=reference,
+    moves=first_input,
 )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
 from tflm_ext.opslib.axes import DAMAGED, check_dimensions, check_integers, integers
-from tflm_ext.opslib.base import Array, Operator
-from tflm_ext.opslib.common import check_counts, check_int8, check_shape
+from tflm_ext.opslib.base import Array, Operator, first_input
+from tflm_ext.opslib.common import check_counts, check_moved, check_shape
 from tflm_ext.opslib.movement import rearrange_reference
 
 
@@ -56,7 +56,7 @@ def _range(view: NodeView, axis: int) -> range:
 def check(view: NodeView) -> None:
     check_counts(view, (4,))
     source, out = view.input(), view.output()
-    check_int8(view, source, out)
+    check_moved(view, source, out)
     check_dimensions(view, source, range(1, 5))
     rank = len(source.shape)
     for i, role in ((1, "begin"), (2, "end"), (3, "strides")):
@@ -102,5 +102,6 @@ OPERATOR = Operator(
     parse=parse,
     check=check,
     reference=rearrange_reference(rearrange),
+    moves=first_input,
     refuses="`begin`, `end` or `strides` that are not constant; ellipsis and new axes",
 )

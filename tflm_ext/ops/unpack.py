@@ -10,8 +10,8 @@ import numpy as np
 from tflm_ext.flatbuffer import Table
 from tflm_ext.ir import NodeView
 from tflm_ext.opslib.axes import DAMAGED, check_axis
-from tflm_ext.opslib.base import Array, Operator
-from tflm_ext.opslib.common import check_counts, check_int8, check_shape
+from tflm_ext.opslib.base import Array, Operator, first_input
+from tflm_ext.opslib.common import check_counts, check_moved, check_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def check(view: NodeView) -> None:
     options: UnpackOptions = view.options
     check_counts(view, (1,), view.output_count)
     source = view.input()
-    check_int8(view, source, *view.outputs)
+    check_moved(view, source, *view.outputs)
     check_axis(view, options.axis, len(source.shape))
     axis = axis_of(view)
     view.require(
@@ -62,4 +62,5 @@ OPERATOR = Operator(
     parse=parse,
     check=check,
     reference=reference,
+    moves=first_input,
 )

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tflm_ext.flatbuffer import Table
-from tflm_ext.ir import NodeView
+from tflm_ext.ir import Limits, NodeView
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -26,6 +26,26 @@ def no_options(table: Table | None) -> None:
 def no_macs(view: NodeView) -> int:
     """The `macs` of an operator without multiplications by weights."""
     return 0
+
+
+def no_limits(view: NodeView, index: int) -> None:
+    """limits of an operator that takes every value of its inputs."""
+    return None
+
+
+def no_inputs(view: NodeView) -> Sequence[int]:
+    """moves of an operator that computes its outputs."""
+    return ()
+
+
+def first_input(view: NodeView) -> Sequence[int]:
+    """moves of an operator that rearranges its input 0."""
+    return (0,)
+
+
+def every_input(view: NodeView) -> Sequence[int]:
+    """moves of an operator that joins its inputs."""
+    return range(view.input_count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +67,9 @@ class Operator:
             without options. A file with the table of a different operator is refused, because
             TFLM would ignore the options in it.
         macs: multiply-accumulate operations of one call.
+        limits: of its input `index`; None if TFLM accepts every value of the element type there.
+        moves: numbers of the inputs that its outputs are made of, if it only moves elements: what
+            limits an output then limits these inputs.
         keeps_state: whether it reads and writes variable tensors.
         refuses: for the documentation, what `check` rejects although the operator allows it.
     """
@@ -59,5 +82,7 @@ class Operator:
     parse: Callable[[Table | None], Any] = no_options
     options_type: int | None = None
     macs: Callable[[NodeView], int] = no_macs
+    limits: Callable[[NodeView, int], Limits | None] = no_limits
+    moves: Callable[[NodeView], Sequence[int]] = no_inputs
     keeps_state: bool = False
     refuses: str = ""

@@ -19,6 +19,11 @@ from tflm_ext.opslib.base import Array
 
 _CONVERT = "Convert the model with full int8 quantisation (inference type int8)."
 
+_INTEGERS = (
+    "An integer input can be reshaped, sliced, split and joined, and give the positions of GATHER "
+    "(Embedding); compute everything else before the model."
+)
+
 
 class Padding(enum.Enum):
     """Padding of the image under a sliding window; the values are TensorFlow Lite's numbers."""
@@ -70,10 +75,19 @@ def check_int8(view: NodeView, *tensors: Tensor) -> None:
         )
 
 
+def check_moved(view: NodeView, *tensors: Tensor) -> None:
+    """Require int8 as check_int8, or int32 everywhere."""
+    if any(tensor.dtype is not DType.INT32 for tensor in tensors):
+        check_int8(view, *tensors)
+
+
 def check_quantized(view: NodeView, tensor: Tensor, dtype: DType) -> Quantization:
     """Require an element type and a quantisation, and return the quantisation."""
     view.require(
-        tensor.dtype is dtype, f"it is {tensor.dtype.value}, not {dtype.value}", _CONVERT, tensor
+        tensor.dtype is dtype,
+        f"it is {tensor.dtype.value}, not {dtype.value}",
+        _INTEGERS if tensor.dtype is DType.INT32 else _CONVERT,
+        tensor,
     )
     if tensor.quantization is None:
         view.reject("it has no quantisation", _CONVERT, tensor)

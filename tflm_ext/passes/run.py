@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
 from tflm_ext.errors import UnsupportedModelError
+from tflm_ext.frontend.limits import input_ports
 from tflm_ext.ir import Graph
 from tflm_ext.ir.verify import verify_graph
 from tflm_ext.ops import BY_NAME
@@ -27,6 +28,8 @@ from tflm_ext.reference import initial_state, run_graph
 
 Rewrite: TypeAlias = Callable[[Graph], Graph]
 Explain: TypeAlias = Callable[[Graph, Graph], list[Change]]
+Vector: TypeAlias = Sequence[Array]
+"""One array for each input of the graph."""
 Values: TypeAlias = Mapping[int, Array]
 
 REWRITES: tuple[tuple[str, Rewrite], ...] = (
@@ -130,11 +133,12 @@ def run_passes(graph: Graph, *, prove: bool = True, strict: bool | None = None) 
     """
     if strict is None:
         strict = os.environ.get(STRICT_VARIABLE) == "1"
-    expected = _values(graph) if prove else None
+    inputs = _inputs(graph)
+    expected = _values(graph, inputs) if prove else None
     records, left_out, steps = [], [], []
     for name, rewrite in REWRITES:
         try:
-            rewritten = _rewritten(name, rewrite, graph, expected)
+            rewritten = _rewritten(name, rewrite, graph, inputs, expected)
         except Exception as error:  # whatever it is, the model is correct without the rewrite
             if strict:
                 raise
@@ -150,12 +154,17 @@ def run_passes(graph: Graph, *, prove: bool = True, strict: bool | None = None) 
 
 
 def _rewritten(
-    name: str, rewrite: Rewrite, graph: Graph, expected: tuple[Values, ...] | None
+    name: str,
+    rewrite: Rewrite,
+    graph: Graph,
+    inputs: Sequence[Vector],
+    expected: tuple[Values, ...] | None,
 ) -> Graph:
     """The result of a rewrite.
 
     Args:
-        expected: all values of the model for a few inputs; None to skip the comparison.
+        inputs: on which values are compared.
+        expected: all values of the model for them; None to skip the comparison.
 
     Raises:
         AssertionError: the rewrite broke the graph.
@@ -165,7 +174,7 @@ def _rewritten(
         return graph
     _check(name, rewritten)
     if expected is not None and rewritten.nodes != graph.nodes:
-        _compare(name, rewritten, expected, _values(rewritten))
+        _compare(name, rewritten, expected, _values(rewritten, inputs))
     return rewritten
 
 
@@ -198,18 +207,19 @@ def _check(name: str, graph: Graph) -> None:
             raise AssertionError(f"{name}: {error.problem}") from error
 
 
-def _values(graph: Graph) -> tuple[Values, ...]:
-    """All tensors for a few inputs, including extremes, one after the other."""
+def _inputs(graph: Graph) -> tuple[Vector, ...]:
+    """A few inputs, including extremes."""
     generator = np.random.default_rng(0)
-    shapes = [graph.tensors[i].shape for i in graph.inputs]
-    vectors = [[np.full(shape, level, np.int8) for shape in shapes] for level in (-128, 127)]
-    vectors += [
-        [generator.integers(-128, 128, shape, np.int8) for shape in shapes]
-        for _ in range(_RANDOM_VECTORS)
-    ]
+    ports = input_ports(graph)
+    noise = [[port.random(generator, 1)[0] for port in ports] for _ in range(_RANDOM_VECTORS)]
+    return ([port.lowest for port in ports], [port.highest for port in ports], *noise)
+
+
+def _values(graph: Graph, inputs: Sequence[Vector]) -> tuple[Values, ...]:
+    """All tensors for these inputs, one after the other."""
     state = initial_state(graph)
     results = []
-    for vector in vectors:
+    for vector in inputs:
         values = run_graph(graph, vector, state)
         state = {i: values[i] for i in state}
         results.append(values)

@@ -48,7 +48,7 @@ class KernelOption:
         tables = {content(const): None for const in constants(view, call)}
         instructions, cycles = estimated(core, kernel, view, alone)
         if call.limits is not None:
-            more, longer = limit_estimated(core, view)
+            more, longer = limit_estimated(core, call.limits, view)
             instructions, cycles = instructions + more, cycles + longer
         size = kernel_bytes(core, kernel.name)
         return cls(kernel, call, instructions, cycles, tuple(tables), size)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from tflm_ext.ir import NodeView
-from tflm_ext.kernels import LIMIT, Kernel
+from tflm_ext.ir import Limits, NodeView
+from tflm_ext.kernels import LIMITS, Kernel
 from tflm_ext.kernels.base import Work, work_by_elements
 from tflm_ext.targets import Core
 
@@ -48,9 +48,9 @@ def estimated(core: Core, kernel: Kernel, view: NodeView, alone: bool) -> tuple[
     return _of_work(core, kernel.name, kernel.work(view), alone)
 
 
-def limit_estimated(core: Core, view: NodeView) -> tuple[int, int]:
+def limit_estimated(core: Core, limits: Limits, view: NodeView) -> tuple[int, int]:
     """Instructions and cycles of limiting the output after a kernel, see KernelCall.limits."""
-    return _of_work(core, LIMIT, work_by_elements(view), False)
+    return _of_work(core, LIMITS[limits.dtype], work_by_elements(view), False)
 
 
 def _of_work(core: Core, kernel: str, work: Work, alone: bool) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from tflm_ext.kernels import LIMIT, Kernel, KernelCall
+from tflm_ext.kernels import LIMITS, Kernel, KernelCall
 from tflm_ext.kernels.base import FieldValue
 from tflm_ext.targets import Core
 
@@ -46,7 +46,8 @@ def uses_of(steps: Iterable[tuple[Kernel, KernelCall]]) -> dict[str, Uses]:
         own = Uses(1, 4 * sum(_numbers(value) for _, value in call.fields))
         found[kernel.name] = found.get(kernel.name, nothing) + own
         if call.limits is not None:
-            found[LIMIT] = found.get(LIMIT, nothing) + Uses(1, 12)
+            limit = LIMITS[call.limits.dtype]
+            found[limit] = found.get(limit, nothing) + Uses(1, 12)
     return found
 
 

@@ -13,7 +13,16 @@ import zipfile
 from dataclasses import dataclass
 from typing import Any
 
-from tflm_ext.emit.escape import c_float
+from tflm_ext.emit.ports import (
+    ElementsView,
+    PortView,
+    element_kinds,
+    formula,
+    golden_tables,
+    input_views,
+    output_views,
+    pointer_type,
+)
 from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
@@ -24,8 +33,8 @@ from tflm_ext.project.parts import Parts
 class _PortRow:
     what: str
     shape: str
-    scale: str
-    difference: str
+    dtype: str
+    formula: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +56,22 @@ class _LibraryView:
 
 
 @dataclass(frozen=True, slots=True)
-class _SampleTable:
-    port: str
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class _SampleView:
     name: str
-    tables: tuple[_SampleTable, ...]
+    kinds: str
+    tables: tuple[ElementsView, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _ExampleView:
-    """Variables of example.ino; inputs and outputs are their indexes."""
+    """Variables of example.ino."""
 
     name: str
     upper: str
     library: str
-    inputs: range
-    outputs: range
+    inputs: tuple[PortView, ...]
+    outputs: tuple[PortView, ...]
+    output_type: str
     labelled: bool
     runtime: Any
 
@@ -129,8 +134,8 @@ def _library_view(facts: ModelFacts, parts: Parts) -> _LibraryView:
             _PortRow(
                 what=f"{kind} {i}",
                 shape=" x ".join(map(str, port.shape)) or "1",
-                scale=c_float(port.scale).removesuffix("f"),
-                difference=f"q {'+' if port.zero_point < 0 else '-'} {abs(port.zero_point)}",
+                dtype=port.dtype.value,
+                formula=formula(port),
             )
             for kind, ports in (("input", facts.inputs), ("output", facts.outputs))
             for i, port in enumerate(ports)
@@ -142,10 +147,8 @@ def _library_view(facts: ModelFacts, parts: Parts) -> _LibraryView:
 
 
 def _sample_view(facts: ModelFacts) -> _SampleView:
-    vector = facts.golden[0]
-    tables = [_SampleTable(f"input{i}", data) for i, data in enumerate(vector.inputs)]
-    tables += [_SampleTable(f"output{i}", data) for i, data in enumerate(vector.outputs)]
-    return _SampleView(name=facts.name, tables=tuple(tables))
+    tables = golden_tables(facts, facts.golden[:1])
+    return _SampleView(name=facts.name, kinds=element_kinds(facts), tables=tables)
 
 
 def _example_view(facts: ModelFacts, parts: Parts) -> _ExampleView:
@@ -153,8 +156,9 @@ def _example_view(facts: ModelFacts, parts: Parts) -> _ExampleView:
         name=facts.name,
         upper=facts.upper,
         library=facts.library,
-        inputs=range(len(facts.inputs)),
-        outputs=range(len(facts.outputs)),
+        inputs=input_views(facts),
+        outputs=output_views(facts),
+        output_type=pointer_type(facts.outputs),
         labelled=len(facts.labels) == facts.outputs[0].size,
         runtime=parts.view,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,13 +85,12 @@ class Exported:
 
         Those of GOLDEN_VECTORS always; none where the file is missing or says something else.
         """
-        sizes: Sequence[int] = [port.size for port in (*facts.inputs, *facts.outputs)]
         example = f"lib/{self.library}/examples/{self.library}/sample.h"
         found: dict[str, tuple[GoldenVector, ...]] = {GOLDEN_VECTORS: ()}
         for path in (GOLDEN_VECTORS, "src/golden.h", example):
             if (file := self.folder / path).is_file():
                 text = file.read_text("utf-8", "replace")
-                found[path] = read_golden(text, sizes, len(facts.inputs))
+                found[path] = read_golden(text, facts.inputs, facts.outputs)
         return found
 
 

@@ -5,6 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tflm_ext.emit.ports import (
+    ElementsView,
+    PortView,
+    element_kinds,
+    golden_tables,
+    input_views,
+    output_views,
+    pointer_type,
+)
 from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
@@ -12,21 +21,6 @@ from tflm_ext.project.parts import Parts
 
 GOLDEN_BYTES = 32 * 1024
 """Flash that the golden vectors of the firmware may take. The first one is always there."""
-
-
-@dataclass(frozen=True, slots=True)
-class GoldenTable:
-    """One input or output over all vectors.
-
-    Attributes:
-        port: "input0", "output0", ...
-        size: bytes of one row.
-        rows: raw int8 bytes.
-    """
-
-    port: str
-    size: int
-    rows: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +33,23 @@ class GoldenView:
     command: str
     sha256: str
     count: int
-    tables: tuple[GoldenTable, ...]
+    kinds: str
+    tables: tuple[ElementsView, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class MainView:
-    """Variables of apps/main.cpp.j2; inputs and outputs are their indexes."""
+    """Variables of apps/main.cpp.j2."""
 
     name: str
     upper: str
     library: str
     version: str
     sha256: str
-    inputs: range
-    outputs: range
+    inputs: tuple[PortView, ...]
+    input_type: str
+    outputs: tuple[PortView, ...]
+    output_type: str
     runtime: Any
 
 
@@ -72,8 +69,10 @@ def firmware_files(facts: ModelFacts, parts: Parts) -> tuple[RenderedFile, ...]:
         library=facts.library,
         version=facts.version,
         sha256=facts.sha256,
-        inputs=range(len(facts.inputs)),
-        outputs=range(len(facts.outputs)),
+        inputs=input_views(facts),
+        input_type=pointer_type(facts.inputs),
+        outputs=output_views(facts),
+        output_type=pointer_type(facts.outputs),
         runtime=parts.view,
     )
     return (
@@ -85,10 +84,6 @@ def firmware_files(facts: ModelFacts, parts: Parts) -> tuple[RenderedFile, ...]:
 
 def golden_header(facts: ModelFacts, vectors: tuple[GoldenVector, ...]) -> str:
     """A header with these golden vectors, `<name>_golden_input0[i]` and so on."""
-    inputs = zip(*(vector.inputs for vector in vectors), strict=True)
-    outputs = zip(*(vector.outputs for vector in vectors), strict=True)
-    tables = [GoldenTable(f"input{i}", len(rows[0]), rows) for i, rows in enumerate(inputs)]
-    tables += [GoldenTable(f"output{i}", len(rows[0]), rows) for i, rows in enumerate(outputs)]
     view = GoldenView(
         name=facts.name,
         upper=facts.upper,
@@ -96,7 +91,8 @@ def golden_header(facts: ModelFacts, vectors: tuple[GoldenVector, ...]) -> str:
         command=facts.command,
         sha256=facts.sha256,
         count=len(vectors),
-        tables=tuple(tables),
+        kinds=element_kinds(facts),
+        tables=golden_tables(facts, vectors, 8),
     )
     return render("apps/golden.h.j2", view)
 

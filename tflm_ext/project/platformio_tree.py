@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from tflm_ext.emit.ports import ElementsView, golden_tables, pointer_type
 from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
 from tflm_ext.ir.rendered import RenderedFile
@@ -74,6 +75,8 @@ class _TestView:
     name: str
     upper: str
     library: str
+    input_type: str
+    output_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,11 @@ class _GoldenView:
     version: str
     command: str
     inputs: tuple[Port, ...]
+    input_type: str
     outputs: tuple[Port, ...]
+    output_type: str
     golden: tuple[GoldenVector, ...]
+    tables: tuple[ElementsView, ...]
 
 
 def platformio_files(facts: ModelFacts, board: Board, parts: Parts) -> tuple[RenderedFile, ...]:
@@ -173,14 +179,23 @@ def _emulated_board(core: Core) -> str:
 
 
 def _test_files(facts: ModelFacts) -> tuple[RenderedFile, ...]:
-    test = _TestView(name=facts.name, upper=facts.upper, library=facts.library)
+    test = _TestView(
+        name=facts.name,
+        upper=facts.upper,
+        library=facts.library,
+        input_type=pointer_type(facts.inputs),
+        output_type=pointer_type(facts.outputs),
+    )
     golden = _GoldenView(
         sha256=facts.sha256,
         version=facts.version,
         command=facts.command,
         inputs=facts.inputs,
+        input_type=pointer_type(facts.inputs),
         outputs=facts.outputs,
+        output_type=pointer_type(facts.outputs),
         golden=facts.golden,
+        tables=golden_tables(facts, facts.golden),
     )
     suite = "test/test_model"
     return (

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tflm_ext.emit.escape import c_float, plain
+from tflm_ext.emit.escape import plain
+from tflm_ext.emit.ports import PortView, formula, input_views, output_views, pointer_type
 from tflm_ext.emit.render import render
-from tflm_ext.ir.facts import Port
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.plan.sizes import compiler
 from tflm_ext.project.parts import Parts
@@ -36,7 +36,11 @@ class _ReadmeView:
     losses: tuple[str, ...]
     environment: str
     board_title: str
-    ports: tuple[tuple[str, str, str, str], ...]
+    inputs: tuple[PortView, ...]
+    outputs: tuple[PortView, ...]
+    output_type: str
+    all_int8: bool
+    ports: tuple[tuple[str, str, str], ...]
     labels: str
     for_board: bool
     runtime: Any
@@ -64,8 +68,12 @@ def readme_files(report: Report, board: Board, parts: Parts) -> tuple[RenderedFi
         losses=tuple(plain(loss, 600) for loss in report.losses),
         environment=board.environment,
         board_title=board.title,
+        inputs=input_views(facts),
+        outputs=output_views(facts),
+        output_type=pointer_type(facts.outputs),
+        all_int8=all(b.quantization for b in (*facts.inputs, *facts.outputs)),
         ports=tuple(
-            (f"{kind} {i}", "x".join(map(str, b.shape)), *_formula(b))
+            (f"{kind} {i}", "x".join(map(str, b.shape)), formula(b))
             for kind, ports in (("input", facts.inputs), ("output", facts.outputs))
             for i, b in enumerate(ports)
         ),
@@ -106,9 +114,3 @@ def _error_rows(report: Report) -> Iterator[tuple[str, str]]:
             what = f"RMS error of output {i} as int8 / standard deviation in float"
             where = "test" if error.data == "test_data" else "calibration"
             yield f"{what}, {error.samples} {where} samples", f"{row.ratio:.4f}"
-
-
-def _formula(port: Port) -> tuple[str, str]:
-    """Scale and difference of real = scale * (difference)."""
-    sign = "+" if port.zero_point < 0 else "-"
-    return c_float(port.scale).removesuffix("f"), f"q {sign} {abs(port.zero_point)}"

@@ -37,7 +37,7 @@ class Envelope:
     tool: Tool = entry(of=lambda source: source)
 
 
-@declared("port", "An int8 input or output: real value = scale * (q - zero_point).")
+@declared("port", "An input or output. int8: real value = scale * (q - zero_point).")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortPart:
     """An input or output, written from a Port."""
@@ -46,9 +46,29 @@ class PortPart:
         "Of the tensor in the .tflite; untrusted text.", of=lambda port: port.tensor_name
     )
     shape: Shape = entry()
-    scale: float = entry(schema={"exclusiveMinimum": 0})
-    zero_point: int = entry(schema={"minimum": -128, "maximum": 127})
-    size_bytes: Bytes = entry(of=lambda port: port.size)
+    dtype: Literal["int8", "int32"] = entry(
+        "Element type; reports without it are of int8.", of=lambda port: port.dtype.value
+    )
+    scale: float | None = entry(
+        "Of int8; int32 has none.",
+        of=lambda port: port.quantization and port.quantization.scale,
+        optional=True,
+        schema={"exclusiveMinimum": 0},
+    )
+    zero_point: int | None = entry(
+        "Of int8; int32 has none.",
+        of=lambda port: port.quantization and port.quantization.zero_point,
+        optional=True,
+        schema={"minimum": -128, "maximum": 127},
+    )
+    limits: tuple[tuple[int, int], ...] = entry(
+        "The smallest and the largest value that the model takes, one pair for all elements or one "
+        "for each; absent if it takes every value.",
+        of=lambda port: () if port.takes_all else tuple((o.low, o.high) for o in port.limits),
+        optional=True,
+        schema={"minItems": 1},
+    )
+    size_bytes: Bytes = entry(of=lambda port: port.bytes)
 
 
 @declared("model")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tflm_ext.document import rows
 from tflm_ext.emit.escape import c_float, plain, printable
+from tflm_ext.emit.ports import allowed
 from tflm_ext.report.detail import detail_lines
 from tflm_ext.report.parts import MemoryPart
 from tflm_ext.report.report import Report
@@ -56,13 +57,14 @@ def _parts(report: Report, operators: bool) -> list[RenderableType]:
     for kind, found in (("input", facts.inputs), ("output", facts.outputs)):
         for i, b in enumerate(found):
             shape = "x".join(map(str, b.shape))
-            ports.add_row(
-                f"{kind} {i}",
-                shape,
-                c_float(b.scale).removesuffix("f"),
-                str(b.zero_point),
-                plain(b.tensor_name),
-            )
+            real = ("", "")
+            if b.quantization is None:
+                shape += f" {b.dtype.value}"
+                shape = " ".join((shape, *allowed(b)))
+            else:
+                scale = c_float(b.quantization.scale).removesuffix("f")
+                real = (scale, str(b.quantization.zero_point))
+            ports.add_row(f"{kind} {i}", shape, *real, plain(b.tensor_name))
     parts += ["", ports]
     if operators:
         table = Table(box=None, pad_edge=False)

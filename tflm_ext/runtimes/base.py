@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 import numpy as np
 
 from tflm_ext.ir import Graph
-from tflm_ext.ir.facts import ModelFacts
+from tflm_ext.ir.facts import ModelFacts, Port
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.options import Budget, Optimize
 from tflm_ext.passes import PassResult
@@ -30,11 +30,14 @@ class Planned:
         graph: as the file has it.
         passes: what the rewrites made of it.
         plan: of the rewritten graph.
+        inputs, outputs: the ports, in order.
     """
 
     graph: Graph
     passes: PassResult
     plan: Plan
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class DeviceModel(Protocol):
 
         Args:
             graph: as the file has it.
-            vectors: per input of the model, int8 (vectors, *shape).
+            vectors: per input of the model, (vectors, *shape) of its element type.
 
         Raises:
             VerificationError: they differ.

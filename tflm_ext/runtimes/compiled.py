@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tflm_ext.emit.model import model_files
-from tflm_ext.frontend import read_graph
+from tflm_ext.frontend import input_ports, output_ports, read_graph
 from tflm_ext.ir import Graph
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
@@ -75,7 +75,8 @@ class Compiled:
     def plan(self, model: bytes, name: str, optimize: Optimize, core: Core) -> Planned:
         graph = read_graph(model, name, run=run_outputs)
         passes = run_passes(graph)
-        return Planned(graph, passes, make_plan(passes.graph, optimize, core))
+        plan = make_plan(passes.graph, optimize, core)
+        return Planned(graph, passes, plan, input_ports(graph), output_ports(graph))
 
     def deploy(
         self, model: bytes, planned: Planned, budget: Budget, progress: Progress

@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tflm_ext.arithmetic import dequantize_array
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir.facts import Port
 from tflm_ext.report import Accuracy
 from tflm_ext.verify.intervals import Interval, mean_interval, paired_interval
+from tflm_ext.verify.vectors import real_values
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -106,10 +106,10 @@ def measure_accuracy(
     """Score one output of the float model, TFLM and the C on the same samples.
 
     Args:
-        port: its scale and zero point.
+        port: what its elements stand for.
         targets: class numbers (samples,), one-hot rows, or real values in the output's shape.
         floats: what the float model gave, samples first; None where there is none.
-        tflm, ours: what TFLM and the C gave, int8, samples first; None where TFLM is what runs on
+        tflm, ours: what TFLM and the C gave, samples first; None where TFLM is what runs on
             the device, too.
         output: its number.
 
@@ -120,7 +120,7 @@ def measure_accuracy(
     scoring = scoring_for(np.asarray(targets), count, port.size)
 
     def real(values: Array) -> Array:
-        return dequantize_array(values, port.scale, port.zero_point).reshape(count, port.size)
+        return real_values(port, values).reshape(count, port.size)
 
     in_float = None if floats is None else floats.reshape(count, port.size)
     if in_float is not None and not math.isfinite(scoring.score(in_float)):

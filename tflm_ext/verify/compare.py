@@ -26,8 +26,8 @@ class Verification:
 
     Attributes:
         inputs: vectors that were compared.
-        mismatches: output bytes that differed; 0, since anything else is an error.
-        outputs: what TFLM computed, per output an int8 array (vectors, *shape).
+        mismatches: output values that differed; 0, since anything else is an error.
+        outputs: what TFLM computed, per output an array (vectors, *shape).
     """
 
     inputs: int
@@ -55,7 +55,7 @@ def verify(
         model: the bytes that TFLM runs.
         graph: as read from them, before any pass.
         sources: the files of lib/<Name>/src/.
-        vectors: per input an int8 array (vectors, *shape).
+        vectors: per input an array (vectors, *shape).
 
     Raises:
         VerificationError: they differ; names the first operator whose output differs.

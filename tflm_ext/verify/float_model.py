@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tflm_ext.arithmetic import dequantize_array
 from tflm_ext.errors import AccuracyError, ConfigError
 from tflm_ext.ir.facts import Port
 from tflm_ext.report import Accuracy, Int8Error, OutputError
+from tflm_ext.verify.vectors import real_values
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -68,7 +68,7 @@ def measure_error(
 
 def _output_error(name: str, port: Port, floats: Array, quantised: Array) -> OutputError:
     wanted = floats.reshape(len(floats), -1).astype(np.float64)
-    got = dequantize_array(quantised, port.scale, port.zero_point).reshape(wanted.shape)
+    got = real_values(port, quantised).reshape(wanted.shape)
     finite = np.isfinite(wanted).all(1)
     if not finite.any():
         return OutputError(name, None, None, None)
@@ -140,7 +140,7 @@ def describe_scores(accuracy: Accuracy, output: str | None) -> str:
 def _lost_output(row: OutputError, port: Port, error: Int8Error) -> Iterator[str]:
     if row.ratio is None or row.rms_error is None or row.ratio <= LARGE_ERROR:
         return
-    if port.scale in _FIXED_SCALES and row.rms_error < _ROUNDING * port.scale:
+    if port.step in _FIXED_SCALES and row.rms_error < _ROUNDING * port.step:
         return  # all samples of one class, for example
     yield (
         f"Accuracy is lost: output {row.name} as int8 is off from float by {row.ratio:.2f} of its"
@@ -151,7 +151,7 @@ def _lost_output(row: OutputError, port: Port, error: Int8Error) -> Iterator[str
 
 def _lost_variation(row: OutputError, port: Port, ran: Array) -> Iterator[str]:
     """What the score of a few samples cannot prove."""
-    varies = (row.float_std or 0.0) > _ROUNDING * port.scale and row.ratio is not None
+    varies = (row.float_std or 0.0) > _ROUNDING * port.step and row.ratio is not None
     if len(ran) > 1 and varies and (ran == ran[:1]).all():
         yield f"Accuracy is lost: output {row.name} as int8 does not vary, as float does."
 

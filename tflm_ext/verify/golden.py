@@ -8,9 +8,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tflm_ext.emit.escape import INT32_MIN
 from tflm_ext.errors import VerificationError
-from tflm_ext.ir import Graph
-from tflm_ext.ir.facts import GoldenVector
+from tflm_ext.ir import Graph, Limits
+from tflm_ext.ir.facts import GoldenVector, Port
 from tflm_ext.report.report import digest
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.computable import computable
@@ -20,6 +21,7 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 _COUNT = 8
 _BYTES = 48 * 1024
+_TABLE = r"static const (\w+) (\w+)(?:\[\w+\])+ = \{([^;]*)\};"
 
 
 def make_golden(model: bytes, graph: Graph, vectors: Sequence[Array]) -> tuple[GoldenVector, ...]:
@@ -27,7 +29,7 @@ def make_golden(model: bytes, graph: Graph, vectors: Sequence[Array]) -> tuple[G
 
     Args:
         model: the bytes that TFLM runs.
-        vectors: per input an int8 array (vectors, *shape); the user's samples come first.
+        vectors: per input an array (vectors, *shape); the user's samples come first.
 
     Returns:
         Each computed after a reset, so that they can be checked in any order.
@@ -45,31 +47,34 @@ def make_golden(model: bytes, graph: Graph, vectors: Sequence[Array]) -> tuple[G
     )
 
 
-def read_golden(text: str, sizes: Sequence[int], inputs: int) -> tuple[GoldenVector, ...]:
+def read_golden(
+    text: str, inputs: Sequence[Port], outputs: Sequence[Port]
+) -> tuple[GoldenVector, ...]:
     """The golden vectors that lie in a C file of an exported project, in their order.
 
     Args:
         text: of test/test_model/golden_vectors.c, src/golden.h or the example's sample.h.
-        sizes: bytes of every input, then of every output.
-        inputs: how many of them are inputs.
+        inputs, outputs: of the model.
 
     Returns:
-        None of them if the file has no tables of these sizes.
+        None of them if the file has no tables of these types and sizes.
     """
+    ports = {f"input{i}": port for i, port in enumerate(inputs)}
+    ports |= {f"output{i}": port for i, port in enumerate(outputs)}
     columns: dict[str, list[bytes]] = {}
-    for name, body in re.findall(r"static const int8_t (\w+)(?:\[\w+\])+ = \{([^;]*)\};", text):
-        numbers = [int(number) for number in re.findall(r"-?\d+", body)]
-        if not all(-128 <= number < 128 for number in numbers):
+    for ctype, table, body in re.findall(_TABLE, text):
+        name = re.search(r"(?:input|output)\d+$", table)
+        port = ports.get(name[0]) if name else None
+        numbers = [int(n) for n in re.findall(r"-?\d+", body.replace(INT32_MIN, str(-(2**31))))]
+        if name is None or port is None or ctype != port.dtype.c:
             return ()
-        port = re.search(r"(?:input|output)\d+$", name)
-        columns.setdefault(port[0] if port else name, []).append(
-            np.array(numbers, np.int8).tobytes()
-        )
-    names = [f"input{i}" for i in range(inputs)]
-    names += [f"output{i}" for i in range(len(sizes) - inputs)]
-    if set(columns) != set(names):
+        if not Limits.of(port.dtype).allow(np.array(numbers, object)):
+            return ()
+        columns.setdefault(name[0], []).append(np.array(numbers, port.dtype.numpy).tobytes())
+    if set(columns) != set(ports):
         return ()
-    tables = [b"".join(columns[name]) for name in names]
+    sizes = [port.bytes for port in ports.values()]
+    tables = [b"".join(columns[name]) for name in ports]
     count = len(tables[0]) // sizes[0]
     if [len(table) for table in tables] != [size * count for size in sizes]:
         return ()
@@ -77,7 +82,8 @@ def read_golden(text: str, sizes: Sequence[int], inputs: int) -> tuple[GoldenVec
         tuple(table[v * size : (v + 1) * size] for table, size in zip(tables, sizes, strict=True))
         for v in range(count)
     ]
-    return tuple(GoldenVector(row[:inputs], row[inputs:]) for row in rows)
+    first = len(inputs)
+    return tuple(GoldenVector(row[:first], row[first:]) for row in rows)
 
 
 def check_golden(
@@ -105,13 +111,13 @@ def check_golden(
                 copies = (v[i] for v in files.values() if i < len(v))
                 sound = (copy for copy in copies if digest(copy) == digests[i])
                 right = next(sound, None) or _with_outputs(model, graph, vector)
-                raise _difference(path, i, vector, right, hint)
+                raise _difference(graph, path, i, vector, right, hint)
 
 
 def _with_outputs(model: bytes, graph: Graph, vector: GoldenVector) -> GoldenVector:
     """The vector with the outputs that TFLM gives for its inputs."""
     inputs = [
-        np.frombuffer(data, np.int8).reshape(1, *graph.tensors[i].shape)
+        np.frombuffer(data, graph.tensors[i].dtype.numpy).reshape(1, *graph.tensors[i].shape)
         for i, data in zip(graph.inputs, vector.inputs, strict=True)
     ]
     if not computable(model, graph, inputs).all():
@@ -121,15 +127,16 @@ def _with_outputs(model: bytes, graph: Graph, vector: GoldenVector) -> GoldenVec
 
 
 def _difference(
-    path: str, number: int, vector: GoldenVector, right: GoldenVector, hint: str
+    graph: Graph, path: str, number: int, vector: GoldenVector, right: GoldenVector, hint: str
 ) -> VerificationError:
-    for kind, got, expected in (
-        ("input", vector.inputs, right.inputs),
-        ("output", vector.outputs, right.outputs),
+    for kind, tensors, got, expected in (
+        ("input", graph.inputs, vector.inputs, right.inputs),
+        ("output", graph.outputs, vector.outputs, right.outputs),
     ):
-        for i, (g, e) in enumerate(zip(got, expected, strict=True)):
+        for i, (tensor, g, e) in enumerate(zip(tensors, got, expected, strict=True)):
             if g != e:
-                ours, theirs = np.frombuffer(g, np.int8), np.frombuffer(e, np.int8)
+                dtype = graph.tensors[tensor].dtype.numpy
+                ours, theirs = np.frombuffer(g, dtype), np.frombuffer(e, dtype)
                 at = int(np.flatnonzero(ours != theirs)[0])
                 return VerificationError(
                     f"{path}: golden vector {number}, {kind} {i}, element {at} is {ours[at]} "

@@ -67,7 +67,7 @@ class HostRun:
     """What the C computed.
 
     Attributes:
-        outputs: per output of the model, an int8 array (vectors, size); empty when traced.
+        outputs: per output of the model, an array (vectors, size); empty when traced.
         tensors: by tensor number, the raw bytes per vector; empty when not traced.
     """
 
@@ -102,7 +102,7 @@ def run_host(
 
     Args:
         sources: the files of lib/<Name>/src/.
-        inputs: per input of the model, an int8 array (vectors, ...).
+        inputs: per input of the model, an array (vectors, ...) of its element type.
         reset_each: put the state of recurrent operators back before each vector.
         trace: return every operator's output instead of the model's.
 
@@ -121,8 +121,8 @@ def run_host(
         view = _HarnessView(
             name=facts.name,
             upper=facts.upper,
-            input_sizes=", ".join(f"{b.size}U" for b in facts.inputs),
-            output_sizes=", ".join(f"{b.size}U" for b in facts.outputs),
+            input_sizes=", ".join(f"{b.bytes}U" for b in facts.inputs),
+            output_sizes=", ".join(f"{b.bytes}U" for b in facts.outputs),
         )
         Path(root, "harness.c").write_text(render("test/host_harness.c.j2", view), "utf-8")
         units = [f.path for f in sources if f.path.endswith(".c")]
@@ -141,12 +141,10 @@ def run_host(
         output = _run(program, vectors, _SECONDS + count * steps / _STEPS_PER_SECOND)
     if trace:
         return HostRun((), _split_trace(output))
-    sizes = [b.size for b in facts.outputs]
-    table = np.frombuffer(output, np.int8).reshape(count, sum(sizes))
-    ends = np.cumsum(sizes).tolist()
-    return HostRun(
-        tuple(table[:, end - size : end] for size, end in zip(sizes, ends, strict=True)), {}
-    )
+    row = np.dtype([(f"output{i}", b.dtype.numpy, b.size) for i, b in enumerate(facts.outputs)])
+    table = np.frombuffer(output, row, count)
+    columns = (table[name].reshape(count, -1) for name in row.names or ())
+    return HostRun(tuple(map(np.ascontiguousarray, columns)), {})
 
 
 def _compile(command: Sequence[str], folder: Path) -> None:

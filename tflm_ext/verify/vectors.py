@@ -1,13 +1,15 @@
-"""The inputs on which C and TensorFlow Lite Micro are compared."""
+"""The inputs on which C and TensorFlow Lite Micro are compared, and what elements stand for."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from tflm_ext.arithmetic import quantize_array
+from tflm_ext.arithmetic import dequantize_array, quantize_array
+from tflm_ext.errors import ConfigError
 from tflm_ext.ir.facts import Port
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -18,11 +20,44 @@ _MINIMUM = 64
 
 
 def quantize(ports: Sequence[Port], columns: Sequence[Array]) -> tuple[Array, ...]:
-    """Real inputs, per input of the model an array (samples, ...), as int8 (samples, *shape)."""
+    """Real inputs as elements of the ports.
+
+    Args:
+        columns: per input of the model an array (samples, ...).
+
+    Returns:
+        Per input an array (samples, *shape) of its element type.
+
+    Raises:
+        ConfigError: an integer is not one that the model takes.
+    """
     return tuple(
-        quantize_array(column, b.scale, b.zero_point).reshape(len(column), *b.shape)
-        for b, column in zip(ports, columns, strict=True)
+        _elements(port, column).reshape(len(column), *port.shape)
+        for port, column in zip(ports, columns, strict=True)
     )
+
+
+def _elements(port: Port, column: Array) -> Array:
+    if port.quantization is not None:
+        return quantize_array(column, port.quantization.scale, port.quantization.zero_point)
+    wrong = (column < port.lowest) | (column > port.highest) | (column != np.round(column))
+    if wrong.any():
+        sample, *place = np.argwhere(wrong)[0].tolist()
+        low, high = (ends[tuple(place)] for ends in (port.lowest, port.highest))
+        raise ConfigError(
+            f"The data for input {port.tensor_name[:80]!r} has the value "
+            f"{column[(sample, *place)]:g} in sample {sample}, where the model takes integers from "
+            f"{low} to {high}.",
+            "An Embedding has rows for 0 up to its input_dim less one.",
+        )
+    return column.astype(port.dtype.numpy)
+
+
+def real_values(port: Port, elements: Array) -> Array:
+    """What elements of a port stand for: float32, or the integers themselves as float64."""
+    if port.quantization is None:
+        return elements.astype(np.float64)
+    return dequantize_array(elements, port.quantization.scale, port.quantization.zero_point)
 
 
 def make_vectors(
@@ -32,26 +67,28 @@ def make_vectors(
 
     Args:
         ports: the inputs of the model.
-        samples: quantised samples of the user, per input an int8 array (n, *shape); may be empty.
+        samples: of the user, per input an array (n, *shape) of elements; may be empty.
         seed: of the random inputs.
 
     Returns:
-        Per input an int8 array (vectors, *shape); the samples come first.
+        Per input an array (vectors, *shape) of elements; the samples come first.
     """
     generator = np.random.default_rng(seed)
     given = len(samples[0]) if samples else 0
     random = max(_RANDOM, _MINIMUM - given - 3 - 2 * _SPIKES)
     columns = []
     for i, port in enumerate(ports):
-        zero = port.zero_point
-        levels = np.array([-128, 127, zero], np.int8)
-        flat = np.repeat(levels, port.size).reshape(3, port.size)
-        spikes = np.full((2 * _SPIKES, port.size), zero, np.int8)
+        low, high = port.lowest.reshape(-1), port.highest.reshape(-1)
+        zero = port.quantization.zero_point if port.quantization else 0
+        rest = np.clip(np.full(port.size, zero, port.dtype.numpy), low, high)
+        flat = np.stack([low, high, rest])
+        spikes = np.tile(rest, (2 * _SPIKES, 1))
         places = generator.integers(port.size, size=2 * _SPIKES)
-        spikes[np.arange(2 * _SPIKES), places] = np.tile(np.array([-128, 127], np.int8), _SPIKES)
-        noise = generator.integers(-128, 128, (random, port.size), np.int8)
+        for spike, place, ends in zip(spikes, places, itertools.cycle((low, high))):
+            spike[place] = ends[place]
+        noise = port.random(generator, random).reshape(random, port.size)
         parts = [flat, noise, spikes]
         if given:
-            parts.insert(0, np.asarray(samples[i], np.int8).reshape(given, port.size))
+            parts.insert(0, np.asarray(samples[i], port.dtype.numpy).reshape(given, port.size))
         columns.append(np.concatenate(parts).reshape(-1, *port.shape))
     return tuple(columns)

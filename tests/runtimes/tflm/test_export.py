@@ -11,6 +11,7 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 
 import tflm_ext
 from tests.encoding.test_encode import dense_net
+from tests.facts import int8_port
 from tests.models import image_net
 from tests.report.test_schema import VALIDATOR
 from tests.tflite_builder import ModelBuilder
@@ -221,7 +222,11 @@ def test_operators_that_the_compiled_runtime_lacks(
     assert main(["inspect", str(model), "--runtime", "tflm"]) == 0
     assert "RESIZE_NEAREST_NEIGHBOR" in capsys.readouterr().out
     # The golden vectors are TensorFlow Lite Micro's: nearest neighbours come in twos.
-    golden = read_golden((folder / "src/golden.h").read_text("utf-8"), (24, 240), 1)
+    golden = read_golden(
+        (folder / "src/golden.h").read_text("utf-8"),
+        [int8_port("input", (24,), 1.0, 0)],
+        [int8_port("output", (240,), 1.0, 0)],
+    )
     image = np.frombuffer(golden[-1].outputs[0], np.int8).reshape(6, 8, 5)
     np.testing.assert_array_equal(image[::2], image[1::2])
     assert len(np.unique(image)) > 4

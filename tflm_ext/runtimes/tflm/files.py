@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tflm_ext.emit.escape import c_numbers
-from tflm_ext.emit.model import PortView, port_views
+from tflm_ext.emit.ports import PortView, input_views, pointer_type, port_views
 from tflm_ext.emit.render import render
 from tflm_ext.frontend.parse import RawModel
-from tflm_ext.ir.facts import ModelFacts, Port
+from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.runtimes.tflm.arena import arena_bound
 from tflm_ext.runtimes.tflm.operators import Registration, required
@@ -33,8 +33,8 @@ class _HeaderView:
     object_words: int
     macs: int
     stateful: bool
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
+    input_type: str
+    output_type: str
     ports: tuple[PortView, ...]
     labels: tuple[str, ...]
 
@@ -48,6 +48,9 @@ class _SourceView:
     command: str
     sha256: str
     magic: str
+    inputs: tuple[PortView, ...]
+    input_type: str
+    output_type: str
     model_bytes: int
     arena_bytes: int
     arena_parts: tuple[tuple[int, str], ...]
@@ -83,7 +86,7 @@ def interpreter_files(
     Args:
         facts: what is printed about the model.
         parsed: what `model` holds.
-        model: bytes of the .tflite, with int8 ports.
+        model: bytes of the .tflite, with int8 or int32 ports.
         arena: bytes for TensorFlow Lite Micro's tensors and structures; see arena_bound().
             With too few, AllocateTensors mostly crashes instead of failing.
 
@@ -103,8 +106,8 @@ def interpreter_files(
         object_words=_object_words(registrations),
         macs=facts.macs,
         stateful=any(tensor.variable for tensor in parsed.tensors.values()),
-        inputs=facts.inputs,
-        outputs=facts.outputs,
+        input_type=pointer_type(facts.inputs),
+        output_type=pointer_type(facts.outputs),
         ports=port_views(facts),
         labels=facts.labels,
     )
@@ -116,6 +119,9 @@ def interpreter_files(
         command=facts.command,
         sha256=facts.sha256,
         magic=f"0x{facts.sha256[:8].upper()}",
+        inputs=input_views(facts),
+        input_type=pointer_type(facts.inputs),
+        output_type=pointer_type(facts.outputs),
         model_bytes=len(model),
         arena_bytes=arena,
         arena_parts=_arena_parts(parsed, arena),

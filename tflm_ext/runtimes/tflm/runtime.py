@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from tflm_ext.encoding import EncodingResult, Methods, encode
 from tflm_ext.errors import UnsupportedModelError, UnsupportedOperatorError
-from tflm_ext.frontend import read_foreign, read_graph
+from tflm_ext.frontend import input_ports, output_ports, read_foreign, read_graph
 from tflm_ext.frontend.parse import RawModel, parse
 from tflm_ext.ir import Graph
-from tflm_ext.ir.facts import ModelFacts
+from tflm_ext.ir.facts import ModelFacts, Port
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.options import Budget, Optimize
 from tflm_ext.passes import PassResult, run_passes
@@ -147,11 +147,14 @@ class Tflm:
         try:
             graph = read_graph(model, name, run=run_outputs)
             passes = run_passes(graph)
+            inputs = input_ports(graph)
         except UnsupportedModelError:
             graph = read_foreign(model, name)
             required(parse(model, name))
             passes = PassResult(graph, ())
-        return Planned(graph, passes, foreign_plan(passes.graph, core))
+            inputs = tuple(Port.of(graph.tensors[i]) for i in graph.inputs)
+        plan = foreign_plan(passes.graph, core)
+        return Planned(graph, passes, plan, inputs, output_ports(graph))
 
     def deploy(
         self, model: bytes, planned: Planned, budget: Budget, progress: Progress

@@ -1,0 +1,165 @@
+"""Inputs and outputs of a model as generated files show them, whichever runtime runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflm_ext.emit.escape import c_float, c_number, c_numbers
+from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
+
+
+@dataclass(frozen=True, slots=True)
+class PortView:
+    """One input or output in templates.
+
+    Attributes:
+        what: "input 0".
+        macro, function: parts of names in C: "INPUT0", "input0".
+        ctype: of an element.
+        bytes: its size as a C expression.
+        scale, zero_point: None if its elements are integers.
+        limits: smallest and largest value, of all elements or of each.
+        low, high: the same as values of macros: numbers, or initialisers with one for each element;
+            None if it takes every value of its type.
+        at: what picks an element's own from them: "" or "[i]".
+    """
+
+    what: str
+    index: int
+    is_input: bool
+    macro: str
+    function: str
+    tensor_name: str
+    ctype: str
+    size: int
+    bytes: str
+    rank: int
+    shape: str
+    scale: str | None
+    zero_point: int | None
+    limits: tuple[tuple[str, str], ...]
+    low: str | None
+    high: str | None
+    at: str
+
+
+def port_views(facts: ModelFacts) -> tuple[PortView, ...]:
+    """The inputs and then the outputs."""
+    return (*input_views(facts), *output_views(facts))
+
+
+def input_views(facts: ModelFacts) -> tuple[PortView, ...]:
+    return tuple(_port_view(facts, "input", i, port) for i, port in enumerate(facts.inputs))
+
+
+def output_views(facts: ModelFacts) -> tuple[PortView, ...]:
+    return tuple(_port_view(facts, "output", i, port) for i, port in enumerate(facts.outputs))
+
+
+def _port_view(facts: ModelFacts, kind: str, index: int, port: Port) -> PortView:
+    macro, real = f"{kind.upper()}{index}", port.quantization
+    size = f"{facts.upper}_{macro}_SIZE"
+    return PortView(
+        what=f"{kind} {index}",
+        index=index,
+        is_input=kind == "input",
+        macro=macro,
+        function=f"{kind}{index}",
+        tensor_name=port.tensor_name,
+        ctype=port.dtype.c,
+        size=port.size,
+        bytes=size if port.dtype.size == 1 else f"{size} * sizeof({port.dtype.c})",
+        rank=len(port.shape),
+        shape=", ".join(map(str, port.shape)) or "1",
+        scale=c_float(real.scale) if real else None,
+        zero_point=real.zero_point if real else None,
+        limits=tuple((c_number(own.low), c_number(own.high)) for own in port.limits),
+        low=None if port.takes_all else _macro([own.low for own in port.limits]),
+        high=None if port.takes_all else _macro([own.high for own in port.limits]),
+        at="[i]" if len(port.limits) > 1 else "",
+    )
+
+
+def _macro(values: Sequence[int]) -> str:
+    """The value of a macro: a number, or an initialiser."""
+    if len(values) == 1:
+        return c_number(values[0])
+    lines = c_numbers(values).splitlines()
+    return " \\\n".join(["{", *lines, "    }"])
+
+
+def pointer_type(ports: Sequence[Port]) -> str:
+    """What functions that give any of these ports point to: their type, void if they differ.
+
+    Example:
+        >>> from tflm_ext.ir import DType, Limits
+        >>> a, b = (Port("", (1,), (Limits.of(t),)) for t in (DType.INT8, DType.INT32))
+        >>> pointer_type([a, a]), pointer_type([b]), pointer_type([a, b])
+        ('int8_t', 'int32_t', 'void')
+    """
+    types = {port.dtype.c for port in ports}
+    return types.pop() if len(types) == 1 else "void"
+
+
+def formula(port: Port) -> str:
+    """What an element q stands for, as text: "0.5 * (q + 3)", "q from 0 to 8"."""
+    if port.quantization is None:
+        return " ".join(("q", *allowed(port)))
+    zero_point = port.quantization.zero_point
+    difference = f"q {'+' if zero_point < 0 else '-'} {abs(zero_point)}"
+    return f"{c_float(port.quantization.scale).removesuffix('f')} * ({difference})"
+
+
+def allowed(port: Port) -> tuple[str, ...]:
+    """The values that a port takes, in words: "from 0 to 8"; nothing if it takes all."""
+    if port.takes_all:
+        return ()
+    if len(port.limits) == 1:
+        return (f"from {port.limits[0].low} to {port.limits[0].high}",)
+    low, high = min(own.low for own in port.limits), max(own.high for own in port.limits)
+    return (f"from {low} to {high}, each element within limits of its own",)
+
+
+@dataclass(frozen=True, slots=True)
+class ElementsView:
+    """Elements of a port as a table in C.
+
+    Attributes:
+        port: "input0", "output0", ...
+        ctype: of an element.
+        size: elements.
+        rows: their values, one text for each vector.
+    """
+
+    port: str
+    ctype: str
+    size: int
+    rows: tuple[str, ...]
+
+
+def golden_tables(
+    facts: ModelFacts, vectors: Sequence[GoldenVector], indent: int = 4
+) -> tuple[ElementsView, ...]:
+    """The inputs and then the outputs of golden vectors, a table for each port."""
+    return (
+        *_tables("input", facts.inputs, [vector.inputs for vector in vectors], indent),
+        *_tables("output", facts.outputs, [vector.outputs for vector in vectors], indent),
+    )
+
+
+def _tables(
+    kind: str, ports: Sequence[Port], vectors: Sequence[Sequence[bytes]], indent: int
+) -> Iterator[ElementsView]:
+    for i, port in enumerate(ports):
+        values = [np.frombuffer(vector[i], port.dtype.numpy).tolist() for vector in vectors]
+        rows = tuple(c_numbers(row, " " * indent) for row in values)
+        yield ElementsView(f"{kind}{i}", port.dtype.c, port.size, rows)
+
+
+def element_kinds(facts: ModelFacts) -> str:
+    """What the elements of golden vectors are, in words."""
+    real = all(port.quantization for port in (*facts.inputs, *facts.outputs))
+    return "raw int8" if real else "raw int8 or int32"
