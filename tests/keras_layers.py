@@ -510,7 +510,6 @@ def attention(shape: Shape) -> Any:
     "Embedding",
     "LESS ADD SELECT GATHER MEAN",
     ((6,), (3,), (11,)),
-    refused=(None, "int8"),
 )
 def embedding(shape: Shape) -> Any:
     import keras

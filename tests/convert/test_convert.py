@@ -166,7 +166,9 @@ def test_quantisation_aware_model_needs_no_calibration(keras: Any) -> None:
     assert saturated.startswith("Output 'quantised' saturates: 100 % of its values")
 
 
-@pytest.mark.parametrize("kind", ["subclass", "free size", "loop", "bidirectional", "embedding"])
+@pytest.mark.parametrize(
+    "kind", ["subclass", "free size", "loop", "bidirectional", "embedding", "integers"]
+)
 def test_refused_models(kind: str, keras: Any) -> None:
     layers = keras.layers
 
@@ -174,8 +176,7 @@ def test_refused_models(kind: str, keras: Any) -> None:
         def call(self, x: Any) -> Any:
             return x
 
-    def of(shape: Any, layer: Any) -> Any:
-        dtype = "int32" if len(shape) == 1 else "float32"
+    def of(shape: Any, layer: Any, dtype: str = "float32") -> Any:
         return keras.Sequential([keras.Input(shape, name="x", dtype=dtype), layer])
 
     model, problem, hint = {
@@ -195,9 +196,14 @@ def test_refused_models(kind: str, keras: Any) -> None:
             "unroll=True",
         ),
         "embedding": (
-            lambda: of((5,), layers.Embedding(9, 2, name="words")),
-            "(Keras layer 'words' (Embedding)); only float inputs can become int8.",
-            "one-hot",
+            lambda: of((5,), layers.Embedding(9, 2, name="words"), "int64"),
+            "Input 'x' is int64 (Keras layer 'words' (Embedding)); inputs are float32, or int32 for",
+            "keras.Input(shape, dtype='int32')",
+        ),
+        "integers": (
+            lambda: of((5,), layers.Rescaling(0.1), "uint8"),
+            "Input 'x' is uint8; inputs are float32, or int32 for an Embedding.",
+            "Declare the input as float32",
         ),
         "bidirectional": (
             lambda: of((5, 3), layers.Bidirectional(layers.LSTM(2, name="memory"))),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tflm_ext.convert.faithful import chosen, difference, drawn
 from tflm_ext.convert.reloaded import refuse_mixed_weights
+from tflm_ext.convert.samples import InputSpec
 from tflm_ext.convert.structure import bare, leaves, like, named
 from tflm_ext.errors import UnsupportedModelError
 
@@ -107,9 +108,13 @@ def test_samples_are_spread() -> None:
     assert columns[0].tolist() == [0, 14, 28, 42, 56, 70, 84, 99]
     assert (columns[1] == 2 * columns[0]).all()
     assert chosen([np.arange(3)])[0].tolist() == [0, 1, 2]
-    (first,), (second,) = drawn([(4, 2)]), drawn([(4, 2)])
-    assert first.shape == (8, 4, 2)
-    assert (first == second).all()
+    ports = [InputSpec("x", (1, 4, 2), "float32"), InputSpec("tokens", (1, 5), "int32")]
+    real, integers = drawn(ports)
+    assert (real.shape, real.dtype.name) == ((8, 4, 2), "float32")
+    assert (integers.shape, integers.dtype.name) == ((8, 5), "int32")
+    assert set(integers.ravel().tolist()) == {0, 1}
+    for again, first in zip(drawn(ports), (real, integers), strict=True):
+        assert (again == first).all()
 
 
 def _layer(name: str, weights: int = 1, kind: type = SimpleNamespace, **more: Any) -> Any:

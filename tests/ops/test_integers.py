@@ -291,13 +291,13 @@ def _many() -> bytes:
         ),
         (
             _mover("TRANSPOSE", (2, 3), (3, 2), options("Transpose"), integers(1, 0)),
-            "operator 0 TRANSPOSE (layer layer2), tensor 'tokens': it is int32, not int8",
+            "operator 0 TRANSPOSE (Keras layer layer2), tensor 'tokens': it is int32, not int8",
             "An integer input can be reshaped",
         ),
         (
             _mover("EXPAND_DIMS", (3,), (1, 3), options("ExpandDims"), integers(0)),
-            "operator 0 EXPAND_DIMS (layer layer2): its element type is int32",
-            "TensorFlow Lite Micro expands int8, int16 and float32 only.",
+            "operator 0 EXPAND_DIMS (Keras layer layer2): its element type is int32",
+            "TensorFlow Lite Micro supports int8, int16 and float32 here.",
         ),
         (
             _mover("ADD", (3,), (3,), options("Add"), integers(1, 2, 3)),
@@ -306,7 +306,7 @@ def _many() -> bytes:
         ),
         (
             _constant_position(7),
-            "operator 1 GATHER (layer layer4): constants among its positions are outside 0 to 6",
+            "operator 1 GATHER (Keras layer layer4): constants among its positions are outside 0 to 6",
             "Give positions",
         ),
         (_constant_position(-1), "constants among its positions are outside", "Give positions"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
 
 INT32_MIN = "(-2147483647 - 1)"
@@ -80,11 +79,6 @@ def c_float(value: float) -> str:
     import numpy as np  # imported here, because commands that print no C do not need it
 
     return f"{np.float32(value)!s}f"
-
-
-def c_bytes(data: bytes, indent: str = "    ", width: int = 92) -> str:
-    """The values of an int8 table, as wrapped lines without the braces."""
-    return c_numbers(struct.unpack(f"{len(data)}b", data), indent, width)
 
 
 def c_number(value: int) -> str:

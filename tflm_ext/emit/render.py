@@ -42,7 +42,6 @@ def _environment() -> Environment:
         c_string=escape.c_string,
         c_comment=escape.c_comment,
         c_float=escape.c_float,
-        c_bytes=escape.c_bytes,
         plain=escape.plain,
     )
     return environment

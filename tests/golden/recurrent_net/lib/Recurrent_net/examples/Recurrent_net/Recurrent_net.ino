@@ -47,8 +47,8 @@ void loop()
     Serial.print(" microseconds, ");
 
     int difference = 0;
-    difference |= memcmp(recurrent_net_output(&context, 0), sample_output0,
-                         RECURRENT_NET_OUTPUT0_SIZE);
+    difference |=
+        memcmp(recurrent_net_output(&context, 0), sample_output0, RECURRENT_NET_OUTPUT0_SIZE);
     Serial.print(difference == 0 ? "same" : "NOT the same");
     Serial.println(" as TensorFlow Lite Micro");
 }

@@ -48,10 +48,10 @@ void loop()
     Serial.print(" microseconds, ");
 
     int difference = 0;
-    difference |= memcmp(two_headed_net_output(&context, 0), sample_output0,
-                         TWO_HEADED_NET_OUTPUT0_SIZE);
-    difference |= memcmp(two_headed_net_output(&context, 1), sample_output1,
-                         TWO_HEADED_NET_OUTPUT1_SIZE);
+    difference |=
+        memcmp(two_headed_net_output(&context, 0), sample_output0, TWO_HEADED_NET_OUTPUT0_SIZE);
+    difference |=
+        memcmp(two_headed_net_output(&context, 1), sample_output1, TWO_HEADED_NET_OUTPUT1_SIZE);
     Serial.print(difference == 0 ? "same" : "NOT the same");
     Serial.println(" as TensorFlow Lite Micro");
 }
