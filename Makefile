@@ -5,9 +5,9 @@
 #   make check                     run its fast part, about two minutes
 #   make system-packages           install what the tests need from Debian or Ubuntu
 #   make examples                  regenerate platformio_projects/ from the committed models
-#   make kernel-sizes              measure the code of every kernel; CORE=name for another core
-#   make kernel-costs              fit instructions and cycles of every kernel; takes ten minutes
-#   make kernel-costs KERNEL=name  fit those of one kernel only; CORE=name for another core
+#   make kernel-sizes              measure the code of every kernel; CORE=name on one core only
+#   make kernel-costs              fit instructions and cycles of every kernel; takes half an hour
+#   make kernel-costs KERNEL=name  fit those of one kernel only; CORE=name on one core only
 #   make bench                     count instructions on the emulated Cortex-M4
 #   make bench-nets                count them on eight networks that no kernel was written for
 #   make bench-host                measure the command line on this machine
@@ -135,7 +135,7 @@ examples: $(READY)
 	$(PYTHON) examples/regenerate.py
 
 kernel-sizes: $(READY)
-	$(PYTHON) benchmarks/kernel_sizes.py $(CORE:%=--core %)
+	$(PYTHON) -m benchmarks.kernel_sizes $(CORE:%=--core %)
 
 kernel-costs: $(READY)
 	$(PYTHON) -m benchmarks.kernel_costs $(CORE:%=--core %) $(KERNEL)
@@ -167,7 +167,7 @@ fuzz-passes: $(READY)
 		$(PYTHON) -m pytest -q -n 2 --dist worksteal tests/passes/test_random_graphs.py
 
 docs: $(READY)
-	$(PYTHON) docs/generate.py
+	$(PYTHON) -m docs.generate
 
 format: $(READY)
 	$(PYTHON) -m ruff check --fix --quiet .

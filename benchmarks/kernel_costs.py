@@ -7,7 +7,7 @@ kernel that can run them. Every layer runs twice: beside others of its kind, wit
 the code that the compiler makes, and without, so that the compiler adapts it. Instructions and
 cycles are fitted to how often the pieces of a kernel run (Kernel.work), for both, by least squares
 of the relative error, without negative coefficients. Run it after a kernel was added or changed; it
-takes about ten minutes, for one kernel much less.
+takes about ten minutes for a core, for one kernel much less.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tflm_ext.passes import run_passes
 from tflm_ext.plan.choice import Choice, KernelOption
 from tflm_ext.plan.costs import cost_of
 from tflm_ext.plan.plan import plan_of
-from tflm_ext.targets import Board, Core, boards, default_board
+from tflm_ext.targets import Board, Core, boards
 
 ROOT = Path(__file__).resolve().parents[1]
 CORES = ROOT / "tflm_ext" / "targets" / "cores"
@@ -568,22 +568,28 @@ def main() -> None:
         "kernel", nargs="*", help="only these; the costs of others stay as they are"
     )
     every = {kernel.name for own in KERNELS.values() for kernel in own}
-    parser.add_argument("--core", default=default_board().core.name)
+    parser.add_argument("--core", help="only this one, instead of every core that a board has")
     options = parser.parse_args()
-    board = next((b for b in boards() if b.core.name == options.core), None)
-    if board is None:
+    chosen = {b.core.name: b for b in boards() if options.core in (None, b.core.name)}
+    if not chosen:
         raise SystemExit(f"no board has the core {options.core}")
-    target = CORES / board.core.name / "costs.toml"
-    known = tomllib.loads(target.read_text("utf-8")) if target.exists() else {}
     wanted = set(options.kernel) or every
     if unknown := wanted - every:
         raise SystemExit(f"no kernel is called {', '.join(sorted(unknown))}")
-    rows = []
+    for board in chosen.values():
+        update(board, wanted)
+
+
+def update(board: Board, wanted: Collection[str]) -> None:
+    """Measure kernels on the core of a board, and write its table."""
+    target = CORES / board.core.name / "costs.toml"
+    known = tomllib.loads(target.read_text("utf-8")) if target.exists() else {}
+    rows: list[Row] = []
     for model in models():
         rows += measured(model, board, wanted)
         print(".", end="", flush=True)
     print()
-    if missing := wanted - {row.kernel for row in rows}:
+    if missing := set(wanted) - {row.kernel for row in rows}:
         raise SystemExit(f"no layer runs with {', '.join(sorted(missing))}")
     target.write_text(table(board.core, rows, known), "utf-8")
     print(f"wrote {target.relative_to(ROOT)}")

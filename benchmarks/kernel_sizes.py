@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tflm_ext.emit.render import templates_folder
 from tflm_ext.kernels import KERNELS
-from tflm_ext.targets import Core, default_board
+from tflm_ext.targets import Core, cores
 from tflm_ext.targets import core as find_core
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -119,8 +119,9 @@ def table(core: Core) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Measure the code of every kernel.")
-    parser.add_argument("--core", default=default_board().core.name)
-    own = find_core(parser.parse_args().core)
-    target = CORES / own.name / "sizes.toml"
-    target.write_text(table(own), "utf-8")
-    print(f"wrote {target.relative_to(ROOT)}")
+    parser.add_argument("--core", help="only this one, instead of every core")
+    chosen = parser.parse_args().core
+    for own in cores() if chosen is None else [find_core(chosen)]:
+        target = CORES / own.name / "sizes.toml"
+        target.write_text(table(own), "utf-8")
+        print(f"wrote {target.relative_to(ROOT)}")

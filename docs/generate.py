@@ -1,4 +1,4 @@
-"""Regenerate docs/reference/ and the picture in the README; run by `make docs`.
+"""Regenerate docs/reference/, numbers on other pages and the pictures; run by `make docs`.
 
     python docs/generate.py
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import errno
+import functools
 import hashlib
 import importlib
 import inspect
@@ -55,7 +56,7 @@ from tflm_ext.recheck import Recheck
 from tflm_ext.report import Accuracy
 from tflm_ext.report.commands import BoardPart, BuildPart, TestPart
 from tflm_ext.report.parts import Envelope, ReportDocument
-from tflm_ext.targets import default_board
+from tflm_ext.targets import cores, default_board
 from tflm_ext.verify.compare import compare_tensors
 from tflm_ext.verify.float_model import check_drop
 from tflm_ext.verify.host import find_compiler
@@ -259,6 +260,11 @@ def modules() -> dict[str, str]:
     return found
 
 
+def count_of_operators() -> int:
+    """Those of TensorFlow Lite; a negative code is that of an operator of our own."""
+    return sum(operator.code >= 0 for operator in OPERATORS)
+
+
 def operators() -> str:
     """The operators and the Keras layers that were tested."""
     places = modules()
@@ -282,7 +288,7 @@ def operators() -> str:
             "# Operators and Keras layers\n\n",
             NOTE,
             (
-                f"{len(OPERATORS) - 1} operators are supported, in int8, with TensorFlow Lite "
+                f"{count_of_operators()} operators are supported, in int8, with TensorFlow Lite "
                 "Micro's exact arithmetic. Everything else is refused with an error that names the "
                 "operator, the Keras layer if it is known, and a remedy.\n\n"
             ),
@@ -636,6 +642,47 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 
 
+# ---------------------------------------------------------------- numbers on other pages
+
+
+def _layers_of_costs() -> int:
+    """Layers that the costs of kernels were fitted to, in round numbers."""
+    costs = of_checkout("benchmarks.kernel_costs")
+    return round(sum(sum(1 for _ in kind()) for kind in costs.KINDS), -1)
+
+
+def _other_cores() -> str:
+    """Cores besides that of the default board, in a word."""
+    return ("no", "one", "two", "three", "four", "five", "six")[len(cores()) - 1]
+
+
+COUNTS: tuple[tuple[str, str, Callable[[], int | str]], ...] = (
+    (
+        "README.md",
+        r"(?<=\[)\w+(?= operators\]\(docs/reference/operators\.md\))",
+        count_of_operators,
+    ),
+    ("docs/explanation/performance.md", r"(?<=over about )\w+(?= layers)", _layers_of_costs),
+    ("docs/explanation/checked-and-not.md", r"(?<= )\w+(?= other cores)", _other_cores),
+)
+"""A page, what stands where the number is, and the number."""
+
+
+def counted(page: str) -> str:
+    """A page that is written by hand, with its numbers as the code has them.
+
+    Raises:
+        ValueError: the page has no such number any more, or several.
+    """
+    text = (ROOT / page).read_text("utf-8")
+    for name, pattern, count in COUNTS:
+        if name == page:
+            text, found = re.subn(pattern, str(count()), text)
+            if found != 1:
+                raise ValueError(f"{page} has {found} numbers that match {pattern}")
+    return text
+
+
 PICTURE = ROOT / "docs" / "images" / "against-tflm.svg"
 
 
@@ -645,8 +692,10 @@ def picture() -> str:
 
 
 def main() -> None:
-    """Write every page, and the picture, if it changed."""
+    """Write every page, the numbers on others, and the picture, if they changed."""
     files = {REFERENCE / name: write for name, write in PAGES.items()}
+    for page in dict.fromkeys(page for page, _, _ in COUNTS):
+        files[ROOT / page] = functools.partial(counted, page)
     for path, write in (files | {PICTURE: picture}).items():
         text = write()
         if not path.exists() or path.read_text("utf-8") != text:

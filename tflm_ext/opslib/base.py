@@ -1,7 +1,6 @@
 """The contract of an operator, between ops/ and all code that reads graphs.
 
-To add one, copy the file of a similar operator, write its test, and add one line to OPERATORS in
-ops/__init__.py. docs/how-to/add-an-operator.md walks through it.
+docs/how-to/add-an-operator.md adds one step by step; it has files to copy.
 """
 
 from __future__ import annotations

@@ -16,10 +16,24 @@ def compiler(core: Core) -> str:
 
 
 def kernel_bytes(core: Core, kernel: str) -> int:
-    """Bytes of code of a kernel alone."""
-    table = core.sizes
-    shared = (table["shared"][part] for part in _shared(core, kernel))
-    return int(table["bytes"][kernel] + sum(shared))
+    """Bytes of code of a kernel alone.
+
+    Raises:
+        LookupError: the kernel has not been measured yet.
+    """
+    shared = (core.sizes["shared"][part] for part in _shared(core, kernel))
+    return _own_bytes(core, kernel) + sum(shared)
+
+
+def _own_bytes(core: Core, kernel: str) -> int:
+    """Bytes of a kernel without the functions that it shares with others."""
+    table = core.sizes["bytes"]
+    if kernel not in table:
+        raise LookupError(
+            f"There is no code size of the kernel {kernel!r} on the {core.title}: run"
+            f" `make kernel-sizes CORE={core.name}`."
+        )
+    return int(table[kernel])
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +72,14 @@ def code_bytes(core: Core, uses: Mapping[str, Uses]) -> int:
     a kernel with one call, and a small one, becomes part of its caller with the parameters as
     constants, and is then smaller than what was measured of it, unless it is marked to stay a
     function, of which less falls away.
+
+    Raises:
+        LookupError: a kernel has not been measured yet.
     """
     table = core.sizes
     total = table["entry"]
     for kernel, own in uses.items():
-        size = table["bytes"][kernel]
+        size = _own_bytes(core, kernel)
         stays = kernel in table["functions"]
         if not stays and (own.calls == 1 or size <= table["inlined"]):
             total += own.calls * size * table["adapted"]
