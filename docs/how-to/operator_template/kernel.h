@@ -35,8 +35,8 @@ static inline void tflm_ext_mirror_pad(const tflm_ext_mirror_pad_t *op, const in
     for (int32_t a = 0; a < op->out[0]; ++a) {
         for (int32_t b = 0; b < op->out[1]; ++b) {
             for (int32_t c = 0; c < op->out[2]; ++c) {
-                int32_t row = (tflm_ext_mirrored(op, 0, a) * op->in[1]) +
-                              tflm_ext_mirrored(op, 1, b);
+                int32_t row =
+                    (tflm_ext_mirrored(op, 0, a) * op->in[1]) + tflm_ext_mirrored(op, 1, b);
                 row = (row * op->in[2]) + tflm_ext_mirrored(op, 2, c);
                 for (int32_t d = 0; d < op->out[3]; ++d) {
                     *target = input[(row * op->in[3]) + tflm_ext_mirrored(op, 3, d)];

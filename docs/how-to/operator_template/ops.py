@@ -77,8 +77,9 @@ def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ..
     # Only arithmetic.py rounds: multiply_by_quantized_multiplier() and the like.
     (source, _) = inputs
     assert source is not None
-    mode = "reflect" if view.options.mode is Mode.REFLECT else "symmetric"
-    return (np.pad(source, amounts(view), mode=mode),)
+    if view.options.mode is Mode.REFLECT:
+        return (np.pad(source, amounts(view), mode="reflect"),)
+    return (np.pad(source, amounts(view), mode="symmetric"),)
 
 
 OPERATOR = Operator(

@@ -74,11 +74,11 @@ def test_numpy_equals_tflm(model: bytes) -> None:
     ("model", "problem"),
     [
         (mirror_pad(mode=2), "mirror pad mode number 2"),
-        (mirror_pad(out=(1, 6, 7, 4)), "its shape is [1, 6, 7, 4], the operator gives"),
+        (mirror_pad(out=(1, 6, 7, 4)), "its shape is [1, 6, 7, 4]"),
         (mirror_pad(out_scale=0.2), "its input and output have different quantisations"),
         (mirror_pad((3,), ((3, 0),)), "its paddings are [[3, 0]]"),
         (mirror_pad((3,), ((2, -1),)), "its paddings are [[2, -1]]"),
-        (mirror_pad((1,) * 5, ((0, 0),) * 5), "5 dimensions, TensorFlow Lite Micro takes"),
+        (mirror_pad((1,) * 5, ((0, 0),) * 5), "5 dimensions"),
     ],
 )
 def test_refuses(model: bytes, problem: str) -> None:
