@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * ADD and SUB: both inputs are brought to a common scale, 2^20 times finer, first.
+ * ADD and SUB. Both inputs are first converted to a common scale, 2^20 times finer.
  *
- * Output may be the memory of an input of its size.
+ * The output may share memory with an input of the same size.
  */
 #ifndef TFLM_EXT_ADD_H
 #define TFLM_EXT_ADD_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * ADD of two tensors of which one already has half of the common scale, as the one with the larger
- * scale always has: it takes part without a multiplication.
+ * ADD without a multiplication for input 1: its scale, the larger of the two, is half of the common
+ * scale.
  *
- * Both inputs are taken times 2^20, the common scale of add.h; offsets hold the zero points. For
- * steps see tflm_ext_scale_to_int8(). Output may be the memory of an input of its size.
+ * Both inputs are multiplied by 2^20, as in add.h; the offsets contain the zero points. For steps,
+ * see tflm_ext_scale_to_int8(). The output may share memory with an input of the same size.
  */
 #ifndef TFLM_EXT_ADD_SCALED_H
 #define TFLM_EXT_ADD_SCALED_H
@@ -15,7 +15,7 @@
 #include "dsp.h"
 
 typedef struct {
-    tflm_ext_broadcast_t shape; /* input 1 is the one at half of the common scale */
+    tflm_ext_broadcast_t shape; /* input 1 has half of the common scale */
     int32_t offset1;            /* -2^20 times its zero point */
     int32_t offset2;            /* -2^21 times that of the other */
     int32_t multiplier2;

@@ -2,8 +2,8 @@
 /*
  * BATCH_MATMUL: products of two sets of int8 matrices.
  *
- * Strides count elements. They say how the operands lie in memory, so that a transposed operand
- * is read where it is; a batch stride of 0 uses one matrix again and again.
+ * Strides are in elements. They describe how the operands are stored, so that a transposed operand
+ * is read in place; a batch stride of 0 uses the same matrix for every batch.
  */
 #ifndef TFLM_EXT_BATCH_MATMUL_H
 #define TFLM_EXT_BATCH_MATMUL_H

@@ -2,8 +2,8 @@
 /*
  * Two tensors that are broadcast against each other.
  *
- * They are walked in runs: along a run either tensor advances by one element or stands still.
- * Where each run begins follows from at most five further axes.
+ * They are read in runs. Along a run, each tensor either advances by one element at a time or keeps
+ * its place. At most five further axes determine where each run begins.
  */
 #ifndef TFLM_EXT_BROADCAST_H
 #define TFLM_EXT_BROADCAST_H
@@ -15,14 +15,14 @@ enum { TFLM_EXT_BROADCAST_AXES = 5 };
 typedef struct {
     int32_t runs;
     int32_t length;                         /* elements of one run */
-    int32_t step1;                          /* 1 or, where input 1 stands still, 0 */
-    int32_t step2;                          /* the same of input 2 */
-    int32_t sizes[TFLM_EXT_BROADCAST_AXES]; /* outermost first; 1 where there are fewer */
+    int32_t step1;                          /* of input 1: 1, or 0 if it keeps its place */
+    int32_t step2;                          /* of input 2, likewise */
+    int32_t sizes[TFLM_EXT_BROADCAST_AXES]; /* outermost first, filled up with 1 */
     int32_t steps1[TFLM_EXT_BROADCAST_AXES];
     int32_t steps2[TFLM_EXT_BROADCAST_AXES];
 } tflm_ext_broadcast_t;
 
-/* Index of the element with which a run begins. */
+/* Index of the first element of a run. */
 static inline int32_t tflm_ext_run_start(const int32_t *sizes, const int32_t *steps, int32_t run)
 {
     int32_t rest = run;

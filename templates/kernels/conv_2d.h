@@ -18,7 +18,7 @@ typedef struct {
     int32_t input_height;
     int32_t input_width;
     int32_t input_channels;
-    int32_t group_channels; /* input channels that one filter sees */
+    int32_t group_channels; /* input channels of a filter */
     int32_t filter_height;
     int32_t filter_width;
     int32_t stride_height;
@@ -30,14 +30,14 @@ typedef struct {
     int32_t output_height;
     int32_t output_width;
     int32_t output_channels;
-    int32_t group_outputs; /* filters that share their input channels */
+    int32_t group_outputs; /* filters with the same input channels */
     int32_t input_zero_point;
     int32_t output_zero_point;
     int32_t output_min;
     int32_t output_max;
 } tflm_ext_conv_2d_t;
 
-/* Sum of one filter over the window whose first tap lies at (top, left). */
+/* Sum of a filter over the window whose first tap is at (top, left). */
 static inline int32_t tflm_ext_conv_2d_window(const tflm_ext_conv_2d_t *op, const int8_t *image,
                                               const int8_t *filter, int32_t top, int32_t left)
 {

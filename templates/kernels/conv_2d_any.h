@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * CONV_2D like conv_2d_tile.h, for any weights, sums and scales: those that its pairs of filters or
- * their two numbers cannot hold, like -128, sums beyond 24 bits and scales of 1/2 or more.
+ * CONV_2D like conv_2d_tile.h, but for any weights, sums and scales, including those that do not
+ * fit its pair words or requant words: weights of -128, sums of more than 24 bits, scales of 1/2 or
+ * more.
  *
- * The stream has for each pair of filters, quad by quad, a word of the first and a word of the
- * second, as bytes in the order of a column before it was widened; then bias, multiplier and shift
- * of both. A last filter without a partner has weights of zero for one, and no numbers for it.
+ * For each pair of filters, the stream contains a word of the first and a word of the second filter
+ * for every quad, as bytes in the order of a column before widening; then bias, multiplier and
+ * shift of both. A last filter without a partner is paired with weights of zero, which have no
+ * bias, multiplier and shift.
  */
 #ifndef TFLM_EXT_CONV_2D_ANY_H
 #define TFLM_EXT_CONV_2D_ANY_H
@@ -122,9 +124,9 @@ static inline void tflm_ext_conv_2d_any_filters(const tflm_ext_tile_t *tile, int
 
 typedef tflm_ext_conv_2d_tile_t tflm_ext_conv_2d_any_t;
 
-TFLM_EXT_SHARED static void
-tflm_ext_conv_2d_any(const tflm_ext_conv_2d_any_t *op, const int8_t *input, const int32_t *stream,
-                     int32_t *columns, int8_t *bytes, int8_t *output)
+TFLM_EXT_SHARED static void tflm_ext_conv_2d_any(const tflm_ext_conv_2d_any_t *op,
+                                                 const int8_t *input, const int32_t *stream,
+                                                 int32_t *columns, int8_t *bytes, int8_t *output)
 {
     const tflm_ext_tile_t tile = { stream, op->quads, op->output_zero_point, op->output_channels };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* RESHAPE, EXPAND_DIMS and SQUEEZE where their output cannot share the bytes of their input. */
+/* RESHAPE, EXPAND_DIMS and SQUEEZE if the output cannot share the bytes of the input. */
 #ifndef TFLM_EXT_COPY_H
 #define TFLM_EXT_COPY_H
 

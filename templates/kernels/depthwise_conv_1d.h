@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * DEPTHWISE_CONV_2D with filters of one row and up to ten taps, one output channel per input
- * channel: signals in time. An image of one column is one of one row.
+ * DEPTHWISE_CONV_2D for signals in time: filters of one row and up to ten taps, one output channel
+ * per input channel. An image of one column is treated as one of one row.
  *
- * Each row of the image, four channels wide, becomes a line of int16 for each channel, padded with
- * the zero point, whose share of the sums is part of the bias. Two neighbours of a line are one
- * word, and one instruction multiplies them with two taps, which stay in registers: a word that is
- * loaded serves four outputs. At stride 1 these are every second output, and those between them
- * have words that begin one value further on. Dilated, every d-th value of a row has a line of its
- * own, on which the filter is not dilated.
+ * For four channels at a time, each row of the image becomes a line of int16 for each channel,
+ * padded with the zero point, whose contribution to the sums is part of the bias. Two neighbours of
+ * a line form a word, which one instruction multiplies by two taps; these stay in registers, and
+ * each word that is loaded is used for four outputs. At stride 1 these are every second output;
+ * words that begin one value later give the outputs in between. With dilation d, every d-th value
+ * of a row goes into the same line, on which the filter is not dilated.
  *
- * Layouts: input [batch][y][x][channel], output likewise. The table has for each channel the taps
+ * Layouts: input and output [batch][y][x][channel]. For each channel, the table contains the taps
  * as bytes, two pairs of neighbours in a word: the first of each pair, then the second of each;
- * then the two numbers of tflm_ext_sum_to_int8(). The output may lie where the input does if it is
- * no larger: a row is taken before its outputs are written. With a number of channels that is no
- * multiple of four, the last four repeat some before, and it may not.
+ * then the two requant words of tflm_ext_sum_to_int8(). The output may begin at the address of the
+ * input if it is not larger, because a row is read before its outputs are written. If the number of
+ * channels is not a multiple of four, the last four overlap with those before, and the output may
+ * not share memory with the input.
  */
 #ifndef TFLM_EXT_DEPTHWISE_CONV_1D_H
 #define TFLM_EXT_DEPTHWISE_CONV_1D_H
@@ -35,12 +36,12 @@ typedef struct {
     int32_t pad_left;
     int32_t output_height;
     int32_t output_width;
-    int32_t line_words; /* of one channel and one of the lines of a row */
+    int32_t line_words; /* words of one line of one channel */
     int32_t input_zero_point;
     int32_t output_zero_point;
 } tflm_ext_depthwise_conv_1d_t;
 
-/* Outputs of one channel, four at a time, whose words follow each other in a line. */
+/* Outputs of one channel, four at a time, whose words are consecutive in a line. */
 typedef struct {
     int32_t groups; /* of four outputs */
     int32_t pixel;  /* bytes from one output to the next */
@@ -59,8 +60,8 @@ typedef void (*tflm_ext_depthwise_1d_tile_t)(const int32_t *table, const int16_t
 /* clang-format off */
 
 /*
- * r0 numbers, r1 line, r2 output, r3 and lr words of the line, r4-r7 sums, r8-r12 taps; then r3 and
- * lr what the epilogue needs. On the stack *outputs.
+ * r0 requant words, r1 line, r2 output, r3 and lr words of the line, r4-r7 sums, r8-r12 taps; r3
+ * and lr are reused for the requantisation. On the stack: *outputs.
  */
 #define TFLM_EXT_DEPTHWISE_1D_BEGIN \
         "push  {r4-r11, lr}\n\t" \
@@ -185,8 +186,9 @@ tflm_ext_depthwise_1d_10_taps(const int32_t *table, const int16_t *line, int8_t 
 /* clang-format on */
 
 /*
- * Four neighbouring channels of pairs of pixels, one word for each channel's line. Counts: pairs,
- * step of the first pixels, step of the second ones, bytes of a line. The step of padding is 0.
+ * Writes pairs of pixels of four neighbouring channels to the line of each channel, a word for each
+ * pair. Counts: pairs, step of the first pixels, step of the second pixels, bytes of a line. The
+ * step of padding is 0.
  */
 __attribute__((naked, noinline, unused)) static void
 tflm_ext_depthwise_1d_pack(const int8_t *first, const int8_t *second, int16_t *line,
@@ -219,7 +221,7 @@ tflm_ext_depthwise_1d_pack(const int8_t *first, const int8_t *second, int16_t *l
 
 #else
 
-/* Four outputs at a time of a filter of some pairs of taps. */
+/* Four outputs at a time, for a filter of some pairs of taps. */
 static inline void tflm_ext_depthwise_1d_any_taps(const int32_t *table, int32_t pairs,
                                                   const int16_t *line, int8_t *out,
                                                   const tflm_ext_depthwise_1d_outputs_t *outputs)
@@ -267,7 +269,7 @@ static inline void tflm_ext_depthwise_1d_pack(const int8_t *first, const int8_t 
 
 #endif
 
-/* Every d-th value of a row of four channels, from value `from` on, to their lines. */
+/* Writes every d-th value of a row of four channels to their lines, beginning at `from`. */
 static inline void tflm_ext_depthwise_1d_line(const tflm_ext_depthwise_conv_1d_t *op,
                                               const int8_t *row, int32_t from,
                                               const int8_t *padding, int16_t *line)
@@ -288,7 +290,7 @@ static inline void tflm_ext_depthwise_1d_line(const tflm_ext_depthwise_conv_1d_t
         } else if (x >= op->input_width) {
             counts[0] = op->line_words - word;
         } else {
-            /* one word at the border */
+            /* a word at the edge of the image */
         }
         if (left_inside) {
             counts[1] = 2 * step * op->channels;
@@ -304,8 +306,8 @@ static inline void tflm_ext_depthwise_1d_line(const tflm_ext_depthwise_conv_1d_t
 }
 
 /*
- * `count` outputs of each of four channels, one word of their lines further on each. The lines lie
- * `line` values behind each other.
+ * `count` outputs of each of four channels; each output begins one word later in its line. The
+ * lines are `line` values apart.
  */
 static inline void tflm_ext_depthwise_1d_outputs(tflm_ext_depthwise_1d_tile_t tile,
                                                  const int32_t *table, int32_t own_table,
@@ -321,7 +323,7 @@ static inline void tflm_ext_depthwise_1d_outputs(tflm_ext_depthwise_1d_tile_t ti
         const int16_t *const from = &lines[c * line];
         if (count >= 4) {
             tile(own, from, &out[c], all);
-            if ((count % 4) != 0) { /* some of them again */
+            if ((count % 4) != 0) { /* some of these again */
                 tile(own, &from[2 * first], &out[(first * all->pixel) + c], &one);
             }
         } else {
@@ -335,7 +337,7 @@ static inline void tflm_ext_depthwise_1d_outputs(tflm_ext_depthwise_1d_tile_t ti
     }
 }
 
-/* All outputs of four channels of a row. */
+/* All outputs of four channels in a row. */
 static inline void tflm_ext_depthwise_1d_row(const tflm_ext_depthwise_conv_1d_t *op,
                                              tflm_ext_depthwise_1d_tile_t tile,
                                              const int32_t *table, int32_t own_table,
@@ -359,7 +361,7 @@ static inline void tflm_ext_depthwise_1d_row(const tflm_ext_depthwise_conv_1d_t 
     }
 }
 
-/* `lines` has room for those of four channels; `own_table` words of the table are a channel's. */
+/* `lines` has room for the lines of four channels; the table has `own_table` words per channel. */
 TFLM_EXT_SHARED static void tflm_ext_depthwise_1d(const tflm_ext_depthwise_conv_1d_t *op,
                                                   const int8_t *input, const int32_t *table,
                                                   int16_t *lines, int8_t *output,
@@ -391,18 +393,18 @@ TFLM_EXT_SHARED static void tflm_ext_depthwise_1d(const tflm_ext_depthwise_conv_
 
 typedef tflm_ext_depthwise_conv_1d_t tflm_ext_depthwise_conv_1d_6_t;
 
-TFLM_EXT_SHARED static void
-tflm_ext_depthwise_conv_1d_6(const tflm_ext_depthwise_conv_1d_6_t *op, const int8_t *input,
-                              const int32_t *table, int16_t *lines, int8_t *output)
+TFLM_EXT_SHARED static void tflm_ext_depthwise_conv_1d_6(const tflm_ext_depthwise_conv_1d_6_t *op,
+                                                         const int8_t *input, const int32_t *table,
+                                                         int16_t *lines, int8_t *output)
 {
     tflm_ext_depthwise_1d(op, input, table, lines, output, &tflm_ext_depthwise_1d_6_taps, 4);
 }
 
 typedef tflm_ext_depthwise_conv_1d_t tflm_ext_depthwise_conv_1d_10_t;
 
-TFLM_EXT_SHARED static void
-tflm_ext_depthwise_conv_1d_10(const tflm_ext_depthwise_conv_1d_10_t *op, const int8_t *input,
-                              const int32_t *table, int16_t *lines, int8_t *output)
+TFLM_EXT_SHARED static void tflm_ext_depthwise_conv_1d_10(const tflm_ext_depthwise_conv_1d_10_t *op,
+                                                          const int8_t *input, const int32_t *table,
+                                                          int16_t *lines, int8_t *output)
 {
     tflm_ext_depthwise_1d(op, input, table, lines, output, &tflm_ext_depthwise_1d_10_taps, 5);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * DEPTHWISE_CONV_2D: every channel of an int8 image is convolved with filters of its own.
+ * DEPTHWISE_CONV_2D: every channel of an int8 image is convolved with its own filters.
  *
  * Layouts: input [batch][y][x][channel], weights [y][x][output channel], output
  * [batch][y][x][output channel]; output channel c belongs to input channel c / depth_multiplier.
@@ -36,8 +36,8 @@ typedef struct {
 } tflm_ext_depthwise_conv_2d_t;
 
 /*
- * Sum of one filter over one channel of the window whose first tap lies at (top, left); channel
- * points to the channel in the first pixel, filter to the output channel in the first tap.
+ * Sum of a filter over one channel of the window whose first tap is at (top, left). `channel`
+ * points to the channel in the first pixel, `filter` to the output channel in the first tap.
  */
 static inline int32_t tflm_ext_depthwise_conv_2d_window(const tflm_ext_depthwise_conv_2d_t *op,
                                                         const int8_t *channel, const int8_t *filter,

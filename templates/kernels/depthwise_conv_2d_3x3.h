@@ -2,18 +2,18 @@
 /*
  * DEPTHWISE_CONV_2D with filters of 3 x 3, strides 1 and 2, one output channel per input channel.
  *
- * Two rows of the image, four channels wide, become a line of words: the value of the upper row in
- * the low half, that of the lower row in the high half. One line below the other makes four rows,
- * which is two rows of output at stride 1, or one and its right neighbour in the next line at
- * stride 2. Lines are padded with the zero point, whose share of the sums is part of the bias.
+ * For four channels at a time, two rows of the image become a line of words: the low half has the
+ * value of the upper row, the high half that of the lower row. Two lines are four rows of the
+ * image, enough for two rows of output at stride 1 or one row at stride 2. Lines are padded with
+ * the zero point, whose contribution to the sums is part of the bias.
  *
- * Layouts: input [batch][y][x][channel], output likewise. The table has for each channel three
- * words, one for each column of the filter, with the bytes of the rows 0, 1, 1, 2, then the two
- * numbers of tflm_ext_sum_to_int8(). The taps made of them are a word of rows 0 and 1 and a word of
- * rows 1 and 2 for each column, and the numbers of tflm_ext_scale_to_int8(). The output may lie
- * where the input does if it is no larger: rows are taken into the lines before they are written.
- * With a number of channels that is no multiple of four, the last four repeat some before them, and
- * it may not.
+ * Layouts: input and output [batch][y][x][channel]. For each channel, the table contains a word for
+ * each of the three columns of the filter, with the bytes of the rows 0, 1, 1, 2, and then the
+ * requant words of tflm_ext_sum_to_int8(). These are expanded to a word of rows 0 and 1 and a word
+ * of rows 1 and 2 for each column, and the scale words of tflm_ext_scale_to_int8(). The output may
+ * begin at the address of the input if it is not larger, because rows are read before they are
+ * written. If the number of channels is not a multiple of four, the last four overlap with those
+ * before, and the output may not share memory with the input.
  */
 #ifndef TFLM_EXT_DEPTHWISE_CONV_2D_3X3_H
 #define TFLM_EXT_DEPTHWISE_CONV_2D_3X3_H
@@ -40,14 +40,14 @@ typedef struct {
     int32_t output_zero_point;
 } tflm_ext_depthwise_conv_2d_3x3_t;
 
-/* What four channels have in common; the numbers are those of the first. */
+/* Parameters of four channels; pointers are those of the first. */
 typedef struct {
     int8_t *out;         /* the first output of the upper row */
-    const uint32_t *end; /* of the windows of the upper line that go two by two */
+    const uint32_t *end; /* of the upper line's windows that are computed in pairs */
     int32_t pixel;       /* bytes between neighbouring outputs */
-    int32_t row;         /* bytes to the lower row of outputs; 0 if there is none */
+    int32_t row;         /* bytes to the lower row of outputs, or 0 */
     int32_t zero_point;  /* of the output */
-    int32_t odd;         /* 1 if a column is left after those that go two by two */
+    int32_t odd;         /* 1 if the last column is computed alone */
 } tflm_ext_depthwise_rows_t;
 
 #if TFLM_EXT_DSP
@@ -61,7 +61,7 @@ typedef struct {
 /*
  * Two columns of two rows at a time, and the last one alone. r0 taps, r1 and r2 lines, r3 and r4
  * sums of the upper row, r5 and r6 of the lower one, r7-r12 taps, lr a word of a line. On the
- * stack: *rows, then the lines, the output and what is left of the four channels.
+ * stack: *rows, then lines, output and remaining channels.
  */
 __attribute__((naked, noinline, unused)) static void
 tflm_ext_depthwise_two_rows(const int32_t *taps, const uint32_t *upper, const uint32_t *lower,
@@ -317,7 +317,7 @@ tflm_ext_depthwise_one_row(const int32_t *taps, const uint32_t *upper, const uin
 
 #else
 
-/* The sums of a window: of the filter on the upper three rows, or on the lower three. */
+/* The sum of a window: the filter times the upper or the lower three rows. */
 static inline uint32_t tflm_ext_depthwise_upper(const int32_t *taps, const uint32_t *upper,
                                                 const uint32_t *lower)
 {
@@ -345,7 +345,7 @@ static inline int8_t tflm_ext_depthwise_scale(const int32_t *taps, uint32_t sum,
     return tflm_ext_scale_to_int8(taps[6] + (int32_t)(2U * sum), taps[7], taps[8], zero_point);
 }
 
-/* Rows of outputs of four channels; the next window is `step` words further. */
+/* Rows of outputs of four channels; windows are `step` words apart. */
 static inline void tflm_ext_depthwise_rows(const int32_t *taps, const uint32_t *upper,
                                            const uint32_t *lower,
                                            const tflm_ext_depthwise_rows_t *rows, int32_t step,
@@ -385,7 +385,7 @@ static inline void tflm_ext_depthwise_one_row(const int32_t *taps, const uint32_
 
 #endif
 
-/* Rows y and y + 1 of four channels of an image to so many columns of a line. */
+/* Writes rows y and y + 1 of four channels of an image to the columns of a line. */
 static inline void tflm_ext_depthwise_line(const tflm_ext_depthwise_conv_2d_3x3_t *op,
                                            const int8_t *image, int32_t y, const int8_t *padding,
                                            int32_t columns, uint32_t *line)
@@ -433,7 +433,8 @@ tflm_ext_depthwise_conv_2d_3x3(const tflm_ext_depthwise_conv_2d_3x3_t *op, const
             const int32_t *next_table = &table[(3 + op->requant_words) * channel];
 
             for (int32_t c = 0; c < 4; ++c) {
-                next_table = tflm_ext_depthwise_expand(next_table, 6, op->requant_words, &taps[9 * c]);
+                next_table =
+                    tflm_ext_depthwise_expand(next_table, 6, op->requant_words, &taps[9 * c]);
             }
             tflm_ext_depthwise_line(op, image, -op->pad_top, pad, columns, &upper[left]);
             for (int32_t y = 0; y < op->output_height; y += rows_at_once) {

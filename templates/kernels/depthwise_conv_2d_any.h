@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * DEPTHWISE_CONV_2D like depthwise_conv_2d_lines.h, for any bias and scale: those that its two
- * numbers cannot hold, like scales of 1/2 or more. The table has bias, multiplier and shift of a
- * channel behind its taps.
+ * DEPTHWISE_CONV_2D like depthwise_conv_2d_lines.h, but for any bias and scale, including those
+ * that do not fit its requant words, such as scales of 1/2 or more. In the table, the taps of a
+ * channel are followed by its bias, multiplier and shift.
  */
 #ifndef TFLM_EXT_DEPTHWISE_CONV_2D_ANY_H
 #define TFLM_EXT_DEPTHWISE_CONV_2D_ANY_H
@@ -88,10 +88,10 @@ static inline void tflm_ext_depthwise_sums(const int32_t *taps, const int32_t *l
 
 #endif
 
-TFLM_EXT_SHARED static void tflm_ext_depthwise_four_outputs_any(const int32_t *taps, const int32_t *lines,
-                                                        int8_t *out,
-                                                        const tflm_ext_depthwise_outputs_t *outputs,
-                                                        const uint32_t *start)
+TFLM_EXT_SHARED static void
+tflm_ext_depthwise_four_outputs_any(const int32_t *taps, const int32_t *lines, int8_t *out,
+                                    const tflm_ext_depthwise_outputs_t *outputs,
+                                    const uint32_t *start)
 {
     const int32_t *const requant = &taps[outputs->rows * outputs->pairs];
     const uint32_t *windows = start;

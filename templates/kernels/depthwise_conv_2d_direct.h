@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * DEPTHWISE_CONV_2D with few outputs, whose windows lie inside the image, one output channel per
- * input channel. It reads the image where it lies: what other kernels do once for many outputs
- * would be done for few.
+ * DEPTHWISE_CONV_2D for few outputs with windows entirely inside the image, one output channel per
+ * input channel. It reads the image in place: with few outputs, the preparation that other kernels
+ * do would not pay off.
  *
- * Layouts: input [batch][y][x][channel], output likewise. The table has for every four channels the
- * taps as bytes, four channels in a word, row by row; then for each of the channels the two numbers
- * of tflm_ext_sum_to_int8(). The input's zero point is part of the bias.
- * An output of one pixel may lie where the input does. With a number of channels that is no
- * multiple of four, the last four repeat some before.
+ * Layouts: input and output [batch][y][x][channel]. For every four channels, the table contains the
+ * taps as bytes, four channels in a word, row by row, and then the two requant words of
+ * tflm_ext_sum_to_int8() for each of the channels. The contribution of the input's zero point is
+ * part of the bias. An output of one pixel may begin at the address of the input. If the number of
+ * channels is not a multiple of four, the last four overlap with those before.
  */
 #ifndef TFLM_EXT_DEPTHWISE_CONV_2D_DIRECT_H
 #define TFLM_EXT_DEPTHWISE_CONV_2D_DIRECT_H
@@ -33,7 +33,7 @@ typedef struct {
     int32_t output_zero_point;
 } tflm_ext_depthwise_conv_2d_direct_t;
 
-/* What all windows have in common. */
+/* Parameters of all windows. */
 typedef struct {
     int32_t zero_point; /* of the output */
     int32_t rows;
@@ -51,8 +51,9 @@ typedef struct {
 /* clang-format off */
 
 /*
- * One output pixel of four channels. r0 image, r1 table, r2 output, r3 bytes to the next tap, r4-r7
- * sums, r8-r11 values and taps, then numbers; r12 columns left, lr rows left. On the stack *window.
+ * An output pixel of four channels. r0 image, r1 table, r2 output, r3 bytes to the next tap, r4-r7
+ * sums, r8-r11 values and taps, then requant words; r12 columns left, lr rows left. On the stack:
+ * *window.
  */
 __attribute__((naked, noinline, unused)) static void
 tflm_ext_depthwise_four_sums(const int8_t *image, const int32_t *table, int8_t *out,

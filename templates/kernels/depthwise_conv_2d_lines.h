@@ -2,16 +2,17 @@
 /*
  * DEPTHWISE_CONV_2D with filters of any size, one output channel per input channel.
  *
- * Each row of the image, four channels wide, becomes a line of words: a value in the low half, its
- * right neighbour (one dilation away) in the high half: one instruction multiplies two taps.
- * There are as many lines as a window has rows; each row is taken once. Lines are padded with the
- * zero point, whose share of the sums is part of the bias.
+ * For four channels at a time, each row of the image becomes a line of words with a value in the
+ * low half and its right neighbour, one dilation away, in the high half, so that one instruction
+ * multiplies two taps. There are as many lines as a window has rows, and each row is read once.
+ * Lines are padded with the zero point, whose contribution to the sums is part of the bias.
  *
- * Layouts: input [batch][y][x][channel], output likewise. The table has for each channel the taps
- * as bytes, two pairs of neighbours in a word: the first of each pair, then the second of each,
- * row by row; then the two numbers of tflm_ext_sum_to_int8(). The output may lie where the input
- * does if it is no larger: rows are taken before they are written. With a number of channels that
- * is no multiple of four, the last four repeat some before, and it may not.
+ * Layouts: input and output [batch][y][x][channel]. For each channel, the table contains the taps
+ * as bytes, row by row, two pairs of neighbours in a word: the first of each pair, then the second
+ * of each; then the requant words of tflm_ext_sum_to_int8(). The output may begin at the address of
+ * the input if it is not larger, because rows are read before they are written. If the number of
+ * channels is not a multiple of four, the last four overlap with those before, and the output may
+ * not share memory with the input.
  */
 #ifndef TFLM_EXT_DEPTHWISE_CONV_2D_LINES_H
 #define TFLM_EXT_DEPTHWISE_CONV_2D_LINES_H
@@ -49,11 +50,11 @@ typedef struct {
     int32_t tap;    /* bytes of a line from one pair of taps to the next */
     int32_t column; /* bytes of a line from one output to the next */
     int32_t pixel;  /* bytes between neighbouring outputs */
-    int32_t groups; /* how often four outputs are computed */
+    int32_t groups; /* of four outputs */
     int32_t zero_point;
 } tflm_ext_depthwise_outputs_t;
 
-/* The window of a filter that begins at `start`, see tflm_ext_depthwise_outputs_t. */
+/* The sum of a filter over the window at `start`; see tflm_ext_depthwise_outputs_t. */
 static inline uint32_t tflm_ext_depthwise_sum(const int32_t *taps, const int32_t *lines,
                                               const tflm_ext_depthwise_outputs_t *outputs,
                                               const uint32_t *start)
@@ -193,7 +194,7 @@ static inline void tflm_ext_depthwise_four_outputs(const int32_t *taps, const in
 
 #endif
 
-/* Row y of four channels of an image to a line; outside the image all is padding. */
+/* Writes row y of four channels of an image to a line; outside the image, padding. */
 static inline void tflm_ext_depthwise_pairs(const tflm_ext_depthwise_conv_2d_lines_t *op,
                                             const int8_t *image, int32_t y, const int8_t *padding,
                                             uint32_t *line)
@@ -215,7 +216,7 @@ static inline void tflm_ext_depthwise_pairs(const tflm_ext_depthwise_conv_2d_lin
             const int32_t left = op->line_width - i;
             counts[0] = (both < left) ? both : left;
         } else {
-            /* one word at the border */
+            /* a word at the edge of the image */
         }
         if (!left_inside) {
             counts[1] = 0;
@@ -257,7 +258,7 @@ static inline void tflm_ext_depthwise_output_row(const tflm_ext_depthwise_conv_2
         }
     } else {
         four_outputs(taps, lines, out, outputs, start);
-        if ((width % 4) != 0) { /* the last values, some of them again */
+        if ((width % 4) != 0) { /* the last four outputs, some of them again */
             const int32_t first = width - 4;
             outputs->groups = 1;
             four_outputs(taps, lines, &out[first * op->channels], outputs,
@@ -267,9 +268,9 @@ static inline void tflm_ext_depthwise_output_row(const tflm_ext_depthwise_conv_2
 }
 
 /*
- * `words` has room for as many lines as a window has rows, those between dilated taps included;
- * behind them for where the lines of the filter's rows begin, and for the taps of four channels.
- * `expand` makes them of the table.
+ * `words` has room for as many lines as a window has rows, including those between dilated taps,
+ * then for the addresses of the lines of the filter's rows, and for the taps of four channels,
+ * which `expand` extracts from the table.
  */
 static inline void tflm_ext_depthwise_lines(const tflm_ext_depthwise_conv_2d_lines_t *op,
                                             const int8_t *input, const int32_t *table,

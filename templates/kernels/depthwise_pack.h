@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * Four neighbouring channels of pairs of pixels to four words each: the first pixel's value in the
- * low half, the second one's in the high half.
+ * Converts pairs of pixels of four neighbouring channels to four words each: the value of the first
+ * pixel in the low half, that of the second pixel in the high half.
  */
 #ifndef TFLM_EXT_DEPTHWISE_PACK_H
 #define TFLM_EXT_DEPTHWISE_PACK_H
@@ -11,8 +11,8 @@
 #include "dsp.h"
 
 /*
- * A filter's numbers, see tflm_ext_sum_to_int8(), as those of tflm_ext_scale_to_int8(): twice the
- * bias, multiplier and step.
+ * Converts the requant words of tflm_ext_sum_to_int8() to the scale words of
+ * tflm_ext_scale_to_int8(): twice the bias, multiplier and step.
  */
 static inline void tflm_ext_depthwise_requant(int32_t bias, uint32_t shift, int32_t multiplier,
                                               int32_t *scale)
@@ -23,8 +23,8 @@ static inline void tflm_ext_depthwise_requant(int32_t bias, uint32_t shift, int3
 }
 
 /*
- * Taps of int8 to words of two int16: of bytes 0 and 2, then of bytes 1 and 3. Returns what follows
- * in the table.
+ * Converts taps of int8 to words of two int16: bytes 0 and 2, then bytes 1 and 3. Returns the next
+ * place in the table.
  */
 static inline const int32_t *tflm_ext_depthwise_taps(const int32_t *table, int32_t words,
                                                      int32_t *taps)
@@ -46,8 +46,8 @@ static inline const int32_t *tflm_ext_depthwise_taps(const int32_t *table, int32
 }
 
 /*
- * The same, and behind them twice the bias, multiplier and step, of which the table has the two
- * numbers or, where a bias takes more than 24 bits, all three.
+ * Converts taps, and writes the scale words after them: twice the bias, multiplier and step. The
+ * table contains two requant words or, if a bias takes more than 24 bits, these three scale words.
  */
 static inline const int32_t *tflm_ext_depthwise_expand(const int32_t *table, int32_t words,
                                                        int32_t requant_words, int32_t *taps)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * DIV: quotients, by way of the reciprocal of the divisor.
+ * DIV, by means of the reciprocal of the divisor.
  *
- * The reciprocal of a divisor of 0, which is no number, is what TensorFlow Lite Micro takes for it.
+ * For a divisor of 0, the reciprocal is the value that TensorFlow Lite Micro uses.
  *
- * Output may be the memory of an input of its size.
+ * The output may share memory with an input of the same size.
  */
 #ifndef TFLM_EXT_DIV_H
 #define TFLM_EXT_DIV_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * MAXIMUM and MINIMUM: the larger or smaller of the quantised numbers, whatever their scales.
+ * MAXIMUM and MINIMUM of the quantised values, regardless of their scales.
  *
- * Output may be the memory of an input of its size.
+ * The output may share memory with an input of the same size.
  */
 #ifndef TFLM_EXT_EXTREMUM_H
 #define TFLM_EXT_EXTREMUM_H

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * FULLY_CONNECTED like fully_connected_tile.h, for any weights, sums and scales: those that its
- * pairs of filters or their two numbers cannot hold, like long columns, whose sums may take more
- * than 24 bits, and scales of 1/2 or more.
+ * FULLY_CONNECTED like fully_connected_tile.h, but for any weights, sums and scales, including
+ * those that do not fit its pair words or scales: weights of -128, sums of more than 24 bits, as of
+ * long columns, and scales of 1/2 or more.
  *
- * Layouts: input [row][input], output [row][output]. The stream has for each four outputs, quad by
- * quad, a word of each one's weights, as bytes in the order of the column before it was widened;
- * then bias, multiplier and shift of each. Outputs left over follow one by one. The bias holds what
- * the zero point of the input contributes.
+ * Layouts: input [row][input], output [row][output]. For every four outputs, the stream contains a
+ * word of weights of each output for every quad, as bytes in the order of the column before
+ * widening; then bias, multiplier and shift of each. Outputs left over follow one by one. The bias
+ * includes the contribution of the input's zero point.
  */
 #ifndef TFLM_EXT_FULLY_CONNECTED_ANY_H
 #define TFLM_EXT_FULLY_CONNECTED_ANY_H
@@ -117,9 +117,9 @@ static inline int32_t tflm_ext_sums_1x1(const int32_t *stream, const uint32_t *c
     return (int32_t)sum;
 }
 
-TFLM_EXT_SHARED static void
-tflm_ext_fully_connected_any(const tflm_ext_fully_connected_any_t *op, const int8_t *input,
-                             const int32_t *stream, int32_t *column, int8_t *output)
+TFLM_EXT_SHARED static void tflm_ext_fully_connected_any(const tflm_ext_fully_connected_any_t *op,
+                                                         const int8_t *input, const int32_t *stream,
+                                                         int32_t *column, int8_t *output)
 {
     const int32_t quads = 2 * op->octets;
     const int32_t whole = op->output_size - (op->output_size % 4);
@@ -138,10 +138,9 @@ tflm_ext_fully_connected_any(const tflm_ext_fully_connected_any_t *op, const int
                 tflm_ext_sums_4x1(next, one, &one[2 * quads], sums);
                 next = &next[4 * quads];
             } else {
-                /* its sum is there */
+                /* its sum was computed with those before */
             }
-            const int32_t scaled =
-                tflm_ext_requantize(sums[i % 4] + next[0], next[1], next[2]);
+            const int32_t scaled = tflm_ext_requantize(sums[i % 4] + next[0], next[1], next[2]);
             out[i] = (int8_t)tflm_ext_ssat8(scaled + op->output_zero_point);
             next = &next[3];
         }

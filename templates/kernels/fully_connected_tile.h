@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * FULLY_CONNECTED: four outputs at a time, with weights in pairs; see matrix_tile.h for how a pair
- * of filters shares a word, and a column its order.
+ * FULLY_CONNECTED, four outputs at a time; matrix_tile.h describes how two filters share a word,
+ * and the order of a column.
  *
- * Layouts: input [row][input], output [row][output]. The stream has for each four outputs, word by
- * word of the column, the words of both pairs, then twice the biases; outputs left over follow one
- * by one, with weights as pairs of int16. The bias holds what the zero point of the input
- * contributes. Multipliers and steps, see tflm_ext_scale_to_int8(), lie in a table of their own:
- * one of each for every output, or for all of them.
+ * Layouts: input [row][input], output [row][output]. For every four outputs, the stream contains
+ * the words of both pairs of filters for every word of the column, then the doubled biases. Outputs
+ * left over follow one by one, with weights as pairs of int16. The bias includes the contribution
+ * of the input's zero point. A separate table contains multiplier and step, see
+ * tflm_ext_scale_to_int8(), of every output, or once if they are the same for all outputs.
  */
 #ifndef TFLM_EXT_FULLY_CONNECTED_TILE_H
 #define TFLM_EXT_FULLY_CONNECTED_TILE_H
@@ -22,7 +22,7 @@ typedef struct {
     int32_t input_size;
     int32_t output_size;
     int32_t octets;     /* eight values each, of a column */
-    int32_t scale_step; /* from one output's multiplier to the next one's: 2, or 0 if shared */
+    int32_t scale_step; /* words from one output's multiplier to the next: 2, or 0 if shared */
     int32_t output_zero_point;
 } tflm_ext_fully_connected_tile_t;
 
@@ -74,7 +74,7 @@ typedef struct {
 
 /*
  * r0 stream, r1 column, r2-r5 sums, r6-r9 weights, r10-r12 and lr words of the column. On the
- * stack: output, where the loop is entered, end, column_end, column_bytes, zero_point, scales,
+ * stack: output, entry of the loop, end, column_end, column_bytes, zero_point, scales,
  * scale_bytes.
  */
 __attribute__((naked, noinline, unused)) static void
@@ -189,10 +189,11 @@ static inline void tflm_ext_tile_4x1(const int32_t *stream, const uint32_t *colu
 
 #endif
 
-TFLM_EXT_SHARED static void
-tflm_ext_fully_connected_tile(const tflm_ext_fully_connected_tile_t *op, const int8_t *input,
-                              const int32_t *stream, const int32_t *scales, int32_t *column,
-                              int8_t *output)
+TFLM_EXT_SHARED static void tflm_ext_fully_connected_tile(const tflm_ext_fully_connected_tile_t *op,
+                                                          const int8_t *input,
+                                                          const int32_t *stream,
+                                                          const int32_t *scales, int32_t *column,
+                                                          int8_t *output)
 {
     const int32_t words = 4 * op->octets;
     const int32_t tiles = op->output_size / 4;

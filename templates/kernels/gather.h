@@ -8,8 +8,8 @@
 #include <string.h>
 
 typedef struct {
-    int32_t batches;    /* each with positions of its own */
-    int32_t outer;      /* elements in front of the axis, per batch */
+    int32_t batches;    /* each with its own positions */
+    int32_t outer;      /* slices before the axis, per batch */
     int32_t axis_bytes; /* of the input along the axis */
     int32_t positions;  /* per batch */
     int32_t run;        /* bytes of one slice */

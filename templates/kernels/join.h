@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * CONCATENATION and PACK: the output takes a run of bytes from each input in turn, again and again.
+ * CONCATENATION and PACK: in every round, a run of bytes of each input is copied to the output.
  */
 #ifndef TFLM_EXT_JOIN_H
 #define TFLM_EXT_JOIN_H
@@ -14,7 +14,7 @@ typedef struct {
     int32_t inputs;
 } tflm_ext_join_t;
 
-/* runs: bytes that each input gives in one round. */
+/* runs: bytes of each input in a round. */
 static inline void tflm_ext_join(const tflm_ext_join_t *op, const void *const *inputs,
                                  const int32_t *runs, void *output)
 {

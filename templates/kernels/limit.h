@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * Limits int8 numbers: RELU, RELU6 and the like where input and output have one quantisation, and
- * such a fused activation behind kernels that only limit to int8.
+ * Limits int8 values: RELU, RELU6 and similar operators whose input and output have the same
+ * quantisation, and fused activations after kernels that only limit to int8.
  *
- * Output may be the input's memory.
+ * The output may share memory with the input.
  */
 #ifndef TFLM_EXT_LIMIT_H
 #define TFLM_EXT_LIMIT_H
@@ -26,7 +26,7 @@ typedef struct {
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
 /* clang-format off */
-/* Eight words at a time, from r0 to r1, not below r2; each of its bytes is the limit. */
+/* Eight words at a time, from r0 to r1, bytes not below those of r2. */
 __attribute__((naked, noinline, unused)) static void
 tflm_ext_limit_low(const int8_t *input, int8_t *output, uint32_t low, int32_t rounds)
 {
@@ -72,7 +72,7 @@ static inline void tflm_ext_limit_low(const int8_t *input, int8_t *output, uint3
 
 #endif
 
-/* Input and output begin at multiples of four bytes. */
+/* Input and output are aligned to four bytes. */
 TFLM_EXT_SHARED static void tflm_ext_limit(const tflm_ext_limit_t *op, const int8_t *input,
                                            int8_t *output)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * A function of one int8 number, worked out in advance for all 256 of them.
+ * A function of an int8 value, as a table of its 256 results.
  *
- * The table begins with the result for -128. Output may be the input's memory.
+ * The table begins with the result for -128. The output may share memory with the input.
  */
 #ifndef TFLM_EXT_LOOKUP_H
 #define TFLM_EXT_LOOKUP_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * MUL: products.
+ * MUL for any scales.
  *
- * Output may be the memory of an input of its size.
+ * The output may share memory with an input of the same size.
  */
 #ifndef TFLM_EXT_MUL_H
 #define TFLM_EXT_MUL_H

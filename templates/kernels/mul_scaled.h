@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * MUL whose result is scaled by a right shift and limited by int8 alone; see mul.h and, for steps,
- * tflm_ext_scale_to_int8(). Output may be the memory of an input of its size.
+ * MUL with a right shift, limited to int8 only; see mul.h and, for steps, tflm_ext_scale_to_int8().
+ * The output may share memory with an input of the same size.
  */
 #ifndef TFLM_EXT_MUL_SCALED_H
 #define TFLM_EXT_MUL_SCALED_H

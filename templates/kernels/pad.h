@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* PAD and PADV2: the input inside a larger tensor of one value. */
+/* PAD and PADV2: the input inside a larger tensor that is filled with a value. */
 #ifndef TFLM_EXT_PAD_H
 #define TFLM_EXT_PAD_H
 

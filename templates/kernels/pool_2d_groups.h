@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * AVERAGE_POOL_2D, four channels at a time: sums of 16 bits, two in a word; see pool_2d.h.
+ * AVERAGE_POOL_2D for groups of four channels, with two 16-bit sums in a word; see pool_2d.h.
  *
- * The channels are a multiple of four, and a window has at most 255 pixels.
+ * The number of channels is a multiple of four, and a window has at most 255 pixels.
  */
 #ifndef TFLM_EXT_POOL_2D_GROUPS_H
 #define TFLM_EXT_POOL_2D_GROUPS_H
@@ -15,7 +15,7 @@
 
 typedef tflm_ext_pool_2d_t tflm_ext_average_pool_2d_groups_t;
 
-/* The means of four channels of a window. */
+/* The means of a window of four channels. */
 static inline void tflm_ext_pool_2d_four_means(const tflm_ext_pool_2d_t *op, const int8_t *channels,
                                                tflm_ext_pool_2d_window_t window, int8_t *out)
 {
@@ -44,7 +44,7 @@ static inline void tflm_ext_pool_2d_four_means(const tflm_ext_pool_2d_t *op, con
 
 TFLM_EXT_SHARED static void
 tflm_ext_average_pool_2d_groups(const tflm_ext_average_pool_2d_groups_t *op, const int8_t *input,
-                               int8_t *output)
+                                int8_t *output)
 {
     const int32_t image_size = op->input_height * op->input_width * op->channels;
     int8_t *out = output;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * PRELU: negative numbers are multiplied by input 2.
+ * PRELU: negative values are multiplied by input 2.
  *
- * Output may be the memory of an input of its size.
+ * The output may share memory with an input of the same size.
  */
 #ifndef TFLM_EXT_PRELU_H
 #define TFLM_EXT_PRELU_H
@@ -25,7 +25,7 @@ typedef struct {
     int32_t negative_shift;
 } tflm_ext_prelu_t;
 
-/* One number and its slope. */
+/* A value and its slope. */
 static inline int8_t tflm_ext_prelu_element(const tflm_ext_prelu_t *op, int8_t a, int8_t b)
 {
     const int32_t x = (int32_t)a - op->input1_zero_point;

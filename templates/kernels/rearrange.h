@@ -2,10 +2,10 @@
 /*
  * TRANSPOSE, STRIDED_SLICE, SLICE, SPACE_TO_DEPTH, DEPTH_TO_SPACE: elements in another order.
  *
- * Runs of bytes that lie side by side in both tensors are taken from a box of up to five
- * dimensions, read with one set of strides and written with another. Everything is in bytes, so
- * that the element type does not matter. Source and target may overlap where every run is read
- * from its own address or a higher one than it is written to.
+ * Runs of bytes that are contiguous in both tensors form a box of up to five dimensions, which is
+ * read with one set of strides and written with another. All sizes are in bytes, regardless of the
+ * element type. Source and target may overlap if no run is read from a lower address than it is
+ * written to.
  */
 #ifndef TFLM_EXT_REARRANGE_H
 #define TFLM_EXT_REARRANGE_H

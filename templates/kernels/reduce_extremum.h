@@ -2,9 +2,9 @@
 /*
  * REDUCE_MAX and REDUCE_MIN over any axes of an int8 tensor.
  *
- * Neighbouring axes of one kind are merged, so that three kept and three reduced ones are enough.
- * The output may lie at the address of the input: every extremum is found before it is written,
- * and no later one starts in front of it.
+ * Neighbouring axes of one kind are merged, so three kept and three reduced axes are enough. The
+ * output may begin at the address of the input: every extremum is found before it is written, and
+ * no later one reads the bytes before it.
  */
 #ifndef TFLM_EXT_REDUCE_EXTREMUM_H
 #define TFLM_EXT_REDUCE_EXTREMUM_H
@@ -14,11 +14,11 @@
 #include "arithmetic.h"
 
 typedef struct {
-    int32_t kept_shape[3]; /* outermost axis first, as everywhere */
+    int32_t kept_shape[3]; /* outermost axis first */
     int32_t kept_strides[3];
     int32_t reduced_shape[3];
     int32_t reduced_strides[3];
-    int32_t sign; /* 1 looks for the largest value, -1 for the smallest */
+    int32_t sign; /* 1: maximum, -1: minimum */
 } tflm_ext_reduce_extremum_t;
 
 /* The extremum of one output element. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * RESIZE_BILINEAR of int8 images [batch][y][x][channel], in integers: positions have ten fractional
- * bits, values twenty.
+ * RESIZE_BILINEAR of int8 images [batch][y][x][channel] in integer arithmetic: positions have ten
+ * fractional bits, values have twenty.
  */
 #ifndef TFLM_EXT_RESIZE_BILINEAR_H
 #define TFLM_EXT_RESIZE_BILINEAR_H
@@ -23,11 +23,11 @@ typedef struct {
     int32_t start_x;
 } tflm_ext_resize_bilinear_t;
 
-/* Where an output row or column lies between two of the input. */
+/* The position of an output row or column between two of the input. */
 typedef struct {
     int32_t low;
     int32_t high;
-    int32_t weight; /* of the high one, times 1024; below 0 only where both are the same */
+    int32_t weight; /* of the high one, times 1024; negative only if both are the same */
 } tflm_ext_resize_bilinear_between_t;
 
 static inline tflm_ext_resize_bilinear_between_t tflm_ext_resize_bilinear_between(int32_t position,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * SPLIT, SPLIT_V and UNPACK: each output takes a run of bytes from the input in turn, again and
- * again.
+ * SPLIT, SPLIT_V and UNPACK: in every round, a run of bytes of the input is copied to each output.
  */
 #ifndef TFLM_EXT_SPLIT_H
 #define TFLM_EXT_SPLIT_H
@@ -15,7 +14,7 @@ typedef struct {
     int32_t outputs;
 } tflm_ext_split_t;
 
-/* runs: bytes that each output takes in one round. */
+/* runs: bytes of each output in a round. */
 static inline void tflm_ext_split(const tflm_ext_split_t *op, const void *input,
                                   const int32_t *runs, void *const *outputs)
 {

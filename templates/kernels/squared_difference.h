@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * SQUARED_DIFFERENCE: both inputs are brought to a common scale, 2^7 times finer, first.
+ * SQUARED_DIFFERENCE. Both inputs are first converted to a common scale, 2^7 times finer.
  *
- * Output may be the memory of an input of its size.
+ * The output may share memory with an input of the same size.
  */
 #ifndef TFLM_EXT_SQUARED_DIFFERENCE_H
 #define TFLM_EXT_SQUARED_DIFFERENCE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * TRANSPOSE_CONV: every input pixel is multiplied by the filters and added to the output, whose
- * pixels lie `stride` as dense. Computed output by output, so that no sums need to be kept.
+ * TRANSPOSE_CONV: every input pixel is multiplied by the filters and added to the output, in which
+ * input pixels are `stride` pixels apart. It is computed output by output, so no sums are stored.
  *
  * Layouts: input [batch][y][x][channel], weights [output channel][y][x][input channel], output
  * [batch][y][x][output channel].
@@ -34,8 +34,8 @@ typedef struct {
 } tflm_ext_transpose_conv_t;
 
 /*
- * What the image adds to one output. (row, column) is the output's place in the padded output:
- * tap (ky, kx) brings the input pixel there if stride divides row - ky and column - kx.
+ * The contribution of the image to an output at (row, column) of the padded output: tap (ky, kx)
+ * multiplies an input pixel if the strides divide row - ky and column - kx.
  */
 static inline int32_t tflm_ext_transpose_conv_gather(const tflm_ext_transpose_conv_t *op,
                                                      const int8_t *image, const int8_t *filter,

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * TRANSPOSE_CONV as products of matrices, see conv_2d_tile.h.
+ * TRANSPOSE_CONV as matrix products; see conv_2d_tile.h.
  *
- * Outputs whose places, padding included, leave the same rest when divided by the strides are made
- * of the same taps: every stride-th one, beginning with that rest. They are a convolution of their
- * own, with stride 1 and fewer taps, whose outputs lie `stride` apart.
+ * Outputs whose coordinates, padding included, have the same remainders after division by the
+ * strides use the same taps: every stride-th one, beginning at the remainder. They form a
+ * convolution with stride 1 and fewer taps, whose outputs are `stride` apart.
  *
- * Layouts: input [batch][y][x][channel], output [batch][y][x][output channel]. The stream has the
- * filters of each such convolution one behind the other, by the rest in height, then in width; a
- * column has the order [tap in height][tap in width][channel], and the next tap is one pixel back.
+ * Layouts: input [batch][y][x][channel], output [batch][y][x][output channel]. The stream contains
+ * the filters of these convolutions in the order [remainder in height][remainder in width]. A
+ * column has the order [tap in height][tap in width][channel], and each tap is one pixel before the
+ * previous one.
  */
 #ifndef TFLM_EXT_TRANSPOSE_CONV_TILE_H
 #define TFLM_EXT_TRANSPOSE_CONV_TILE_H
@@ -25,7 +26,7 @@ typedef struct {
     int32_t input_height;
     int32_t input_width;
     int32_t input_channels; /* a multiple of four */
-    int32_t filter_height;  /* not below the stride, nor is the width */
+    int32_t filter_height;  /* at least the stride, likewise the width */
     int32_t filter_width;
     int32_t stride_height;
     int32_t stride_width;
@@ -38,14 +39,13 @@ typedef struct {
     int32_t output_zero_point;
 } tflm_ext_transpose_conv_tile_t;
 
-/* Taps of a filter that outputs with this rest are made of. */
-static inline int32_t tflm_ext_transpose_taps(int32_t filter, int32_t stride, int32_t rest)
+/* The number of taps that outputs with this remainder use. */
+static inline int32_t tflm_ext_transpose_taps(int32_t filter, int32_t stride, int32_t remainder)
 {
-    return ((filter - rest) + (stride - 1)) / stride;
+    return ((filter - remainder) + (stride - 1)) / stride;
 }
 
-/* Columns of three neighbouring outputs with the same remainders; the first one starts at tap (y,
- * x). */
+/* Columns of three neighbouring outputs with the same remainders; the first begins at (y, x). */
 static inline void tflm_ext_transpose_columns(const tflm_ext_transpose_conv_tile_t *op,
                                               const int8_t *image, int32_t y, int32_t x,
                                               const int32_t *taps, const int8_t *padding,
@@ -69,16 +69,16 @@ static inline void tflm_ext_transpose_columns(const tflm_ext_transpose_conv_tile
     }
 }
 
-/* The outputs of row y that leave one rest in width. */
+/* The outputs of row y with the same remainder in width. */
 static inline void tflm_ext_transpose_row(const tflm_ext_transpose_conv_tile_t *op,
-                                          const int8_t *image, int32_t y, int32_t rest,
+                                          const int8_t *image, int32_t y, int32_t remainder,
                                           const int32_t *taps, const int32_t *stream,
                                           const int8_t *padding, uint32_t *columns, int8_t *out)
 {
     const int32_t filters = op->output_channels;
     const int32_t stride = op->stride_width;
     const int32_t quads = taps[0] * taps[1] * (op->input_channels / 4);
-    const int32_t before = (rest - (op->pad_left % stride)) + stride;
+    const int32_t before = (remainder - (op->pad_left % stride)) + stride;
     const int32_t start = before % stride; /* of these outputs */
     const int32_t count = ((op->output_width - start) + (stride - 1)) / stride;
     const int32_t place = (start + op->pad_left) / stride;
@@ -95,10 +95,10 @@ static inline void tflm_ext_transpose_row(const tflm_ext_transpose_conv_tile_t *
 }
 
 /* `columns` has room for three columns, `padding` for a pixel. */
-TFLM_EXT_SHARED static void
-tflm_ext_transpose_conv_tile(const tflm_ext_transpose_conv_tile_t *op, const int8_t *input,
-                             const int32_t *stream, int32_t *columns, int8_t *padding,
-                             int8_t *output)
+TFLM_EXT_SHARED static void tflm_ext_transpose_conv_tile(const tflm_ext_transpose_conv_tile_t *op,
+                                                         const int8_t *input, const int32_t *stream,
+                                                         int32_t *columns, int8_t *padding,
+                                                         int8_t *output)
 {
     const int32_t image = op->input_height * op->input_width * op->input_channels;
     const int32_t filters = op->output_channels;
@@ -109,9 +109,10 @@ tflm_ext_transpose_conv_tile(const tflm_ext_transpose_conv_tile_t *op, const int
         const int32_t batch = at / op->output_height;
         const int32_t y = at - (batch * op->output_height);
         const int32_t *next = stream;
-        for (int32_t rest = 0; rest < (op->stride_height * op->stride_width); ++rest) {
-            const int32_t below = rest / op->stride_width;
-            const int32_t right = rest - (below * op->stride_width);
+        for (int32_t remainder = 0; remainder < (op->stride_height * op->stride_width);
+             ++remainder) {
+            const int32_t below = remainder / op->stride_width;
+            const int32_t right = remainder - (below * op->stride_width);
             const int32_t taps[2] = {
                 tflm_ext_transpose_taps(op->filter_height, op->stride_height, below),
                 tflm_ext_transpose_taps(op->filter_width, op->stride_width, right)

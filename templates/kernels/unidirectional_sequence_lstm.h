@@ -5,9 +5,9 @@
  *     cell   = sigmoid(forget gate) * cell + sigmoid(input gate) * tanh(cell gate)
  *     hidden = sigmoid(output gate) * tanh(cell)
  *
- * Layouts: rows of input and output lie batch * batch_stride + step * step_stride rows from the
+ * Layouts: rows of input and output begin batch * batch_stride + step * step_stride rows after the
  * start; weights and biases [gate][unit][...] with the gates input, forget, cell, output; states
- * [batch][unit]. The biases already hold what the zero points contribute.
+ * [batch][unit]. The biases already include the contributions of the zero points.
  */
 #ifndef TFLM_EXT_UNIDIRECTIONAL_SEQUENCE_LSTM_H
 #define TFLM_EXT_UNIDIRECTIONAL_SEQUENCE_LSTM_H
@@ -56,7 +56,7 @@ static inline int32_t tflm_ext_lstm_clamp(int32_t value)
     return tflm_ext_clamp(value, INT16_MIN, INT16_MAX);
 }
 
-/* Argument of a gate's activation for one unit. */
+/* The argument of a gate's activation function for a unit. */
 static inline int32_t tflm_ext_lstm_gate(const tflm_ext_unidirectional_sequence_lstm_t *op,
                                          const tflm_ext_lstm_tables_t *tables, int32_t gate,
                                          int32_t unit, const int8_t *input, const int8_t *hidden)
@@ -76,7 +76,7 @@ static inline int32_t tflm_ext_lstm_gate(const tflm_ext_unidirectional_sequence_
                                                 op->recurrent_shifts[gate])));
 }
 
-/* One step of one batch; the new hidden state goes to output. */
+/* A step of a batch; writes the new hidden state to output. */
 static inline void tflm_ext_lstm_step(const tflm_ext_unidirectional_sequence_lstm_t *op,
                                       const tflm_ext_lstm_tables_t *tables, const int8_t *input,
                                       const int8_t *hidden, int16_t *cell, int8_t *output)

@@ -1,4 +1,4 @@
-"""ADD where all shifts go right: add_scaled.h."""
+"""ADD with right shifts only: add_scaled.h."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tflm_ext.opslib.common import zero_point
 
 
 def _order(view: NodeView) -> tuple[int, int]:
-    """The input at half of the common scale, and the other one."""
+    """The numbers of the input with half of the common scale, and of the other."""
     first, second, _ = ratios_of(view)
     return (0, 1) if first >= second else (1, 0)
 
 
 def _requantizations(view: NodeView) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Multiplier and shift of the input at the smaller scale, and of the output."""
+    """Multiplier and shift of the input with the smaller scale, and of the output."""
     *ratios, out = ratios_of(view)
     return quantize_multiplier(min(ratios)), quantize_multiplier(out)
 

@@ -1,4 +1,4 @@
-"""What a kernel is: the contract of kernels/, plan/, emit/ and the C in templates/kernels/."""
+"""What a kernel is: the contract between kernels/, plan/, emit/ and the C in templates/kernels/."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Const:
     """A const table of the generated code. Equal tables are stored once.
 
     Attributes:
-        role: what it is for the operator, part of its C name: "weights", "bias", "multipliers".
+        role: its meaning for the operator, part of its C name: "weights", "bias", "multipliers".
         dtype: element type.
         data: little-endian bytes.
         layout: shape and order in one line, as the generated code prints it, so that a reader can
@@ -36,7 +36,7 @@ class Const:
         """A table of integers, checked to fit the type.
 
         Raises:
-            OverflowError: a value does not fit; a bug of ours, never the user's.
+            OverflowError: a value does not fit, which is a bug of tflm_ext.
         """
         array = np.asarray(values)
         cast = np.ascontiguousarray(array.astype(dtype.numpy))
@@ -87,25 +87,25 @@ _Result = TypeVar("_Result")
 Argument: TypeAlias = Input | Output | Inputs | Outputs | Const | Scratch
 FieldValue: TypeAlias = "int | tuple[FieldValue, ...]"
 Work: TypeAlias = NamedTuple
-"""How often the pieces of a kernel's code run in a call: a NamedTuple of the kernel's own.
+"""How often the parts of a kernel's code run in a call: a NamedTuple of each kernel.
 
-Its fields are the columns of the kernel's row in the tables of costs.
+Its fields are the columns of the kernel's rows in the cost tables.
 """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Times:
-    """When a call reads an input for the last time, and writes output 0 for the first.
+    """When a call last reads each byte of an input, and first writes each byte of output 0.
 
-    Times count steps of the kernel, in each of which all reads come before the writes. They are
-    given for inputs that output 0 may share bytes with when they die here, and overlaps of the two
-    are proven with them, see plan/overlap.py.
+    Times count steps of the kernel; in each step, all reads come before the writes. They are given
+    for inputs that output 0 may share bytes with if no later operator reads them, and prove that
+    an overlap of the two is safe; see plan/overlap.py.
 
     Attributes:
-        last_read: (bytes of the input,), -1 where it is never read.
+        last_read: (bytes of the input,), -1 if never read.
         first_write: (bytes of output 0,).
-        anywhere: whether the kernel may be given any overlap that these times allow; else the
-            output may only begin where the input does.
+        anywhere: whether any overlap is possible that these times allow; else the output may only
+            begin at the address of the input.
         input: number of the input.
     """
 
@@ -116,22 +116,22 @@ class Times:
 
 
 def one_by_one(output: Tensor, index: int = 0) -> Times:
-    """Of a kernel that writes each element of output 0 where it read one of the same size."""
+    """Times of a kernel that writes each element where it read one of the same size."""
     steps = np.arange(output.bytes) // output.dtype.size
     return Times(steps, steps, input=index)
 
 
 @dataclass(frozen=True, slots=True)
 class KernelCall:
-    """One call of a kernel, all integers final.
+    """One call of a kernel, with all parameters computed.
 
     In C: `tflm_ext_<kernel>(&op, <arguments in this order>)`, where op is a `static const
-    tflm_ext_<kernel>_t` with these fields. Pointers have the element type of what they point to.
+    tflm_ext_<kernel>_t` with these fields. Pointers have the element type of their targets.
 
     Attributes:
         fields: name and value of every member of the kernel's parameter struct, in its order; a
             tuple is an array or a nested struct.
-        arguments: what the kernel's pointers point to, in its order.
+        arguments: the targets of the kernel's pointers, in its order.
         times: of its reads and writes, for each input that output 0 may share bytes with.
         limits: of output 0, for kernels that only limit it to its type; see output_limits(). A call
             of the kernel in LIMITS follows.
@@ -154,9 +154,9 @@ class Kernel:
     Attributes:
         name: C function tflm_ext_<name>, parameter struct tflm_ext_<name>_t.
         header: file in templates/kernels/ that defines it.
-        lower: everything constant worked out.
-        work: how often the pieces of its code run in one call; instructions and cycles are linear
-            in its fields, with the coefficients of the core's costs.
+        lower: computes all constants of a call.
+        work: how often the parts of its code run in a call; instructions and cycles are linear in
+            its fields, with the coefficients in the core's cost tables.
         applies: whether the kernel can run the node.
     """
 
@@ -168,7 +168,7 @@ class Kernel:
 
 
 def once_per_node(function: Callable[[NodeView], _Result]) -> Callable[[NodeView], _Result]:
-    """A pure function of a node that is worked out once for each node of a graph."""
+    """Remember the results of a pure function for every node of a graph."""
 
     @functools.wraps(function)
     def remembered(view: NodeView) -> _Result:

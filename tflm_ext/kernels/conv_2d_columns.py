@@ -1,4 +1,4 @@
-"""What the kernels of CONV_2D share that turn windows into columns, three at a time."""
+"""What kernels of CONV_2D have in common that turn windows into columns, three at a time."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tflm_ext.opslib.common import zero_point
 
 
 class ColumnsWork(NamedTuple):
-    """Work of one call: what every tile takes, its filters, and how its columns come about.
+    """Work of one call: the tiles, their filters, and how their columns are made.
 
     Attributes:
         tiles: of three windows.
-        pairs, pair_quads, pair_rounds, single, single_quads: FiltersWork of them.
+        pairs, pair_quads, pair_rounds, single, single_quads: as in FiltersWork.
         inside_tiles, inside_rows: tiles without padding, and their rows after the first.
         rows: of three windows that are read as runs of bytes.
         widened: how often bytes of these rows are widened.
-        quads, bytes: four bytes at a time, and single ones, of all that is read.
-        border_taps: of tiles that meet the border, taken one by one.
-        border_rows: of such tiles, taken row by row.
+        quads, bytes: read four bytes at a time, and read singly.
+        border_taps: of tiles at the edge of the image, read one by one.
+        border_rows: of such tiles, read row by row.
         copied_taps, copied_bytes: of these rows, copied with their padding.
     """
 
@@ -75,7 +75,7 @@ def applies(view: NodeView) -> bool:
 
 
 def _in_order(filters: packing.Filters, rows: int) -> packing.Filters:
-    """Filters of so many rows in the order of a column: whole quads of each row, then the rests."""
+    """Filters in the order of a column: the whole quads of each row, then the rest of each row."""
     by_row = filters.values.reshape(len(filters.values), rows, -1)
     whole = by_row.shape[2] // packing.QUAD * packing.QUAD
     parts = (by_row[..., :whole], by_row[..., whole:])

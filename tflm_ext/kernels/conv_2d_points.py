@@ -1,4 +1,4 @@
-"""CONV_2D on fewer than three pixels: the kernels of dense layers."""
+"""CONV_2D on fewer than three pixels: the kernels of FULLY_CONNECTED."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tflm_ext.kernels.fully_connected_tile import DenseTileWork
 
 
 def _are_tile_points(view: NodeView) -> bool:
-    """Whether it is a matrix times each of a few pixels."""
+    """Whether a few pixels are each multiplied by a matrix."""
     return _are_points(view) and filters_of(view).has_pairs
 
 

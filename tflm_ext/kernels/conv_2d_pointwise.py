@@ -1,4 +1,4 @@
-"""CONV_2D of windows of one pixel, by tiles: conv_2d_tile.h."""
+"""CONV_2D with windows of one pixel, by tiles: conv_2d_tile.h."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _lower(view: NodeView) -> KernelCall:
 
 
 def _times(pixels: int, depth: int, channels: int) -> Times:
-    """Three pixels at a time, forward where they do not grow, else backward."""
+    """Three pixels at a time, forward unless the output has more channels, then backward."""
     steps = np.arange(pixels) // 3
     if channels > depth:
         steps = steps[::-1]

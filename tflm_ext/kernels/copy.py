@@ -1,4 +1,4 @@
-"""The same bytes in another shape: copy.h."""
+"""Operators that only change the shape: copy.h."""
 
 from __future__ import annotations
 

@@ -29,9 +29,9 @@ class Depthwise1DWork(NamedTuple):
 
     Attributes:
         rows: of four channels.
-        lines, line_parts, line_words: that are filled.
-        wide, last: phases of four outputs or more, and those of them whose last outputs are
-            computed once more.
+        lines, line_parts, line_words: filled.
+        wide, last: phases of four outputs or more, and those of them whose last group of outputs
+            overlaps with the one before.
         narrow, narrow_outputs: phases of fewer than four outputs.
         output_groups: groups of four outputs of a channel.
     """
@@ -70,7 +70,7 @@ def _applies(view: NodeView, taps: int) -> bool:
 
 
 def _pairs(columns: Axis) -> int:
-    """Pairs of taps, those filled up with zeros included."""
+    """Pairs of taps, including those filled up with zeros."""
     return next(taps for taps in _TAPS if columns.window <= taps) // 2
 
 
@@ -122,7 +122,7 @@ def _lower(view: NodeView) -> KernelCall:
 
 
 def _times(view: NodeView) -> tuple[Times, ...]:
-    """A round is a row of outputs, made of one row."""
+    """A round is a row of outputs, computed from one row."""
     axes, image = _one_row(view), view.input(0).shape
     assert axes is not None  # _applies
     rows, columns = axes

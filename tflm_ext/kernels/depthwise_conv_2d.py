@@ -18,8 +18,8 @@ class DepthwiseWork(NamedTuple):
 
     Attributes:
         rows: of the windows of all outputs.
-        row_taps: taps of those rows that lie in the image.
-        taps: that lie in the image.
+        row_taps: taps of the rows inside the image.
+        taps: inside the image.
     """
 
     calls: int

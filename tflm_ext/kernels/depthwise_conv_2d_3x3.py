@@ -27,9 +27,8 @@ class Depthwise3x3Work(NamedTuple):
     Attributes:
         width: columns of a line.
         groups: of four channels.
-        lines, line_columns: that are filled, and their columns inside the image.
-        rows_1, pairs_1, last_1: at stride 1, rows computed at once, pairs of their columns, last
-            columns.
+        lines, line_columns: filled, and their columns inside the image.
+        rows_1, pairs_1, last_1: at stride 1, pairs of rows, pairs of their columns, last columns.
         rows_2, pairs_2, last_2: the same at stride 2.
     """
 
@@ -93,7 +92,7 @@ def _lower(view: NodeView) -> KernelCall:
 
 
 def _times(view: NodeView) -> tuple[Times, ...]:
-    """Two rows of the input a round, two ahead of those that its outputs begin with."""
+    """A round reads two rows of the input, two rows ahead of its first outputs."""
     rows, columns = axes_of(view)
     taken = np.maximum((np.arange(rows.size) + rows.before - 2) // 2, 0)
     at_once = 3 - rows.stride

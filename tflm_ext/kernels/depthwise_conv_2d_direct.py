@@ -1,4 +1,4 @@
-"""DEPTHWISE_CONV_2D whose windows stay inside the image: depthwise_conv_2d_direct.h."""
+"""DEPTHWISE_CONV_2D with all windows inside the image: depthwise_conv_2d_direct.h."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tflm_ext.opslib.common import zero_point
 
 
 class DirectWork(NamedTuple):
-    """Work of one call: groups of four channels of all pixels, their windows' rows, taps."""
+    """Work of one call: groups of four channels of all pixels, rows and taps of their windows."""
 
     calls: int
     rows: int

@@ -1,4 +1,4 @@
-"""DEPTHWISE_CONV_2D of any window by lines: depthwise_conv_2d_lines.h and, portable, _any.h."""
+"""DEPTHWISE_CONV_2D of any window, by lines: depthwise_conv_2d_lines.h and, portable, _any.h."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class LinesWork(NamedTuple):
     Attributes:
         groups: of four channels.
         tap_words: of their filters.
-        lines, line_parts, line_words: that are filled.
-        rows, window_rows: of the outputs, and of the windows of these.
-        wide, last: channels' rows of four outputs or more, and those of them whose last outputs
-            are computed once more.
+        lines, line_parts, line_words: filled.
+        rows, window_rows: of the outputs, and of their windows.
+        wide, last: channels' rows of four outputs or more, and those of them whose last group of
+            outputs overlaps with the one before.
         narrow, narrow_outputs: channels' rows of fewer than four outputs.
         output_groups, group_rows, group_pairs: groups of four outputs of a channel, the rows of
             their windows, and the pairs of taps in these.
@@ -84,7 +84,7 @@ def _lower_windows(view: NodeView, requant: Array, described: str) -> KernelCall
     layout = f"[channel {channels}][{words.shape[1]} byte words, {described}] of " + pair_order(
         rows.window, columns.window
     )
-    # Four outputs are computed at a time, wanted or not.
+    # Four outputs are always computed at a time, even if fewer are needed.
     tap_span = 2 * (pairs - 1) * columns.dilation
     line_width = (max(columns.out, 4) - 1) * columns.stride + tap_span + 1
     lines = (rows.window - 1) * rows.dilation + 1
@@ -154,7 +154,7 @@ def _work(view: NodeView) -> LinesWork:
 
 
 def _times(view: NodeView) -> tuple[Times, ...]:
-    """A round is a row of outputs, before which the rows of its window are taken."""
+    """A round is a row of outputs; the rows of its window are read before it."""
     rows, columns = line_axes(view)
     image = view.input(0).shape
     lines = (rows.window - 1) * rows.dilation + 1

@@ -1,4 +1,4 @@
-"""What the kernels of DEPTHWISE_CONV_2D share that compute four channels at a time."""
+"""What kernels of DEPTHWISE_CONV_2D have in common that compute four channels at a time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def filters_of(view: NodeView) -> Filters:
 
 
 def image_fields(view: NodeView, rows: Axis, columns: Axis) -> tuple[tuple[str, int], ...]:
-    """What the structs of these kernels begin with."""
+    """The first fields of these kernels."""
     batches, _, _, channels = view.input(0).shape
     return (
         ("batches", batches),
@@ -40,7 +40,7 @@ def requant_words_of(filters: Filters) -> tuple[Array, str]:
 
 
 def words_of(taps: Array) -> Array:
-    """(channels, words) of taps (channels, ...): four bytes in a word."""
+    """(channels, words) of taps (channels, ...), with four bytes in a word."""
     data = np.ascontiguousarray(taps.astype(np.int8)).reshape(len(taps), -1)
     words: Array = data.view("<i4").astype(np.int64)
     return words
@@ -66,16 +66,16 @@ def lane_times(
     *,
     rows_first: bool = False,
 ) -> tuple[Times, ...]:
-    """Of a kernel that goes through rows of four channels at a time.
+    """Times of a kernel that processes the rows of four channels at a time.
 
     Args:
-        image: (batch, height, width, channels) of the input. Where the channels are no multiple of
-            four, some are computed again after they were overwritten.
+        image: (batch, height, width, channels) of the input. If the channels are not a multiple of
+            four, some are computed again after their input was overwritten: no times are given.
         taken: (rows of the input,), the round in which each is read; -1 if never.
         out: height and width of the output.
         written: (rows of the output,), the round in which each is written.
         rounds: of each image.
-        rows_first: whether all channels of a round come before the next round.
+        rows_first: whether a round is finished for all channels before the next round.
     """
     batches, _, width, channels = image
     if channels % LANES:
@@ -97,7 +97,7 @@ def lane_times(
 
 
 def groups_of(view: NodeView) -> int:
-    """In all images of the batch."""
+    """Groups of four channels in all images of the batch."""
     image = view.input(0).shape
     return image[0] * -(-image[3] // LANES)
 
@@ -111,7 +111,7 @@ def has_requant_words(view: NodeView) -> bool:
 
 
 def line_axes(view: NodeView) -> tuple[Axis, Axis]:
-    """Rows and columns; an image of one column is one of one row, which has longer lines."""
+    """Rows and columns; an image of one column is turned into one of one row, with longer lines."""
     rows, columns = axes_of(view)
     upright = (columns.size, columns.window, columns.out, columns.before) == (1, 1, 1, 0)
     return (columns, rows) if upright else (rows, columns)

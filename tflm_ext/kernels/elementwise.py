@@ -1,4 +1,4 @@
-"""What kernels on two int8 tensors share: broadcasting, fields and work."""
+"""What kernels on two int8 tensors have in common: broadcasting, fields and work."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tflm_ext.opslib.elementwise import output_range
 
 
 class ElementwiseWork(NamedTuple):
-    """Work of one call: runs are stretches along which both inputs advance evenly."""
+    """Work of one call; along a run, both inputs advance with constant steps."""
 
     calls: int
     runs: int
@@ -43,7 +43,7 @@ class _Axis:
 
 
 def _axes(view: NodeView, order: tuple[int, int]) -> list[_Axis]:
-    """The output's axes, outermost first, those of size 1 left out and neighbours joined."""
+    """The output's axes, outermost first, without those of size 1, neighbours joined."""
     rank = len(view.output().shape)
     shapes = [(1,) * (rank - len(t.shape)) + t.shape for t in map(view.input, order)]
     axes: list[_Axis] = []
@@ -90,9 +90,9 @@ def call(
 
     Args:
         view: of the node.
-        fields: of the kernel's struct, behind the shape.
+        fields: of the kernel's struct, after the shape.
         order: of the inputs.
-        limited: whether a fused activation is left to a call of LIMIT.
+        limited: whether a call of LIMIT applies a fused activation.
     """
     arguments: tuple[Argument, ...] = (*map(Input, order), Output())
     out = view.output()
@@ -116,7 +116,7 @@ def multiplier_fields(ratios: Sequence[float]) -> tuple[tuple[str, FieldValue], 
 
 
 def zero_point_fields(view: NodeView) -> tuple[tuple[str, FieldValue], ...]:
-    """Zero points and range as most elementwise kernels want them."""
+    """Zero points and range, as most elementwise kernels need them."""
     low, high = output_range(view)
     return (
         ("input1_zero_point", zero_point(view.input(0))),

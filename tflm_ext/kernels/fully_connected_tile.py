@@ -14,8 +14,8 @@ class DenseTileWork(NamedTuple):
     """Work of one call.
 
     Attributes:
-        quads: of the input that are widened.
-        tiles, tile_octets: of four outputs, and the eights of values that these multiply.
+        quads: of the input, widened.
+        tiles, tile_octets: groups of four outputs, and the groups of eight values they multiply.
         left, left_octets: outputs left over, likewise.
     """
 
@@ -63,7 +63,7 @@ def lower(filters: Filters, rows: int) -> KernelCall:
 
 
 def work(depth: int, out: Tensor) -> DenseTileWork:
-    """The work of the kernel for columns of so many values and this output."""
+    """The work of the kernel for columns of `depth` values."""
     units = out.shape[-1]
     rows = out.elements // units
     tiles, left = divmod(units, 4)

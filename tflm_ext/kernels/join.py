@@ -1,4 +1,4 @@
-"""Tensors put side by side along an axis: join.h."""
+"""Operators that join tensors along an axis: join.h."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tflm_ext.ops import concatenation, pack
 
 
 class RunsWork(NamedTuple):
-    """Work of one call of a kernel that copies runs of bytes, some in each round."""
+    """Work of one call of a kernel that copies some runs of bytes in every round."""
 
     calls: int
     rounds: int
@@ -26,7 +26,7 @@ def rounds_of(shape: tuple[int, ...], axis: int) -> int:
 
 
 def join_kernel(axis: Callable[[NodeView], int]) -> Kernel:
-    """The kernel of an operator that puts its inputs side by side along an axis of the output."""
+    """The kernel of an operator that joins its inputs along an axis of the output."""
 
     def lower(view: NodeView) -> KernelCall:
         rounds = rounds_of(view.output().shape, axis(view))

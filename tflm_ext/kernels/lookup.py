@@ -1,4 +1,4 @@
-"""Functions of one int8 number as a table of 256 results: lookup.h; or as limits: limit.h."""
+"""Functions of one int8 value: as a table of 256 results, lookup.h, or as limits, limit.h."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from tflm_ext.opslib.lookup import INPUTS
 
 @once_per_node
 def results_of(view: NodeView) -> Array:
-    """The operator's int8 result for every int8 number, -128 first: its reference says them."""
+    """The operator's int8 result for every int8 value, -128 first, from its reference."""
     (results,) = BY_NAME[view.node.operator].reference(view, [INPUTS.astype(np.int8)])
     return results
 
 
 def only_limits(view: NodeView) -> bool:
-    """Whether the function does no more than limit its input."""
+    """Whether the function only limits its input."""
     results = results_of(view)
     return bool(np.array_equal(results, np.clip(INPUTS, results[0], results[-1])))
 
@@ -63,6 +63,6 @@ def _is_table(view: NodeView) -> bool:
     return not only_limits(view)
 
 
-# Hardly slower, and without the 256 bytes of the table.
+# Almost as fast, without the 256 bytes of the table.
 LIMIT_KERNEL = Kernel(LIMIT, "limit.h", _lower_limit, work_by_elements, only_limits)
 LOOKUP = Kernel("lookup", "lookup.h", _lower_lookup, work_by_elements, _is_table)

@@ -1,4 +1,4 @@
-"""MUL where the shift goes right: mul_scaled.h."""
+"""MUL with a right shift: mul_scaled.h."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights for the matrix tiles of templates/kernels/matrix_tile.h, packed and proven."""
+"""Weights, packed for the tiles of templates/kernels/matrix_tile.h, and whether they fit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tflm_ext.opslib.base import Array
 from tflm_ext.opslib.common import bias_values, conv_multipliers, scale, zero_point
 
 QUAD = 4
-"""Values of a column that SXTB16 makes two words of."""
+"""Values of a column that SXTB16 converts to two words."""
 
 RAW_REQUANT = "(bias, multiplier, shift)"
 """What layouts call `raw_requant_words`."""
@@ -60,13 +60,13 @@ class Filters:
 
     @functools.cached_property
     def _sums(self) -> Array:
-        """The most that each filter's sum can be, up or down."""
+        """The largest absolute value of each filter's sum."""
         sums: Array = 128 * np.abs(self.values.astype(np.int64)).sum(1)
         return sums
 
     @functools.cached_property
     def has_scales(self) -> bool:
-        """Whether `scales` are exact: all shifts go right, and 32 bits suffice."""
+        """Whether `scales` are exact: all shifts are right shifts, and 32 bits suffice."""
         return bool(
             self.shifts.min() >= -31
             and self.shifts.max() <= -1
@@ -80,7 +80,7 @@ class Filters:
 
     @functools.cached_property
     def has_pairs(self) -> bool:
-        """Whether two filters fit one word: no two weights overflow their half, nor do sums."""
+        """Whether two filters fit a pair word: neither their weights nor their sums overflow."""
         return bool(
             self.has_requant_words
             and self.values.min() >= -127
@@ -105,7 +105,7 @@ class Filters:
 
 
 def folded_bias(values: Array, image: Tensor, bias: Tensor | None) -> Array:
-    """Bias less what the input's zero point adds to every sum, padding included.
+    """Bias less the contribution of the input's zero point to every sum, padding included.
 
     Args:
         values: (filters, values) of int8.
@@ -126,7 +126,7 @@ def layer_filters(
         view: of the node, whose options have an activation.
         values: (filters, values) of int8, from the weights.
         image: the input that they are multiplied with.
-        weights: with the scales of the filters, also where all have the same.
+        weights: with the scales of the filters, even if all are equal.
         bias: as for folded_bias().
     """
     out = view.output()
@@ -155,13 +155,13 @@ def make_filters(
     Args:
         values: (filters, values) of int8.
         bias: (filters,), the input's zero point folded into it.
-        multipliers, shifts: one each; negative ones shift right.
+        multipliers, shifts: one for each filter; negative shifts are right shifts.
         limits: smallest and largest value of the output.
         output_zero_point: added to what is scaled.
     """
     wide = values.astype(np.int64)
     factors = (np.array(multipliers, np.int64), np.array(shifts, np.int64))
-    # The least and the most that a sum can be, and what becomes of it.
+    # The smallest and the largest sum, and their outputs.
     ends = (
         bias + np.minimum(127 * wide, -128 * wide).sum(1),
         bias + np.maximum(127 * wide, -128 * wide).sum(1),
@@ -170,11 +170,11 @@ def make_filters(
         np.clip(multiply_by_quantized_multiplier(end, *factors) + output_zero_point, *limits)
         for end in ends
     )
-    # A left shift may wrap between the two.
+    # Between the two, a left shift may overflow.
     constant = (lowest == highest) & ((factors[1] <= 0) | (ends[0] == ends[1]))
     return Filters(
         values=np.where(constant[:, np.newaxis], 0, values),
-        # 2^-1 of a half: four times the constant, which stays itself through both roundings.
+        # The multiplier is 1/2 and the shift 1: four times the constant passes both roundings.
         bias=np.where(constant, 4 * (lowest - output_zero_point), bias),
         multipliers=np.where(constant, 1 << 30, factors[0]),
         shifts=np.where(constant, -1, factors[1]),
@@ -184,7 +184,7 @@ def make_filters(
 
 
 def stream(filters: Filters) -> Const:
-    """The weights of a layer for tiles of two filters; an odd one comes last, alone."""
+    """The weights of a layer for tiles of two filters; a filter left over comes last, alone."""
     own = filters.requant_words
     return word_stream(
         filters,
@@ -272,7 +272,7 @@ def _tiles(*kinds: tuple[str, int, str]) -> str:
 
 
 def _words(halves: Array) -> Array:
-    """(rows, words): two halves of 16 bits as one int32 each."""
+    """(rows, words): two 16-bit halves in each int32."""
     low, high = halves[:, ::2], halves[:, 1::2]
     words: Array = (high << 16) | (low & 0xFFFF)
     return words
@@ -283,8 +283,8 @@ class FiltersWork(NamedTuple):
 
     Attributes:
         pairs, single: filters in pairs, and those left over.
-        pair_quads, single_quads: four values at a time of both.
-        pair_rounds: of four quads, after the first quad of a pair.
+        pair_quads, single_quads: quads of both.
+        pair_rounds: of four quads each, after the first quad of a pair.
     """
 
     pairs: int
@@ -295,7 +295,7 @@ class FiltersWork(NamedTuple):
 
 
 def filters_work(tiles: int, filters: int, quads: int) -> FiltersWork:
-    """What filters take on tiles.
+    """The work of filters on tiles.
 
     Args:
         tiles: of three columns each.

@@ -11,7 +11,7 @@ from tflm_ext.opslib.padding import border_value, interior
 
 
 class PadWork(NamedTuple):
-    """Work of one call: bytes filled, and then what RearrangeWork counts."""
+    """Work of one call: bytes filled, then as in RearrangeWork."""
 
     filled_bytes: int
     calls: int

@@ -12,9 +12,9 @@ from tflm_ext.opslib.windows import taps_inside
 
 
 class PoolWork(NamedTuple):
-    """Work of one call, where windows move, or where there is a single one.
+    """Work of one call, with several windows or with a single one.
 
-    The compiler knows what part of the image a single window has.
+    For a single window, the compiler knows which part of the image it covers.
 
     Attributes:
         outputs, single_outputs: values computed.

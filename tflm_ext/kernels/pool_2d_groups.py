@@ -1,4 +1,4 @@
-"""AVERAGE_POOL_2D, four channels at a time: pool_2d_groups.h."""
+"""AVERAGE_POOL_2D, groups of four channels at a time: pool_2d_groups.h."""
 
 from __future__ import annotations
 

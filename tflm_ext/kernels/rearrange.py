@@ -22,7 +22,7 @@ class RearrangeWork(NamedTuple):
         rounds: of the three outer loops together.
         rows: of the fourth loop, over all rounds.
         single_bytes: moved one by one.
-        runs, run_bytes: stretches of several bytes, and what they hold.
+        runs, run_bytes: runs of several bytes, and their bytes.
     """
 
     calls: int
@@ -36,7 +36,7 @@ class RearrangeWork(NamedTuple):
 Fields: TypeAlias = tuple[tuple[str, FieldValue], ...]
 
 _RANK = 5
-_MOST_TIMED = 1 << 20  # bytes; a file may claim any size, and each takes 50 here
+_MOST_TIMED = 1 << 20  # bytes; a file may declare any size, and every byte takes 50 here
 
 
 def box_fields(source: Array, source_view: Array, target: Array, target_view: Array) -> Fields:
@@ -56,7 +56,7 @@ def box_fields(source: Array, source_view: Array, target: Array, target_view: Ar
         if size == 1:
             continue
         if box and box[-1][1:] == (size * read, size * write):
-            size *= box.pop()[0]  # noqa: PLW2901 - one loop over both runs as far as two
+            size *= box.pop()[0]  # noqa: PLW2901 - joins this axis with the one before
         box.append((size, read, write))
     if box and box[-1][1:] == (run, run):
         run *= box.pop()[0]
@@ -77,12 +77,12 @@ def _address(array: Array) -> int:
 
 
 def empty(tensor: Tensor) -> Array:
-    """An array like the tensor, of which only the address counts."""
+    """An array like the tensor, of which only the address matters."""
     return np.empty(tensor.shape, tensor.dtype.numpy)
 
 
 def rearrange_kernel(rearrange: Rearrange) -> Kernel:
-    """The kernel of an operator that rearranges its input 0; at most five strides must differ."""
+    """The kernel of an operator that rearranges its input 0, with at most five strides."""
 
     def lower(view: NodeView) -> KernelCall:
         source = empty(view.input())
@@ -115,7 +115,7 @@ def box_work(box: Fields) -> RearrangeWork:
 
 
 def _times(fields: dict[str, FieldValue], source: int, target: int) -> tuple[Times, ...]:
-    """Run after run, in the order of the box; none where no board has such memory."""
+    """One step for each run, in the order of the box; none for sizes beyond any board's memory."""
     if max(source, target) > _MOST_TIMED:
         return ()
     shape, run = cast("tuple[int, ...]", fields["shape"]), cast("int", fields["run"])

@@ -1,4 +1,4 @@
-"""What the kernels of reductions share: loops, and when they read and write."""
+"""What kernels of reductions have in common: loops, and when they read and write."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tflm_ext.opslib.reduction import LOOPS, axes_of, loops_of
 
 
 class ReductionWork(NamedTuple):
-    """Work of one call: outer rounds of the sums of all outputs, runs of these, elements."""
+    """Work of one call: outer rounds of all outputs, runs in these rounds, elements."""
 
     calls: int
     outputs: int
@@ -31,7 +31,7 @@ def loop_fields(view: NodeView) -> tuple[tuple[str, FieldValue], ...]:
 
 
 def times_of(view: NodeView) -> Times:
-    """Output after output; each step reads all that it is made of."""
+    """Times: each step reads all inputs of one output."""
     source, out, axes = view.input(), view.output(), axes_of(view)
     kept = tuple(1 if axis in axes else size for axis, size in enumerate(source.shape))
     steps = np.arange(out.elements)

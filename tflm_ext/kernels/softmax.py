@@ -10,7 +10,7 @@ from tflm_ext.ops.softmax import exponentials
 
 
 class SoftmaxWork(NamedTuple):
-    """Work of one call: `counting` elements add to a sum if all values are equally common."""
+    """Work of one call; `counting` elements add to a sum if all values are equally likely."""
 
     calls: int
     rows: int

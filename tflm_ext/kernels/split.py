@@ -1,4 +1,4 @@
-"""A tensor cut along an axis: split.h."""
+"""Operators that split a tensor along an axis: split.h."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tflm_ext.ops import split, split_v, unpack
 
 
 def split_kernel(index: int, axis: Callable[[NodeView], int]) -> Kernel:
-    """The kernel of an operator that cuts input `index` along an axis into its outputs."""
+    """The kernel of an operator that splits input `index` along an axis into its outputs."""
 
     def lower(view: NodeView) -> KernelCall:
         rounds = rounds_of(view.input(index).shape, axis(view))

@@ -24,7 +24,7 @@ class TransposeConvWork(NamedTuple):
 
 
 def fields_of(view: NodeView) -> tuple[tuple[str, int], ...]:
-    """What the structs of both kernels begin with."""
+    """The first fields of both kernels."""
     image, out = view.input(IMAGE), view.output()
     rows, columns = axes_of(view)
     return (

@@ -16,9 +16,9 @@ from tflm_ext.ops.transpose_conv import IMAGE, WEIGHTS, TransposeConvOptions, ax
 
 
 class TransposeConvTileWork(NamedTuple):
-    """Work of one call: rows, and those of each phase in width; tiles with their taps and quads.
+    """Work of one call: rows, rows of each phase in width, tiles with their taps and quads.
 
-    What follows is FiltersWork.
+    The other fields are those of FiltersWork.
     """
 
     calls: int
@@ -42,7 +42,7 @@ def _remainders(view: NodeView) -> Iterator[tuple[int, int]]:
 
 @once_per_node
 def _phases(view: NodeView) -> list[packing.Filters]:
-    """Filters of the convolutions that the outputs of one rest, divided by the strides, are."""
+    """The filters of every phase: of the outputs with the same remainders."""
     weights = view.input(WEIGHTS)
     o: TransposeConvOptions = view.options
     phases = []

@@ -1,4 +1,4 @@
-"""What kernels share that slide windows over an image: fields, and when they read and write."""
+"""What kernels with sliding windows have in common: fields, and when they read and write."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from tflm_ext.opslib.windows import Axis
 def forward_times(
     image: tuple[int, ...], rows: Axis, columns: Axis, channels: int, at_once: int | None
 ) -> Times:
-    """Of a kernel that computes pixel after pixel, all channels of some pixels at once.
+    """Times of a kernel that computes all channels of some pixels at once, in the order of pixels.
 
-    Windows are taken as if they reached everywhere between their corners.
+    Dilated windows count as if they read everything between their corners.
 
     Args:
         image: (batch, height, width, channels) of the input.
         rows, columns: as slide() gives them.
         channels: of the output.
-        at_once: how many pixels' windows are read before these pixels are written; the last pixels
-            may be computed again to make up as many. None if a pixel's window is read anew for
+        at_once: the number of pixels whose windows are read before these pixels are written; the
+            last group may overlap with the one before. None if a pixel's window is read again for
             each of its channels.
     """
     pixel = _last_pixel(image[0], rows, columns)
@@ -38,9 +38,9 @@ def forward_times(
 
 
 def channel_times(image: tuple[int, ...], rows: Axis, columns: Axis) -> tuple[Times]:
-    """Of a kernel that computes pixel after pixel, each channel of its own channel alone.
+    """Times of a kernel that computes every channel from the same channel, in the order of pixels.
 
-    Four channels at a time are as good: all are read before the first is written.
+    This also holds for four channels at a time: all are read before the first is written.
     """
     channel = np.arange(image[3])
     read = _last_pixel(image[0], rows, columns)[..., np.newaxis] * image[3] + channel
@@ -48,7 +48,7 @@ def channel_times(image: tuple[int, ...], rows: Axis, columns: Axis) -> tuple[Ti
 
 
 def _last_pixel(batches: int, rows: Axis, columns: Axis) -> Array:
-    """(batches, rows, columns): the last pixel of the output whose window may touch a place."""
+    """(batches, rows, columns): the last output pixel whose window may contain each input pixel."""
 
     def last_output(axis: Axis) -> Array:
         return np.minimum((np.arange(axis.size) + axis.before) // axis.stride, axis.out - 1)
@@ -66,7 +66,7 @@ def filter_layout(weights: Tensor) -> str:
 
 
 def window_fields(rows: Axis, columns: Axis) -> tuple[tuple[str, int], ...]:
-    """How windows slide, as the structs of several kernels have it."""
+    """How windows move, as in the structs of several kernels."""
     return (
         ("filter_height", rows.window),
         ("filter_width", columns.window),
