@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: 0BSD
-"""Builds the tests of this computer with the address and undefined-behaviour sanitizers."""
+"""Builds the tests for this computer with the address and undefined-behaviour sanitizers."""
 
 from SCons.Script import COMMAND_LINE_TARGETS, DefaultEnvironment
 

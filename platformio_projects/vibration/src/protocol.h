@@ -6,22 +6,22 @@
  *     <OK values#TAG*CRC16
  *     <ERR code text#TAG*CRC16
  *
- * The tag is a number that the request may bring along; the reply repeats it, so that a reply which
- * comes late is not taken for that to another request.
+ * The tag is an optional number of the request. The reply repeats it, so that a late reply is not
+ * taken for the reply to a later request.
  *
- *     INFO                        what runs here: key=value pairs
- *     SELFTEST                    golden vectors that matched at boot, golden vectors
+ *     INFO                        model and firmware, as key=value pairs
+ *     SELFTEST                    number of golden vectors that matched at boot, and of all
  *     IN index offset hex         write bytes of an input
- *     RUN                         run the model; microseconds
- *     OUT index offset length     read bytes of an output, as hex
- *     RESET                       state of a stateful model back to the start
+ *     RUN                         run the model; returns microseconds
+ *     OUT index offset length     read bytes of an output, in hex
+ *     RESET                       reset the state of a stateful model
  *
- * Every command may be repeated when its reply was lost: RUN without an IN since the last RUN
- * does not run again, it repeats its answer. Bytes between lines are ignored, and a '>' always
- * starts a new line, so the two sides find each other again after noise.
+ * If a reply is lost, any command may be sent again: RUN without an IN since the last RUN repeats
+ * its reply without running the model again. Bytes between lines are ignored, and a '>' always
+ * starts a new line, so both sides resynchronise after noise.
  *
- * Use: fill a protocol_device_t, zero a protocol_t, call protocol_receive() with every byte
- * that arrives. No memory beyond the two; nothing here blocks but device->write.
+ * Use: fill in a protocol_device_t, set a protocol_t to zero, and call protocol_receive() with
+ * every byte that arrives. This needs no other memory, and only device->write may block.
  */
 #ifndef PROTOCOL_H
 #define PROTOCOL_H
@@ -36,26 +36,26 @@
 #define PROTOCOL_LINE 512  /* most characters between '>' and the end of the line */
 #define PROTOCOL_TAG 6     /* most digits of a tag */
 
-/* What the protocol needs of the firmware. All members must be set. */
+/* What the firmware provides. All members must be set. */
 typedef struct {
-    const char *model;          /* name, a C identifier */
-    const char *sha256;         /* of the .tflite, 64 hexadecimal digits */
-    size_t context_bytes;       /* RAM of the model */
-    const size_t *input_bytes;  /* size of every input */
+    const char *model;         /* name, a C identifier */
+    const char *sha256;        /* of the .tflite, 64 hexadecimal digits */
+    size_t context_bytes;      /* RAM of the model */
+    const size_t *input_bytes; /* size of every input */
     size_t input_count;
     const size_t *output_bytes; /* size of every output */
     size_t output_count;
-    size_t golden_passed;       /* result of the self-test at boot */
+    size_t golden_passed; /* result of the self-test at boot */
     size_t golden_count;
 
     int8_t *(*input)(size_t index);        /* NULL if the model is not usable */
     const int8_t *(*output)(size_t index); /* the same */
     bool (*run)(uint32_t *microseconds);   /* one inference; false if it failed */
     bool (*reset)(void);
-    void (*write)(const char *text, size_t length); /* to the other side, all of it */
+    void (*write)(const char *text, size_t length); /* sends all characters */
 } protocol_device_t;
 
-/* What the tensors hold. */
+/* The contents of the tensors. */
 typedef enum {
     PROTOCOL_EMPTY = 0,
     PROTOCOL_WRITTEN,
@@ -63,17 +63,17 @@ typedef enum {
     PROTOCOL_FAILED
 } protocol_state_t;
 
-/* One connection; all zero at the start. */
+/* A connection; initially all zero. */
 typedef struct {
-    bool in_line;               /* a '>' was seen and not yet the end of its line */
-    size_t length;              /* characters of the line, PROTOCOL_LINE + 1: too many */
+    bool in_line;  /* after a '>', until the end of its line */
+    size_t length; /* characters of the line; PROTOCOL_LINE + 1 if too many */
     char line[PROTOCOL_LINE];
     protocol_state_t state;
-    uint32_t microseconds;      /* of the last RUN */
-    const char *tag;            /* of the request, in line[], with its '#' */
+    uint32_t microseconds; /* of the last RUN */
+    const char *tag;       /* of the request, in line[], with its '#' */
     size_t tag_length;
-    uint16_t crc;               /* of the reply so far */
-    size_t reply_length;        /* characters of the reply that wait in reply[] */
+    uint16_t crc;        /* of the reply so far */
+    size_t reply_length; /* characters waiting in reply[] */
     char reply[64];
 } protocol_t;
 
@@ -168,13 +168,13 @@ static inline void protocol_reply(protocol_t *self, const protocol_device_t *dev
     protocol_close(self, device);
 }
 
-/* Requests: the characters of a line that have not been read yet. */
+/* Requests: the unread characters of a line. */
 typedef struct {
     const char *at;
     const char *end;
 } protocol_rest_t;
 
-/* Whether the next word is this one; if so it is skipped. */
+/* Whether the next word is this one; if so, skips it. */
 static inline bool protocol_take_word(protocol_rest_t *rest, const char *word)
 {
     const size_t length = strlen(word);
@@ -207,7 +207,7 @@ static inline bool protocol_take_number(protocol_rest_t *rest, size_t *number)
     return rest->at != first;
 }
 
-/* The value of a hexadecimal digit, -1 for any other character. */
+/* The value of a hexadecimal digit, or -1. */
 static inline int protocol_digit(char character)
 {
     if (character >= '0' && character <= '9') {
@@ -222,7 +222,7 @@ static inline int protocol_digit(char character)
     return -1;
 }
 
-/* Two hexadecimal digits, -1 if they are none. */
+/* The value of two hexadecimal digits, or -1. */
 static inline int protocol_byte(const char *digits)
 {
     const int high = protocol_digit(digits[0]);
@@ -356,7 +356,7 @@ static inline void protocol_reset(protocol_t *self, const protocol_device_t *dev
     protocol_reply(self, device, device->reset() ? "OK" : "ERR 5 the model is not usable");
 }
 
-/* Take the tag off the end of a request. What is none stays, and is a bad argument. */
+/* Removes the tag from the end of a request. An invalid one stays, and is a bad argument. */
 static inline void protocol_take_tag(protocol_t *self, protocol_rest_t *rest)
 {
     const char *at = rest->end;
@@ -371,7 +371,7 @@ static inline void protocol_take_tag(protocol_t *self, protocol_rest_t *rest)
     }
 }
 
-/* A whole line: check its CRC, then do what it says. */
+/* Handles a complete line: checks its CRC and runs the command. */
 static inline void protocol_execute(protocol_t *self, const protocol_device_t *device)
 {
     self->tag_length = 0;
@@ -393,7 +393,7 @@ static inline void protocol_execute(protocol_t *self, const protocol_device_t *d
         return;
     }
 
-    protocol_rest_t rest = {self->line, star};
+    protocol_rest_t rest = { self->line, star };
     protocol_take_tag(self, &rest);
     if (protocol_take_word(&rest, "IN")) {
         protocol_in(self, device, rest);
@@ -408,13 +408,13 @@ static inline void protocol_execute(protocol_t *self, const protocol_device_t *d
     } else if (protocol_take_word(&rest, "RESET") && rest.at == rest.end) {
         protocol_reset(self, device);
     } else if (rest.at != self->line) {
-        protocol_bad_argument(self, device); /* a known word, but something follows it */
+        protocol_bad_argument(self, device); /* a known command with extra arguments */
     } else {
         protocol_reply(self, device, "ERR 3 unknown command");
     }
 }
 
-/* One received byte. The end of a line is "\n", "\r" or both. */
+/* Handles a received byte. A line ends with "\n", "\r" or both. */
 static inline void protocol_receive(protocol_t *self, const protocol_device_t *device, char byte)
 {
     if (byte == '>') {

@@ -13,8 +13,9 @@
  *                 1264  more while AllocateTensors works
  *                   96  alignment
  *
- * This file compiles with TensorFlow Lite Micro's Arduino library of 2023 and with current versions,
- * because it uses only what both have. All objects are in the context, and there is no heap.
+ * This file compiles with TensorFlow Lite Micro's Arduino library of 2023 and with current
+ * versions, because it uses only what both have. All objects are in the context, and there is no
+ * heap.
  */
 #if defined(ARDUINO) && __has_include(<Arduino.h>)
 #include <TensorFlowLite.h> /* tells the Arduino IDE to use the library */

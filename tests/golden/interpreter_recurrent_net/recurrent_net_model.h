@@ -114,8 +114,8 @@ recurrent_net_status_t recurrent_net_invoke(recurrent_net_context_t *ctx);
 
 /*
  * Returns why init, reset or invoke last returned RECURRENT_NET_ERROR_RUNTIME, or "" if none
- * has since init. Only for contexts that were passed to init. TensorFlow Lite Micro's own messages go
- * to its DebugLog().
+ * has since init. Only for contexts that were passed to init. TensorFlow Lite Micro's own messages
+ * go to its DebugLog().
  */
 const char *recurrent_net_error(const recurrent_net_context_t *ctx);
 

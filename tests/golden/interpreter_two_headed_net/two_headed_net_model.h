@@ -128,8 +128,8 @@ two_headed_net_status_t two_headed_net_invoke(two_headed_net_context_t *ctx);
 
 /*
  * Returns why init, reset or invoke last returned TWO_HEADED_NET_ERROR_RUNTIME, or "" if none
- * has since init. Only for contexts that were passed to init. TensorFlow Lite Micro's own messages go
- * to its DebugLog().
+ * has since init. Only for contexts that were passed to init. TensorFlow Lite Micro's own messages
+ * go to its DebugLog().
  */
 const char *two_headed_net_error(const two_headed_net_context_t *ctx);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: 0BSD */
 #include "golden_vectors.h"
 
-const size_t golden_input_sizes[GOLDEN_INPUTS] = {64};
-const size_t golden_output_sizes[GOLDEN_OUTPUTS] = {10};
+const size_t golden_input_sizes[GOLDEN_INPUTS] = { 64 };
+const size_t golden_output_sizes[GOLDEN_OUTPUTS] = { 10 };
+
+/* clang-format off */
 
 static const int8_t vector0_input0[64] = {
     -128, -128, -128, -64, 111, -16, -128, -128, -128, -128, -80, 111, 63, -128, -128, -128,
@@ -86,12 +88,12 @@ static const int8_t vector7_output0[10] = {
 };
 
 const golden_vector_t golden_vectors[GOLDEN_VECTORS] = {
-    {{vector0_input0}, {vector0_output0}},
-    {{vector1_input0}, {vector1_output0}},
-    {{vector2_input0}, {vector2_output0}},
-    {{vector3_input0}, {vector3_output0}},
-    {{vector4_input0}, {vector4_output0}},
-    {{vector5_input0}, {vector5_output0}},
-    {{vector6_input0}, {vector6_output0}},
-    {{vector7_input0}, {vector7_output0}},
+    { { vector0_input0 }, { vector0_output0 } },
+    { { vector1_input0 }, { vector1_output0 } },
+    { { vector2_input0 }, { vector2_output0 } },
+    { { vector3_input0 }, { vector3_output0 } },
+    { { vector4_input0 }, { vector4_output0 } },
+    { { vector5_input0 }, { vector5_output0 } },
+    { { vector6_input0 }, { vector6_output0 } },
+    { { vector7_input0 }, { vector7_output0 } },
 };

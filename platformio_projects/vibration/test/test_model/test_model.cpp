@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * Tests of the model vibration: it gives byte for byte what TensorFlow Lite Micro gave.
+ * Tests that the model vibration returns the same bytes as TensorFlow Lite Micro.
  * The same file runs on this computer, on the emulated core and on the board.
  */
 #include <stddef.h>
@@ -77,7 +77,7 @@ static void test_golden_vectors(void)
     }
 }
 
-/* Nothing of one invoke is left in the next, whatever the order. */
+/* One invoke does not affect the next, in any order. */
 static void test_repeated_invoke(void)
 {
     TEST_ASSERT_EQUAL_INT(VIBRATION_OK, vibration_init(&context));
@@ -88,7 +88,7 @@ static void test_repeated_invoke(void)
     }
 }
 
-/* Every byte of a context that was used before is set by init. */
+/* A context that held anything else works after init. */
 static void test_init_again(void)
 {
     memset(&context, 0x5A, sizeof context);
@@ -117,7 +117,7 @@ static void run_tests(void)
 
 void setup(void)
 {
-    /* What is printed before the port is opened is lost. */
+    /* Anything printed before the port is opened would be lost. */
     Serial.begin(115200);
     while (!Serial && millis() < 10000u) {
     }
@@ -133,7 +133,7 @@ void loop(void)
 int main(void)
 {
     run_tests();
-    return 0; /* PlatformIO counts the failures; another value would mean a signal to it */
+    return 0; /* PlatformIO counts the failures; it takes other values for signals */
 }
 
 #endif

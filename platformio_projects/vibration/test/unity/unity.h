@@ -44,17 +44,17 @@ void unity_ignore(const char *message, int line);
 #define UNITY_END() unity_end()
 #define RUN_TEST(test) unity_run((test), #test, __LINE__)
 
-#define TEST_ASSERT_TRUE_MESSAGE(condition, message) \
+#define TEST_ASSERT_TRUE_MESSAGE(condition, message)                                               \
     unity_check((condition) ? 1 : 0, "Expected TRUE Was FALSE", (message), __LINE__)
-#define TEST_ASSERT_FALSE_MESSAGE(condition, message) \
+#define TEST_ASSERT_FALSE_MESSAGE(condition, message)                                              \
     unity_check((condition) ? 0 : 1, "Expected FALSE Was TRUE", (message), __LINE__)
-#define TEST_ASSERT_NULL_MESSAGE(pointer, message) \
+#define TEST_ASSERT_NULL_MESSAGE(pointer, message)                                                 \
     unity_check((pointer) == NULL, "Expected NULL", (message), __LINE__)
-#define TEST_ASSERT_NOT_NULL_MESSAGE(pointer, message) \
+#define TEST_ASSERT_NOT_NULL_MESSAGE(pointer, message)                                             \
     unity_check((pointer) != NULL, "Expected Non-NULL", (message), __LINE__)
-#define TEST_ASSERT_EQUAL_INT_MESSAGE(expected, got, message) \
+#define TEST_ASSERT_EQUAL_INT_MESSAGE(expected, got, message)                                      \
     unity_check_equal((intptr_t)(expected), (intptr_t)(got), (message), __LINE__)
-#define TEST_ASSERT_EQUAL_INT8_ARRAY_MESSAGE(expected, got, size, message) \
+#define TEST_ASSERT_EQUAL_INT8_ARRAY_MESSAGE(expected, got, size, message)                         \
     unity_check_int8_array((expected), (got), (size), (message), __LINE__)
 #define TEST_FAIL_MESSAGE(message) unity_check(0, NULL, (message), __LINE__)
 #define TEST_IGNORE_MESSAGE(message) unity_ignore((message), __LINE__)
@@ -64,7 +64,7 @@ void unity_ignore(const char *message, int line);
 #define TEST_ASSERT_NULL(pointer) TEST_ASSERT_NULL_MESSAGE(pointer, NULL)
 #define TEST_ASSERT_NOT_NULL(pointer) TEST_ASSERT_NOT_NULL_MESSAGE(pointer, NULL)
 #define TEST_ASSERT_EQUAL_INT(expected, got) TEST_ASSERT_EQUAL_INT_MESSAGE(expected, got, NULL)
-#define TEST_ASSERT_EQUAL_INT8_ARRAY(expected, got, size) \
+#define TEST_ASSERT_EQUAL_INT8_ARRAY(expected, got, size)                                          \
     TEST_ASSERT_EQUAL_INT8_ARRAY_MESSAGE(expected, got, size, NULL)
 #define TEST_FAIL() TEST_FAIL_MESSAGE(NULL)
 #define TEST_IGNORE() TEST_IGNORE_MESSAGE(NULL)

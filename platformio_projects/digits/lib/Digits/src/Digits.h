@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* Digits: all that a program includes; digits_model.h explains it. */
+/* Digits: the header to include. digits_model.h describes all functions. */
 #ifndef DIGITS_LIBRARY_H
 #define DIGITS_LIBRARY_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* Vibration: all that a program includes; vibration_model.h explains it. */
+/* Vibration: the header to include. vibration_model.h describes all functions. */
 #ifndef VIBRATION_LIBRARY_H
 #define VIBRATION_LIBRARY_H
 

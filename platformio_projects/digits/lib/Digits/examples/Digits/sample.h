@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
  * A golden vector of the model "digits": an input, and the output that
- * TensorFlow Lite Micro gave for it, as raw int8.
+ * TensorFlow Lite Micro computed for it, as raw int8.
  */
 #ifndef SAMPLE_H
 #define SAMPLE_H
 
 #include <stdint.h>
+
+/* clang-format off */
 
 static const int8_t sample_input0[64] = {
     -128, -128, -128, -64, 111, -16, -128, -128, -128, -128, -80, 111, 63, -128, -128, -128,

@@ -2,9 +2,9 @@
 /*
  * Fixed-point arithmetic of TensorFlow Lite Micro, bit for bit.
  *
- * Everything that rounds at run time is in this file. Right shifts of negative numbers are
- * arithmetic shifts, as on every compiler that this code is made for (deviation D.1 in the
- * list of MISRA deviations).
+ * All rounding at run time is in this file and in dsp.h. Right shifts of negative numbers must be
+ * arithmetic shifts, which they are with all supported compilers (deviation D.1 in the list of
+ * MISRA deviations).
  */
 #ifndef TFLM_EXT_ARITHMETIC_H
 #define TFLM_EXT_ARITHMETIC_H
@@ -64,7 +64,7 @@ static inline int32_t tflm_ext_divide_half_away(int32_t a, int32_t b)
     return ((a > 0) ? (a + (b / 2)) : (a - (b / 2))) / b;
 }
 
-/* x * 2^bits, held inside int32; 0 <= bits <= 31. */
+/* x * 2^bits, saturated to int32; 0 <= bits <= 31. */
 static inline int32_t tflm_ext_shift_left_saturated(int32_t x, int32_t bits)
 {
     const int64_t wide = (int64_t)x * ((int64_t)1 << bits);
@@ -75,7 +75,7 @@ static inline int32_t tflm_ext_shift_left_saturated(int32_t x, int32_t bits)
     return (wide < INT32_MIN) ? INT32_MIN : (int32_t)wide;
 }
 
-/* How often x can be doubled without overflow; 31 for 0 and -1. */
+/* The number of times that x can be doubled without overflow; 31 for 0 and -1. */
 static inline int32_t tflm_ext_leading_sign_bits(int32_t x)
 {
     uint32_t magnitude = (uint32_t)((x < 0) ? ~x : x);
@@ -102,8 +102,8 @@ static inline int32_t tflm_ext_one_over_one_plus(int32_t x)
 }
 
 /*
- * A table of 256 entries at x / 2^bits, times 2^bits: linear between the entries, `end` from entry
- * 255 on. The entries grow from 0 to 32767; x >= 0 and bits <= 9.
+ * A table of 256 entries at x / 2^bits, times 2^bits: interpolated linearly, and `end` from entry
+ * 255 on. The entries increase from 0 to 32767; x >= 0 and bits <= 9.
  */
 static inline int32_t tflm_ext_interpolate(const int16_t *entries, int32_t x, int32_t bits,
                                            int32_t end)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * CONV_2D as a product of matrices: the windows of three output pixels become columns of int16,
- * and filters run over them two at a time; see matrix_tile.h.
+ * CONV_2D as a matrix product: the windows of three output pixels become columns of int16, which
+ * are multiplied by two filters at a time; see matrix_tile.h.
  *
- * Layouts: input [batch][y][x][channel], output [batch][y][x][output channel]; a column has the
- * order [y][x][channel] of a filter, but for what is left of each of its rows after whole quads,
- * which is put together at the end. Taps outside the image have the value of the zero point, whose
- * share of the sums is part of the bias. The last three pixels may repeat pixels before them.
+ * Layouts: input [batch][y][x][channel], output [batch][y][x][output channel]. A column has the
+ * order [y][x][channel] of a filter, except that the values of each row that do not fill a quad
+ * come at the end of the column. Taps outside the image have the value of the zero point, whose
+ * contribution to the sums is part of the bias. The last three pixels may overlap with the three
+ * before.
  */
 #ifndef TFLM_EXT_CONV_2D_TILE_H
 #define TFLM_EXT_CONV_2D_TILE_H
@@ -35,8 +36,8 @@ typedef struct {
     int32_t output_channels;
     int32_t pixels;    /* of the output, at least three */
     int32_t quads;     /* four values each, of a column */
-    int32_t row_quads; /* of a filter's row, whole ones */
-    int32_t row_rest;  /* values of a filter's row that are left */
+    int32_t row_quads; /* complete quads of a filter's row */
+    int32_t row_rest;  /* remaining values of a filter's row */
     int32_t input_zero_point;
     int32_t output_zero_point;
 } tflm_ext_conv_2d_tile_t;
@@ -48,7 +49,7 @@ typedef struct {
     int32_t left;
 } tflm_ext_window_t;
 
-/* Bytes of three pixels to columns of int16; what lies behind the columns. */
+/* Converts bytes of three pixels to columns of int16. Returns the end of the columns. */
 #if TFLM_EXT_DSP
 
 /* The parameters are in r0 to r3, and what follows on the stack. */
@@ -81,6 +82,7 @@ tflm_ext_widen_3(const int8_t *a, const int8_t *b, const int8_t *c, uint32_t *co
 #pragma GCC diagnostic pop
 
 #else
+
 static inline uint32_t *tflm_ext_widen_3(const int8_t *a, const int8_t *b, const int8_t *c,
                                          uint32_t *columns, int32_t quads)
 {
@@ -94,9 +96,10 @@ static inline uint32_t *tflm_ext_widen_3(const int8_t *a, const int8_t *b, const
     }
     return &columns[6 * quads];
 }
+
 #endif
 
-/* Whether all taps of a window lie in the image. */
+/* Whether all taps of a window are in the image. */
 static inline bool tflm_ext_window_is_inside(const tflm_ext_conv_2d_tile_t *op,
                                              const tflm_ext_window_t *window)
 {
@@ -122,8 +125,8 @@ static inline const int8_t *tflm_ext_window_tap(const tflm_ext_conv_2d_tile_t *o
 }
 
 /*
- * Row ky of a window: where it lies in the image; a copy of it with padding, in `copy`; or
- * `padding` if all of it lies outside.
+ * Row ky of a window: in the image if it is entirely inside; `padding` if it is entirely outside;
+ * else a copy in `copy`, with padding.
  */
 static inline const int8_t *tflm_ext_window_row(const tflm_ext_conv_2d_tile_t *op,
                                                 const tflm_ext_window_t *window, int32_t ky,
@@ -154,8 +157,8 @@ static inline const int8_t *tflm_ext_window_row(const tflm_ext_conv_2d_tile_t *o
 }
 
 /*
- * Columns of three windows, row by row. `bytes` has a row of padding and room for three rows and
- * for what is left of all rows.
+ * Columns of three windows, row by row. `bytes` contains a row of padding, and has room for three
+ * rows and for the remaining values of all rows.
  */
 static inline void tflm_ext_conv_2d_tile_rows(const tflm_ext_conv_2d_tile_t *op,
                                               const tflm_ext_window_t *windows, bool inside,
@@ -189,7 +192,7 @@ static inline void tflm_ext_conv_2d_tile_rows(const tflm_ext_conv_2d_tile_t *op,
             from[i] = &from[i][op->dilation_height * row];
         }
     }
-    if (rest_quads > 0) { /* what was not set meets weights of zero */
+    if (rest_quads > 0) { /* anything not set here is multiplied by weights of zero */
         const int8_t *const rests = &bytes[4 * size];
         (void)tflm_ext_widen_3(rests, &rests[4 * rest_quads], &rests[8 * rest_quads], next,
                                rest_quads);
@@ -230,9 +233,9 @@ typedef void (*tflm_ext_filters_t)(const tflm_ext_tile_t *tile, int32_t filters,
                                    const int32_t *stream, const uint32_t *columns, int8_t *out);
 
 /*
- * `columns` has room for three columns, `bytes` for a pixel of padding or, where the channels are
- * no multiple of four, for four rows of a filter and three times what is left of all of its rows.
- * `all_filters` are run over all pixels, three at a time.
+ * `columns` has room for three columns. `bytes` has room for a pixel of padding or, if the channels
+ * are not a multiple of four, for four rows of a filter and three times the remaining values of all
+ * its rows. `all_filters` is called for all pixels, three at a time.
  */
 static inline void tflm_ext_conv_2d_columns(const tflm_ext_conv_2d_tile_t *op, const int8_t *input,
                                             const int32_t *stream, const tflm_ext_tile_t *tile,
@@ -283,14 +286,13 @@ static inline void tflm_ext_conv_2d_columns(const tflm_ext_conv_2d_tile_t *op, c
         } else {
             tflm_ext_conv_2d_tile_rows(op, windows, inside, bytes, three);
         }
-        all_filters(tile, op->output_channels, stream, three,
-                    &output[first * op->output_channels]);
+        all_filters(tile, op->output_channels, stream, three, &output[first * op->output_channels]);
     }
 }
 
-TFLM_EXT_SHARED static void
-tflm_ext_conv_2d_tile(const tflm_ext_conv_2d_tile_t *op, const int8_t *input, const int32_t *stream,
-                      int32_t *columns, int8_t *bytes, int8_t *output)
+TFLM_EXT_SHARED static void tflm_ext_conv_2d_tile(const tflm_ext_conv_2d_tile_t *op,
+                                                  const int8_t *input, const int32_t *stream,
+                                                  int32_t *columns, int8_t *bytes, int8_t *output)
 {
     const int32_t words = 2 * op->quads;
     const tflm_ext_tile_t tile = { &stream[(op->output_channels / 2) * ((2 * 2) + words)],
@@ -308,8 +310,8 @@ typedef struct {
 } tflm_ext_conv_2d_pointwise_t;
 
 /*
- * The pixels that are left over, fewer than three, in the place of as many columns. Going forward
- * they become the last ones and the others move down, going backward it is the other way round.
+ * Puts the one or two pixels left over into the columns. Forward, they become the last columns and
+ * the others move down; backward, they become the first columns and the others move up.
  */
 static inline void tflm_ext_conv_2d_left_over(const int8_t *pixels, int32_t left, int32_t quads,
                                               bool forward, uint32_t *columns)
@@ -333,13 +335,14 @@ static inline void tflm_ext_conv_2d_left_over(const int8_t *pixels, int32_t left
 }
 
 /*
- * A filter of 1 x 1 at stride 1: the columns are the pixels. With no more channels than before they
- * go forward, else backward, so that the output may begin where the input does: what is overwritten
- * was read. Pixels left over make up three with columns of those before.
+ * Filters of 1 x 1 with stride 1: the columns are the pixels. The order is forward if the output
+ * has no more channels than the input, else backward, so that the output may begin at the address
+ * of the input: pixels are read before they are overwritten. The pixels left over are combined with
+ * columns of the pixels before them.
  */
-TFLM_EXT_SHARED static void
-tflm_ext_conv_2d_pointwise(const tflm_ext_conv_2d_pointwise_t *op, const int8_t *input,
-                           const int32_t *stream, int32_t *columns, int8_t *output)
+TFLM_EXT_SHARED static void tflm_ext_conv_2d_pointwise(const tflm_ext_conv_2d_pointwise_t *op,
+                                                       const int8_t *input, const int32_t *stream,
+                                                       int32_t *columns, int8_t *output)
 {
     const int32_t depth = op->input_channels;
     const int32_t filters = op->output_channels;

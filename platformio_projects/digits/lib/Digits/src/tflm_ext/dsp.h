@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * Instructions of the Cortex-M DSP extension, and portable C that computes the same.
+ * Instructions of the Cortex-M DSP extension, and portable C with the same results.
  *
- * GCC 7.2, the compiler of many Arduino cores, has no intrinsics for most of them, so each is one
- * instruction of inline assembly. A pair is a word with two int16: the low half is the first.
+ * GCC 7.2, the compiler of many Arduino cores, lacks intrinsics for most of these instructions, so
+ * each function is an instruction of inline assembly. A pair is a word of two int16, the first in
+ * the low half.
  */
 #ifndef TFLM_EXT_DSP_H
 #define TFLM_EXT_DSP_H
@@ -20,10 +21,10 @@
 #endif
 
 #if defined(__BYTE_ORDER__) && (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
-#error "The kernels want a little-endian processor."
+#error "The kernels require a little-endian processor."
 #endif
 
-/* One function for all calls: not inlined, and not specialised for the numbers of each. */
+/* A function shared by all calls: neither inlined nor specialised for the parameters of each. */
 #if defined(__clang__)
 #define TFLM_EXT_SHARED __attribute__((noinline, unused))
 #elif defined(__GNUC__)
@@ -32,7 +33,7 @@
 #define TFLM_EXT_SHARED
 #endif
 
-/* Four bytes at any address, as the memory has them. */
+/* Four bytes at any address, in memory order. */
 static inline uint32_t tflm_ext_load_word(const int8_t *bytes)
 {
     uint32_t word;
@@ -96,7 +97,7 @@ static inline uint32_t tflm_ext_sxtb16_ror8(uint32_t word)
     return result;
 }
 
-/* The same added to a pair, half by half. */
+/* These bytes added to a pair, half by half. */
 static inline uint32_t tflm_ext_sxtab16(uint32_t pair, uint32_t word)
 {
     uint32_t result;
@@ -126,7 +127,7 @@ static inline uint32_t tflm_ext_high_halves(uint32_t first, uint32_t second)
     return result;
 }
 
-/* a * b / 2^32, and addend plus or minus a * b / 2^32, halves upward. */
+/* a * b / 2^32, and addend plus or minus a * b / 2^32, halves rounded up. */
 static inline int32_t tflm_ext_smmulr(int32_t a, int32_t b)
 {
     int32_t result;
@@ -208,7 +209,7 @@ static inline uint32_t tflm_ext_sxtb16_ror8(uint32_t word)
     return tflm_ext_pair((int8_t)(uint8_t)((word >> 8) & 0xFFU), (int8_t)(uint8_t)(word >> 24));
 }
 
-/* The same added to a pair, half by half. */
+/* These bytes added to a pair, half by half. */
 static inline uint32_t tflm_ext_sxtab16(uint32_t pair, uint32_t word)
 {
     const uint32_t more = tflm_ext_sxtb16(word);
@@ -234,7 +235,7 @@ static inline uint32_t tflm_ext_high_halves(uint32_t first, uint32_t second)
     return (first >> 16) | (second & 0xFFFF0000U);
 }
 
-/* a * b / 2^32, and addend plus or minus a * b / 2^32, halves upward. */
+/* a * b / 2^32, and addend plus or minus a * b / 2^32, halves rounded up. */
 static inline int32_t tflm_ext_smmulr(int32_t a, int32_t b)
 {
     return (int32_t)((((int64_t)a * (int64_t)b) + ((int64_t)1 << 31)) >> 32);
@@ -286,10 +287,9 @@ static inline uint32_t tflm_ext_min_bytes(uint32_t a, uint32_t b)
 #endif
 
 /*
- * Doubled sum to int8: y * multiplier / 2^32, then / 2^shift, halves away from zero, then plus the
- * zero point; `step` is -2^(32 - shift), 1 <= shift <= 31. Both roundings are those of
- * tflm_ext_requantize(): the second rounds halves upward, which for negative numbers is what one
- * less would round to.
+ * A doubled sum as int8: y * multiplier / 2^32, then / 2^shift with halves rounded away from zero,
+ * plus the zero point. `step` is -2^(32 - shift), with 1 <= shift <= 31. Both steps round like
+ * tflm_ext_requantize(): the second one rounds halves up, after subtracting 1 from negative values.
  */
 static inline int8_t tflm_ext_scale_to_int8(int32_t y, int32_t multiplier, int32_t step,
                                             int32_t zero_point)
@@ -299,15 +299,15 @@ static inline int8_t tflm_ext_scale_to_int8(int32_t y, int32_t multiplier, int32
 }
 
 /*
- * A filter's sum to int8, with its two numbers. The first has the bias in its upper 24 bits and
- * 32 - shift in the lower ones. The second is twice the multiplier less 2^32, so that the product
- * fits an instruction: sum * second / 2^32 + sum is sum * multiplier / 2^31.
+ * The sum of a filter as int8, by its two requant words. The first has the bias in its upper 24
+ * bits and 32 - shift in the lower 8. The second is 2 * multiplier - 2^32, so that one instruction
+ * computes the product: sum * second / 2^32 + sum is sum * multiplier / 2^31.
  */
-static inline int8_t tflm_ext_sum_to_int8(int32_t sum, const int32_t *numbers, int32_t zero_point)
+static inline int8_t tflm_ext_sum_to_int8(int32_t sum, const int32_t *requant, int32_t zero_point)
 {
-    const int32_t biased = sum + (numbers[0] >> 8);
-    const int32_t high = tflm_ext_smmlar(biased, numbers[1], biased);
-    const int32_t step = (int32_t)(0xFFFFFFFFU << ((uint32_t)numbers[0] & 31U));
+    const int32_t biased = sum + (requant[0] >> 8);
+    const int32_t high = tflm_ext_smmlar(biased, requant[1], biased);
+    const int32_t step = (int32_t)(0xFFFFFFFFU << ((uint32_t)requant[0] & 31U));
     return (int8_t)tflm_ext_ssat8(tflm_ext_smmlsr(high + (high >> 31), step, zero_point));
 }
 

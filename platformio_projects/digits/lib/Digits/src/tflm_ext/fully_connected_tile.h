@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * FULLY_CONNECTED: four outputs at a time, with weights in pairs; see matrix_tile.h for how a pair
- * of filters shares a word, and a column its order.
+ * FULLY_CONNECTED, four outputs at a time; matrix_tile.h describes how two filters share a word,
+ * and the order of a column.
  *
- * Layouts: input [row][input], output [row][output]. The stream has for each four outputs, word by
- * word of the column, the words of both pairs, then twice the biases; outputs left over follow one
- * by one, with weights as pairs of int16. The bias holds what the zero point of the input
- * contributes. Multipliers and steps, see tflm_ext_scale_to_int8(), lie in a table of their own:
- * one of each for every output, or for all of them.
+ * Layouts: input [row][input], output [row][output]. For every four outputs, the stream contains
+ * the words of both pairs of filters for every word of the column, then the doubled biases. Outputs
+ * left over follow one by one, with weights as pairs of int16. The bias includes the contribution
+ * of the input's zero point. A separate table contains multiplier and step, see
+ * tflm_ext_scale_to_int8(), of every output, or once if they are the same for all outputs.
  */
 #ifndef TFLM_EXT_FULLY_CONNECTED_TILE_H
 #define TFLM_EXT_FULLY_CONNECTED_TILE_H
@@ -22,12 +22,12 @@ typedef struct {
     int32_t input_size;
     int32_t output_size;
     int32_t octets;     /* eight values each, of a column */
-    int32_t scale_step; /* from one output's multiplier to the next one's: 2, or 0 if shared */
+    int32_t scale_step; /* words from one output's multiplier to the next: 2, or 0 if shared */
     int32_t output_zero_point;
 } tflm_ext_fully_connected_tile_t;
 
 typedef struct {
-    const int32_t *end;        /* of the stream's fours of filters */
+    const int32_t *end; /* of the stream's tiles of filters */
     const uint32_t *column_end;
     int32_t column_bytes;
     int32_t zero_point;    /* of the output */
@@ -74,7 +74,7 @@ typedef struct {
 
 /*
  * r0 stream, r1 column, r2-r5 sums, r6-r9 weights, r10-r12 and lr words of the column. On the
- * stack: output, where the loop is entered, end, column_end, column_bytes, zero_point, scales,
+ * stack: output, entry of the loop, end, column_end, column_bytes, zero_point, scales,
  * scale_bytes.
  */
 __attribute__((naked, noinline, unused)) static void
@@ -179,8 +179,8 @@ static inline void tflm_ext_tile_4x1(const int32_t *stream, const uint32_t *colu
             }
             const int32_t second = (int32_t)(both - low) >> 7;
             const int32_t doubled = ((i % 2) == 0) ? (int32_t)(2U * low) : second;
-            *target = tflm_ext_scale_to_int8(biases[i] + doubled, scale[0], scale[1],
-                                             tile->zero_point);
+            *target =
+                tflm_ext_scale_to_int8(biases[i] + doubled, scale[0], scale[1], tile->zero_point);
             target = &target[1];
             scale = &scale[tile->scale_bytes / 4];
         }
@@ -189,25 +189,32 @@ static inline void tflm_ext_tile_4x1(const int32_t *stream, const uint32_t *colu
 
 #endif
 
-TFLM_EXT_SHARED static void
-tflm_ext_fully_connected_tile(const tflm_ext_fully_connected_tile_t *op, const int8_t *input,
-                              const int32_t *stream, const int32_t *scales, int32_t *column,
-                              int8_t *output)
+TFLM_EXT_SHARED static void tflm_ext_fully_connected_tile(const tflm_ext_fully_connected_tile_t *op,
+                                                          const int8_t *input,
+                                                          const int32_t *stream,
+                                                          const int32_t *scales, int32_t *column,
+                                                          int8_t *output)
 {
     const int32_t words = 4 * op->octets;
-    const int32_t fours = op->output_size / 4;
+    const int32_t tiles = op->output_size / 4;
     uint32_t *const one = (uint32_t *)column;
-    const tflm_ext_tile_4x1_t tile = { &stream[fours * ((2 * words) + 4)], &one[words], 4 * words,
-                                       op->output_zero_point, scales, 4 * op->scale_step };
+    const tflm_ext_tile_4x1_t tile = {
+        .end = &stream[tiles * ((2 * words) + 4)],
+        .column_end = &one[words],
+        .column_bytes = 4 * words,
+        .zero_point = op->output_zero_point,
+        .scales = scales,
+        .scale_bytes = 4 * op->scale_step,
+    };
 
     for (int32_t row = 0; row < op->rows; ++row) {
         int8_t *const out = &output[row * op->output_size];
         const int32_t *next = tile.end;
         tflm_ext_widen_1(&input[row * op->input_size], op->input_size, one, words);
-        if (fours > 0) {
+        if (tiles > 0) {
             tflm_ext_tile_4x1(stream, one, out, &tile);
         }
-        for (int32_t c = 4 * fours; c < op->output_size; ++c) {
+        for (int32_t c = 4 * tiles; c < op->output_size; ++c) {
             const int32_t *const scale = &scales[c * op->scale_step];
             uint32_t sum = 0U;
             for (int32_t k = 0; k < words; ++k) {

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * Two filters times three columns at a time: the product of matrices inside a convolution.
+ * The matrix product of a convolution: two filters times three columns at a time.
  *
- * A column holds the values under one position of the filter as int16, two in a word: of every
- * four values first 0 and 2, then 1 and 3, which is how SXTB16 takes them out of a word of int8.
- * Three columns lie interleaved, word by word.
+ * A column contains the values under one position of the filter as int16, two in a word: of every
+ * four values first 0 and 2, then 1 and 3, the order in which SXTB16 extracts them from a word of
+ * int8. Three columns are interleaved word by word.
  *
- * Weights are read once, forward. For each pair of filters the stream has a word for two values k
- * and l: 256 * second[k] + first[k] in the low half, the same of l in the high one. A product with
- * the word as it is gives 256 * sum of the second + sum of the first, one with its low bytes the
- * sum of the first; the difference, divided by 256, is the sum of the second. All is exact modulo
- * 2^32 while the sums stay below 2^23, which was proven when this code was generated. Then follow,
- * for the second and for the first filter, the two numbers of tflm_ext_sum_to_int8().
+ * The stream of weights is read once, in order. For each pair of filters it contains a word for
+ * every two values k and l: 256 * second[k] + first[k] in the low half, the same for l in the high
+ * half. The product with this word is 256 * sum of the second + sum of the first; the product with
+ * its low bytes is the sum of the first. The difference, divided by 256, is the sum of the second.
+ * This is exact modulo 2^32 as long as the sums are below 2^23, which was proven when this code was
+ * generated. After its weights, each pair has the two requant words of tflm_ext_sum_to_int8() of
+ * the second filter, then those of the first.
  */
 #ifndef TFLM_EXT_MATRIX_TILE_H
 #define TFLM_EXT_MATRIX_TILE_H
@@ -56,8 +57,8 @@ typedef struct {
 
 /*
  * r0 stream, r1 columns, r2-r4 sums of the first filter, r5-r7 of the second, r8-r10 a word of each
- * column, r11 and r12 weights, lr what is left of the column. On the stack: -1, zero_point, stride,
- * output of the second filter, rounds of the loop, where it is entered, columns, end.
+ * column, r11 and r12 weights, lr rounds left. On the stack: -1, zero_point, stride,
+ * output of the second filter, rounds of the loop, entry of the loop, columns, end.
  */
 __attribute__((naked, noinline, unused)) static void
 tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *columns, int8_t *out,
@@ -198,8 +199,7 @@ static inline void tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *colu
                 low = tflm_ext_smlad(tflm_ext_sxtb16(weights), columns[(3 * k) + i], low);
             }
             int8_t *const pixel = &target[i * tile->stride];
-            pixel[1] =
-                tflm_ext_sum_to_int8((int32_t)(both - low) >> 8, second, tile->zero_point);
+            pixel[1] = tflm_ext_sum_to_int8((int32_t)(both - low) >> 8, second, tile->zero_point);
             pixel[0] = tflm_ext_sum_to_int8((int32_t)low, first, tile->zero_point);
         }
         target = &target[2];
@@ -209,7 +209,7 @@ static inline void tflm_ext_tile_2x3(const int32_t *stream, const uint32_t *colu
 #endif
 
 /*
- * A last filter without a partner: its weights as pairs of int16, then its two numbers.
+ * A last filter without a partner: its weights as pairs of int16, then its two requant words.
  */
 static inline void tflm_ext_tile_1x3(const int32_t *stream, const uint32_t *columns, int8_t *out,
                                      const tflm_ext_tile_t *tile)

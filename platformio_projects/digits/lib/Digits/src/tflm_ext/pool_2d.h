@@ -2,8 +2,8 @@
 /*
  * AVERAGE_POOL_2D and MAX_POOL_2D over int8 images.
  *
- * Layout of input and output: [batch][y][x][channel]. Of a window that leaves the image only the
- * part inside counts; there always is one.
+ * Layout of input and output: [batch][y][x][channel]. Only the part of a window inside the image
+ * counts; it is never empty.
  */
 #ifndef TFLM_EXT_POOL_2D_H
 #define TFLM_EXT_POOL_2D_H
@@ -32,7 +32,7 @@ typedef struct {
 typedef tflm_ext_pool_2d_t tflm_ext_average_pool_2d_t;
 typedef tflm_ext_pool_2d_t tflm_ext_max_pool_2d_t;
 
-/* The part of a window that lies inside the image: first row and column, and those behind. */
+/* The part of a window inside the image: first row and column, and the ends of both. */
 typedef struct {
     int32_t top;
     int32_t left;
@@ -68,8 +68,7 @@ static inline int32_t tflm_ext_pool_2d_mean(const tflm_ext_pool_2d_t *op, const 
     return tflm_ext_divide_half_away(sum, count);
 }
 
-static inline int32_t tflm_ext_pool_2d_largest(const tflm_ext_pool_2d_t *op,
-                                               const int8_t *channel,
+static inline int32_t tflm_ext_pool_2d_largest(const tflm_ext_pool_2d_t *op, const int8_t *channel,
                                                tflm_ext_pool_2d_window_t window)
 {
     int32_t largest = INT8_MIN;

@@ -2,8 +2,8 @@
 /*
  * SOFTMAX over rows of int8; the output has scale 1/256 and zero point -128.
  *
- * exponentials[d] is exp of a value d steps below the largest of its row, times 2^31; what lies
- * further below than the table reaches gives 0.
+ * exponentials[d] is 2^31 * exp of a value d steps below the largest of its row. Values further
+ * below it than the table reaches give 0.
  */
 #ifndef TFLM_EXT_SOFTMAX_H
 #define TFLM_EXT_SOFTMAX_H
@@ -14,7 +14,7 @@
 
 typedef struct {
     int32_t rows;
-    int32_t size;  /* values of one row, at most 4095 */
+    int32_t size;  /* values of a row, at most 4095 */
     int32_t steps; /* entries of the table */
 } tflm_ext_softmax_t;
 
@@ -25,7 +25,7 @@ static inline void tflm_ext_softmax(const tflm_ext_softmax_t *op, const int8_t *
         const int8_t *in = &input[row * op->size];
         int8_t *out = &output[row * op->size];
         int32_t largest = INT8_MIN;
-        int32_t sum = 0; /* with 19 bits behind the point */
+        int32_t sum = 0; /* with 19 fractional bits */
 
         for (int32_t i = 0; i < op->size; ++i) {
             largest = tflm_ext_max(largest, (int32_t)in[i]);
@@ -37,7 +37,7 @@ static inline void tflm_ext_softmax(const tflm_ext_softmax_t *op, const int8_t *
             }
         }
 
-        /* The largest value contributes 1 to the sum, so that it has 1 to 12 leading zeros. */
+        /* The largest value contributes 1 to the sum, which therefore has 1 to 12 leading zeros. */
         const int32_t zeros = tflm_ext_leading_sign_bits(sum) + 1;
         const uint32_t fraction = ((uint32_t)sum << (uint32_t)zeros) & 0x7FFFFFFFU;
         const int32_t inverse = tflm_ext_one_over_one_plus((int32_t)fraction);

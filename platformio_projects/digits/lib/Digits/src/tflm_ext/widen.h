@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * The column of FULLY_CONNECTED: int8 to int16, in the order of matrix_tile.h.
+ * The column of FULLY_CONNECTED: int8 widened to int16, in the order of matrix_tile.h.
  */
 #ifndef TFLM_EXT_WIDEN_H
 #define TFLM_EXT_WIDEN_H
@@ -9,7 +9,7 @@
 
 #include "dsp.h"
 
-/* Bytes to a column of int16, filled up with zeros. */
+/* Converts bytes to a column of int16, filled up with zeros. */
 static inline void tflm_ext_widen_1(const int8_t *bytes, int32_t size, uint32_t *column,
                                     int32_t words)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * Runs the model "vibration" on one sample every two seconds, prints what it gives and how long
- * that took. Open the serial monitor at 115200 baud.
+ * Runs the model "vibration" on a sample every two seconds, and prints the result and the time
+ * that it took. Open the serial monitor at 115200 baud.
  *
- * The sample is a golden vector: the output has to be the very bytes that TensorFlow Lite Micro
- * gave. To go on with your own data, write it into the input; vibration_quantize_input0() turns a
- * real value into int8.
+ * The sample is a golden vector: the output must be the same bytes as TensorFlow Lite Micro's. To
+ * use your own data, write it into the input; vibration_quantize_input0() converts a real value to
+ * int8.
  */
 #include <string.h>
 
@@ -52,7 +52,8 @@ void loop()
     Serial.print(microseconds);
     Serial.print(" microseconds, ");
 
-    const bool same =
-        memcmp(vibration_output(&context, 0), sample_output0, VIBRATION_OUTPUT0_SIZE) == 0;
-    Serial.println(same ? "as TensorFlow Lite Micro" : "NOT as TensorFlow Lite Micro");
+    int difference = 0;
+    difference |= memcmp(vibration_output(&context, 0), sample_output0, VIBRATION_OUTPUT0_SIZE);
+    Serial.print(difference == 0 ? "same" : "NOT the same");
+    Serial.println(" as TensorFlow Lite Micro");
 }

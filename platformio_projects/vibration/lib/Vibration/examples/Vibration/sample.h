@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
  * A golden vector of the model "vibration": an input, and the output that
- * TensorFlow Lite Micro gave for it, as raw int8.
+ * TensorFlow Lite Micro computed for it, as raw int8.
  */
 #ifndef SAMPLE_H
 #define SAMPLE_H
 
 #include <stdint.h>
+
+/* clang-format off */
 
 static const int8_t sample_input0[384] = {
     -66, -65, -67, -63, -58, -62, -61, -64, -60, -69, -70, -61, -61, -63, -59, -64, -72,

@@ -3,7 +3,7 @@
  * FULLY_CONNECTED: every row of the input times a matrix of int8 weights.
  *
  * Layouts: input [row][input], weights [output][input], output [row][output]. The bias already
- * holds what the zero point of the input contributes: bias - zero_point * sum of weights.
+ * includes the contribution of the input's zero point: bias - zero_point * sum of weights.
  */
 #ifndef TFLM_EXT_FULLY_CONNECTED_H
 #define TFLM_EXT_FULLY_CONNECTED_H
@@ -24,7 +24,7 @@ typedef struct {
     int32_t shift;
 } tflm_ext_fully_connected_t;
 
-/* One multiplier for each output, in tables. */
+/* A multiplier for each output, in tables. */
 typedef struct {
     int32_t rows;
     int32_t input_size;

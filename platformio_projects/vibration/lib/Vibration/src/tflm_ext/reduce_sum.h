@@ -2,9 +2,9 @@
 /*
  * MEAN and SUM over any axes of an int8 tensor.
  *
- * Neighbouring axes of one kind are merged, so that three kept and three reduced ones are enough.
- * The output may lie at the address of the input: every sum is finished before it is written, and
- * no later sum starts in front of it.
+ * Neighbouring axes of one kind are merged, so three kept and three reduced axes are enough.
+ * The output may begin at the address of the input: every sum is finished before it is written, and
+ * no later sum reads the bytes before it.
  */
 #ifndef TFLM_EXT_REDUCE_SUM_H
 #define TFLM_EXT_REDUCE_SUM_H
@@ -14,11 +14,11 @@
 #include "arithmetic.h"
 
 typedef struct {
-    int32_t kept_shape[3]; /* outermost axis first, as everywhere */
+    int32_t kept_shape[3]; /* outermost axis first */
     int32_t kept_strides[3];
     int32_t reduced_shape[3];
     int32_t reduced_strides[3];
-    int32_t offset; /* what the input's zero point adds to every sum, negated */
+    int32_t offset; /* minus the input's zero point, for every element of a sum */
     int32_t multiplier;
     int32_t shift;
     int32_t output_zero_point;

@@ -21,7 +21,7 @@ env.Replace(
     ARFLAGS=["rc"],
     PROGNAME="firmware",
     PROGSUFFIX=".elf",
-    # Relative, for a shell gets to see it: the project's path may hold anything.
+    # Relative: a shell reads it, and the project's path may contain any characters.
     LDSCRIPT_PATH=os.path.join(os.path.relpath(here), "linker.ld"),
 )
 env.Append(

@@ -2,10 +2,9 @@
 /*
  * From reset to main() and back on the emulated Cortex-M4 (QEMU, machine mps2-an386).
  *
- * stdin and stdout are the host's, by semihosting: `_read` sees the end of a file, and the
- * value that main() returns becomes QEMU's exit status. A fault prints one line and ends QEMU
- * with status 99; writing to the flash is one. There is no heap but the few KiB from which the
- * C library takes its FILEs.
+ * stdin and stdout are those of the host, by semihosting: `_read` reports the end of a file, and
+ * the return value of main() becomes QEMU's exit status. A fault, such as a write to the flash,
+ * prints a line and ends QEMU with status 99. The only heap is a few KiB for the C library's FILEs.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -24,7 +23,7 @@
 #define FAULT_STATUS 99
 #define TIMER_TICKS_PER_MICROSECOND 25u
 
-/* The linker script gives these their addresses. */
+/* Defined in the linker script. */
 extern uint32_t data_load[];
 extern uint32_t data_start[];
 extern uint32_t data_end[];
@@ -66,7 +65,7 @@ static volatile uint32_t *const TIMER0_RELOAD = (volatile uint32_t *)0x40000008u
 static int console_in = -1;
 static int console_out = -1;
 
-/* One line of output: a call for every character would cost more than the model. */
+/* A line of output: semihosting is too slow for a call for every character. */
 static char line[128];
 static size_t line_size;
 
@@ -112,7 +111,7 @@ int _read(int file, char *data, int size)
     const uint32_t arguments[3] = {(uint32_t)console_in, (uint32_t)(uintptr_t)data, (uint32_t)size};
     (void)file;
     flush_line();
-    /* The answer is the number of bytes that were not read. */
+    /* The call returns the number of bytes that were not read. */
     return size - semihosting(SEMIHOSTING_READ, arguments);
 }
 
@@ -127,7 +126,7 @@ void _exit(int status)
 
 int _gettimeofday(struct timeval *now, void *zone)
 {
-    /* Counts microseconds since reset; a call at least every 171 s keeps it right. */
+    /* Counts microseconds since reset, if it is called at least every 171 s. */
     static uint32_t last;
     static uint64_t ticks;
     const uint32_t elapsed = UINT32_MAX - *TIMER0_VALUE;
@@ -192,7 +191,7 @@ void *_sbrk(ptrdiff_t increment)
     return block;
 }
 
-/* Called by __libc_init_array() and its counterpart; nothing is left to do in them. */
+/* Required by __libc_init_array() and its counterpart. */
 void _init(void)
 {
 }
@@ -208,13 +207,13 @@ void report_fault(void)
     _exit(FAULT_STATUS);
 }
 
-/* The stack may be what overflowed: begin a new one. */
+/* Starts a new stack, because the old one may have overflowed. */
 __attribute__((naked)) static void fault_handler(void)
 {
     __asm__ volatile("ldr r0, =stack_top\n\tmov sp, r0\n\tbl report_fault");
 }
 
-/* Nobody may touch the 1 MiB below the stack, and nobody write to the first 4 MiB, the flash. */
+/* Makes the 1 MiB below the stack inaccessible, and the first 4 MiB, the flash, read-only. */
 static void protect_memory(void)
 {
     const uint32_t enabled = 1u;
@@ -245,7 +244,7 @@ void reset_handler(void)
         *to = 0u;
     }
 
-    /* Full access to the coprocessors 10 and 11, which are the FPU. */
+    /* Enables the FPU: full access to coprocessors 10 and 11. */
     *CPACR |= 0xFu << 20;
     __asm__ volatile("dsb\n\tisb" : : : "memory");
 
