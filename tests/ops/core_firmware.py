@@ -17,12 +17,12 @@ from unittest.mock import patch
 
 import numpy as np
 
-from tests.harness import facts_for, ports, run_here
+from tests.harness import facts_for, run_here
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.bench.emulator import C_COMPILER, compile_all, machine_flags
 from tflm_ext.bench.tools import run_tool
 from tflm_ext.emit.model import model_files
-from tflm_ext.frontend import read_graph
+from tflm_ext.frontend import input_ports, read_graph
 from tflm_ext.ir import Graph
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
@@ -150,7 +150,7 @@ def _vectors(graph: Graph, seed: int) -> list[Array]:
     """All -128, all 127, the zero point, any of both ends, any numbers: of each input."""
     draw = np.random.default_rng(seed)
     columns = []
-    for port in ports(graph, graph.inputs):
+    for port in input_ports(graph):
         flat = [np.full(port.shape, n, np.int8) for n in (-128, 127, port.quantization.zero_point)]
         ends = draw.choice(np.array([-128, 127], np.int8), (2, *port.shape))
         anything = draw.integers(-128, 128, (3, *port.shape), np.int8)

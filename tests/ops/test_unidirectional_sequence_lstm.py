@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tests.harness import assert_exact, facts_for, ports
+from tests.harness import assert_exact, facts_for
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.arithmetic import sigmoid_int16, tanh_int16
 from tflm_ext.emit.model import model_files
 from tflm_ext.errors import UnsupportedModelError
-from tflm_ext.frontend import read_graph
+from tflm_ext.frontend import input_ports, read_graph
 from tflm_ext.passes import run_passes
 from tflm_ext.plan import make_plan
 from tflm_ext.reference import run_outputs
@@ -106,7 +106,7 @@ def test_numpy_equals_tflm(**drawn: object) -> None:
 def test_reset_starts_anew() -> None:
     model = lstm(zero_points=(3, -77))
     graph = read_graph(model)
-    vectors = make_vectors(ports(graph, graph.inputs))
+    vectors = make_vectors(input_ports(graph))
     (expected,), _ = compute(model, vectors, 1, arena_for(graph), reset_each=True)
     for vector, output in zip(vectors[0], expected, strict=True):
         np.testing.assert_array_equal(run_outputs(graph, [vector])[0], output)

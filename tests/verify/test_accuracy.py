@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.harness import ports
 from tests.models import image_net
 from tflm_ext.errors import ConfigError
-from tflm_ext.frontend import read_graph
+from tflm_ext.frontend import input_ports, output_ports, read_graph
 from tflm_ext.report import Accuracy
 from tflm_ext.verify.accuracy import by_output, measure_accuracy
 from tflm_ext.verify.tflm_child import compute
@@ -19,8 +18,8 @@ from tflm_ext.verify.vectors import make_vectors
 COUNT = 64
 MODEL = image_net()
 GRAPH = read_graph(MODEL, "net")
-INPUTS = make_vectors(ports(GRAPH, GRAPH.inputs), seed=9)
-PORT = ports(GRAPH, GRAPH.outputs)[0]
+INPUTS = make_vectors(input_ports(GRAPH), seed=9)
+PORT = output_ports(GRAPH)[0]
 OUTPUTS = compute(MODEL, INPUTS, 1, 1 << 20)[0][0].reshape(COUNT, 3)
 PROBABILITIES = (OUTPUTS.astype(np.float64) + 128) / 256
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tests.harness import facts_for, ports
+from tests.harness import facts_for
 from tests.ops.test_softmax import softmax
 from tests.tflite_builder import ModelBuilder
 from tflm_ext import encode, export
 from tflm_ext.emit.model import model_files
 from tflm_ext.errors import UnsupportedModelError
-from tflm_ext.frontend import read_graph
+from tflm_ext.frontend import input_ports, read_graph
 from tflm_ext.ops.softmax import stops_tflm
 from tflm_ext.options import Optimize
 from tflm_ext.passes import run_passes
@@ -169,5 +169,5 @@ def test_a_narrow_softmax_runs_no_interpreter(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delattr(module, "run_tflm")
     model = softmax((1, 511), 0.5)
     graph = read_graph(model)
-    assert len(ports(graph, graph.inputs)) == 1
+    assert len(input_ports(graph)) == 1
     assert computable(model, graph, [rows(511, 511)]).all()

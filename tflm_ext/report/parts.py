@@ -47,7 +47,9 @@ class PortPart:
     )
     shape: Shape = entry()
     dtype: Literal["int8", "int32"] = entry(
-        "Element type; reports without it are of int8.", of=lambda port: port.dtype.value
+        "Element type; absent in reports of earlier versions, whose ports are int8.",
+        of=lambda port: port.dtype.value,
+        optional=True,
     )
     scale: float | None = entry(
         "Of int8; int32 has none.",

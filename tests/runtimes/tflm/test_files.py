@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import facts_for, ports
+from tests.harness import facts_for
 from tests.models import image_net, recurrent_net, two_headed_net
 from tests.runtimes.tflm import nets
-from tflm_ext.frontend import read_graph
+from tflm_ext.frontend import input_ports, read_graph
 from tflm_ext.frontend.parse import parse
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.passes import run_passes
@@ -35,7 +35,7 @@ def generated(name: str, arena: int | None = None) -> tuple[RenderedFile, ...]:
     model = NETS[name]()
     graph = read_graph(model, name)
     facts = facts_for(model, graph, make_plan(run_passes(graph).graph), name)
-    facts = replace(facts, labels=("no", "*/ ??/"), inputs=ports(graph, graph.inputs))
+    facts = replace(facts, labels=("no", "*/ ??/"), inputs=input_ports(graph))
     parsed = parse(model, name)
     return interpreter_files(facts, parsed, model, arena or arena_bound(parsed).total)
 
