@@ -197,7 +197,7 @@ def test_refused_models(kind: str, keras: Any) -> None:
         ),
         "embedding": (
             lambda: of((5,), layers.Embedding(9, 2, name="words"), "int64"),
-            "Input 'x' is int64 (Keras layer 'words' (Embedding)); inputs are float32, or int32 for",
+            "Input 'x' is int64 (Keras layer 'words' (Embedding)); inputs are float32, or int32",
             "keras.Input(shape, dtype='int32')",
         ),
         "integers": (

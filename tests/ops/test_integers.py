@@ -306,7 +306,7 @@ def _many() -> bytes:
         ),
         (
             _constant_position(7),
-            "operator 1 GATHER (Keras layer layer4): constants among its positions are outside 0 to 6",
+            "1 GATHER (Keras layer layer4): constants among its positions are outside 0 to 6",
             "Give positions",
         ),
         (_constant_position(-1), "constants among its positions are outside", "Give positions"),
