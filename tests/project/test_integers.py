@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 from tests.device.test_client import run_program, terminal
 from tests.firmware.test_board import build
 from tests.harness import facts_for
-from tests.ops.test_integers import SCALE, Lookup, columns, integers, options
+from tests.ops.test_integers import SCALE, Lookup, columns, integers, options, returned
 from tests.report.test_schema import VALIDATOR
 from tflm_ext import export
 from tflm_ext.bench import bench
@@ -38,7 +38,7 @@ SANITIZED = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
 def mixed() -> bytes:
-    """int8 and int32 inputs and outputs: a dense layer of rows and values, and reversed positions."""
+    """int8 and int32 inputs and outputs: a layer of rows and values, and reversed positions."""
     m = Lookup()
     tokens = m.integers(1, 5)
     values = m.b.tensor((1, 6), scale=SCALE, name="values")
@@ -293,3 +293,40 @@ def test_on_this_computer_and_the_emulated_core(project: Path) -> None:
     assert result.test("native").passed == 6
     assert result.test("cortex_m4").passed == 6
     assert bench(project).instructions > 0
+
+
+SKETCH = """
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+static struct {
+    void begin(long) {}
+    void print(const char *text) { std::printf("%s", text); }
+    void print(long value) { std::printf("%ld", value); }
+    void print(int32_t value) { std::printf("%ld", (long)value); }
+    void print(unsigned long value) { std::printf("%lu", value); }
+    void print(double value, int digits) { std::printf("%.*f", digits, value); }
+    void println(const char *text) { std::printf("%s\\n", text); }
+} Serial;
+static void delay(unsigned long) {}
+static unsigned long micros() { return 0; }
+"""
+
+
+@pytest.mark.tool("cc", "gcc", "g++")
+@pytest.mark.parametrize("model", [mixed, returned], ids=lambda model: model.__name__)
+def test_the_sketch_runs(model: Callable[[], bytes], tmp_path: Path) -> None:
+    """On this computer, with a board's functions that print here."""
+    (tmp_path / "net.tflite").write_bytes(model())
+    folder = export(tmp_path / "net.tflite", tmp_path / "net", progress=False).folder
+    library, example = folder / "lib/Net/src", folder / "lib/Net/examples/Net"
+    sketch = (example / "Net.ino").read_text("utf-8")
+    (tmp_path / "main.cpp").write_text(f"{SKETCH}{sketch}\nint main() {{ setup(); loop(); }}\n")
+    for part in ("model", "weights"):
+        source = library / f"net_{part}.c"
+        subprocess.run(("gcc", "-c", source, "-o", f"{part}.o"), cwd=tmp_path, check=True)
+    command = ("g++", f"-I{library}", f"-I{example}", "main.cpp", "model.o", "weights.o")
+    subprocess.run((*command, "-o", "program"), cwd=tmp_path, check=True)
+    ran = subprocess.run([tmp_path / "program"], capture_output=True, text=True, check=True)
+    assert ran.stdout.startswith("output:")
+    assert ran.stdout.endswith(" microseconds, same as TensorFlow Lite Micro\n")
