@@ -46,6 +46,7 @@ from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.kernels import KERNELS
 from tflm_ext.ops import OPERATORS, Operator
+from tflm_ext.opslib.base import no_inputs
 from tflm_ext.options import Budget
 from tflm_ext.plan import make_plan
 from tflm_ext.plan.budget import check_budget
@@ -312,6 +313,20 @@ def operators() -> str:
                 "DEQUANTIZE and QUANTIZE at inputs and outputs of the model are removed: the "
                 "project's inputs and outputs are int8.\n\n"
             ),
+            "## Integer inputs and outputs\n\n",
+            (
+                "An int32 input gives the positions of GATHER, as an Embedding needs. Before it, "
+                "these operators may move its elements: "
+                f"{_moving()}. What they make of it may also be an output. All other operators on "
+                "int32 are refused, and so are inputs and outputs of other integer types.\n\n"
+                "The model takes positions from 0 to the size of the axis less one. "
+                "TensorFlow Lite Micro fails on all others, or, in the Arduino library of 2023, "
+                "reads outside the table; the project's `invoke` returns an error for them, with "
+                "either runtime, before anything is read. Each element has limits of its own, if "
+                "they differ: those of every table that it is looked up in. Keras 3 counts "
+                "positions below 0 from the end of the table: LESS, ADD and SELECT around an "
+                "Embedding, of which TensorFlow Lite Micro has no SELECT, are removed.\n\n"
+            ),
             "## Keras layers\n\n",
             (
                 "The test suite converts these layers (`tests/keras_layers.py`), each in three "
@@ -324,6 +339,12 @@ def operators() -> str:
             *(f"| {_layer(row)} | {_remedy(row)} |\n" for row in refused),
         ]
     )
+
+
+def _moving() -> str:
+    """The operators that move int32, by name."""
+    names = [op.name for op in OPERATORS if op.moves is not no_inputs]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _layer(row: Any) -> str:
