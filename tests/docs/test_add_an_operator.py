@@ -171,6 +171,11 @@ def check_export(tree: Path, folder: Path) -> None:
 
 def check_style(tree: Path) -> None:
     """What was copied and shown obeys the linter; `make types` checks the templates' types."""
+    blocks = [block for step in STEPS for block in step.blocks]
+    written = [shlex.split(b)[2] for b in blocks if b.startswith("cp ")]
+    written += [b.split()[1] for b in blocks if b.startswith("+++ ")]
+    python = [path for path in written if path.endswith(".py")]
+    assert len(python) == 7
     for command in (["check", "--quiet"], ["format", "--check", "--quiet"]):
-        done = run(tree, [sys.executable, "-m", "ruff", *command, "--no-cache", "."])
+        done = run(tree, [sys.executable, "-m", "ruff", *command, "--no-cache", *python])
         assert done.returncode == 0, done.stdout
