@@ -1,7 +1,8 @@
-"""What holds for every module: its examples run, and few import TensorFlow."""
+"""What holds for every module: its examples run, few import TensorFlow, and it is short."""
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
 import subprocess
@@ -86,3 +87,34 @@ def test_no_other_module_imports_a_framework(tmp_path: Path) -> None:
         timeout=120,
     )
     assert (result.stdout, result.returncode) == ("", 0), result.stderr
+
+
+LONGEST_FILE = 450
+LONGEST_FUNCTION = 60
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_files_and_functions_are_short(name: str) -> None:
+    """Lines of a file, and of a function without its docstring."""
+    path = ROOT.joinpath(*name.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= LONGEST_FILE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert lines_of(node) <= LONGEST_FUNCTION, node.name
+
+
+def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function, without its docstring."""
+    lines = range(function.lineno, (function.end_lineno or 0) + 1)
+    if ast.get_docstring(function) is None:
+        return len(lines)
+    said = function.body[0]
+    return len(lines) - len(range(said.lineno, (said.end_lineno or 0) + 1))
+
+
+def test_lines_are_counted_without_the_docstring() -> None:
+    (function,) = ast.parse('def f():\n    """One.\n\n    Two.\n    """\n    return 1\n').body
+    assert isinstance(function, ast.FunctionDef)
+    assert lines_of(function) == 2

@@ -358,7 +358,7 @@ def test_a_budget_that_holds(keras: Any) -> None:
 
 def test_a_budget_takes_from_where_it_is_used(keras: Any) -> None:
     """Most multiplications are in the convolutions, most weights in the Dense layers."""
-    from tflm_ext.compression.channels.choose import Limits
+    from tflm_ext.compression.channels.choose import UsageGoal
     from tflm_ext.compression.channels.cut import Cutter
     from tflm_ext.compression.channels.graph import read_channels
     from tflm_ext.compression.channels.importance import Importance
@@ -383,7 +383,7 @@ def test_a_budget_takes_from_where_it_is_used(keras: Any) -> None:
     limits = {"macs": 80_000, "weight_bytes": 5_000, "flash_bytes": 8_000}
     kept = {}
     for name, limit in limits.items():
-        aim = Limits.of(graph, 60, tflm_ext.Budget(**{name: limit}), sizes)
+        aim = UsageGoal.of(graph, 60, tflm_ext.Budget(**{name: limit}), sizes)
         made = [len(use.produced) for use in read_channels(cutter.cut(model, graph, aim)).uses]
         kept[name] = [count for count in made if count]
     assert sum(kept["macs"][:2]) < 32 and kept["macs"][2:] == [96, 96, 2]

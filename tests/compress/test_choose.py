@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tflm_ext.compression.channels.choose import (
-    Limits,
-    Share,
+    ChannelGoal,
+    UsageGoal,
     choose,
     costs_by_importance,
     counts,
@@ -94,7 +94,7 @@ def chosen(importance: list[list[float]], goal: float, multiple_of: int = 1) -> 
     allowed = [counts(g, multiple_of) for g in groups]
     costs = [costs_by_importance(g, scores, a) for g, a in zip(groups, allowed, strict=True)]
     whole = np.array([len(own) for own in importance])
-    return choose(allowed, costs, Share(whole, np.ones_like(whole), goal))
+    return choose(allowed, costs, ChannelGoal(whole, np.ones_like(whole), goal))
 
 
 def test_channels_go_where_they_matter_least() -> None:
@@ -119,7 +119,7 @@ def test_no_more_than_the_goal_and_nothing_for_none() -> None:
     assert chosen([[1.0] * 8], 3.9, 4) == [8]
     assert chosen([[1.0] * 8], 4, 4) == [4]
     assert chosen([[1.0] * 8, [1.0] * 8], 100, 4) == [4, 4]
-    assert choose([], [], Share(np.array([]), np.array([]), 9)) == []
+    assert choose([], [], ChannelGoal(np.array([]), np.array([]), 9)) == []
 
 
 @given(
@@ -146,7 +146,7 @@ def test_no_choice_costs_less(importance: list[list[int]], goal: int) -> None:
 
 
 def test_a_set_of_tied_channels_counts_as_many_as_it_is() -> None:
-    share = Share(np.array([8, 8]), np.array([3, 1]), 6)
+    share = ChannelGoal(np.array([8, 8]), np.array([3, 1]), 6)
     assert share.removed(np.array([[8, 8], [7, 8], [7, 5]])).tolist() == [0, 3, 6]
     gains = share.gains(np.array([[8, 8]]), np.array([[7, 8], [6, 8], [5, 8], [8, 7]]))
     assert gains.tolist() == [3, 6, 0, 1]  # more than the goal is to be avoided
@@ -270,7 +270,7 @@ def test_sizes_are_within_a_budget(budget: Budget, within: bool) -> None:
 def most(budget: Budget) -> list[float]:
     """What may be used, as a share of what the whole model uses."""
     graph = two_convolutions()
-    limits = Limits.of(graph, 4, budget, SIZES)
+    limits = UsageGoal.of(graph, 4, budget, SIZES)
     return (limits.most / Usage.of(graph)(np.array([[8]]))[0]).tolist()
 
 
@@ -291,23 +291,25 @@ def test_limits_shrink_as_the_budget_wants() -> None:
 
 def test_limits_are_reached_when_they_hold_or_enough_is_gone() -> None:
     graph = two_convolutions()
-    limits = Limits.of(graph, 4, Budget(macs=7_500), SIZES)
+    limits = UsageGoal.of(graph, 4, Budget(macs=7_500), SIZES)
     reached = [limits.reached(np.array([[n]])) for n in range(8, 2, -1)]
     assert reached == [False, False, True, True, True, True]  # 6 of 8 are 75%
-    tight = Limits.of(graph, 4, Budget(macs=0), SIZES)
+    tight = UsageGoal.of(graph, 4, Budget(macs=0), SIZES)
     assert [tight.reached(np.array([[n]])) for n in (8, 5, 4, 3)] == [False, False, True, True]
-    loose = Limits.of(graph, 4, Budget(macs=10**9), SIZES)
+    loose = UsageGoal.of(graph, 4, Budget(macs=10**9), SIZES)
     assert [loose.reached(np.array([[n]])) for n in (8, 7)] == [False, True]
 
 
 def test_limits_gain_where_they_are_exceeded() -> None:
     graph = two_convolutions()
-    limits = Limits.of(graph, 4, Budget(macs=5_000), SIZES)
+    limits = UsageGoal.of(graph, 4, Budget(macs=5_000), SIZES)
     gains = limits.gains(np.array([[8]]), np.array([[7], [6], [4], [2]]))
     assert gains.tolist() == pytest.approx([0.25, 0.5, 1, 1])  # beyond the limit nothing is gained
     # What no group changes is not reached by any: then fewer channels are the best guess.
     usage = Usage(np.array([[0.0, 7.0]]), ((), (), ()))
-    stuck = Limits(Share(np.array([8]), np.array([3]), 99), usage, np.array([0.0, 0.0, 0.0]))
+    stuck = UsageGoal(
+        ChannelGoal(np.array([8]), np.array([3]), 99), usage, np.array([0.0, 0.0, 0.0])
+    )
     assert stuck.gains(np.array([[8]]), np.array([[7], [6]])).tolist() == [3, 6]
 
 

@@ -22,6 +22,11 @@ from tflm_ext.options import Budget
 
 def add_commands(commands: Any) -> None:
     """Add both to the parser."""
+    _add_compress(commands)
+    _add_encode(commands)
+
+
+def _add_compress(commands: Any) -> None:
     compress = add_command(
         commands, "compress", _compress, "make a Keras model smaller by training"
     )
@@ -70,6 +75,8 @@ def add_commands(commands: Any) -> None:
     add_budget(compress, "replaces the recipe's")
     add_json(compress)
 
+
+def _add_encode(commands: Any) -> None:
     encode = add_command(
         commands, "encode", _encode, "encode the weights of a model for TFLM's interpreter"
     )

@@ -13,14 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from tflm_ext.convert import faithful, ranges
+from tflm_ext.convert import faithful
 from tflm_ext.convert.child import PATIENCE, Child, ChildEnded, Progress
-from tflm_ext.convert.features import Coarse, coarse_features
+from tflm_ext.convert.data import (
+    calibration_warnings,
+    gather_all,
+    input_warnings,
+    output_warnings,
+)
 from tflm_ext.convert.files import kind_of, read_tflite
 from tflm_ext.convert.finite import infinite_refusal
 from tflm_ext.convert.int8_model import Conversion, Int8Model, looked_at
 from tflm_ext.convert.remedies import crash_refusal, input_refusal, operator_refusal
-from tflm_ext.convert.samples import Array, InputSpec, Order, gather
+from tflm_ext.convert.samples import Array, InputSpec, Order
 from tflm_ext.errors import (
     ConfigError,
     StorageError,
@@ -134,8 +139,8 @@ def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
         for k, t in enumerate(tensors)
     ]
     quantised = [(q.scale, q.zero_point) if (q := t.quantization) else None for t in tensors]
-    data, warnings = _gather(given, ports)
-    said = _input_warnings(data, ports, quantised)
+    data, warnings = gather_all(given, ports)
+    said = input_warnings(data, ports, quantised)
     return _conversion(
         Int8Model.of(
             found.data, warnings=(*notes, *warnings, *said.warnings), suspects=said.suspects
@@ -154,46 +159,13 @@ def _signature_name(tensor_name: str) -> str:
     return tensor_name.partition(":")[0].removeprefix("serving_default_")
 
 
-def _gather(
-    given: Mapping[str, Any], ports: Sequence[InputSpec], order: Order = Order.OWN
-) -> tuple[dict[str, list[Array]], list[str]]:
-    """All data as one array per input, and the warnings about it."""
-    data: dict[str, list[Array]] = {}
-    warnings: list[str] = []
-    for what, samples in given.items():
-        data[what], notes = gather(samples, ports, what, order)
-        warnings += notes
-    return data, warnings
-
-
-def _input_warnings(
-    data: Mapping[str, list[Array]],
-    ports: Sequence[InputSpec],
-    quantised: Sequence[tuple[float, int] | None],
-) -> Coarse:
-    """The warnings about the data of every input, in the order of the inputs."""
-    warnings: list[str] = []
-    suspects: list[str] = []
-    what_shows_features = next(iter(data), None)  # calibration_data, where there is some
-    for what, columns in data.items():
-        for port, column, q in zip(ports, columns, quantised, strict=True):
-            if q is None:
-                continue
-            warnings += ranges.unscaled(port.name, what, column, *q)
-            if what == what_shows_features:
-                found = coarse_features(port.name, what, column, *q)
-                warnings += found.warnings
-                suspects += found.suspects
-    return Coarse(tuple(warnings), tuple(suspects))
-
-
-def _refuse_zeros(columns: Sequence[Array]) -> None:
-    """Refuse calibration data that determines no range."""
-    if not any(column.any() for column in columns):
-        raise ConfigError(
-            "calibration_data is 0 everywhere, so it does not determine the range of any layer.",
-            "Pass at least 100 samples of realistic input, scaled as in training.",
-        )
+def _ports(about: Mapping[str, Any]) -> list[InputSpec]:
+    """The inputs of a model that the child has loaded."""
+    keys = ("inputs", "shapes", "dtypes", "keras_names", "paths")
+    return [
+        InputSpec(name, tuple(shape), dtype, keras_name, tuple(place))
+        for name, shape, dtype, keras_name, place in zip(*(about[k] for k in keys), strict=True)
+    ]
 
 
 def _conversion(int8: Int8Model, data: Mapping[str, list[Array]]) -> Conversion:
@@ -226,22 +198,12 @@ class _Work:
             folder=str(self.folder / "model"),
         )
         self.layers = about["layers"]
-        ports = [
-            InputSpec(name, tuple(shape), dtype, keras_name, tuple(place))
-            for name, shape, dtype, keras_name, place in zip(
-                about["inputs"],
-                about["shapes"],
-                about["dtypes"],
-                about["keras_names"],
-                about["paths"],
-                strict=True,
-            )
-        ]
+        ports = _ports(about)
         for port in ports:
             if port.dtype not in ("float32", "int32"):
                 raise input_refusal(port.name, port.dtype, self.layers)
         self.progress("reading the data")
-        data, warnings = _gather(given, ports, Order(about["order"]))
+        data, warnings = gather_all(given, ports, Order(about["order"]))
         warnings += about["warnings"]
         if not about["changes_state"]:
             with self._infinite_first(data):
@@ -249,31 +211,18 @@ class _Work:
         calibration = None
         # Representative data together with trained ranges would produce float32 islands.
         if not about["quantisation_aware"]:
-            if "calibration_data" not in data:
-                raise ConfigError(
-                    "calibration_data is missing: int8 needs the value range of every layer.",
-                    "Pass at least 100 samples of realistic input, scaled as in training.",
-                )
-            warnings += ranges.few_samples(len(data["calibration_data"][0]))
-            _refuse_zeros(data["calibration_data"])
-            for port, column in zip(ports, data["calibration_data"], strict=True):
-                warnings += ranges.always_the_same(port.name, column)
+            warnings += calibration_warnings(data, ports)
             calibration = self._write(data["calibration_data"])
         out = self.folder / "model.tflite"
         quantised = self._quantise(data, calibration, out)
-        said = _input_warnings(data, ports, quantised["inputs"])
+        said = input_warnings(data, ports, quantised["inputs"])
         warnings += said.warnings
         outputs: list[Array] = []
         if data:
             outputs = self._float_outputs(data)
             if "test_data" not in data and not all(np.isfinite(o).all() for o in outputs):
                 self._refuse_infinite(data)
-            for name, values, q in zip(
-                about["outputs"], outputs, quantised["outputs"], strict=True
-            ):
-                warnings += ranges.not_finite(name, values)
-                if q is not None:
-                    warnings += ranges.saturates(name, values, *q)
+            warnings += output_warnings(about["outputs"], outputs, quantised["outputs"])
         content = out.read_bytes()
         if any(port.dtype == "int32" for port in ports):
             content = strip_ports(content).data  # its wrapped positions

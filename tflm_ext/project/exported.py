@@ -13,8 +13,9 @@ from tflm_ext.document import from_json
 from tflm_ext.errors import ConfigError, VerificationError
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.project.listing import REPORT, check_schema
 from tflm_ext.project.names import library_name, model_name
-from tflm_ext.project.write import REPORT, check_schema, recover
+from tflm_ext.project.write import recover
 from tflm_ext.report.parts import SCHEMAS, FilePart
 from tflm_ext.verify.golden import read_golden
 

@@ -20,10 +20,17 @@ import sysconfig
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tflm_ext.errors import BudgetError, ConfigError, ToolError, VerificationError
-from tflm_ext.programs import leash, limit_error, start_program
+from tflm_ext.errors import ConfigError, ToolError
+from tflm_ext.programs import leash, start_program
+from tflm_ext.project.pio_output import (
+    TestCase,
+    cases_of,
+    raise_for_build,
+    raise_for_limit,
+    raise_for_test,
+    sizes_of,
+)
 from tflm_ext.project.registry import core_dir, own_core_dir, registry_reachable
 from tflm_ext.project.write import recover
 from tflm_ext.scratch import scratch_folder
@@ -50,16 +57,6 @@ _CORE_FOLDERS = tuple(
 )
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_SIZE = re.compile(r"^(RAM|Flash): .*\(used (\d+) bytes from (\d+) bytes\)", re.MULTILINE)
-_OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes?")
-_MISMATCH = re.compile(r"Element (\d+) Expected (-?\d+) Was (-?\d+)")
-# What the sanitizers and the fault handler of the emulated core print.
-_REPORT = re.compile(
-    r"^.*(?:: runtime error: |ERROR: AddressSanitizer|core fault: ).*$", re.MULTILINE
-)
-_CRASH = re.compile(r"Program received signal SIG(?:SEGV|ABRT|BUS|ILL|FPE)\b.*")
-# What pio says besides the message of a compiler.
-_DIAGNOSTIC = re.compile(r"^.*\b(?:error:|Error:|undefined reference).*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +76,6 @@ class BuildResult:
     flash_bytes: int | None
     ram_bytes: int | None
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class TestCase:
-    """One Unity test: status is "PASSED", "FAILED", "SKIPPED" or "ERRORED"."""
-
-    __test__ = False  # no test of pytest's
-
-    name: str
-    status: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +186,8 @@ def run(
     started = time.monotonic()
     arguments = ("run", "-d", str(folder), "-e", environment)
     status, output = _call(folder, arguments, timeout_seconds)
-    _raise_for_build(status, output, arguments, environment)
-    sizes = {match[1]: int(match[2]) for match in _SIZE.finditer(output)}
+    raise_for_build(status, output, arguments, environment)
+    sizes = sizes_of(output)
     return BuildResult(
         environment=environment,
         program=_program(folder, environment),
@@ -234,11 +220,11 @@ def test(
         status, output = _call(
             folder, (*arguments, "--json-output-path", str(report)), timeout_seconds
         )
-        cases = _cases(report, environment)
+        cases = cases_of(report, environment)
     if status != 0:
-        _raise_for_limit(status, output, arguments, environment)
-    _raise_for_test(cases, output, environment)
-    _raise_for_build(status, output, arguments, environment)
+        raise_for_limit(status, output, arguments, environment)
+    raise_for_test(cases, output, environment)
+    raise_for_build(status, output, arguments, environment)
     passed = sum(case.status == "PASSED" for case in cases)
     if not passed:
         raise ToolError(
@@ -362,82 +348,6 @@ def _program(project: Path, environment: str) -> Path:
         f"pio run -e {environment} succeeded, but there is no program in {build}.",
         "Remove build_dir and PROGNAME from platformio.ini, or export anew.",
     )
-
-
-def _cases(report: Path, environment: str) -> tuple[TestCase, ...]:
-    """The tests of pio's JSON report; none when pio did not get as far."""
-    try:
-        data: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return ()
-    return tuple(
-        TestCase(
-            name=case["name"],
-            status=case["status"],
-            message=case["message"] or case["exception"] or "",
-        )
-        for suite in data["test_suites"]
-        if suite["env_name"] == environment
-        for case in suite["test_cases"]
-    )
-
-
-def _raise_for_test(cases: tuple[TestCase, ...], output: str, environment: str) -> None:
-    report = _REPORT.search(output)
-    if report is not None:
-        raise VerificationError(
-            f"The tests of {environment} were stopped: {report[0].strip()}",
-            "Export the model anew; if it happens again, report it with the .tflite.",
-        )
-    failed = [case for case in cases if case.status == "FAILED"]
-    if failed:
-        numbers = _MISMATCH.search(failed[0].message)
-        index, expected, got = map(int, numbers.groups()) if numbers else (None, None, None)
-        raise VerificationError(
-            f"{len(failed)} of {len(cases)} tests failed in {environment}; "
-            f"{failed[0].name}: {failed[0].message}",
-            "Run tflm-ext verify to see which operator differs, or export the model anew.",
-            index=index,
-            expected=expected,
-            got=got,
-        )
-    crash = _CRASH.search(output)
-    if crash is not None:
-        raise VerificationError(
-            f"The test program of {environment} crashed: {crash[0].strip()}",
-            "Export the model anew; if it happens again, report it with the .tflite.",
-        )
-
-
-def _raise_for_limit(
-    status: int, output: str, arguments: tuple[str, ...], environment: str
-) -> None:
-    """What this computer did not allow says nothing about the tests."""
-    limit = limit_error(f"pio {arguments[0]} -e {environment}", status, output, ("pio", *arguments))
-    if limit is not None:
-        raise limit
-
-
-def _raise_for_build(
-    status: int, output: str, arguments: tuple[str, ...], environment: str
-) -> None:
-    overflows = dict.fromkeys(_OVERFLOW.findall(output))
-    if overflows:
-        excess = " and ".join(f"{region} by {size} bytes" for region, size in overflows)
-        raise BudgetError(
-            f"The program of {environment} does not fit: it exceeds {excess}.",
-            "Make the model smaller (fewer channels or layers), or export with optimize='size'.",
-        )
-    if status != 0:
-        _raise_for_limit(status, output, arguments, environment)
-        first = _DIAGNOSTIC.search(output)
-        raise ToolError(
-            f"pio {arguments[0]} -e {environment} failed"
-            + (f": {first[0].strip()}" if first else "."),
-            "Its output names the cause; tflm-ext doctor checks the tools.",
-            command=("pio", *arguments),
-            output=output,
-        )
 
 
 if __name__ == "__main__":

@@ -24,20 +24,15 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from tflm_ext.emit.escape import plain
 from tflm_ext.errors import ConfigError, StorageError
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.report.parts import SCHEMA, SCHEMAS
-
-REPORT = "report.json"
+from tflm_ext.project.listing import HOME, REPORT, check_schema, is_inside, listed_files
 
 # A file that was edited below these is an error; one elsewhere is kept.
 GENERATED_FOLDERS = ("lib", "model", "platforms", "test")
 
-_HOME = ".tflm_ext"
-_JOURNAL = f"{_HOME}/journal.json"
+_JOURNAL = f"{HOME}/journal.json"
 _JOURNAL_SCHEMA = 1
 _LINK = "link"
 _OTHER = "other"
@@ -96,7 +91,7 @@ def write_project(
             _recover(root)
             old = _generated(root)
             _check_ours(folder, root, old)
-            _discard(root / _HOME)
+            _discard(root / HOME)
             if old is None and not _must_stay(root):
                 return _create(root, new)
             return _update(root, new, old or {}, overwrite)
@@ -116,7 +111,7 @@ def check_folder(folder: Path) -> None:
 
 
 def _check_ours(folder: Path, root: Path, generated: Mapping[str, str] | None) -> None:
-    if generated is None and any(entry.name != _HOME for entry in root.iterdir()):
+    if generated is None and any(entry.name != HOME for entry in root.iterdir()):
         raise ConfigError(
             f"{folder} is not empty and not a project of tflm_ext.",
             "Choose another folder, or empty this one.",
@@ -155,7 +150,7 @@ def _update(
     root: Path, new: Mapping[str, RenderedFile], old: Mapping[str, str], overwrite: bool
 ) -> WriteResult:
     changes, kept = _compare(root, new, old, overwrite)
-    home, journal = root / _HOME, root / _JOURNAL
+    home, journal = root / HOME, root / _JOURNAL
     try:
         for change in changes:
             if change.after is not None:
@@ -231,16 +226,16 @@ def _apply(root: Path, changes: Sequence[_Change]) -> None:
 
 def _forward(root: Path, change: _Change) -> None:
     if change.before is not None and _state(root, change.path) == change.before:
-        _move(root, change.path, f"{_HOME}/old/{change.path}")
+        _move(root, change.path, f"{HOME}/old/{change.path}")
     if change.after is not None:
-        _move(root, f"{_HOME}/new/{change.path}", change.path)
+        _move(root, f"{HOME}/new/{change.path}", change.path)
 
 
 def _backward(root: Path, change: _Change) -> None:
     if change.after is not None and _state(root, change.path) == change.after:
-        _move(root, change.path, f"{_HOME}/new/{change.path}")
+        _move(root, change.path, f"{HOME}/new/{change.path}")
     if change.before is not None:
-        _move(root, f"{_HOME}/old/{change.path}", change.path)
+        _move(root, f"{HOME}/old/{change.path}", change.path)
 
 
 def _move(root: Path, source: str, target: str) -> None:
@@ -258,7 +253,7 @@ def _recover(root: Path) -> bool:
         journal = json.loads((root / _JOURNAL).read_bytes())
         changes = [_Change(**change) for change in journal["changes"]]
         sound = journal["schema"] == _JOURNAL_SCHEMA and all(
-            _is_inside(c.path) and all(isinstance(s, str | None) for s in (c.before, c.after))
+            is_inside(c.path) and all(isinstance(s, str | None) for s in (c.before, c.after))
             for c in changes
         )
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -266,10 +261,10 @@ def _recover(root: Path) -> bool:
     if not sound:
         raise ConfigError(
             f"{root / _JOURNAL} is damaged.",
-            f"Remove {root / _HOME}, then export again.",
+            f"Remove {root / HOME}, then export again.",
         )
     _apply(root, changes)
-    _discard(root / _HOME)
+    _discard(root / HOME)
     return True
 
 
@@ -279,41 +274,8 @@ def _generated(root: Path) -> dict[str, str] | None:
         return None
     content = (root / REPORT).read_bytes()
     check_schema(root, content)
-    listed = _listed(content)
-    return None if listed is None else {**listed, REPORT: _digest(content)}
-
-
-def check_schema(folder: Path, report: bytes) -> None:
-    """Refuse a report.json of a later version, whose keys may mean something else. Untrusted.
-
-    Raises:
-        ConfigError: the report has a schema that this version does not know.
-    """
-    try:
-        data: Any = json.loads(report)
-        schema, name, version = data["schema"], data["tool"]["name"], data["tool"]["version"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return  # not a report of ours: the caller finds out
-    whole = name == "tflm_ext" and type(schema) is int and isinstance(version, str)
-    if whole and schema > SCHEMA:
-        raise ConfigError(
-            f"{folder} was exported by a later version of tflm_ext ({plain(version)}): its "
-            f"report.json has schema {plain(str(schema))}, and this version reads up to {SCHEMA}.",
-            "Install that version or a newer one, or export to another folder.",
-        )
-
-
-def _listed(report: bytes) -> dict[str, str] | None:
-    """The files that a report lists; None if it is no report of ours. Untrusted."""
-    try:
-        data: Any = json.loads(report)
-        if data["schema"] not in SCHEMAS or data["tool"]["name"] != "tflm_ext":
-            return None
-        listed = {file["path"]: file["sha256"] for file in data["files"]}
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    sound = all(_is_inside(path) and isinstance(sha, str) for path, sha in listed.items())
-    return listed if sound else None
+    found = listed_files(content)
+    return None if found is None else {**found, REPORT: _digest(content)}
 
 
 def _check_files(files: Sequence[RenderedFile]) -> None:
@@ -321,18 +283,10 @@ def _check_files(files: Sequence[RenderedFile]) -> None:
     digests = {file.path: _digest(file.content) for file in files}
     report = next((file.content for file in files if file.path == REPORT), b"")
     digests.pop(REPORT, None)
-    if not all(_is_inside(file.path) for file in files) or len(digests) + 1 != len(files):
+    if not all(is_inside(file.path) for file in files) or len(digests) + 1 != len(files):
         raise ValueError("a generated file lies outside the project, or there are two of a name")
-    if _listed(report) != digests:
+    if listed_files(report) != digests:
         raise ValueError(f"{REPORT} does not list the generated files as they are")
-
-
-def _is_inside(path: object) -> bool:
-    """Whether a relative path names a file of the project and nothing else."""
-    if not isinstance(path, str) or not path.isprintable() or "\\" in path:
-        return False
-    parts = path.split("/")
-    return not {"", ".", ".."} & set(parts) and parts[0] != _HOME
 
 
 def _state(root: Path, path: str, *, needed: bool = False) -> str | None:

@@ -106,31 +106,8 @@ def run_tflm(
                 command=command,
             ) from error
         printed = done.stderr.decode("utf-8", "replace")
-        limit = None
-        if done.returncode != 0:
-            limit = limit_error(
-                "TensorFlow Lite Micro's interpreter", done.returncode, printed, command
-            )
-        if limit is not None:
-            raise limit
-        if done.returncode < 0:
-            name = signal.Signals(-done.returncode).name
-            vector = int(progress.read_bytes()) if progress.exists() else None
-            raise InterpreterCrash(name, vector, command, printed)
-        if "ImportError" in printed or "ModuleNotFoundError" in printed:
-            raise ToolError(
-                "TensorFlow Lite Micro's interpreter, the package tflite-micro, cannot be loaded.",
-                f"Run: {sys.executable} -m pip install --force-reinstall tflite-micro",
-                command=command,
-                output=printed,
-            )
-        if done.returncode != 0:
-            said = [line for line in printed.splitlines() if line.strip()]
-            reason = " ".join(line for line in said if not line.startswith(("Traceback", " ")))
-            raise UnsupportedModelError(
-                f"TensorFlow Lite Micro refuses this model: {reason[:300]}",
-                "Convert the model again; see docs/reference/operators.md for what is supported.",
-            )
+        vector = int(progress.read_bytes()) if progress.exists() else None
+        _raise_for(done.returncode, printed, command, vector)
         used = re.search(r"Arena allocation total (\d+) bytes", printed)
         with np.load(response) as archive:
             return TflmRun(
@@ -142,6 +119,38 @@ def run_tflm(
                 },
                 arena_bytes=int(used[1]) if used else 0,
             )
+
+
+def _raise_for(status: int, printed: str, command: tuple[str, ...], vector: int | None) -> None:
+    """Raise what the end of the child means.
+
+    Args:
+        status: its exit status; negative for a signal.
+        printed: on its standard error.
+        command: that started it.
+        vector: number of the input that it ran last; None if it had not begun.
+    """
+    limit = None
+    if status != 0:
+        limit = limit_error("TensorFlow Lite Micro's interpreter", status, printed, command)
+    if limit is not None:
+        raise limit
+    if status < 0:
+        raise InterpreterCrash(signal.Signals(-status).name, vector, command, printed)
+    if "ImportError" in printed or "ModuleNotFoundError" in printed:
+        raise ToolError(
+            "TensorFlow Lite Micro's interpreter, the package tflite-micro, cannot be loaded.",
+            f"Run: {sys.executable} -m pip install --force-reinstall tflite-micro",
+            command=command,
+            output=printed,
+        )
+    if status != 0:
+        said = [line for line in printed.splitlines() if line.strip()]
+        reason = " ".join(line for line in said if not line.startswith(("Traceback", " ")))
+        raise UnsupportedModelError(
+            f"TensorFlow Lite Micro refuses this model: {reason[:300]}",
+            "Convert the model again; see docs/reference/operators.md for what is supported.",
+        )
 
 
 def run_outputs(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tflm_ext.compression.channels.choose import Limits
+from tflm_ext.compression.channels.choose import UsageGoal
 from tflm_ext.compression.channels.cut import Cutter, duplicate, made
 from tflm_ext.compression.channels.data import Sample
 from tflm_ext.compression.channels.graph import read_channels
@@ -83,7 +83,7 @@ def prune_to_budget(
         if not least:
             return model, Ended.EXHAUSTED, tuple(rounds)
         say(f"round {len(rounds)}: removing channels, fine-tuning")
-        aim = Limits.of(graph, max(least, most), goal.budget, sizes)
+        aim = UsageGoal.of(graph, max(least, most), goal.budget, sizes)
         smaller = cutter.cut(model, graph, aim)
         tuner.fit(smaller, data)
         accuracy = goal.accuracy(tuner, smaller)

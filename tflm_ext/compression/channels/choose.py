@@ -60,7 +60,7 @@ class Aim(Protocol):
 
 
 @dataclass(frozen=True)
-class Share:
+class ChannelGoal:
     """At most this many channels.
 
     Attributes:
@@ -74,7 +74,7 @@ class Share:
     goal: float
 
     @classmethod
-    def of(cls, graph: ChannelGraph, goal: float) -> Share:
+    def of(cls, graph: ChannelGraph, goal: float) -> ChannelGoal:
         """At most this many channels of a model."""
         groups = graph.groups
         return cls(
@@ -96,20 +96,20 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Limits:
+class UsageGoal:
     """What the layers use down to some limits, with about this many channels at once.
 
     Attributes:
-        share: how many channels, and of what.
+        channels: how many channels, and of what.
         most: (3,) what may be used of what Usage counts; inf where there is no limit.
     """
 
-    share: Share
+    channels: ChannelGoal
     usage: Usage
     most: Floats
 
     @classmethod
-    def of(cls, graph: ChannelGraph, channels: float, budget: Budget, sizes: Sizes) -> Limits:
+    def of(cls, graph: ChannelGraph, channels: float, budget: Budget, sizes: Sizes) -> UsageGoal:
         """For the budget to hold, if what the plan needs grows and shrinks as Usage does.
 
         Args:
@@ -124,13 +124,13 @@ class Limits:
             (MACS, budget.macs, sizes.macs),
             (ACTIVATIONS, budget.ram_bytes, sizes.ram_bytes),
         )
-        share, usage = Share.of(graph, channels), Usage.of(graph)
+        goal, usage = ChannelGoal.of(graph, channels), Usage.of(graph)
         most = np.full(3, np.inf)
-        (now,) = usage(share.whole[np.newaxis])
+        (now,) = usage(goal.whole[np.newaxis])
         for what, limit, needed in rows:
             if limit is not None:
                 most[what] = min(most[what], now[what] * limit / max(needed, 1))
-        return cls(share, usage, most)
+        return cls(goal, usage, most)
 
     def gains(self, kept: Choices, choices: Choices) -> Floats:
         now = self.usage(kept)
@@ -140,12 +140,12 @@ class Limits:
         if gains.max(initial=0) > 0:
             return gains
         # What is limited hangs on something else: fewer channels are the best guess.
-        return self.share.removed(choices) - self.share.removed(kept)
+        return self.channels.removed(choices) - self.channels.removed(kept)
 
     def reached(self, kept: Choices) -> bool:
-        if self.share.removed(kept)[0] >= self.share.goal:
+        if self.channels.removed(kept)[0] >= self.channels.goal:
             return True
-        moved = bool((kept != self.share.whole).any())
+        moved = bool((kept != self.channels.whole).any())
         return moved and bool((self.usage(kept) <= self.most).all())
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tflm_ext.compression.arguments import is_number, is_whole
 from tflm_ext.compression.channels.budget import Goal, prune_to_budget
-from tflm_ext.compression.channels.choose import Share
+from tflm_ext.compression.channels.choose import ChannelGoal
 from tflm_ext.compression.channels.cut import Cutter, duplicate, made
 from tflm_ext.compression.channels.data import take_sample
 from tflm_ext.compression.channels.graph import read_channels
@@ -103,17 +103,9 @@ def prune_channels(
     epochs = (_EPOCHS if budget else 0) if fine_tune_epochs is None else fine_tune_epochs
     objective = objective_of(model, loss)
     sample = None if data is None else take_sample(model, data, "data")
-    for needed, what in ((epochs > 0, "Fine-tuning"), (kind is Importance.TAYLOR, "taylor")):
-        if needed and (sample is None or sample.y is None or objective is None):
-            raise ConfigError(
-                f"{what} needs data with targets, and a loss.",
-                "Pass data=(x, y), and loss= as in compile() unless the model is compiled.",
-            )
-    if (
-        min_accuracy is not None
-        and take_sample(model, validation_data, "validation_data").y is None
-    ):
-        raise ConfigError("validation_data has no targets.", "Pass validation_data=(x_val, y_val).")
+    _check_training(sample, objective, epochs, kind)
+    if min_accuracy is not None:
+        _check_targets(model, validation_data)
     tuner = Tuner(objective, fresh_optimizer(model, optimizer), metrics, int(epochs), int(seed))
     cutter = Cutter(kind, int(multiple_of), sample, objective)
     prunable = cutter.prunable(graph)
@@ -124,18 +116,13 @@ def prune_channels(
     if budget is None:
         say("removing channels")
         goal = float(ratio or 0.0) * prunable
-        new = cutter.cut(model, graph, Share.of(graph, goal)) if goal else duplicate(model, graph)
-        tuner.fit(new, data)
-        after = read_channels(new)
-        short = goal - (made(graph) - made(after))
-        missed = short > 0 and short >= cutter.smallest_step(after)
-        ended = Ended.EXHAUSTED if missed else Ended.RATIO
+        new, ended = _prune_to_goal(model, graph, goal, cutter, tuner, data)
     else:
         assert sample is not None  # a budget needs data
         limits = Goal(budget, find_board(board), min_accuracy, validation_data)
         with one_child():
             new, ended, rounds = prune_to_budget(model, limits, cutter, tuner, data, sample, say)
-        after = read_channels(new)
+    after = read_channels(new)
     if ended not in (Ended.RATIO, Ended.BUDGET):
         what = "ratio" if budget is None else "budget"
         warnings.warn(f"The {what} is not reached: {ended}.", stacklevel=2)
@@ -149,6 +136,34 @@ def prune_channels(
         ended=ended,
         rounds=rounds,
     )
+
+
+def _prune_to_goal(
+    model: Any, graph: ChannelGraph, goal: float, cutter: Cutter, tuner: Tuner, data: Any
+) -> tuple[Any, Ended]:
+    """A model without that many channels, fine-tuned, and whether the goal was reached."""
+    aim = ChannelGoal.of(graph, goal)
+    new = cutter.cut(model, graph, aim) if goal else duplicate(model, graph)
+    tuner.fit(new, data)
+    after = read_channels(new)
+    short = goal - (made(graph) - made(after))
+    missed = short > 0 and short >= cutter.smallest_step(after)
+    return new, Ended.EXHAUSTED if missed else Ended.RATIO
+
+
+def _check_training(sample: Any, objective: Any, epochs: int, importance: Importance) -> None:
+    """Require targets and a loss for all that needs them."""
+    for needed, what in ((epochs > 0, "Fine-tuning"), (importance is Importance.TAYLOR, "taylor")):
+        if needed and (sample is None or sample.y is None or objective is None):
+            raise ConfigError(
+                f"{what} needs data with targets, and a loss.",
+                "Pass data=(x, y), and loss= as in compile() unless the model is compiled.",
+            )
+
+
+def _check_targets(model: Any, validation_data: Any) -> None:
+    if take_sample(model, validation_data, "validation_data").y is None:
+        raise ConfigError("validation_data has no targets.", "Pass validation_data=(x_val, y_val).")
 
 
 def _check_goal(ratio: Any, budget: Any, data: Any) -> None:

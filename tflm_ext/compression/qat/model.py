@@ -11,9 +11,11 @@ import keras
 import numpy as np
 
 from tflm_ext.compression.checks import check_optimizer, nothing_to_train, unknown_layers
+from tflm_ext.compression.qat.expansion import OWN, SAME, Expansion, Fixed, Keep, Piece
 from tflm_ext.compression.qat.flatten import Value, flatten, functional
-from tflm_ext.compression.qat.layers import KINDS, PACKAGE, FakeQuant, QuantizedLayer
-from tflm_ext.compression.qat.rules import OWN, SAME, Expansion, Fixed, Keep, Piece
+from tflm_ext.compression.qat.layers import PACKAGE, FakeQuant, QuantizedLayer
+from tflm_ext.compression.qat.linear import KINDS
+from tflm_ext.compression.qat.rules import expand
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 
 _CLUSTERS = 256  # that int8 can tell apart
@@ -237,7 +239,7 @@ def _build(
     """The new model's graph: every piece, followed by a FakeQuant if it has a range."""
     outer = functional(plain)
     flat = flatten(plain)
-    expansion = Expansion(flat, keep)
+    expansion = expand(flat, keep)
     tensors: dict[Value, Any] = {}
     ranges: dict[Value, tuple[FakeQuant, int]] = _ranges(flat.inputs, expansion)
 
