@@ -12,17 +12,16 @@ from tflm_ext.emit.escape import c_numbers
 from tflm_ext.emit.ports import PortView, input_views, pointer_type, port_views
 from tflm_ext.emit.render import render, verbatim
 from tflm_ext.emit.steps import (
+    PointerLine,
     StepView,
+    commented,
     layer_of,
     scratch,
-    shape,
     shapes,
     step_view,
-    tensor_name,
     written,
 )
-from tflm_ext.emit.wrap import paragraph, titled_comment
-from tflm_ext.ir import Tensor
+from tflm_ext.emit.wrap import WIDTH, paragraph, titled_comment
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.kernels import LIMITS
@@ -53,7 +52,7 @@ class _HeaderView:
 
 @dataclass(frozen=True, slots=True)
 class _StateView:
-    described: str
+    comment: str
     offset: int
     fill: int
     bytes: int
@@ -189,20 +188,19 @@ def _source_view(facts: ModelFacts, plan: Plan, headers: tuple[str, ...]) -> _So
     )
 
 
-def _offsets(plan: Plan, tensors: Iterable[int]) -> Iterator[str]:
-    """Lines of a table of offsets, with a comment each."""
-    found = [plan.graph.tensors[i] for i in tensors]
-    codes = [f"{plan.offsets[i]}U," for i in tensors]
-    width = max(map(len, codes), default=0)
-    for code, tensor in zip(codes, found, strict=True):
-        yield f"{code.ljust(width)} /* {_described(tensor)} */"
+def _offsets(plan: Plan, tensors: Iterable[int]) -> list[str]:
+    """Lines of a table of offsets, with comments."""
+    graph, offsets = plan.graph, plan.offsets
+    lines = [PointerLine.to_tensor(f"{offsets[i]}U,", graph.tensors[i]) for i in tensors]
+    return commented(lines, 8)
 
 
 def _states(plan: Plan) -> Iterator[_StateView]:
     for i, tensor in plan.graph.tensors.items():
         if tensor.variable and i in plan.offsets:
             fill = int(initial_value(tensor).flat[0])
-            yield _StateView(_described(tensor), plan.offsets[i], fill, tensor.bytes)
+            comment = PointerLine.to_tensor("", tensor).comment(WIDTH - 4)
+            yield _StateView(comment, plan.offsets[i], fill, tensor.bytes)
 
 
 def _plan_lines(plan: Plan) -> tuple[str, ...]:
@@ -230,10 +228,6 @@ def _plan_row(plan: Plan, step: Step) -> tuple[str, ...]:
         shapes(step.view),
         layer_of(step.view),
     )
-
-
-def _described(tensor: Tensor) -> str:
-    return f"{tensor_name(tensor)}, {shape(tensor)}"
 
 
 def _weights_view(facts: ModelFacts, plan: Plan) -> _WeightsView:

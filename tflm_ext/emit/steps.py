@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tflm_ext.emit.escape import c_comment
@@ -46,12 +46,22 @@ class StepView:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class PointerLine:
     """A line of C, and what its pointer points to: a name that may be shortened, and the rest."""
 
     code: str
     name: str
     rest: str
+
+    @classmethod
+    def to_tensor(cls, code: str, tensor: Tensor) -> PointerLine:
+        return cls(code, _tensor_name(tensor), f", {_shape(tensor)}")
+
+    def comment(self, room: int) -> str:
+        """The comment in some columns; a name that is too long loses its beginning."""
+        room -= len(self.rest) + len("/*  */")
+        kept = self.name if len(self.name) <= room else "..." + self.name[3 - room :]
+        return f"/* {kept}{self.rest} */"
 
 
 def step_view(model: str, plan: Plan, step: Step) -> StepView:
@@ -80,15 +90,15 @@ def step_view(model: str, plan: Plan, step: Step) -> StepView:
     )
 
 
-def shape(tensor: Tensor) -> str:
+def _shape(tensor: Tensor) -> str:
     """1x8x8x3."""
     return "x".join(map(str, tensor.shape)) or "scalar"
 
 
 def shapes(view: NodeView) -> str:
     """The shapes of what an operator computes with and computes."""
-    sources = ", ".join(shape(t) for t in view.inputs if not t.constant and not t.variable)
-    return f"{sources} -> {', '.join(shape(t) for t in view.outputs)}"
+    sources = ", ".join(_shape(t) for t in view.inputs if not t.constant and not t.variable)
+    return f"{sources} -> {', '.join(_shape(t) for t in view.outputs)}"
 
 
 def layer_of(view: NodeView) -> str:
@@ -96,7 +106,7 @@ def layer_of(view: NodeView) -> str:
     return c_comment(view.keras_layer or "")
 
 
-def tensor_name(tensor: Tensor) -> str:
+def _tensor_name(tensor: Tensor) -> str:
     """A tensor's name, safe in comments; of a fused operator's names only the first."""
     return c_comment(tensor.name.split(";", 1)[0], limit=None) or f"tensor {tensor.index}"
 
@@ -107,8 +117,8 @@ class _Pointers:
     def __init__(self, model: str, plan: Plan, step: Step) -> None:
         self._model, self._plan, self._step = model, plan, step
         self._tables, self._scratch_offsets = iter(step.tables), iter(step.scratch)
-        self._tensors: list[_Line] = []
-        self._scratch: list[_Line] = []
+        self._tensors: list[PointerLine] = []
+        self._scratch: list[PointerLine] = []
         self._arrays: list[str] = []
         self.outputs: dict[int, str] = {}
         """Expressions that point to the outputs, by the tensors' numbers."""
@@ -137,10 +147,10 @@ class _Pointers:
 
     def lines(self) -> Iterator[str]:
         """The declarations, in groups: scratch, tensors, arrays of tensors."""
-        yield from _commented(self._scratch, _INDENT)
+        yield from commented(self._scratch, _INDENT)
         if self._scratch:
             yield ""  # keeps clang-format from aligning the comments of both groups
-        yield from _commented(self._tensors, _INDENT)
+        yield from commented(self._tensors, _INDENT)
         yield from self._arrays
 
     def _next_table(self) -> str:
@@ -172,41 +182,35 @@ class _Pointers:
         pointer = _pointer(self._plan.offsets[tensor], found.dtype, const=not written)
         const = "" if written else "const "
         code = f"{const}{found.dtype.c} *const {name} = {pointer};"
-        self._tensors.append(_Line(code, tensor_name(found), f", {shape(found)}"))
+        self._tensors.append(PointerLine.to_tensor(code, found))
         return name
 
     def _add_scratch(self, scratch: Scratch, offset: int) -> str:
         pointer = _pointer(offset, scratch.dtype, const=False)
         code = f"{scratch.dtype.c} *const {scratch.role} = {pointer};"
-        self._scratch.append(_Line(code, "scratch", f", {scratch.bytes} bytes"))
+        self._scratch.append(PointerLine(code, "scratch", f", {scratch.bytes} bytes"))
         return scratch.role
 
-    def _element(self, tensor: int) -> _Line:
+    def _element(self, tensor: int) -> PointerLine:
         constant = self._is_constant(tensor)
         at = self._next_table() if constant else f"&arena[{self._plan.offsets[tensor]}]"
         found = self._plan.graph.tensors[tensor]
-        return _Line(f"{at},", tensor_name(found), f", {shape(found)}")
+        return PointerLine.to_tensor(f"{at},", found)
 
-    def _add_array(self, ctype: str, name: str, elements: list[_Line]) -> str:
-        body = (f"    {line}" for line in _commented(elements, 2 * _INDENT))
+    def _add_array(self, ctype: str, name: str, elements: list[PointerLine]) -> str:
+        body = (f"    {line}" for line in commented(elements, 2 * _INDENT))
         self._arrays += [f"{ctype} {name}[] = {{", *body, "};"]
         return name
 
 
-def _commented(lines: list[_Line], indent: int) -> list[str]:
+def commented(lines: Sequence[PointerLine], indent: int) -> list[str]:
     """Lines with their comments: beside them, or above where a line is too long for that."""
-
-    def comment(line: _Line, room: int) -> str:
-        room -= len(line.rest) + len("/*  */")
-        kept = line.name if len(line.name) <= room else "..." + line.name[3 - room :]
-        return f"/* {kept}{line.rest} */"
-
     width = max((len(line.code) for line in lines), default=0)
     room = WIDTH - indent - width - 1
-    longest = max((len(comment(line, WIDTH)) for line in lines), default=0)
+    longest = max((len(line.comment(WIDTH)) for line in lines), default=0)
     if room >= min(longest, _SHORTEST):
-        return [f"{line.code.ljust(width)} {comment(line, room)}" for line in lines]
-    return [text for line in lines for text in (comment(line, WIDTH - indent), line.code)]
+        return [f"{line.code.ljust(width)} {line.comment(room)}" for line in lines]
+    return [text for line in lines for text in (line.comment(WIDTH - indent), line.code)]
 
 
 def _value(value: FieldValue) -> str:
