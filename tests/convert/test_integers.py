@@ -152,5 +152,5 @@ def test_anything_else_stays(model: bytes) -> None:
 def test_what_is_read_elsewhere_stays() -> None:
     """And is then refused by name."""
     stripped = strip_ports(wrapped(also_read=True), "net")
-    with pytest.raises(UnsupportedModelError, match="operator 0 ADD.*it is int32, not int8"):
+    with pytest.raises(UnsupportedModelError, match=r"operator 0 ADD.*it is int32, not int8"):
         read_graph(stripped.data)
