@@ -52,7 +52,7 @@ def test_an_embedding(runtime: str, keras: Any, tmp_path: Path) -> None:
         classifier(keras),
         tmp_path / "net",
         calibration_data=WORDS,
-        test_data=(WORDS[:60].tolist() if runtime == "tflm" else WORDS[:60], classes),
+        test_data=(WORDS[:60], classes),
         runtime=runtime,
         progress=False,
     )
@@ -60,11 +60,8 @@ def test_an_embedding(runtime: str, keras: Any, tmp_path: Path) -> None:
     (words,) = report["model"]["inputs"]
     assert (words["dtype"], words["limits"]) == ("int32", [[0, 8]])
     assert report["accuracy"]["samples"] == 60
-    assert (
-        report["accuracy"].get("int8_c", report["accuracy"]["int8_tflm"])
-        == (report["accuracy"]["int8_tflm"])
-    )
     if runtime == "compiled":
+        assert report["accuracy"]["int8_c"] == report["accuracy"]["int8_tflm"]
         assert operators(result) == ["GATHER", "FULLY_CONNECTED", "SOFTMAX"]
         assert verify_project(result.folder, seed=1).mismatches == 0
 
@@ -98,7 +95,7 @@ def test_columns_with_tables_of_their_own(keras: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (WORDS - 9, r"input 'words.*' has the value -\d in sample 0, where .* from 0 to 8"),
+        (WORDS - 9, r"input 'words.*' has the value -\d in sample 0, where .* from 0 to 8\."),
         (WORDS + 1, r"The data has the integer 9 where the model looks up one from 0 to 8\."),
         (WORDS + 0.5, r"input 'words' has values that do not fit into int32"),
     ],

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from tests.facts import int8_port
-from tflm_ext.verify.vectors import make_vectors
+from tflm_ext.errors import ConfigError
+from tflm_ext.ir import DType, Limits
+from tflm_ext.ir.facts import Port
+from tflm_ext.verify.vectors import make_vectors, quantize
 
 PORTS = (int8_port("a", (1, 3, 5), 0.1, -7), int8_port("b", (1, 4), 0.2, 127))
 
@@ -40,3 +43,32 @@ def test_a_seed_gives_the_same_inputs_and_another_gives_others() -> None:
     first, again, other = (make_vectors(PORTS, seed=seed)[0] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
+
+
+def test_integers_within_their_own_limits() -> None:
+    limits = (Limits(DType.INT32, 0, 2), Limits(DType.INT32, 0, 99), Limits.of(DType.INT32))
+    port = Port("categories", (1, 3), limits)
+    (column,) = make_vectors([port], seed=5)
+    assert (column.shape[1:], column.dtype) == ((1, 3), np.int32)
+    rows = column.reshape(-1, 3)
+    assert rows[0].tolist() == [0, 0, -(2**31)]
+    assert rows[1].tolist() == [2, 99, 2**31 - 1]
+    assert (rows[:, 0].min(), rows[:, 0].max(), rows[:, 1].max()) == (0, 2, 99)
+    assert (rows >= port.lowest).all()
+    assert (rows <= port.highest).all()
+    (taken,) = quantize([port], [np.array([[2.0, 99.0, -7.0]])])
+    assert taken.tolist() == [[[2, 99, -7]]]
+
+
+@pytest.mark.parametrize(
+    ("row", "value", "high"),
+    [([2, 100, 0], "100", 99), ([-1, 5, 0], "-1", 2), ([0.5, 5, 0], "0.5", 2)],
+)
+def test_other_integers_are_refused(row: list[float], value: str, high: int) -> None:
+    port = Port("x", (1, 3), tuple(Limits(DType.INT32, 0, end) for end in (2, 99, 7)))
+    with pytest.raises(ConfigError) as caught:
+        quantize([port], [np.array([[0, 0, 0], row])])
+    assert caught.value.problem == (
+        f"The data for input 'x' has the value {value} in sample 1, where the model takes integers "
+        f"from 0 to {high}."
+    )

@@ -40,14 +40,16 @@ def quantize(ports: Sequence[Port], columns: Sequence[Array]) -> tuple[Array, ..
 def _elements(port: Port, column: Array) -> Array:
     if port.quantization is not None:
         return quantize_array(column, port.quantization.scale, port.quantization.zero_point)
-    wrong = (column < port.lowest) | (column > port.highest) | (column != np.round(column))
-    if wrong.any():
-        sample, *place = np.argwhere(wrong)[0].tolist()
-        low, high = (ends[tuple(place)] for ends in (port.lowest, port.highest))
+    rows, low, high = (
+        values.reshape(-1, port.size) for values in (column, port.lowest, port.highest)
+    )
+    wrong = np.argwhere((rows < low) | (rows > high) | (rows != np.round(rows)))
+    if len(wrong):
+        sample, at = wrong[0].tolist()
         raise ConfigError(
             f"The data for input {port.tensor_name[:80]!r} has the value "
-            f"{column[(sample, *place)]:g} in sample {sample}, where the model takes integers from "
-            f"{low} to {high}.",
+            f"{rows[sample, at]:g} in sample {sample}, where the model takes integers from "
+            f"{low[0, at]} to {high[0, at]}.",
             "An Embedding has rows for 0 up to its input_dim less one.",
         )
     return column.astype(port.dtype.numpy)
