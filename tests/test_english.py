@@ -10,7 +10,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.conftest import ROOT
+from tests.models import image_net, recurrent_net
+from tflm_ext import export
 
 
 class Rule(NamedTuple):
@@ -153,10 +155,10 @@ def comments(source: str) -> Iterator[str]:
 
 
 @cache
-def complaints(name: str) -> tuple[str, ...]:
-    """What is wrong with the wording of a file."""
+def complaints(name: str, root: Path = ROOT) -> tuple[str, ...]:
+    """What is wrong with the wording of a file, by its path below the root."""
     found = []
-    for text in texts(ROOT / name):
+    for text in texts(root / name):
         for words, pattern, instead in COMPILED:
             for match in pattern.finditer(text) if any(w in text for w in words) else ():
                 around = text[max(0, match.start() - 40) : match.end() + 40]
@@ -177,6 +179,21 @@ def test_the_wording_is_plain() -> None:
 def test_what_is_pending_has_something_to_rewrite(path: str) -> None:
     names = [name for name in files() if name == path or name.startswith(f"{path}/")]
     assert any(complaints(name) for name in names), f"{path} is clean: take it out of PENDING"
+
+
+@pytest.mark.tool("cc")
+@pytest.mark.parametrize("runtime", ["compiled", "tflm"])
+@pytest.mark.parametrize("net", [image_net, recurrent_net])
+def test_the_wording_of_generated_text_is_plain(
+    net: Callable[[], bytes], runtime: str, tmp_path: Path
+) -> None:
+    model = tmp_path / "net.tflite"
+    model.write_bytes(net())
+    project = export(model, tmp_path / "net", runtime=runtime, progress=False).folder
+    written = [p.relative_to(project) for p in project.rglob("*") if p.suffix in {*PROSE, ".py"}]
+    assert {path.suffix for path in written} >= {".h", ".cpp", ".ino", ".ini", ".md", ".py"}
+    found = [line for path in written for line in complaints(path.as_posix(), project)]
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def subset(
         data: a file that parse() accepts.
         operators: their numbers, ascending.
         inputs, outputs: tensor numbers.
-        rewired: by number the operators that read other tensors than before.
+        rewired: the operators whose inputs changed, by number.
 
     Raises:
         MalformedError: tables of the file overlap.

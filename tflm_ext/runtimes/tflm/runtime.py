@@ -197,7 +197,7 @@ def tflm_parts(
         files += (RenderedFile(f"model/{facts.name}_encoded.tflite", encoded),)
     return Parts(
         runtime=Tflm.name,
-        what="in TensorFlow Lite Micro, behind a plain C interface.",
+        what="in TensorFlow Lite Micro, with a plain C interface.",
         paragraph=f"{facts.weight_bytes} bytes of model, {facts.arena_bytes} bytes of arena. "
         f"Needs TensorFlow Lite Micro, which the Library Manager lacks: {library.archive}.",
         view=PartsView(
