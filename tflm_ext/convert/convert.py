@@ -150,7 +150,7 @@ def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
 
 
 def _given_as(tensor: Tensor) -> str:
-    """The type in which users give an input: integers as they are, everything else as real values."""
+    """The type in which users pass an input: integers as they are, otherwise real values."""
     return "int32" if tensor.dtype is DType.INT32 else "float32"
 
 

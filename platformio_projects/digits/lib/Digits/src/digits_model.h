@@ -78,7 +78,7 @@ typedef enum {
     DIGITS_ERROR_NULL = -1,
     /* digits_init was not called. */
     DIGITS_ERROR_NOT_INITIALIZED = -2,
-    /* The runtime failed; this one never does. */
+    /* The runtime failed, which this one never does. */
     DIGITS_ERROR_RUNTIME = -3
 } digits_status_t;
 

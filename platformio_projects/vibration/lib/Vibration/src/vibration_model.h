@@ -73,7 +73,7 @@ typedef enum {
     VIBRATION_ERROR_NULL = -1,
     /* vibration_init was not called. */
     VIBRATION_ERROR_NOT_INITIALIZED = -2,
-    /* The runtime failed; this one never does. */
+    /* The runtime failed, which this one never does. */
     VIBRATION_ERROR_RUNTIME = -3
 } vibration_status_t;
 

@@ -71,7 +71,7 @@ typedef enum {
     IMAGE_NET_ERROR_NULL = -1,
     /* image_net_init was not called. */
     IMAGE_NET_ERROR_NOT_INITIALIZED = -2,
-    /* The runtime failed; this one never does. */
+    /* The runtime failed, which this one never does. */
     IMAGE_NET_ERROR_RUNTIME = -3
 } image_net_status_t;
 

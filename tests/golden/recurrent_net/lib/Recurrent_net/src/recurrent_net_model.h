@@ -60,7 +60,7 @@ typedef enum {
     RECURRENT_NET_ERROR_NULL = -1,
     /* recurrent_net_init was not called. */
     RECURRENT_NET_ERROR_NOT_INITIALIZED = -2,
-    /* The runtime failed; this one never does. */
+    /* The runtime failed, which this one never does. */
     RECURRENT_NET_ERROR_RUNTIME = -3
 } recurrent_net_status_t;
 

@@ -74,7 +74,7 @@ typedef enum {
     TWO_HEADED_NET_ERROR_NULL = -1,
     /* two_headed_net_init was not called. */
     TWO_HEADED_NET_ERROR_NOT_INITIALIZED = -2,
-    /* The runtime failed; this one never does. */
+    /* The runtime failed, which this one never does. */
     TWO_HEADED_NET_ERROR_RUNTIME = -3
 } two_headed_net_status_t;
 

@@ -80,13 +80,13 @@ static int semihosting(uint32_t operation, const void *arguments)
 static int open_console(uint32_t mode)
 {
     static const char name[] = ":tt";
-    const uint32_t arguments[3] = {(uint32_t)(uintptr_t)name, mode, sizeof name - 1u};
+    const uint32_t arguments[3] = { (uint32_t)(uintptr_t)name, mode, sizeof name - 1u };
     return semihosting(SEMIHOSTING_OPEN, arguments);
 }
 
 static void flush_line(void)
 {
-    const uint32_t arguments[3] = {(uint32_t)console_out, (uint32_t)(uintptr_t)line, line_size};
+    const uint32_t arguments[3] = { (uint32_t)console_out, (uint32_t)(uintptr_t)line, line_size };
     if (line_size > 0u) {
         (void)semihosting(SEMIHOSTING_WRITE, arguments);
         line_size = 0u;
@@ -108,7 +108,8 @@ int _write(int file, const char *data, int size)
 
 int _read(int file, char *data, int size)
 {
-    const uint32_t arguments[3] = {(uint32_t)console_in, (uint32_t)(uintptr_t)data, (uint32_t)size};
+    const uint32_t arguments[3] = { (uint32_t)console_in, (uint32_t)(uintptr_t)data,
+                                    (uint32_t)size };
     (void)file;
     flush_line();
     /* The call returns the number of bytes that were not read. */
@@ -117,7 +118,7 @@ int _read(int file, char *data, int size)
 
 void _exit(int status)
 {
-    const uint32_t arguments[2] = {APPLICATION_EXIT, (uint32_t)status};
+    const uint32_t arguments[2] = { APPLICATION_EXIT, (uint32_t)status };
     flush_line();
     for (;;) {
         (void)semihosting(SEMIHOSTING_EXIT_EXTENDED, arguments);
@@ -202,7 +203,8 @@ void _fini(void)
 
 void report_fault(void)
 {
-    static const char message[] = "\ncore fault: the program left its memory or met a bad instruction\n";
+    static const char message[] =
+        "\ncore fault: the program left its memory or met a bad instruction\n";
     (void)_write(1, message, (int)sizeof message - 1);
     _exit(FAULT_STATUS);
 }
@@ -266,20 +268,20 @@ typedef union {
 } vector_t;
 
 __attribute__((section(".vectors"), used)) static const vector_t vectors[16] = {
-    {.stack = stack_top},
-    {.handler = reset_handler},
-    {.handler = fault_handler}, /* NMI */
-    {.handler = fault_handler}, /* HardFault */
-    {.handler = fault_handler}, /* MemManage */
-    {.handler = fault_handler}, /* BusFault */
-    {.handler = fault_handler}, /* UsageFault */
-    {.handler = fault_handler}, /* reserved */
-    {.handler = fault_handler}, /* reserved */
-    {.handler = fault_handler}, /* reserved */
-    {.handler = fault_handler}, /* reserved */
-    {.handler = fault_handler}, /* SVCall */
-    {.handler = fault_handler}, /* debug monitor */
-    {.handler = fault_handler}, /* reserved */
-    {.handler = fault_handler}, /* PendSV */
-    {.handler = fault_handler}, /* SysTick */
+    { .stack = stack_top },       /* initial stack pointer */
+    { .handler = reset_handler }, /* reset */
+    { .handler = fault_handler }, /* NMI */
+    { .handler = fault_handler }, /* HardFault */
+    { .handler = fault_handler }, /* MemManage */
+    { .handler = fault_handler }, /* BusFault */
+    { .handler = fault_handler }, /* UsageFault */
+    { .handler = fault_handler }, /* reserved */
+    { .handler = fault_handler }, /* reserved */
+    { .handler = fault_handler }, /* reserved */
+    { .handler = fault_handler }, /* reserved */
+    { .handler = fault_handler }, /* SVCall */
+    { .handler = fault_handler }, /* debug monitor */
+    { .handler = fault_handler }, /* reserved */
+    { .handler = fault_handler }, /* PendSV */
+    { .handler = fault_handler }, /* SysTick */
 };
