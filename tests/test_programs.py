@@ -100,7 +100,7 @@ def test_no_room_in_a_scratch_folder(code: int) -> None:
     assert str(caught.value) == (
         f"The folder for temporary files, {tempfile.gettempdir()}, cannot be written: "
         f"{os.strerror(code)}.\n"
-        "Free some space there, or set TMPDIR to another folder."
+        "Free some space there, or set TMPDIR to a different folder."
     )
 
 

@@ -183,6 +183,5 @@ def test_no_folder_for_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StorageError) as caught, scratch_folder():
         pass
     assert str(caught.value) == (
-        "There is no writable folder for temporary files.\n"
-        "Set TMPDIR to a folder that you may write to."
+        "There is no writable folder for temporary files.\nSet TMPDIR to a writable folder."
     )

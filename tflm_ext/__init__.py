@@ -80,7 +80,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """What compresses needs Keras, which is imported when it is first asked for."""
+    """Import the parts that need Keras when they are first used."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     encoding = name in ("EncodedTensor", "EncodingResult", "PlainTensor", "encode")

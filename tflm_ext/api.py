@@ -207,13 +207,13 @@ def make_options(
     max_accuracy_drop: float | None = None,
     project: Path | None = None,
 ) -> Options:
-    """Check what the user chose.
+    """Check the user's options.
 
     Args:
-        project: a folder that may hold an earlier export.
+        project: a folder that may contain an earlier export.
 
     Raises:
-        ConfigError: one of them cannot be used.
+        ConfigError: an option is not valid.
     """
     from tflm_ext.project.names import model_name
     from tflm_ext.runtimes import RUNTIMES, make_runtime
@@ -268,7 +268,7 @@ def load(
     runtime: Runtime,
     say: Callable[[str], None],
 ) -> tuple[Any, Any]:
-    """The int8 model and the Samples of what a user gave.
+    """Load the user's model and data, as an int8 model and Samples.
 
     Raises:
         ConfigError, UnsupportedModelError, ToolError: as in export().
@@ -308,7 +308,7 @@ def inspect_model(
     Args:
         model: as in export().
         calibration: path of a calibration .npz, for models that are not int8 yet.
-        detail: also report what each rewrite of the graph did, and where each tensor lies.
+        detail: also report what each rewrite of the graph did, and where each tensor is placed.
 
     Returns:
         Its report: operators, memory plan, sizes.

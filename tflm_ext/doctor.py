@@ -70,7 +70,7 @@ class Finding:
     place: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Its part of report.schema.json."""
+        """Return its part of report.schema.json."""
         return to_json(Finding, self)
 
     def to_text(self) -> str:
@@ -171,7 +171,7 @@ def _programs() -> Iterator[Finding]:
 
 
 def _version(program: str) -> str:
-    """The first line that a program prints about its version."""
+    """Return the first line of a program's output for --version."""
     done = subprocess.run(
         (program, "--version"), capture_output=True, text=True, errors="replace", timeout=60
     )

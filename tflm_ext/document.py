@@ -1,9 +1,9 @@
 """JSON documents that are declared once, as dataclasses.
 
-A field of a dataclass is a key of a JSON object. entry() adds to it what the schema and the
-reference say of the key, where its value comes from, and its row in a text:
+A field of a dataclass is a key of a JSON object. entry() adds the description of the key for the
+schema and the reference, the source of its value, and its row in a text:
 
-    @declared("flash", "What lies in flash.")
+    @declared("flash", "Contents of flash.")
     @dataclass(frozen=True)
     class Flash:
         weight_bytes: Bytes = entry("Constant tables.", of=lambda report: report.weight_bytes)
@@ -29,14 +29,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Limits:
-    """What a type allows: keywords of JSON Schema."""
+    """Limits of a type, as keywords of JSON Schema."""
 
     schema: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scalar:
-    """A type with a name in the schema, like a size in bytes; without a schema, one of others."""
+    """A type with a name in the schema, like a size in bytes."""
 
     name: str
     schema: Mapping[str, Any]
@@ -45,7 +45,7 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What entry() adds to a field; see there."""
+    """The information that entry() adds to a field; see there."""
 
     description: str = ""
     of: Callable[[Any], Any] | None = None
@@ -77,7 +77,9 @@ FilePath: TypeAlias = Annotated[
 Environment: TypeAlias = Annotated[
     str,
     Scalar(
-        "environment", {"type": "string"}, "Of platformio.ini: native, cortex_m4 or the board's."
+        "environment",
+        {"type": "string"},
+        "Environment in platformio.ini: native, cortex_m4 or the board's.",
     ),
 ]
 
@@ -95,14 +97,14 @@ def entry(
     """A field of a declared dataclass.
 
     Args:
-        description: of the key, as the schema and the reference say it.
-        of: gives the value of whatever object the document is written from; by default the
-            attribute of the field's name.
-        optional: the key is left out where the value is None or empty.
-        schema: limits besides those of the type; "enum" and "anyOf" replace the type.
-        row: what a text calls the value, and what follows it, like its unit; see rows().
-        part: type of the value in the document, where it is not that of the field.
-        default: of the field, also where the key is missing in what is read.
+        description: of the key, for the schema and the reference.
+        of: returns the value, from the object that the document is written from; by default, its
+            attribute with the field's name.
+        optional: omit the key if its value is None or empty.
+        schema: limits in addition to those of the type; "enum" and "anyOf" replace the type.
+        row: label of the value in a text, and the words after it, like its unit; see rows().
+        part: type of the value in the document, if it differs from the field's type.
+        default: of the field, also used if the key is missing from a document that is read.
     """
     if optional and default is MISSING:
         default = None
@@ -111,7 +113,7 @@ def entry(
 
 
 def declared(name: str, description: str = "") -> Callable[[type[_T]], type[_T]]:
-    """Give a dataclass a name in the schema; without one it is described where it is used."""
+    """Give a dataclass a name in the schema; without a name, it is described where it is used."""
 
     def mark(cls: type[_T]) -> type[_T]:
         _NAMES[cls] = (name, description)
@@ -124,7 +126,7 @@ _NAMES: dict[type[Any], tuple[str, str]] = {}
 
 
 def _entries(cls: type[Any]) -> Iterator[tuple[str, Any, Entry, Any]]:
-    """Name, type, entry and default of every key."""
+    """Yield name, type, entry and default of every key."""
     hints = _hints(typing.cast(Hashable, cls))
     for f in dataclasses.fields(cls):
         if f.metadata.get("entry") is not None:
@@ -145,11 +147,11 @@ def _value(name: str, said: Entry, source: Any) -> Any:
 
 
 def to_json(cls: type[Any], source: Any) -> Json:
-    """A JSON object.
+    """Return a JSON object.
 
     Args:
-        cls: what is declared.
-        source: what the values are taken from, an instance of cls or something else.
+        cls: a declared dataclass.
+        source: the object that provides the values: an instance of cls, or of another class.
     """
     found: Json = {}
     for name, hint, said, _ in _entries(cls):
@@ -177,13 +179,13 @@ def _written(hint: Any, value: Any) -> Any:
 
 
 def _present(arguments: tuple[Any, ...]) -> Any:
-    """X of X | None."""
+    """Return X for X | None."""
     (hint,) = (a for a in arguments if a is not types.NoneType)
     return hint
 
 
 def rows(cls: type[Any], source: Any) -> Iterator[tuple[str, str, str]]:
-    """The rows of a text: what it is, the number, what follows it."""
+    """Yield the rows of a text: label, number, and the words after it."""
     for name, _, said, _ in _entries(cls):
         if said.row is not None and (value := _value(name, said, source)) is not None:
             yield said.row[0], f"{value:,}", said.row[1]
@@ -193,15 +195,15 @@ def rows(cls: type[Any], source: Any) -> Iterator[tuple[str, str, str]]:
 
 
 def from_json(hint: Any, content: Any) -> Any:
-    """What to_json() wrote, or another version of this program.
+    """Read what to_json() wrote, possibly in a different version of this program.
 
-    Keys that are not declared are passed over.
+    Unknown keys are ignored.
 
     Args:
         hint: a declared dataclass, or another type that a field can have.
 
     Raises:
-        ValueError: a key is missing, or a value has another type.
+        ValueError: a key is missing, or a value has the wrong type.
     """
     return _read(hint, content)
 
@@ -247,11 +249,11 @@ def _refuse(value: Any, wanted: str) -> typing.NoReturn:
 
 
 def schema(cls: type[Any], parts: dict[str, Json]) -> Json:
-    """The JSON Schema of a document.
+    """Return the JSON Schema of a document.
 
     Args:
-        cls: what is declared, with its name or without.
-        parts: gets the schema of every named part, by name.
+        cls: a declared dataclass, with or without a name.
+        parts: receives the schema of every named part, by name.
     """
     properties, required = {}, []
     for name, hint, said, _ in _entries(cls):
@@ -272,7 +274,7 @@ def schema(cls: type[Any], parts: dict[str, Json]) -> Json:
 
 
 def _present_type(hint: Any) -> Any:
-    """X of X | None; other types as they are."""
+    """Return X for X | None, and other types unchanged."""
     union = typing.get_origin(hint) in (types.UnionType, typing.Union)
     return _present(typing.get_args(hint)) if union else hint
 
@@ -306,7 +308,7 @@ def _part(cls: type[Any], parts: dict[str, Json]) -> Json:
         return schema(cls, parts)
     name, description = _NAMES[cls]
     if name not in parts:
-        parts[name] = {}  # its place comes before those of what it holds
+        parts[name] = {}  # reserves its place before the parts that it contains
         described = {"description": description} if description else {}
         parts[name].update({**schema(cls, parts), **described})
     return {"$ref": f"#/$defs/{name}"}

@@ -67,7 +67,7 @@ class BudgetError(TflmExtError):
     Args:
         problem: what does not fit, one sentence.
         hint: what to do about it, one sentence.
-        needs: what the model needs, in bytes or operations.
+        needs: the need of the model, in bytes or operations.
         has: the limit.
         largest: the five largest items that count towards it, each with its size.
     """

@@ -1,8 +1,8 @@
 """A reader of untrusted FlatBuffers that checks every offset before it follows it.
 
 The official Python package trusts the bytes: a hostile offset makes it read elsewhere, loop over
-2^31 elements or raise whatever comes. This reader raises MalformedError only, and it counts what
-it hands out, so that many tables pointing at one vector cannot make a small file large or slow.
+2^31 elements, or raise arbitrary exceptions. This reader raises only MalformedError. It also counts
+the bytes that it returns, so that many tables with the same vector cannot make a small file slow.
 
 Format: FlatBuffers internals, https://flatbuffers.dev/internals/.
 """
@@ -24,7 +24,7 @@ class Reader:
 
     Args:
         data: the file.
-        amplification: how often the file's size may be handed out in all.
+        amplification: limit of the bytes returned in total, as a multiple of the file's size.
     """
 
     def __init__(self, data: bytes, amplification: int = 16) -> None:
@@ -32,23 +32,27 @@ class Reader:
         self._left = len(data) * amplification + 65536
 
     def _charge(self, size: int) -> None:
-        # The time of an access counts as well as its bytes: not one is free.
+        # Count the access itself, too, because it takes time.
         self._left -= max(size, 4)
         if self._left < 0:
-            raise MalformedError("the same bytes are referred to again and again")
+            raise MalformedError("the same bytes are referred to too often")
 
     def unpack(self, code: str, position: int) -> Any:
         """One little-endian scalar of a struct format code."""
         size = struct.calcsize("<" + code)
         if position < 0 or position + size > len(self._data):
-            raise MalformedError(f"an offset leads to byte {position} of {len(self._data)}")
+            raise MalformedError(
+                f"an offset leads to byte {position}, but the file has {len(self._data)}"
+            )
         self._charge(size)
         return struct.unpack_from("<" + code, self._data, position)[0]
 
     def within(self, position: int, size: int) -> None:
         """Require this many bytes to be inside the file."""
         if position < 0 or position + size > len(self._data):
-            raise MalformedError(f"a vector of {size} bytes at {position} leaves the file")
+            raise MalformedError(
+                f"a vector of {size} bytes at byte {position} extends beyond the end of the file"
+            )
 
     def slice(self, position: int, size: int) -> bytes:
         """A copy of some bytes."""
@@ -70,9 +74,9 @@ class Reader:
 
 
 class Table:
-    """One table; fields are asked for by their number in the schema.
+    """One table; fields are identified by their numbers in the schema.
 
-    A field that is absent yields the default, as FlatBuffers has it.
+    A field that is absent has its default value.
     """
 
     def __init__(self, reader: Reader, position: int) -> None:
@@ -81,10 +85,10 @@ class Table:
         self._vtable = position - int(reader.unpack("i", position))
         self._vtable_size = int(reader.unpack("H", self._vtable))
         if self._vtable_size % 2:
-            raise MalformedError(f"the table at {position} has half a field")
+            raise MalformedError(f"the table at byte {position} has an odd number of bytes")
 
     def position(self, field: int) -> int | None:
-        """Where in the file a field is stored, None if absent."""
+        """Return the position of a field in the file, None if absent."""
         entry = 4 + 2 * field
         if entry + 2 > self._vtable_size:
             return None
@@ -128,7 +132,7 @@ class Table:
             return None
         start = self._reader.follow(at)
         count = int(self._reader.unpack("I", start))
-        # The whole vector must lie in the file before anything loops over it.
+        # Check that the whole vector is inside the file before anything loops over it.
         self._reader.within(start + 4, count * element_size)
         return start + 4, count
 

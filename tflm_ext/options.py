@@ -1,4 +1,4 @@
-"""What users choose: budget, runtime, optimisation."""
+"""Options of users: budget, runtime, optimisation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEFAULT_BOARD = "nano33ble_sense"
 
 
 class Optimize(enum.StrEnum):
-    """What the planner prefers when it chooses between kernels."""
+    """What the planner minimises when it chooses kernels."""
 
     BALANCED = "balanced"
     SPEED = "speed"
@@ -27,7 +27,7 @@ class Budget:
         flash_bytes: weights and code together, in bytes.
         weight_bytes: constant tables, in bytes.
         ram_bytes: sizeof(context), in bytes.
-        macs: multiply-accumulate operations of one inference.
+        macs: multiply-accumulate operations per inference.
 
     Raises:
         ConfigError: a limit is negative or not an integer.

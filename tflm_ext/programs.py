@@ -1,7 +1,7 @@
-"""Run programs that may hang and must not outlive this process; recognise limits they run into.
+"""Runs programs that may hang and must not outlive this process; recognises limits they exceed.
 
 A program that fails for lack of memory, processes, CPU time or disk space proves nothing about the
-model or the C. Such a failure is a LimitError, recognised in one place, here.
+model or the C. Such a failure becomes a LimitError, only here.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ class LimitError(ToolError):
 def limit_error(
     what: str, status: int, said: str, command: Sequence[str] = ()
 ) -> TflmExtError | None:
-    """The limit of this computer that made a program fail; None if nothing points to one.
+    """Return the limit of this computer that made a program fail; None if there is no sign of one.
 
     Args:
-        what: the name that messages use for the program.
+        what: the program's name, for messages.
         status: its exit status, negative for a signal; not 0.
         said: its error output.
         command: the command that started it.
@@ -78,7 +78,7 @@ def limit_error(
     if _DISK.search(said):
         return StorageError(
             f"The disk is full: {what} could not write its files.",
-            "Free some space, or set TMPDIR to another folder.",
+            "Free some space, or set TMPDIR to a different folder.",
         )
     number = _signal(status)
     found = _SIGNALS.get(number) if number else None
@@ -98,7 +98,7 @@ def _signal(status: int) -> signal.Signals | None:
 
 
 def _explain(kind: str, what: str, status: int) -> tuple[str, str]:
-    """Problem and hint."""
+    """Return problem and hint."""
     number = _signal(status)
     by = f" ({number.name})" if number else ""
     space = resource.getrlimit(resource.RLIMIT_AS)[0]
@@ -203,7 +203,7 @@ def start_program(command: Sequence[str], **options: Any) -> subprocess.Popen[An
 
 
 def leash(command: Sequence[str]) -> tuple[str, ...]:
-    """The command for the same program, which the kernel kills if this process is killed.
+    """Return a command for the same program that the kernel kills if this process is killed.
 
     The kernel watches the thread that starts it, not the whole process.
     """

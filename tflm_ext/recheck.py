@@ -1,4 +1,4 @@
-"""Compare a project that lies on disk, or a board that runs it, with TensorFlow Lite Micro."""
+"""Compares an exported project, or a board that runs it, with TensorFlow Lite Micro."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ from tflm_ext.verify.tflm import run_tflm
 from tflm_ext.verify.vectors import make_vectors
 
 _BOARD_VECTORS = 16
-_EXPORT_AGAIN = "Put the exported file back, or export the model again, with --overwrite."
+_EXPORT_AGAIN = "Restore the exported file, or export the model again with --overwrite."
 
 
 @declared("verify")
 @dataclass(frozen=True, slots=True)
 class Recheck:
-    """What was compared, without a difference.
+    """The result of a comparison: no difference.
 
     Attributes:
-        target: "host", or "board" behind a serial port.
-        inputs: vectors compared.
-        tensors: tensors compared on each; the outputs alone on a board.
-        golden: golden vectors in the project's files that are as TFLM gave them.
+        target: "host", or "board" for a serial port.
+        inputs: number of vectors compared.
+        tensors: number of tensors compared on each vector; on a board, only the outputs.
+        golden: number of golden vectors in the project's files, all equal to TFLM's.
         seed: reproduces the inputs.
-        edited: generated files that are not as they were exported.
-        mismatches: none, for one is an error.
+        edited: generated files that have changed since the export.
+        mismatches: always 0, because a mismatch is an error.
     """
 
     target: Literal["host", "board"] = entry()
@@ -57,7 +57,7 @@ class Recheck:
     mismatches: Literal[0] = entry(default=0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Its part of report.schema.json."""
+        """Return its part of report.schema.json."""
         return to_json(Recheck, self)
 
     def to_text(self) -> str:
@@ -69,14 +69,14 @@ class Recheck:
         )
         lines = [
             text,
-            *(f"note: {plain(path)} was edited after the export" for path in self.edited),
+            *(f"note: {plain(path)} has been edited since the export" for path in self.edited),
         ]
         return "\n".join(lines)
 
 
 @dataclass(frozen=True)
 class Opened:
-    """An exported project, and its model analysed again with the options of the export."""
+    """An exported project, with its model analysed again with the options of the export."""
 
     exported: Exported
     options: Options
@@ -102,7 +102,7 @@ def open_project(folder: Path) -> Opened:
 
 
 def _board_of(exported: Exported) -> str:
-    """The name of the board, or its file in the project."""
+    """Return the board's name, or its file in the project."""
     own = exported.folder / board_path(exported.board)
     return str(own) if exported.board.isidentifier() and own.is_file() else exported.board
 
@@ -112,17 +112,17 @@ def _count(number: int, what: str) -> str:
 
 
 def verify_project(folder: Path, *, seed: int | None = None) -> Recheck:
-    """Compile the files that lie in a project, and compare every tensor on new inputs.
+    """Compile the files in a project, and compare every tensor with TFLM on new inputs.
 
-    The project's golden vectors are compared, too, and are among the inputs.
+    The project's golden vectors are also compared, and are among the inputs.
 
     Args:
         folder: an exported project.
-        seed: of the inputs; None takes a new one.
+        seed: of the inputs; None chooses a new one.
 
     Raises:
         ConfigError: the folder is not a project.
-        VerificationError: they differ; names the first operator and the element.
+        VerificationError: a tensor differs; names the first operator and element.
         ToolError: there is no C compiler.
     """
     seed = secrets.randbelow(2**31) if seed is None else seed
@@ -131,8 +131,8 @@ def verify_project(folder: Path, *, seed: int | None = None) -> Recheck:
     facts = analysis.facts
     if not opened.options.runtime.own_code:
         raise ConfigError(
-            f"{folder} runs TensorFlow Lite Micro itself: there is no C to compare with it.",
-            "Run its tests, tflm-ext test, or compare a board with --port.",
+            f"{folder} runs TensorFlow Lite Micro itself, so there is no C to compare with it.",
+            "Run its tests with tflm-ext test, or compare a board with --port.",
         )
     sources = exported.sources()
     golden = _golden(opened)
@@ -146,7 +146,7 @@ def verify_project(folder: Path, *, seed: int | None = None) -> Recheck:
     compared = compare_tensors(analysis.model, analysis.graph, facts, sources, vectors)
     if not compared and analysis.plan.steps:
         raise VerificationError(
-            f"The C in {folder} reports none of its tensors, so that none were compared.",
+            f"The C in {folder} reports none of its tensors, so nothing could be compared.",
             _EXPORT_AGAIN,
         )
     checked = verify(analysis.model, analysis.graph, facts, sources, vectors)
@@ -154,15 +154,15 @@ def verify_project(folder: Path, *, seed: int | None = None) -> Recheck:
 
 
 def inspect_project(folder: Path, *, detail: bool = False) -> Report:
-    """What is known of a project: as inspected, its accuracy, and what bench measured of its C.
+    """Return the report of a project, with its accuracy, and measurements by bench.
 
     Args:
         folder: an exported project.
-        detail: also report what each rewrite of the graph did, and where each tensor lies.
+        detail: also report what each rewrite of the graph did, and where each tensor is placed.
 
     Raises:
-        ConfigError: the folder is not a project; or its runtime runs the model as it is, so that
-            there is no detail.
+        ConfigError: the folder is not a project; or detail was requested for a runtime that does
+            not rewrite the model.
         VerificationError: its model is not the one that was exported.
     """
     opened = open_project(folder)
@@ -189,13 +189,13 @@ def inspect_project(folder: Path, *, detail: bool = False) -> Report:
 
 
 def explain(folder: Path, error: VerificationError) -> VerificationError:
-    """Why a project's tests failed, as far as comparing its files again can tell.
+    """Explain why a project's tests failed, by comparing its files with TFLM again.
 
     Args:
-        error: what the tests said.
+        error: the error of the tests.
 
     Returns:
-        The same error, with the operator or golden vector that is wrong.
+        The same error, with the operator or golden vector that is wrong, if one was found.
     """
     try:
         verify_project(folder)
@@ -209,10 +209,10 @@ def explain(folder: Path, error: VerificationError) -> VerificationError:
             got=error.got if found.got is None else found.got,
         )
     except TflmExtError:
-        return error  # what stops the comparison does not say why the tests failed
+        return error  # the comparison could not run, so it does not explain the failure
     return VerificationError(
         error.problem,
-        "The files are right on this computer: check the tests, compiler and flags of that run.",
+        "The files are correct on this computer; check the tests, compiler and flags of that run.",
         index=error.index,
         expected=error.expected,
         got=error.got,
@@ -220,10 +220,10 @@ def explain(folder: Path, error: VerificationError) -> VerificationError:
 
 
 def _golden(opened: Opened) -> tuple[GoldenVector, ...]:
-    """The golden vectors of the tests; those of all files are the export's.
+    """Return the golden vectors of the tests, after checking those of all files.
 
     Raises:
-        VerificationError: one is not; names the file, the vector and the element.
+        VerificationError: a vector differs from the export; names file, vector and element.
     """
     exported, analysis = opened.exported, opened.analysis
     files = exported.golden_vectors(analysis.facts)
@@ -231,7 +231,7 @@ def _golden(opened: Opened) -> tuple[GoldenVector, ...]:
         short = len(vectors) < len(exported.golden) if path == GOLDEN_VECTORS else not vectors
         if short or len(vectors) > len(exported.golden):
             raise VerificationError(
-                f"{path} does not hold the golden vectors of the export.", _EXPORT_AGAIN
+                f"{path} does not contain the golden vectors of the export.", _EXPORT_AGAIN
             )
     check_golden(files, exported.golden, analysis.model, analysis.graph, _EXPORT_AGAIN)
     return files[GOLDEN_VECTORS]
@@ -241,9 +241,9 @@ def verify_port(folder: Path, port: str, *, seed: int | None = None) -> Recheck:
     """Compare a board that runs the project's firmware with TFLM, over its serial port.
 
     Raises:
-        ConfigError: the folder is no project, or the board runs another model.
+        ConfigError: the folder is not a project, or the board runs a different model.
         ToolError: the port cannot be used.
-        VerificationError: an output differs, or the board's self test failed.
+        VerificationError: an output differs, or the board's self-test failed.
     """
     seed = secrets.randbelow(2**31) if seed is None else seed
     opened = open_project(folder)
@@ -264,8 +264,9 @@ def verify_port(folder: Path, port: str, *, seed: int | None = None) -> Recheck:
         test = device.selftest()
         if test.passed != test.total or not test.total:
             raise VerificationError(
-                f"The board passed {test.passed} of {test.total} golden vectors.",
-                "Upload the firmware again; if it stays so, check the supply and the compiler.",
+                f"The board passed only {test.passed} of {test.total} golden vectors.",
+                "Upload the firmware again; if the error persists, check the board's power supply "
+                "and the compiler.",
             )
         for i in range(len(vectors[0])):
             device.reset()
@@ -279,7 +280,7 @@ def verify_port(folder: Path, port: str, *, seed: int | None = None) -> Recheck:
                     raise VerificationError(
                         f"{facts.name} on {port}: output {k}, element {at} on input {i} is {g} "
                         f"instead of {e}.",
-                        "Compare with tflm-ext verify without --port to see if the files differ.",
+                        "Run tflm-ext verify without --port to see if the project's files differ.",
                         index=at,
                         expected=e,
                         got=g,

@@ -1,4 +1,4 @@
-"""Run a whole graph with the operators' NumPy references."""
+"""Runs a whole graph with the operators' NumPy references."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tflm_ext.opslib.base import Array
 
 
 def initial_state(graph: Graph) -> dict[int, Array]:
-    """The variable tensors after a reset: int8 ones at their zero point, others 0."""
+    """Return all variable tensors after a reset: int8 tensors at their zero point, others 0."""
     return {i: initial_value(t) for i, t in graph.tensors.items() if t.variable}
 
 
 def initial_value(tensor: Tensor) -> Array:
-    """One variable tensor after a reset."""
+    """Return one variable tensor after a reset."""
     fill = 0
     if tensor.dtype is DType.INT8 and tensor.quantization is not None:
         fill = tensor.quantization.zero_points[0]
@@ -27,15 +27,15 @@ def initial_value(tensor: Tensor) -> Array:
 def run_graph(
     graph: Graph, inputs: Sequence[Array], state: Mapping[int, Array] | None = None
 ) -> dict[int, Array]:
-    """Every computed tensor of one inference, by number.
+    """Return the values of all tensors in one inference, by number.
 
     Args:
         inputs: one array per input of the graph, in its shape and type.
-        state: variable tensors before the call; None is after a reset. An operator that keeps
-            state returns its outputs followed by the new values of its variable inputs, in order.
+        state: variable tensors before the call; None means after a reset. An operator that keeps
+            state returns its outputs, followed by the new values of its variable inputs, in order.
 
     Returns:
-        Values of all tensors, variables included (their new values).
+        Values of all tensors, including the new values of variables.
     """
     values: dict[int, Array] = dict(initial_state(graph) if state is None else state)
     values.update(zip(graph.inputs, inputs, strict=True))
@@ -60,7 +60,7 @@ def run_graph(
 
 
 def run_outputs(graph: Graph, inputs: Sequence[Array]) -> tuple[Array, ...]:
-    """The outputs of one inference after a reset."""
+    """Return the outputs of one inference after a reset."""
     values = run_graph(graph, inputs)
     return tuple(
         graph.tensors[i].array() if graph.tensors[i].constant else values[i] for i in graph.outputs

@@ -43,7 +43,7 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
     except FileNotFoundError as error:
         raise StorageError(
             "There is no writable folder for temporary files.",
-            "Set TMPDIR to a folder that you may write to.",
+            "Set TMPDIR to a writable folder.",
         ) from error
     if within not in _swept:
         _swept.add(within)
@@ -81,7 +81,7 @@ def remove_abandoned(parent: Path) -> None:
 
 
 def _remove_if_abandoned(root: int, name: str) -> None:
-    """Works through descriptors, so that a link put in the folder's place is not followed."""
+    """Remove a folder through descriptors, so that a link in its place is not followed."""
     folder = os.open(name, _FOLDER, dir_fd=root)  # fails for links and files
     try:
         about = os.fstat(folder)
@@ -99,10 +99,10 @@ def _remove_if_abandoned(root: int, name: str) -> None:
 
 
 def _make(parent: Path) -> tuple[Path, int]:
-    """A locked folder and the descriptor that holds its lock.
+    """Create a locked folder, and return it with the descriptor that holds its lock.
 
-    Another process may find it before it is locked, and remove it as abandoned; then another one
-    is created.
+    Another process may find it before it is locked, and remove it as abandoned; then a new one is
+    created.
     """
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent)).absolute()
@@ -117,7 +117,7 @@ def _make(parent: Path) -> tuple[Path, int]:
         except BlockingIOError:
             pass
         except OSError:
-            # A file system without locks, on which no folder is ever taken for abandoned.
+            # The file system has no locks, so no folder on it is ever considered abandoned.
             return folder, lock
         os.close(lock)
 
@@ -125,5 +125,5 @@ def _make(parent: Path) -> tuple[Path, int]:
 def _storage_error(folder: Path, error: OSError) -> StorageError:
     return StorageError(
         f"The folder for temporary files, {folder}, cannot be written: {error.strerror or error}.",
-        "Free some space there, or set TMPDIR to another folder.",
+        "Free some space there, or set TMPDIR to a different folder.",
     )

@@ -94,7 +94,7 @@ def silence_stdout() -> None:
 
 
 def tell(lines: list[str]) -> None:
-    """Print lines on standard error; if that fails, the exit code has to suffice."""
+    """Print lines on standard error; ignore errors, because there is still the exit code."""
     try:
         for line in lines:
             print(line, file=sys.stderr)

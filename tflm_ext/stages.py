@@ -38,12 +38,12 @@ from tflm_ext.version import VERSION
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
-_SAMPLES = 16  # of each kind of real data, besides extremes and random inputs
+_SAMPLES = 16  # of each kind of real data, in addition to extremes and random inputs
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user chose, checked."""
+    """The user's options, checked."""
 
     name: str
     board: Board
@@ -56,7 +56,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Analysis:
-    """A model read, rewritten, planned, and as its runtime will have it on the device."""
+    """A model that was read, rewritten and planned, and its form on the device."""
 
     model: bytes
     graph: Graph
@@ -71,7 +71,7 @@ class Project:
     """A verified project, ready to be written.
 
     Attributes:
-        linked: sources on this computer to which its link points.
+        linked: sources on this computer that its link points to.
     """
 
     report: Report
@@ -83,9 +83,9 @@ def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text:
     """Read, rewrite and plan a model; nothing is compiled.
 
     Raises:
-        UnsupportedModelError: the file is damaged or cannot be run.
+        UnsupportedModelError: the file is damaged, or the model is not supported.
         ConfigError: there are more or fewer labels than values in the first output.
-        VerificationError: encoding changes outputs.
+        VerificationError: the encoding changes outputs.
     """
     runtime = options.runtime
     planned = runtime.plan(int8.bytes, options.name, options.optimize, options.board.core)
@@ -110,7 +110,7 @@ def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text:
 
 
 def describe(analysis: Analysis, options: Options, warnings: Sequence[str] = ()) -> Report:
-    """The report of a model that was not exported.
+    """Return the report of a model that was not exported.
 
     Raises:
         UnsupportedOperatorError: the project could not run the model anywhere.
@@ -121,7 +121,7 @@ def describe(analysis: Analysis, options: Options, warnings: Sequence[str] = ())
 
 
 def report_of(analysis: Analysis, options: Options) -> Report:
-    """The report of an analysis, even of a model that the board cannot run."""
+    """Return the report of an analysis, even for a model that the board cannot run."""
     return Report(
         facts=analysis.facts,
         plan=analysis.plan,
@@ -138,10 +138,10 @@ def report_of(analysis: Analysis, options: Options) -> Report:
 def make_project(
     int8: Int8Model, options: Options, samples: Samples, progress: Progress
 ) -> Project:
-    """Every stage after the conversion, up to the files of a verified project.
+    """Run all stages after the conversion, up to the files of a verified project.
 
     Raises:
-        BudgetError: it does not fit, or loses more accuracy than the user allows.
+        BudgetError: the model does not fit, or loses more accuracy than the user allows.
         VerificationError: the C differs from TFLM.
     """
     progress("planning")
@@ -165,7 +165,7 @@ def make_project(
 def _with_results(
     report: Report, int8: Int8Model, golden: tuple[GoldenVector, ...], scores: Scores
 ) -> Report:
-    """The report with what running the model gave."""
+    """Add the results of running the model to a report."""
     found = scores.findings
     suspects = int8.suspects if found.losses else ()
     return replace(
@@ -186,7 +186,7 @@ def _assemble(
     sources: tuple[RenderedFile, ...],
     report: Report,
 ) -> Project:
-    """All files of a project, the report last, with the digests of the others."""
+    """Return all files of a project; the report, which has the digests of the others, is last."""
     facts = report.facts
     parts = analysis.on_device.parts(facts)
     files = (
@@ -205,7 +205,7 @@ def _assemble(
 
 
 def write(project: Project, folder: Path, *, overwrite: bool) -> tuple[str, ...]:
-    """Put a project on disk, whole or not at all; returns the files that were kept as edited."""
+    """Write a project, completely or not at all, and return the edited files that were kept."""
     from tflm_ext.project.write import write_project
 
     kept = write_project(folder, project.files, overwrite=overwrite).kept
@@ -217,18 +217,18 @@ def _check_labels(graph: Graph, labels: tuple[str, ...]) -> None:
     values = graph.tensors[graph.outputs[0]].elements
     if labels and len(labels) != values:
         raise ConfigError(
-            f"labels has {len(labels)} names, and the first output has {values} values.",
-            "Give one name per class, in the order of the output.",
+            f"labels has {len(labels)} names, but the first output has {values} values.",
+            "Pass one name per class, in the order of the output.",
         )
 
 
 def board_path(name: str) -> str:
-    """Where a project keeps the file of a board that is the user's own."""
+    """Return the path in a project where the file of the user's own board is kept."""
     return f"model/{name}.toml"
 
 
 def _command(options: Options) -> str:
-    """What regenerates the project, run inside it."""
+    """Return the command that regenerates the project, to be run inside it."""
     words = ["tflm-ext export", f"model/{options.name}.tflite -o .", f"--name {options.name}"]
     words += options.runtime.arguments()
     if options.board.source is not None:
@@ -242,15 +242,16 @@ def _command(options: Options) -> str:
             words.append(f"--max-{limit.replace('_', '-')} {value}")
     if options.labels:
         plain = all(re.fullmatch(r"[\w.+-]+", label, re.ASCII) for label in options.labels)
-        # What a shell or a comment could misread is for the user to write again.
+        # Omit labels that a shell or a comment could misinterpret.
         words.append(f"--labels={','.join(options.labels)}" if plain else "--labels=...")
     return " ".join(words)
 
 
 def _vectors(analysis: Analysis, samples: Samples) -> tuple[tuple[Array, ...], tuple[str, ...]]:
-    """Inputs of the comparison, the same for one model and the same samples.
+    """Return the inputs of the comparison; they depend only on the model and the samples.
 
-    Test samples, calibration samples, extremes and random inputs, as far as TFLM computes them.
+    They are test samples, calibration samples, extremes and random inputs, without those that TFLM
+    cannot compute.
 
     Returns:
         Per input of the model (vectors, *shape) of its element type; notes on those that were

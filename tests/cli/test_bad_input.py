@@ -32,7 +32,7 @@ needs_compiler = pytest.mark.tool("cc")
 
 AGAIN = "Export the model again, or pass the file that the converter wrote."
 KINDS = "Pass a .keras, .h5 or int8 .tflite file, or a SavedModel folder."
-NEW_TEXT = "a name has letters a-z, digits and _ only, and begins with a letter"
+NEW_TEXT = "a name consists of a-z, 0-9 and _, and begins with a letter"
 
 
 def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
@@ -175,7 +175,7 @@ HOSTILE = {
     "unsupported operator": (
         relu(operator="COS"),
         "net: operator 0 COS (Keras layer layer1) is not supported.",
-        "Replace the layer by one of those in docs/reference/operators.md.",
+        "Replace the layer with one listed in docs/reference/operators.md.",
     ),
 }
 
@@ -248,14 +248,14 @@ def test_a_lambda(
     [
         ("../x", "'../x'", NEW_TEXT, "x"),
         ("/etc/passwd", "'/etc/passwd'", NEW_TEXT, "etc_passwd"),
-        ("int", "'int'", "C, C++ or the board's core uses that name", "model_int"),
+        ("int", "'int'", "C, C++ or the board's core already uses it", "model_int"),
         ("naïve", r"'na\xefve'", NEW_TEXT, "naive"),
         ("9lives", "'9lives'", NEW_TEXT, "model_9lives"),
         ("a\x1b[31m", r"'a\x1b[31m'", NEW_TEXT, "a_31m"),
         (
             "a__b",
             "'a__b'",
-            "C++ keeps names with two _ in a row for itself, and symbols add one at the end",
+            "C++ reserves names with two _ in a row, and symbols append _ to the name",
             "a_b",
         ),
     ],
@@ -265,8 +265,8 @@ def test_names(
 ) -> None:
     refused(
         2,
-        f"{shown} cannot be the name of a model: {reason}.",
-        f'Give another, as in name="{better}".',
+        f"{shown} is not a valid name for a model: {reason}.",
+        f'Choose another name, for example name="{better}".',
         *("export", str(model), "-o", "net", f"--name={name}"),
     )
 
@@ -274,8 +274,8 @@ def test_names(
 def test_a_folder_that_gives_no_name(refused: Callable[..., None], model: Path) -> None:
     refused(
         2,
-        rf"'\u65e5\u672c' gives no name for the model: {NEW_TEXT}.",
-        'Give one, as in name="digits" or --name digits.',
+        rf"No name for the model can be derived from '\u65e5\u672c': {NEW_TEXT}.",
+        'Choose one, for example name="digits" or --name digits.',
         *("export", str(model), "-o", "日本"),
     )
 
@@ -283,8 +283,8 @@ def test_a_folder_that_gives_no_name(refused: Callable[..., None], model: Path) 
 def test_too_few_labels(refused: Callable[..., None], model: Path) -> None:
     refused(
         2,
-        "labels has 2 names, and the first output has 3 values.",
-        "Give one name per class, in the order of the output.",
+        "labels has 2 names, but the first output has 3 values.",
+        "Pass one name per class, in the order of the output.",
         *("export", str(model), "-o", "net", "--labels", "yes,no"),
     )
 
@@ -293,7 +293,7 @@ def test_no_file_of_labels(refused: Callable[..., None], model: Path) -> None:
     refused(
         2,
         "The labels in nowhere cannot be read: No such file or directory.",
-        "Give a text file with one label per line.",
+        "Pass a text file in UTF-8 with one label per line.",
         *("export", str(model), "-o", "net", "--labels", "@nowhere"),
     )
 
@@ -305,7 +305,7 @@ def test_a_file_of_labels_that_is_not_text(
     refused(
         2,
         "The labels in labels cannot be read: they are not UTF-8.",
-        "Give a text file with one label per line.",
+        "Pass a text file in UTF-8 with one label per line.",
         *("export", str(model), "-o", "net", "--labels", "@labels"),
     )
 
@@ -353,8 +353,8 @@ def test_hostile_labels_are_text(tmp_path: Path, model: Path, run: Run) -> None:
             "mars",
             "There is no board 'mars'.",
             (
-                "Choose one of: nano33ble_sense, nucleo_f767zi, raspberry_pi_pico; or give a file"
-                " of your own, --board FILE.toml."
+                "Choose one of: nano33ble_sense, nucleo_f767zi, raspberry_pi_pico; or "
+                "describe yours in a file, and pass --board FILE.toml."
             ),
         ),
         ("--runtime", "java", "runtime='java' is not known.", "Choose one of: compiled, tflm."),
@@ -400,8 +400,8 @@ def test_a_budget_that_is_exceeded(refused: Callable[..., None], model: Path) ->
     refused(
         4,
         "net needs 1,232 bytes of weights; the budget allows 1,000 (232 over). Largest in bytes: "
-        "exponentials of layer softmax 1,024, weights of layer conv 112, weights of layer "
-        "depthwise 36, bias of layer depthwise 16, multipliers of layer depthwise 16.",
+        "exponentials of layer softmax (1,024), weights of layer conv (112), weights of layer "
+        "depthwise (36), bias of layer depthwise (16), multipliers of layer depthwise (16).",
         "Make the model smaller, for example with compress(model, ..., "
         "budget=Budget(weight_bytes=1_000)), or raise the limit.",
         *("export", str(model), "-o", "net", "--max-weight-bytes", "1000"),
@@ -442,8 +442,8 @@ def test_a_folder_that_is_not_ours(
     (theirs / "chapter1.tex").write_text("precious", "utf-8")
     refused(
         2,
-        "thesis is not empty and not a project of tflm_ext.",
-        "Choose another folder, or empty this one.",
+        "thesis is neither empty nor a project of tflm_ext.",
+        "Choose a different folder, or empty this one.",
         *("export", str(model), "-o", "thesis", "--overwrite"),
     )
 
@@ -458,7 +458,7 @@ def test_an_edited_file_that_matters(
     (project / path).write_bytes((project / path).read_bytes() + b"\n")
     refused(
         2,
-        f"{project.resolve()}: {path} was edited after the last export.",
+        f"{project.resolve()}: {path} was edited since the last export.",
         "Save your changes elsewhere, then export with overwrite=True (--overwrite).",
         *("export", str(model), "-o", "project", "--name", "net"),
     )
@@ -484,13 +484,13 @@ def test_no_project(refused: Callable[..., None], tmp_path: Path, command: str) 
     problem, hint = {
         "verify": (
             "empty is not a project of tflm-ext, or its report.json or model is damaged.",
-            "Give the folder of an exported project, or export the model again.",
+            "Pass the folder of an exported project, or export the model again.",
         )
     }.get(
         command,
         (
             f"{tmp_path / 'empty'} has no platformio.ini.",
-            "Name the folder that tflm-ext export wrote.",
+            "Pass the folder that tflm-ext export wrote.",
         ),
     )
     refused(2, problem, hint, command, "empty")
@@ -514,7 +514,7 @@ def test_a_damaged_report(refused: Callable[..., None], project: Path, report: s
     refused(
         2,
         "project is not a project of tflm-ext, or its report.json or model is damaged.",
-        "Give the folder of an exported project, or export the model again.",
+        "Pass the folder of an exported project, or export the model again.",
         *("verify", "project"),
     )
 
@@ -559,7 +559,7 @@ def test_a_disk_that_is_full_when_the_project_is_written(
     refused(
         7,
         "net could not be written: No space left on device.",
-        "Free some space and export again.",
+        "Free some space, then export the model again.",
         *("export", str(model), "-o", "net"),
     )
 
@@ -660,7 +660,7 @@ def test_no_compiler(run: Run, model: Path, project: Path, command: str) -> None
     assert (done.returncode, done.stdout) == (5, "")
     assert done.stderr == (
         "error: No C compiler was found (looked for $CC, cc, gcc, clang).\n"
-        "hint: Install one, on Debian and Ubuntu with: sudo apt-get install gcc\n"
+        "hint: Install one; on Debian and Ubuntu, run: sudo apt-get install gcc\n"
     )
     assert not (model.parent / "net").exists()
     assert snapshot(project) == before
@@ -676,7 +676,7 @@ def test_a_compiler_that_fails(run: Run, tmp_path: Path, model: Path) -> None:
     assert first == f"error: {broken} failed: cannot find -lasan"
     assert command.startswith(f"  $ {broken} -std=c99 ")
     assert said == "  | cannot find -lasan"
-    assert hint == "hint: Run tflm-ext doctor; it says what is missing."
+    assert hint == "hint: Run tflm-ext doctor to see what is missing."
     assert not (tmp_path / "net").exists()
 
 
@@ -688,7 +688,7 @@ def test_a_compiler_on_a_full_disk(run: Run, tmp_path: Path, model: Path) -> Non
     assert (done.returncode, done.stdout) == (7, "")
     assert done.stderr == (
         f"error: The disk is full: {full} could not write its files.\n"
-        "hint: Free some space, or set TMPDIR to another folder.\n"
+        "hint: Free some space, or set TMPDIR to a different folder.\n"
     )
     assert not (tmp_path / "net").exists()
 
@@ -697,7 +697,7 @@ def test_no_compiler_for_pio(run: Run, project: Path) -> None:
     done = run("build", "project", PATH="/nowhere")
     assert (done.returncode, done.stdout) == (5, "")
     assert done.stderr == (
-        "error: gcc and g++ cannot be found on the PATH.\n"
+        "error: gcc and g++ could not be found on the PATH.\n"
         "hint: Run: sudo apt-get install build-essential\n"
     )
 

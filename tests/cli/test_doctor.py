@@ -40,7 +40,7 @@ def test_missing_packages_and_programs(
             True,
             "C compiler",
             "No C compiler was found (looked for $CC, cc, gcc, clang).",
-            "Install one, on Debian and Ubuntu with: sudo apt-get install gcc",
+            "Install one; on Debian and Ubuntu, run: sudo apt-get install gcc",
         ),
         (False, "qemu-system-arm", "not found", "sudo apt-get install qemu-system-arm"),
     ):

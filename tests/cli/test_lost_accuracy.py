@@ -87,7 +87,9 @@ def test_without_test_data(
         assert main(command(folder, tmp_path / "weather", "--quiet")) == 0
     printed = capsys.readouterr()
     (line,) = printed.err.splitlines()
-    assert line.startswith("WARNING: Accuracy is lost: output scores as int8 is off from float by ")
+    assert line.startswith(
+        "WARNING: Accuracy is lost: output scores in int8 differs from float by "
+    )
     assert "(RMS, 100 samples of calibration_data" in line
     assert "quantize_aware()" in line
     assert printed.out == ""
@@ -106,7 +108,7 @@ def test_more_than_the_user_allows(
     more = ["--data", str(folder / "xy.npz"), "--max-accuracy-drop", "0.05"]
     assert main(command(folder, output, *more)) == 4
     problem, hint = capsys.readouterr().err.splitlines()
-    assert problem.startswith("error: weather loses too much as int8: accuracy is 1.0000 in float")
+    assert problem.startswith("error: weather loses too much in int8: accuracy is 1.0000 in float")
     assert problem.endswith("max_accuracy_drop allows 0.05.")
     assert hint.startswith("hint: Scale every feature of the input before the model")
     assert "Feature 0 of input 'air'" in hint
@@ -236,9 +238,9 @@ def test_targets_of_two_outputs(
     assert [row["output"] for row in written["accuracy_of_other_outputs"]] == [1]
     readme = (folder / "README.md").read_text("utf-8")
     assert "accuracy of output 0, this C, 100 samples" in readme
-    assert "mean absolute error of output 1, lost as int8 of the mean deviation" in readme
+    assert "mean absolute error of output 1, lost in int8 of the mean deviation" in readme
     capsys.readouterr()
     assert main(["inspect", str(folder)]) == 0
     printed = capsys.readouterr().out
     assert "accuracy of output 0, Keras float" in printed
-    assert "mean absolute error of output 1, lost as int8" in printed
+    assert "mean absolute error of output 1, lost in int8" in printed

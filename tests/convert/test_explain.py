@@ -35,15 +35,15 @@ def test_operator_without_counterpart() -> None:
     error = ended(1, SELECT_LOG, spectrum="STFT", net="Sequential")
     assert type(error) is UnsupportedOperatorError
     assert str(error) == (
-        "TensorFlow Lite has no operator for FFT (Keras layer 'spectrum' (STFT)).\n"
+        "TensorFlow Lite has no equivalent of FFT (Keras layer 'spectrum' (STFT)).\n"
         "Compute spectra before the model."
     )
 
 
 def test_unknown_operator_without_layer() -> None:
     assert str(ended(1, "Custom ops: Frobnicate\n")) == (
-        "TensorFlow Lite has no operator for Frobnicate.\n"
-        "Replace the layer by one of those in docs/reference/operators.md."
+        "TensorFlow Lite has no equivalent of Frobnicate.\n"
+        "Replace the layer with one listed in docs/reference/operators.md."
     )
 
 
@@ -51,8 +51,8 @@ def test_crash_on_a_recurrent_layer() -> None:
     error = ended(-11, "", memory="GRU", dense="Dense")
     assert type(error) is UnsupportedModelError
     assert str(error) == (
-        "The converter crashed on a model with Keras layer 'memory' (GRU).\n"
-        "Build the layer with unroll=True, or use an LSTM of tf_keras, which is fused."
+        "The converter crashed on a model with the Keras layer 'memory' (GRU).\n"
+        "Build the layer with unroll=True, or use tf_keras.layers.LSTM, which is fused."
     )
 
 
@@ -77,7 +77,7 @@ def test_full_disk() -> None:
     assert type(error) is StorageError
     assert str(error) == (
         "The disk is full: TensorFlow could not write its files.\n"
-        "Free some space, or set TMPDIR to another folder."
+        "Free some space, or set TMPDIR to a different folder."
     )
 
 
@@ -93,5 +93,5 @@ def test_model_that_keras_cannot_load() -> None:
     assert type(error) is UnsupportedModelError
     assert str(error) == (
         "The model cannot be loaded: TypeError: Could not locate class 'Own'.\n"
-        "If it has custom classes, load it yourself and pass the live model."
+        "If it has custom classes, load the model yourself and pass the live model."
     )

@@ -78,7 +78,7 @@ def test_data_beside_an_int8_tflite(tmp_path: Path) -> None:
     np.testing.assert_array_equal(conversion.calibration[0], samples.astype(np.float32))
     (warning,) = conversion.int8.warnings
     assert warning.startswith("test_data for input")
-    assert "ranges from -1200 to 1200, but the int8 input from -12.8 to 12.7" in warning
+    assert "ranges from -1200 to 1200, but the int8 input ranges from -12.8 to 12.7" in warning
 
 
 def test_float_tflite_is_refused(tmp_path: Path) -> None:

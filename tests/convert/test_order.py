@@ -175,9 +175,10 @@ def test_lists_for_a_saved_model(keras: Any, tf_keras: Any, tmp_path: Path) -> N
     with pytest.raises(ConfigError) as caught:
         converted(tmp_path / "dict", subject, list(NAMES))
     assert str(caught.value) == (
-        "calibration_data is a list, but the model has several inputs of the same shape, which it "
-        "takes by name.\nPass one array per input, as a dict"
-        " {'alpha': (samples, 2), 'mid': (samples, 2), 'zeta': (samples, 2)}."
+        "calibration_data is a list, but the model has several inputs of the same "
+        "shape, identified by name.\n"
+        "Pass one array per input, as a dict {'alpha': (samples, 2), 'mid': (samples, "
+        "2), 'zeta': (samples, 2)}."
     )
 
 
@@ -304,8 +305,8 @@ def test_a_wrong_order_is_found(
     )
     assert "% of its range" in caught.value.problem
     assert caught.value.hint == (
-        "Nothing was exported. Please report it with the model; inputs and outputs in lists, not in"
-        " dicts, may avoid it."
+        "Nothing was exported. Please report this bug with the model; lists instead of "
+        "dicts for inputs and outputs may avoid it."
     )
 
 

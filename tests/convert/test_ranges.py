@@ -50,8 +50,8 @@ def test_saturation() -> None:
     logits = np.linspace(-10, 10, 1000)
     (text,) = saturates("scores", logits, 0.05, 0)
     assert text == (
-        "Output 'scores' saturates: 37 % of its values lie at or beyond the ends of its int8 range,"
-        " -6.4 to 6.35."
+        "Output 'scores' saturates: 37 % of its values are at or beyond the limits of "
+        "its int8 range, -6.4 to 6.35."
     )
 
 

@@ -113,9 +113,10 @@ def test_a_list_where_names_are_needed(stream: bool) -> None:
     with pytest.raises(ConfigError) as caught:
         gather(data(), NESTED, "test_data", Order.UNKNOWN)
     assert str(caught.value) == (
-        "test_data is a list, but the model has several inputs of the same shape, which it takes "
-        "by name.\nPass one array per input, as a dict"
-        " {'z': (samples, 2), 'a': (samples, 2), 'm': (samples, 2)}."
+        "test_data is a list, but the model has several inputs of the same shape, "
+        "identified by name.\n"
+        "Pass one array per input, as a dict {'z': (samples, 2), 'a': (samples, 2), "
+        "'m': (samples, 2)}."
     )
     assert gather([X, V], [IMAGE, SPEED], "test_data", Order.UNKNOWN)[1] == []
 
@@ -138,7 +139,7 @@ def test_whole_numbers_for_an_integer_input() -> None:
 
 NOT_FINITE = (
     "calibration_data for input 'image' has values that are not finite (NaN or infinite).\n"
-    "Remove or replace them: a single such value makes the range of every layer useless."
+    "Remove or replace them; a single such value makes the ranges of all layers useless."
 )
 WITH_NAN = np.where(X == 7, np.nan, X)
 WITH_INFINITY = np.where(X == 7, -np.inf, X)
@@ -227,13 +228,16 @@ WITH_INFINITY = np.where(X == 7, -np.inf, X)
             [IMAGE],
             (
                 "calibration_data for input 'image' is of type <U32.\n"
-                "Pass numbers of the type that the model expects: float32."
+                "Pass numbers of the model's type, float32."
             ),
         ),
         (
             np.full((2, 4, 3), 1e300),
             [IMAGE],
-            "calibration_data for input 'image' has values beyond float32.\nScale the data.",
+            (
+                "calibration_data for input 'image' has values that are too large for "
+                "float32.\nScale the data."
+            ),
         ),
         (
             np.full((2, 3), 0.5),

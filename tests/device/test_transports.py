@@ -66,7 +66,7 @@ def test_unplugged() -> None:
         os.close(ours)
         with pytest.raises(ToolError) as error:
             stream.read(1.0)
-    assert "was lost.\nReconnect the device and run the command again." in text(error)
+    assert "was lost.\nReconnect the device, then run the command again." in text(error)
 
 
 def test_missing_program() -> None:

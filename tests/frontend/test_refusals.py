@@ -55,9 +55,11 @@ MALFORMED_FILES = {
     "it does not start with the identifier TFL3": b"",
     "it does not start with the identifier TFL3 ": b"\x89PNG\r\n\x1a\n" * 10,
     "its schema version is 2, not 3": edited(lambda m, g: setattr(m, "version", 2)),
-    "an offset leads to byte 4294967295 of 744": patched(0, "<I", 2**32 - 1),
-    "a vector of 8589934588 bytes at 276 leaves the file": patched(TENSORS, "<I", 2**31 - 1),
-    "the same bytes are referred to again and again": one_vector_for_all(),
+    "an offset leads to byte 4294967295, but the file has 744": patched(0, "<I", 2**32 - 1),
+    "a vector of 8589934588 bytes at byte 276 extends beyond the end of the file": patched(
+        TENSORS, "<I", 2**31 - 1
+    ),
+    "the same bytes are referred to too often": one_vector_for_all(),
     "its weights are stored outside the FlatBuffer (model over 2 GB)": edited(
         lambda m, g: setattr(m.buffers[1], "offset", 4096)
     ),
@@ -120,7 +122,7 @@ MALFORMED_FILES = {
     "operator 0 FULLY_CONNECTED has the options of a different operator": operator(
         builtinOptionsType=schema.BuiltinOptions.Conv2DOptions
     ),
-    "the table at 24 has half a field": patched(10, "<H", 13),
+    "the table at byte 24 has an odd number of bytes": patched(10, "<H", 13),
     "unknown fused activation, number 9": edited(
         lambda m, g: setattr(g.operators[0].builtinOptions, "fusedActivationFunction", 9)
     ),

@@ -229,7 +229,7 @@ def endless_digits(folder: Path, baits: Baits) -> Path:
 # Files with more than one meaning
 
 
-@hostile("a key is there twice")
+@hostile("a key is duplicated")
 def type_under_a_key_that_is_there_twice(folder: Path, baits: Baits) -> Path:
     """Loaders of .h5 files make objects while they parse, also of what is replaced later."""
     spec = {"class_name": "TypeSpec", "type_spec": "tf.TensorSpec", "serialized": []}
@@ -261,7 +261,7 @@ def path_out_of_the_archive(folder: Path, baits: Baits) -> Path:
     return keras_file(folder, model(dense()), **{"../../../trap": b"x"})
 
 
-@hostile("an entry is there twice")
+@hostile("an entry is duplicated")
 def two_configurations(folder: Path, baits: Baits) -> Path:
     path = keras_file(folder, model(dense()))
     with zipfile.ZipFile(path, "a") as archive:

@@ -119,14 +119,14 @@ def said(name: str, rewrite: str) -> list[str]:
 def test_what_is_said_of_channels() -> None:
     first, *rest = said("dead channels that add to a bias", "drop channels")
     assert first == (
-        "tensor 1 changed: 4 of 16 channels are always -128, whatever the model's inputs are "
+        "tensor 1 changed: 4 of 16 channels are always -128, for all inputs of the model "
         "(1, 4, 5, 8)"
     )
     assert rest == [
         "operator 0 changed: weights 16x3x3x3 -> 12x3x3x3, writes 1x6x5x16 -> 1x6x5x12 ()",
         (
-            "operator 1 changed: reads 1x6x5x16 -> 1x6x5x12, weights 7x1x1x16 -> 7x1x1x12; what "
-            "the dropped channels added is in the bias ()"
+            "operator 1 changed: reads 1x6x5x16 -> 1x6x5x12, weights 7x1x1x16 -> 7x1x1x12; "
+            "the bias includes the contribution of the dropped channels ()"
         ),
     ]
     assert "in the bias" not in "".join(said("dead channels", "drop channels"))
@@ -134,9 +134,9 @@ def test_what_is_said_of_channels() -> None:
 
 def test_what_is_said_of_the_others() -> None:
     assert said("constants", "fold constants") == [
-        "operator 0 removed: all its inputs are constants, so its result is one, too (6 bytes) ()",
-        "operator 1 removed: all its inputs are constants, so its result is one, too (6 bytes) ()",
-        "operator 2 removed: all its inputs are constants, so its result is one, too (6 bytes) ()",
+        "operator 0 removed: all its inputs are constants, so its result is constant (6 bytes) ()",
+        "operator 1 removed: all its inputs are constants, so its result is constant (6 bytes) ()",
+        "operator 2 removed: all its inputs are constants, so its result is constant (6 bytes) ()",
     ]
     pads = "changed: pads by itself: 1 above, 2 below, 2 left, 0 right ()"
     pad, *readers = said("pad", "fuse pad")

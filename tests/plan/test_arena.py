@@ -87,30 +87,38 @@ def test_a_residual_keeps_its_input() -> None:
 @pytest.mark.parametrize(
     ("made", "offsets", "problem"),
     [
-        ([Buffer("a", 8, 0, 1), Buffer("b", 8, 1, 2)], {"a": 0, "b": 4}, "share bytes"),
-        ([Buffer("a", 8, 0, 1), Buffer("b", 8, 1, 2)], {"a": 0, "b": 0}, "share bytes"),
+        (
+            [Buffer("a", 8, 0, 1), Buffer("b", 8, 1, 2)],
+            {"a": 0, "b": 4},
+            "overlap while both are needed",
+        ),
+        (
+            [Buffer("a", 8, 0, 1), Buffer("b", 8, 1, 2)],
+            {"a": 0, "b": 0},
+            "overlap while both are needed",
+        ),
         (
             [Buffer("a", 8, 0, 2), Buffer("b", 8, 1, 2, (Overlay("a"),))],
             {"a": 0, "b": 0},
-            "share bytes",
+            "overlap while both are needed",
         ),
         (
             [Buffer("a", 8, 0, 1), Buffer("b", 8, 1, 2, (Overlay("a"),))],
             {"a": 0, "b": 4},
-            "share bytes",
+            "overlap while both are needed",
         ),
         (
             [Buffer("a", 40, 0, 1), Buffer("b", 40, 1, 2, (Overlay("a", 9),))],
             {"a": 8, "b": 0},
-            "share bytes",
+            "overlap while both are needed",
         ),
         (
             [Buffer("a", 40, 0, 1), Buffer("b", 40, 1, 2, (Overlay("a", 9),))],
             {"a": 0, "b": 12},
-            "share bytes",
+            "overlap while both are needed",
         ),
-        ([Buffer("a", 8, 0, 1)], {"a": 2}, "lies at 2"),
-        ([Buffer("a", 8, 0, 1)], {"a": -4}, "lies at -4"),
+        ([Buffer("a", 8, 0, 1)], {"a": 2}, "is at offset 2"),
+        ([Buffer("a", 8, 0, 1)], {"a": -4}, "is at offset -4"),
     ],
 )
 def test_checker_finds_wrong_plans(

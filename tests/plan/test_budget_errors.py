@@ -8,8 +8,9 @@ import pytest
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.errors import BudgetError
 from tflm_ext.frontend import read_graph
+from tflm_ext.frontend.read import read_foreign
 from tflm_ext.options import Budget
-from tflm_ext.plan import Plan, make_plan
+from tflm_ext.plan import Plan, foreign_plan, make_plan
 from tflm_ext.plan.budget import check_budget
 from tflm_ext.plan.footprint import Footprint
 from tflm_ext.targets import board
@@ -17,8 +18,11 @@ from tflm_ext.targets import board
 NANO = board("nano33ble_sense")
 
 
-def plan_of_two_layers(names: tuple[str, str] = ("net/wide/MatMul", "net/narrow/MatMul")) -> Plan:
-    """1x4 -> 1x8 -> 1x2, the layers by these names of their outputs."""
+LAYERS = ("net/wide/MatMul", "net/narrow/MatMul")
+
+
+def two_layers(names: tuple[str, str] = LAYERS) -> bytes:
+    """1x4 -> 1x8 -> 1x2, with these names of the layers' outputs."""
     b = ModelBuilder()
     x = b.tensor((1, 4), scale=0.1)
     for name, inputs, outputs in zip(names, (4, 8), (8, 2), strict=True):
@@ -26,7 +30,11 @@ def plan_of_two_layers(names: tuple[str, str] = ("net/wide/MatMul", "net/narrow/
         y = b.tensor((1, outputs), scale=0.5, name=name)
         b.operator("FULLY_CONNECTED", [x, weights], [y])
         x = y
-    return make_plan(read_graph(b.finish([0], [x]), "net"))
+    return b.finish([0], [x])
+
+
+def plan_of_two_layers(names: tuple[str, str] = LAYERS) -> Plan:
+    return make_plan(read_graph(two_layers(names), "net"))
 
 
 def footprint(flash: int, ram: int) -> Footprint:
@@ -43,7 +51,7 @@ def test_ram_is_told_by_layers_and_inputs() -> None:
     error = refusal(plan_of_two_layers(), Budget(ram_bytes=16))
     assert error.problem == (
         "net needs 20 bytes of RAM; the budget allows 16 (4 over). Largest in bytes: output of "
-        "layer wide 8, input 0 4, output of layer narrow 2."
+        "layer wide (8), input 0 (4), output of layer narrow (2)."
     )
     assert error.hint == (
         "Make the model smaller, for example with compress(model, ..., "
@@ -55,8 +63,9 @@ def test_ram_is_told_by_layers_and_inputs() -> None:
 def test_operators_are_named_where_layers_are_not_known() -> None:
     error = refusal(plan_of_two_layers(("a", "b")), Budget(macs=40))
     assert error.problem == (
-        "net needs 48 multiply-accumulates; the budget allows 40 (8 over). Largest: "
-        "operator 0 FULLY_CONNECTED 32, operator 1 FULLY_CONNECTED 16."
+        "net needs 48 multiply-accumulates; the budget allows 40 (8 over). Largest: a "
+        "float32 region begins at operator 0 FULLY_CONNECTED (32), operator 1 "
+        "FULLY_CONNECTED (16)."
     )
 
 
@@ -67,12 +76,21 @@ def test_tables_are_named_by_what_they_hold(argument: str) -> None:
     assert f"budget=Budget({argument}=99))" in error.hint
 
 
+def test_constants_of_an_interpreted_model_are_named_by_their_layers() -> None:
+    plan = foreign_plan(read_foreign(two_layers(), "net"), NANO.core)
+    error = refusal(plan, Budget(flash_bytes=99))
+    assert error.problem == (
+        "net needs 100 bytes of flash; the budget allows 99 (1 over). Largest in bytes: constant "
+        "of layer wide (32), constant of layer narrow (16)."
+    )
+
+
 def test_the_board_sets_limits_that_cannot_be_raised() -> None:
     has = NANO.usable_ram_bytes
     error = refusal(plan_of_two_layers(), Budget(), ram=has + 1)
     assert error.problem.startswith(
         f"net needs {has + 1:,} bytes of RAM; the Arduino Nano 33 BLE Sense leaves a program "
-        f"{has:,} (1 over). Largest in bytes: output of layer wide 8, "
+        f"{has:,} (1 over). Largest in bytes: output of layer wide (8), "
     )
     assert error.hint == (
         f"Make the model smaller, for example with compress(model, ..., "

@@ -82,10 +82,10 @@ def test_weights_are_packed_once_per_layer(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_kernel_without_costs_is_named() -> None:
     with pytest.raises(
-        LookupError, match="of the kernel 'new' on the Cortex-M4: run `make kernel-costs CORE"
+        LookupError, match="for the kernel 'new' on the Cortex-M4; run `make kernel-costs CORE"
     ):
         costs.of_pieces(CORE, "new", alone=False)
-    with pytest.raises(LookupError, match="has calls, the work calls, elements"):
+    with pytest.raises(LookupError, match="has calls, but the work calls, elements"):
         costs.cost_of(ElementsWork(1, 2), {"calls": 3.0})
 
 

@@ -135,7 +135,7 @@ def test_wrong_plans_are_refused(monkeypatch: pytest.MonkeyPatch, shift: int) ->
 
     monkeypatch.setattr(plan, "place", moved)
     monkeypatch.setattr(plan, "check_placement", lambda buffers, offsets: None)
-    with pytest.raises(AssertionError, match=r"reads byte \d+ of its input after writing there"):
+    with pytest.raises(AssertionError, match=r"reads byte \d+ of its input after overwriting it"):
         make_plan(graph)
 
 
@@ -163,7 +163,7 @@ def test_every_kernel_in_place_is_replayed(monkeypatch: pytest.MonkeyPatch, forw
 
     monkeypatch.setattr(plan, "place", moved)
     monkeypatch.setattr(plan, "check_placement", lambda buffers, offsets: None)
-    with pytest.raises(AssertionError, match=r"reads byte \d+ of its input after writing there"):
+    with pytest.raises(AssertionError, match=r"reads byte \d+ of its input after overwriting it"):
         make_plan(graph)
 
 

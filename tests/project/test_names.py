@@ -25,33 +25,33 @@ def test_upper_case_becomes_lower_case() -> None:
 @pytest.mark.parametrize(
     ("text", "problem", "suggestion"),
     [
-        ("", "a name has letters a-z", "digits"),
-        ("../x", "a name has letters a-z", "x"),
-        ("/etc/passwd", "a name has letters a-z", "etc_passwd"),
-        ("my model", "a name has letters a-z", "my_model"),
-        ("2nd", "a name has letters a-z", "model_2nd"),
-        ("_x", "a name has letters a-z", "x"),
-        ("größe", "a name has letters a-z", "groe"),
-        ("x\n", "a name has letters a-z", "x"),
-        ("x\0y", "a name has letters a-z", "x_y"),
-        ("模型", "a name has letters a-z", "digits"),
-        ("a__b", "C++ keeps names", "a_b"),
-        ("a_", "C++ keeps names", "a"),
-        ("int", "C, C++ or the board's core uses that name", "model_int"),
-        ("Class", "C, C++ or the board's core uses that name", "model_class"),
-        ("math", "C, C++ or the board's core uses that name", "model_math"),
-        ("i2c", "C, C++ or the board's core uses that name", "model_i2c"),
-        ("arduino_digits", "belong to others", "model_arduino_digits"),
-        ("tflm_ext", "belong to others", "model_tflm_ext"),
-        ("x" * 41, "it has 41 characters, and a name has 40 at most", "x" * 40),
+        ("", "a name consists of a-z", "digits"),
+        ("../x", "a name consists of a-z", "x"),
+        ("/etc/passwd", "a name consists of a-z", "etc_passwd"),
+        ("my model", "a name consists of a-z", "my_model"),
+        ("2nd", "a name consists of a-z", "model_2nd"),
+        ("_x", "a name consists of a-z", "x"),
+        ("größe", "a name consists of a-z", "groe"),
+        ("x\n", "a name consists of a-z", "x"),
+        ("x\0y", "a name consists of a-z", "x_y"),
+        ("模型", "a name consists of a-z", "digits"),
+        ("a__b", "C++ reserves names", "a_b"),
+        ("a_", "C++ reserves names", "a"),
+        ("int", "C, C++ or the board's core already uses it", "model_int"),
+        ("Class", "C, C++ or the board's core already uses it", "model_class"),
+        ("math", "C, C++ or the board's core already uses it", "model_math"),
+        ("i2c", "C, C++ or the board's core already uses it", "model_i2c"),
+        ("arduino_digits", "are reserved", "model_arduino_digits"),
+        ("tflm_ext", "are reserved", "model_tflm_ext"),
+        ("x" * 41, "it has 41 characters, but at most 40 are allowed", "x" * 40),
     ],
 )
 def test_a_bad_name_is_refused_with_a_better_one(text: str, problem: str, suggestion: str) -> None:
     with pytest.raises(ConfigError) as error:
         model_name(text)
-    assert error.value.problem.startswith(f"{text!a} cannot be the name of a model: ")
+    assert error.value.problem.startswith(f"{text!a} is not a valid name for a model: ")
     assert problem in error.value.problem
-    assert error.value.hint == f'Give another, as in name="{suggestion}".'
+    assert error.value.hint == f'Choose another name, for example name="{suggestion}".'
     assert model_name(suggestion) == suggestion
 
 
@@ -59,8 +59,8 @@ def test_a_bad_name_is_refused_with_a_better_one(text: str, problem: str, sugges
 def test_a_text_without_a_name_asks_for_one(text: str) -> None:
     with pytest.raises(ConfigError) as error:
         model_name(text, derived=True)
-    assert error.value.problem.startswith(f"{text!a} gives no name for the model: ")
-    assert error.value.hint == 'Give one, as in name="digits" or --name digits.'
+    assert error.value.problem.startswith(f"No name for the model can be derived from {text!a}: ")
+    assert error.value.hint == 'Choose one, for example name="digits" or --name digits.'
 
 
 def test_a_long_text_makes_a_short_message() -> None:

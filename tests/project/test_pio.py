@@ -309,7 +309,7 @@ def test_a_dollar_in_the_path(make_project: Callable[[Path], Path], tmp_path: Pa
     with pytest.raises(ConfigError) as caught:
         pio.run(project)
     assert str(caught.value) == (
-        f"PlatformIO cannot build in {project}: it takes $ for a variable.\n"
+        f"PlatformIO cannot build in {project}: it treats $ as the start of a variable.\n"
         "Move the project to a folder without $ in its path."
     )
 
@@ -318,7 +318,7 @@ def test_a_folder_without_a_project(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         pio.test(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path} has no platformio.ini.\nName the folder that tflm-ext export wrote."
+        f"{tmp_path} has no platformio.ini.\nPass the folder that tflm-ext export wrote."
     )
 
 
@@ -335,8 +335,9 @@ def test_missing_tools_are_named_with_their_packages(
     with pytest.raises(ToolError) as caught:
         pio.test(project, "cortex_m4")
     assert str(caught.value) == (
-        "arm-none-eabi-gcc and arm-none-eabi-g++ and qemu-system-arm cannot be found on the "
-        "PATH.\nRun: sudo apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi "
+        "arm-none-eabi-gcc and arm-none-eabi-g++ and qemu-system-arm could not be "
+        "found on the PATH.\n"
+        "Run: sudo apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi "
         "libstdc++-arm-none-eabi-newlib qemu-system-arm"
     )
     with pytest.raises(ToolError, match="sudo apt-get install build-essential"):

@@ -85,7 +85,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         registry.write_own_core(tmp_path / "file" / "core")
     assert caught.value.problem.startswith("PlatformIO's core folder cannot be written: ")
     assert caught.value.hint == (
-        "Free the place, or set PLATFORMIO_CORE_DIR to a folder that can be written."
+        "Free some space, or set PLATFORMIO_CORE_DIR to a writable folder."
     )
 
 

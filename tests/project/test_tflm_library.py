@@ -141,13 +141,13 @@ def test_a_relative_folder_becomes_absolute(
 
 def test_a_folder_without_tflm(tmp_path: Path) -> None:
     hint = (
-        "Name a clone of https://github.com/tensorflow/tflite-micro-arduino-examples at commit "
+        "Pass a clone of https://github.com/tensorflow/tflite-micro-arduino-examples at commit "
         "7948b85, or of https://github.com/tensorflow/tflite-micro with its downloads."
     )
     (tmp_path / "tflite-micro").mkdir()
     for name, problem in (
         ("tflite-micro", f"{tmp_path}/tflite-micro does not contain TensorFlow Lite Micro."),
-        ("none", f"There is no folder {tmp_path}/none."),
+        ("none", f"The folder {tmp_path}/none."),
     ):
         with pytest.raises(ConfigError) as caught:
             read_tree(tmp_path / name)
@@ -161,7 +161,7 @@ def test_a_current_tree_without_its_downloads(tmp_path: Path) -> None:
         read_tree(root)
     assert str(caught.value) == (
         f"{root} lacks headers of gemmlowp.\n"
-        "Run there: make -f tensorflow/lite/micro/tools/make/Makefile "
+        "In that folder, run: make -f tensorflow/lite/micro/tools/make/Makefile "
         "OPTIMIZED_KERNEL_DIR=cmsis_nn third_party_downloads"
     )
 

@@ -190,7 +190,7 @@ def test_an_edited_generated_file_is_an_error_without_overwrite(project: Path, p
     with pytest.raises(ConfigError) as error:
         write_project(project, rendered(SECOND))
     assert str(error.value) == (
-        f"{project}: {path} was edited after the last export.\n"
+        f"{project}: {path} was edited since the last export.\n"
         "Save your changes elsewhere, then export with overwrite=True (--overwrite)."
     )
     assert tree(project) == before
@@ -231,8 +231,8 @@ def test_a_file_in_the_place_of_the_new_text_is_not_lost(project: Path) -> None:
     with pytest.raises(ConfigError) as error:
         write_project(project, rendered(SECOND))
     assert str(error.value) == (
-        f"{project}/README.md.new was edited, and README.md has a new text to go there.\n"
-        "Put what you need into README.md and remove README.md.new."
+        f"{project}/README.md.new was edited, but the new README.md must be written to it.\n"
+        "Copy what you need to README.md, then remove README.md.new."
     )
     assert tree(project) == before
 
@@ -329,8 +329,8 @@ def test_a_folder_that_is_not_ours_is_not_touched(tmp_path: Path, report: str | 
     with pytest.raises(ConfigError) as error:
         write_project(folder, rendered(FIRST), overwrite=True)
     assert str(error.value) == (
-        f"{folder} is not empty and not a project of tflm_ext.\n"
-        "Choose another folder, or empty this one."
+        f"{folder} is neither empty nor a project of tflm_ext.\n"
+        "Choose a different folder, or empty this one."
     )
     assert tree(tmp_path) == before
 
@@ -340,7 +340,7 @@ def test_a_file_is_not_a_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         write_project(tmp_path / "digits", rendered(FIRST))
     assert str(error.value) == (
-        f"{tmp_path}/digits is not a folder.\nChoose another name for the project."
+        f"{tmp_path}/digits is not a folder.\nChoose a different project folder."
     )
     with pytest.raises(StorageError, match=r"digits/below could not be written: File exists\."):
         write_project(tmp_path / "digits/below", rendered(FIRST))
@@ -360,7 +360,7 @@ def test_a_link_to_a_project_is_followed(project: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("target", ["nowhere", "link"])
 def test_a_link_to_nothing_is_refused(tmp_path: Path, target: str) -> None:
     (tmp_path / "link").symlink_to(target)
-    with pytest.raises(ConfigError, match="is a link to nothing"):
+    with pytest.raises(ConfigError, match="is a broken link"):
         write_project(tmp_path / "link", rendered(FIRST))
     assert tree(tmp_path) == {"link": f"-> {target}"}
 
@@ -377,8 +377,8 @@ def test_nothing_is_written_through_a_link(
     with pytest.raises(ConfigError) as error:
         write_project(project, rendered(SECOND), overwrite=overwrite)
     assert str(error.value) == (
-        f"{project / path} has to be a folder of its own, and is a link or a file.\n"
-        "Remove it, or choose another folder."
+        f"{project / path} must be a folder, but it is a link or a file.\n"
+        "Remove it, or choose a different folder."
     )
     assert tree(tmp_path) == before
 
@@ -435,9 +435,9 @@ for folder in ({str(project)!r}, {str(project.parent / "new/er")!r}):
     result = run_python(code, cwd=ROOT, timeout=60)
     assert result.stdout == (
         f"{project} could not be written: File too large.\n"
-        "Choose another folder, or mend the disk.\n"
+        "Choose a different folder, or check the disk.\n"
         f"{project.parent}/new/er could not be written: File too large.\n"
-        "Choose another folder, or mend the disk.\n"
+        "Choose a different folder, or check the disk.\n"
     )
     assert tree(project.parent) == before
 
@@ -445,8 +445,8 @@ for folder in ({str(project)!r}, {str(project.parent / "new/er")!r}):
 @pytest.mark.parametrize(
     ("number", "hint"),
     [
-        (errno.ENOSPC, "Free some space and export again."),
-        (errno.EROFS, "Choose a folder that you may write to, or mend the permissions."),
+        (errno.ENOSPC, "Free some space, then export the model again."),
+        (errno.EROFS, "Choose a writable folder, or fix the permissions."),
     ],
 )
 def test_the_hint_fits_the_error(
@@ -483,7 +483,7 @@ except StorageError as error:
     (project / "lib/Digits/src").chmod(0o700)
     assert result.stdout == (
         f"{project} could not be written: Permission denied.\n"
-        "Choose a folder that you may write to, or mend the permissions.\n"
+        "Choose a writable folder, or fix the permissions.\n"
     ), result.stderr
     assert tree(project) == expected(FIRST)
 
@@ -692,7 +692,7 @@ def test_a_damaged_journal_is_an_error(project: Path, journal: str) -> None:
             call()
         assert str(error.value) == (
             f"{project}/.tflm_ext/journal.json is damaged.\n"
-            f"Remove {project}/.tflm_ext, then export again."
+            f"Remove {project}/.tflm_ext, then export the model again."
         )
     assert tree(project.parent) == before
 

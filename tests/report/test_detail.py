@@ -39,7 +39,7 @@ def test_text(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown = inspect(capsys, path)
     start, plan = shown.index("as read: "), shown.index("\nplan: ")
     assert shown.index("MACs  ") < start
-    lost = "4 of 16 channels are always -128, whatever the model's inputs are: 0, 1, 2, 3"
+    lost = "4 of 16 channels are always -128, for all inputs of the model: 0, 1, 2, 3"
     assert shown[start:plan] == (
         f"""\
 as read: 3 operators, 3 computed tensors, 1,740 bytes of constants
@@ -128,8 +128,8 @@ def test_the_interpreter_runs_the_model_as_it_is(
 ) -> None:
     assert main(["inspect", str(path), "--passes", "--runtime", "tflm"]) == 2
     assert capsys.readouterr().err == (
-        "error: The runtime tflm runs the model as it is: there are no rewrites and no memory plan "
-        "to show.\n"
+        "error: The runtime tflm does not rewrite or plan the model: there are no "
+        "details to show.\n"
         "hint: Inspect the .tflite with --runtime compiled.\n"
     )
 

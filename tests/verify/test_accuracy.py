@@ -55,13 +55,16 @@ def test_a_float_model_that_overflows_has_no_error() -> None:
     [
         (
             np.zeros(5, np.int64),
-            "The test data has 64 inputs and 5 targets.\nGive test_data=(x, y) of the same length.",
+            (
+                "The test data has 64 inputs, but 5 targets.\n"
+                "Pass test_data=(x, y) with x and y of the same length."
+            ),
         ),
         (
             np.full(COUNT, 3),
             (
-                "Targets of shape [64] do not fit an output of 3 values.\n"
-                "Give class numbers, one-hot rows, or values in the output's shape."
+                "Targets with the shape [64] do not match an output with 3 values.\n"
+                "Pass class numbers, one-hot rows, or values in the output's shape."
             ),
         ),
     ],
@@ -105,7 +108,7 @@ def test_targets_of_every_output(names: str, given: Any, found: list[Any]) -> No
         ({}, "The targets are an empty dict.\nThe outputs are a, b."),
         ({"b": ["x", "y"]}, "The targets of output 'b' are <U1, not numbers."),
         ([None, [[1], [1, 2]]], "The targets of output 'b' are no array."),
-        ([ONE, TWO * np.nan], "The targets of output 'b' are not finite everywhere."),
+        ([ONE, TWO * np.nan], "The targets of output 'b' include NaN or infinity."),
     ],
     ids=str,
 )

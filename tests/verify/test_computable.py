@@ -127,8 +127,8 @@ def test_a_model_that_stops_on_some_inputs_is_exported(tmp_path: Path) -> None:
     result = export(tmp_path / "net.tflite", tmp_path / "net", progress=False)
     (warning,) = result.report.warnings
     assert warning == (
-        "TensorFlow Lite Micro stops the program in SOFTMAX on 1 of 64 inputs of the comparison, "
-        "whose exponentials add up to 512 or more: these were left out."
+        "TensorFlow Lite Micro aborts in SOFTMAX on 1 of 64 inputs of the comparison, "
+        "whose exponentials add up to 512 or more; these were left out."
     )
     assert result.report.vectors == 63
     assert verify_project(result.folder, seed=1).inputs > 50
@@ -152,9 +152,9 @@ def test_a_model_that_always_stops_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModelError) as caught:
         export(tmp_path / "net.tflite", tmp_path / "net", progress=False)
     assert str(caught.value) == (
-        "TensorFlow Lite Micro stops the program in SOFTMAX on every input that was tried: the "
+        "TensorFlow Lite Micro aborts in SOFTMAX on every tested input, because the "
         "exponentials of a row add up to 512 or more.\n"
-        "Train the model, so that its classes differ, or leave the softmax out of it."
+        "Train the model until its classes differ, or remove the softmax."
     )
     assert not (tmp_path / "net").exists()
 

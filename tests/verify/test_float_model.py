@@ -78,7 +78,7 @@ def test_the_text_about_a_score() -> None:
     findings, _, _ = told(SCORES, RIGHT, wrong(0.5), CLASSES)
     assert findings.losses == (
         (
-            "Accuracy is lost: accuracy is 1.0000 in float and 0.5000 as int8 on 400 samples, 0.500"
+            "Accuracy is lost: accuracy is 1.0000 in float and 0.5000 in int8 on 400 samples, 0.500"
             f" worse (95-percent interval 0.450 to 0.549). {REMEDY}"
         ),
     )
@@ -164,7 +164,7 @@ def test_an_output_that_does_not_vary() -> None:
     still = np.full((COUNT, 1), 2.0)
     findings, _, _ = told(VALUE, VALUES, still)
     assert findings.notes == (
-        "Output 'out' as int8 is the same, in every byte, for all 400 samples.",
+        "Output 'out' in int8 is the same, in every byte, for all 400 samples.",
     )
     assert len(findings.losses) == 1
     findings, _, error = told(VALUE, still, still)
@@ -182,7 +182,7 @@ def test_an_output_that_does_not_vary_is_a_loss_on_few_samples() -> None:
     error = measure_error(["out"], [SCORES], "test_data", [floats], [ran])
     accuracy = measure_accuracy(SCORES, classes, floats, ran, None)
     (loss,) = judge([accuracy], error, [SCORES], ["out"], [ran]).losses
-    assert loss == f"Accuracy is lost: output out as int8 does not vary, as float does. {REMEDY}"
+    assert loss == f"Accuracy is lost: output out varies in float, but not in int8. {REMEDY}"
 
 
 def test_without_a_float_model_nothing_is_compared() -> None:
@@ -218,7 +218,7 @@ def test_the_limit_of_the_user(most: float | None, allowed: bool) -> None:
     with pytest.raises(AccuracyError) as caught:
         check_drop("net", [accuracy], ["out"], most, ["Feature 3 is small."])
     assert caught.value.problem == (
-        "net loses too much as int8: accuracy is 1.0000 in float and 0.5000 as int8 on 400"
+        "net loses too much in int8: accuracy is 1.0000 in float and 0.5000 in int8 on 400"
         f" samples, 0.5000 worse; max_accuracy_drop allows {most:g}."
     )
     assert caught.value.hint == f"{REMEDY} Feature 3 is small."

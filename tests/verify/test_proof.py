@@ -157,7 +157,7 @@ def test_golden_vectors_that_are_gone_or_cut_off_are_no_golden_vectors(project: 
     with pytest.raises(VerificationError) as caught:
         verify_project(project, seed=1)
     assert str(caught.value) == (
-        f"{GOLDEN_FILES[0]} does not hold the golden vectors of the export.\n{AGAIN}"
+        f"{GOLDEN_FILES[0]} does not contain the golden vectors of the export.\n{AGAIN}"
     )
 
 
@@ -166,7 +166,7 @@ def test_golden_vectors_of_the_tests_that_were_removed_are_missed(project: Path)
     with pytest.raises(VerificationError) as caught:
         verify_project(project, seed=1)
     assert str(caught.value) == (
-        f"{GOLDEN_FILES[0]} does not hold the golden vectors of the export.\n{AGAIN}"
+        f"{GOLDEN_FILES[0]} does not contain the golden vectors of the export.\n{AGAIN}"
     )
 
 
@@ -197,7 +197,7 @@ def test_c_that_reports_no_tensors_is_not_equal_to_anything(project: Path) -> No
     with pytest.raises(VerificationError) as caught:
         verify_project(project, seed=1)
     assert str(caught.value) == (
-        f"The C in {project} reports none of its tensors, so that none were compared.\n{AGAIN}"
+        f"The C in {project} reports none of its tensors, so nothing could be compared.\n{AGAIN}"
     )
 
 
@@ -207,7 +207,7 @@ def test_another_layout_of_the_same_numbers_is_noted_only(project: Path) -> None
     checked = verify_project(project, seed=1)
     assert checked.edited == (GOLDEN_FILES[0],)
     assert checked.golden == 8
-    assert checked.to_text().endswith(f"note: {GOLDEN_FILES[0]} was edited after the export")
+    assert checked.to_text().endswith(f"note: {GOLDEN_FILES[0]} has been edited since the export")
 
 
 def test_another_model_is_not_the_one_that_was_exported(project: Path) -> None:
@@ -219,7 +219,7 @@ def test_another_model_is_not_the_one_that_was_exported(project: Path) -> None:
         verify_project(project)
     assert str(caught.value) == (
         "model/net.tflite is not the model that was exported.\n"
-        "Put the original back, or export this one again."
+        "Restore the original file, or export this model again."
     )
 
 
@@ -261,7 +261,7 @@ def test_c_that_does_not_compile_is_a_verification_error(project: Path) -> None:
     assert caught.value.problem.startswith(f"The generated C does not compile with {compiler}: ")
     assert "NET_OKAY" in caught.value.problem
     assert caught.value.hint == (
-        "Run tflm-ext doctor; if the compiler is in order, this is a bug of tflm_ext."
+        "Run tflm-ext doctor; if the compiler works, please report this bug in tflm_ext."
     )
 
 
@@ -275,7 +275,7 @@ def test_a_program_that_hangs_is_ended(project: Path, monkeypatch: pytest.Monkey
     )
     with pytest.raises(VerificationError) as caught:
         verify_project(project)
-    assert str(caught.value) == f"The C did not end within 1 s on this computer.\n{STOPPED}"
+    assert str(caught.value) == f"The C did not finish within 1 s on this computer.\n{STOPPED}"
 
 
 def test_an_interpreter_that_hangs_is_ended(
@@ -289,7 +289,7 @@ def test_an_interpreter_that_hangs_is_ended(
     with pytest.raises(ToolError) as caught:
         tflm.run_tflm(image_net(), [np.zeros((1, 1, 6, 6, 2), np.int8)], 1, arena_bytes=1 << 16)
     assert str(caught.value) == (
-        "TensorFlow Lite Micro's interpreter did not end within 0 s.\n"
+        "TensorFlow Lite Micro's interpreter did not finish within 0 s.\n"
         "Check the model with a TensorFlow Lite interpreter; the file may be damaged."
     )
 
@@ -313,7 +313,7 @@ def test_explain_finds_the_cause_of_a_failed_test(project: Path) -> None:
     nothing = explain(project, said)
     assert (nothing.problem, nothing.index) == (said.problem, 7)
     assert nothing.hint == (
-        "The files are right on this computer: check the tests, compiler and flags of that run."
+        "The files are correct on this computer; check the tests, compiler and flags of that run."
     )
     flip(project / C_FILES / "net_weights.c", "op01_weights", 0, 1 << 6)
     found = explain(project, said)

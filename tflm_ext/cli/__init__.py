@@ -71,7 +71,7 @@ def _run_command(arguments: Sequence[str] | None) -> int:
 
 
 def _explained(error: MemoryError | ImportError | OSError) -> TflmExtError | None:
-    """The limit or fault of this computer that caused an error; None if it is a bug of ours."""
+    """Return the limit or fault of this computer that caused an error; None for our own bugs."""
     if isinstance(error, OSError):
         return StorageError(
             f"{error.filename or 'The output'} could not be read or written: "

@@ -35,7 +35,7 @@ def add_model(command: argparse.ArgumentParser, what: str = MODEL) -> None:
 
 
 def add_planning(command: argparse.ArgumentParser) -> None:
-    """Add what the conversion and the choice of kernels depend on."""
+    """Add options of the conversion and of the choice of kernels."""
     command.add_argument(
         "--calibration", metavar="NPZ", help="typical inputs, from which int8 ranges are computed"
     )
@@ -43,7 +43,7 @@ def add_planning(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--optimize",
         default=Optimize.BALANCED.value,
-        help="what the choice of kernels favours: balanced, speed or size",
+        help="how kernels are chosen: balanced, speed or size",
     )
 
 
@@ -52,7 +52,7 @@ def add_board(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--board",
         default=DEFAULT_BOARD,
-        help="target board: a name that tflm-ext boards lists, or a .toml file of your own",
+        help="target board: a name listed by tflm-ext boards, or your own .toml file",
     )
 
 
@@ -63,7 +63,7 @@ def add_compiler_flag(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FLAG",
-        help="flag to add after the board's, like --compiler-flag=-O2; repeat it for more",
+        help="flag to add after the board's, like --compiler-flag=-O2; may be repeated",
     )
 
 
@@ -85,7 +85,7 @@ def add_budget(command: argparse.ArgumentParser, effect: str) -> None:
 
 
 def budget_of(options: argparse.Namespace) -> Budget:
-    """The limits that add_budget() added."""
+    """Return the limits given with the options of add_budget()."""
     return Budget(
         flash_bytes=options.max_flash_bytes,
         weight_bytes=options.max_weight_bytes,
@@ -100,5 +100,5 @@ def add_json(command: argparse.ArgumentParser) -> None:
 
 
 def methods_of(text: str | None) -> str | list[str] | None:
-    """Methods of encoding: "auto", a list of names, or None for none."""
+    """Return the methods of encoding: "auto", a list of names, or None."""
     return text.split(",") if text and text != "auto" else text or None

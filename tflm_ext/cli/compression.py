@@ -58,7 +58,7 @@ def _add_compress(commands: Any) -> None:
         "--min-accuracy",
         type=float,
         metavar="A",
-        help="least accuracy on the validation data, 0 to 1",
+        help="minimum accuracy on the validation data, 0 to 1",
     )
     compress.add_argument(
         "--loss",
@@ -68,7 +68,7 @@ def _add_compress(commands: Any) -> None:
     compress.add_argument(
         "--checkpoints",
         metavar="DIR",
-        help="folder in which every step is kept, to resume an interrupted run",
+        help="folder where every step is saved, to resume an interrupted run",
     )
     compress.add_argument("--quiet", action="store_true", help="print only errors")
     add_board(compress)
@@ -127,7 +127,7 @@ def _encode(options: argparse.Namespace) -> int:
     if output.suffix != ".tflite" or not output.absolute().parent.is_dir():
         raise ConfigError(
             f"{output} cannot be written as a model.",
-            "Give the name of a .tflite file in an existing folder.",
+            "Pass the name of a .tflite file in an existing folder.",
         )
     methods = methods_of(options.methods) or "auto"
     with show_progress(not options.quiet) as say:

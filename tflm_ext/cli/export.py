@@ -52,14 +52,14 @@ def add_commands(commands: Any) -> None:
         "--max-accuracy-drop",
         type=float,
         metavar="D",
-        help="most that int8 may lose of the score on --data, 0 to 1; more is an error",
+        help="largest loss of the score on --data through int8, 0 to 1; more is an error",
     )
     export.add_argument("--quiet", action="store_true", help="print only errors and lost accuracy")
     add_budget(export, "more is an error")
     add_json(export)
 
     inspect = add_command(commands, "inspect", _inspect, "show operators, memory plan and sizes")
-    add_model(inspect, f"{MODEL}; or an exported project, then with what bench measured")
+    add_model(inspect, f"{MODEL}; or an exported project, with measurements by bench")
     inspect.add_argument(
         "--passes",
         action="store_true",
@@ -109,7 +109,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _print_losses(losses: Sequence[str]) -> None:
-    """Lost accuracy, where it is not overlooked: last, on standard error, and in red."""
+    """Print lost accuracy where it is noticed: last, on standard error, and in red."""
     sys.stdout.flush()
     red, plain = ("\x1b[1;31m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
     for loss in losses:
@@ -117,7 +117,7 @@ def _print_losses(losses: Sequence[str]) -> None:
 
 
 def _read_labels(text: str | None) -> list[str] | None:
-    """The class names in a list, or in a file that "@" precedes."""
+    """Return the class names from a list, or from a file whose name follows "@"."""
     if text is None:
         return None
     if text.startswith("@"):
@@ -127,7 +127,7 @@ def _read_labels(text: str | None) -> list[str] | None:
             reason = error.strerror if isinstance(error, OSError) else "they are not UTF-8"
             raise ConfigError(
                 f"The labels in {text[1:]} cannot be read: {reason}.",
-                "Give a text file with one label per line.",
+                "Pass a text file in UTF-8 with one label per line.",
             ) from error
     return text.split(",")
 

@@ -1,4 +1,4 @@
-"""What commands print: errors, reports and JSON."""
+"""Output of commands: errors, reports and JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def print_error(error: TflmExtError) -> None:
-    """Problem, output of the tool that failed, and hint, on standard error."""
+    """Print the problem, the failed tool's output, and the hint on standard error."""
     lines = [f"error: {error.problem}"]
     if isinstance(error, ToolError) and error.output:
         lines += [f"  $ {shlex.join(error.command)}"] if error.command else []
@@ -28,7 +28,7 @@ def print_error(error: TflmExtError) -> None:
 def show_report(
     report: Report, as_json: bool, *, operators: bool = True, losses: bool = True
 ) -> None:
-    """A report as text or as JSON, on standard output; the flags are those of print_report()."""
+    """Print a report as text or JSON on standard output; flags as in print_report()."""
     if as_json:
         sys.stdout.write(report.to_json())
     else:
@@ -38,13 +38,13 @@ def show_report(
 
 
 def print_lines(text: str) -> None:
-    """Text of several lines, without anything that could control a terminal."""
+    """Print a text of several lines, without characters that could control a terminal."""
     for line in text.splitlines():
         print(printable(line))
 
 
 def print_json(part: str, content: Any) -> None:
-    """A document that has one part of docs/reference/report.schema.json."""
+    """Print a document that has one part of docs/reference/report.schema.json."""
     from tflm_ext.report.report import envelope
 
     print(json.dumps(envelope() | {part: content}, indent=2, sort_keys=True))

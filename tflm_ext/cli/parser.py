@@ -40,7 +40,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser of all commands; `command` of what it returns is the function to call."""
+    """Return the parser of all commands; `command` in its result is the function to call."""
     parser = _Parser(
         prog="tflm-ext",
         description="Turn Keras models into firmware, proven equal to TensorFlow Lite Micro.",

@@ -33,7 +33,7 @@ ENVIRONMENT = {
 
 
 class ChildEnded(Exception):
-    """The child process ended without answering.
+    """The child process ended without sending an answer.
 
     Attributes:
         code: its exit status; negative is the signal that killed it.
@@ -49,12 +49,12 @@ class ChildEnded(Exception):
 class Child:
     """A process that serves requests until it is closed; its output goes to a log.
 
-    Use it in a with statement: whatever happens inside, including Ctrl-C, the process has ended
-    after it. It starts with the first request, and again with the first one after a crash.
+    Use it in a with statement, which always ends the process, even after Ctrl-C. The process starts
+    with the first request, and again with the first request after a crash.
 
     Args:
-        log: file for all that the process prints.
-        program: module to run; it gets the number of the file descriptor for its answers.
+        log: file for the output of the process.
+        program: module to run; receives the number of the file descriptor for its answers.
     """
 
     def __init__(self, log: Path, program: str = "tflm_ext.convert.worker") -> None:
@@ -80,7 +80,7 @@ class Child:
         return [sys.executable, "-P", "-m", self.program]
 
     def start(self) -> None:
-        """Start the process unless it is running: importing TensorFlow takes seconds."""
+        """Start the process unless it is running; it takes seconds to import TensorFlow."""
         if self._process is not None:
             return
         read, write = os.pipe()
@@ -95,7 +95,7 @@ class Child:
                     pass_fds=(write,),
                     start_new_session=True,
                     text=True,
-                    # What TensorFlow leaves in the temporary folder is treated like the log.
+                    # Files that TensorFlow leaves in the temporary folder are treated like the log.
                     env={
                         **os.environ,
                         **ENVIRONMENT,
@@ -108,7 +108,7 @@ class Child:
         self._answers = os.fdopen(read, encoding="utf-8")
 
     def close(self) -> None:
-        """Kill the process, if any."""
+        """Kill the process if it is running."""
         if self._process is None or self._answers is None or self._process.stdin is None:
             return
         self._process.kill()

@@ -1,4 +1,4 @@
-"""convert(): a Keras model or a model file to int8 .tflite bytes."""
+"""convert(): converts a Keras model or a model file to an int8 .tflite."""
 
 from __future__ import annotations
 
@@ -51,25 +51,26 @@ def convert(
 ) -> Conversion:
     """Quantise a model to int8 with batch size 1 and int8 inputs and outputs.
 
-    TensorFlow runs in a child process that has ended when this returns or raises, including Ctrl-C;
-    its output is kept and never shown meanwhile. The model itself is not changed.
+    TensorFlow runs in a child process, which always ends before this returns or raises, even after
+    Ctrl-C. Its output is kept, but not shown. The model itself is not changed.
 
     Args:
         model: keras.Model, tf_keras.Model, or the path of a .keras or .h5 (never loaded if that
-            would run code from the file), a SavedModel folder, or an int8 .tflite, which is taken
-            as it is, without TensorFlow.
-        calibration_data: at least 100 samples that are like real input, as an array (samples
-            first), a list of arrays or a dict by name for several inputs, or a generator or
-            tf.data.Dataset of such, of which the first 1000 samples are used. Labels are ignored.
-            Required unless the model is quantisation-aware or already int8.
-        progress: called with a short text at the start of each part of the work.
+            would run code from the file), a SavedModel folder, or an int8 .tflite, which is used
+            unchanged and without TensorFlow.
+        calibration_data: at least 100 samples of realistic input, as an array (samples first), a
+            list of arrays or a dict by name for several inputs, or a generator or tf.data.Dataset
+            of these, of which the first 1000 samples are used. Labels are ignored. Required unless
+            the model is quantisation-aware or already int8.
+        progress: called with a short text at the start of each step.
         test_inputs: in the same forms; the float model runs on all of them.
         dense_per_tensor: one scale for the weights of a Dense layer, as in TFLM before 2024,
             instead of one per output.
 
     Raises:
-        ConfigError: no such model, or data that is missing, empty, wrongly shaped or not finite.
-        UnsupportedModelError: a model that cannot become int8 with batch size 1.
+        ConfigError: there is no such model, or data is missing, empty, not finite, or has the wrong
+            shape.
+        UnsupportedModelError: the model cannot be converted to int8 with batch size 1.
         UnsupportedOperatorError: TensorFlow Lite has no operator for a layer.
         ToolError: TensorFlow is missing or crashed.
     """
@@ -86,7 +87,7 @@ def convert(
 
 @contextmanager
 def one_child() -> Iterator[None]:
-    """Let every convert() inside use the same child process: TensorFlow is imported once."""
+    """Let all calls of convert() inside share a child process, which imports TensorFlow once."""
     if _shared.get() is not None:
         yield
         return
@@ -108,7 +109,7 @@ def _child(folder: Path) -> AbstractContextManager[Child]:
 
 @contextmanager
 def _storage() -> Iterator[None]:
-    """Errors of the file system, while only our temporary folder is touched."""
+    """Report errors of the file system, inside which only our temporary folder is used."""
     try:
         yield
     except OSError as error:
@@ -118,7 +119,7 @@ def _storage() -> Iterator[None]:
 def _no_storage(reason: str) -> StorageError:
     return StorageError(
         f"The folder for temporary files cannot be written: {reason}.",
-        "Free some space there, or set TMPDIR to another folder.",
+        "Free some space there, or set TMPDIR to a different folder.",
     )
 
 
@@ -155,7 +156,7 @@ def _given_as(tensor: Tensor) -> str:
 
 
 def _signature_name(tensor_name: str) -> str:
-    """The user's name for an input whose tensor the converter named."""
+    """Return the user's name of an input, from the converter's name of its tensor."""
     return tensor_name.partition(":")[0].removeprefix("serving_default_")
 
 
@@ -175,7 +176,7 @@ def _conversion(int8: Int8Model, data: Mapping[str, list[Array]]) -> Conversion:
 
 
 class _Work:
-    """One conversion in a folder of its own."""
+    """One conversion in its own folder."""
 
     def __init__(
         self, child: Child, folder: Path, progress: Progress, dense_per_tensor: bool
@@ -209,7 +210,7 @@ class _Work:
             with self._infinite_first(data):
                 warnings += self._compare(None if path else model, about, ports, data)
         calibration = None
-        # Representative data together with trained ranges would produce float32 islands.
+        # Calibration data in addition to trained ranges would produce float32 islands.
         if not about["quantisation_aware"]:
             warnings += calibration_warnings(data, ports)
             calibration = self._write(data["calibration_data"])
@@ -254,7 +255,7 @@ class _Work:
 
     @contextmanager
     def _infinite_first(self, data: Mapping[str, list[Array]]) -> Iterator[None]:
-        """Failures inside that are due to infinite values are refused with the layer's name."""
+        """If something inside fails because of infinite values, raise an error with the layer."""
         try:
             yield
         except UnsupportedOperatorError:
@@ -264,10 +265,10 @@ class _Work:
             raise
 
     def _refuse_infinite(self, data: Mapping[str, list[Array]]) -> None:
-        """Raise if a layer gives infinite values for calibration data; for what failed already.
+        """Find the cause of a failure: infinite values of a layer for calibration data.
 
         Raises:
-            UnsupportedModelError: names the layer.
+            UnsupportedModelError: a layer has infinite values; names the layer.
         """
         columns = data.get("calibration_data")
         if not columns:
@@ -306,7 +307,7 @@ class _Work:
         ports: Sequence[InputSpec],
         data: Mapping[str, list[Array]],
     ) -> list[str]:
-        """Check that the graph computes what the model does; the warnings."""
+        """Check that the graph computes the same as the model, and return warnings."""
         coarse = about["quantisation_aware"] or about["half_precision"]
         some = next(iter(data.values()), None)
         columns = faithful.chosen(some) if some else faithful.drawn(ports)
@@ -319,14 +320,14 @@ class _Work:
         return faithful.check(faithful.model_reference(live), samples, traced, coarse=coarse)
 
     def _float_outputs(self, data: Mapping[str, list[Array]]) -> list[Array]:
-        """The float model's outputs for all test data, else for some calibration samples."""
+        """Return the float outputs for all test data, or else for some calibration samples."""
         columns = data.get("test_data")
         if columns is None:
             columns = [column[looked_at(len(column))] for column in data["calibration_data"]]
         return self._predict(columns)
 
     def _predict(self, columns: Sequence[Array]) -> list[Array]:
-        """The float model's outputs, one array per output, samples first."""
+        """Return the float model's outputs, one array per output, samples first."""
         out = self.folder / "outputs.npz"
         self._ask("predict", data=self._write(columns), out=str(out))
         with np.load(out, allow_pickle=False) as file:
@@ -342,7 +343,7 @@ class _Work:
 def explain(
     do: str, ended: ChildEnded, layers: Mapping[str, str], command: Sequence[str]
 ) -> TflmExtError:
-    """The error that the end of a child means for the user.
+    """Return the error for the user after a child process ended unexpectedly.
 
     Args:
         do: the request that it did not answer.
@@ -357,7 +358,7 @@ def explain(
     if missing:
         return ToolError(
             f"{missing[1]} is not installed.",
-            f"Install it: {command[0]} -m pip install {missing[1]}",
+            f"Run: {command[0]} -m pip install {missing[1]}",
             command=tuple(command),
             output=ended.log,
         )
@@ -389,7 +390,7 @@ def explain(
     if do == "load" and ended.code > 0:
         return UnsupportedModelError(
             f"The model cannot be loaded: {said.strip()}",
-            "If it has custom classes, load it yourself and pass the live model.",
+            "If it has custom classes, load the model yourself and pass the live model.",
         )
     how = f"signal {-ended.code}" if ended.code < 0 else f"exit status {ended.code}"
     return ToolError(

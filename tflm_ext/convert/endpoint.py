@@ -1,7 +1,7 @@
-"""What a SavedModel provides: its signature, and the order and names stored with it.
+"""Reads a SavedModel's signature, and the order and the names stored with it.
 
-A signature is a set of names without an order. The function that it wraps often has one: Keras 3
-exports it as `serve`, tf_keras saves `__call__`, and the names of layers in keras_metadata.pb.
+A signature is a set of names without an order. The function that it wraps often has an order:
+Keras 3 exports it as `serve`; tf_keras saves `__call__`, and layer names in keras_metadata.pb.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _UNREADABLE = (AttributeError, IndexError, KeyError, RecursionError, TypeError, 
 
 @dataclass(frozen=True)
 class Function:
-    """A function of a SavedModel that takes what its signature takes, as the user wrote it.
+    """A function of a SavedModel with the same inputs as its signature, in the user's structure.
 
     Attributes:
         call: the function.
-        arguments: its positional arguments, with a TensorSpec where a tensor belongs.
-        names: of the signature's argument at each path of the arguments.
-        wrapped: whether the signature calls this very function.
+        arguments: its positional arguments, with a TensorSpec in place of each tensor.
+        names: the name of the signature's argument at each path of the arguments.
+        wrapped: whether the signature calls this function.
     """
 
     call: Any
@@ -41,13 +41,13 @@ class Function:
 
     @property
     def has_order(self) -> bool:
-        """Whether no two tensors are distinguished only by the keys of a dict."""
+        """Whether the order of tensors is defined; the keys of a dict have none."""
         parents = [path[:-1] for path in self.names if isinstance(path[-1], str)]
         return len(set(parents)) == len(parents)
 
     @property
     def paths(self) -> dict[str, structure.Path]:
-        """The position of each argument of the signature in the model's inputs."""
+        """Return the position of each argument of the signature in the model's inputs."""
         alone = len({path[0] for path in self.names}) == 1
         return {name: path[1:] if alone else path for path, name in self.names.items()}
 
@@ -60,10 +60,10 @@ class Endpoint:
         loaded: the SavedModel; it keeps the variables alive.
         signature: a function of tensors by name.
         inputs: in the endpoint's own order if it has one; keras_name is the signature's name.
-        outputs: the signature's name of each output, by the user's, in order.
+        outputs: maps the user's name of each output to the signature's, in order.
         order: what is known about the order of the inputs.
-        function: the function that the signature wraps, or an equivalent one; None if there is
-            none.
+        function: the function that the signature wraps, or an equivalent one; None if there is no
+            such function.
         warnings: about the order of the outputs.
     """
 
@@ -110,12 +110,12 @@ class Endpoint:
         return cls(loaded, signature, inputs, outputs, order, function, warnings)
 
     def call(self, samples: Mapping[str, Any]) -> dict[str, Any]:
-        """The outputs by name, in order, for samples by the name of the input."""
+        """Return the outputs by name, in order, for samples by input name."""
         results = self.signature(**{port.keras_name: samples[port.name] for port in self.inputs})
         return {name: results[key] for name, key in self.outputs.items()}
 
     def reference(self, samples: Mapping[str, Any]) -> dict[str, Any]:
-        """The same from the function that the signature wraps, in the structures of the user."""
+        """Return the same from the function that the signature wraps, in the user's structures."""
         if self.function is None or not self.function.wrapped:
             return self.call(samples)
         by_key = {port.keras_name: samples[port.name] for port in self.inputs}
@@ -135,15 +135,15 @@ class Endpoint:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """A key that sorts output_10 after output_9."""
+    """Return a sort key that puts output_10 after output_9."""
     return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 def _wrapped(signature: Any) -> tuple[str, list[str]]:
-    """Name and arguments, in order, of the function that a signature only calls.
+    """Return name and arguments, in order, of the function that a signature wraps.
 
     Returns:
-        "" and nothing if the signature does anything else, as in TensorFlow 1.
+        "" and [] if the signature does more than call a function, as in TensorFlow 1.
     """
     calls = [
         node
@@ -161,12 +161,12 @@ def _wrapped(signature: Any) -> tuple[str, list[str]]:
 
 
 def _functions(loaded: Any, wrapped: str, specs: Sequence[Any]) -> Iterator[Function]:
-    """Functions of a SavedModel that take what its signature takes; the wrapped one first.
+    """Yield the functions of a SavedModel with the inputs of its signature; the wrapped one first.
 
     Args:
         loaded: the SavedModel.
         wrapped: name of the function that the signature calls.
-        specs: what it is called with, in order; each has the name that the signature has for it.
+        specs: its arguments, in order, with the signature's names.
     """
     found = [
         function
@@ -203,7 +203,7 @@ def _plain(spec: Any) -> tuple[Any, ...]:
 
 
 def _outputs(source: Path, keys: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Maps the user's names of the outputs to the signature's, in order; and warnings about it."""
+    """Map the user's names of the outputs to the signature's, in order; also return warnings."""
     if len(keys) == 1 or all(re.fullmatch(r"output_\d+", key) for key in keys):
         return {key: key for key in sorted(keys, key=_natural)}, []
     found = _saved_outputs(source, len(keys))
@@ -217,11 +217,11 @@ def _outputs(source: Path, keys: Sequence[str]) -> tuple[dict[str, str], list[st
 
 
 def _saved_outputs(source: Path, count: int) -> dict[str, str] | None:
-    """The outputs of a model that tf_keras saved, from the configuration beside it.
+    """Return the outputs of a model saved by tf_keras, from the configuration stored with it.
 
     Returns:
-        the layers' names, as tf_keras makes them differ, by the users'; None without them, or if
-        they are not as many as the signature's.
+        Maps the user's names to the unique names that tf_keras made of the layers' names; None if
+        there is no configuration, or if it does not match the signature.
     """
     import tensorflow as tf
     from google.protobuf.message import DecodeError
@@ -248,7 +248,7 @@ def _saved_outputs(source: Path, count: int) -> dict[str, str] | None:
 
 
 def _layers(value: Any) -> Any:
-    """A structure of [layer, node, tensor] as one of the layers' names."""
+    """Convert a structure of [layer, node, tensor] to one of layer names."""
     if isinstance(value, list) and len(value) == 3 and [type(v) for v in value] == [str, int, int]:
         return value[0]
     if isinstance(value, list):

@@ -1,7 +1,7 @@
 """Checks that the graph to be converted computes the same as the model.
 
-The graph takes one sample after the other, in a flat order. The model is called as users call it:
-with a batch, in its own lists and dicts, in which this module places each sample by name.
+The graph computes one sample after another, with inputs in a flat order. The model is called the
+way users call it: with a batch, in its own lists and dicts, which this module fills by name.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from tflm_ext.errors import TflmExtError, UnsupportedModelError, VerificationErr
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Reference: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-"""Outputs by name, samples first, for samples by the name of the input."""
+"""Returns outputs by name, samples first, for samples by input name."""
 
 SAMPLES = 8
 _EXACT = 1e-4  # of an output's range
-_COARSE = 2e-2  # where rounding to 8 bits, or to half precision, turns noise into steps
+_COARSE = 2e-2  # if rounding to 8 bits, or to half precision, turns noise into steps
 _RELATIVE = 1e-5  # of an output's largest value: float32 has 24 bits
 
 
 def model_reference(model: Any) -> Reference:
-    """Calls a Keras model in its own structure."""
+    """Return a function that calls a Keras model with its own structure of inputs."""
     ports, taken, given = open_inputs(model), input_structure(model), output_structure(model)
     input_names = {port.path: port.name for port in ports}
     left = list(zip(model.outputs, keras_names(model, len(model.outputs)), strict=True))
@@ -48,7 +48,7 @@ def model_reference(model: Any) -> Reference:
 
 
 def chosen(columns: Sequence[Array]) -> list[Array]:
-    """A few samples of every input, spread over all of them."""
+    """Choose a few samples of every input, spread evenly."""
     count = len(columns[0])
     places = np.unique(np.linspace(0, count - 1, min(count, SAMPLES)).astype(int))
     return [column[places] for column in columns]
@@ -76,17 +76,17 @@ def check(
 
     Args:
         reference: the model.
-        samples: by the name of the input, samples first.
-        traced: the graph's results for them, by the name of the output, in order.
-        coarse: the graph rounds to 8 or 16 bits somewhere.
+        samples: by input name, samples first.
+        traced: the graph's results for these samples, by output name, in order.
+        coarse: whether the graph rounds to 8 or 16 bits anywhere.
 
     Returns:
-        Warnings about outputs that Keras itself computes differently in a batch.
+        Warnings about outputs that Keras itself computes differently for a batch.
 
     Raises:
         VerificationError: an output differs from the model's.
-        UnsupportedModelError: an output is random or depends on the rest of a batch, or the model
-            cannot be run.
+        UnsupportedModelError: an output is random, or depends on other samples of the batch, or the
+            model cannot be run.
     """
     limit = _COARSE if coarse else _EXACT
     batch = _run(reference, samples)
@@ -115,10 +115,10 @@ def check(
 
 
 def difference(expected: Array, got: Array) -> float:
-    """The largest difference of two outputs as a fraction of the first one's range.
+    """Return the largest difference of two outputs, as a fraction of the first one's range.
 
-    Values that are NaN or infinite in both are left out. It is infinite for other shapes, for
-    values that are finite in one only, and for an output without a range that differs at all.
+    Values that are NaN or infinite in both are ignored. The result is infinite for different
+    shapes, for values that are finite in only one of them, and for a constant output that differs.
     """
     if expected.shape != got.shape:
         return math.inf
@@ -145,11 +145,11 @@ def _refusal(name: str, expected: Array, got: Array, random: bool) -> TflmExtErr
     if expected.shape != got.shape:
         how = f"has the shape {got.shape[1:]} instead of {expected.shape[1:]}"
     elif math.isinf(off):
-        how = "has other values"
+        how = "has different values"
     return VerificationError(
         f"The graph to be converted does not compute the same as the model: output {name!r} {how}.",
-        "Nothing was exported. Please report it with the model; inputs and outputs in lists, not in"
-        " dicts, may avoid it.",
+        "Nothing was exported. Please report this bug with the model; lists instead of dicts for"
+        " inputs and outputs may avoid it.",
     )
 
 
@@ -158,7 +158,7 @@ def _percent(share: float) -> str:
 
 
 def _run(reference: Reference, samples: Mapping[str, Array]) -> dict[str, Array]:
-    """The reference's outputs for a batch; sample by sample if it does not accept a batch."""
+    """Return the reference's outputs for a batch, or for single samples if it refuses batches."""
     try:
         return _call(reference, samples)
     except _errors():
@@ -176,7 +176,7 @@ def _run_singly(reference: Reference, samples: Mapping[str, Array]) -> dict[str,
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise UnsupportedModelError(
             f"The model cannot be run on samples: {said[0]}",
-            "Call it yourself on one of them, like model(x[:1]), and fix the error.",
+            "Call it yourself on one sample, for example model(x[:1]), and fix the error.",
         ) from error
     return {name: np.concatenate([np.atleast_1d(row[name]) for row in rows]) for name in rows[0]}
 
@@ -191,7 +191,7 @@ def _call(reference: Reference, samples: Mapping[str, Array]) -> dict[str, Array
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    """The errors of Keras and TensorFlow about a batch that a model does not accept."""
+    """Return the errors of Keras and TensorFlow about batches that a model does not accept."""
     import tensorflow as tf
 
     return tf.errors.OpError, TypeError, ValueError

@@ -1,4 +1,4 @@
-"""Finds features of an input that int8 resolves badly, by index. Does not use TensorFlow."""
+"""Finds features of an input that int8 resolves poorly, by index. Does not use TensorFlow."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Coarse:
 
     Attributes:
         warnings: one sentence each, for the user.
-        suspects: the same, of what is harmless at the edge of an image and is worth a warning only
-            where the int8 model turns out to be far from the float model.
+        suspects: likewise, about features that are harmless at the edge of an image; worth a
+            warning only if the int8 model differs too much from the float model.
     """
 
     warnings: tuple[str, ...] = ()
@@ -38,13 +38,13 @@ class Coarse:
 
 
 def coarse_features(name: str, what: str, data: Array, scale: float, zero_point: int) -> Coarse:
-    """Find features with fewer than 16 steps of int8, where rounding makes values equal.
+    """Find features with fewer than 16 steps of int8, in which rounding makes values equal.
 
-    A feature with a few values that stay distinct, such as 0 and 1, loses nothing and is not named.
+    Features with a few values that stay distinct, such as 0 and 1, lose nothing, and are not named.
 
     Args:
         name: of the input.
-        what: how the message calls the data, like "calibration_data".
+        what: name of the data in messages, like "calibration_data".
         data: real values, samples first.
         scale, zero_point: of the int8 input.
     """
@@ -73,7 +73,7 @@ def coarse_features(name: str, what: str, data: Array, scale: float, zero_point:
 
 
 def listed(indices: Sequence[int]) -> str:
-    """Numbers, shortened: "3, 7, 9 and 21 more".
+    """Return a shortened list of numbers: "3, 7, 9 and 21 more".
 
     Example:
         >>> listed(range(3)), listed(range(20, 40))

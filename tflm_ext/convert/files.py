@@ -1,4 +1,4 @@
-"""Model files on disk: which kind they are, and whether a .tflite is int8."""
+"""Determines the kind of a model file, and whether a .tflite is int8."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def kind_of(path: Path) -> str:
 
 
 def float_operators(data: bytes) -> tuple[set[int], bool]:
-    """Numbers of the operators of a .tflite that compute in float32, and whether all of them do.
+    """Return the operators of a .tflite that compute in float32, and whether all operators do.
 
     QUANTIZE and DEQUANTIZE that only convert ports are ignored.
 
@@ -67,12 +67,12 @@ def float_operators(data: bytes) -> tuple[set[int], bool]:
 
 
 def moves_floats(data: bytes) -> bool:
-    """Whether an operator that only moves data was left in float32 by the converter."""
+    """Whether the converter left an operator that only moves data in float32."""
     return bool(float_operators(data)[0] & _MOVERS)
 
 
 def read_tflite(path: Path) -> bytes:
-    """The bytes of an int8 .tflite; the reader checks whether everything in it is supported.
+    """Return the bytes of an int8 .tflite; the reader checks later whether it is supported.
 
     Raises:
         UnsupportedModelError: it is a float model.
@@ -81,7 +81,7 @@ def read_tflite(path: Path) -> bytes:
     try:
         _, is_float = float_operators(data)
     except MalformedError:
-        return data  # The reader says what is wrong with it.
+        return data  # The reader reports what is wrong with it.
     if is_float:
         raise UnsupportedModelError(
             f"{path.name} computes in float32; only int8 models can be exported.",

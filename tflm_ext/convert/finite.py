@@ -1,4 +1,4 @@
-"""Finds weights and results of layers that are not finite. Weights need no TensorFlow."""
+"""Finds weights and layer outputs that are not finite; only the latter needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 
 def refuse_weights(weights: Iterable[tuple[str, Any]], layers: Mapping[str, str]) -> None:
-    """Refuse weights that are NaN or infinite, which crash the converter or mislead it.
+    """Refuse weights that are NaN or infinite, which crash or mislead the converter.
 
     Args:
         weights: path, like "net/dense/kernel", and value of each.
@@ -40,7 +40,7 @@ def refuse_weights(weights: Iterable[tuple[str, Any]], layers: Mapping[str, str]
 
 
 def graph_constants(graph: Any) -> Iterator[tuple[str, Array]]:
-    """Names and values of the constants in a GraphDef and its functions, scalars left out."""
+    """Yield names and values of constants in a GraphDef and its functions, except scalars."""
     from tensorflow.python.framework import tensor_util
 
     for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
@@ -85,12 +85,12 @@ def find_infinite(signature: Any, samples: Iterable[Mapping[str, Any]]) -> tuple
 def infinite_refusal(
     path: str, count: int, of: int, layers: Mapping[str, str]
 ) -> UnsupportedModelError:
-    """The error about a layer whose output is not finite.
+    """Return the error about a layer whose output is not finite.
 
     Args:
         path: of the node.
-        count: samples for which it happens.
-        of: all samples.
+        count: number of samples for which it happens.
+        of: number of samples.
         layers: class of every Keras layer, by name; empty if they are not known.
     """
     layer = layer_of(path, layers)

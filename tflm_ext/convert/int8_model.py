@@ -13,7 +13,7 @@ _LOOKED_AT = 100
 
 
 def looked_at(count: int) -> np.ndarray[Any, Any]:
-    """The calibration samples that are run: at most 100, spread over all of them.
+    """Return the calibration samples that are run: at most 100, spread evenly.
 
     Example:
         >>> looked_at(3), looked_at(1000)[:3]
@@ -30,15 +30,15 @@ class Int8Model:
         bytes: the .tflite; its inputs and outputs are in the order of the Keras model.
         sha256: of bytes, in hex.
         input_names: the Keras model's names of its inputs, in order; the keys of a dict or a .npz
-            with calibration data. Empty for a .tflite that was given as one.
+            with calibration data. Empty if a .tflite was passed.
         output_names: the Keras model's names of its outputs, in order.
         warnings: one sentence each, for the user.
-        log: what the converter printed.
-        suspects: the same, of what matters only if the int8 model is far from the float model.
-        float_outputs: what the float model gives for the test inputs, one array per output,
-            samples first; None without test inputs or float model.
-        calibration_outputs: the same for the calibration samples looked_at(), where there are no
-            test inputs.
+        log: the converter's output.
+        suspects: warnings that matter only if int8 differs too much from float.
+        float_outputs: the float model's outputs for the test inputs, one array per output, samples
+            first; None without test inputs or float model.
+        calibration_outputs: the same for the calibration samples looked_at(), if there are no test
+            inputs.
     """
 
     bytes: builtins.bytes
@@ -63,12 +63,12 @@ class Int8Model:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What convert() returns.
+    """Result of convert().
 
     Attributes:
         int8: the model.
-        calibration: calibration_data per input as a float array (samples, *shape); () without.
-        test: test_inputs in the same form; () without.
+        calibration: calibration_data, a float array (samples, *shape) per input; () without data.
+        test: test_inputs in the same form; () without data.
     """
 
     int8: Int8Model

@@ -1,4 +1,4 @@
-"""Loads Keras models from files, after inspecting them; no other module does."""
+"""Loads Keras models from files, after inspecting them; the only module that does."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def load_keras(
     patience: int,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Any:
-    """A model from a .keras or .h5, by the library that wrote it.
+    """Load a model from a .keras or .h5, with the library that wrote it.
 
     Args:
         path: of the file.
         kind: "keras" or "h5".
-        folder: an empty one for the copy that is loaded; it must stay as long as the model.
-        trains: whether to load it compiled.
+        folder: an empty folder for the copy that is loaded; must exist as long as the model.
+        trains: whether to load the model compiled.
         patience: seconds of processor time after which SIGPROF ends the process, because HDF5 never
-            finishes with some damaged files.
+            finishes reading some damaged files.
         progress: called when the file has passed the checks.
 
     Raises:
-        UnsupportedModelError: the file may not be loaded, or Keras mixes up its weights.
+        UnsupportedModelError: loading the file is not safe, or Keras mixes up its weights.
     """
     with _ended_after(patience):
         admitted = admit(path, kind, folder, trains=trains)

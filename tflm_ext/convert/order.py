@@ -1,4 +1,4 @@
-"""The inputs and outputs of a Keras model: Keras' own order, and the names that users know."""
+"""Inputs and outputs of a Keras model: Keras' own order, and the users' names."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class OpenInput:
     """One input, before its sizes are fixed.
 
     Attributes:
-        name: by which the user gives its samples.
-        keras_name: of its tensor.
-        path: where it is in the structure that the model takes.
-        shape: batch included; None where a size is free.
-        dtype: as Keras or TensorFlow has it.
+        name: the user's name for its samples.
+        keras_name: name of its tensor.
+        path: its place in the model's structure of inputs.
+        shape: including the batch; None for sizes that are not fixed.
+        dtype: Keras' or TensorFlow's type.
     """
 
     name: str
@@ -30,7 +30,7 @@ class OpenInput:
 
 
 def library(model: Any) -> str | None:
-    """Whose model an object is: "keras", "tf_keras", or None for anything else."""
+    """Return the library of a model: "keras", "tf_keras", or None for other objects."""
     for base in type(model).__mro__:
         package = base.__module__.split(".")[0]
         if package in {"keras", "tf_keras"} and base.__name__ == "Model":
@@ -39,9 +39,9 @@ def library(model: Any) -> str | None:
 
 
 def tree(model: Any) -> Any:
-    """What flattens and packs structures for a model: keras.tree, or tf.nest for tf_keras.
+    """Return the module that flattens structures for a model: keras.tree, or tf.nest for tf_keras.
 
-    keras.tree sorts the keys of a dict and leaves those of an OrderedDict; tf.nest sorts both.
+    keras.tree sorts the keys of a dict, but not those of an OrderedDict; tf.nest sorts both.
     """
     if library(model) == "keras":
         import keras
@@ -53,24 +53,24 @@ def tree(model: Any) -> Any:
 
 
 def input_structure(model: Any) -> Any:
-    """What the model takes: its input tensors as they were given to keras.Model."""
+    """Return the model's input tensors in the structure that was passed to keras.Model."""
     return _structure(getattr(model, "input", None), list(model.inputs))
 
 
 def output_structure(model: Any) -> Any:
-    """What the model gives: its output tensors as they were given to keras.Model."""
+    """Return the model's output tensors in the structure that was passed to keras.Model."""
     return _structure(getattr(model, "output", None), list(model.outputs))
 
 
 def _structure(given: Any, tensors: list[Any]) -> Any:
-    """A structure of these tensors; before its first call, a Sequential of Keras 3 has none."""
+    """Return a structure of these tensors; a Sequential has none before its first call."""
     if {id(leaf) for _, leaf in leaves(given)} == {id(tensor) for tensor in tensors}:
         return given
     return tensors[0] if len(tensors) == 1 else tensors
 
 
 def open_inputs(model: Any) -> list[OpenInput]:
-    """The inputs in the order of model.inputs."""
+    """Return the inputs in the order of model.inputs."""
     left = list(leaves(input_structure(model)))
     paths = []
     for tensor in model.inputs:
@@ -86,7 +86,7 @@ def open_inputs(model: Any) -> list[OpenInput]:
 
 
 def input_specs(model: Any) -> list[InputSpec]:
-    """The inputs as calibration and test data have to fit them."""
+    """Return the inputs as specifications for calibration and test data."""
     return [
         InputSpec(
             port.name,
@@ -100,7 +100,7 @@ def input_specs(model: Any) -> list[InputSpec]:
 
 
 def keras_output_names(model: Any, count: int) -> list[str]:
-    """What Keras calls the outputs: after the layers that give them, a name twice if need be."""
+    """Return Keras' names of the outputs: the names of their layers, possibly repeated."""
     # A Sequential of Keras 3 has no output_names.
     names = getattr(model, "output_names", None) or [model.layers[-1].name] * count
     names = [str(name).partition(":")[0] for name in names]
@@ -108,11 +108,11 @@ def keras_output_names(model: Any, count: int) -> list[str]:
 
 
 def output_names(model: Any, result: Any) -> tuple[str, ...]:
-    """The names of what a call returned, in Keras' order.
+    """Return the names of the outputs of a call, in Keras' order.
 
     Args:
-        model: that was called.
-        result: its outputs, in the structure that the call has them.
+        model: the model that was called.
+        result: its outputs, in the structure that the call returned.
     """
     nest, result = tree(model), bare(result)
     count = len(nest.flatten(result))
@@ -122,7 +122,7 @@ def output_names(model: Any, result: Any) -> tuple[str, ...]:
 
 
 def confusions(model: Any) -> list[str]:
-    """Warnings about keys of dicts that are Keras' names of other inputs or outputs."""
+    """Return warnings about dict keys that equal Keras' names of other inputs or outputs."""
     ports, outputs = open_inputs(model), output_names(model, output_structure(model))
     pairs = [
         ("Input", [port.name for port in ports], [port.keras_name for port in ports]),
@@ -138,7 +138,7 @@ def confusions(model: Any) -> list[str]:
 
 
 def input_order(model: Any) -> Order:
-    """Whether Keras has the inputs in the order in which the user wrote them."""
+    """Return whether Keras kept the user's order of the inputs."""
     written = [id(leaf) for _, leaf in leaves(input_structure(model))]
     same = written == [id(tensor) for tensor in model.inputs]
     return Order.OWN if same else Order.SORTED

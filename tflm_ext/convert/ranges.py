@@ -1,4 +1,4 @@
-"""Warnings about ranges: what fits into int8 only badly. Free of TensorFlow."""
+"""Warnings about ranges that int8 represents poorly. Does not use TensorFlow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BOUNDED = {(1 / 256, -128), (1 / 128, 0)}
 
 
 def real_range(scale: float, zero_point: int) -> tuple[float, float]:
-    """The smallest and largest real value that int8 holds at a scale and a zero point.
+    """Return the smallest and largest real value that int8 represents.
 
     Example:
         >>> real_range(0.5, -128)
@@ -30,7 +30,7 @@ def real_range(scale: float, zero_point: int) -> tuple[float, float]:
 
 
 def few_samples(count: int) -> Iterator[str]:
-    """A warning if calibration saw too few samples to know the ranges."""
+    """Yield a warning if there are too few calibration samples to determine the ranges."""
     if count < FEW_SAMPLES:
         yield (
             f"calibration_data has {count} samples; with fewer than {FEW_SAMPLES}, the ranges of "
@@ -39,7 +39,7 @@ def few_samples(count: int) -> Iterator[str]:
 
 
 def always_the_same(name: str, data: Array) -> Iterator[str]:
-    """A warning about calibration data that does not vary.
+    """Yield a warning about calibration data that does not vary.
 
     Args:
         name: of the input.
@@ -47,7 +47,7 @@ def always_the_same(name: str, data: Array) -> Iterator[str]:
     """
     if not data.any():
         yield (
-            f"calibration_data for input {name!r} is 0 everywhere: int8 gets no range for it, and "
+            f"calibration_data for input {name!r} is 0 everywhere, so its int8 range is empty, and "
             "all other values are clipped."
         )
     elif len(data) > 1 and (data == data[:1]).all():
@@ -58,11 +58,11 @@ def always_the_same(name: str, data: Array) -> Iterator[str]:
 
 
 def not_finite(name: str, values: Array) -> Iterator[str]:
-    """A warning about an output that is NaN or infinite in float.
+    """Yield a warning about an output that is NaN or infinite in float.
 
     Args:
         name: of the output.
-        values: what the float model gives, samples first.
+        values: outputs of the float model, samples first.
     """
     wrong = int(np.count_nonzero(~np.isfinite(values).reshape(len(values), -1).all(1)))
     if wrong:
@@ -73,11 +73,11 @@ def not_finite(name: str, values: Array) -> Iterator[str]:
 
 
 def unscaled(name: str, what: str, data: Array, scale: float, zero_point: int) -> Iterator[str]:
-    """Warnings about data that does not look like what an input was calibrated or trained with.
+    """Yield warnings about data that does not resemble an input's calibration or training data.
 
     Args:
         name: of the input.
-        what: how the message calls the data, like "test_data".
+        what: name of the data in messages, like "test_data".
         data: real values, samples first.
         scale: of the int8 input.
         zero_point: of the int8 input.
@@ -88,16 +88,16 @@ def unscaled(name: str, what: str, data: Array, scale: float, zero_point: int) -
     if ratio > _TOO_LARGE or ratio < _TOO_SMALL:
         yield (
             f"{what} for input {name!r} ranges from {smallest:.4g} to {largest:.4g}, but the int8 "
-            f"input from {low:.4g} to {high:.4g}. Were both scaled in the same way?"
+            f"input ranges from {low:.4g} to {high:.4g}. Were both scaled in the same way?"
         )
         return
     yield from _outliers(name, what, data, scale)
 
 
 def _outliers(name: str, what: str, data: Array, scale: float) -> Iterator[str]:
-    """A warning if a few values set the range and leave few steps to all others, in any feature.
+    """Yield a warning if a few values determine the range, and leave few steps for the others.
 
-    What takes the steps of data that lies far from 0 is its offset: coarse_features() says that.
+    Data far from 0 wastes steps on its offset instead; coarse_features() warns about that.
     """
     low, high = feature_range(data)
     features = split_features(data)
@@ -118,7 +118,7 @@ def _outliers(name: str, what: str, data: Array, scale: float) -> Iterator[str]:
 
 
 def split_features(data: Array) -> Array:
-    """The values of every feature: of the last axis, or of the axis before a last one of size 1.
+    """Group values by feature: the last axis, or the axis before a last axis of size 1.
 
     Args:
         data: samples first, (samples, *shape).
@@ -137,13 +137,13 @@ def split_features(data: Array) -> Array:
 
 
 def feature_range(data: Array) -> tuple[Array, Array]:
-    """The smallest and the largest value of every feature."""
+    """Return the smallest and the largest value of each feature."""
     ends = split_features(np.stack([data.min(0), data.max(0)]))
     return ends.min(1), ends.max(1)
 
 
 def merges(values: Array, scale: float) -> bool:
-    """Whether rounding to int8 makes values equal that differ by 1/256 of their spread or more."""
+    """Whether int8 makes values equal that differ by at least 1/256 of their spread."""
     values = values[:: 1 + len(values) // _MOST_VALUES].astype(np.float64)
     low, high = values.min(), values.max()
     if low == high:
@@ -153,14 +153,14 @@ def merges(values: Array, scale: float) -> bool:
 
 
 def saturates(name: str, values: Array, scale: float, zero_point: int) -> Iterator[str]:
-    """A warning about an output that often lies at or beyond the ends of its int8 range.
+    """Yield a warning about an output that is often at or beyond a limit of its int8 range.
 
-    Ends that a layer has by nature are none: the zero of relu, and the bounds of softmax, sigmoid
-    and tanh, whose scales are fixed.
+    Natural limits of layers do not count: the zero of relu, and the limits of softmax, sigmoid and
+    tanh, whose scales are fixed.
 
     Args:
         name: of the output.
-        values: what the float model gives, samples first.
+        values: outputs of the float model, samples first.
         scale: of the int8 output.
         zero_point: of the int8 output.
     """
@@ -173,6 +173,6 @@ def saturates(name: str, values: Array, scale: float, zero_point: int) -> Iterat
         outside |= values <= low + scale / 2
     if np.count_nonzero(outside) >= _SEVERAL and float(np.mean(outside)) > _MANY:
         yield (
-            f"Output {name!r} saturates: {100 * float(np.mean(outside)):.0f} % of its values lie at"
-            f" or beyond the ends of its int8 range, {low:.4g} to {high:.4g}."
+            f"Output {name!r} saturates: {100 * float(np.mean(outside)):.0f} % of its values are at"
+            f" or beyond the limits of its int8 range, {low:.4g} to {high:.4g}."
         )

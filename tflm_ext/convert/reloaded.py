@@ -1,7 +1,7 @@
-"""Whether Keras 3 gave the weights of a file to the layers that they are of.
+"""Checks that Keras 3 loaded the weights of a file into the right layers.
 
-A file has weights in the order of the model's layers, which follows the order of its outputs. That
-of an OrderedDict is lost: Keras 3 loads a dict, sorts its keys, and fills the layers in that order.
+A file stores weights in the order of the model's layers, which depends on the order of its outputs.
+Keras 3 loads an OrderedDict as a dict and sorts its keys, and so fills the layers in a wrong order.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from tflm_ext.errors import UnsupportedModelError
 
 
 def refuse_mixed_weights(config: Any, model: Any, kind: str, name: str) -> None:
-    """Refuse a model of which Keras 3 has mixed up the weights.
+    """Refuse a model if Keras 3 has mixed up its weights.
 
     Args:
-        config: of the model, as it is in the file.
-        model: that Keras loaded.
+        config: the model's configuration in the file.
+        model: the model that Keras loaded.
         kind: "keras" or "h5".
         name: of the file.
 
     Raises:
-        UnsupportedModelError: layers have weights of others.
+        UnsupportedModelError: layers have the weights of other layers.
     """
     mixed = sorted(set(_mixed(config, model, by_class=kind == "keras")))
     if mixed:
@@ -36,7 +36,7 @@ def refuse_mixed_weights(config: Any, model: Any, kind: str, name: str) -> None:
 
 
 def _mixed(config: Any, model: Any, by_class: bool) -> Iterator[str]:
-    """Names of layers whose order differs from the file, and that have weights."""
+    """Yield the names of layers that have weights, and a different order from the file."""
     written = _layers(config)
     loaded = {layer.name: layer for layer in getattr(model, "layers", ())}
     if written.keys() != loaded.keys():
@@ -52,7 +52,7 @@ def _mixed(config: Any, model: Any, by_class: bool) -> Iterator[str]:
 
 
 def _layers(config: Any) -> dict[str, Any]:
-    """The configurations of a model's layers by name, in the order of the file."""
+    """Return the configurations of a model's layers by name, in the order of the file."""
     inner = config.get("config") if isinstance(config, Mapping) else None
     layers = inner.get("layers") if isinstance(inner, Mapping) else None
     found = {}

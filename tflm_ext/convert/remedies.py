@@ -1,8 +1,8 @@
-"""What to do about a layer or an operator that cannot be exported. Free of TensorFlow.
+"""Remedies for layers and operators that cannot be exported. Does not use TensorFlow.
 
-The remedies of TensorFlow Lite's operators are in tflm_ext.frontend.remedies, because the reader of
-.tflite files needs them too; here are those of Keras layers and of TensorFlow's operators, which
-only the converter sees.
+Remedies for TensorFlow Lite's operators are in tflm_ext.frontend.remedies, because the reader of
+.tflite files needs them, too. This module has those for Keras layers and TensorFlow's operators,
+which only the converter sees.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from tflm_ext.errors import UnsupportedModelError, UnsupportedOperatorError
 
-UNROLL = "Build the layer with unroll=True, or use an LSTM of tf_keras, which is fused."
+UNROLL = "Build the layer with unroll=True, or use tf_keras.layers.LSTM, which is fused."
 RECURRENT = frozenset(
     {
         "Bidirectional",
@@ -25,26 +25,26 @@ RECURRENT = frozenset(
     }
 )
 
-# Of TensorFlow's operators, by the part of their name that tells what the user wrote.
+# For TensorFlow's operators, by the part of their name that reveals what the user wrote.
 _OPERATORS = {
     "ArgMax": "Remove argmax from the model, and compute it from the outputs in your C code.",
     "BitwiseAnd": "Remove argmax and bit operations from the model; find the largest output in "
     "your C code.",
-    "Conv3D": "Use Conv2D with the third dimension in the channels.",
+    "Conv3D": "Use Conv2D, with the third dimension in the channels.",
     "FFT": "Compute spectra before the model.",
     "Lookup": "Turn words into numbers before the model.",
     "Random": "Use the random layer in training only: random numbers are not reproducible.",
     "String": "Turn text into numbers before the model.",
     "Unique": "Turn words into numbers before the model.",
 }
-_ANY = "Replace the layer by one of those in docs/reference/operators.md."
+_ANY = "Replace the layer with one listed in docs/reference/operators.md."
 
 
 def layer_of(path: str, layers: Mapping[str, str]) -> str | None:
-    """The innermost Keras layer that a node's path leads through.
+    """Return the innermost Keras layer in a node's path.
 
     Args:
-        path: "model/layer/Op" as TensorFlow names nodes.
+        path: TensorFlow's name of the node, like "model/layer/Op".
         layers: class of every layer, by name; empty if they are not known.
     """
     parts = [p for p in path.split("/")[:-1] if not p.startswith("StatefulPartitionedCall")]
@@ -53,16 +53,16 @@ def layer_of(path: str, layers: Mapping[str, str]) -> str | None:
 
 
 def described(name: str, layers: Mapping[str, str]) -> str:
-    """How messages call a layer: "'lstm' (LSTM)"."""
+    """Return a layer's name for messages: "'lstm' (LSTM)"."""
     return f"{name!r} ({layers[name]})" if name in layers else repr(name)
 
 
 def loop_refusal(path: str, layers: Mapping[str, str]) -> UnsupportedModelError:
-    """The error about a loop at a node's path."""
+    """Return the error about a loop at a node's path."""
     layer = layer_of(path, layers)
     where = f"Keras layer {described(layer, layers)}" if layer else "The model"
     return UnsupportedModelError(
-        f"{where} runs its steps in a loop, which the converter cannot turn into int8.", UNROLL
+        f"{where} runs its steps in a loop, which cannot be converted to int8.", UNROLL
     )
 
 
@@ -79,23 +79,23 @@ def input_refusal(name: str, dtype: str, layers: Mapping[str, str]) -> Unsupport
 
 
 def crash_refusal(layers: Mapping[str, str]) -> UnsupportedModelError | None:
-    """The error about a converter that crashed, if a layer is known to crash it."""
+    """Return the error about a crash of the converter, if a layer is known to cause it."""
     recurrent = [described(name, layers) for name, kind in layers.items() if kind in RECURRENT]
     if not recurrent:
         return None
     return UnsupportedModelError(
-        f"The converter crashed on a model with Keras layer {', '.join(recurrent)}.", UNROLL
+        f"The converter crashed on a model with the Keras layer {', '.join(recurrent)}.", UNROLL
     )
 
 
 def operator_refusal(
     operators: Iterable[str], paths: Iterable[str], layers: Mapping[str, str]
 ) -> UnsupportedOperatorError:
-    """The error about TensorFlow operators for which TensorFlow Lite has no counterpart.
+    """Return the error about TensorFlow operators without an equivalent in TensorFlow Lite.
 
     Args:
-        operators: names of TensorFlow, like "BitwiseAnd".
-        paths: of the nodes, where known.
+        operators: TensorFlow's names, like "BitwiseAnd".
+        paths: of the nodes, if known.
         layers: class of every layer, by name.
     """
     operators = list(operators)
@@ -105,5 +105,5 @@ def operator_refusal(
         (remedy for part, remedy in _OPERATORS.items() for name in operators if part in name), _ANY
     )
     return UnsupportedOperatorError(
-        f"TensorFlow Lite has no operator for {', '.join(operators)}{where}.", hint
+        f"TensorFlow Lite has no equivalent of {', '.join(operators)}{where}.", hint
     )

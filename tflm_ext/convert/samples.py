@@ -1,4 +1,4 @@
-"""Calibration and test data, in all the forms that Keras users have them in. Free of TensorFlow."""
+"""Calibration and test data in all forms that Keras users have. Does not use TensorFlow."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ MAX_STREAMED = 1000
 
 
 class Order(StrEnum):
-    """What is known of the order of several inputs, for data that comes as a list."""
+    """What is known about the order of several inputs, for data in a list."""
 
     OWN = "own"
-    """The order in which the model takes them."""
+    """The order of the model's arguments."""
     SORTED = "sorted"
-    """Keras' own, which sorted the keys of the user's dict."""
+    """Keras' own order, from the sorted keys of the user's dict."""
     UNKNOWN = "unknown"
-    """The model takes them by name."""
+    """There is no order; the model takes inputs by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ class InputSpec:
     """One input of the float model.
 
     Attributes:
-        name: what the user's model calls it.
-        shape: batch 1 included.
+        name: its name in the user's model.
+        shape: including the batch size 1.
         dtype: NumPy's name of its type.
-        keras_name: of its tensor, where its name is the key of a dict.
-        path: where it is in the structure of lists and dicts that the model takes.
+        keras_name: name of its tensor, if `name` is the key of a dict.
+        path: its place in the lists and dicts of the model's inputs.
     """
 
     name: str
@@ -51,7 +51,7 @@ class InputSpec:
 
     @property
     def sample(self) -> tuple[int, ...]:
-        """The shape of one sample, without the batch."""
+        """Shape of one sample, without the batch."""
         return self.shape[1:]
 
 
@@ -61,7 +61,7 @@ class Samples:
 
     Attributes:
         x: one array, or a dict of them by input name; samples first.
-        y: labels, None without.
+        y: labels; None if there are none.
     """
 
     x: Array | dict[str, Array]
@@ -79,7 +79,7 @@ def load_npz(path: str | Path) -> Samples:
         Its arrays, x and y.
 
     Raises:
-        ConfigError: no such file, no .npz, objects in it, or no samples.
+        ConfigError: the file does not exist, is not a .npz, contains objects, or has no samples.
         StorageError: the file cannot be read.
     """
     path = Path(path)
@@ -109,23 +109,23 @@ def load_npz(path: str | Path) -> Samples:
 def gather(
     data: Any, inputs: Sequence[InputSpec], what: str, order: Order = Order.OWN
 ) -> tuple[list[Array], list[str]]:
-    """The samples of every input, samples first, in the type of the input.
+    """Return the samples of each input, samples first, in the type of the input.
 
     Args:
-        data: array; list of arrays (several inputs); dict by input name; the nested structure that
-            the model takes; (x, y) with labels, which are left out; or an iterable of such,
-            batched or not: generator, tf.data.Dataset.
-        inputs: what the model takes.
-        what: the name that messages use for the data, like "calibration_data".
-        order: what is known of the order of the inputs.
+        data: array; list of arrays (several inputs); dict by input name; the model's nested
+            structure; (x, y) with labels, which are ignored; or an iterable of these, batched or
+            not: generator, tf.data.Dataset.
+        inputs: the model's inputs.
+        what: name of the data in messages, like "calibration_data".
+        order: what is known about the order of the inputs.
 
     Returns:
-        One array per input, and warnings: an iterable was cut off after 1000 samples, or a list
-        was taken in an order that the user may not expect.
+        One array per input, and warnings: an iterable was cut off after 1000 samples, or a list was
+        used in an order that the user may not expect.
 
     Raises:
-        ConfigError: empty, wrongly shaped, of another type, or not finite; or a list for inputs of
-            one shape whose order is unknown.
+        ConfigError: the data is empty or not finite, or has the wrong shape or type; or it is a
+            list for inputs of the same shape whose order is not known.
     """
     parts, listed = _parts(data, inputs)
     cut = False
@@ -150,13 +150,14 @@ def gather(
 
 
 def _parts(data: Any, inputs: Sequence[InputSpec]) -> tuple[list[Any] | None, bool]:
-    """One value per input, None for what must be iterated over; and whether only the order of a
-    list tells them apart.
+    """Return one value per input, or None for data to be iterated over.
+
+    Also return whether only the order of a list distinguishes the inputs.
     """
     if (parts := _structured(data, inputs)) is not None:
         return parts, False
     if isinstance(data, tuple) and not _is_inputs(data, inputs):
-        data = data[0] if data else data  # (x, y) or (x, y, weights), as Keras has it
+        data = data[0] if data else data  # (x, y) or (x, y, weights), as in Keras
         if (parts := _structured(data, inputs)) is not None:
             return parts, False
     if isinstance(data, list | tuple):
@@ -167,12 +168,12 @@ def _parts(data: Any, inputs: Sequence[InputSpec]) -> tuple[list[Any] | None, bo
 
 
 def _structured(data: Any, inputs: Sequence[InputSpec]) -> list[Any] | None:
-    """One value per input, by name or by its place in what the model takes."""
+    """Return one value per input, by its name or its place in the model's structure."""
     if isinstance(data, Mapping):
         for names in ([b.name for b in inputs], [b.keras_name for b in inputs]):
             if set(data) >= set(names) and len(set(names)) == len(inputs):
                 return [data[name] for name in names]
-    # One more than there should be is enough to see that it does not fit.
+    # One leaf too many is enough to see that the data does not match.
     values = dict(itertools.islice(structure.leaves(data), len(inputs) + 1))
     paths = {port.path for port in inputs}
     if values.keys() != paths or len(paths) != len(inputs):
@@ -182,14 +183,14 @@ def _structured(data: Any, inputs: Sequence[InputSpec]) -> list[Any] | None:
 
 
 def _listed(inputs: Sequence[InputSpec], what: str, order: Order) -> list[str]:
-    """What there is to say about a list for inputs of one shape that have no order of their own."""
+    """Return warnings about a list for inputs of the same shape that have no defined order."""
     shapes = [port.sample for port in inputs]
     if order is Order.OWN or len(set(shapes)) == len(shapes):
         return []
     if order is Order.UNKNOWN:
         raise _unfit(
             what,
-            "is a list, but the model has several inputs of the same shape, which it takes by name",
+            "is a list, but the model has several inputs of the same shape, identified by name",
             inputs,
             (),
         )
@@ -209,7 +210,7 @@ def _is_inputs(data: Sequence[Any], inputs: Sequence[InputSpec]) -> bool:
 def _streamed(
     items: Iterator[Any], inputs: Sequence[InputSpec], what: str
 ) -> tuple[list[list[Array]], bool, bool]:
-    """Rows of one batch per input, whether they came as lists, and whether more would follow."""
+    """Return batches per input, whether they came as lists, and whether more would follow."""
     rows: list[list[Array]] = []
     listed, count = False, 0
     for item in items:
@@ -230,7 +231,7 @@ def _streamed(
 
 
 def _batch(value: Any, port: InputSpec, what: str) -> Array:
-    """Samples of one input: a batch as it is, a single sample as a batch of one."""
+    """Return samples of one input: a batch unchanged, a single sample as a batch of one."""
     array = np.asarray(value)
     where = f"{what} for input {port.name!r}"
     if array.shape == port.sample and port.sample:
@@ -243,12 +244,12 @@ def _batch(value: Any, port: InputSpec, what: str) -> Array:
     if array.dtype.kind not in "fiub":
         raise ConfigError(
             f"{where} is of type {array.dtype}.",
-            f"Pass numbers of the type that the model expects: {port.dtype}.",
+            f"Pass numbers of the model's type, {port.dtype}.",
         )
     if not np.isfinite(array).all():
         raise ConfigError(
             f"{where} has values that are not finite (NaN or infinite).",
-            "Remove or replace them: a single such value makes the range of every layer useless.",
+            "Remove or replace them; a single such value makes the ranges of all layers useless.",
         )
     with np.errstate(over="ignore"):
         cast = array.astype(port.dtype)
@@ -258,7 +259,9 @@ def _batch(value: Any, port: InputSpec, what: str) -> Array:
             f"Pass whole numbers in the range of {port.dtype}.",
         )
     if not np.isfinite(cast).all():
-        raise ConfigError(f"{where} has values beyond {port.dtype}.", "Scale the data.")
+        raise ConfigError(
+            f"{where} has values that are too large for {port.dtype}.", "Scale the data."
+        )
     return cast
 
 

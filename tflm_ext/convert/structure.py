@@ -1,7 +1,7 @@
-"""Nested inputs and outputs: lists, tuples and mappings, walked in their own order.
+"""Nested inputs and outputs: walks lists, tuples and mappings in their own order.
 
-Neither Keras nor TensorFlow is asked: `tf.nest` sorts the keys of every mapping, Keras 3 those of
-a dict but not those of an OrderedDict. What is found here can be held against what they do.
+Does not use Keras or TensorFlow: `tf.nest` sorts the keys of all mappings, Keras 3 those of a dict,
+but not those of an OrderedDict. Comparing their results with this module's shows the differences.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 Path: TypeAlias = tuple[int | str, ...]
-"""Where a leaf is: positions in lists and tuples, and keys of mappings."""
+"""Place of a leaf: positions in lists and tuples, and keys of mappings."""
 
 
 def children(structure: Any) -> list[tuple[int | str, Any]] | None:
-    """Position or key, and value, of each part of a container; None for a leaf."""
+    """Return position or key, and value, of each part of a container; None for a leaf."""
     if isinstance(structure, Mapping):
         return [(str(key), value) for key, value in structure.items()]
     if isinstance(structure, list | tuple):
@@ -25,7 +25,7 @@ def children(structure: Any) -> list[tuple[int | str, Any]] | None:
 
 
 def leaves(structure: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Path and value of every leaf.
+    """Yield path and value of every leaf.
 
     Example:
         >>> list(leaves({"q": [1, 2], "b": 3}))
@@ -40,11 +40,11 @@ def leaves(structure: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def like(structure: Any, value: Callable[[Path], Any], path: Path = ()) -> Any:
-    """The same containers with other leaves.
+    """Return a copy of the containers with new leaves.
 
     Args:
-        structure: what to copy; it stays as it is.
-        value: the new leaf at a path.
+        structure: the structure to copy; it is not changed.
+        value: returns the new leaf at a path.
         path: of the structure itself.
     """
     parts = children(structure)
@@ -52,7 +52,7 @@ def like(structure: Any, value: Callable[[Path], Any], path: Path = ()) -> Any:
         return value(path)
     new = [like(part, value, (*path, step)) for step, part in parts]
     if isinstance(structure, Mapping):
-        mapping: Any = copy.copy(structure)  # an OrderedDict or a defaultdict stays one
+        mapping: Any = copy.copy(structure)  # keeps the type, such as OrderedDict
         for key, part in zip(structure, new, strict=True):
             mapping[key] = part
         return mapping
@@ -62,21 +62,21 @@ def like(structure: Any, value: Callable[[Path], Any], path: Path = ()) -> Any:
 
 
 def bare(structure: Any) -> Any:
-    """Without lists and tuples of one around it, which Keras takes off some outputs."""
+    """Remove surrounding lists and tuples of length 1, as Keras does for some outputs."""
     while isinstance(structure, list | tuple) and len(structure) == 1:
         structure = structure[0]
     return structure
 
 
 def named(paths: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]:
-    """A name for each leaf, none twice.
+    """Return a unique name for each leaf.
 
-    It is the key of the innermost mapping, since by that the user gives and gets it, or Keras'
-    name in a list. Where that is ambiguous, it is the whole path or a number after Keras' name.
+    This is the key of the innermost mapping, which the user sees, or Keras' name in a list. If that
+    is ambiguous, it is the whole path, or Keras' name with a number.
 
     Args:
         paths: of the leaves.
-        names: what Keras calls them.
+        names: Keras' names of the leaves.
 
     Example:
         >>> named([("q", 0), ("q", 1), ("b",)], ["x", "b", "y"])
@@ -98,7 +98,7 @@ def named(paths: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _numbered(names: Sequence[str]) -> tuple[str, ...]:
-    """Names of which none is there twice; who has one alone keeps it."""
+    """Make names unique with numbers; names that are already unique do not change."""
     taken, found = set(names), set()
     unique = []
     for name in names:

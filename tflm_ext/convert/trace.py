@@ -1,7 +1,7 @@
-"""A Keras model to a SavedModel with batch size 1.
+"""Traces a Keras model to a SavedModel with batch size 1.
 
-Runs where TensorFlow already is: for a live model in the user's process, for a file in the
-converter's child. A SavedModel, because the converter fuses an LSTM of tf_keras only in one.
+Runs where TensorFlow is already loaded: in the user's process for a live model, in the converter's
+child for a file. It writes a SavedModel, because only there does the converter fuse tf_keras' LSTM.
 """
 
 from __future__ import annotations
@@ -36,20 +36,19 @@ NAMES = "keras.json"
 
 @dataclass(frozen=True, slots=True)
 class Scopes:
-    """How the nodes of a graph are called after their Keras layers.
+    """Relation between names of graph nodes and Keras layers.
 
     Attributes:
         layers: names of the layers and of the model; empty if they are not known.
-        numbered: whether Keras opens the scope of a layer twice, as Keras 3 does, so that
-            TensorFlow calls the second one "dense_1" for layer "dense", and "dense_1_2" for layer
-            "dense_1".
+        numbered: whether Keras opens the scope of a layer twice, as Keras 3 does. TensorFlow then
+            names the second scope "dense_1" for layer "dense", and "dense_1_2" for "dense_1".
     """
 
     layers: frozenset[str] = frozenset()
     numbered: bool = False
 
     def path(self, path: str) -> str:
-        """A node's path with the layers' own names, and the innermost right before the node.
+        """Return a node's path with the layers' own names, the innermost just before the node.
 
         Example:
             >>> Scopes(frozenset({"net", "dense"}), numbered=True).path("net_1/dense_1/Gelu/mul")
@@ -68,20 +67,20 @@ class Scopes:
 
 
 def trace(model: Any, folder: Path) -> None:
-    """Save what a Keras model computes for one sample.
+    """Save the graph of a Keras model for one sample.
 
     The signature's inputs are x000, x001, ... and its outputs y000, y001, ... in the model's own
-    order. Beside the graph, keras.json keeps the names that the user knows. The model itself
-    stays as it is: its layers are not tracked, only the variables that the graph reads.
+    order. keras.json, next to the graph, has the user's names. The model is not changed: its layers
+    are not tracked, only the variables that the graph reads.
 
     Args:
         model: a built keras.Model or tf_keras.Model with known inputs.
-        folder: where the SavedModel goes.
+        folder: folder for the SavedModel.
 
     Raises:
         ConfigError: Keras 3 runs on a backend other than TensorFlow.
-        UnsupportedModelError: the model has no known inputs, a size of them is not fixed, a
-            layer loops, or a weight is not finite.
+        UnsupportedModelError: the model's inputs are unknown or have sizes that are not fixed, a
+            layer has a loop, or a weight is not finite.
     """
     numbered = library(model) == "keras"
     if numbered:
@@ -91,9 +90,9 @@ def trace(model: Any, folder: Path) -> None:
             raise ConfigError(
                 f"Keras runs on {keras.config.backend()}, but the converter supports TensorFlow "
                 "only.",
-                "Save the model with model.save('model.keras') and pass that path.",
+                "Save the model with model.save('model.keras'), and pass that path.",
             )
-    # A quantisation-aware model of tflm_ext knows whether it was trained.
+    # A quantisation-aware model of tflm_ext checks whether it was trained.
     getattr(model, "check_exportable", lambda: None)()
     try:
         tensors = list(model.inputs or ())
@@ -128,7 +127,7 @@ def trace(model: Any, folder: Path) -> None:
 
 @contextmanager
 def _own_errors(model: Any) -> Iterator[None]:
-    """What a model raises when it is called is the model's: its layers are anybody's code."""
+    """Report any exception of a model's own code as an error of the model."""
     try:
         yield
     except TflmExtError:
@@ -138,19 +137,19 @@ def _own_errors(model: Any) -> Iterator[None]:
         said = " ".join(text.split())[:200]
         raise UnsupportedModelError(
             f"Model {model.name!r} cannot be called: {type(error).__name__}: {said}",
-            "Call it yourself on one sample, like model(x[:1], training=False), and fix the error.",
+            "Call it on one sample, as in model(x[:1], training=False), and fix the error.",
         ) from error
 
 
 def narrow(source: Path, folder: Path) -> Endpoint:
-    """Save what a SavedModel's signature computes for one sample, as trace() does.
+    """Save the graph of a SavedModel's signature for one sample, like trace().
 
     Returns:
-        What was narrowed.
+        The endpoint that was saved.
 
     Raises:
-        UnsupportedModelError: no signature, a size that is not fixed, a loop, or a weight that is
-            not finite.
+        UnsupportedModelError: the model has no signature, a size that is not fixed, a loop, or a
+            weight that is not finite.
     """
     endpoint = Endpoint.load(source)
 
@@ -175,15 +174,15 @@ def _save(
     scopes: Scopes = Scopes(),
     owner: Any = None,
 ) -> None:
-    """Trace a function of a list of samples and write it with its names.
+    """Trace a function of a list of samples, and write it with its names.
 
     Args:
-        call: from a list of tensors to tensors by name, in order.
-        inputs: what it takes.
-        about: classes of the layers by name, what is known of the order, and warnings.
-        folder: where the SavedModel goes.
-        scopes: how nodes are called after layers.
-        owner: keeps alive what the function reads.
+        call: maps a list of tensors to tensors by name, in order.
+        inputs: its inputs.
+        about: classes of the layers by name, what is known about the order, and warnings.
+        folder: folder for the SavedModel.
+        scopes: relation between names of nodes and layers.
+        owner: keeps the variables that the function reads alive.
     """
     import tensorflow as tf
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
@@ -229,7 +228,7 @@ def _save(
 
 
 def _fixed(name: str, shape: tuple[int | None, ...]) -> tuple[int, ...]:
-    """The shape with batch size 1."""
+    """Return the shape with batch size 1."""
     sizes = [size for size in shape[1:] if size is not None]
     if not shape or len(sizes) != len(shape) - 1 or shape[0] not in {None, 1}:
         raise UnsupportedModelError(
@@ -242,7 +241,7 @@ def _fixed(name: str, shape: tuple[int | None, ...]) -> tuple[int, ...]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """TensorFlow's own logger says nothing about assets that were written."""
+    """Silence TensorFlow's messages about assets that were written."""
     import tensorflow as tf
 
     logger = tf.get_logger()
@@ -255,7 +254,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _restore_layer_names(function: Any, scopes: Scopes) -> None:
-    """Let the nodes of a function carry the names of their Keras layers, for messages."""
+    """Rename the nodes of a function after their Keras layers, for messages."""
     new = _unique({n.name: scopes.path(n.name) for n in function.node_def})
     for node in function.node_def:
         node.name = new[node.name]
@@ -272,10 +271,10 @@ def _restore_layer_names(function: Any, scopes: Scopes) -> None:
 
 
 def _name_ports(graph: Any, inputs: Sequence[str], producers: Sequence[str]) -> None:
-    """Let input and output tensors of the .tflite carry names that mean something.
+    """Give the input and output tensors of the .tflite meaningful names.
 
-    The converter names an input after its placeholder and an output after the node that the
-    signature points at: without this, all outputs are "StatefulPartitionedCall".
+    The converter names an input after its placeholder, and an output after the node that the
+    signature refers to; otherwise all outputs would be called "StatefulPartitionedCall".
     """
     from tensorflow.core.framework.node_def_pb2 import NodeDef
 
@@ -308,7 +307,7 @@ def _name_ports(graph: Any, inputs: Sequence[str], producers: Sequence[str]) -> 
 
 
 def _label(producer: str, name: str) -> str:
-    """A path of a node that also says what the user calls its output.
+    """Return a node's path that includes the user's name of its output.
 
     Example:
         >>> _label("net/dense/BiasAdd", "speed"), _label("net/speed/BiasAdd", "speed")
@@ -319,7 +318,7 @@ def _label(producer: str, name: str) -> str:
 
 
 def _unique(names: Mapping[str, str]) -> dict[str, str]:
-    """Old to new name; a layer that is called twice gives its second nodes a number."""
+    """Make the new names unique; the nodes of a layer's second call get a number."""
     seen: Counter[str] = Counter(old for old, new in names.items() if old == new)
     unique = {}
     for old, new in names.items():
@@ -333,13 +332,13 @@ def _unique(names: Mapping[str, str]) -> dict[str, str]:
 
 
 def _renamed(entry: str, new: Mapping[str, str]) -> str:
-    """An input of a node: "name:output:0", "^name", or an argument of the function."""
+    """Rename an input of a node: "name:output:0", "^name", or an argument of the function."""
     name, colon, rest = entry.removeprefix("^").partition(":")
     return ("^" if entry.startswith("^") else "") + new.get(name, name) + colon + rest
 
 
 def _refuse_loops(functions: Iterable[Any], layers: Mapping[str, str]) -> None:
-    """Refuse what would crash the converter: a loop outside an LSTM that it can fuse."""
+    """Refuse loops that would crash the converter, except in an LSTM that it can fuse."""
     for function in functions:
         if function.attr["api_implements"].s.startswith(b"lstm_"):
             continue

@@ -1,7 +1,7 @@
-"""The converter's child process: TensorFlow lives and dies here.
+"""The converter's child process, which runs TensorFlow.
 
-One JSON object a line: requests on stdin, answers and progress on the file descriptor that the
-command line names. Descriptors 1 and 2 belong to TensorFlow and end in the parent's log.
+One JSON object per line: requests on stdin; answers and progress on the file descriptor named on
+the command line. Descriptors 1 and 2 are left to TensorFlow, and go to the parent's log.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Progress = Callable[[str], None]
 Handler = Callable[[Request, Progress], dict[str, Any]]
 
 _ATTEMPTS = 8
-_LEAST_MEMORY = 8 << 30  # what TensorFlow asks for is more than what it uses
+_LEAST_MEMORY = 8 << 30  # TensorFlow requests more memory than it uses
 
 
 class Converter:
-    """The model that was loaded last, and what can be done with it."""
+    """The model that was loaded last, and the operations on it."""
 
     def __init__(self) -> None:
         self.folder = Path()
@@ -40,7 +40,7 @@ class Converter:
 
     @property
     def handlers(self) -> dict[str, Handler]:
-        """The requests that are served, by name."""
+        """Return the requests that are served, by name."""
         return {
             "load": self.load,
             "check": self.check,
@@ -50,7 +50,7 @@ class Converter:
         }
 
     def load(self, request: Request, progress: Progress) -> dict[str, Any]:
-        """Load a model file, or a model that the parent traced; describe it."""
+        """Load a model file, or a model that the parent traced, and describe it."""
         path, kind, folder = Path(request["path"]), request["kind"], Path(request["folder"])
         looked_through = folder.with_name("admitted")
         if kind in {"keras", "h5"}:
@@ -64,7 +64,7 @@ class Converter:
         return self.open(folder)
 
     def open(self, folder: Path) -> dict[str, Any]:
-        """Take a SavedModel that trace wrote; describe it."""
+        """Open a SavedModel written by trace(), and describe it."""
         import tensorflow as tf
 
         self.folder = folder
@@ -89,7 +89,7 @@ class Converter:
         return self.module.signatures[SIGNATURE]
 
     def convert(self, request: Request, progress: Progress) -> dict[str, Any]:
-        """Quantise to int8, calibrated with the samples of a .npz if any, and write the .tflite.
+        """Quantise to int8, calibrated with the samples of a .npz, if any, and write the .tflite.
 
         Returns:
             scale and zero point of every input and output, None where it is not int8; and whether
@@ -98,9 +98,8 @@ class Converter:
         calibration = request["calibration"]
         for _ in range(_ATTEMPTS):
             data = self._convert(calibration, progress, request["dense_per_tensor"])
-            # The converter sometimes leaves a SPLIT of an unrolled LSTM in float32 between
-            # DEQUANTIZE and QUANTIZE. Whether it does is chance: the same model, the same data
-            # and the same process give either, about one time in ten.
+            # About one time in ten, at random even for the same model and data, the converter
+            # leaves a SPLIT of an unrolled LSTM in float32, between DEQUANTIZE and QUANTIZE.
             if calibration is None or not moves_floats(data):
                 break
         Path(request["out"]).write_bytes(data)
@@ -114,7 +113,7 @@ class Converter:
         converter = tf.lite.TFLiteConverter.from_saved_model(str(self.folder))
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.inference_input_type = converter.inference_output_type = tf.int8
-        # It has no public name, and it is the only way.
+        # It has no public name, but there is no other way.
         converter._experimental_disable_per_channel_quantization_for_dense_layers = dense_per_tensor
         if calibration is not None:
             converter.representative_dataset = lambda: _samples(
@@ -125,7 +124,7 @@ class Converter:
         return _in_order(converter.convert())
 
     def predict(self, request: Request, progress: Progress) -> dict[str, Any]:
-        """Write what the float model gives for the samples of a .npz, output by output."""
+        """Write the float model's outputs for the samples of a .npz, one array per output."""
         import numpy as np
 
         columns = self._predict(request["data"], "running the float model", progress)
@@ -133,10 +132,10 @@ class Converter:
         return {}
 
     def check(self, request: Request, progress: Progress) -> dict[str, Any]:
-        """Compare the graph with the model that was loaded from a file, on the samples of a .npz.
+        """Compare the graph with the model loaded from a file, on the samples of a .npz.
 
         Returns:
-            warnings.
+            Warnings.
         """
         assert self.reference is not None
         traced = self._predict(request["data"], "comparing with the model", progress)
@@ -147,7 +146,7 @@ class Converter:
         return {"warnings": found}
 
     def _predict(self, data: str, what: str, progress: Progress) -> dict[str, Any]:
-        """What the float model gives for the samples of a .npz, by output."""
+        """Return the float model's outputs for the samples of a .npz, by output."""
         import numpy as np
         import tensorflow as tf
 
@@ -161,9 +160,9 @@ class Converter:
         }
 
     def find_infinite(self, request: Request, progress: Progress) -> dict[str, Any]:
-        """The first node of a traced model that is not finite for samples of a .npz, and how often.
+        """Find the first node of a traced model that is not finite for samples of a .npz.
 
-        Takes the folder of the model, since what is looked for may have ended an earlier process.
+        Takes the model's folder, because infinite values may have crashed an earlier process.
         """
         import tensorflow as tf
 
@@ -177,7 +176,7 @@ class Converter:
 
 
 def _samples(file: str, what: str, progress: Progress) -> Iterator[dict[str, Any]]:
-    """The samples of a .npz one by one, each as a batch of one by input."""
+    """Yield the samples of a .npz one by one, each as a batch of one, by input."""
     columns = _columns(file)
     count = len(next(iter(columns.values())))
     for i in range(count):
@@ -187,7 +186,7 @@ def _samples(file: str, what: str, progress: Progress) -> Iterator[dict[str, Any
 
 
 def _columns(file: str) -> dict[str, Any]:
-    """The samples of a .npz by input."""
+    """Return the samples of a .npz, by input."""
     import numpy as np
 
     with np.load(file, allow_pickle=False) as arrays:
@@ -195,7 +194,7 @@ def _columns(file: str) -> dict[str, Any]:
 
 
 def _in_order(data: bytes) -> bytes:
-    """The .tflite with its ports in the order of the signature's names, as the model has them.
+    """Return the .tflite with its ports in the order of the signature's names, the model's order.
 
     The converter writes them in the order of a hash table.
     """
@@ -214,7 +213,7 @@ def _in_order(data: bytes) -> bytes:
 
 
 def _ports(data: bytes) -> dict[str, Any]:
-    """Scale and zero point of every input and output, None where it is not int8; and "finite"."""
+    """Return scale and zero point of each port, None if it is not int8; and "finite"."""
     import numpy as np
     import tensorflow as tf
 
@@ -233,9 +232,9 @@ def _ports(data: bytes) -> dict[str, Any]:
 
 
 def serve(handlers: Mapping[str, Handler], requests: TextIO, answers: TextIO) -> None:
-    """Answer one request after the other until stdin ends.
+    """Answer requests one after another until stdin ends.
 
-    What TensorFlow raises ends the process: its traceback is then the end of the parent's log.
+    An exception of TensorFlow ends the process, with its traceback at the end of the parent's log.
     """
 
     def send(answer: Mapping[str, Any]) -> None:
@@ -257,7 +256,7 @@ def serve(handlers: Mapping[str, Handler], requests: TextIO, answers: TextIO) ->
 
 
 def _public(kind: type[TflmExtError]) -> str:
-    """The name of an error's class, or of the one in errors.py that it is a kind of."""
+    """Return the name of an error's class, or of its base class in errors.py."""
     return next(base.__name__ for base in kind.__mro__ if base.__module__ == "tflm_ext.errors")
 
 
@@ -269,7 +268,7 @@ def main(handlers: Mapping[str, Handler]) -> None:
 
 
 def _limit_memory() -> None:
-    """No more than this computer has: a model that asks for all of it and more fails by itself."""
+    """Limit memory to this computer's size, so that a model that needs more fails alone."""
     most = max(_LEAST_MEMORY, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard == resource.RLIM_INFINITY or most < hard:

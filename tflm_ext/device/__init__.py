@@ -1,4 +1,4 @@
-"""A device that runs an exported model, and the serial protocol that it speaks."""
+"""Talks to a device that runs an exported model, over its serial protocol."""
 
 from tflm_ext.device.client import Device, SelfTest
 from tflm_ext.device.protocol import DeviceInfo

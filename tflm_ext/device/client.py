@@ -1,9 +1,9 @@
 """A client of the firmware's serial protocol, for a board or the program of the host.
 
 Every command may be repeated, so that all transmission errors are handled the same way:
-resynchronise, then resend. Every request has a tag of its own, and only the reply with this tag
-counts, however late others arrive. Firmware of version 1 knows no tags; it replies in order, so
-that nothing late can follow a reply to INFO but other replies to INFO.
+resynchronise, then resend. Every request has a unique tag, and only the reply with this tag counts;
+late replies to other requests are ignored. Firmware of version 1 has no tags. It replies in order,
+so only further replies to INFO can arrive after a reply to INFO.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """How many golden vectors gave the right outputs when the device started, out of how many."""
+    """Number of golden vectors that passed when the device started, and their total."""
 
     passed: int
     total: int
@@ -42,7 +42,7 @@ class Device:
     Args:
         stream: the connection; closed together with the device.
         upload: the command that programs the device, for hints; None if it is not known.
-        attempts: how often a command is sent before the connection is given up.
+        attempts: how often a command is sent before giving up.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Device:
 
     @classmethod
     def on_port(cls, port: str, *, upload: str | None = None) -> Self:
-        """The board at a serial port, like "/dev/ttyACM0".
+        """Connect to the board at a serial port, like "/dev/ttyACM0".
 
         Raises:
             ToolError: the port cannot be opened.
@@ -68,7 +68,7 @@ class Device:
 
     @classmethod
     def in_program(cls, command: Sequence[str]) -> Self:
-        """A program that speaks the protocol over its standard input and output.
+        """Start a program that speaks the protocol over its standard input and output.
 
         Raises:
             ToolError: it cannot be started.
@@ -91,21 +91,21 @@ class Device:
         self._stream.close()
 
     def info(self) -> DeviceInfo:
-        """What runs on the device. Requested once, then remembered.
+        """Return a description of the model on the device; requested once, then cached.
 
         Raises:
-            ToolError: nothing answers, or not by the protocol.
-            ConfigError: the device uses another version of the protocol.
+            ToolError: there is no answer, or it does not follow the protocol.
+            ConfigError: the device uses a different version of the protocol.
         """
         if self._info is None:
             self._info = self._parse_info(self._resynchronise(_STARTUP_SECONDS))
         return self._info
 
     def expect(self, model: str, sha256: str) -> None:
-        """Make sure that the device runs exactly this model.
+        """Check that the device runs exactly this model.
 
         Raises:
-            ConfigError: it runs another one.
+            ConfigError: it runs a different model.
         """
         info = self.info()
         if info.sha256 != sha256:
@@ -116,7 +116,7 @@ class Device:
             )
 
     def selftest(self) -> SelfTest:
-        """The result of the golden vectors when the device started."""
+        """Return the result of the golden vectors when the device started."""
         values = self._request("SELFTEST")
         with self._protocol_errors(values):
             return SelfTest(*protocol.parse_numbers(values, 2))
@@ -126,18 +126,18 @@ class Device:
         self._request("RESET")
 
     def run(self, inputs: Sequence[bytes]) -> tuple[tuple[bytes, ...], int]:
-        """One inference.
+        """Run one inference.
 
         Args:
             inputs: the bytes of every input; of larger elements the lowest byte first.
 
         Returns:
-            The raw bytes of every output, and the duration of the inference in microseconds.
+            The raw bytes of each output, and the duration of the inference in microseconds.
 
         Raises:
             ConfigError: the number or the sizes of the inputs do not fit the model.
             VerificationError: the model failed on the device.
-            ToolError: the connection is lost, or too noisy.
+            ToolError: the connection was lost, or is too noisy.
         """
         info = self.info()
         sizes = tuple(len(data) for data in inputs)
@@ -167,7 +167,7 @@ class Device:
         return bytes(data)
 
     def _request(self, command: str) -> str:
-        """Send a command until it is understood; returns the values of the reply."""
+        """Send a command until it is understood, and return the values of the reply."""
         self.info()
         word = command.partition(" ")[0]
         for attempt in range(self._attempts):
@@ -194,7 +194,7 @@ class Device:
         )
 
     def _resynchronise(self, seconds: float) -> str:
-        """Request INFO until it is answered; everything that arrives before that is dropped.
+        """Request INFO until it is answered, and discard everything that arrives before.
 
         Args:
             seconds: how long to try.
@@ -234,21 +234,21 @@ class Device:
         )
 
     def _next_tag(self) -> int | None:
-        """The tag of a new request; None if the device knows no tags."""
+        """Return the tag of a new request; None if the device does not support tags."""
         self._tag = (self._tag + 1) % protocol.TAGS
         return self._tag if self._tagged else None
 
     def _reply(
         self, seconds: float, tags: Collection[int | None], *, greeting: bool
     ) -> Reply | None:
-        """The next reply to a request with one of these tags; None if none arrives in time.
+        """Return the next reply to a request with one of these tags; None if none arrives in time.
 
-        Replies to other requests are late and are dropped. An error without a tag is the reply to
-        a request that the device could not read. A damaged reply ends the wait.
+        Late replies to other requests are discarded. An error without a tag is the reply to a
+        request that the device could not read. A damaged reply ends the wait.
 
         Args:
             seconds: how long to wait.
-            tags: None among them stands for a request without a tag.
+            tags: tags of the requests; None stands for a request without a tag.
             greeting: whether that request was INFO.
         """
         deadline = time.monotonic() + seconds

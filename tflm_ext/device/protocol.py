@@ -1,7 +1,7 @@
-"""The firmware's serial protocol: what requests and replies look like. No input or output here.
+"""The firmware's serial protocol: format of requests and replies. Performs no input or output.
 
 docs/reference/protocol.md describes it. One request, one reply, each a line of ASCII with a CRC.
-A request may carry a number, its tag, which the reply repeats; firmware of version 1 knows no tags.
+A request may have a number, its tag, which the reply repeats; firmware of version 1 has no tags.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 VERSIONS = ("1", "2")
 TAGS = 1_000_000
-"""Tags are smaller than this."""
+"""All tags are less than this."""
 
 _LONGEST_REPLY = 4096
 
@@ -42,7 +42,7 @@ def crc16(text: bytes | bytearray) -> int:
 
 
 def request(command: str, tag: int | None = None) -> bytes:
-    """The line that requests a command.
+    """Return the line that requests a command.
 
     Example:
         >>> request("INFO")
@@ -72,7 +72,7 @@ class Reply:
 
     @property
     def values(self) -> str:
-        """What follows "OK "."""
+        """The text after "OK "."""
         return self.text[3:]
 
     @property
@@ -86,7 +86,7 @@ class Reply:
 
     @property
     def message(self) -> str:
-        """What an error says, for people."""
+        """An error's text for humans."""
         return self.text[6:]
 
     @property
@@ -96,10 +96,10 @@ class Reply:
 
 
 def parse_reply(line: bytes | bytearray) -> Reply | None:
-    """The reply in a line without its end; None if there is none, because the line is for people.
+    """Parse a line without its newline; None if it is not a reply, but text for humans.
 
     Raises:
-        ValueError: the reply was damaged on the way.
+        ValueError: the reply was damaged in transmission.
 
     Example:
         >>> parse_reply(b"<OK 3 3#42*CF4D")
@@ -118,19 +118,19 @@ def parse_reply(line: bytes | bytearray) -> Reply | None:
 
 
 class LineBuffer:
-    """Received bytes, to be taken out line by line."""
+    """Received bytes, which are read line by line."""
 
     def __init__(self) -> None:
         self._received = bytearray()
 
     def add(self, data: bytes) -> None:
-        """Append what has arrived."""
+        """Append received bytes."""
         self._received += data
 
     def pop(self) -> bytes | None:
-        """The next line without its newline; None if it is not complete yet.
+        """Return the next line without its newline; None if it is not complete yet.
 
-        Of an unfinished line only as much is kept as a reply can be long.
+        Of an incomplete line, no more bytes are kept than the longest reply has.
         """
         line, newline, rest = self._received.partition(b"\n")
         if not newline:
@@ -142,14 +142,14 @@ class LineBuffer:
 
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
-    """What a device reports about itself; sizes in bytes.
+    """A device's reply to INFO; sizes in bytes.
 
     Attributes:
-        model: its name.
-        sha256: of the .tflite that was exported.
+        model: the model's name.
+        sha256: of the exported .tflite.
         context_bytes: RAM of the model.
-        chunk_bytes: the most that one IN or OUT can carry.
-        input_bytes, output_bytes: of each input and output, in order.
+        chunk_bytes: most bytes that one IN or OUT can carry.
+        input_bytes, output_bytes: sizes of the inputs and outputs, in order.
     """
 
     model: str
@@ -161,7 +161,7 @@ class DeviceInfo:
 
 
 def parse_pairs(values: str) -> dict[str, str]:
-    """The keys and values of a reply to INFO.
+    """Return the keys and values of a reply to INFO.
 
     Example:
         >>> parse_pairs("protocol=2 model=digits")
@@ -171,7 +171,7 @@ def parse_pairs(values: str) -> dict[str, str]:
 
 
 def parse_info(pairs: Mapping[str, str]) -> DeviceInfo:
-    """The device that a reply to INFO describes; keys that are not known are ignored.
+    """Return the device described by a reply to INFO; unknown keys are ignored.
 
     Raises:
         ValueError: a key is missing, or its value is not allowed.
@@ -193,10 +193,10 @@ def parse_info(pairs: Mapping[str, str]) -> DeviceInfo:
 
 
 def parse_numbers(values: str, count: int) -> tuple[int, ...]:
-    """The numbers of a reply.
+    """Return the numbers in a reply.
 
     Raises:
-        ValueError: there are more or fewer, or one is not a number.
+        ValueError: there are more or fewer than `count`, or one is not a number.
     """
     words = values.split(" ")
     if len(words) != count or not all(word.isdecimal() for word in words):
@@ -205,10 +205,10 @@ def parse_numbers(values: str, count: int) -> tuple[int, ...]:
 
 
 def parse_bytes(values: str, count: int) -> bytes:
-    """The bytes of a reply to OUT.
+    """Return the bytes in a reply to OUT.
 
     Raises:
-        ValueError: there are more or fewer, or they are not hexadecimal digits.
+        ValueError: there are more or fewer than `count`, or they are not hexadecimal digits.
     """
     data = bytes.fromhex(values)
     if len(data) != count:

@@ -1,4 +1,4 @@
-"""Byte streams that carry the serial protocol: a port, or the standard streams of a program."""
+"""Byte streams for the serial protocol: a port, or the standard streams of a program."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _POLL_SECONDS = 0.5
 
 
 class ByteStream(Protocol):
-    """A connection to a device; `name` is what messages call it."""
+    """A connection to a device; `name` is its name in messages."""
 
     name: str
 
     def write(self, data: bytes) -> None:
-        """Send all of it. Raises ToolError if the connection is lost."""
+        """Send all bytes. Raises ToolError if the connection is lost."""
 
     def read(self, seconds: float) -> bytes:
-        """What has arrived, after waiting at most this long. Raises ToolError as write() does."""
+        """Return received bytes, after waiting at most this long. Raises ToolError like write()."""
 
     def close(self) -> None:
         """Close the connection. Idempotent."""
@@ -58,7 +58,7 @@ class PortStream:
         try:
             self._port.write(data)
         except serial.SerialTimeoutException:
-            # Nothing takes the bytes. The missing reply is reported after the usual attempts.
+            # The device does not read. The missing reply is reported after the usual attempts.
             return
         except (serial.SerialException, OSError) as error:
             raise _connection_lost(self.name) from error
@@ -132,7 +132,7 @@ class ProgramStream:
 
 def _connection_lost(name: str) -> ToolError:
     return ToolError(
-        f"The connection to {name} was lost.", "Reconnect the device and run the command again."
+        f"The connection to {name} was lost.", "Reconnect the device, then run the command again."
     )
 
 
@@ -154,6 +154,8 @@ def _port_error(port: str, error: Exception) -> ToolError:
     found = ", ".join(sorted(p.device for p in list_ports.comports())) or "none"
     if number == errno.ENOENT:
         return ToolError(
-            f"There is no port {port}.", f"Connect the board. Ports on this computer: {found}"
+            f"There is no port {port}.", f"Connect the board. Ports on this computer: {found}."
         )
-    return ToolError(f"{port} cannot be used as a serial port.", f"Ports on this computer: {found}")
+    return ToolError(
+        f"{port} cannot be used as a serial port.", f"Ports on this computer: {found}."
+    )

@@ -1,4 +1,4 @@
-"""What a rewrite did to operators and tensors, and why, for people who ask."""
+"""Describes what a rewrite changed, and why, for `inspect --passes`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tflm_ext.ir import Graph, Node, Tensor
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a rewrite did to one operator or one tensor.
+    """A change that a rewrite made to one operator or one tensor.
 
     Attributes:
         kind: "operator" or "tensor".
@@ -30,30 +30,30 @@ class Change:
 
 
 def removed(node: Node, reason: str) -> Change:
-    """An operator that is gone."""
+    """Return the change of an operator that was removed."""
     return Change("operator", node.index, node.operator, "removed", reason)
 
 
 def changed(node: Node, reason: str) -> Change:
-    """An operator that computes something else, or reads or writes other tensors."""
+    """Return the change of an operator with different options or different tensors."""
     return Change("operator", node.index, node.operator, "changed", reason)
 
 
 def removed_nodes(before: Graph, after: Graph) -> Iterator[Node]:
-    """The operators that only the first graph has, in their order."""
+    """Return the operators that only the first graph has, in execution order."""
     left = {node.index for node in after.nodes}
     return (node for node in before.nodes if node.index not in left)
 
 
 def changed_nodes(before: Graph, after: Graph) -> Iterator[tuple[Node, Node]]:
-    """The operators that both graphs have, but not with equal content; as they were and are."""
+    """Return the operators that differ between two graphs, as pairs (before, after)."""
     new = {node.index: node for node in after.nodes}
     pairs = ((node, new.get(node.index, node)) for node in before.nodes)
     return ((old, now) for old, now in pairs if old != now)
 
 
 def short_name(tensor: Tensor) -> str:
-    """The first of the names that the converter joined for a tensor; untrusted.
+    """Return the first of a tensor's names, which the converter joined; untrusted.
 
     Example:
         >>> from tflm_ext.ir import DType
@@ -65,7 +65,7 @@ def short_name(tensor: Tensor) -> str:
 
 
 def shape_of(tensor: Tensor) -> str:
-    """A shape as messages print it: "1x6x6x4", "scalar".
+    """Return a tensor's shape for messages: "1x6x6x4" or "scalar".
 
     Example:
         >>> from tflm_ext.ir import DType

@@ -42,7 +42,7 @@ class _Fixed:
     values: Array
 
     def in_rows(self, channels: int) -> _Fixed:
-        """The same bytes in rows of a different length that divides the tensor, too.
+        """Return the same bytes in rows of a different length.
 
         Each channel then consists of one or more of the channels here, and is fixed if all of them
         are fixed to the same value.
@@ -67,7 +67,7 @@ class _Kept:
     channels: int
 
     def in_rows(self, channels: int) -> Array:
-        """What is kept of rows that contain all channels several times: a flattened image."""
+        """Return the kept elements of rows that repeat all channels, like a flattened image."""
         first = np.arange(0, channels, self.channels)
         return (first[:, np.newaxis] + self.numbers).reshape(-1)
 
@@ -107,7 +107,7 @@ def explain(before: Graph, after: Graph) -> list[Change]:
         why = "feed only channels that are dropped"
         if known is not None and known.mask[gone].all():
             values = ", ".join(map(str, np.unique(known.values[gone]).tolist()))
-            why = f"are always {values}, whatever the model's inputs are"
+            why = f"are always {values}, for all inputs of the model"
         reason = f"{len(gone)} of {kept.channels} channels {why}"
         found.append(Change("tensor", i, tensor.name, "changed", reason, tuple(map(int, gone))))
     for old, new in changed_nodes(before, after):
@@ -117,7 +117,7 @@ def explain(before: Graph, after: Graph) -> list[Change]:
 
 
 def _narrowing(old: NodeView, new: NodeView, kept: _Kept | None) -> str:
-    """How an operator got fewer channels, in words.
+    """Describe how an operator got fewer channels.
 
     Args:
         kept: channels of its output; None if all of them.
@@ -129,7 +129,7 @@ def _narrowing(old: NodeView, new: NodeView, kept: _Kept | None) -> str:
         bias = _bias(old, old.output().shape[-1])
         bias = bias if kept is None else bias[kept.numbers]
         if not np.array_equal(bias, _bias(new, len(bias))):
-            more = "; what the dropped channels added is in the bias"
+            more = "; the bias includes the contribution of the dropped channels"
     shapes = ((what, shape_of(a), shape_of(b)) for what, a, b in tensors)
     return ", ".join(f"{what} {a} -> {b}" for what, a, b in shapes if a != b) + more
 
@@ -166,7 +166,7 @@ def _fixed_channels(graph: Graph) -> dict[int, _Fixed]:
 
 
 def _known(view: NodeView, fixed: Mapping[int, _Fixed]) -> _Fixed | None:
-    """What is known about input 0, channel by channel as the operator sees it."""
+    """Return what is known about the channels of input 0, as the operator sees them."""
     known = fixed.get(view.graph.storage(view.node.inputs[0]))
     return None if known is None else known.in_rows(_depth(view))
 

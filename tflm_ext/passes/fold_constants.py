@@ -1,4 +1,4 @@
-"""Computes during the export what does not depend on the model's inputs."""
+"""Computes values that do not depend on the model's inputs during the export."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def explain(before: Graph, after: Graph) -> list[Change]:
     found = []
     for node in removed_nodes(before, after):
         size = sum(before.tensors[i].bytes for i in node.outputs)
-        reason = f"all its inputs are constants, so its result is one, too ({size:,} bytes)"
+        reason = f"all its inputs are constants, so its result is constant ({size:,} bytes)"
         found.append(removed(node, reason))
     return found
 

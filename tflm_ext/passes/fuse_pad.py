@@ -17,7 +17,7 @@ _INT8_MIN = -128
 
 @dataclass(frozen=True, slots=True)
 class _Border:
-    """How a PAD looks to an operator that reads its output.
+    """The padding of a PAD, as an operator that reads its output sees it.
 
     Attributes:
         shape: of the image without padding, as the reader sees it.
@@ -34,7 +34,7 @@ def rewrite(graph: Graph) -> Graph:
     Exact if the padding has no effect: real zero in a convolution, the smallest int8 in
     MAX_POOL_2D. AVERAGE_POOL_2D divides by the number of values it sees, so its PAD stays.
     """
-    # Readers may see the padded image through aliases, in another shape (Conv1D).
+    # Readers may see the padded image through aliases, in a different shape (Conv1D).
     readers: dict[int, dict[Node, None]] = {}
     for node in graph.nodes:
         for i in node.inputs:
@@ -118,7 +118,7 @@ def _border(reader: NodeView, pad: NodeView) -> _Border | None:
 
 
 def _in_shape(shape: tuple[int, ...], pad: NodeView) -> _Border | None:
-    """The pads along the axes of another shape of the padded image, None if they do not match.
+    """Return the pads in a different shape of the padded image; None if the axes do not match.
 
     Both shapes must have the same axes longer than 1 in the same order.
     """

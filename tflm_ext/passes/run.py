@@ -51,7 +51,7 @@ _EXPLAIN: Mapping[str, Explain] = {
 }
 
 STRICT_VARIABLE = "TFLM_EXT_STRICT"
-"""Set to 1, here and in child processes, a rewrite that fails is an error: the test suite."""
+"""If set to 1, a rewrite that fails is an error, also in child processes; for the test suite."""
 
 _RANDOM_VECTORS = 2
 _MAX_PROBLEM = 160
@@ -59,12 +59,12 @@ _MAX_PROBLEM = 160
 
 @dataclass(frozen=True, slots=True)
 class PassRecord:
-    """What one rewrite did to a model.
+    """What one rewrite removed from a model.
 
     Attributes:
         name: of the rewrite.
-        removed_tensors: numbers of the tensors that no operator computes any more.
-        removed_nodes: numbers of the removed operators.
+        removed_tensors: numbers of tensors that are no longer computed.
+        removed_nodes: numbers of removed operators.
     """
 
     name: str
@@ -81,7 +81,7 @@ class PassStep:
     after: Graph
 
     def changes(self) -> tuple[Change, ...]:
-        """What the rewrite did, and why; worked out when asked."""
+        """Return what the rewrite changed, and why; computed on demand."""
         return tuple(_EXPLAIN[self.name](self.before, self.after))
 
 
@@ -91,7 +91,7 @@ class LeftOut:
 
     Attributes:
         name: of the rewrite.
-        problem: what happened, one line.
+        problem: the error, in one line.
     """
 
     name: str
@@ -106,12 +106,12 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class PassResult:
-    """The rewritten graph; every tensor that it still has keeps the values that it had.
+    """The rewritten graph; all remaining tensors have the same values as before.
 
     Attributes:
-        records: of the rewrites that removed something, in their order.
-        left_out: rewrites that failed, in their order.
-        steps: every rewrite that changed the graph, in their order.
+        records: of rewrites that removed operators or tensors, in order.
+        left_out: rewrites that failed, in order.
+        steps: all rewrites that changed the graph, in order.
     """
 
     graph: Graph
@@ -121,15 +121,15 @@ class PassResult:
 
 
 def run_passes(graph: Graph, *, prove: bool = True, strict: bool | None = None) -> PassResult:
-    """Every rewrite, one after the other.
+    """Run all rewrites, one after another.
 
     Args:
         graph: as read and checked.
-        prove: run the graph before and after every rewrite that changed a node, with the NumPy
-            references, and compare all tensors that survive.
-        strict: raise what a rewrite raises, and AssertionError if it breaks the graph. Otherwise
-            the rewrite is left out, and the next one continues from the graph before it. None
-            follows STRICT_VARIABLE.
+        prove: after every rewrite that changed a node, compute the graph before and after with the
+            NumPy references, and compare all remaining tensors.
+        strict: let errors of a rewrite pass, and raise AssertionError if it breaks the graph.
+            Otherwise the rewrite is left out, and the next one continues from the graph before it.
+            None follows STRICT_VARIABLE.
     """
     if strict is None:
         strict = os.environ.get(STRICT_VARIABLE) == "1"
@@ -160,7 +160,7 @@ def _rewritten(
     inputs: Sequence[Vector],
     expected: tuple[Values, ...] | None,
 ) -> Graph:
-    """The result of a rewrite.
+    """Return the result of a rewrite.
 
     Args:
         inputs: on which values are compared.
@@ -179,7 +179,7 @@ def _rewritten(
 
 
 def _one_line(error: Exception) -> str:
-    """The type and the text of an error; names in it come from the model and are untrusted."""
+    """Return type and text of an error in one line; it may contain untrusted names."""
     text = " ".join(f"{type(error).__name__}: {error}".split())[:_MAX_PROBLEM]
     return "".join(character if character.isprintable() else "?" for character in text)
 
@@ -232,6 +232,7 @@ def _compare(
     for before, after in zip(expected, got, strict=True):
         for i, tensor in graph.tensors.items():
             value = tensor.array() if tensor.constant else after.get(i)
-            # A tensor without a value is one that the next rewrites remove.
+            # Tensors without a value are removed by later rewrites.
             if i in before and value is not None and not np.array_equal(before[i], value):
-                raise AssertionError(f"{name}: tensor {i} has different values than before")
+                which = f"tensor {i} {tensor.name[:80]!r}"
+                raise AssertionError(f"{name}: {which} has different values from before")

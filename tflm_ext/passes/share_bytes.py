@@ -23,7 +23,7 @@ def rewrite(graph: Graph) -> Graph:
             continue
         read = graph.storage(node.inputs[source])
         root = graph.tensors[aliases.get(read, read)]
-        # A constant has no place in the arena, and a variable changes while its alias is in use.
+        # Constants are not in the arena, and a variable may change while its alias is in use.
         if root.constant or root.variable:
             continue
         (output,) = node.outputs
@@ -44,7 +44,7 @@ def explain(before: Graph, after: Graph) -> list[Change]:
 
 
 def _source(view: NodeView) -> int | None:
-    """The input whose bytes are exactly those of the output; None if there is none."""
+    """Return the input whose bytes equal the output's; None if there is none."""
     rule = _RULES.get(view.node.operator)
     return None if rule is None or view.output_count != 1 else rule(view)
 
@@ -54,7 +54,7 @@ def _always(view: NodeView) -> int | None:
 
 
 def _same_size(view: NodeView) -> int | None:
-    """Operators that copy a part of the input, or the input with padding around it."""
+    """Check operators that copy a part of the input, or the input with padding around it."""
     return 0 if view.input().elements == view.output().elements else None
 
 
@@ -70,7 +70,7 @@ def _strided_slice(view: NodeView) -> int | None:
 
 
 def _transpose(view: NodeView) -> int | None:
-    """The axes that are longer than 1 keep their order."""
+    """Check that the axes longer than 1 keep their order."""
     permutation, shape = view.input(1), view.input().shape
     if not permutation.constant:
         return None

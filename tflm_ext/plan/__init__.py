@@ -1,4 +1,4 @@
-"""A graph becomes a plan: which kernel runs each operator, and where everything lies."""
+"""Plans a graph: chooses a kernel for each operator, and a place in memory for each tensor."""
 
 from tflm_ext.plan.plan import Plan, Step, count_macs, foreign_plan, make_plan
 

@@ -1,7 +1,7 @@
-"""Where buffers lie: offline placement by lifetime, with overlays where a kernel allows them.
+"""Places buffers in the arena by their lifetimes; buffers may overlap where a kernel allows it.
 
-The problem is dynamic storage allocation, which is NP-hard; first fit over several fixed orders,
-followed by a bounded deterministic search, reaches the lower bound on the nets of the field.
+The problem is dynamic storage allocation, which is NP-hard. First fit in several fixed orders,
+followed by a bounded deterministic search, reaches the lower bound on typical networks.
 (Method: Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020.)
 """
 
@@ -18,21 +18,21 @@ import numpy as np
 
 ALIGNMENT = 4
 _TRIES = 400
-# A step looks at a buffer, or at one of those that live at the same time, to place a buffer once.
-# With as many a search takes about a second; of more, orders are left out.
+# To place a buffer once, a search takes one step for it, and one for each buffer that is alive at
+# the same time. This many steps take about a second; larger searches try fewer orders.
 _STEPS = 2_100_000
-_GAPS = 64  # that are looked at for each buffer, where there are too many for any search
+_GAPS = 64  # gaps that are examined per buffer if there are too many buffers for a search
 _FAR = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """That a buffer may share bytes with one that is read for the last time as it is written.
+    """Permission to overlap with a buffer that is read for the last time during the write.
 
     Attributes:
         key: of the other buffer.
-        lead: how many bytes before the other's start it must lie at least; None if it may share
-            bytes only where both start at the same address.
+        lead: minimum distance, in bytes, from this buffer's start to the other buffer's start; None
+            if both must start at the same address.
     """
 
     key: object
@@ -41,13 +41,13 @@ class Overlay:
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """Something that needs bytes for a while.
+    """A tensor or scratch memory that needs bytes for some steps.
 
     Attributes:
-        key: what it is, unique.
-        first: step at which it is written; -1 is before the first step.
-        last: last step at which it is read.
-        overlays: what it may share bytes with although both live in step `first`.
+        key: unique identifier.
+        first: the step that writes it; -1 if it exists before the first step.
+        last: the last step that reads it.
+        overlays: buffers that it may overlap with although both are alive in step `first`.
     """
 
     key: object
@@ -58,14 +58,14 @@ class Buffer:
 
     @property
     def size(self) -> int:
-        """Bytes, rounded up so that the next buffer is aligned."""
+        """Size in bytes, rounded up so that the next buffer is aligned."""
         return aligned(self.bytes)
 
 
 def alive_bytes(
     buffers: Iterable[Buffer], size: Callable[[Buffer], int] = lambda b: b.size
 ) -> list[int]:
-    """Bytes alive at each step, from -1 on, overlays counted twice."""
+    """Return the bytes alive at each step, from step -1 on; overlapping bytes count twice."""
     buffers = tuple(buffers)
     changes = [0] * (max((b.last for b in buffers), default=-1) + 3)
     for b in buffers:
@@ -75,7 +75,10 @@ def alive_bytes(
 
 
 def lower_bound(buffers: Iterable[Buffer]) -> int:
-    """No placement needs less: the most bytes alive in one step, overlays counted once."""
+    """Return the most bytes alive in any step, overlapping bytes counted once.
+
+    No placement needs less.
+    """
     buffers = tuple(buffers)
     by_key = {b.key: b for b in buffers}
     totals = alive_bytes(buffers)
@@ -87,9 +90,9 @@ def lower_bound(buffers: Iterable[Buffer]) -> int:
 
 
 def shared_bytes(buffer: Buffer, others: Mapping[object, Buffer]) -> int:
-    """The most bytes that overlays of a buffer with others save.
+    """Return the most bytes that overlaps of a buffer with others can save.
 
-    Of those that must start where it starts only one can, for they are apart from each other.
+    Of the buffers that must start at its address, only one can, because they may not overlap.
     """
     at_start, anywhere = 0, 0
     for overlay in buffer.overlays:
@@ -105,19 +108,19 @@ def shared_bytes(buffer: Buffer, others: Mapping[object, Buffer]) -> int:
 
 
 def aligned(size: int) -> int:
-    """Rounded up so that what follows is aligned."""
+    """Round up to a multiple of ALIGNMENT."""
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
 def _overlay(a: Buffer, b: Buffer) -> Overlay | None:
-    """How `a`, which is written while `b` is read for the last time, may share bytes with it."""
+    """Return how `a` may overlap with `b`, which is read for the last time while `a` is written."""
     if b.last != a.first:
         return None
     return next((overlay for overlay in a.overlays if overlay.key == b.key), None)
 
 
 def _may_overlay(a: Buffer, at: int, b: Buffer, bt: int) -> bool:
-    """Whether two buffers that meet in one step may lie at these addresses and share bytes."""
+    """Whether two buffers that are alive in the same step may overlap at these addresses."""
     for (upper, upper_at), (lower, lower_at) in (((a, at), (b, bt)), ((b, bt), (a, at))):
         overlay = _overlay(upper, lower)
         if overlay is not None:
@@ -129,12 +132,12 @@ def _may_overlay(a: Buffer, at: int, b: Buffer, bt: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Rivals:
-    """Which buffers live at the same time; all by their places in a list of buffers.
+    """Which buffers are alive at the same time; buffers are given by their indices in a list.
 
     Attributes:
-        apart: of each buffer those that it may share no byte with.
-        overlaid: of each buffer the others, with the least and the largest distance from the
-            other's start to its own at which the two may share bytes.
+        apart: for each buffer, the buffers that it must not overlap with.
+        overlaid: for each buffer, the buffers that it may overlap with, each with the smallest and
+            the largest distance from the other's start to its own at which the two may overlap.
     """
 
     apart: tuple[list[int], ...]
@@ -142,7 +145,7 @@ class _Rivals:
 
     @classmethod
     def of(cls, buffers: Sequence[Buffer]) -> _Rivals:
-        """In steps as many as there are rivals."""
+        """Find all rivals, in time proportional to their number."""
         places = {b.key: i for i, b in enumerate(buffers)}
         distances: dict[tuple[int, int], tuple[int, int]] = {}
         for i, b in enumerate(buffers):
@@ -168,18 +171,18 @@ class _Rivals:
 
 
 def alive_pairs(buffers: Sequence[Buffer]) -> int:
-    """How many pairs of buffers live at the same time."""
+    """Count the pairs of buffers that are alive at the same time."""
     lasts = sorted(b.last for b in buffers)
     firsts = sorted(b.first for b in buffers)
     return sum(i - bisect_left(lasts, first) for i, first in enumerate(firsts))
 
 
 def _first_fit(order: Sequence[int], sizes: Sequence[int], rivals: _Rivals) -> list[int]:
-    """Offsets of buffers, each in its turn as low as those that have theirs allow."""
+    """Place buffers in this order, each as low as the buffers placed before allow."""
     offsets = [-1] * len(sizes)
     for i in order:
         size = sizes[i]
-        # Between these two it must not begin.
+        # It must not start between these two offsets.
         closed = [(at - size, at + sizes[j]) for j in rivals.apart[i] if (at := offsets[j]) >= 0]
         for j, low, high in rivals.overlaid[i]:
             if (at := offsets[j]) >= 0:
@@ -196,9 +199,9 @@ def _first_fit(order: Sequence[int], sizes: Sequence[int], rivals: _Rivals) -> l
 
 
 def _by_time(buffers: Sequence[Buffer]) -> list[int]:
-    """Offsets of very many buffers: each in one of the first gaps, or at the end; no overlays."""
+    """Place very many buffers: each in one of the first gaps, or at the end; without overlaps."""
     offsets = [0] * len(buffers)
-    gaps: list[tuple[int, int]] = []  # from where to where, sorted and apart
+    gaps: list[tuple[int, int]] = []  # (start, stop), sorted, not adjacent
     end = 0
     alive: list[tuple[int, int]] = []
     for i in sorted(range(len(buffers)), key=lambda i: buffers[i].first):
@@ -220,7 +223,7 @@ def _by_time(buffers: Sequence[Buffer]) -> list[int]:
 
 
 def _add_gap(gaps: list[tuple[int, int]], start: int, stop: int) -> None:
-    """Join a gap with those that it touches."""
+    """Add a gap, and merge it with adjacent ones."""
     g = bisect_left(gaps, (start, stop))
     if g < len(gaps) and gaps[g][0] == stop:
         stop = gaps.pop(g)[1]
@@ -231,17 +234,17 @@ def _add_gap(gaps: list[tuple[int, int]], start: int, stop: int) -> None:
 
 
 def arena_size(buffers: Iterable[Buffer], offsets: dict[object, int]) -> int:
-    """Bytes from the start of the arena to the end of the last buffer."""
+    """Return the bytes from the start of the arena to the end of the last buffer."""
     return max((offsets[b.key] + b.size for b in buffers), default=0)
 
 
 def place(buffers: Sequence[Buffer], tries: int = _TRIES) -> dict[object, int]:
-    """Offsets of all buffers: multiples of ALIGNMENT, as tight as the search finds.
+    """Return offsets for all buffers: multiples of ALIGNMENT, in the smallest arena found.
 
-    The same buffers give the same offsets, on every machine.
+    The same buffers give the same offsets on every machine.
 
     Args:
-        tries: of the search; fewer to learn sooner what a placement may look like.
+        tries: limit of the search; use fewer for a quick estimate.
     """
     keys = [b.key for b in buffers]
     steps = alive_pairs(buffers) + len(buffers)
@@ -284,21 +287,21 @@ def place(buffers: Sequence[Buffer], tries: int = _TRIES) -> dict[object, int]:
 
 
 def check_placement(buffers: Sequence[Buffer], offsets: dict[object, int]) -> str | None:
-    """A rule that a placement breaks, None if it is right; independent of the search."""
+    """Describe a rule that a placement breaks, None if it is valid; independent of the search."""
     for b in buffers:
         if offsets[b.key] < 0 or offsets[b.key] % ALIGNMENT:
-            return f"{b.key} lies at {offsets[b.key]}"
+            return f"{b.key} is at offset {offsets[b.key]}, which is negative or not aligned"
     order = sorted(buffers, key=lambda b: offsets[b.key])
     starts = np.array([offsets[b.key] for b in order], np.int64)
     ends = starts + np.array([b.bytes for b in order], np.int64)
     firsts = np.array([b.first for b in order], np.int64)
     lasts = np.array([b.last for b in order], np.int64)
-    # Of those that begin no earlier, the ones that begin before it ends.
+    # Compare each buffer with those that start inside it.
     stops = np.searchsorted(starts, ends).tolist()
     for i, a in enumerate(order):
         later = slice(i + 1, stops[i])
         together = (firsts[later] <= a.last) & (a.first <= lasts[later])
         for b in (order[i + 1 + j] for j in np.flatnonzero(together).tolist()):
             if not _may_overlay(a, offsets[a.key], b, offsets[b.key]):
-                return f"{a.key} and {b.key} share bytes while both are needed"
+                return f"{a.key} and {b.key} overlap while both are needed"
     return None

@@ -1,4 +1,4 @@
-"""Does a plan fit the user's budget and the board?"""
+"""Checks that a plan fits the user's budget and the board."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from tflm_ext.plan.plan import Plan, Step
 from tflm_ext.plan.tables import Table
 from tflm_ext.targets import Board
 
-_LARGEST = 5  # as many rows as an error lists
+_LARGEST = 5  # rows in an error
 
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """One figure of a model and what it must not exceed.
+    """One figure of a model, and its limit.
 
     Attributes:
-        memory: what the bytes are needed in; None for a count of operations.
-        owner: who sets the limit, as in "the budget allows".
-        argument: of Budget, for the hint.
-        largest: what adds up to the figure, each with its share of it.
+        memory: the kind of memory, for messages; None for a count of operations.
+        owner: where the limit comes from, as in "the budget allows".
+        argument: the argument of Budget, for the hint.
+        largest: lists what contributes to the figure, with sizes.
     """
 
     memory: str | None
@@ -53,8 +53,8 @@ def check_budget(plan: Plan, footprint: Footprint, budget: Budget, board: Board)
     """Compare what a model needs with the budget, then with the board.
 
     Args:
-        plan: names what is large.
-        footprint: what the model needs; code of unknown size counts as none.
+        plan: names the largest tensors and operators.
+        footprint: what the model needs; code of unknown size counts as 0 bytes.
 
     Raises:
         BudgetError: for the first limit that is exceeded, with the excess and the largest
@@ -74,7 +74,7 @@ def check_budget(plan: Plan, footprint: Footprint, budget: Budget, board: Board)
     for limit in limits:
         if limit.has is not None and limit.needs > limit.has:
             largest = tuple(sorted(limit.largest(plan), key=lambda row: -row[1])[:_LARGEST])
-            rows = ", ".join(f"{name} {size:,}" for name, size in largest)
+            rows = ", ".join(f"{name} ({size:,})" for name, size in largest)
             unit = " in bytes" if limit.memory else ""
             raise BudgetError(
                 f"{plan.graph.name} needs {limit.needs:,} {limit.unit}; {limit.owner} "
@@ -92,7 +92,7 @@ def _weights(plan: Plan) -> Iterable[tuple[str, int]]:
 
 
 def _table_name(plan: Plan, table: Table) -> str:
-    """As in "weights of layer conv2d_1"; a shared table is named after its first operator."""
+    """Return "weights of layer conv2d_1"; a shared table is named after its first operator."""
     user = next(step for step in plan.steps if table in step.tables)
     return f"{table.const.role.replace('_', ' ')} of {_operator_name(user)}"
 
@@ -110,14 +110,15 @@ def _activations(plan: Plan) -> Iterable[tuple[str, int]]:
 
 
 def _tensor_name(plan: Plan, tensor: Tensor) -> str:
-    """As in "output of layer conv2d_1", or "input 0" for an input of the model."""
+    """Return "output of layer conv2d_1", or "input 0" for an input of the model."""
     if tensor.index in plan.graph.inputs:
         return f"input {plan.graph.inputs.index(tensor.index)}"
     for step in plan.steps:
         if tensor.index in step.view.node.outputs:
             layer = keras_layer(tensor.name)
             return f"output of {f'layer {layer}' if layer else step.view.label}"
-    return f"state {tensor.index}"
+    user = next(step for step in plan.steps if tensor.index in step.view.node.inputs)
+    return f"state of {_operator_name(user)}"
 
 
 def _macs(plan: Plan) -> Iterable[tuple[str, int]]:

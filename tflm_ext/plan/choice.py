@@ -1,4 +1,4 @@
-"""Which kernel runs which operator: joint over a model, for a kernel's code is paid only once."""
+"""Chooses kernels for all operators of a model together, because operators share kernel code."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tflm_ext.plan.sizes import Uses, code_bytes, kernel_bytes, uses_of
 from tflm_ext.plan.tables import constants, content
 from tflm_ext.targets import Core
 
-_ROUNDS = 2  # over all kinds of operators; a third one has not been seen to find more
-_TRIES = 40  # of a placement that is only compared with others
-_PLACED = 200  # operators of graphs that are placed for each choice that comes near
-_PLACED_PAIRS = 50_000  # of buffers alive at once, likewise
+_ROUNDS = 2  # over all kinds of operators; a third round has never improved a result
+_TRIES = 40  # limit of the search for placements that are only compared
+_PLACED = 200  # larger graphs, in operators, are not placed for each promising choice,
+_PLACED_PAIRS = 50_000  # nor are graphs with more pairs of buffers that are alive at once
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,9 +29,9 @@ class KernelOption:
     """One way to run an operator.
 
     Attributes:
-        instructions, cycles: estimated.
-        tables: const tables that it reads.
-        code_bytes: of the kernel, as if no other operator used it.
+        instructions, cycles: estimates.
+        tables: constant tables that it reads.
+        code_bytes: of the kernel, if no other operator used it.
     """
 
     kernel: Kernel
@@ -43,7 +43,7 @@ class KernelOption:
 
     @classmethod
     def of(cls, core: Core, kernel: Kernel, view: NodeView, alone: bool) -> KernelOption:
-        """A kernel lowered, and what it takes; `alone` as for estimated()."""
+        """Lower a node to a kernel, and estimate its costs; `alone` as for estimated()."""
         call = kernel.lower(view)
         tables = {content(const): None for const in constants(view, call)}
         instructions, cycles = estimated(core, kernel, view, alone)
@@ -60,7 +60,7 @@ class KernelOption:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """What was chosen for an operator, and out of what."""
+    """The kernel chosen for an operator, and the alternatives."""
 
     option: KernelOption
     alternatives: tuple[KernelOption, ...]
@@ -68,7 +68,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Of a whole model."""
+    """Costs of a whole model."""
 
     cycles: int
     flash_bytes: int
@@ -76,11 +76,11 @@ class Totals:
 
 
 def choose(graph: Graph, optimize: Optimize, core: Core) -> tuple[Choice, ...]:
-    """A choice for each operator of a graph.
+    """Choose a kernel for each operator of a graph.
 
-    Speed: the fewest cycles for each operator. Balanced: the least sum of cycles, flash and RAM,
-    each as a share of what `speed` takes. Size: the fewest bytes of flash and RAM together, and no
-    more flash than balanced. Equal choices always come out of equal graphs.
+    "speed" takes the fewest cycles for each operator. "balanced" minimises the sum of cycles, flash
+    and RAM, each relative to "speed". "size" minimises flash plus RAM in bytes, with no more flash
+    than "balanced". Equal graphs always give equal choices.
     """
     views = tuple(graph.views())
     kernels = [kernels_for(view) for view in views]
@@ -102,7 +102,10 @@ def choose(graph: Graph, optimize: Optimize, core: Core) -> tuple[Choice, ...]:
 
 
 def _alone(core: Core, views: Sequence[NodeView], kernels: Sequence[Sequence[Kernel]]) -> set[str]:
-    """Kernels that are expected to have one user: they are the fastest, or the only, for one."""
+    """Return the kernels that are expected to run one operator only.
+
+    These are the fastest kernel, or the only one, for exactly one operator.
+    """
     able = Counter(kernel.name for own in kernels for kernel in own)
     fastest = Counter(
         min(own, key=lambda kernel: estimated(core, kernel, view, alone=False)[1]).name
@@ -113,10 +116,10 @@ def _alone(core: Core, views: Sequence[NodeView], kernels: Sequence[Sequence[Ker
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """Operators of one kind, each with the best of the kernels that are allowed.
+    """Operators of one kind, each with the best of the permitted kernels.
 
     Attributes:
-        tables: numbers of the const tables.
+        tables: numbers of the constant tables.
         ram_bytes: of the operator that needs most.
     """
 
@@ -133,9 +136,9 @@ Score: TypeAlias = Callable[[KernelOption], tuple[float, ...]]
 
 
 class _Search:
-    """Coordinate descent: of one kind of operator after the other every set of kernels is tried.
+    """Coordinate descent: tries every set of kernels, for one kind of operator after another.
 
-    A kind has few kernels, and each of its operators takes the best of those that are allowed.
+    A kind has few kernels. Each of its operators takes the best kernel of the set.
     """
 
     def __init__(self, graph: Graph, options: Sequence[Sequence[KernelOption]], core: Core) -> None:
@@ -159,7 +162,7 @@ class _Search:
         }
 
     def balanced(self, fastest: Sequence[KernelOption]) -> Parts:
-        """The least sum of cycles, flash and RAM, each as a share of what the fastest take."""
+        """Minimise the sum of cycles, flash and RAM, each relative to the fastest kernels."""
         parts = {
             kind: self._part([fastest[i] for i in indices]) for kind, indices in self._kinds.items()
         }
@@ -176,7 +179,7 @@ class _Search:
         return self._descend(score, objective, ())
 
     def smallest(self, balanced: Parts) -> Parts:
-        """The fewest bytes of flash and RAM together, and no more flash than `balanced`."""
+        """Minimise the bytes of flash plus RAM, with no more flash than `balanced`."""
         limit = self._totals(balanced, 0).flash_bytes
 
         def objective(totals: Totals) -> tuple[float, ...]:
@@ -189,7 +192,7 @@ class _Search:
         return self._descend(score, objective, (balanced,))
 
     def in_order(self, parts: Parts) -> tuple[KernelOption, ...]:
-        """One option for each operator."""
+        """Return one option for each operator, in execution order."""
         found = {
             i: option
             for kind, indices in self._kinds.items()
@@ -198,10 +201,10 @@ class _Search:
         return tuple(found[i] for i in range(len(found)))
 
     def _descend(self, score: Score, objective: Objective, known: Sequence[Parts]) -> Parts:
-        """The best choice that is found, or one of those that are known."""
+        """Return the best choice found; it is at least as good as the known ones."""
         tried = {kind: self._parts(indices, score) for kind, indices in self._kinds.items()}
         found = list(known)
-        for start in (0, -1):  # from few kernels, and from all of them
+        for start in (0, -1):  # starting from few kernels, and from all of them
             parts = {kind: own[start] for kind, own in tried.items()}
             for _ in range(_ROUNDS):
                 for kind, own in tried.items():
@@ -211,7 +214,7 @@ class _Search:
         return self._best(found, objective)
 
     def _best(self, choices: Sequence[Parts], objective: Objective) -> Parts:
-        """Tensors are placed only for choices that would win if these lay as well as can be."""
+        """Return the best choice; place tensors only if a perfect placement could make it win."""
         bounds = [objective(self._totals(parts, self._least_ram(parts))) for parts in choices]
         best: tuple[tuple[float, ...], int] | None = None
         for i in sorted(range(len(choices)), key=lambda i: (bounds[i], i)):
@@ -222,8 +225,8 @@ class _Search:
         return choices[best[1]]
 
     def _parts(self, indices: Sequence[int], score: Score) -> list[_Part]:
-        """Of a kind of operator, for every set of kernels with which all of them can run."""
-        rows = [sorted(self._options[i], key=score) for i in indices]  # stable: the order counts
+        """Return a part for every set of kernels that can run all operators of one kind."""
+        rows = [sorted(self._options[i], key=score) for i in indices]  # stable: order matters
         names = sorted({option.kernel.name for row in rows for option in row})
         found = []
         for count in range(1, len(names) + 1):
@@ -255,11 +258,11 @@ class _Search:
         )
 
     def _least_ram(self, parts: Parts) -> int:
-        """No placement needs less."""
+        """Return a lower bound of the RAM."""
         return max(part.ram_bytes for part in parts.values())
 
     def _arena(self, parts: Parts) -> int:
-        """Bytes of the arena; of large graphs, which take long to place, a lower bound."""
+        """Return the bytes of the arena; for large graphs, a lower bound, which is faster."""
         if len(self._options) > _PLACED:
             return self._least_ram(parts)
         placed = tuple(buffers(self._graph, [o.call for o in self.in_order(parts)]))

@@ -1,7 +1,7 @@
-"""What a kernel costs on a core: a committed table, fitted to counts of the emulated core.
+"""Cost of kernels on a core: a committed table, fitted to counts from the emulated core.
 
-benchmarks/kernel_costs.py writes the table. A kernel tells how often the pieces of its code run,
-see Kernel.work; the table has what each time costs.
+benchmarks/kernel_costs.py writes the table. A kernel declares how often each piece of its code runs
+(Kernel.work); the table has the cost of running each piece once.
 """
 
 from __future__ import annotations
@@ -15,19 +15,18 @@ from tflm_ext.kernels.base import Work, work_by_elements
 from tflm_ext.targets import Core
 
 Pieces: TypeAlias = Mapping[str, float]
-"""What each piece of a kernel's work costs, by the field of its Work."""
+"""Cost of each piece of a kernel's code, by the field of its Work."""
 
 
 def of_pieces(core: Core, kernel: str, alone: bool) -> tuple[Pieces, Pieces]:
-    """Instructions and cycles of each piece of a kernel's work.
+    """Return instructions and cycles of each piece of a kernel's code.
 
-    Where the core's manual gives no cycles, the instructions stand for them.
+    If the core's manual gives no cycles, they equal the instructions.
 
     Args:
-        core: that runs it.
+        core: the core that runs the kernel.
         kernel: its name.
-        alone: whether one operator of the model uses the kernel, so that the compiler may
-            specialise its code.
+        alone: whether only one operator uses the kernel, so that the compiler may specialise it.
 
     Raises:
         LookupError: the kernel has not been measured yet.
@@ -36,7 +35,7 @@ def of_pieces(core: Core, kernel: str, alone: bool) -> tuple[Pieces, Pieces]:
     own = table["alone" if alone and kernel in table["alone"]["instructions"] else "several"]
     if kernel not in own["instructions"]:
         raise LookupError(
-            f"There are no costs of the kernel {kernel!r} on the {core.title}: run"
+            f"There are no costs for the kernel {kernel!r} on the {core.title}; run"
             f" `make kernel-costs CORE={core.name} KERNEL={kernel}`."
         )
     instructions: Pieces = own["instructions"][kernel]
@@ -44,7 +43,7 @@ def of_pieces(core: Core, kernel: str, alone: bool) -> tuple[Pieces, Pieces]:
 
 
 def estimated(core: Core, kernel: Kernel, view: NodeView, alone: bool) -> tuple[int, int]:
-    """Instructions and cycles of one call; `alone` as in of_pieces()."""
+    """Estimate instructions and cycles of one call; `alone` as in of_pieces()."""
     return _of_work(core, kernel.name, kernel.work(view), alone)
 
 
@@ -59,15 +58,15 @@ def _of_work(core: Core, kernel: str, work: Work, alone: bool) -> tuple[int, int
 
 
 def cost_of(work: Work, pieces: Pieces) -> float:
-    """The sum of what each piece costs as often as it runs.
+    """Return the cost of a call: the sum over all pieces, each times its number of runs.
 
     Raises:
-        LookupError: the table has other pieces, because the kernel's work was changed.
+        LookupError: the table has different pieces, because the kernel's work was changed.
     """
     counts = work._asdict()
     if counts.keys() != pieces.keys():
         raise LookupError(
-            f"The table of costs has {', '.join(pieces)}, the work {', '.join(counts)}: run"
+            f"The table of costs has {', '.join(pieces)}, but the work {', '.join(counts)}; run"
             " `make kernel-costs` for the kernel."
         )
     return sum(counts[piece] * cost for piece, cost in pieces.items())

@@ -1,4 +1,4 @@
-"""When tensors and scratch memory live, and what may share bytes."""
+"""Lifetimes of tensors and scratch memory, and which of them may overlap."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tflm_ext.plan.overlap import first_clash, lead
 
 
 def buffers(graph: Graph, calls: Sequence[KernelCall]) -> list[Buffer]:
-    """All that lies in the arena: tensors, in their order of birth, then scratch memory."""
+    """Return everything in the arena: tensors in the order of their creation, then scratch."""
     first, last = _births_and_deaths(graph)
     overlays: dict[int, list[Overlay]] = {}
     for node, call in zip(graph.nodes, calls, strict=True):
@@ -39,7 +39,7 @@ def buffers(graph: Graph, calls: Sequence[KernelCall]) -> list[Buffer]:
 
 
 class Lifetimes:
-    """What is alive at each operator, whichever kernels are chosen."""
+    """Tensors that are alive at each operator; independent of the choice of kernels."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -49,7 +49,7 @@ class Lifetimes:
         self._alive = alive_bytes(tensors)
 
     def bytes_at(self, step: int, call: KernelCall) -> int:
-        """Tensors and scratch memory while an operator runs, less what may share bytes."""
+        """Return the bytes alive while an operator runs, minus those that may overlap."""
         overlays: dict[int, list[Overlay]] = {}
         for tensor, overlay in _overlays(self._graph, self._graph.nodes[step], call):
             other = self._buffers.get(overlay.key)
@@ -64,7 +64,7 @@ class Lifetimes:
 
 
 def _births_and_deaths(graph: Graph) -> tuple[dict[int, int], dict[int, int]]:
-    """Of each tensor the step that writes it (-1: before all), and the last one that reads it."""
+    """Return for each tensor the step that writes it (-1: before all), and the last to read it."""
     end = len(graph.nodes)
     first: dict[int, int] = {graph.storage(i): -1 for i in graph.inputs}
     last: dict[int, int] = {}
@@ -82,7 +82,7 @@ def _births_and_deaths(graph: Graph) -> tuple[dict[int, int], dict[int, int]]:
 
 
 def _overlays(graph: Graph, node: Node, call: KernelCall) -> list[tuple[int, Overlay]]:
-    """Outputs of an operator, and how each may share bytes with an input."""
+    """Return the outputs of an operator that may overlap with inputs, and how."""
     found = []
     for times in call.times:
         if times.anywhere or first_clash(times, 0) is None:

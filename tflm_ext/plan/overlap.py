@@ -1,4 +1,4 @@
-"""Proof that a kernel never reads what it has overwritten: its reads and writes, replayed."""
+"""Proves that a kernel never reads a byte after overwriting it, by replaying reads and writes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from tflm_ext.kernels import Times
 
 
 def first_clash(times: Times, output_at: int) -> int | None:
-    """Replay a call whose output lies somewhere near its input.
+    """Replay a call whose output may overlap with its input.
 
     Args:
         times: of the kernel's reads and writes.
-        output_at: address of output 0, counted from that of input 0; may be negative.
+        output_at: address of output 0 relative to input 0; may be negative.
 
     Returns:
-        The first byte of the input that is read after it was overwritten; None if there is none.
+        The first byte of the input that is read after being overwritten; None if there is none.
     """
     start = max(output_at, 0)
     stop = min(output_at + len(times.first_write), len(times.last_read))
@@ -27,14 +27,14 @@ def first_clash(times: Times, output_at: int) -> int | None:
 
 
 def lead(times: Times) -> int:
-    """How many bytes before the input the output must begin at least, to overlap with it.
+    """Return how many bytes before the input the output must start, to overlap safely.
 
-    That is for kernels that write byte after byte; what lies behind is then overwritten only after
-    it was read.
+    The kernel must write its output from the first byte to the last. With this lead, or a larger
+    one, every byte is read before it is overwritten.
     """
     written = np.maximum.accumulate(times.first_write)
     if (written != times.first_write).any():
         raise ValueError("the output is not written from its first byte to its last")
-    # For each byte of the input, how much of the output is written before it is read last.
+    # For each byte of the input: how much of the output is written before its last read.
     ahead = np.searchsorted(times.first_write, times.last_read, side="left")
     return max(0, int((ahead - np.arange(len(times.last_read))).max(initial=0)))

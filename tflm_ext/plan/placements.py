@@ -1,4 +1,4 @@
-"""The arena as a list: what lies where, from when to when, and which kernel writes it."""
+"""Contents of the arena as a list: offset, lifetime, and the operator that writes each part."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from tflm_ext.plan.plan import Plan, Step
 
 @dataclass(frozen=True)
 class Placement:
-    """Some bytes of the arena while they belong to one tensor, or to the scratch of one operator.
+    """A range of the arena while it belongs to one tensor, or to one operator's scratch memory.
 
     Attributes:
         offset: in the arena, in bytes.
-        bytes: how many.
+        bytes: size.
         tensor: its number; None for scratch memory.
-        aliases: numbers of the tensors that are other shapes of the same bytes.
-        first: number of the operator that writes it; None if it is there before the first one.
-        last: number of the last operator that reads it; None if it stays until the end.
-        step: the operator that writes it, or whose scratch it is; None if no operator does.
+        aliases: numbers of tensors that use the same bytes in different shapes.
+        first: number of the operator that writes it; None if it exists before the first operator.
+        last: number of the last operator that reads it; None if it is kept until the end.
+        step: the operator that writes it or uses it as scratch memory; None if there is none.
     """
 
     offset: int
@@ -33,7 +33,7 @@ class Placement:
 
 
 def placements(plan: Plan) -> tuple[Placement, ...]:
-    """Everything that lies in the arena, by offset, then in the order of time."""
+    """List the contents of the arena, sorted by offset, then by time."""
     graph, steps = plan.graph, plan.steps
     aliases: dict[int, list[int]] = {}
     for i, tensor in graph.tensors.items():

@@ -1,4 +1,4 @@
-"""Kernel choice, lifetimes and the arena of a graph."""
+"""Plan: the kernels, lifetimes and arena of a graph."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from tflm_ext.ir import Graph, NodeView
-from tflm_ext.ir.names import keras_layer
 from tflm_ext.kernels import Const, Kernel, KernelCall, Scratch
 from tflm_ext.kernels.base import work_by_elements
 from tflm_ext.ops import BY_NAME
@@ -23,13 +22,13 @@ from tflm_ext.targets import Core, default_board
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One operator as it will run.
+    """One operator with its kernel.
 
     Attributes:
-        kernel: the choice.
-        alternatives: every kernel that could run it, with what it is estimated to take.
-        tables: for each Const argument and constant input, in order, the table that holds it.
-        scratch: for each Scratch argument, in order, its offset in the arena.
+        kernel: the chosen kernel.
+        alternatives: all kernels that could run it, with estimated costs.
+        tables: the tables of all Const arguments and constant inputs, in order.
+        scratch: the offsets in the arena of all Scratch arguments, in order.
     """
 
     view: NodeView
@@ -45,7 +44,7 @@ class Step:
 
     @property
     def option(self) -> KernelOption:
-        """The choice among the alternatives."""
+        """The chosen one of the alternatives."""
         return next(o for o in self.alternatives if o.kernel is self.kernel)
 
     @property
@@ -54,7 +53,7 @@ class Step:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of the tables it reads, those shared with other operators included."""
+        """Bytes of the tables that it reads, including those shared with other operators."""
         return sum(t.bytes for t in self.tables)
 
 
@@ -63,11 +62,12 @@ class Plan:
     """Everything that the emitters need to know.
 
     Attributes:
-        core: by whose costs the kernels were chosen.
-        offsets: of every computed tensor in the arena, by tensor number, aliases included.
-        tables: distinct const tables, in the order of their first use.
+        core: the core whose costs determined the choice of kernels.
+        offsets: of all computed tensors in the arena, including aliases, by tensor number.
+        tables: distinct constant tables, in the order of their first use.
         arena_bytes: size of the arena.
-        live_bytes: the most activation bytes alive at one operator, nothing in place, no scratch.
+        live_bytes: the largest number of bytes of activations alive at the same time, without
+            overlaps and scratch memory.
     """
 
     graph: Graph
@@ -80,12 +80,12 @@ class Plan:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of const tables, exact."""
+        """Bytes of all constant tables, exact."""
         return sum(t.bytes for t in self.tables)
 
     @property
     def code_bytes(self) -> int:
-        """Estimated bytes of code, from the committed table of the core's kernel sizes."""
+        """Estimated bytes of code, from the committed table of kernel sizes of the core."""
         return code_bytes(self.core, uses_of((s.kernel, s.call) for s in self.steps))
 
     @property
@@ -94,7 +94,7 @@ class Plan:
 
 
 def count_macs(view: NodeView) -> int:
-    """Multiply-accumulate operations of a node; 0 for operators outside the table."""
+    """Return the multiply-accumulate operations of a node; 0 for unsupported operators."""
     operator = BY_NAME.get(view.node.operator)
     return operator.macs(view) if operator else 0
 
@@ -105,16 +105,16 @@ def make_plan(
     """Choose kernels and place every tensor.
 
     Args:
-        graph: checked and rewritten by the passes.
-        optimize: what to favour.
-        core: that runs the code; None is that of the default board.
+        graph: checked, and rewritten by the passes.
+        optimize: what to minimise.
+        core: the core that runs the code; None for the default board's core.
     """
     core = core or default_board().core
     return plan_of(graph, choose(graph, optimize, core), core)
 
 
 def plan_of(graph: Graph, choices: Sequence[Choice], core: Core) -> Plan:
-    """Place every tensor for kernels that are chosen, one for each operator."""
+    """Place every tensor, for kernels that have been chosen."""
     calls = [choice.option.call for choice in choices]
     tables: dict[Const, Table] = {}
     step_tables = [
@@ -159,7 +159,7 @@ def plan_of(graph: Graph, choices: Sequence[Choice], core: Core) -> Plan:
 
 
 def foreign_plan(graph: Graph, core: Core) -> Plan:
-    """Of a graph that an interpreter runs: its operators, constants and lifetimes, no placement."""
+    """Plan a graph that an interpreter runs: operators, constants and lifetimes, no placement."""
     nothing = KernelCall((), ())
     kernel = Kernel("tflm", "", lambda view: nothing, work_by_elements)
     tables: dict[int, Table] = {}
@@ -167,8 +167,8 @@ def foreign_plan(graph: Graph, core: Core) -> Plan:
     for view in graph.views():
         constants = [t for t in view.inputs if t.data is not None]
         for t in constants:
-            label = keras_layer(t.name) or f"tensor {t.index}"
-            tables.setdefault(t.index, Table(label, Const("", t.dtype, t.data or b"", "")))
+            constant = Const("constant", t.dtype, t.data or b"", "")
+            tables.setdefault(t.index, Table(f"tensor{t.index}", constant))
         own = tuple(tables[t.index] for t in constants)
         steps.append(Step(view, kernel, nothing, (), own, ()))
     return Plan(
@@ -192,14 +192,15 @@ def _table(tables: dict[Const, Table], index: int, const: Const) -> Table:
 def _check_overlaps(
     graph: Graph, calls: list[KernelCall], offsets: Mapping[object, int]
 ) -> str | None:
-    """The first operator that reads what it has overwritten, None if there is none."""
+    """Describe the first operator that reads a byte after overwriting it; None if there is none."""
     for node, call in zip(graph.nodes, calls, strict=True):
         for times in call.times:
             source = offsets.get(("tensor", graph.storage(node.inputs[times.input])))
             target = offsets["tensor", node.outputs[0]]
             byte = None if source is None else first_clash(times, target - source)
             if byte is not None:
-                return f"operator {node.index} reads byte {byte} of its input after writing there"
+                label = graph.view(node).label
+                return f"{label} reads byte {byte} of its input after overwriting it"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Bytes of code of every kernel: a committed table, measured with the compiler that it names."""
+"""Code sizes of kernels: a committed table, measured with the compiler that the table names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tflm_ext.targets import Core
 
 
 def compiler(core: Core) -> str:
-    """The compiler that the table was measured with."""
+    """Return the compiler that the table was measured with."""
     return str(core.sizes["compiler"])
 
 
@@ -41,8 +41,8 @@ class Uses:
     """Calls of a kernel.
 
     Attributes:
-        calls: how many.
-        parameter_bytes: of the parameter structs of all of them.
+        calls: number of calls.
+        parameter_bytes: size of the parameter structs of all calls.
     """
 
     calls: int
@@ -53,7 +53,7 @@ class Uses:
 
 
 def uses_of(steps: Iterable[tuple[Kernel, KernelCall]]) -> dict[str, Uses]:
-    """By the kernels' names."""
+    """Return the uses of each kernel, by its name."""
     found: dict[str, Uses] = {}
     nothing = Uses(0, 0)
     for kernel, call in steps:
@@ -66,7 +66,7 @@ def uses_of(steps: Iterable[tuple[Kernel, KernelCall]]) -> dict[str, Uses]:
 
 
 def code_bytes(core: Core, uses: Mapping[str, Uses]) -> int:
-    """Estimated bytes of code: the kernels, the entry points, and each operator's call.
+    """Estimate the bytes of code: the kernels, the entry points, and each operator's call.
 
     The compiler makes one function of a kernel for all its calls, which give it their parameters;
     a kernel with one call, and a small one, becomes part of its caller with the parameters as
@@ -91,10 +91,10 @@ def code_bytes(core: Core, uses: Mapping[str, Uses]) -> int:
 
 
 def _numbers(value: FieldValue) -> int:
-    """Of a field, each in a tuple counted."""
+    """Count the numbers in a field: 1, or the length of a tuple."""
     return sum(map(_numbers, value)) if isinstance(value, tuple) else 1
 
 
 def _shared(core: Core, kernel: str) -> tuple[str, ...]:
-    """Functions that a kernel has in common with others."""
+    """Return functions that a kernel shares with others."""
     return tuple(core.sizes["uses"].get(kernel, ()))

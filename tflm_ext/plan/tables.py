@@ -1,4 +1,4 @@
-"""The const tables of calls."""
+"""Constant tables of calls."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tflm_ext.kernels import Const, Input, Inputs, KernelCall
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A const table of the model, stored once however many operators use it.
+    """A constant table of the model, stored once even if several operators use it.
 
     Attributes:
         symbol: C name without the model's prefix: "op03_weights".
@@ -26,7 +26,7 @@ class Table:
 
 
 def constants(view: NodeView, call: KernelCall) -> tuple[Const, ...]:
-    """The const tables of a call, constant inputs included, in the order of its arguments."""
+    """Return the constant tables of a call, including constant inputs, in argument order."""
     found = []
     for argument in call.arguments:
         indices: Iterable[int] = ()
@@ -44,10 +44,10 @@ def constants(view: NodeView, call: KernelCall) -> tuple[Const, ...]:
 
 
 def content(const: Const) -> Const:
-    """What decides whether two tables are one: their bytes, whatever role they play."""
+    """Return what makes two tables equal: their bytes, regardless of their roles."""
     return Const("", const.dtype, const.data, "")
 
 
 def shape_layout(shape: tuple[int, ...]) -> str:
-    """The layout of a tensor as it is: "[2][3]"."""
+    """Return the layout of a tensor with no special order: "[2][3]"."""
     return "".join(f"[{size}]" for size in shape) or "a scalar"

@@ -1,7 +1,8 @@
 """lib/<Name>/ of a generated project, a PlatformIO and Arduino library, and its .zip.
 
-library.properties never has a `depends` line: TensorFlow Lite Micro left Arduino's Library Manager,
-where the IDE would look for it. The sketch and the README of runtime "tflm" say where it is.
+library.properties never has a `depends` line: the IDE would look for TensorFlow Lite Micro in the
+Library Manager, which no longer has it. The sketch and the README of runtime "tflm" say where to
+get it.
 """
 
 from __future__ import annotations
@@ -79,16 +80,16 @@ class _ExampleView:
 def arduino_files(
     facts: ModelFacts, library_sources: tuple[RenderedFile, ...], parts: Parts
 ) -> tuple[RenderedFile, ...]:
-    """The library around a model's C, and the .zip of it.
+    """Return the library around a model's C, and its .zip.
 
     Args:
-        facts: what the library is about, with at least one golden vector.
-        library_sources: the C or C++ of the model, paths relative to the library's src/.
-        parts: of the runtime.
+        facts: the model, with at least one golden vector.
+        library_sources: C or C++ of the model; paths are relative to the library's src/.
+        parts: what the runtime contributes.
 
     Returns:
-        lib/<Name>/, the sources included; for the board also what Arduino wants there, and
-        arduino/<Name>.zip.
+        lib/<Name>/, including the sources; if the board can run the model, also the files that
+        Arduino needs there, and arduino/<Name>.zip.
     """
     view = _library_view(facts, parts)
     folder = f"lib/{facts.library}"
@@ -105,7 +106,7 @@ def arduino_files(
 
 
 def _for_arduino(facts: ModelFacts, view: _LibraryView, parts: Parts) -> tuple[RenderedFile, ...]:
-    """What makes an Arduino library of the PlatformIO library."""
+    """Return the files that turn the PlatformIO library into an Arduino library."""
     folder = f"lib/{facts.library}"
     example = f"{folder}/examples/{facts.library}"
     sketch = render(parts.template("example.ino.j2"), _example_view(facts, parts))
@@ -165,7 +166,7 @@ def _example_view(facts: ModelFacts, parts: Parts) -> _ExampleView:
 
 
 def _library_json(view: _LibraryView) -> str:
-    """PlatformIO's manifest: for every platform and framework, sources in src/."""
+    """Return PlatformIO's manifest: all platforms and frameworks, sources in src/."""
     manifest = {
         "name": view.library,
         "version": view.semantic_version,
@@ -179,7 +180,7 @@ def _library_json(view: _LibraryView) -> str:
 
 
 def _semantic_version(version: str) -> str:
-    """The three numbers that Arduino wants, of a Python version.
+    """Return a Python version as the three numbers that Arduino requires.
 
     Example:
         >>> _semantic_version("0.2.dev3"), _semantic_version("1.4.2rc1")
@@ -191,15 +192,15 @@ def _semantic_version(version: str) -> str:
 
 
 def _zip(library: tuple[RenderedFile, ...]) -> bytes:
-    """The files below one top-level folder, the same bytes on every machine.
+    """Return a .zip with one top-level folder, with the same bytes on every machine.
 
-    Stored, not deflated: different versions of zlib compress to different bytes.
+    Files are stored, not deflated, because different versions of zlib produce different bytes.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for file in sorted(library, key=lambda file: file.path):
             entry = zipfile.ZipInfo(file.path.removeprefix("lib/"))  # dated 1980-01-01
-            entry.create_system = 3  # Unix, also when made elsewhere
+            entry.create_system = 3  # Unix, regardless of the current system
             entry.external_attr = 0o100644 << 16
             archive.writestr(entry, file.content)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""An exported project as it lies on disk: what its report.json says, its model and its sources."""
+"""An exported project on disk: its report.json, its model and its sources."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ GOLDEN_VECTORS = "test/test_model/golden_vectors.c"
 
 @dataclass(frozen=True)
 class Exported:
-    """A project as its report.json tells; read_project() makes one.
+    """A project as described by its report.json; see read_project().
 
     Attributes:
-        folder: of the project.
-        content: of report.json.
-        name: of the model.
-        model: bytes of the .tflite, which is the one that was exported.
+        folder: the project's folder.
+        content: content of report.json.
+        name: the model's name.
+        model: bytes of the exported .tflite.
         board, runtime, optimize: options of the export.
-        labels: names of the classes; empty without.
-        golden: SHA-256 of every golden vector.
-        files: SHA-256 of every generated file, by path.
+        labels: names of the classes; empty if there are none.
+        golden: SHA-256 of each golden vector.
+        files: SHA-256 of each generated file, by path.
     """
 
     folder: Path
@@ -50,11 +50,11 @@ class Exported:
 
     @property
     def library(self) -> str:
-        """Name of the folder below lib/."""
+        """Name of the library's folder below lib/."""
         return library_name(self.name)
 
     def edited(self) -> tuple[str, ...]:
-        """Generated files that are missing or not as they were exported."""
+        """Return the generated files that are missing or have changed since the export."""
         return tuple(
             path
             for path, sha256 in self.files.items()
@@ -63,10 +63,10 @@ class Exported:
         )
 
     def sources(self) -> list[RenderedFile]:
-        """The C of the model as it lies there, with paths below lib/<Name>/src/.
+        """Return the C of the model from the folder; paths are relative to lib/<Name>/src/.
 
         Raises:
-            ConfigError: there is none.
+            ConfigError: the folder has no C files.
         """
         root = self.folder / "lib" / self.library / "src"
         sources = [
@@ -82,9 +82,9 @@ class Exported:
         return sources
 
     def golden_vectors(self, facts: ModelFacts) -> Mapping[str, tuple[GoldenVector, ...]]:
-        """The golden vectors of every file that has some, by path.
+        """Return the golden vectors of each file that has some, by path.
 
-        Those of GOLDEN_VECTORS always; none where the file is missing or says something else.
+        GOLDEN_VECTORS is always included, without vectors if the file is missing or damaged.
         """
         example = f"lib/{self.library}/examples/{self.library}/sample.h"
         found: dict[str, tuple[GoldenVector, ...]] = {GOLDEN_VECTORS: ()}
@@ -96,32 +96,30 @@ class Exported:
 
 
 def is_exported(folder: Path) -> bool:
-    """Whether a folder looks like an exported project; read_project() finds out."""
+    """Whether a folder looks like an exported project; read_project() really checks it."""
     return (folder / REPORT).is_file()
 
 
 def read_project(folder: Path) -> Exported:
-    """A project as it was exported.
-
-    An export into it that was killed is finished first.
+    """Open an exported project, after completing an export that was killed.
 
     Raises:
         ConfigError: the folder is not a project, or was exported by a later version.
         VerificationError: its model is not the one that was exported.
     """
     if not folder.is_dir():
-        raise ConfigError(f"{folder} is not a folder.", "Give the folder of an exported project.")
+        raise ConfigError(f"{folder} is not a folder.", "Pass the folder of an exported project.")
     recover(folder)
     try:
         report = (folder / REPORT).read_bytes()
         check_schema(folder, report)
         content = json.loads(report)
         if content["schema"] not in SCHEMAS or content["tool"]["name"] != "tflm_ext":
-            raise ValueError("another tool or schema")
+            raise ValueError("a different tool or schema")
         golden = from_json(tuple[str, ...], content["verification"]["golden_sha256"])
         if not golden:
             raise ValueError("no golden vectors")
-        # Before it becomes part of a path.
+        # Check the name before it becomes part of a path.
         name = model_name(from_json(str, content["model"]["name"]))
         chosen = content["options"]
         exported = Exported(
@@ -142,14 +140,14 @@ def read_project(folder: Path) -> Exported:
     if hashlib.sha256(exported.model).hexdigest() != sha256:
         raise VerificationError(
             f"model/{name}.tflite is not the model that was exported.",
-            "Put the original back, or export this one again.",
+            "Restore the original file, or export this model again.",
         )
     return exported
 
 
 def damaged(folder: Path) -> ConfigError:
-    """What there is to say of a folder that cannot be read as a project."""
+    """Return the error for a folder that cannot be read as a project."""
     return ConfigError(
         f"{folder} is not a project of tflm-ext, or its report.json or model is damaged.",
-        "Give the folder of an exported project, or export the model again.",
+        "Pass the folder of an exported project, or export the model again.",
     )

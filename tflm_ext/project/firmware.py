@@ -1,4 +1,4 @@
-"""src/ of a generated project: the firmware for board, host and emulated core."""
+"""src/ of a generated project: firmware for the board, the host and the emulated core."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.parts import Parts
 
 GOLDEN_BYTES = 32 * 1024
-"""Flash that the golden vectors of the firmware may take. The first one is always there."""
+"""Limit, in bytes of flash, for the golden vectors in the firmware; it always has the first one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,11 @@ class MainView:
 
 
 def firmware_files(facts: ModelFacts, parts: Parts) -> tuple[RenderedFile, ...]:
-    """The files of src/.
+    """Return the files of src/.
 
     Args:
-        facts: what the project is about, with at least one golden vector.
-        parts: of the runtime.
+        facts: the model, with at least one golden vector.
+        parts: what the runtime contributes.
 
     Returns:
         src/main.cpp, src/protocol.h and src/golden.h.
@@ -98,6 +98,6 @@ def golden_header(facts: ModelFacts, vectors: tuple[GoldenVector, ...]) -> str:
 
 
 def _fitting(vectors: tuple[GoldenVector, ...]) -> tuple[GoldenVector, ...]:
-    """As many vectors from the front as fit into GOLDEN_BYTES, but at least one."""
+    """Return the first vectors, up to GOLDEN_BYTES, but at least one."""
     size = sum(len(part) for part in (*vectors[0].inputs, *vectors[0].outputs))
     return vectors[: max(1, GOLDEN_BYTES // size)]

@@ -1,4 +1,4 @@
-"""lib/tflm/src of a project: a link to sources on this computer, the only link there is."""
+"""lib/tflm/src of a project: a link to sources on this computer, the only link in a project."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ LINK = "lib/tflm/src"
 
 
 def link_sources(project: Path, sources: Path | None) -> None:
-    """Point LINK of a project to a folder, or remove the link.
+    """Point a project's LINK to a folder, or remove the link.
 
-    A folder that the user put there is kept.
+    A folder in its place, which the user made, is kept.
 
     Args:
         sources: absolute; None removes the link.
@@ -33,7 +33,7 @@ def link_sources(project: Path, sources: Path | None) -> None:
         where = "removed" if sources is None else f"made a link to {sources}"
         raise StorageError(
             f"{link} cannot be {where}: {error.strerror}.",
-            "Remove what is there, or copy the tree there yourself.",
+            "Remove the file or folder, or copy the sources there yourself.",
         ) from error
 
 
@@ -50,5 +50,5 @@ def _link(link: Path, target: Path) -> None:
 def _unlink(link: Path) -> None:
     if link.is_symlink():
         link.unlink()
-        with contextlib.suppress(OSError):  # the folder has other files
+        with contextlib.suppress(OSError):  # the folder is not empty
             link.parent.rmdir()

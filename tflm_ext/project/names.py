@@ -1,4 +1,4 @@
-"""The names of a model: its C identifier and its library."""
+"""Names of a model: its C identifier and its library."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEYWORDS = """
     typeof typeof_unqual union unsigned using virtual void volatile wchar_t while xor xor_eq
 """
 
-# <Name>.h lies in an include path, and some file systems do not tell Math.h from math.h.
+# <Name>.h is in an include path, and some file systems do not distinguish Math.h from math.h.
 _HEADERS = """
     algorithm array assert atomic bitset chrono cmath complex cstdint ctype errno exception fenv
     functional inttypes iso646 iterator limits list locale main map math memory new numeric optional
@@ -40,14 +40,14 @@ RESERVED = frozenset(f"{_KEYWORDS} {_HEADERS} {_MBED}".split())
 
 
 def model_name(text: str, *, derived: bool = False) -> str:
-    """The C identifier of a model, in lower case.
+    """Return the C identifier of a model, in lower case.
 
     Args:
-        text: the name that the user gave, or what to make one of, like the stem of a file.
-        derived: make a name of it where it is none; a name that the user gave is never mended.
+        text: the name that the user chose, or a text to derive one from, such as a file's stem.
+        derived: derive a valid name from the text; a name chosen by the user is never changed.
 
     Raises:
-        ConfigError: the text is no name, or nothing is left of it.
+        ConfigError: the text is not a valid name, or no valid name can be derived from it.
 
     Example:
         >>> model_name("digits")
@@ -61,20 +61,20 @@ def model_name(text: str, *, derived: bool = False) -> str:
         return name
     if derived:
         raise ConfigError(
-            f"{_shown(text)} gives no name for the model: {problem}.",
-            'Give one, as in name="digits" or --name digits.',
+            f"No name for the model can be derived from {_shown(text)}: {problem}.",
+            'Choose one, for example name="digits" or --name digits.',
         )
     try:
-        hint = f'Give another, as in name="{model_name(text, derived=True)}".'
+        hint = f'Choose another name, for example name="{model_name(text, derived=True)}".'
     except ConfigError:
-        hint = 'Give another, as in name="digits".'
-    raise ConfigError(f"{_shown(text)} cannot be the name of a model: {problem}.", hint)
+        hint = 'Choose another name, for example name="digits".'
+    raise ConfigError(f"{_shown(text)} is not a valid name for a model: {problem}.", hint)
 
 
 def library_name(name: str) -> str:
-    """The library, its folder and its header, for the C identifier of a model.
+    """Return the name of a model's library, its folder and its header, from its C identifier.
 
-    Two models never share one, and Arduino's rules for library names hold.
+    Different models have different libraries, and the names follow Arduino's rules.
 
     Example:
         >>> library_name("digits")
@@ -85,15 +85,15 @@ def library_name(name: str) -> str:
 
 def _problem(name: str) -> str | None:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        return "a name has letters a-z, digits and _ only, and begins with a letter"
+        return "a name consists of a-z, 0-9 and _, and begins with a letter"
     if len(name) > LONGEST:
-        return f"it has {len(name)} characters, and a name has {LONGEST} at most"
+        return f"it has {len(name)} characters, but at most {LONGEST} are allowed"
     if "__" in name or name.endswith("_"):
-        return "C++ keeps names with two _ in a row for itself, and symbols add one at the end"
+        return "C++ reserves names with two _ in a row, and symbols append _ to the name"
     if name in RESERVED:
-        return "C, C++ or the board's core uses that name"
+        return "C, C++ or the board's core already uses it"
     if name.startswith(("arduino", "tflm_ext")):
-        return "names that begin with arduino or tflm_ext belong to others"
+        return "names that begin with arduino or tflm_ext are reserved"
     return None
 
 
@@ -107,5 +107,5 @@ def _sanitise(text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """The text as one short line of ASCII, between quotes."""
+    """Return the text as one short line of ASCII, in quotes."""
     return ascii(text if len(text) <= 60 else f"{text[:60]}...")

@@ -1,4 +1,4 @@
-"""Parts: what one runtime puts into a project besides the sources of the model."""
+"""Parts: what a runtime contributes to a project, in addition to the model's sources."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from tflm_ext.ir.rendered import RenderedFile
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the files of a project say of the runtime, and which files it adds.
+    """Texts about the runtime in a project's files, and the files that it adds.
 
     Attributes:
-        runtime: its name. templates/runtimes/<name>/ has its version of every template that
-            template() is asked for.
-        what: what runs the model, after "The neural network digits", for library managers.
-        paragraph: what it takes and needs besides, likewise.
-        view: what those templates know as `runtime`, besides the variables of all runtimes.
-        for_board: whether the board can run the model: its environment, and an Arduino library.
-        files: of the project, besides those that every runtime has.
-        ignored: lines of .gitignore, besides those of every project.
-        linked: sources on this computer to which project.link.LINK points.
+        runtime: its name. templates/runtimes/<name>/ has its version of each template that is
+            passed to template().
+        what: what runs the model; for library managers, follows "The neural network digits".
+        paragraph: sizes and dependencies, likewise for library managers.
+        view: the variable `runtime` of those templates, in addition to those of all runtimes.
+        for_board: whether the board can run the model; if so, the project has an environment for
+            the board, and an Arduino library.
+        files: of the project, in addition to those that every project has.
+        ignored: lines of .gitignore, in addition to those of every project.
+        linked: sources on this computer that project.link.LINK points to.
     """
 
     runtime: str
@@ -35,5 +36,5 @@ class Parts:
     linked: Path | None = None
 
     def template(self, name: str) -> str:
-        """The runtime's version of a template, for render()."""
+        """Return the runtime's version of a template, for render()."""
         return f"runtimes/{self.runtime}/{name}"

@@ -1,6 +1,6 @@
-"""Running pio on a generated project, and reading what it says.
+"""Runs pio on a generated project, and parses its output.
 
-`python -m tflm_ext.project.pio` prints the line that makes a plain `pio` work in this shell.
+`python -m tflm_ext.project.pio` prints the shell command that makes a plain `pio` work.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ DEBIAN_PACKAGES = {
     "qemu-system-arm": "qemu-system-arm",
 }
 
-# PlatformIO moves a project's folders when these are set; we look where its defaults are.
+# PlatformIO moves a project's folders if these are set; we expect them in their default places.
 _PROJECT_FOLDERS = tuple(
     f"PLATFORMIO_{name}_DIR"
     for name in ("WORKSPACE", "BUILD", "LIBDEPS", "SRC", "INCLUDE", "LIB", "TEST", "BOARDS", "DATA")
@@ -61,13 +61,13 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """What `pio run` made.
+    """Result of `pio run`.
 
     Attributes:
         environment: its name in platformio.ini.
         program: the linked program.
-        flash_bytes, ram_bytes: of the whole image, .text + .data and .data + .bss; None on the
-            host, where they mean nothing.
+        flash_bytes, ram_bytes: of the whole image, .text + .data and .data + .bss; None for the
+            host, where they are meaningless.
         seconds: wall time.
     """
 
@@ -80,7 +80,7 @@ class BuildResult:
 
 @dataclass(frozen=True, slots=True)
 class TestResult:
-    """What `pio test` found; `failed` is 0, for a failure is raised."""
+    """Result of `pio test`; `failed` is always 0, because failures are raised as errors."""
 
     __test__ = False
 
@@ -92,7 +92,7 @@ class TestResult:
 
 
 def pio_command() -> tuple[str, ...]:
-    """The PlatformIO of our own interpreter.
+    """Return the command that runs the PlatformIO of our own Python interpreter.
 
     Raises:
         ToolError: it is not installed.
@@ -105,7 +105,7 @@ def pio_command() -> tuple[str, ...]:
 
 
 def pio_environment() -> dict[str, str]:
-    """The variables that pio is run with: its core folder, no telemetry, plain text."""
+    """Return the environment variables for pio: its core folder, no telemetry, plain text."""
     core = core_dir()
     dropped = _PROJECT_FOLDERS + (_CORE_FOLDERS if core == own_core_dir() else ())
     return {name: value for name, value in os.environ.items() if name not in dropped} | {
@@ -120,7 +120,7 @@ def pio_environment() -> dict[str, str]:
 
 
 def shell_line() -> str:
-    """What a user types to make a plain `pio` work in a shell, for `tflm-ext doctor`."""
+    """Return the shell command that makes a plain `pio` work, for `tflm-ext doctor`."""
     line = f"export PLATFORMIO_CORE_DIR={shlex.quote(str(core_dir()))}"
     scripts = sysconfig.get_path("scripts")
     if shutil.which("pio") is None and shutil.which("pio", path=scripts):
@@ -129,10 +129,10 @@ def shell_line() -> str:
 
 
 def environments(project: Path) -> dict[str, dict[str, str]]:
-    """The environments of a project's platformio.ini and their options as they stand there.
+    """Return the environments in a project's platformio.ini, with their options as text.
 
     Raises:
-        ConfigError: there is no such file, or it is not one of PlatformIO's.
+        ConfigError: the file is missing, or cannot be parsed.
     """
     ini = project / "platformio.ini"
     parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(" ;", "\t;"))
@@ -140,12 +140,12 @@ def environments(project: Path) -> dict[str, dict[str, str]]:
         parser.read_string(ini.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(
-            f"{project} has no platformio.ini.", "Name the folder that tflm-ext export wrote."
+            f"{project} has no platformio.ini.", "Pass the folder that tflm-ext export wrote."
         ) from None
     except (configparser.Error, OSError, UnicodeDecodeError) as error:
         first = str(error).splitlines()[0]
         raise ConfigError(
-            f"{ini} cannot be read: {first}", "Correct it, or export anew."
+            f"{ini} cannot be read: {first}", "Correct the file, or export the model again."
         ) from error
     return {
         section.removeprefix("env:"): dict(parser.items(section))
@@ -155,7 +155,7 @@ def environments(project: Path) -> dict[str, dict[str, str]]:
 
 
 def upload_command(project: Path, board: Board) -> str | None:
-    """What programs the board with a project's firmware; None if no environment is for it."""
+    """Return the command that uploads the firmware; None if no environment is for the board."""
     try:
         known = environments(project)
     except ConfigError:
@@ -175,13 +175,13 @@ def run(
     """Build one environment of a project with `pio run`.
 
     Raises:
-        ConfigError: no project, or no such environment in its platformio.ini.
-        BudgetError: it does not fit into the memory of the board.
+        ConfigError: the folder is not a project, or its platformio.ini lacks the environment.
+        BudgetError: the program does not fit into the board's memory.
         ToolError: a tool is missing, or the build failed.
     """
     folder = Path(project).resolve()
     if folder.is_dir():
-        recover(folder)  # of an export that was killed
+        recover(folder)  # after an export that was killed
     _check_environment(folder, environment)
     started = time.monotonic()
     arguments = ("run", "-d", str(folder), "-e", environment)
@@ -206,12 +206,12 @@ def test(
     """Build and run the tests of one environment with `pio test`.
 
     Raises:
-        VerificationError: a test failed, a sanitizer complained, or the program crashed.
+        VerificationError: a test failed, a sanitizer reported an error, or the program crashed.
         ConfigError, BudgetError, ToolError: as in `run`.
     """
     folder = Path(project).resolve()
     if folder.is_dir():
-        recover(folder)  # of an export that was killed
+        recover(folder)  # after an export that was killed
     _check_environment(folder, environment)
     started = time.monotonic()
     with scratch_folder() as scratch:
@@ -228,9 +228,8 @@ def test(
     passed = sum(case.status == "PASSED" for case in cases)
     if not passed:
         raise ToolError(
-            f"pio test ran no test in {environment}.",
-            f"Run it by hand to see why: cd {shlex.quote(str(folder))} && pio test -e "
-            f"{environment} -vvv",
+            f"pio test ran no tests in {environment}.",
+            f"To see why, run: cd {shlex.quote(str(folder))} && pio test -e {environment} -vvv",
             command=arguments,
             output=output,
         )
@@ -238,7 +237,7 @@ def test(
 
 
 def _check_environment(project: Path, environment: str) -> None:
-    """What can be known to fail before pio is started."""
+    """Raise errors that are certain before pio is started."""
     known = environments(project)
     if environment not in known:
         raise ConfigError(
@@ -247,7 +246,7 @@ def _check_environment(project: Path, environment: str) -> None:
         )
     if "$" in str(project):
         raise ConfigError(
-            f"PlatformIO cannot build in {project}: it takes $ for a variable.",
+            f"PlatformIO cannot build in {project}: it treats $ as the start of a variable.",
             "Move the project to a folder without $ in its path.",
         )
     platform = known[environment].get("platform", "")
@@ -259,12 +258,12 @@ def _check_environment(project: Path, environment: str) -> None:
         raise ToolError(
             f"PlatformIO's platform {platform} is not installed, and its registry cannot be "
             "reached.",
-            "Try again with a connection to the internet, or use the emulated core's environment.",
+            "Connect to the internet and try again, or use the emulated core's environment.",
         )
 
 
 def _is_installed(platform: str) -> bool:
-    """Whether pio finds a platform without its registry, as far as the folder's name tells."""
+    """Whether pio finds a platform without its registry, judging by folder names."""
     name = re.fullmatch(r"(?:[\w-]+/)?([\w-]+)\s*(?:@.*)?", platform)
     return name is None or any(core_dir().glob(f"platforms/{name[1]}*"))
 
@@ -279,13 +278,13 @@ def require_programs(*programs: str) -> None:
     if missing:
         packages = " ".join(dict.fromkeys(p for m in missing for p in DEBIAN_PACKAGES[m].split()))
         raise ToolError(
-            f"{' and '.join(missing)} cannot be found on the PATH.",
+            f"{' and '.join(missing)} could not be found on the PATH.",
             f"Run: sudo apt-get install {packages}",
         )
 
 
 def _call(project: Path, arguments: tuple[str, ...], seconds: float) -> tuple[int, str]:
-    """Run pio; its exit status and all that it printed."""
+    """Run pio, and return its exit status and its output."""
     command = (*pio_command(), *arguments)
     environment = pio_environment()
     _renew_links(project, Path(environment["PLATFORMIO_CORE_DIR"]))
@@ -304,14 +303,14 @@ def _call(project: Path, arguments: tuple[str, ...], seconds: float) -> tuple[in
         try:
             output, _ = process.communicate(timeout=seconds)
         except BaseException as error:
-            # Compilers and QEMU, too, when time is up or at Ctrl-C.
+            # On timeout or Ctrl-C, this also ends compilers and QEMU.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             output, _ = process.communicate()
             if isinstance(error, subprocess.TimeoutExpired):
                 raise ToolError(
-                    f"pio {arguments[0]} did not end within {seconds:.0f} s.",
-                    "Run it by hand to see where it stays.",
+                    f"pio {arguments[0]} did not finish within {seconds:.0f} s.",
+                    "Run pio in the project's folder to see where it hangs.",
                     command=command,
                     output=output,
                 ) from None
@@ -320,10 +319,10 @@ def _call(project: Path, arguments: tuple[str, ...], seconds: float) -> tuple[in
 
 
 def _renew_links(project: Path, core: Path) -> None:
-    """Remove links to the emulated core's platform that lead elsewhere than into this project.
+    """Remove links to the emulated core's platform that do not lead into this project.
 
-    pio keeps one link per name and follows it even when the folder has been emptied. It makes a
-    missing one anew.
+    pio keeps one link per name, and follows it even if its target is empty. It recreates missing
+    links.
     """
     for link in core.glob("platforms/tflm_ext_*.pio-link"):
         own = project / "platforms" / link.stem
@@ -331,7 +330,7 @@ def _renew_links(project: Path, core: Path) -> None:
             data = json.loads(link.read_text(encoding="utf-8"))
             target = Path(data["cwd"], data["spec"]["uri"].removeprefix("symlink://"))
         except FileNotFoundError:
-            continue  # another pio was faster
+            continue  # another pio removed it
         except (ValueError, KeyError, TypeError, AttributeError):
             target = None
         alive = target is not None and (target / "platform.json").is_file()
@@ -346,7 +345,7 @@ def _program(project: Path, environment: str) -> Path:
             return build / name
     raise ToolError(
         f"pio run -e {environment} succeeded, but there is no program in {build}.",
-        "Remove build_dir and PROGNAME from platformio.ini, or export anew.",
+        "Remove build_dir and PROGNAME from platformio.ini, or export the model again.",
     )
 
 

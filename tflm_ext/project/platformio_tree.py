@@ -16,11 +16,11 @@ from tflm_ext.project.parts import Parts
 from tflm_ext.targets import Board, Core
 
 STDIO_BYTES = 4096
-"""newlib takes its FILEs and their buffers from a heap; on the board they are reserved RAM."""
+"""Heap of the emulated core, where newlib allocates its FILEs and buffers; reserved RAM."""
 
 
 def qemu_arguments(core: Core) -> tuple[str, ...]:
-    """How QEMU is called for a core, but for the program."""
+    """Return QEMU's arguments for a core, without the program."""
     return (
         *("-machine", core.emulator.machine),
         *("-display", "none", "-monitor", "none", "-serial", "none"),
@@ -93,12 +93,12 @@ class _GoldenView:
 
 
 def platformio_files(facts: ModelFacts, board: Board, parts: Parts) -> tuple[RenderedFile, ...]:
-    """All that `pio run` and `pio test` need besides lib/ and src/.
+    """Return the files that `pio run` and `pio test` need in addition to lib/ and src/.
 
     Args:
-        facts: about the model; at least one golden vector.
-        board: whose environment and memory the project gets.
-        parts: of the runtime.
+        facts: the model, with at least one golden vector.
+        board: determines environments and memory sizes.
+        parts: what the runtime contributes.
 
     Returns:
         platformio.ini, .gitignore, platforms/tflm_ext_<core>_<hash>/ and test/.
@@ -130,10 +130,10 @@ def platformio_files(facts: ModelFacts, board: Board, parts: Parts) -> tuple[Ren
 
 
 def emulator_files(board: Board) -> tuple[RenderedFile, ...]:
-    """The development platform of the emulated core, in a folder named by its content.
+    """Return the development platform of the emulated core; its folder name has a digest.
 
-    PlatformIO links a project's platform into its core folder by the folder's name alone. With
-    the content in the name, a project can only ever meet a platform that equals its own.
+    PlatformIO links a project's platform into its core folder, where only the folder's name tells
+    platforms apart. With the digest, platforms of the same name are identical.
     """
     memory = _EmulatorView(
         core=board.core,
@@ -152,7 +152,7 @@ def emulator_files(board: Board) -> tuple[RenderedFile, ...]:
         machine_flags=json.dumps(board.machine_flags),
         common_flags=json.dumps(board.common_flags),
         c_flags=json.dumps(board.c_flags),
-        # No guards and no destructors at exit: there is one thread, and main() never comes back.
+        # No guards and no destructors at exit: there is one thread, and main() never returns.
         cxx_flags=json.dumps((*board.cxx_flags, "-fno-threadsafe-statics", "-fno-use-cxa-atexit")),
         qemu_arguments=json.dumps(qemu_arguments(board.core)),
     )
@@ -174,7 +174,7 @@ def emulator_files(board: Board) -> tuple[RenderedFile, ...]:
 
 
 def _emulated_board(core: Core) -> str:
-    """PlatformIO's name of the machine."""
+    """Return PlatformIO's name of the emulated machine."""
     return core.emulator.machine.replace("-", "_")
 
 

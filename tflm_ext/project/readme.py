@@ -47,7 +47,7 @@ class _ReadmeView:
 
 
 def readme_files(report: Report, board: Board, parts: Parts) -> tuple[RenderedFile, ...]:
-    """The README.md of a project, from what its report knows."""
+    """Return the README.md of a project, written from its report."""
     facts = report.facts
     view = _ReadmeView(
         name=facts.name,
@@ -85,7 +85,7 @@ def readme_files(report: Report, board: Board, parts: Parts) -> tuple[RenderedFi
 
 
 def _score_rows(report: Report) -> Iterator[tuple[str, str]]:
-    """The scores of every output that has targets, and what int8 loses."""
+    """Rows with the scores of each output that has targets, and the loss through int8."""
     for score in report.scores:
         what = score.metric.replace("_", " ")
         if len(report.facts.outputs) > 1:
@@ -107,7 +107,7 @@ def _score_rows(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def _error_rows(report: Report) -> Iterator[tuple[str, str]]:
-    """The error of every output as int8."""
+    """Rows with the int8 error of each output."""
     error = report.int8_error
     for i, row in enumerate(error.outputs if error else ()):
         if error is not None and row.ratio is not None:

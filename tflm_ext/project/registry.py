@@ -1,8 +1,8 @@
-"""PlatformIO's core folder: the user's own, or ours where the registry cannot be reached.
+"""PlatformIO's core folder: the user's, or our own if the registry cannot be reached.
 
-Two things of PlatformIO come from its registry only: the platform `native` and the package
-`tool-scons`. Without them `pio` waits a minute for the registry and fails. Ours are a few lines
-each; `tool-scons` starts the SCons that PyPI has.
+Two parts of PlatformIO come only from its registry: the platform `native` and the package
+`tool-scons`. Without them, `pio` waits a minute for the registry, then fails. Our replacements are
+a few lines each; our `tool-scons` starts SCons from PyPI.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LOOK_SECONDS = 2.0
 
 @functools.cache
 def registry_reachable() -> bool:
-    """Whether PlatformIO's registry answers within two seconds; looked up once per process."""
+    """Whether PlatformIO's registry answers within 2 seconds; checked once per process."""
     answered = threading.Event()
 
     def look() -> None:
@@ -39,9 +39,9 @@ def registry_reachable() -> bool:
                 if answer.status == 200:
                     answered.set()
         except (OSError, ValueError):
-            pass  # which is the answer: out of reach
+            pass  # the registry cannot be reached
 
-    # In a thread, because no time limit of a socket covers the resolution of a name.
+    # In a thread, because timeouts of sockets do not cover name resolution.
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
     thread.join(LOOK_SECONDS)
@@ -49,23 +49,23 @@ def registry_reachable() -> bool:
 
 
 def user_core_dir() -> Path:
-    """The folder that `pio` uses unless told otherwise."""
+    """Return the folder that `pio` uses by default."""
     chosen = os.environ.get("PLATFORMIO_CORE_DIR")
     return Path(chosen).expanduser() if chosen else Path.home() / ".platformio"
 
 
 def own_core_dir() -> Path:
-    """The folder that we fill; it need not exist."""
+    """Return our own folder, which may not exist."""
     return Path(platformdirs.user_cache_dir("tflm_ext")) / "platformio"
 
 
 @functools.cache
 def core_dir() -> Path:
-    """The core folder to run pio with; decided once per process.
+    """Return the core folder to run pio with; decided once per process.
 
     Returns:
-        The user's, when it has what `platform = native` needs or can get it; otherwise ours,
-        filled. The user's folder is only looked at.
+        The user's folder, if it has what `platform = native` needs, or can download it; otherwise
+        our own, complete. The user's folder is never changed.
 
     Raises:
         StorageError: our folder cannot be written.
@@ -78,10 +78,10 @@ def core_dir() -> Path:
 
 
 def is_complete(core: Path) -> bool:
-    """Whether our PlatformIO, run on a core folder, builds `native` without its registry.
+    """Whether our PlatformIO can build `native` with this core folder and without its registry.
 
-    That takes the platform, the right SCons, and no other version of PlatformIO having been the
-    last to use the folder: the next one looks for newer packages.
+    The folder needs the platform and the right SCons, and the last PlatformIO to use it must have
+    the same version as ours: a different version would look for newer packages.
     """
     platforms = (_json(path) for path in sorted(core.glob("platforms/*/platform.json")))
     if not any(manifest.get("name") == "native" for manifest in platforms):
@@ -103,22 +103,22 @@ def is_complete(core: Path) -> bool:
 
 
 def write_own_core(core: Path) -> Path:
-    """Write `native` and `tool-scons` into a core folder; files that are right stay untouched."""
+    """Write `native` and `tool-scons` into a core folder; correct files are not touched."""
     if importlib.util.find_spec("SCons") is None:
         raise ToolError(
-            "PlatformIO's registry cannot be reached and SCons is not installed.",
+            "PlatformIO's registry cannot be reached, and SCons is not installed.",
             f"Run: {sys.executable} -m pip install scons",
         )
     try:
         for path, content in _own_core_files():
             _write(core / path, content)
-        # PlatformIO keeps notes of its own in this one.
+        # PlatformIO keeps its own notes in this file.
         state = _json(core / "appstate.json") | _quiet_state()
         _write(core / "appstate.json", json.dumps(state).encode())
     except OSError as error:
         raise StorageError(
             f"PlatformIO's core folder cannot be written: {error}.",
-            "Free the place, or set PLATFORMIO_CORE_DIR to a folder that can be written.",
+            "Free some space, or set PLATFORMIO_CORE_DIR to a writable folder.",
         ) from error
     return core
 
@@ -140,13 +140,13 @@ def _own_core_files() -> Iterator[tuple[str, bytes]]:
 
 
 def _installed(kind: str, name: str, version: str) -> bytes:
-    """The note that PlatformIO leaves in a package that it installed."""
+    """Return the note that PlatformIO leaves in packages that it installed."""
     spec = {"owner": "platformio", "id": None, "name": name, "requirements": None, "uri": None}
     return _dump({"type": kind, "name": name, "version": version, "spec": spec})
 
 
 def _quiet_state() -> dict[str, Any]:
-    """No telemetry, no look for newer versions or packages, also when the user types `pio`."""
+    """Return settings without telemetry and update checks, which also apply to the user's `pio`."""
     import platformio
 
     return {
@@ -166,7 +166,7 @@ def _scons_requirement() -> str:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of somebody else's; {} when it is none."""
+    """Read a JSON object from a file that is not ours; {} if it is not a JSON object."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -179,7 +179,7 @@ def _dump(data: dict[str, Any]) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Replace a file as a whole, so that a pio that runs at the same time never sees half."""
+    """Replace a file atomically, so that a concurrent pio never sees a partial file."""
     if path.is_file() and path.read_bytes() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)

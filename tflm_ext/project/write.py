@@ -1,14 +1,14 @@
-"""Write a project so that no failure leaves half of one and no work of the user is lost.
+"""Writes a project completely or not at all, without losing any of the user's work.
 
-A new project is written beside its folder and renamed into place. One that exists is changed so:
+A new project is written next to its folder, and renamed into place. To change an existing one:
 
 1. the new files are written to <project>/.tflm_ext/new/;
-2. <project>/.tflm_ext/journal.json says what is to change: from here on the export counts;
-3. file by file, what is replaced moves to .tflm_ext/old/ and the new one to its place.
+2. <project>/.tflm_ext/journal.json lists the changes: from here on, the export will be completed;
+3. one by one, old files move to .tflm_ext/old/, and new files to their places.
 
-An error or Ctrl-C undoes step 3. A process that was killed left the journal, and the next start
-finishes what it says. Every move of step 3 can be repeated, in both directions, and each looks
-first whether the file is still the one it speaks of: what the user changed meanwhile stays.
+An error or Ctrl-C undoes step 3. A process that was killed leaves the journal, and the next start
+completes it. Every move of step 3 can be repeated, in both directions, and each move first checks
+that the file is still the expected one: files that the user has changed in the meantime are kept.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tflm_ext.errors import ConfigError, StorageError
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.listing import HOME, REPORT, check_schema, is_inside, listed_files
 
-# A file that was edited below these is an error; one elsewhere is kept.
+# An edited file below these folders is an error; edited files elsewhere are kept.
 GENERATED_FOLDERS = ("lib", "model", "platforms", "test")
 
 _JOURNAL = f"{HOME}/journal.json"
@@ -40,14 +40,14 @@ _OTHER = "other"
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """What became of a project's files; paths are relative to the project, sorted.
+    """Changes to a project's files; paths are relative to the project and sorted.
 
     Attributes:
         folder: the project, absolute, links resolved.
-        written: new files and files with a new content.
+        written: new files, and files with new content.
         removed: files that are no longer generated.
-        kept: files that the user edited. The new text of each lies beside it as <file>.new, unless
-            the file is no longer generated.
+        kept: files that the user edited. The new text of each is in <file>.new, unless the file is
+            no longer generated.
     """
 
     folder: Path
@@ -58,7 +58,7 @@ class WriteResult:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """One file of the journal: what is there before and after, None for nothing."""
+    """One file in the journal: its state before and after; None if there is no file."""
 
     path: str
     before: str | None
@@ -68,18 +68,18 @@ class _Change:
 def write_project(
     folder: Path, files: Sequence[RenderedFile], *, overwrite: bool = False
 ) -> WriteResult:
-    """Write a project, or bring one that lies there up to date.
+    """Write a project, or update an existing one.
 
-    Files of the project that did not change are not touched, so their times stay as they are.
+    Unchanged files are not touched, so their modification times do not change.
 
     Args:
         folder: new, empty, or a project that was written by this function.
-        files: the whole project, report.json with the SHA-256 of every other file among them.
-        overwrite: lose what was edited below lib/, test/, model/ and platforms/.
+        files: the whole project, including report.json with the SHA-256 of all other files.
+        overwrite: discard the user's changes to files below lib/, test/, model/ and platforms/.
 
     Raises:
-        ConfigError: the folder is something else, or such a file was edited.
-        StorageError: disk full or no permission; everything is as it was.
+        ConfigError: the folder is something else, or files below those folders were edited.
+        StorageError: the disk is full, or a permission is missing; nothing has changed.
     """
     new = {file.path: file for file in files}
     _check_files(files)
@@ -98,10 +98,10 @@ def write_project(
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse early what write_project() would refuse after a long export.
+    """Check early, before a long export, that write_project() will accept a folder.
 
     Raises:
-        ConfigError: the folder is neither new, nor empty, nor a project of ours.
+        ConfigError: the folder is not new, empty, or one of our projects.
         StorageError: it cannot be read.
     """
     with _storage_errors(folder):
@@ -113,19 +113,20 @@ def check_folder(folder: Path) -> None:
 def _check_ours(folder: Path, root: Path, generated: Mapping[str, str] | None) -> None:
     if generated is None and any(entry.name != HOME for entry in root.iterdir()):
         raise ConfigError(
-            f"{folder} is not empty and not a project of tflm_ext.",
-            "Choose another folder, or empty this one.",
+            f"{folder} is neither empty nor a project of tflm_ext.",
+            "Choose a different folder, or empty this one.",
         )
 
 
 def recover(folder: Path) -> bool:
-    """Finish the export into a project that was killed; True if there was one.
+    """Complete an export that was killed, if there was one; call this before reading a project.
 
-    Whoever reads a project calls this first.
+    Returns:
+        Whether there was one.
 
     Raises:
         ConfigError: the journal is damaged.
-        StorageError: disk full or no permission.
+        StorageError: the disk is full, or a permission is missing.
     """
     with _storage_errors(folder):
         root = _resolve(folder)
@@ -181,7 +182,7 @@ def _update(
 def _compare(
     root: Path, new: Mapping[str, RenderedFile], old: Mapping[str, str], overwrite: bool
 ) -> tuple[list[_Change], list[str]]:
-    """What to change, report.json last, and which edited files are kept."""
+    """Return the changes, report.json last, and the edited files that are kept."""
     changes: list[_Change] = []
     kept: list[str] = []
     edited: list[str] = []
@@ -202,8 +203,8 @@ def _compare(
         found = _state(root, beside, needed=wanted is not None)
         if wanted is not None and found not in (None, wanted, old.get(path)) and not overwrite:
             raise ConfigError(
-                f"{root / beside} was edited, and {path} has a new text to go there.",
-                f"Put what you need into {path} and remove {beside}.",
+                f"{root / beside} was edited, but the new {path} must be written to it.",
+                f"Copy what you need to {path}, then remove {beside}.",
             )
         if found != wanted and (wanted is not None or found == old.get(path)):
             changes.insert(0, _Change(beside, found, wanted))
@@ -211,7 +212,7 @@ def _compare(
         more = f" and {len(edited) - 3} more" if len(edited) > 3 else ""
         raise ConfigError(
             f"{root}: {', '.join(edited[:3])}{more} {'was' if len(edited) == 1 else 'were'} "
-            "edited after the last export.",
+            "edited since the last export.",
             "Save your changes elsewhere, then export with overwrite=True (--overwrite).",
         )
     return changes, kept
@@ -239,7 +240,7 @@ def _backward(root: Path, change: _Change) -> None:
 
 
 def _move(root: Path, source: str, target: str) -> None:
-    """Rename a file unless that was done before, or something of the user lies there now."""
+    """Rename a file, unless it has already been renamed, or the user has put a file there."""
     exists = _state(root, source) is not None
     if exists and _state(root, target, needed=True) is None:
         (root / target).parent.mkdir(parents=True, exist_ok=True)
@@ -269,7 +270,7 @@ def _recover(root: Path) -> bool:
 
 
 def _generated(root: Path) -> dict[str, str] | None:
-    """Path and SHA-256 of every generated file; None if the folder is no project of ours."""
+    """Return path and SHA-256 of all generated files; None if this is not one of our projects."""
     if _state(root, REPORT) in (None, _LINK, _OTHER):
         return None
     content = (root / REPORT).read_bytes()
@@ -279,7 +280,7 @@ def _generated(root: Path) -> dict[str, str] | None:
 
 
 def _check_files(files: Sequence[RenderedFile]) -> None:
-    """Refuse what only a bug of ours can produce."""
+    """Raise ValueError for inconsistencies that only a bug in tflm_ext can cause."""
     digests = {file.path: _digest(file.content) for file in files}
     report = next((file.content for file in files if file.path == REPORT), b"")
     digests.pop(REPORT, None)
@@ -290,12 +291,12 @@ def _check_files(files: Sequence[RenderedFile]) -> None:
 
 
 def _state(root: Path, path: str, *, needed: bool = False) -> str | None:
-    """What lies at a path: None for nothing, the SHA-256 of a file, "link" or "other".
+    """Return the state of a path: None for nothing, the SHA-256 of a file, "link" or "other".
 
-    A path that leads through a link or a file lies outside the project: nothing is there.
+    A path that leads through a link or a file is outside the project, and counts as nothing.
 
     Raises:
-        ConfigError: it does, and needed says that a file has to be written there.
+        ConfigError: it leads through a link or a file, and a file must be written to it (needed).
     """
     parts = path.split("/")
     place = root
@@ -304,8 +305,8 @@ def _state(root: Path, path: str, *, needed: bool = False) -> str | None:
         if place.is_symlink() or (place.exists() and not place.is_dir()):
             if needed:
                 raise ConfigError(
-                    f"{place} has to be a folder of its own, and is a link or a file.",
-                    "Remove it, or choose another folder.",
+                    f"{place} must be a folder, but it is a link or a file.",
+                    "Remove it, or choose a different folder.",
                 )
             return None
     place /= parts[-1]
@@ -320,7 +321,8 @@ def _state(root: Path, path: str, *, needed: bool = False) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     if needed:
         raise ConfigError(
-            f"{place} is in the way of a generated file.", "Remove it, or choose another folder."
+            f"{place} is in the place of a generated file.",
+            "Remove it, or choose a different folder.",
         )
     return _OTHER
 
@@ -335,11 +337,11 @@ def _write(place: Path, file: RenderedFile) -> None:
 
 
 def _discard(folder: Path) -> None:
-    """Remove what an earlier export left, which is ours; a link of that name is not."""
+    """Remove what an earlier export left; a link with that name is not ours."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise ConfigError(
-            f"{folder} is a link or a file; tflm_ext keeps a folder there while it works.",
-            "Remove it, or choose another folder.",
+            f"{folder} is a link or a file, but tflm_ext needs a temporary folder with that name.",
+            "Remove it, or choose a different folder.",
         )
     if folder.exists():
         shutil.rmtree(folder)
@@ -347,22 +349,22 @@ def _discard(folder: Path) -> None:
 
 def _remove_empty_folders(root: Path, paths: Sequence[str]) -> None:
     for folder in sorted({p for path in paths for p in Path(path).parents[:-1]}, reverse=True):
-        with contextlib.suppress(OSError):  # not empty, or gone already
+        with contextlib.suppress(OSError):  # not empty, or already removed
             if not (root / folder).is_symlink():
                 (root / folder).rmdir()
 
 
 def _resolve(folder: Path) -> Path:
     if folder.is_symlink() and not folder.exists():
-        raise ConfigError(f"{folder} is a link to nothing.", "Remove it, or name its target.")
+        raise ConfigError(f"{folder} is a broken link.", "Remove it, or pass its target.")
     root = Path(os.path.realpath(folder))
     if root.exists() and not root.is_dir():
-        raise ConfigError(f"{folder} is not a folder.", "Choose another name for the project.")
+        raise ConfigError(f"{folder} is not a folder.", "Choose a different project folder.")
     return root
 
 
 def _must_stay(root: Path) -> bool:
-    """Whether an empty folder cannot be replaced by another of its name."""
+    """Whether an empty folder cannot be replaced by renaming another folder."""
     return root.is_mount() or root.samefile(Path())
 
 
@@ -372,7 +374,7 @@ def _digest(content: bytes) -> str:
 
 @contextlib.contextmanager
 def _parents(root: Path) -> Iterator[None]:
-    """Make the folders above a project; those that are new go again if the project fails."""
+    """Create the folders above a project; if writing fails, remove the new ones."""
     made = [parent for parent in root.parents if not parent.exists()]
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
@@ -386,7 +388,7 @@ def _parents(root: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Let one export at a time write into a folder, where its file system can lock folders."""
+    """Allow only one export at a time to a folder, if its file system supports locks."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -402,9 +404,9 @@ def _storage_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            hint = "Free some space and export again."
+            hint = "Free some space, then export the model again."
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            hint = "Choose a folder that you may write to, or mend the permissions."
+            hint = "Choose a writable folder, or fix the permissions."
         else:
-            hint = "Choose another folder, or mend the disk."
+            hint = "Choose a different folder, or check the disk."
         raise StorageError(f"{folder} could not be written: {reason}.", hint) from error

@@ -1,4 +1,4 @@
-"""What was found out about a model, as JSON and as text."""
+"""Results about a model, as JSON and as text."""
 
 from tflm_ext.report.report import Report
 from tflm_ext.report.scores import Accuracy, Int8Error, OutputError

@@ -1,4 +1,4 @@
-"""What commands print with --json about other things than models."""
+"""JSON output of commands that are not about a model: build, test and boards."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from tflm_ext.document import Bytes, Count, Environment, FilePath, declared, ent
 @declared("build")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildPart:
-    """`tflm-ext build`, written from a BuildResult and the path of its program."""
+    """Output of `tflm-ext build`, written from a BuildResult and the path of its program."""
 
     environment: Environment = entry(of=lambda built: built[0].environment)
     program: FilePath = entry(of=lambda built: built[1])
     flash_bytes: Count | None = entry(
-        ".text + .data of the whole program; null on the host.",
+        ".text + .data of the whole program; null for the host.",
         of=lambda built: built[0].flash_bytes,
     )
     ram_bytes: Count | None = entry(
-        ".data + .bss of the whole program; null on the host.",
+        ".data + .bss of the whole program; null for the host.",
         of=lambda built: built[0].ram_bytes,
     )
 
@@ -37,7 +37,7 @@ class CasePart:
 @declared("test")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestPart:
-    """`tflm-ext test`, written from a TestResult."""
+    """Output of `tflm-ext test`, written from a TestResult."""
 
     environment: Environment = entry()
     passed: Count = entry()

@@ -1,4 +1,4 @@
-"""What the rewrites and the planner did to a model, step by step, as JSON and as text."""
+"""The work of the rewrites and the planner, step by step, as JSON and as text."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class GraphState(NamedTuple):
 
 @dataclass(frozen=True)
 class Detail:
-    """A model as it was read, and every rewrite that changed it."""
+    """The graph of a model as it was read, and all rewrites that changed it."""
 
     graph: Graph
     steps: tuple[PassStep, ...]
 
     def states(self) -> tuple[GraphState, ...]:
-        """The graph as it was read, by the name "read", then after every rewrite."""
+        """The graph as it was read, with the name "read", then after each rewrite."""
         steps = (GraphState(step.name, step.changes(), step.after) for step in self.steps)
         return (GraphState("read", (), self.graph), *steps)
 
@@ -45,21 +45,21 @@ class Detail:
 @declared("change")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangePart:
-    """What a rewrite did to an operator or a tensor, written from a Change."""
+    """A change that a rewrite made to an operator or a tensor, written from a Change."""
 
     kind: Literal["operator", "tensor"] = entry()
-    number: Count = entry("In the .tflite.")
-    name: str = entry("Of the operator or the tensor; untrusted text.")
+    number: Count = entry("Number in the .tflite.")
+    name: str = entry("Name of the operator or the tensor; untrusted text.")
     change: Literal["removed", "changed"] = entry(of=lambda change: change.what)
-    reason: str = entry("Why, or how; may hold untrusted text.")
-    channels: tuple[Count, ...] = entry("Those that a tensor lost.")
+    reason: str = entry("Why, or how; may contain untrusted text.")
+    channels: tuple[Count, ...] = entry("Channels that were removed from a tensor.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphOperatorPart:
     """An operator of a graph, written from a Node."""
 
-    index: Count = entry("In the .tflite.")
+    index: Count = entry("Number in the .tflite.")
     operator: str = entry()
     inputs: tuple[int, ...] = entry("Tensor numbers; -1 for an optional input that is absent.")
     outputs: tuple[Count, ...] = entry("Tensor numbers.")
@@ -70,7 +70,7 @@ class GraphTensorPart:
     """A tensor of a graph, written from a Tensor."""
 
     tensor: Count = entry(
-        "In the .tflite; tensors that rewrites add have numbers above those.",
+        "Number in the .tflite; tensors added by rewrites have larger numbers.",
         of=lambda tensor: tensor.index,
     )
     name: str = entry("Untrusted text.")
@@ -78,7 +78,7 @@ class GraphTensorPart:
     size_bytes: Bytes = entry(of=lambda tensor: tensor.bytes)
     constant: bool = entry()
     alias_of: Count | None = entry(
-        "Tensor whose bytes it shares in another shape; null if it has bytes of its own.",
+        "Tensor whose bytes it shares, in a different shape; null if it has its own.",
         of=lambda tensor: tensor.alias,
     )
 
@@ -88,13 +88,13 @@ class GraphTensorPart:
 class GraphPart:
     """A graph after a rewrite, written from a GraphState."""
 
-    name: str = entry('Of the rewrite; "read" for the graph as it was read.')
-    changes: tuple[ChangePart, ...] = entry("What the rewrite did, and why.")
+    name: str = entry('Name of the rewrite; "read" for the graph as it was read.')
+    changes: tuple[ChangePart, ...] = entry("What the rewrite changed, and why.")
     operators: tuple[GraphOperatorPart, ...] = entry(
-        "In the order in which they run.", of=lambda state: state.graph.nodes
+        "In execution order.", of=lambda state: state.graph.nodes
     )
     tensors: tuple[GraphTensorPart, ...] = entry(
-        "By number, constants included.",
+        "By number, including constants.",
         of=lambda state: tuple(tensor for _, tensor in sorted(state.graph.tensors.items())),
     )
 
@@ -102,60 +102,60 @@ class GraphPart:
 @declared("placement")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacementPart:
-    """Bytes of the arena and what they hold for a while, written from (name, Placement)."""
+    """A range of the arena and its contents for some steps, written from (name, Placement)."""
 
-    offset_bytes: Bytes = entry("In the arena.", of=lambda pair: pair[1].offset)
+    offset_bytes: Bytes = entry("Offset in the arena.", of=lambda pair: pair[1].offset)
     size_bytes: Bytes = entry(of=lambda pair: pair[1].bytes)
     tensor: Count | None = entry("Null for scratch memory.", of=lambda pair: pair[1].tensor)
-    name: str | None = entry("Of the tensor; untrusted text.", of=lambda pair: pair[0])
+    name: str | None = entry("Name of the tensor; untrusted text.", of=lambda pair: pair[0])
     aliases: tuple[Count, ...] = entry(
-        "Tensors that are the same bytes in other shapes.", of=lambda pair: pair[1].aliases
+        "Tensors with the same bytes in different shapes.", of=lambda pair: pair[1].aliases
     )
     first_operator: Count | None = entry(
-        "Writes it; null if it is there before the first operator runs.",
+        "Operator that writes it; null if it exists before the first operator runs.",
         of=lambda pair: pair[1].first,
     )
     last_operator: Count | None = entry(
-        "The last one that reads it; null if it stays until the end.",
+        "Last operator that reads it; null if it is kept until the end.",
         of=lambda pair: pair[1].last,
     )
     operator: Count | None = entry(
-        "Writes it, or has it as scratch; null if no operator does.",
+        "Operator that writes it or uses it as scratch memory; null if there is none.",
         of=lambda pair: None if pair[1].step is None else pair[1].step.index,
     )
     kernel: str | None = entry(
-        "Of that operator.",
+        "Kernel of that operator.",
         of=lambda pair: None if pair[1].step is None else pair[1].step.kernel.name,
     )
 
 
 def named_placements(plan: Plan) -> tuple[tuple[str | None, Placement], ...]:
-    """What lies in the arena, with the names of the tensors."""
+    """Return the contents of the arena, with the names of tensors."""
     names = {i: tensor.name for i, tensor in plan.graph.tensors.items()}
     return tuple((None if p.tensor is None else names[p.tensor], p) for p in placements(plan))
 
 
 def with_detail(report: Report, graph: Graph, passes: PassResult) -> Report:
-    """The report of a model with the details of its rewrites.
+    """Add the details of a model's rewrites to its report.
 
     Args:
-        graph: as it was read.
-        passes: what the rewrites did to it.
+        graph: the graph as it was read.
+        passes: the changes that the rewrites made.
 
     Raises:
-        ConfigError: the runtime runs the model as it is.
+        ConfigError: the runtime does not rewrite the model.
     """
     if not report.plan.offsets:
         raise ConfigError(
-            f"The runtime {report.runtime} runs the model as it is: there are no rewrites and no "
-            "memory plan to show.",
+            f"The runtime {report.runtime} does not rewrite or plan the model: there are no "
+            "details to show.",
             "Inspect the .tflite with --runtime compiled.",
         )
     return replace(report, detail=Detail(graph, passes.steps))
 
 
 def detail_lines(detail: Detail, plan: Plan) -> Iterator[str]:
-    """The same as text: graphs, changes, and the arena."""
+    """Return the details as text: graphs, changes, and the arena."""
     yield f"as read: {_summary(detail.graph)}"
     yield from _graph_lines(detail.graph, set())
     for step in detail.steps:
@@ -190,7 +190,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _graph_lines(graph: Graph, marked: set[int]) -> Iterator[str]:
-    """One line per operator; those that are marked have a star."""
+    """Return one line per operator; marked operators have a star."""
     for node in graph.nodes:
         star = "*" if node.index in marked else " "
         read = (graph.tensors[i] for i in node.inputs if i >= 0)

@@ -1,4 +1,4 @@
-"""bench.json: what tflm-ext bench measured of a project, for every report shown afterwards."""
+"""bench.json: measurements of a project by tflm-ext bench, which later reports include."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _NUMBERS = ("instructions", "stack_bytes", "code_bytes")
 
 
 def sources_sha256(digests: Iterable[tuple[str, str]]) -> str:
-    """One hash of all that is compiled.
+    """Return one hash of all files that are compiled.
 
     Args:
-        digests: path below lib/<Name>/src/ and SHA-256 of every file.
+        digests: path below lib/<Name>/src/ and SHA-256 of each file.
     """
     lines = "".join(f"{path} {sha256}\n" for path, sha256 in sorted(digests))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def with_bench(report: Report, folder: Path) -> Report:
-    """A report with what was measured of the files that it lists, if they were measured.
+    """Add measurements to a report, if there are any for exactly the files that it lists.
 
     Args:
         folder: the project.
@@ -37,7 +37,7 @@ def with_bench(report: Report, folder: Path) -> Report:
 
 
 def _read(folder: Path, sources: str) -> Mapping[str, Any] | None:
-    """The entry of bench.json; None if it is missing, damaged, or about other files."""
+    """Return the content of bench.json; None if it is missing, damaged, or for other files."""
     try:
         found = json.loads((folder / NAME).read_text("utf-8"))["bench"][0]
         whole = (

@@ -1,6 +1,6 @@
-"""The parts of report.json: every key, its type, what it means, and where its value comes from.
+"""The parts of report.json: all keys, with types, descriptions, and the sources of their values.
 
-A new key is one more entry here: report.json, its schema, the reference and reading it back follow.
+To add a key, add an entry here: report.json, its schema, the reference and the reader follow.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SCHEMAS = range(1, SCHEMA + 1)
 @declared("tool")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """Who wrote a document."""
+    """The program that wrote a document."""
 
     name: Literal["tflm_ext"] = entry(of=lambda _: "tflm_ext")
     version: str = entry(of=lambda _: VERSION)
@@ -31,7 +31,7 @@ class Tool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What every JSON of ours begins with."""
+    """Keys that all our JSON documents have."""
 
     schema: Literal[1] = entry("Version of this schema.", of=lambda _: SCHEMA)
     tool: Tool = entry(of=lambda source: source)
@@ -43,7 +43,7 @@ class PortPart:
     """An input or output, written from a Port."""
 
     name: str = entry(
-        "Of the tensor in the .tflite; untrusted text.", of=lambda port: port.tensor_name
+        "Name of the tensor in the .tflite; untrusted text.", of=lambda port: port.tensor_name
     )
     shape: Shape = entry()
     dtype: Literal["int8", "int32"] = entry(
@@ -81,17 +81,17 @@ class ModelPart:
     name: str = entry(
         "C identifier, prefix of all symbols.", schema={"pattern": "^[a-z][a-z0-9_]*$"}
     )
-    sha256: Sha256 = entry("Of the .tflite that was exported.")
+    sha256: Sha256 = entry("Digest of the exported .tflite.")
     inputs: tuple[PortPart, ...] = entry(schema={"minItems": 1})
     outputs: tuple[PortPart, ...] = entry(schema={"minItems": 1})
     labels: tuple[str, ...] = entry("Names of the classes; untrusted text.")
-    macs: Count = entry("Multiply-accumulate operations of one inference.")
+    macs: Count = entry("Multiply-accumulate operations per inference.")
 
 
 @declared("options")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionsPart:
-    """What the user chose."""
+    """Options chosen by the user."""
 
     board: str = entry()
     runtime: Literal["compiled", "tflm"] = entry()
@@ -100,18 +100,18 @@ class OptionsPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlternativePart:
-    """A kernel that the planner could choose, written from an Option of the plan."""
+    """A kernel that the planner could choose, written from a KernelOption of the plan."""
 
     kernel: str = entry(of=lambda option: option.kernel.name)
     estimated_instructions: Count = entry(
-        "From costs fitted to counts of the emulated core.", of=lambda option: option.instructions
+        "Estimate, fitted to counts from the emulated core.", of=lambda option: option.instructions
     )
     estimated_cycles: Count = entry(
-        "The instructions, where the manual of the core gives no cycles.",
+        "Estimate; equal to the instructions if the core's manual gives no cycles.",
         of=lambda option: option.cycles,
     )
-    weight_bytes: Bytes = entry("Of its constant tables.")
-    code_bytes: Bytes = entry("Of the kernel; estimated, and paid once by all its operators.")
+    weight_bytes: Bytes = entry("Size of its constant tables.")
+    code_bytes: Bytes = entry("Estimated size of the kernel, whose code all its operators share.")
     scratch_bytes: Bytes = entry(of=lambda option: option.call.scratch_bytes)
 
 
@@ -120,18 +120,18 @@ class AlternativePart:
 class OperatorPart:
     """One operator, written from a Step of the plan."""
 
-    index: Count = entry("In the .tflite.")
+    index: Count = entry("Number in the .tflite.")
     operator: str = entry(
         "TensorFlow Lite's name, like CONV_2D.", of=lambda step: step.view.node.operator
     )
     kernel: str = entry(of=lambda step: step.kernel.name)
     inputs: tuple[Shape, ...] = entry(
-        "Shapes of the inputs that are not constants.",
+        "Shapes of the inputs that are not constant.",
         of=lambda step: tuple(t.shape for t in step.view.inputs if not t.constant),
     )
     outputs: tuple[Shape, ...] = entry(of=lambda step: tuple(t.shape for t in step.view.outputs))
     macs: Count = entry()
-    weight_bytes: Bytes = entry("Of its constant tables.")
+    weight_bytes: Bytes = entry("Size of its constant tables.")
     scratch_bytes: Bytes = entry(of=lambda step: step.call.scratch_bytes)
     alternatives: tuple[AlternativePart, ...] = entry("Kernels that the planner could choose from.")
     keras_layer: str | None = entry(
@@ -144,7 +144,7 @@ class OperatorPart:
 @declared("pass")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassPart:
-    """A rewrite that removed something."""
+    """A rewrite that removed operators or tensors."""
 
     name: str = entry()
     removed_nodes: tuple[Count, ...] = entry()
@@ -157,12 +157,12 @@ class LeftOutPart:
     """A rewrite that failed."""
 
     name: str = entry()
-    problem: str = entry("What happened, one line; may hold untrusted text.")
+    problem: str = entry("The error, in one line; may contain untrusted text.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacePart:
-    """Where a tensor lies in the arena, written from (plan, tensor, offset)."""
+    """Place of a tensor in the arena, written from (plan, tensor, offset)."""
 
     tensor: Count = entry("Its number in the .tflite.", of=lambda place: place[1])
     offset_bytes: Bytes = entry(of=lambda place: place[2])
@@ -175,16 +175,17 @@ class MemoryPart:
     """RAM."""
 
     arena_bytes: Bytes = entry(
-        "Activations, state and scratch.", of=lambda report: report.footprint.arena_bytes
+        "Activations, state and scratch memory.", of=lambda report: report.footprint.arena_bytes
     )
     context_bytes: Bytes = entry(
         "sizeof(context): all RAM that the model needs, except the stack.",
         of=lambda report: report.footprint.context_bytes,
     )
     live_bytes: Bytes = entry(
-        "The most bytes of activations alive at the same time, if no two share memory.",
+        "Largest number of bytes of activations alive at the same time: no plan without overlap "
+        "needs less.",
         of=lambda report: report.plan.live_bytes,
-        row=("live maximum", "most bytes of activations alive at once, none in place"),
+        row=("live maximum", "bytes alive at the same time: minimum without overlap"),
     )
     tensors: tuple[PlacePart, ...] = entry(
         of=lambda report: tuple(
@@ -203,12 +204,12 @@ class FlashPart:
         of=lambda report: report.footprint.weight_bytes,
     )
     code_bytes: Bytes | None = entry(
-        "Operators and kernels; null with runtime tflm: only a build can tell.",
+        "Operators and kernels; null with runtime tflm, because only a build can measure it.",
         of=lambda report: report.footprint.code_bytes,
     )
     code_is_estimate: bool = entry(of=lambda _: True)
     code_compiler: str | None = entry(
-        "The compiler for which code_bytes was estimated.",
+        "Compiler for which code_bytes was estimated.",
         of=lambda report: (
             None if report.footprint.code_bytes is None else compiler(report.plan.core)
         ),
@@ -219,7 +220,7 @@ class FlashPart:
 @declared("file")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilePart:
-    """A generated file, written from its path and digest."""
+    """A generated file, written from its path and its digest."""
 
     path: FilePath = entry(of=lambda file: file[0])
     sha256: Sha256 = entry(of=lambda file: file[1])
@@ -228,24 +229,24 @@ class FilePart:
 @declared("verification")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationPart:
-    """What was compared with TensorFlow Lite Micro."""
+    """The comparison with TensorFlow Lite Micro."""
 
     inputs: int = entry(
-        "Vectors on which C and TensorFlow Lite Micro were compared; 0 with runtime tflm.",
+        "Inputs on which the C was compared with TensorFlow Lite Micro; 0 with runtime tflm.",
         of=lambda report: report.vectors,
         schema={"anyOf": [{"type": "integer", "minimum": 64}, {"const": 0}]},
     )
     mismatches: Literal[0] = entry(
-        "A mismatch is an error, and no report is written.", of=lambda _: 0
+        "Always 0: a mismatch is an error, and no report is written.", of=lambda _: 0
     )
     golden_sha256: tuple[Sha256, ...] = entry(
-        "One per golden vector: of the bytes of its inputs, then of its outputs.",
+        "One digest per golden vector, of the bytes of its inputs followed by its outputs.",
         of=lambda report: report.golden,
         schema={"minItems": 1},
     )
 
 
-@declared("compression", "What was done to the Keras model before the export.")
+@declared("compression", "Compression of the Keras model before the export.")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompressionPart:
     """Reserved: no command writes it yet."""
@@ -269,12 +270,12 @@ class ReportDocument(Envelope):
     model: ModelPart = entry(of=lambda report: report.facts)
     options: OptionsPart = entry(of=lambda report: report)
     operators: tuple[OperatorPart, ...] = entry(
-        "In the order in which they run.", of=lambda report: report.plan.steps
+        "In execution order.", of=lambda report: report.plan.steps
     )
-    passes: tuple[PassPart, ...] = entry("Rewrites that removed something, in their order.")
+    passes: tuple[PassPart, ...] = entry("Rewrites that removed operators or tensors, in order.")
     passes_left_out: tuple[LeftOutPart, ...] = entry(
-        "Rewrites that failed on this model and were left out: a bug of tflm_ext, also among the "
-        "warnings.",
+        "Rewrites that failed on this model and were left out, because of a bug in tflm_ext; also "
+        "in the warnings.",
         of=lambda report: report.left_out,
         optional=True,
     )
@@ -284,7 +285,7 @@ class ReportDocument(Envelope):
         optional=True,
     )
     plan_detail: tuple[PlacementPart, ...] = entry(
-        "With --passes: what lies in the arena, by offset, then in the order of time.",
+        "With --passes: contents of the arena, by offset, then by time.",
         of=lambda report: () if report.detail is None else named_placements(report.plan),
         optional=True,
     )
@@ -292,26 +293,26 @@ class ReportDocument(Envelope):
     flash: FlashPart = entry(of=lambda report: report)
     warnings: tuple[str, ...] = entry("One sentence each.")
     files: tuple[FilePart, ...] = entry(
-        "Every generated file but report.json, by path; empty after inspect."
+        "All generated files except report.json, by path; empty after inspect."
     )
     verification: VerificationPart | None = entry(
         of=lambda report: None if report.vectors is None else report, optional=True
     )
-    accuracy: Accuracy | None = entry("Of the first output.", optional=True)
+    accuracy: Accuracy | None = entry("Score of the first output.", optional=True)
     accuracy_of_other_outputs: tuple[Accuracy, ...] = entry(
-        "Of the other outputs that have targets.",
+        "Scores of the other outputs that have targets.",
         of=lambda report: tuple(s for s in report.scores if s is not report.accuracy),
         optional=True,
         schema={"minItems": 1},
     )
     int8_error: Int8Error | None = entry(optional=True)
     losses: tuple[str, ...] = entry(
-        "The warnings that say that accuracy is lost.", optional=True, schema={"minItems": 1}
+        "Warnings about lost accuracy.", optional=True, schema={"minItems": 1}
     )
     compression: CompressionPart | None = entry(of=lambda _: None, optional=True)
     encode: Annotated[Mapping[str, Any], Scalar("encode", {})] | None = entry(
         of=lambda report: report.encoding, optional=True
     )
     bench: Annotated[Mapping[str, Any], Scalar("bench", {})] | None = entry(
-        "What tflm-ext bench measured on these files: the content of bench.json.", optional=True
+        "Measurements of these files by tflm-ext bench: the content of bench.json.", optional=True
     )

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 def show_progress(
     enabled: bool | Callable[[str], None],
 ) -> Iterator[Callable[[str], None]]:
-    """A function that says what is being done now, on standard error.
+    """Return a function that shows the current step on standard error.
 
-    Nothing is shown when disabled or when standard error is no terminal. A function of the user's
-    is taken as it is.
+    It shows nothing if progress is disabled, or if standard error is not a terminal. A function
+    passed by the user is returned unchanged.
     """
     if callable(enabled):
         yield enabled

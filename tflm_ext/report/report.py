@@ -1,4 +1,4 @@
-"""Report: the frozen results of all stages; parts.py says what report.json has of them."""
+"""Report: the frozen results of all stages; parts.py declares what report.json has of them."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from tflm_ext.report.scores import Accuracy, Int8Error
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that is known about an export or an inspected model.
+    """All results of an export or an inspection.
 
     Attributes:
         facts: names, ports, labels.
         plan: kernels and memory.
-        footprint: what the model takes on the device.
-        passes: what the rewrites removed.
+        footprint: memory that the model needs on the device.
+        passes: operators and tensors that rewrites removed.
         board, runtime, optimize: the options.
-        warnings: one sentence each, losses included.
-        losses: those that say that accuracy is lost.
-        vectors: inputs compared with TFLM, all without a mismatch; None if not verified. With
-            runtime "tflm" there is nothing to compare on this computer: 0.
-        golden: SHA-256 of every golden vector, digest().
-        scores: of every output that has targets in the test data, in order.
-        int8_error: None without a float model or without data to run it on.
-        files: path and SHA-256 of every generated file.
-        encoding: EncodingResult.to_dict() of runtime "tflm" with encoded weights, else None.
-        bench: what bench measured of the same files (read_bench()), else None.
+        warnings: one sentence each, including losses.
+        losses: the warnings about lost accuracy.
+        vectors: number of inputs compared with TFLM, all without a mismatch; None if the model was
+            not verified; 0 for runtime "tflm", which has nothing to compare on this computer.
+        golden: SHA-256 of each golden vector, see digest().
+        scores: of each output that has targets in the test data, in order.
+        int8_error: None without a float model, or without data to run it on.
+        files: path and SHA-256 of each generated file.
+        encoding: EncodingResult.to_dict() for runtime "tflm" with encoded weights, else None.
+        bench: measurements of the same files, see with_bench(); else None.
         left_out: rewrites that failed on this model.
-        detail: what the rewrites did, step by step; None unless the user asked for it.
+        detail: the rewrites step by step; None unless requested.
     """
 
     facts: ModelFacts
@@ -65,50 +65,50 @@ class Report:
 
     @property
     def accuracy(self) -> Accuracy | None:
-        """The score of the first output; None without targets for it."""
+        """Score of the first output; None if it has no targets."""
         return next((score for score in self.scores if score.output == 0), None)
 
     @property
     def ram_bytes(self) -> int:
-        """sizeof(context), exact."""
+        """sizeof(context)."""
         return self.footprint.context_bytes
 
     @property
     def weight_bytes(self) -> int:
-        """Constant tables, or the whole .tflite with runtime "tflm"; exact."""
+        """Size of the constant tables, or of the whole .tflite with runtime "tflm"; exact."""
         return self.footprint.weight_bytes
 
     @property
     def code_bytes(self) -> int | None:
-        """Estimated; None with runtime "tflm", whose code only a build can tell."""
+        """Estimate; None with runtime "tflm", whose code only a build can measure."""
         return self.footprint.code_bytes
 
     @property
     def flash_bytes(self) -> int | None:
-        """Weights, exact, and code, estimated; None as code_bytes."""
+        """Weights, exact, plus code, estimated; None if code_bytes is None."""
         return self.footprint.flash_bytes
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of report.json."""
+        """Return the content of report.json."""
         return to_json(ReportDocument, self)
 
     def to_json(self) -> str:
-        """report.json: sorted keys, no time, host or absolute path."""
+        """Return report.json: sorted keys; no times, host names or absolute paths."""
         return json.dumps(self.to_dict(), indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def envelope() -> dict[str, Any]:
-    """What every JSON of ours begins with."""
+    """Return the keys that all our JSON documents have."""
     return to_json(Envelope, "tflm_ext")
 
 
 def digest(vector: GoldenVector) -> str:
-    """SHA-256 of a golden vector: its inputs, then its outputs."""
+    """Return the SHA-256 of a golden vector: its inputs, then its outputs."""
     return hashlib.sha256(b"".join((*vector.inputs, *vector.outputs))).hexdigest()
 
 
 def digests(files: Sequence[RenderedFile]) -> tuple[tuple[str, str], ...]:
-    """Path and SHA-256 of every file, sorted by path."""
+    """Return path and SHA-256 of each file, sorted by path."""
     return tuple(
         (file.path, hashlib.sha256(file.content).hexdigest())
         for file in sorted(files, key=lambda f: f.path)

@@ -23,11 +23,11 @@ def print_report(report: Report, *, operators: bool = True, losses: bool = True)
     """Print ports, operators, memory, flash and warnings to standard output.
 
     Args:
-        losses: also the warnings that say that accuracy is lost.
+        losses: also print the warnings about lost accuracy.
     """
     from rich.console import Console
 
-    # Into a pipe, lines are as long as they are.
+    # Do not wrap lines that go into a pipe.
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
     console = Console(highlight=False, markup=False, width=width)
     with console.capture() as printed:
@@ -128,7 +128,7 @@ def _figures(report: Report) -> RenderableType:
             unit = "" if a.metric == "accuracy" else "of the mean deviation of the targets, "
             low, high = a.drop_interval
             about = f"{unit}95 % interval {low:.4f} to {high:.4f}"
-            table.add_row(f"{name}, lost as int8", f"{a.drop:.4f}", about)
+            table.add_row(f"{name}, lost in int8", f"{a.drop:.4f}", about)
     if report.int8_error is not None:
         e = report.int8_error
         about = f"of the standard deviation in float, {e.samples:,} samples of {e.data}"
@@ -142,17 +142,17 @@ def _figures(report: Report) -> RenderableType:
 
 
 def _footprint(report: Report) -> Iterator[tuple[str, str, str]]:
-    """The rows of flash and RAM."""
+    """Return the rows about flash and RAM."""
     needs = report.footprint
-    exact = needs.code_bytes is not None  # else an interpreter brings its own
+    exact = needs.code_bytes is not None  # None for an interpreter
     weights = "weights" if exact else "model"
     yield f"flash, {weights}", f"{needs.weight_bytes:,}", "bytes, exact"
     if report.encoding is not None:
         before = f"{report.encoding['tflite_bytes_before']:,}"
         yield "flash, not encoded", before, "bytes, the same model before"
     if needs.code_bytes is None:
-        yield "flash, code", "", "TFLM's: tflm-ext build measures it"
-        arena = f"bytes, {needs.arena_bytes:,} of them arena"
+        yield "flash, code", "", "not known: tflm-ext build measures TFLM's code"
+        arena = f"bytes, including {needs.arena_bytes:,} of arena"
         yield "RAM, context", f"{needs.context_bytes:,}", arena
     else:
         yield "flash, code", f"{needs.code_bytes:,}", "bytes, estimated"
@@ -160,7 +160,7 @@ def _footprint(report: Report) -> Iterator[tuple[str, str, str]]:
 
 
 def _measured(bench: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """The rows of what ran on the emulated core."""
+    """Return the rows about measurements on the emulated core."""
     where = f"on the emulated {bench['core']}, {bench['compiler']}"
     rows = [
         ("instructions", f"{bench['instructions']:,}", f"executed {where}"),
@@ -174,9 +174,9 @@ def _measured(bench: Mapping[str, Any]) -> list[tuple[str, str, str]]:
             (
                 "est. cycles",
                 f"{bench['cycles']:,}",
-                "of the core, by its manual, with memory that never waits",
+                "of the core, from its manual, without wait states",
             ),
         )
-        expected = "ms, expected on the board from published ratios"
+        expected = "ms, expected on the board, from published ratios"
         rows.insert(2, ("time", f"{least:.3g} to {most:.3g}", expected))
     return rows

@@ -1,4 +1,4 @@
-"""How a model runs on the device: one module or package per runtime, and the choice of one."""
+"""Runtimes, which run a model on the device: one module or package each, and their choice."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def make_runtime(
     encoding: Methods | None = None,
     project: Path | None = None,
 ) -> Runtime:
-    """The runtime that the user chose, with what belongs to it.
+    """Return the chosen runtime with its options.
 
     Args:
         name: one of RUNTIMES.
-        tflm_source, encoding: as in export(), of "tflm" alone.
-        project: a folder that may hold an earlier export.
+        tflm_source, encoding: as in export(); for "tflm" only.
+        project: a folder that may contain an earlier export.
 
     Raises:
-        ConfigError: one of them cannot be used.
+        ConfigError: an option is not valid, or not for this runtime.
     """
     if name == Tflm.name:
         return Tflm(find_tree(tflm_source, project), encoding)
@@ -49,6 +49,6 @@ def make_runtime(
         if value is not None:
             raise ConfigError(
                 f"{what} has no effect with runtime={name!r}.",
-                'Add runtime="tflm", or leave it out.',
+                f'Add runtime="tflm", or remove {what}.',
             )
     return Compiled()

@@ -1,4 +1,4 @@
-"""What a runtime is: the protocols that stages.py works with."""
+"""The protocols of a runtime, which stages.py works with."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Progress: TypeAlias = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Planned:
-    """A model read and planned.
+    """A model that was read and planned.
 
     Attributes:
         graph: as the file has it.
@@ -42,11 +42,11 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What was compared with TensorFlow Lite Micro on this computer, without a mismatch.
+    """The result of a comparison with TensorFlow Lite Micro on this computer: no mismatch.
 
     Attributes:
-        inputs: vectors compared; 0 where TensorFlow Lite Micro itself is what runs.
-        sources: the C that ran, which can be run again on other inputs; None as above.
+        inputs: number of vectors compared; 0 if the runtime is TensorFlow Lite Micro itself.
+        sources: the C that was run, to run it again on other inputs; None if `inputs` is 0.
     """
 
     inputs: int
@@ -54,20 +54,20 @@ class Compared:
 
 
 class DeviceModel(Protocol):
-    """A model as one runtime has it on the device."""
+    """A model in the form in which a runtime has it on the device."""
 
     @property
     def footprint(self) -> Footprint:
-        """What it takes there."""
+        """Memory that it needs on the device."""
         ...
 
     @property
     def encoding(self) -> Mapping[str, Any] | None:
-        """How its weights are encoded, for the report; None if they are not."""
+        """How its weights are encoded, for the report; None if they are not encoded."""
         ...
 
     def notes(self) -> tuple[str, ...]:
-        """What the user should know before it is exported, one sentence each.
+        """Return notes for the user about the export, one sentence each.
 
         Raises:
             UnsupportedOperatorError: the project could not run the model anywhere.
@@ -75,7 +75,7 @@ class DeviceModel(Protocol):
         ...
 
     def sources(self, facts: ModelFacts) -> tuple[RenderedFile, ...]:
-        """C or C++ of the model, with paths below lib/<Name>/src/."""
+        """Return C or C++ of the model; paths are relative to lib/<Name>/src/."""
         ...
 
     def compare(
@@ -93,23 +93,23 @@ class DeviceModel(Protocol):
             vectors: per input of the model, (vectors, *shape) of its element type.
 
         Raises:
-            VerificationError: they differ.
+            VerificationError: their outputs differ.
             ToolError: there is no C compiler.
         """
         ...
 
     def parts(self, facts: ModelFacts) -> Parts:
-        """What else the runtime puts into the project."""
+        """Return what else the runtime contributes to the project."""
         ...
 
 
 class Runtime(Protocol):
-    """What runs a model on the device, with what the user chose for it.
+    """A way to run a model on the device, with its options.
 
     Attributes:
         name: value of the option `runtime`.
-        own_code: whether the model becomes C of ours, which runs on this computer, too.
-        dense_per_tensor: whether it needs one scale for all weights of a Dense layer.
+        own_code: whether the model becomes generated C, which can also run on this computer.
+        dense_per_tensor: whether all weights of a Dense layer must share one scale.
     """
 
     name: ClassVar[str]
@@ -117,32 +117,32 @@ class Runtime(Protocol):
     dense_per_tensor: ClassVar[bool]
 
     def arguments(self) -> tuple[str, ...]:
-        """Arguments of `tflm-ext export` that choose it again, without paths."""
+        """Return the arguments of `tflm-ext export` that select it, without paths."""
         ...
 
     def plan(self, model: bytes, name: str, optimize: Optimize, core: Core) -> Planned:
         """Read, rewrite and plan a .tflite.
 
         Args:
-            name: what messages call the model.
-            core: that runs it, by whose costs kernels are chosen.
+            name: the model's name, for messages.
+            core: the core that runs it, whose costs determine the choice of kernels.
 
         Raises:
-            UnsupportedModelError: the file is damaged or the runtime cannot run it.
+            UnsupportedModelError: the file is damaged, or the runtime does not support the model.
         """
         ...
 
     def deploy(
         self, model: bytes, planned: Planned, budget: Budget, progress: Progress
     ) -> DeviceModel:
-        """The model as it will be on the device; nothing is compiled.
+        """Return the model in its form for the device; nothing is compiled.
 
         Args:
             model: bytes of the .tflite that was planned.
-            budget: what encoding may spend.
+            budget: limits for the encoding.
 
         Raises:
-            UnsupportedModelError: the runtime cannot run it.
-            VerificationError: encoding changes outputs.
+            UnsupportedModelError: the runtime does not support the model.
+            VerificationError: the encoding changes outputs.
         """
         ...

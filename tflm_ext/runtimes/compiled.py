@@ -1,4 +1,4 @@
-"""Runtime "compiled": plain C that is generated for one model."""
+"""Runtime "compiled": plain C, generated for one model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tflm_ext.verify.tflm import run_outputs
 
 @dataclass(frozen=True)
 class CompiledModel:
-    """A planned model, which is printed as C."""
+    """A planned model, to be printed as C."""
 
     model: bytes
     plan: Plan
@@ -63,7 +63,7 @@ class CompiledModel:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """Read by our own frontend, rewritten, planned, printed."""
+    """The runtime that reads, rewrites, plans and prints a model with our own compiler."""
 
     name: ClassVar[str] = "compiled"
     own_code: ClassVar[bool] = True
@@ -85,10 +85,10 @@ class Compiled:
 
 
 def compiled_parts(facts: ModelFacts) -> Parts:
-    """What a project around C of ours says of it; it needs nothing else."""
+    """Return the texts about our C in a project; there are no further files."""
     return Parts(
         runtime=Compiled.name,
-        what="in plain C, byte for byte as TensorFlow Lite Micro runs it.",
+        what="in plain C, with the same results as TensorFlow Lite Micro, byte for byte.",
         paragraph=f"{facts.weight_bytes} bytes of weights, {facts.arena_bytes} bytes of arena, "
-        "no further libraries.",
+        "no other libraries.",
     )

@@ -1,4 +1,4 @@
-"""What the generated code runs on: boards, and the processor cores on them. Data and no code."""
+"""Targets of the generated code: boards and their processor cores, as data."""
 
 from tflm_ext.options import DEFAULT_BOARD
 from tflm_ext.targets.board import Board, board, boards, default_board

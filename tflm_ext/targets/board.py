@@ -1,4 +1,4 @@
-"""What a board is: one .toml file per board in boards/, or a file of the user's."""
+"""Boards: one .toml file each in boards/, or a file of the user's own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NUMBERS = (
 )
 _PLATFORMIO = ("environment", "platform", "board", "framework")
 _FLAGS = ("machine", "common", "c", "cxx")
-_HOW = "docs/how-to/add-a-board.md lists what a board's file holds."
+_HOW = "docs/how-to/add-a-board.md describes the file."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Board:
         stack_bytes: stack of the emulated core.
         environment: name of the board's environment in platformio.ini.
         platform, platformio_board, framework: PlatformIO's names.
-        machine_flags: that choose the core and its floating-point unit.
+        machine_flags: compiler flags that select the core and its floating-point unit.
         common_flags, c_flags, cxx_flags: of the framework's compilers.
         source: text of the file, if it is the user's own.
     """
@@ -79,7 +79,7 @@ class Board:
 
 @functools.cache
 def boards() -> tuple[Board, ...]:
-    """All boards that come with tflm_ext, sorted by name.
+    """Return all boards that come with tflm_ext, sorted by name.
 
     Example:
         >>> DEFAULT_BOARD in [board.name for board in boards()]
@@ -94,15 +94,15 @@ def boards() -> tuple[Board, ...]:
 
 
 def default_board() -> Board:
-    """The board that is meant where the user names none."""
+    """Return the board that is used unless the user names one."""
     return board(DEFAULT_BOARD)
 
 
 def board(name: str) -> Board:
-    """The board of this name, or of a .toml file.
+    """Return the board with this name, or the one in a .toml file.
 
     Args:
-        name: as `tflm-ext boards` lists it, or the path of a file that ends in .toml.
+        name: a name listed by `tflm-ext boards`, or the path of a .toml file.
 
     Raises:
         ConfigError: no board has this name, or the file does not describe one.
@@ -118,8 +118,8 @@ def board(name: str) -> Board:
             return known
     raise ConfigError(
         f"There is no board {name!r}.",
-        f"Choose one of: {', '.join(b.name for b in boards())}; or give a file of your own,"
-        " --board FILE.toml.",
+        f"Choose one of: {', '.join(b.name for b in boards())}; or describe yours in a file, and"
+        " pass --board FILE.toml.",
     )
 
 
@@ -128,7 +128,7 @@ def _from_file(path: Path) -> Board:
         text = path.read_text("utf-8")
         data = tomllib.loads(text)
     except FileNotFoundError as error:
-        raise ConfigError(f"There is no board file {path}.", _HOW) from error
+        raise ConfigError(f"The board file {path} does not exist.", _HOW) from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"The board file {path} cannot be read: {error}.", _HOW) from error
     problem = _problem(path.stem, data)
@@ -138,7 +138,7 @@ def _from_file(path: Path) -> Board:
 
 
 def _problem(name: str, data: Mapping[str, Any]) -> str | None:
-    """What is wrong with a file of the user's; None if it describes a board."""
+    """Return what is wrong with a user's file; None if it describes a board."""
     if not name.replace("_", "a").isalnum() or not name.isascii():
         return "needs a name of letters, digits and underscores"
     wanted: dict[str, Any] = {"title": str, "url": str, "core": str, **dict.fromkeys(_NUMBERS, int)}
@@ -149,26 +149,26 @@ def _problem(name: str, data: Mapping[str, Any]) -> str | None:
         if isinstance(value, dict):
             flat |= {f"{table}.{key}": inner for key, inner in value.items()}
     if missing := sorted(wanted.keys() - flat.keys()):
-        return f"has no {missing[0]}"
+        return f"lacks the key {missing[0]}"
     if unknown := sorted(flat.keys() - wanted.keys()):
-        return f"has {unknown[0]}, which no board has"
+        return f"has the unknown key {unknown[0]}"
     for key, kind in wanted.items():
         value = flat[key]
         if type(value) is not kind or (kind is list and not all(type(v) is str for v in value)):
             what = {str: "text", int: "a whole number", list: "a list of texts"}[kind]
-            return f"gives {key} = {value!r}, which is not {what}"
+            return f"has {key} = {value!r}, which is not {what}"
         if kind is int and not 0 < value < 1 << 31 and not key.startswith("reserved"):
-            return f"gives {key} = {value}, which is out of range"
+            return f"has {key} = {value}, which is out of range"
         if kind is str and (not value.isprintable() or not value):
-            return f"gives {key} = {value!r}, which is not plain text"
+            return f"has {key} = {value!r}, which is not plain text"
     words = [flat[f"platformio.{key}"] for key in _PLATFORMIO]
     flags = [flag for key in _FLAGS for flag in flat[f"flags.{key}"]]
     for word in (*words, *flags):
         if not word or not all(c.isalnum() or c in "-_+=./@:" for c in word):
-            return f"has {word!r}, which is not a plain word"
+            return f"has the flag or name {word!r}, which is not a plain word"
     for memory in ("flash", "ram"):
         if not 0 <= flat[f"reserved_{memory}_bytes"] < flat[f"{memory}_bytes"]:
-            return f"reserves more {memory} than there is"
+            return f"reserves more {memory} than the board has"
     return None
 
 

@@ -1,4 +1,4 @@
-"""What a processor core is: one folder per core in cores/, with its costs and code sizes."""
+"""Processor cores: one folder each in cores/, with costs and code sizes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tflm_ext.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """How QEMU runs code of a core.
+    """How QEMU runs the code of a core.
 
     Attributes:
-        machine: QEMU's name of it, one of Arm's MPS2 boards.
-        runs_on: the core that this machine has. It executes all instructions of our core, and is
-            our core unless QEMU has no such machine with enough memory.
-        traps_unaligned: whether the start-up code makes it fault where only our core would.
+        machine: QEMU's name of the machine, one of Arm's MPS2 boards.
+        runs_on: the machine's core. It executes all instructions of our core, and is the same core
+            unless QEMU has no such machine with enough memory.
+        traps_unaligned: whether the start-up code makes unaligned accesses fault, as on our core.
     """
 
     machine: str
@@ -31,18 +31,18 @@ class Emulator:
 
 @dataclass(frozen=True, slots=True)
 class CycleModel:
-    """What instructions take, of the core's technical reference manual.
+    """Cycles of instructions, from the core's technical reference manual.
 
     Attributes:
         source: the manual.
-        load: a single load; paired_load: one that follows another.
-        multiple: what a load or store of several takes besides a cycle for each.
-        divide: in the middle of its range.
-        multiply: of 32 bits.
+        load: a single load; paired_load: a load after another load.
+        multiple: a load or store of several registers, in addition to one cycle per register.
+        divide: the middle of the range.
+        multiply: with a 32-bit result.
         refill: of the pipeline, after a taken branch.
-        call: more for a call than for another taken branch.
-        real_per_estimated: real cycles per estimated one, from and to, and where that was
-            published; None if nothing was.
+        call: additional cycles of a call, compared with other taken branches.
+        real_per_estimated: smallest and largest ratio of real to estimated cycles, and where it was
+            published; None if no ratio was published.
     """
 
     source: str
@@ -61,15 +61,15 @@ class Core:
     """A processor core.
 
     Attributes:
-        name: as compilers call it, like "cortex-m4".
-        title: for people.
+        name: the compilers' name, like "cortex-m4".
+        title: name for humans.
         architecture: "armv7e-m" and so on.
         dsp: whether it has the DSP extension, for which kernels have assembly.
-        fpu: GCC's name of its floating-point unit, None without one.
-        compiler_flags: that choose the core.
+        fpu: GCC's name of its floating-point unit; None if it has none.
+        compiler_flags: flags that select the core.
         emulator: how it is emulated.
-        cycle_model: None where the manual gives no cycles.
-        folder: with the tables of the core.
+        cycle_model: None if the manual gives no cycles.
+        folder: the folder with the core's tables.
     """
 
     name: str
@@ -89,17 +89,17 @@ class Core:
 
     @property
     def tuned(self) -> bool:
-        """Whether kernels were written for it; else it runs their portable twins."""
+        """Whether it has kernels in assembly; otherwise it runs the portable ones."""
         return self.dsp
 
     @functools.cached_property
     def costs(self) -> Mapping[str, Any]:
-        """What kernels take: `make kernel-costs` fits it to counts of the emulated core."""
+        """Costs of kernels, which `make kernel-costs` fits to counts from the emulated core."""
         return self._table("costs.toml")
 
     @functools.cached_property
     def sizes(self) -> Mapping[str, Any]:
-        """Bytes of code of the kernels, which `make kernel-sizes` measures."""
+        """Bytes of code of kernels, which `make kernel-sizes` measures."""
         return self._table("sizes.toml")
 
     def _table(self, name: str) -> Mapping[str, Any]:
@@ -108,7 +108,7 @@ class Core:
 
 @functools.cache
 def cores() -> tuple[Core, ...]:
-    """All known cores, sorted by name.
+    """Return all known cores, sorted by name.
 
     Example:
         >>> "cortex-m4" in [core.name for core in cores()]
@@ -120,10 +120,10 @@ def cores() -> tuple[Core, ...]:
 
 
 def core(name: str) -> Core:
-    """The core of that name.
+    """Return the core with this name.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: no core has this name.
 
     Example:
         >>> core("cortex-m4").environment

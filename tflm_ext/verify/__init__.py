@@ -1,1 +1,1 @@
-"""TensorFlow Lite Micro decides what is right; the generated C must give the same bytes."""
+"""Compares the generated C with TensorFlow Lite Micro, which defines what is correct."""

@@ -1,4 +1,4 @@
-"""The user's test data through the float model, TFLM and the C, side by side."""
+"""Scores the float model, TFLM and the C on the user's test data."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ class Scoring:
 
     Attributes:
         metric: "accuracy" or "mean_absolute_error".
-        outcomes: of real outputs (samples, size), per sample: right or not, or the absolute error.
-        unit: of a drop: 1, or the mean absolute deviation of the targets from their median, which
-            is the error of a model that has learnt nothing; 0 if all targets are the same.
+        outcomes: maps real outputs (samples, size) to one result per sample: correct or not, or the
+            absolute error.
+        unit: unit of a drop: 1, or the mean absolute deviation of the targets from their median,
+            which is the error of a model that has learned nothing; 0 if all targets are equal.
     """
 
     metric: str
@@ -34,20 +35,20 @@ class Scoring:
     unit: float
 
     def score(self, rows: Array) -> float:
-        """The mean of the outcomes."""
+        """Return the mean of the outcomes."""
         return float(np.mean(self.outcomes(rows)))
 
 
 def by_output(targets: Any, names: Sequence[str]) -> tuple[Array | None, ...]:
-    """The targets of every output, None for those that have none.
+    """Return the targets of each output, None for outputs without targets.
 
     Args:
-        targets: one array, which is of the first output; a dict of arrays by output name; or, for
-            several outputs, a list of arrays, None for an output without. None at all: no targets.
+        targets: one array, for the first output; a dict of arrays by output name; or, for several
+            outputs, a list of arrays, with None for outputs without targets; None for no targets.
         names: of the outputs.
 
     Raises:
-        ConfigError: a name that no output has, or what is no array of numbers.
+        ConfigError: an output does not exist, or its targets are not an array of numbers.
     """
     given: dict[str, Any]
     if targets is None:
@@ -70,7 +71,7 @@ def by_output(targets: Any, names: Sequence[str]) -> tuple[Array | None, ...]:
 
 
 def _is_list(targets: Any, outputs: int) -> bool:
-    """Whether targets are a list of one array per output, and not a list of numbers."""
+    """Whether targets are a list of one array per output, not a list of numbers."""
     if not isinstance(targets, list | tuple) or outputs < 2 or len(targets) != outputs:
         return False
     return all(
@@ -79,18 +80,18 @@ def _is_list(targets: Any, outputs: int) -> bool:
 
 
 def _numbers(targets: Any, name: str) -> Array:
-    hint = "Give class numbers, one-hot rows, or values in the output's shape."
+    hint = "Pass class numbers, one-hot rows, or values in the output's shape."
     try:
         found = np.asarray(targets)
     except ValueError as error:  # lists of several lengths
-        raise ConfigError(f"The targets of output {name!r} are no array.", hint) from error
+        raise ConfigError(f"The targets of output {name!r} are not an array.", hint) from error
     if found.dtype.kind not in "biuf":
         raise ConfigError(
             f"The targets of output {name!r} are {found.dtype}, not numbers.",
             hint,
         )
     if not np.isfinite(found).all():
-        raise ConfigError(f"The targets of output {name!r} are not finite everywhere.", hint)
+        raise ConfigError(f"The targets of output {name!r} include NaN or infinity.", hint)
     return found
 
 
@@ -114,7 +115,7 @@ def measure_accuracy(
         output: its number.
 
     Raises:
-        ConfigError: the targets do not fit the output.
+        ConfigError: the targets do not match the output.
     """
     count = len(tflm)
     scoring = scoring_for(np.asarray(targets), count, port.size)
@@ -124,7 +125,7 @@ def measure_accuracy(
 
     in_float = None if floats is None else floats.reshape(count, port.size)
     if in_float is not None and not math.isfinite(scoring.score(in_float)):
-        in_float = None  # a float model that overflows has no error to speak of
+        in_float = None  # a float model that overflows has no meaningful error
     drop, interval = (None, None) if in_float is None else _drop(scoring, in_float, real(tflm))
     return Accuracy(
         scoring.metric,
@@ -141,7 +142,7 @@ def measure_accuracy(
 def _drop(
     scoring: Scoring, floats: Array, quantised: Array
 ) -> tuple[float | None, Interval | None]:
-    """What int8 loses, in units of the scoring, and its 95 % interval."""
+    """Return the loss through int8, in units of the scoring, and its 95 % interval."""
     before, after = scoring.outcomes(floats), scoring.outcomes(quantised)
     if scoring.metric == "accuracy":
         lost = int(np.count_nonzero(before)) - int(np.count_nonzero(after))
@@ -154,27 +155,27 @@ def _drop(
 
 
 def metric_for(targets: Array, count: int, size: int) -> tuple[str, Callable[[Array], float]]:
-    """The name and the score of scoring_for()."""
+    """Return the metric and the score function of scoring_for()."""
     scoring = scoring_for(targets, count, size)
     return scoring.metric, scoring.score
 
 
 def scoring_for(targets: Array, count: int, size: int, what: str = "an output") -> Scoring:
-    """What the targets of an output ask for.
+    """Return the scoring that suits the targets of an output.
 
     Args:
         targets: as for measure_accuracy().
-        count: samples.
-        size: values of the output.
-        what: how messages call the output.
+        count: number of samples.
+        size: number of values in the output.
+        what: name of the output in messages.
 
     Raises:
-        ConfigError: the targets do not fit the output.
+        ConfigError: the targets do not match the output.
     """
     if len(targets) != count:
         raise ConfigError(
-            f"The test data has {count} inputs and {len(targets)} targets.",
-            "Give test_data=(x, y) of the same length.",
+            f"The test data has {count:,} inputs, but {len(targets):,} targets.",
+            "Pass test_data=(x, y) with x and y of the same length.",
         )
     flat = targets.reshape(count, -1)
     if size > 1 and flat.shape[1] == size and _is_one_hot(flat):
@@ -189,8 +190,8 @@ def scoring_for(targets: Array, count: int, size: int, what: str = "an output") 
         unit = float(np.mean(np.abs(flat - np.median(flat, 0))))
         return Scoring("mean_absolute_error", lambda rows: np.abs(rows - flat).mean(1), unit)
     raise ConfigError(
-        f"Targets of shape {list(targets.shape)} do not fit {what} of {size} values.",
-        "Give class numbers, one-hot rows, or values in the output's shape.",
+        f"Targets with the shape {list(targets.shape)} do not match {what} with {size} values.",
+        "Pass class numbers, one-hot rows, or values in the output's shape.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Run both sides and compare them, byte for byte."""
+"""Runs the C and TFLM, and compares them byte for byte."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tflm_ext.verify.tflm import run_tflm
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
-_HINT = "Do not use these files; export again, and report a bug if it happens again."
+_HINT = "Do not use these files. Export the model again; if the error persists, report this bug."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Verification:
 
 
 def arena_for(graph: Graph) -> int:
-    """A generous arena for TFLM's interpreter, intermediate tensors all kept."""
+    """Return a generous arena size for TFLM's interpreter, with all intermediate tensors kept."""
     tensors = sum(t.bytes + 256 for t in graph.tensors.values() if not t.constant)
     channels = sum(max(t.shape, default=1) * 16 for t in graph.tensors.values() if t.constant)
     return 2 * tensors + channels + 4096 * len(graph.nodes) + (1 << 20)
@@ -49,11 +49,11 @@ def verify(
     sources: Sequence[RenderedFile],
     vectors: Sequence[Array],
 ) -> Verification:
-    """Compare C and TFLM on vectors that run one after the other.
+    """Compare the C with TFLM on vectors that run one after another.
 
     Args:
         model: the bytes that TFLM runs.
-        graph: as read from them, before any pass.
+        graph: as read from these bytes, before any pass.
         sources: the files of lib/<Name>/src/.
         vectors: per input an array (vectors, *shape).
 
@@ -84,7 +84,7 @@ def _explain(
     except VerificationError as error:
         return error
     return VerificationError(
-        f"{facts.name}: {mismatches} output bytes differ from TensorFlow Lite Micro.", _HINT
+        f"{facts.name}: {mismatches:,} output bytes differ from TensorFlow Lite Micro.", _HINT
     )
 
 
@@ -95,15 +95,15 @@ def compare_tensors(
     sources: Sequence[RenderedFile],
     vectors: Sequence[Array],
 ) -> int:
-    """Compare every tensor that the C computes with TFLM's, in the order of the operators.
+    """Compare all tensors that the C computes with TFLM's, in execution order.
 
-    Takes more time than verify(), and finds what later operators would hide.
+    Slower than verify(), but also finds differences that later operators would hide.
 
     Returns:
-        How many tensors were compared.
+        The number of tensors compared.
 
     Raises:
-        VerificationError: names the first operator that differs.
+        VerificationError: a tensor differs; names the first operator.
     """
     traced = run_host(facts, sources, vectors, trace=True).tensors
     compared = [i for node in graph.nodes for i in node.outputs if i in traced]

@@ -1,8 +1,8 @@
-"""The inputs on which TensorFlow Lite Micro has an answer: its SOFTMAX stops the program on some.
+"""Finds the inputs that TensorFlow Lite Micro can compute: on some, its SOFTMAX aborts.
 
-A row of SOFTMAX whose exponentials add up to 512 or more ends TFLM's reference kernel in abort(),
-on the device as here; docs/reference/operators.md says what the C gives there. Such inputs cannot
-be compared. They are left out only if both agree: the interpreter stopped, and the operators' NumPy
+If the exponentials of a row add up to 512 or more, TFLM's reference kernel calls abort(), here and
+on the device; docs/reference/operators.md describes the result of the C. Such inputs cannot be
+compared. They are left out only if the interpreter aborted and, in addition, the operators' NumPy
 references find such a row.
 """
 
@@ -26,21 +26,21 @@ Array: TypeAlias = np.ndarray[Any, Any]
 def computable(
     model: bytes, graph: Graph, inputs: Sequence[Array], *, reset_each: bool = False
 ) -> Array:
-    """Which inputs TFLM computes, one after the other, those that it does not left out.
+    """Return which inputs TFLM can compute, one after another, without those that it cannot.
 
-    Costs nothing for a graph without a SOFTMAX over 512 or more values.
+    Does nothing for a graph without a SOFTMAX over 512 or more values.
 
     Args:
         model: bytes of the .tflite.
-        graph: as read from them.
-        inputs: per input of the model, an array (vectors, *shape).
-        reset_each: put the state of recurrent operators back before each vector.
+        graph: as read from these bytes.
+        inputs: an array (vectors, *shape) for each input of the model.
+        reset_each: reset the state of recurrent operators before each vector.
 
     Returns:
         A bool for each vector.
 
     Raises:
-        ToolError: the interpreter crashed for another reason.
+        ToolError: the interpreter crashed for a different reason.
     """
     everything = np.ones(len(inputs[0]), bool)
     if not _has_wide_softmax(graph):
@@ -68,10 +68,10 @@ def computable(
 def keep_computable(
     model: bytes, graph: Graph, inputs: Sequence[Array]
 ) -> tuple[tuple[Array, ...], int]:
-    """The inputs that TFLM computes both one after the other and each after a reset.
+    """Return the inputs that TFLM can compute both one after another and each after a reset.
 
     Returns:
-        Per input of the model an array (vectors, *shape), and how many vectors were left out.
+        An array (vectors, *shape) for each input of the model; the number of vectors left out.
 
     Raises:
         UnsupportedModelError: TFLM computes none of them.
@@ -80,25 +80,25 @@ def keep_computable(
     for reset_each in (True, False):
         chosen = computable(model, graph, kept, reset_each=reset_each)
         if not chosen.any():
-            raise nothing_computed("input that was tried")
+            raise nothing_computed("tested input")
         kept = tuple(column[chosen] for column in kept)
     return kept, len(inputs[0]) - len(kept[0])
 
 
 def nothing_computed(what: str) -> UnsupportedModelError:
-    """The refusal of a model of which nothing can be compared."""
+    """Return the error for a model on which nothing can be compared."""
     return UnsupportedModelError(
-        f"TensorFlow Lite Micro stops the program in SOFTMAX on every {what}: the exponentials of "
-        f"a row add up to {STOPPING_SUM} or more.",
-        "Train the model, so that its classes differ, or leave the softmax out of it.",
+        f"TensorFlow Lite Micro aborts in SOFTMAX on every {what}, because the exponentials of a "
+        f"row add up to {STOPPING_SUM} or more.",
+        "Train the model until its classes differ, or remove the softmax.",
     )
 
 
 def left_out(count: int, total: int, what: str) -> str:
-    """The sentence of a report on inputs that were left out."""
+    """Return the sentence about inputs that were left out, for the report."""
     return (
-        f"TensorFlow Lite Micro stops the program in SOFTMAX on {count} of {total} {what}, whose "
-        f"exponentials add up to {STOPPING_SUM} or more: these were left out."
+        f"TensorFlow Lite Micro aborts in SOFTMAX on {count:,} of {total:,} {what}, whose "
+        f"exponentials add up to {STOPPING_SUM} or more; these were left out."
     )
 
 
@@ -111,18 +111,18 @@ def _has_wide_softmax(graph: Graph) -> bool:
 
 
 def _stops_somewhere(crash: InterpreterCrash) -> ToolError:
-    """Of a model with operators that only TFLM computes: why it stopped cannot be proven."""
+    """Return the error for a model with operators that have no reference to find the cause."""
     return ToolError(
         crash.problem,
-        f"A SOFTMAX over {STOPPING_SUM} or more values stops it where they are almost equal: train "
-        "the model, or leave the softmax out of it.",
+        f"A SOFTMAX over {STOPPING_SUM} or more values aborts if they are almost equal; train the "
+        "model, or remove the softmax.",
         command=crash.command,
         output=crash.output,
     )
 
 
 def _stopped(graph: Graph, inputs: Sequence[Array], reset_each: bool) -> Array:
-    """The vectors on which a SOFTMAX finds such a row; they leave the state as it was."""
+    """Return the vectors on which a SOFTMAX aborts; they do not change the state."""
     state = initial_state(graph)
     stopped = []
     for vector in zip(*inputs, strict=True):

@@ -1,4 +1,4 @@
-"""The int8 model against the float model that it came from: how far off, and is that too far."""
+"""Compares the int8 model with its float model, and judges the differences."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from tflm_ext.verify.vectors import real_values
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
-# Of 39 trained nets, those that lost accuracy were at 0.15 or more, 27 of the others below 0.06:
-# docs/explanation/int8-error.md.
+# Of 39 trained nets, those that lost accuracy were at 0.15 or more; 27 of the others were below
+# 0.06. See docs/explanation/int8-error.md.
 LARGE_ERROR = 0.1
 LARGE_DROP = 0.02
 REMEDY = (
-    "Scale every feature of the input before the model; where the input is not the cause, train"
+    "Scale all input features to a similar range before the model; if that does not help, train"
     " with quantize_aware(). See docs/how-to/keep-accuracy.md."
 )
 
-_FIXED_SCALES = {1 / 256, 1 / 128}  # of softmax, sigmoid and tanh, whatever their values
-_ROUNDING = 2  # steps of such a scale that say nothing
+_FIXED_SCALES = {1 / 256, 1 / 128}  # of softmax, sigmoid and tanh, for all values
+_ROUNDING = 2  # steps of such a scale that are not significant
 _TOLERANCE = 1e-9  # of differences of floating-point scores
 _METRICS = {"accuracy": "accuracy", "mean_absolute_error": "mean absolute error"}
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What there is to tell the user, one sentence each.
+    """Warnings for the user, one sentence each.
 
     Attributes:
-        losses: that accuracy is lost.
+        losses: about lost accuracy.
         notes: about outputs that do not vary.
     """
 
@@ -50,14 +50,14 @@ def measure_error(
     floats: Sequence[Array],
     quantised: Sequence[Array],
 ) -> Int8Error:
-    """How far every output is from the float model's.
+    """Measure the differences between the int8 outputs and the float outputs.
 
     Args:
         names: of the outputs.
         outputs: scales and zero points.
-        data: which samples these are, "calibration_data" or "test_data".
-        floats: what the float model gives, samples first.
-        quantised: what TFLM gives, int8, samples first.
+        data: source of the samples, "calibration_data" or "test_data".
+        floats: outputs of the float model, samples first.
+        quantised: int8 outputs of TFLM, samples first.
     """
     rows = tuple(
         _output_error(name, port, values, ran)
@@ -74,7 +74,7 @@ def _output_error(name: str, port: Port, floats: Array, quantised: Array) -> Out
         return OutputError(name, None, None, None)
     wanted, got = wanted[finite], got[finite].astype(np.float64)
     rms = float(np.sqrt(np.mean((got - wanted) ** 2)))
-    # The deviation between samples: what the input decides about.
+    # Deviation between samples, which is the part that depends on the input.
     deviation = float(np.sqrt(np.mean(wanted.var(0))))
     varies = deviation > 1e-6 * float(np.abs(wanted).max())
     return OutputError(name, deviation, rms, rms / deviation if varies else None)
@@ -87,17 +87,17 @@ def judge(
     names: Sequence[str],
     quantised: Sequence[Array],
 ) -> Findings:
-    """What to tell the user about an int8 model.
+    """Judge an int8 model, and return what to tell the user.
 
-    An output is judged by its score where there is one and a float model to compare with, every
-    other by its error.
+    An output is judged by its score, if there is one, and a float model to compare with; otherwise
+    by its error.
 
     Args:
         scores: of the outputs that have targets.
         error: None without a float model.
         outputs: scales and zero points.
         names: of the outputs.
-        quantised: what TFLM gives, int8, samples first.
+        quantised: int8 outputs of TFLM, samples first.
     """
     losses: list[str] = []
     notes: list[str] = []
@@ -129,11 +129,11 @@ def _lost_score(accuracy: Accuracy, output: str | None) -> Iterator[str]:
 
 
 def describe_scores(accuracy: Accuracy, output: str | None) -> str:
-    """Both scores of an output, as part of a sentence; its name where there are several."""
+    """Return both scores of an output, as part of a sentence; with its name if it is not None."""
     where = f" of output {output}" if output is not None else ""
     return (
         f"{_METRICS[accuracy.metric]}{where} is {accuracy.float_model:.4f} in float and"
-        f" {accuracy.int8_tflm:.4f} as int8 on {accuracy.samples:,} samples"
+        f" {accuracy.int8_tflm:.4f} in int8 on {accuracy.samples:,} samples"
     )
 
 
@@ -143,9 +143,9 @@ def _lost_output(row: OutputError, port: Port, error: Int8Error) -> Iterator[str
     if port.step in _FIXED_SCALES and row.rms_error < _ROUNDING * port.step:
         return  # all samples of one class, for example
     yield (
-        f"Accuracy is lost: output {row.name} as int8 is off from float by {row.ratio:.2f} of its"
+        f"Accuracy is lost: output {row.name} in int8 differs from float by {row.ratio:.2f} of its"
         f" standard deviation (RMS, {error.samples:,} samples of {error.data}; above {LARGE_ERROR}"
-        " is much)."
+        " is large)."
     )
 
 
@@ -153,7 +153,7 @@ def _lost_variation(row: OutputError, port: Port, ran: Array) -> Iterator[str]:
     """What the score of a few samples cannot prove."""
     varies = (row.float_std or 0.0) > _ROUNDING * port.step and row.ratio is not None
     if len(ran) > 1 and varies and (ran == ran[:1]).all():
-        yield f"Accuracy is lost: output {row.name} as int8 does not vary, as float does."
+        yield f"Accuracy is lost: output {row.name} varies in float, but not in int8."
 
 
 def _still(name: str, ran: Array, row: OutputError | None) -> Iterator[str]:
@@ -163,7 +163,7 @@ def _still(name: str, ran: Array, row: OutputError | None) -> Iterator[str]:
     if row is not None and row.float_std is not None and row.ratio is None:
         yield f"Output {name!r} of the float model is the same for all {len(ran):,} samples."
     elif (ran == ran[:1]).all():
-        yield f"Output {name!r} as int8 is the same, in every byte, for all {len(ran):,} samples."
+        yield f"Output {name!r} in int8 is the same, in every byte, for all {len(ran):,} samples."
 
 
 def check_drop(
@@ -173,26 +173,26 @@ def check_drop(
     most: float | None,
     causes: Sequence[str] = (),
 ) -> None:
-    """Refuse a model of which an output loses more than the user allows.
+    """Refuse a model if one of its outputs loses more than the user allows.
 
     Args:
         name: of the model.
         scores: of the outputs that have targets.
         outputs: names of all outputs.
-        most: max_accuracy_drop of export(); None allows everything.
-        causes: what else there is to tell the user.
+        most: max_accuracy_drop of export(); None allows any loss.
+        causes: further sentences for the hint.
 
     Raises:
-        AccuracyError: it loses more.
-        ConfigError: what it loses is not known.
+        AccuracyError: an output loses more.
+        ConfigError: the loss is not known.
     """
     if most is None:
         return
     if not scores or any(score.drop is None for score in scores):
         raise ConfigError(
-            f"max_accuracy_drop: what {name} loses as int8 is not known, because there is no float"
+            f"max_accuracy_drop: the loss of {name} in int8 is not known, because there is no float"
             " model, its score is not finite, or all targets are the same.",
-            "Give the Keras model and test_data with different targets, or leave the limit out.",
+            "Pass the Keras model, and test_data with different targets, or omit the limit.",
         )
     worst = max(scores, key=lambda score: score.drop or 0.0)
     drop = worst.drop or 0.0
@@ -200,7 +200,7 @@ def check_drop(
         unit = "" if worst.metric == "accuracy" else " of the mean deviation of the targets"
         output = outputs[worst.output] if len(outputs) > 1 else None
         raise AccuracyError(
-            f"{name} loses too much as int8: {describe_scores(worst, output)}, {drop:.4f}{unit}"
+            f"{name} loses too much in int8: {describe_scores(worst, output)}, {drop:.4f}{unit}"
             f" worse; max_accuracy_drop allows {most:g}.",
             " ".join((REMEDY, *causes)),
             drop=drop,

@@ -1,4 +1,4 @@
-"""Golden vectors: a few inputs with TFLM's outputs, which every exported project carries."""
+"""Golden vectors: a few inputs with TFLM's outputs, which are part of every exported project."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _TABLE = r"static const (\w+) (\w+)(?:\[\w+\])+ = \{([^;]*)\};"
 
 
 def make_golden(model: bytes, graph: Graph, vectors: Sequence[Array]) -> tuple[GoldenVector, ...]:
-    """The first vectors, as many as fit into a board beside the model, at least two if given.
+    """Return golden vectors, as many as fit on a board with the model, but at least two if given.
 
     Args:
         model: the bytes that TFLM runs.
         vectors: per input an array (vectors, *shape); the user's samples come first.
 
     Returns:
-        Each computed after a reset, so that they can be checked in any order.
+        Golden vectors, each computed after a reset, so that they can be checked in any order.
     """
     size = sum(graph.tensors[i].bytes for i in (*graph.inputs, *graph.outputs))
     count = min(len(vectors[0]), max(2, min(_COUNT, _BYTES // size)))
@@ -93,17 +93,17 @@ def check_golden(
     graph: Graph,
     hint: str,
 ) -> None:
-    """Require that golden vectors are those of the export.
+    """Require that golden vectors equal those of the export.
 
     Args:
-        files: the first vectors of the export, as they lie in each file.
-        digests: SHA-256 of every vector of the export.
+        files: the vectors in each file, the first ones of the export.
+        digests: SHA-256 of each vector of the export.
         model: bytes of the .tflite.
-        graph: as read from them.
-        hint: what to do about a vector that is not.
+        graph: as read from these bytes.
+        hint: what to do about a vector that differs.
 
     Raises:
-        VerificationError: one is not; names the file, the vector and the element.
+        VerificationError: a vector differs; names file, vector and element.
     """
     for path, vectors in files.items():
         for i, vector in enumerate(vectors):
@@ -115,13 +115,13 @@ def check_golden(
 
 
 def _with_outputs(model: bytes, graph: Graph, vector: GoldenVector) -> GoldenVector:
-    """The vector with the outputs that TFLM gives for its inputs."""
+    """Return the vector with TFLM's outputs for its inputs."""
     inputs = [
         np.frombuffer(data, graph.tensors[i].dtype.numpy).reshape(1, *graph.tensors[i].shape)
         for i, data in zip(graph.inputs, vector.inputs, strict=True)
     ]
     if not computable(model, graph, inputs).all():
-        return vector  # its inputs are not those of the export
+        return vector  # its inputs differ from the export
     run = run_tflm(model, inputs, len(graph.outputs), arena_bytes=arena_for(graph))
     return GoldenVector(vector.inputs, tuple(output.tobytes() for output in run.outputs))
 
@@ -147,5 +147,5 @@ def _difference(
                     got=int(ours[at]),
                 )
     return VerificationError(
-        f"{path}: the inputs of golden vector {number} are not those of the export.", hint
+        f"{path}: the inputs of golden vector {number} differ from the export.", hint
     )

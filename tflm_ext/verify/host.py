@@ -1,4 +1,4 @@
-"""Compile the generated C with sanitizers, and run it on this computer."""
+"""Compiles the generated C with sanitizers, and runs it on this computer."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ WARNINGS = (
     "-Werror",
 )
 _SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
-# What the user asks of sanitizers, or preloads, is not for this program. There is nothing to leak,
-# and the leak check fails where programs may not be traced.
+# The user's sanitizer options and preloaded libraries must not affect this program. There is
+# nothing to leak, and the leak check fails if programs may not be traced.
 _VARIABLES = {
     "ASAN_OPTIONS": "detect_leaks=0",
     "UBSAN_OPTIONS": "print_stacktrace=1",
@@ -43,15 +43,15 @@ _VARIABLES = {
     "LC_ALL": "C",
 }
 
-# A hanging program is ended, a slow computer is not mistaken for one: with sanitizers and others
-# at work, it still does more than these steps a second.
+# Limits that end a hanging program, but tolerate a slow computer: even with sanitizers and other
+# programs running, it executes more than this many steps per second.
 _SECONDS = 60.0
 _STEPS_PER_SECOND = 1_000_000
-_LEAST_SHARE = 1 / 20  # of the processor; a program that hangs with less was not let run
+_LEAST_SHARE = 1 / 20  # of the processor; with less, the computer was too busy
 _COMPILER_SECONDS = 900.0
 _NO_MEMORY = 2  # exit status of host_harness.c
 
-_HINT = "Do not use these files; export again, and report a bug if it happens again."
+_HINT = "Do not use these files. Export the model again; if the error persists, report this bug."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class _HarnessView:
 
 @dataclass(frozen=True, slots=True)
 class HostRun:
-    """What the C computed.
+    """Results of the C.
 
     Attributes:
         outputs: per output of the model, an array (vectors, size); empty when traced.
@@ -76,17 +76,17 @@ class HostRun:
 
 
 def find_compiler() -> str:
-    """The C compiler of this computer: $CC, cc, gcc or clang.
+    """Return the C compiler of this computer: $CC, cc, gcc or clang.
 
     Raises:
-        ToolError: there is none.
+        ToolError: there is no C compiler.
     """
     for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
         if name and shutil.which(name):
             return name
     raise ToolError(
         "No C compiler was found (looked for $CC, cc, gcc, clang).",
-        "Install one, on Debian and Ubuntu with: sudo apt-get install gcc",
+        "Install one; on Debian and Ubuntu, run: sudo apt-get install gcc",
     )
 
 
@@ -107,9 +107,9 @@ def run_host(
         trace: return every operator's output instead of the model's.
 
     Raises:
-        ToolError: there is no compiler, or it lacks something.
+        ToolError: the compiler is missing or incomplete.
         StorageError: the disk is full.
-        VerificationError: it does not compile without a warning, a sanitizer reports, or the
+        VerificationError: the compiler issues a warning, a sanitizer reports an error, or the
             program fails.
     """
     compiler = find_compiler()
@@ -154,7 +154,7 @@ def _compile(command: Sequence[str], folder: Path) -> None:
         )
     except subprocess.TimeoutExpired as error:
         raise ToolError(
-            f"{command[0]} did not end within {_COMPILER_SECONDS:.0f} s.",
+            f"{command[0]} did not finish within {_COMPILER_SECONDS:.0f} s.",
             "Check the C compiler with tflm-ext doctor.",
             command=tuple(command),
         ) from error
@@ -167,11 +167,11 @@ def _compile(command: Sequence[str], folder: Path) -> None:
     if re.search(r"\.[ch]:\d+:\d+: error: ", said):
         raise VerificationError(
             f"The generated C does not compile with {command[0]}: {_first_error(said)}",
-            "Run tflm-ext doctor; if the compiler is in order, this is a bug of tflm_ext.",
+            "Run tflm-ext doctor; if the compiler works, please report this bug in tflm_ext.",
         )
     raise ToolError(
         f"{command[0]} failed: {_first_error(said)}",
-        "Run tflm-ext doctor; it says what is missing.",
+        "Run tflm-ext doctor to see what is missing.",
         command=tuple(command),
         output=said,
     )
@@ -188,10 +188,10 @@ def _run(program: Sequence[str], vectors: bytes, seconds: float) -> bytes:
         if used < seconds * _LEAST_SHARE:
             raise LimitError(
                 f"The C got only {used:.0f} s of processor time within {seconds:.0f} s.",
-                "Run it again when this computer is less busy.",
+                "Run the command again when this computer is less busy.",
             ) from error
         raise VerificationError(
-            f"The C did not end within {seconds:.0f} s on this computer.", _HINT
+            f"The C did not finish within {seconds:.0f} s on this computer.", _HINT
         ) from error
     if ran.returncode != 0:
         report = ran.stderr.decode("utf-8", "replace")
@@ -214,15 +214,15 @@ def _run(program: Sequence[str], vectors: bytes, seconds: float) -> bytes:
 
 
 def _children_seconds() -> float:
-    """Processor time of all children that have ended."""
+    """Return the processor time of all children that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def _environment(folder: Path) -> TflmExtError | None:
-    """Why not even a program that does nothing runs with sanitizers here; None if it does.
+    """Return why even an empty program fails with sanitizers here; None if it runs.
 
-    Asked before the C is called wrong: sanitizers fail in more ways than their texts tell.
+    Called before a failure is attributed to the C, because sanitizers can fail for many reasons.
     """
     (folder / "nothing.c").write_text("int main(void)\n{\n    return 0;\n}\n", "utf-8")
     command = (find_compiler(), *_SANITIZE, "nothing.c", "-o", "nothing")
@@ -235,13 +235,13 @@ def _environment(folder: Path) -> TflmExtError | None:
     said = ran.stderr.decode("utf-8", "replace")
     return limit_error("A program with sanitizers", ran.returncode, said) or ToolError(
         f"Programs with sanitizers do not run on this computer: {_first_error(said)}",
-        "Run tflm-ext doctor, and look at the limits of the shell with ulimit -a.",
+        "Run tflm-ext doctor, and check the shell's limits with ulimit -a.",
         output=said,
     )
 
 
 def _operator(report: str) -> str | None:
-    """The operator in whose function a sanitizer found something, like "3 CONV_2D"."""
+    """Return the operator in whose function a sanitizer found an error, like "3 CONV_2D"."""
     match = re.search(r" in \w+?_op(\d+)_(\w+)", report)
     return f"{int(match[1])} {match[2].upper()}" if match else None
 

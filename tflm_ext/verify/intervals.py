@@ -1,4 +1,4 @@
-"""95 % intervals of what an int8 model loses, from paired outcomes of the same samples."""
+"""95 % intervals of the loss through int8, from paired outcomes of the same samples."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 Array: TypeAlias = np.ndarray[Any, Any]
 Interval: TypeAlias = tuple[float, float]
 
-_Z = 1.959964  # of the normal distribution, 2.5 % on either side
+_Z = 1.959964  # quantile of the normal distribution, 2.5 % on each side
 
 
 def mean_interval(differences: Array) -> Interval:
-    """Of the mean of paired differences, by the normal distribution.
+    """Return the interval of a mean of paired differences, from the normal distribution.
 
     Args:
         differences: one per sample, at least two.
@@ -30,18 +30,18 @@ def mean_interval(differences: Array) -> Interval:
 
 
 def paired_interval(before: Array, after: Array) -> Interval:
-    """Of the difference between two shares of the same samples: Newcombe's square-and-add.
+    """Return the interval of the difference between two proportions of the same samples.
 
-    Wilson's interval of each share, put together with the correlation of the pairs: method 10 of
-    R. G. Newcombe, Improved confidence intervals for the difference between binomial proportions
-    based on paired data, Statistics in Medicine 17 (1998), 2635-2650. Unlike the textbook's
-    interval it holds for small samples and for shares close to 1.
+    Combines Wilson's intervals of both proportions with the correlation of the pairs (Newcombe's
+    square-and-add): method 10 of R. G. Newcombe, Improved confidence intervals for the difference
+    between binomial proportions based on paired data, Statistics in Medicine 17 (1998), 2635-2650.
+    Unlike the textbook interval, it is valid for small samples, and for proportions close to 1.
 
     Args:
-        before, after: what became of each sample, boolean (samples,).
+        before, after: outcome of each sample, boolean (samples,).
 
     Returns:
-        Lower and upper end of share(before) - share(after).
+        Lower and upper end of mean(before) - mean(after).
 
     Example:
         >>> before = np.repeat([True, True, False, False], [36, 12, 2, 0])
@@ -73,7 +73,7 @@ def paired_interval(before: Array, after: Array) -> Interval:
 
 
 def _wilson(share: float, count: int) -> Interval:
-    """Wilson's interval of one share."""
+    """Return Wilson's interval of one proportion."""
     square = _Z * _Z
     middle = 2 * count * share + square
     half = _Z * math.sqrt(square + 4 * count * share * (1 - share))

@@ -1,4 +1,4 @@
-"""The user's samples through TFLM and the C, set against the float model and the targets."""
+"""Runs the user's samples in TFLM and the C, and compares them with float model and targets."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ Targets: TypeAlias = tuple[Array | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Real data of the user, per input of the model a float array (samples, *shape).
+    """The user's real data, a float array (samples, *shape) for each input of the model.
 
     Attributes:
         calibration, test: may be empty.
-        targets: of the test samples, as by_output() takes them; None without.
+        targets: of the test samples, as for by_output(); None if there are none.
     """
 
     calibration: tuple[Array, ...] = ()
@@ -41,13 +41,13 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What came of the samples.
+    """Results of running the samples.
 
     Attributes:
         names: of all outputs.
         accuracies: of the outputs that have targets.
-        error: None without a float model or without samples.
-        findings: what to tell the user.
+        error: None without a float model, or without samples.
+        findings: warnings for the user.
     """
 
     names: tuple[str, ...]
@@ -67,16 +67,16 @@ def score(
     """Run the test data, or some calibration samples, each after a reset, and judge the outputs.
 
     Args:
-        int8: with the outputs of the float model.
+        int8: the int8 model, with the outputs of the float model.
         graph: as read from it.
         facts: its inputs and outputs.
-        samples: of the user.
-        sources: the C; None where TFLM is what runs on the device, too.
-        progress: called with what is done.
+        samples: the user's data.
+        sources: the C; None if the device runs TFLM itself.
+        progress: called with a description of the current step.
 
     Raises:
-        ConfigError: the targets do not fit the outputs.
-        UnsupportedModelError: TFLM computes none of the samples.
+        ConfigError: the targets do not match the outputs.
+        UnsupportedModelError: TFLM cannot compute any of the samples.
     """
     names = int8.output_names or tuple(port.tensor_name for port in facts.outputs)
     columns, floats, data = samples.test, int8.float_outputs, "test_data"
@@ -87,7 +87,7 @@ def score(
         return Scores(names)
     targets = by_output(samples.targets if data == "test_data" else None, names)
     for name, port, wanted in zip(names, facts.outputs, targets, strict=True):
-        if wanted is not None:  # what does not fit is said before anything takes time
+        if wanted is not None:  # report targets that do not match before slow steps
             what = f"output {name!r}" if len(names) > 1 else "an output"
             scoring_for(wanted, len(columns[0]), port.size, what)
     progress(f"scoring {len(columns[0]):,} samples")
@@ -120,7 +120,7 @@ def _accuracies(
     inputs: Sequence[Array],
     sources: Sequence[RenderedFile] | None,
 ) -> tuple[Accuracy, ...]:
-    """The scores of the outputs that have targets."""
+    """Return the scores of the outputs that have targets."""
     if all(wanted is None for wanted in targets):
         return ()
     ours = None if sources is None else run_host(facts, sources, inputs, reset_each=True).outputs

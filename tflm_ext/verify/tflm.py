@@ -1,7 +1,7 @@
-"""TensorFlow Lite Micro's own interpreter, in a child process: it may crash on odd models.
+"""Runs TensorFlow Lite Micro's own interpreter in a child process, because it may crash.
 
-The child is tflm_child.py; parent and child exchange .npz files in a temporary folder. Nothing
-that the interpreter prints reaches the terminal.
+The child is tflm_child.py; parent and child exchange .npz files in a temporary folder. The
+interpreter's output is not shown on the terminal.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from tflm_ext.scratch import scratch_folder
 Array: TypeAlias = np.ndarray[Any, Any]
 _CHILD = str(Path(__file__).resolve().with_name("tflm_child.py"))
 
-# Far more than any model for a microcontroller takes on a busy computer.
+# Far more than any model for a microcontroller needs on a busy computer.
 _SECONDS = 120.0
 _SECONDS_PER_VECTOR = 10.0
 
 
 class InterpreterCrash(ToolError):
-    """TFLM's interpreter was ended by a signal of its own.
+    """TFLM's interpreter crashed.
 
     Args:
         name: of the signal.
-        vector: number of the input that it ran; None if it had not begun.
+        vector: number of the input that was running; None if it had not started.
     """
 
     def __init__(self, name: str, vector: int | None, command: tuple[str, ...], said: str) -> None:
@@ -50,12 +50,12 @@ class InterpreterCrash(ToolError):
 
 @dataclass(frozen=True, slots=True)
 class TflmRun:
-    """What TFLM computed.
+    """Results of TFLM.
 
     Attributes:
-        outputs: per output of the model, an array (vectors, *shape).
-        tensors: by tensor number, likewise, for the tensors that were asked for.
-        arena_bytes: what the interpreter took of its arena; its pointers have 64 bits.
+        outputs: an array (vectors, *shape) for each output of the model.
+        tensors: the requested tensors, likewise, by tensor number.
+        arena_bytes: bytes of the arena that the interpreter used, with 64-bit pointers.
     """
 
     outputs: tuple[Array, ...]
@@ -72,19 +72,19 @@ def run_tflm(
     reset_each: bool = False,
     tensors: Sequence[int] = (),
 ) -> TflmRun:
-    """Run a model on vectors, one after the other in one interpreter.
+    """Run a model on vectors, one after another in one interpreter.
 
     Args:
         model: bytes of the .tflite.
-        inputs: per input of the model, an array (vectors, *shape).
-        output_count: outputs of the model.
-        arena_bytes: generous; TFLM may crash instead of failing when it is too small.
-        reset_each: put the state of recurrent operators back before each vector.
-        tensors: numbers of intermediate tensors to return as well.
+        inputs: an array (vectors, *shape) for each input of the model.
+        output_count: number of outputs of the model.
+        arena_bytes: must be generous: TFLM may crash if it is too small.
+        reset_each: reset the state of recurrent operators before each vector.
+        tensors: numbers of intermediate tensors to return, too.
 
     Raises:
         UnsupportedModelError: TFLM refuses the model.
-        ToolError: the interpreter is missing, crashed or hangs.
+        ToolError: the interpreter is missing, crashes or hangs.
         StorageError: the disk is full.
     """
     with scratch_folder() as folder:
@@ -101,7 +101,7 @@ def run_tflm(
             done = run_program(command, seconds=seconds, leashed=True)
         except subprocess.TimeoutExpired as error:
             raise ToolError(
-                f"TensorFlow Lite Micro's interpreter did not end within {seconds:.0f} s.",
+                f"TensorFlow Lite Micro's interpreter did not finish within {seconds:.0f} s.",
                 "Check the model with a TensorFlow Lite interpreter; the file may be damaged.",
                 command=command,
             ) from error
@@ -156,5 +156,5 @@ def _raise_for(status: int, printed: str, command: tuple[str, ...], vector: int 
 def run_outputs(
     model: bytes, inputs: Sequence[Array], output_count: int, arena_bytes: int
 ) -> tuple[Array, ...]:
-    """The outputs alone: what read_graph() asks for to turn float islands into tables."""
+    """Return only the outputs; read_graph() uses this to turn float islands into tables."""
     return run_tflm(model, inputs, output_count, arena_bytes=arena_bytes).outputs

@@ -1,6 +1,6 @@
-"""The child process of tflm.py: runs TensorFlow Lite Micro's interpreter and may crash with it.
+"""The child process of tflm.py, which runs TensorFlow Lite Micro's interpreter and may crash.
 
-Imports nothing of this package, so that it runs as a plain program.
+It imports nothing from this package, so that it runs as a plain program.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def compute(
     print_arena: bool = False,
     begin: Callable[[int], None] = lambda vector: None,
 ) -> tuple[list[np.ndarray[Any, Any]], dict[int, np.ndarray[Any, Any]]]:
-    """Outputs and intermediate tensors of vectors that run one after the other; see run_tflm.
+    """Return outputs and intermediate tensors of vectors that run one after another; see run_tflm.
 
     Args:
         begin: called with the number of each vector before it runs.
@@ -46,13 +46,13 @@ def compute(
             column.append(np.array(interpreter.get_output(i)))
         for i, column in observed.items():
             column.append(np.array(interpreter.GetTensor(i, 0)["tensor_data"]))
-    if print_arena and not tensors:  # it does not record where it keeps them all
-        interpreter.print_allocations()  # on standard error, the only place for it
+    if print_arena and not tensors:  # not recorded if all tensors are kept
+        interpreter.print_allocations()  # always prints on standard error
     return [np.stack(c) for c in outputs], {i: np.stack(c) for i, c in observed.items()}
 
 
 def main(request: str, response: str, progress: str) -> None:
-    """Read the request, compute, write the response; progress has the number of the vector."""
+    """Read the request, compute, write the response; `progress` has the number of the vector."""
     with np.load(request) as archive:
         input_count, output_count, arena_bytes, reset_each, *tensors = archive["numbers"].tolist()
         model = archive["model"].tobytes()

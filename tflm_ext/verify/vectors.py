@@ -65,7 +65,7 @@ def real_values(port: Port, elements: Array) -> Array:
 def make_vectors(
     ports: Sequence[Port], samples: Sequence[Array] = (), *, seed: int = 0
 ) -> tuple[Array, ...]:
-    """Samples, extremes, uniformly random inputs and spikes, at least 64 in all.
+    """Return samples, extremes, uniformly random inputs and spikes, at least 64 in total.
 
     Args:
         ports: the inputs of the model.

@@ -144,7 +144,7 @@ def test_the_model_is_in_the_file_byte_for_byte() -> None:
 def test_an_arena_of_another_size() -> None:
     files = generated("image_net", 4096)
     assert "* 4096U)" in text(files, "image_net_model.h")
-    assert "4096  as asked for" in text(files, "image_net_model.cpp")
+    assert "4096  as requested" in text(files, "image_net_model.cpp")
 
 
 def test_an_old_tree_is_told_from_a_newer_one_only_where_it_matters() -> None:

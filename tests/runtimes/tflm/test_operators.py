@@ -113,7 +113,7 @@ def test_a_version_that_the_arduino_flavour_lacks() -> None:
     error = refusal(nets.convolution(version=6))
     assert error.problem == (
         "The Arduino flavour of TensorFlow Lite Micro has operator 0 CONV_2D (Keras layer conv) up "
-        "to version 5, the model needs 6."
+        "to version 5, but the model needs version 6."
     )
 
 
@@ -126,8 +126,12 @@ def test_a_version_that_the_arduino_flavour_lacks() -> None:
         (nets.pooling(batch=2), "computes the first image of a batch only", "at batch 1."),
         (nets.reduction("MEAN"), "rounds differently", "AveragePooling2D"),
         (nets.reduction("SUM"), "rounds differently", "AveragePooling2D"),
-        (nets.addition((1, 2, 1, 2, 2), (1, 1, 3, 1, 2)), "at most 4 dimensions", "reshape it."),
-        (nets.addition((1,) * 6, (1,) * 6), "at most", "reshape it."),
+        (
+            nets.addition((1, 2, 1, 2, 2), (1, 1, 3, 1, 2)),
+            "at most 4 dimensions",
+            "reshape the tensor.",
+        ),
+        (nets.addition((1,) * 6, (1,) * 6), "at most", "reshape the tensor."),
     ],
 )
 def test_what_the_arduino_flavour_would_compute_wrongly(
@@ -163,4 +167,4 @@ def test_an_encoded_model() -> None:
     assert (found.method, found.arduino) == ("AddDecode", False)
     error = refusal(model)
     assert "does not have operator 0 TFLM_DECODE " in error.problem
-    assert error.hint == "Give the model as it was before tflm_ext.encode() for the board."
+    assert error.hint == "For the board, pass the model from before tflm_ext.encode()."

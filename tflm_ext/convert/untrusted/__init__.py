@@ -1,8 +1,8 @@
-"""Model files from anywhere: looked through before TensorFlow or Keras sees them.
+"""Inspects model files of unknown origin before TensorFlow or Keras sees them.
 
-admit() is the only way from a file to a loader. It copies what was looked at, so that what is
-loaded is what was checked, whatever becomes of the file meanwhile, under a name that leaves a
-loader no choice of formats.
+admit() is the only way from a file to a loader. It copies what it has checked, so that exactly this
+is loaded, even if the file changes in the meantime. The copy's name leaves loaders no choice of
+formats.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tflm_ext.convert.untrusted.saved_model import check_saved_model
 from tflm_ext.errors import UnsupportedModelError
 
 NAMES = "keras_metadata.pb"
-_MAX_BYTES = 1 << 32  # of one file: weights, and an optimizer's two of each
+_MAX_BYTES = 1 << 32  # of one file: weights, and two values of the optimizer for each
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Admitted:
 
     Attributes:
         path: of the copy to load.
-        library: "keras" or "tf_keras", whichever wrote a .keras or .h5; "" for a SavedModel.
-        ours: whether it has layers of tflm_ext, which have to be registered first.
-        config: of a .keras or .h5, as it is in the file.
+        library: the library that wrote a .keras or .h5, "keras" or "tf_keras"; "" for a SavedModel.
+        ours: whether it has layers of tflm_ext, which must be registered first.
+        config: configuration in a .keras or .h5.
     """
 
     path: Path
@@ -44,18 +44,18 @@ class Admitted:
 
 
 def admit(path: Path, kind: str, folder: Path, *, trains: bool = False) -> Admitted:
-    """Check a model file and copy it to where loaders may read it. Needs no TensorFlow.
+    """Check a model file, and copy it to a folder for loaders. Does not use TensorFlow.
 
     Args:
         path: of the .keras or .h5, or the folder of a SavedModel.
         kind: "keras", "h5" or "saved_model".
-        folder: an empty one for the copy.
-        trains: whether the model is loaded with what compile() was given. Without it, the copy of
-            a .keras does not have that any more, and loaders leave that of a .h5 alone.
+        folder: an empty folder for the copy.
+        trains: whether the arguments of compile() are loaded. Otherwise they are removed from the
+            copy of a .keras, and loaders ignore those of a .h5.
 
     Raises:
-        UnsupportedModelError: the file is damaged, or to load it might run code, read other files,
-            or take far more memory than it stores.
+        UnsupportedModelError: the file is damaged, or loading it might run code, read other files,
+            or take far more memory than its size.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if kind == "saved_model":
@@ -73,10 +73,10 @@ def admit(path: Path, kind: str, folder: Path, *, trains: bool = False) -> Admit
     if not isinstance(config, dict):
         raise UnsupportedModelError(
             f"{path.name} has no model configuration.",
-            "Save the whole model with model.save('model.keras'), not its weights only.",
+            "Save the whole model with model.save('model.keras'), not only its weights.",
         )
     if kind == "keras":
-        # First what it names: that says more than what is wrong with its weights.
+        # Check names first: these errors are more helpful than those about weights.
         check_config(everything, path.name, trains=trains)
         with _readable(path.name):
             elements = check_hdf5(weights, path.name)
@@ -95,12 +95,12 @@ def _readable(name: str) -> Iterator[None]:
     except DAMAGED as error:
         raise UnsupportedModelError(
             f"{name} has no readable model configuration: {type(error).__name__}: {error}.",
-            "Save the whole model with model.save('model.keras'), not its weights only.",
+            "Save the whole model with model.save('model.keras'), not only its weights.",
         ) from error
 
 
 def _copy(source: Path, target: Path, name: str) -> None:
-    """Copy a file of a reasonable size: one with holes claims more than a disk holds."""
+    """Copy a file of a reasonable size; a sparse file may claim more than fits on a disk."""
     size = source.stat().st_size
     if size > _MAX_BYTES:
         raise UnsupportedModelError(
@@ -111,7 +111,7 @@ def _copy(source: Path, target: Path, name: str) -> None:
 
 
 def _h5_config(path: Path) -> tuple[Any, Any, str]:
-    """The configuration of a .h5, that of its training if any, and the version that wrote it."""
+    """Return the configurations of a .h5 and of its training, and the version that wrote it."""
     import h5py
 
     with h5py.File(path, "r") as file:
@@ -125,7 +125,7 @@ def _text(value: Any) -> str:
 
 
 def _admit_saved_model(path: Path, folder: Path) -> Admitted:
-    """Copy the graph, the variables and tf_keras' names, and nothing else of the folder."""
+    """Copy only the graph, the variables and tf_keras' names from the folder."""
     files = ["saved_model.pb", *_variable_files(path)]
     files += [NAMES] if (path / NAMES).is_file() else []
     (folder / "variables").mkdir(exist_ok=True)

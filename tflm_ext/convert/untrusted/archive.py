@@ -14,7 +14,7 @@ from tflm_ext.convert.untrusted.config import parse
 from tflm_ext.errors import UnsupportedModelError
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-# What reading a damaged file may raise.
+# Exceptions from reading a damaged file.
 DAMAGED = (
     EOFError,
     KeyError,
@@ -28,25 +28,25 @@ DAMAGED = (
     zlib.error,
 )
 _MAX_JSON = 1 << 24  # ten times that of the largest models of keras.applications
-_MAX_WEIGHTS = 1 << 30  # more than any microcontroller has, a thousand times
-# Weights hardly shrink, and a configuration by a factor of thirty.
+_MAX_WEIGHTS = 1 << 30  # a thousand times more than any microcontroller has
+# Weights are hardly compressible; a configuration shrinks by a factor of 30.
 _LARGEST_RATIO = 200
 
 
 def open_archive(path: Path, name: str, weights: Path) -> tuple[Any, str]:
-    """Take a .keras apart: its weights into a file, its configuration parsed.
+    """Unpack a .keras: write its weights to a file, and parse its configuration.
 
     Args:
         path: of the archive.
         name: of the model's file, for messages.
-        weights: where the weights go.
+        weights: file for the weights.
 
     Returns:
         The configuration, and the version of Keras that wrote it.
 
     Raises:
-        UnsupportedModelError: entries that a model does not have, or that unpack to far more than
-            they store.
+        UnsupportedModelError: it has entries that models do not have, or that unpack to a far
+            larger size.
         one of DAMAGED: it cannot be read.
     """
     with zipfile.ZipFile(path) as archive:
@@ -55,7 +55,7 @@ def open_archive(path: Path, name: str, weights: Path) -> tuple[Any, str]:
         for entry in entries:
             if entry.filename not in known:
                 raise UnsupportedModelError(
-                    f"{name} holds {entry.filename[:120]!r}, in addition to a model's "
+                    f"{name} contains {entry.filename[:120]!r}, in addition to a model's "
                     "configuration and weights; files such as vocabularies are not read.",
                     "Turn words and categories into numbers before the model, and save it again"
                     " with model.save('model.keras').",
@@ -63,12 +63,12 @@ def open_archive(path: Path, name: str, weights: Path) -> tuple[Any, str]:
             most = min(known[entry.filename], max(1 << 20, entry.compress_size * _LARGEST_RATIO))
             if entry.file_size > most:
                 raise UnsupportedModelError(
-                    f"{name} is a small file that unpacks to {entry.file_size:,}:"
+                    f"{name} is a small file that unpacks to {entry.file_size:,} bytes:"
                     f" {entry.filename!r}.",
                     "Save the model again, with model.save('model.keras').",
                 )
         if len({entry.filename for entry in entries}) != len(entries):
-            raise ValueError("an entry is there twice")
+            raise ValueError("an entry is duplicated")
         metadata = parse(archive.read(METADATA))
         config = parse(archive.read(CONFIG))
         with archive.open(WEIGHTS) as source, weights.open("wb") as target:
@@ -80,7 +80,7 @@ def open_archive(path: Path, name: str, weights: Path) -> tuple[Any, str]:
 
 
 def write_archive(path: Path, config: Any, version: str, weights: Path) -> None:
-    """A .keras with what open_archive() found and nothing else."""
+    """Write a .keras that contains only what open_archive() read."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(METADATA, json.dumps({"keras_version": version}))
         archive.writestr(CONFIG, json.dumps(config))

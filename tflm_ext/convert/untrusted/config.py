@@ -1,8 +1,8 @@
-"""The configuration of a Keras model: whether all that it names is known to be harmless.
+"""Checks that everything named in the configuration of a Keras model is known to be harmless.
 
 Nested models, wrapped layers, initializers, functions, constants of nodes and the arguments of
-compile() are all values somewhere in it. Loaders look names up wherever they stand, and so does
-this: every value is looked at, and what is not on the lists of names.py is refused.
+compile() are all values somewhere in it. Loaders look up names in any of them, so every value is
+checked, and names that are not on the lists of names.py are refused.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tflm_ext.convert.untrusted import names
 from tflm_ext.convert.untrusted.sizes import exceeds
 from tflm_ext.errors import UnsupportedModelError
 
-# A model inside a model takes three, and the arguments of its nodes a few more.
+# A model inside a model takes 3 levels, and the arguments of its nodes a few more.
 _DEPTH = 100
 _VALUES = 1_000_000
 _INTEGER = 2**31
@@ -55,11 +55,11 @@ _LIVE = (
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a value of the configuration stands.
+    """Place of a value in the configuration.
 
     Attributes:
-        key: of the nearest dict around it.
-        layer: name of the nearest layer around it, None outside of any.
+        key: its key in the innermost dict around it.
+        layer: name of the innermost layer around it; None outside layers.
         depth: number of dicts and lists around it.
         compiled: whether it belongs to the arguments of compile().
     """
@@ -71,12 +71,12 @@ class _Place:
 
 
 def parse(text: str | bytes) -> Any:
-    """JSON that means one thing: a key that is there twice is refused.
+    """Parse unambiguous JSON; duplicate keys are refused.
 
-    Loaders look at every object while they parse, also at one that another replaces.
+    Loaders process every object while they parse, even one that a later duplicate replaces.
 
     Raises:
-        ValueError, RecursionError: it is not such JSON.
+        ValueError, RecursionError: it is not unambiguous JSON.
     """
     return json.loads(text, object_pairs_hook=_object)
 
@@ -84,7 +84,7 @@ def parse(text: str | bytes) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key is there twice")
+        raise ValueError("a key is duplicated")
     return found
 
 
@@ -96,20 +96,21 @@ def check_config(
     custom: frozenset[str] = frozenset(),
     elements: int = _ELEMENTS,
 ) -> None:
-    """Refuse a configuration that names what is not known to be harmless, or asks for too much.
+    """Refuse a configuration with names that are not known to be harmless, or excessive sizes.
 
     Args:
         config: parsed JSON.
         name: of the file, for messages.
-        trains: whether the arguments of compile() will be loaded, too. If not, what is merely
-            unknown there is left to strip_compile().
-        custom: names of further classes and functions that may be loaded, since the caller has
+        trains: whether the arguments of compile() will be loaded, too. If not, unknown names in
+            them are left to strip_compile().
+        custom: names of further classes and functions that may be loaded, because the caller has
             them in a live model.
-        elements: numbers in the file's weights; no layer can have more units than that.
+        elements: number of values in the file's weights; no layer can have more units.
 
     Raises:
-        UnsupportedModelError: a Lambda layer or whatever else runs code or reads files, a class,
-            function or module that is not on the lists, or a size or a depth beyond all reason.
+        UnsupportedModelError: it has a Lambda layer, or anything else that runs code or reads
+            files; a class, function or module that is not on the lists; or an excessive size or
+            depth.
     """
     checker = _Checker(name, trains, custom, max(elements, 1))
     left = [(config, _Place())]
@@ -119,14 +120,12 @@ def check_config(
         seen += 1
         if seen > _VALUES or place.depth > _DEPTH:
             what = "is nested too deeply" if place.depth > _DEPTH else "contains too many values"
-            raise UnsupportedModelError(
-                f"The configuration of {name} {what} to be a model's.", _LIVE
-            )
+            raise UnsupportedModelError(f"The configuration of {name} {what} for a model.", _LIVE)
         left.extend(checker.look(value, place))
 
 
 def strip_compile(config: Any) -> Any:
-    """The configuration without the arguments of compile(), also of models inside."""
+    """Return the configuration without arguments of compile(), also in nested models."""
     if isinstance(config, Mapping):
         return {k: strip_compile(v) for k, v in config.items() if k not in _COMPILE}
     if isinstance(config, list):
@@ -135,7 +134,7 @@ def strip_compile(config: Any) -> Any:
 
 
 class _Checker:
-    """Looks at one value of a configuration after the other."""
+    """Checks the values of a configuration one after another."""
 
     def __init__(self, name: str, trains: bool, custom: frozenset[str], elements: int) -> None:
         self.name = name
@@ -144,7 +143,7 @@ class _Checker:
         self.elements = elements
 
     def look(self, value: Any, place: _Place) -> Iterator[tuple[Any, _Place]]:
-        """Check a value; yield what is inside it."""
+        """Check a value, and yield the values inside it."""
         if isinstance(value, str):
             self._string(value, place)
         elif isinstance(value, int | float):
@@ -164,7 +163,7 @@ class _Checker:
             yield from ((inner, deeper) for inner in value)
 
     def _object(self, value: Mapping[str, Any], place: _Place, layer: str | None) -> None:
-        """A dict from which a loader makes an object."""
+        """Check a dict from which a loader makes an object."""
         kind, module = value["class_name"], value.get("module")
         registered = value.get("registered_name")
         plain = str(kind).rpartition(">")[2]
@@ -183,7 +182,7 @@ class _Checker:
         ours = names.REGISTERED | self.custom
         known = _is_known(kind, module)
         if not known and (registered in ours or (kind in ours and not registered)):
-            # Of tf_keras, where ours are not registered, it is an import.
+            # In tf_keras, where our classes are not registered, it is an import.
             our_module = module is None or module.startswith(names.REGISTERED_IN)
             if not our_module and module not in self.custom:
                 raise self._unknown("module", str(module), layer)
@@ -193,7 +192,7 @@ class _Checker:
         if place.compiled and self._is_left_out(kind, module):
             return
         if place.compiled and str(kind).startswith("Custom>"):
-            kind = plain  # how tf_keras calls its own optimizers in a .h5
+            kind = plain  # tf_keras' name of its own optimizers in a .h5
         known = known or _is_known(kind, module)
         if not known and kind in names.OPERATIONS and module is None:
             raise UnsupportedModelError(
@@ -206,7 +205,7 @@ class _Checker:
             raise self._unknown("registered class", str(registered), layer)
 
     def _function(self, value: Mapping[str, Any], place: _Place, layer: str | None) -> None:
-        """{"class_name": "function"}: the name is under config, or the registered name."""
+        """Check {"class_name": "function"}; its name is in config, or the registered name."""
         module = value.get("module")
         for function in (value.get("config"), value.get("registered_name")):
             if function in (None, "", "function"):
@@ -220,9 +219,9 @@ class _Checker:
                 raise self._unknown("function", str(function), layer, module)
 
     def _is_left_out(self, kind: str, module: str | None) -> bool:
-        """Whether an argument of compile() is a user's own, which only training would load.
+        """Whether an argument of compile() is the user's own class, which only training loads.
 
-        What names a module of Python or TensorFlow is none.
+        Modules of Python or TensorFlow are not the user's own.
         """
         if self.trains or kind.startswith("_"):
             return False
@@ -240,7 +239,7 @@ class _Checker:
             if value not in names.TF_FUNCTIONS:
                 raise UnsupportedModelError(
                     f"{self.name} has a layer {place.layer!r} that calls TensorFlow's function"
-                    f" {value[:80]!r} while it is loaded: that may run code or touch files.",
+                    f" {value[:80]!r} while it is loaded, which may run code or access files.",
                     _LIVE,
                 )
             return
@@ -271,7 +270,7 @@ class _Checker:
         where = f" of layer {place.layer!r}" if place.layer else ""
         key = place.key if place.key.isidentifier() else repr(place.key)
         return UnsupportedModelError(
-            f"{self.name} gives {key[:80]} = {value[:80]}{where}, which is more than the weights in"
+            f"{self.name} has {key[:80]} = {value[:80]}{where}, which is more than the weights in"
             " the file, or any memory, can hold.",
             "Save the model again with model.save('model.keras'); the file may be damaged.",
         )
@@ -295,14 +294,14 @@ class _Checker:
         )
 
 
-# Modules that an argument of compile() may not name although it is left out: no user's own.
+# Modules that even an ignored argument of compile() may not name.
 _LIBRARIES = names.words(
     "h5py jax keras keras_cv keras_hub numpy tensorflow tf_keras tflm_ext torch"
 )
 
 
 def _is_keras(module: str | None) -> bool:
-    """Whether a module is one of those in which Keras' own classes are looked up."""
+    """Whether Keras looks up its own classes in this module."""
     if module is None:
         return True
     package, _, rest = module.removeprefix("tf_").partition(".")
@@ -311,7 +310,7 @@ def _is_keras(module: str | None) -> bool:
 
 
 def _as_number(text: str) -> float:
-    """What Keras makes of a size that is given as text; 0 if it is not a number."""
+    """Return the number that Keras reads from a size given as text; 0 if it is not a number."""
     try:
         return float(text)
     except ValueError:
@@ -319,12 +318,12 @@ def _as_number(text: str) -> float:
 
 
 def _plain(module: str) -> str:
-    """A module's name, quoted where it is none."""
+    """Return a module's name, quoted if it is not a valid name."""
     return module[:80] if module.replace(".", "").isidentifier() else repr(module[:80])
 
 
 def _is_known(kind: str, module: str | None) -> bool:
-    """Whether a class is one of Keras' layers, optimizers and so on, or of its operations."""
+    """Whether a class is one of Keras' layers, optimizers and so on, or operations."""
     if kind in names.CLASSES and _is_keras(module):
         return True
     operation = module is not None and module.startswith("keras.src.ops.")

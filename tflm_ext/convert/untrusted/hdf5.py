@@ -1,7 +1,7 @@
-"""HDF5 files: whether one is whole in itself, and no larger than it says.
+"""Checks that an HDF5 file is self-contained, and not larger than its contents.
 
-HDF5 can keep a dataset's bytes in other files (external storage, virtual datasets), link to other
-files, load a filter from a shared library, and claim sizes of which it stores nothing.
+HDF5 can store a dataset's bytes in other files (external storage, virtual datasets), link to other
+files, load filters from shared libraries, and claim sizes that it does not store.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _OBJECTS = 30_000  # three times those of the largest models of keras.applicatio
 _ATTRIBUTES = 1_000  # of one object
 _DEPTH = 64
 _BYTES = 2**31  # weights and an optimizer's
-# What zlib can do at best is a thousandfold; a filter of a shared library is none of these.
+# zlib compresses at most a thousandfold. Filters of shared libraries are not listed.
 _LARGEST_RATIO = 1100
 _AGAIN = "Save the model again, with model.save('model.keras')."
 
@@ -29,11 +29,10 @@ def check_hdf5(path: Path, name: str) -> int:
         name: of the model's file, for messages.
 
     Returns:
-        how many numbers its datasets hold.
+        The number of values in its datasets.
 
     Raises:
-        UnsupportedModelError: it is damaged, has a link or a dataset of another kind, or is too
-            large.
+        UnsupportedModelError: it is damaged or too large, or has links or unexpected datasets.
         OSError, RuntimeError: it cannot be read as HDF5.
     """
     import h5py
@@ -43,7 +42,7 @@ def check_hdf5(path: Path, name: str) -> int:
 
 
 class _Walk:
-    """One walk through all groups and datasets of a file, each looked at once."""
+    """One walk through all groups and datasets of a file, each visited once."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -69,7 +68,7 @@ class _Walk:
                 continue
             for key in item:
                 inner = f"{path.rstrip('/')}/{key}"
-                # The link is looked at before anything follows it.
+                # Check the link before anything follows it.
                 if type(item.get(key, getlink=True)) is not h5py.HardLink:
                     raise self._refusal("links to another file or another place", inner)
                 member = item[key]

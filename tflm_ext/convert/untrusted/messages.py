@@ -1,7 +1,7 @@
-"""Protocol buffers of a SavedModel, read and written without TensorFlow.
+"""Reads and writes the protocol buffers of a SavedModel without TensorFlow.
 
-Only the fields that matter to what may run are known by name; all others are kept as they are, so
-that a message can be written again.
+Only fields that affect what may run are known by name. All others are preserved, so that messages
+can be written again.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-# The parts of TensorFlow's messages that matter here: number, name, and type of every field, where
-# a star stands for repeated and a capital for a message. A map is a repeated message of two fields.
+# The relevant parts of TensorFlow's messages: number, name and type of each field. A star means
+# repeated, a capital letter a message. A map is a repeated message with two fields.
 # After tensorflow/core/protobuf/{saved_model,meta_graph,saver,saved_object_graph}.proto and
 # tensorflow/core/framework/{graph,function,node_def,attr_value,tensor,tensor_shape}.proto.
 _MESSAGES = {
@@ -51,7 +51,7 @@ _MESSAGES = {
 
 
 def message_class(kind: str) -> Any:
-    """The class of the messages of a kind, one of _MESSAGES."""
+    """Return the class of messages of a kind, one of _MESSAGES."""
     from google.protobuf import message_factory
 
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"parts.{kind}"))

@@ -1,20 +1,20 @@
-"""What a model file may name: an allow list, since a list of what is forbidden is never complete.
+"""Names that a model file may contain: an allow list, because a deny list is never complete.
 
-Whatever is not here is refused before a loader sees it. The names are those of Keras 3 and of
-tf_keras; a test compares them with the libraries that are installed.
+Names that are not listed are refused before a loader sees them. They are those of Keras 3 and
+tf_keras; a test compares them with the installed libraries.
 """
 
 from __future__ import annotations
 
 
 def words(text: str) -> frozenset[str]:
-    """The words of a text as a set."""
+    """Return the words of a text as a set."""
     return frozenset(text.split())
 
 
 MODELS = words("Functional Model Sequential")
 
-# Of keras.layers, tf_keras.layers, and what older versions called the same.
+# Layers of keras and tf_keras, including names in older versions.
 LAYERS = words("""
     Activation ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D
     AdaptiveAveragePooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D Add
@@ -43,7 +43,7 @@ LAYERS = words("""
     UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
 """)
 
-# Layers of tf_keras that call a function of TensorFlow, which has to be one of TF_FUNCTIONS.
+# Layers of tf_keras that call a function of TensorFlow, which must be one of TF_FUNCTIONS.
 CALLING_LAYERS = words("TFOpLambda SlicingOpLambda")
 
 TF_FUNCTIONS = words("""
@@ -150,7 +150,7 @@ OPTIMIZERS = words("""
     InverseTimeDecay PiecewiseConstantDecay PolynomialDecay ScheduleFreeAdamW
 """)
 
-# What Keras writes for values that JSON does not know.
+# Keras' names for values that JSON does not have.
 VALUES = words("""
     TensorShape __bytes__ __ellipsis__ __keras_tensor__ __numpy__ __slice__ __tensor__ __tuple__
 """)
@@ -183,7 +183,7 @@ PACKAGES = words("""
     activations constraints dtype_policies initializers layers losses metrics mixed_precision models
     optimizers regularizers
 """)
-# Classes that have no public name are named by the module that defines them.
+# Modules that define classes without a public name.
 MODULES = words("""
     engine.compile_utils engine.functional engine.sequential engine.training layers.experimental
     layers.experimental.preprocessing mixed_precision.policy models.functional models.sequential
@@ -192,7 +192,7 @@ MODULES = words("""
     ops.nn ops.numpy layers.core.tf_op_layer
 """)
 
-# Layers that a file must not have, and what to do instead; everything else is simply unknown.
+# Layers that a file must not have, with special errors; all other names are simply unknown.
 RUNS_CODE = words("""
     Lambda __lambda__ __typespec__ TFSMLayer TorchModuleWrapper JaxLayer FlaxLayer TensorFlowOpLayer
     ClassMethod InstanceMethod InstanceProperty TypeSpec CompositeTensor
@@ -201,7 +201,7 @@ READS_TEXT = words(
     "DenseFeatures Hashing HashedCrossing IntegerLookup StringLookup TextVectorization"
 )
 
-# Operators of TensorFlow that compute from their inputs alone, or keep state in a variable.
+# Operators of TensorFlow that use only their inputs, or keep state in a variable.
 OPERATORS = words("""
     Abs Acos Acosh Add AddN AddV2 AdjustContrastv2 AdjustHue AdjustSaturation All Any ArgMax ArgMin
     Asin Asinh Assert AssignAddVariableOp AssignSubVariableOp AssignVariableOp Atan Atan2 Atanh
@@ -243,7 +243,7 @@ OPERATORS = words("""
     Xdivy Xlog1py Xlogy ZerosLike
 """)
 
-# What training is made of: a SavedModel may bring a function for it that is never called here.
+# Operators for training: a SavedModel may contain a training function, which is never called here.
 TRAINING_OPERATORS = words("""
     AvgPoolGrad BiasAddGrad BroadcastGradientArgs Conv2DBackpropFilter
     DepthwiseConv2dNativeBackpropFilter DepthwiseConv2dNativeBackpropInput EluGrad
@@ -255,5 +255,5 @@ TRAINING_OPERATORS = words("""
     SoftsignGrad SparseSoftmaxCrossEntropyWithLogits SqrtGrad StridedSliceGrad TanhGrad
 """)
 
-# What reads the variables of an old SavedModel, from the file that the loader gives.
+# Operators that read the variables of an old SavedModel, from the loader's file.
 RESTORING_OPERATORS = words("RestoreV2")

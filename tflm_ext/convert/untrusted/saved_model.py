@@ -1,10 +1,10 @@
-"""A SavedModel: whether its graph computes, and nothing else.
+"""Checks that the graph of a SavedModel only computes.
 
 A SavedModel is a program for TensorFlow, whose operators can read and write files, call Python and
-open connections. Its graph is read here without TensorFlow, as the protocol buffers that it is
-made of. What the signatures do not need is cut out: TensorFlow imports all that is there, and to
-work out the shapes of a node it may run those before it, whether or not anything asks for them.
-Every operator that is left has to be one of names.py.
+open connections. This module reads its protocol buffers without TensorFlow. It removes everything
+that the signatures do not need, because TensorFlow imports the whole graph, and may run nodes to
+infer the shapes of others, even if nothing needs them. All remaining operators must be listed in
+names.py.
 """
 
 from __future__ import annotations
@@ -25,20 +25,19 @@ _OBJECTS = frozenset(
 )
 _VARIABLES = "variables"
 _INITIALIZERS = ("saved_model_main_op", "legacy_init_op")
-_LIVE = "Load it yourself if you trust it, and save the model for inference only."
+_LIVE = "If you trust the model, load it yourself, and save it for inference only."
 
 
 def check_saved_model(folder: Path, name: str) -> None:
-    """Refuse a SavedModel that does more than compute; cut out what its signatures do not need.
+    """Refuse a SavedModel that does more than compute; remove what its signatures do not need.
 
     Args:
-        folder: with saved_model.pb, which is written again.
+        folder: contains saved_model.pb, which is rewritten.
         name: of the model, for messages.
 
     Raises:
-        UnsupportedModelError: it is damaged, has assets or resources, or an operator that is not on
-            the list can be reached from a signature, a function, an initializer or the restoring of
-            its variables.
+        UnsupportedModelError: it is damaged, has assets or resources, or a signature, a function,
+            an initializer or the restoration of variables uses an operator that is not listed.
     """
     file = folder / "saved_model.pb"
     if file.stat().st_size > _MAX_BYTES:
@@ -47,7 +46,7 @@ def check_saved_model(folder: Path, name: str) -> None:
     if not model.meta_graphs:
         raise _refusal(name, "contains no graph")
     for meta_graph in model.meta_graphs:
-        # TensorFlow decides by this whether it imports functions alone or runs the graph.
+        # This decides whether TensorFlow imports only functions, or runs the graph.
         functions_only = len(model.meta_graphs) == 1 and meta_graph.HasField("object_graph_def")
         _Graph(meta_graph, name).check(functions_only=functions_only)
     file.write_bytes(model.SerializeToString())
@@ -68,7 +67,7 @@ def _parsed(kind: str, data: bytes, name: str) -> Any:
 
 
 class _Graph:
-    """One MetaGraphDef. Of nodes or functions of one name, the last counts."""
+    """One MetaGraphDef. If nodes or functions have the same name, the last one counts."""
 
     def __init__(self, meta_graph: Any, name: str) -> None:
         self.meta_graph = meta_graph
@@ -78,11 +77,11 @@ class _Graph:
         self.nodes = {node.name: node for node in graph.node}
 
     def check(self, *, functions_only: bool) -> None:
-        """Check all that is needed, and cut out the rest.
+        """Check everything that is needed, and remove the rest.
 
         Args:
             functions_only: whether TensorFlow imports the functions of the graph's objects, and
-                restores variables by itself; else it imports the nodes and runs some of them.
+                restores variables itself; otherwise it imports the nodes, and runs some of them.
         """
         self._check_objects()
         nodes = self._constants() if functions_only else self._imported()
@@ -103,7 +102,7 @@ class _Graph:
             self._check_size(item.variable.shape)
 
     def _constants(self) -> set[str]:
-        """Names of nodes that hold constants of the graph's objects."""
+        """Return the names of nodes with constants of the graph's objects."""
         objects = self.meta_graph.object_graph_def.nodes
         found = {item.constant.operation for item in objects} & self.nodes.keys()
         for name in found:
@@ -111,7 +110,7 @@ class _Graph:
         return found
 
     def _imported(self) -> set[str]:
-        """Names of the nodes of a graph that is imported and run."""
+        """Return the names of the nodes of a graph that is imported and run."""
         saver = self.meta_graph.saver_def
         used = self._reached(self._used())
         restoring = self._reached([saver.restore_op_name]) - used
@@ -123,7 +122,7 @@ class _Graph:
         return used | restoring
 
     def _used(self) -> Iterator[str]:
-        """Inputs and outputs of signatures, variables, and what runs when the graph is loaded."""
+        """Yield inputs and outputs of signatures, variables, and nodes that run during loading."""
         yield self.meta_graph.saver_def.filename_tensor_name
         for entry in self.meta_graph.signature_def:
             for tensor in (*entry.value.inputs, *entry.value.outputs):
@@ -136,7 +135,7 @@ class _Graph:
                 yield from (value for _, value in variable.ListFields())
 
     def _reached(self, starts: Iterable[str]) -> set[str]:
-        """Names of the nodes of the main graph on which some depend, these included."""
+        """Return the names of nodes of the main graph, and of all nodes that they depend on."""
         left = [_node_name(start) for start in starts]
         seen: set[str] = set()
         while left:
@@ -147,7 +146,7 @@ class _Graph:
         return seen
 
     def _checked_functions(self, roots: Iterable[str]) -> set[str]:
-        """Check functions and all that they may call; their names."""
+        """Check functions and everything that they may call, and return their names."""
         alike: dict[bytes, list[str]] = {}
         for name, function in self.functions.items():
             alike.setdefault(_implements(function), []).append(name)
@@ -158,7 +157,7 @@ class _Graph:
                 continue
             seen.add(name)
             function = self.functions[name]
-            # TensorFlow replaces a function by another that says to do the same.
+            # TensorFlow may replace a function with another one that claims to do the same.
             left.extend(alike[_implements(function)] if _implements(function) else ())
             for node in function.node_def:
                 self._check_node(node, names.OPERATORS | names.TRAINING_OPERATORS)
@@ -178,7 +177,7 @@ class _Graph:
                 self._check_size(tensor.tensor_shape)
 
     def _check_restoring(self, node: Any) -> None:
-        """Variables are restored from the folder that is loaded, whose name the loader feeds."""
+        """Check that variables are restored only from the folder that the loader names."""
         source = _tensor_name(self.meta_graph.saver_def.filename_tensor_name)
         if node.op in names.RESTORING_OPERATORS and (
             not node.input or _tensor_name(node.input[0]) != source
@@ -191,7 +190,7 @@ class _Graph:
             raise _refusal(self.name, f"has a tensor of shape {str(sizes)[:80]}")
 
     def _cut(self, nodes: set[str], functions: set[str]) -> None:
-        """Leave nothing in the graph but some nodes and functions, and what refers to them."""
+        """Remove everything from the graph except some nodes and functions."""
         graph = self.meta_graph.graph_def
         graph.ClearField("node")
         graph.node.extend(node for name, node in self.nodes.items() if name in nodes)
@@ -203,7 +202,7 @@ class _Graph:
 
 
 def _called(node: Any, functions: Mapping[str, Any]) -> Iterator[str]:
-    """Names of the functions that a node calls."""
+    """Yield the names of the functions that a node calls."""
     if node.op in functions:
         yield node.op
     for entry in node.attr:
@@ -217,12 +216,12 @@ def _implements(function: Any) -> bytes:
 
 
 def _node_name(tensor: str) -> str:
-    """Of "name:0" or "^name"."""
+    """Return the name in "name:0" or "^name"."""
     return tensor.removeprefix("^").partition(":")[0]
 
 
 def _tensor_name(tensor: str) -> str:
-    """In full: "name" is short for "name:0"."""
+    """Return the full name of a tensor: "name" is short for "name:0"."""
     return tensor if ":" in tensor else f"{tensor}:0"
 
 

@@ -1,4 +1,4 @@
-"""Sizes that a file claims, multiplied without the numbers becoming large themselves."""
+"""Multiplies sizes that a file claims, without producing huge numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def exceeds(sizes: Iterable[float], limit: int) -> bool:
-    """Whether the product of sizes is larger than a limit; signs and zeros are left out."""
+    """Whether the product of sizes exceeds a limit; signs and zeros are ignored."""
     product: float = 1
     for size in sizes:
         if not abs(size) <= limit:  # so that a NaN exceeds every limit

@@ -1,4 +1,4 @@
-"""Runtime "tflm": TensorFlow Lite Micro's interpreter behind the C interface of a model."""
+"""Runtime "tflm": TensorFlow Lite Micro's interpreter, with the same C interface."""
 
 from tflm_ext.runtimes.tflm.arena import ArenaBound, arena_bound
 from tflm_ext.runtimes.tflm.files import context_bytes, interpreter_files

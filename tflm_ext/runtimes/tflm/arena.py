@@ -1,24 +1,24 @@
-"""How large an arena TensorFlow Lite Micro needs for a model, at most.
+"""Upper bound of the arena that TensorFlow Lite Micro needs for a model.
 
-The arena has two ends. From its tail grows what lives as long as the interpreter: structures per
-tensor and operator, tables per channel, states. At its head lie the activations and the scratch
-memory of operators, where the greedy memory planner put them. While AllocateTensors works, the
-head holds something else: the list of what is to be planned, and the planner's own tables.
+The arena is used from both ends. Data that lives as long as the interpreter grows from the tail:
+structures per tensor and operator, tables per channel, states. The head holds activations and
+scratch memory, at the offsets that the greedy memory planner chose. During AllocateTensors, the
+head temporarily holds the list of buffers to be planned, and the planner's own tables.
 
     arena >= early structures + max(planned head + late structures, temporary) + alignment
 
-*Late* are the structures of inputs and outputs, which are made after planning. The planned head is
-no estimate: this module plans as the greedy planner does (largest buffer first, lowest gap that is
-free for as long as the buffer lives), with sizes rounded up to 16. It does so for every set of
-kernels that is known, since larger scratch memory can make a greedy plan smaller as well as larger:
+*Late structures* are those of inputs and outputs, which are made after planning. The planned head
+is computed, not estimated: this module plans like the greedy planner (largest buffer first, into
+the lowest gap that is free during the buffer's lifetime), with sizes rounded up to 16. It does so
+for each known set of kernels, because larger scratch memory can make a greedy plan smaller, too:
 
     plain      TensorFlow Lite Micro's own kernels
     cmsis      CMSIS-NN's for a Cortex-M with DSP instructions, as in the Arduino flavour of 2023
     cmsis new  CMSIS-NN's as of 2026, which rounds columns up and has kernels without scratch memory
 
-Structures are counted in the larger of their sizes in the Arduino flavour and in a current version,
-pointers of 32 bits, without TF_LITE_STATIC_MEMORY. Helium (MVE), Xtensa and other kernels have
-scratch memory of their own and are outside this bound.
+The size of a structure is the larger of its sizes in the Arduino flavour and in a current version,
+with 32-bit pointers and without TF_LITE_STATIC_MEMORY. Kernels for Helium (MVE), Xtensa and others
+need different scratch memory, which this bound does not cover.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tflm_ext.runtimes.tflm.operators import operator_name
 
 _ALIGNMENT = 16
 
-# sizeof() of TensorFlow Lite Micro's structures, pointers of 32 bits.
+# sizeof() of TensorFlow Lite Micro's structures, with 32-bit pointers.
 _ALLOCATORS = 36 + 44 + 36 + 12 + 8  # buffer allocator, planner, micro allocator, data, subgraphs
 _EVAL_TENSOR = 12
 _NODE = 44
@@ -45,14 +45,14 @@ _SPARE_REQUESTS = 12
 _ALLOCATION_INFO = 24
 _PLANNED_BUFFER = 40
 
-# Loss where an aligned structure follows one that is not: ends of the arena, the operators' data,
-# states, and the inputs' and outputs' lists.
+# Loss between structures of different alignment: at both ends of the arena, and for the operators'
+# data, the states, and the lists of inputs and outputs.
 _STEPS = 6
 
-# With at least as many input channels, CMSIS-NN computes a transposed convolution as a convolution.
+# From this number of input channels on, CMSIS-NN runs a transposed convolution as a convolution.
 _REVERSED_CHANNELS = 16
 
-# The options that the converter wrote, as the operator gets them; 8 where nothing is said.
+# Size of the options structure that an operator receives; 8 bytes unless listed.
 _OPTIONS = {
     "AVERAGE_POOL_2D": 40,
     "CALL_ONCE": 8,
@@ -68,7 +68,7 @@ _OPTIONS = {
     "UNIDIRECTIONAL_SEQUENCE_LSTM": 16,
 }
 
-# What an operator keeps of its own: OpData and its like, the larger of all kernels.
+# Size of an operator's own data, such as OpData: the largest of all kernels.
 _DATA = {
     "AVERAGE_POOL_2D": 48,
     "BATCH_MATMUL": 160,
@@ -91,14 +91,15 @@ _OTHER_DATA = 160
 
 @dataclass(frozen=True, slots=True)
 class ArenaBound:
-    """An arena that is large enough, in bytes, and what it is made of.
+    """A sufficient size of the arena, in bytes, and its parts.
 
     Attributes:
-        planned: activations and scratch memory, as the greedy planner lays them out.
-        early: structures that are there before the plan is made.
-        late: structures of inputs and outputs, which are made after it.
-        temporary: what AllocateTensors needs while it plans, instead of `planned` and `late`.
-        alignment: lost between structures, and at the ends of an arena that is not aligned.
+        planned: activations and scratch memory, as placed by the greedy planner.
+        early: structures that exist before planning.
+        late: structures of inputs and outputs, which are made after planning.
+        temporary: memory that AllocateTensors needs during planning, in place of `planned` and
+            `late`.
+        alignment: bytes lost between structures, and at the ends of an unaligned arena.
     """
 
     planned: int
@@ -114,19 +115,19 @@ class ArenaBound:
 
     @property
     def parts(self) -> tuple[tuple[int, str], ...]:
-        """Bytes and what they are for; their sum is the bound."""
+        """Sizes in bytes with descriptions; their sum is the bound."""
         structures = self.early + self.late
         idle = self.total - self.planned - structures - self.alignment
         return (
             (self.planned, "activations and scratch memory"),
             (structures, "structures of tensors and operators"),
-            *(((idle, "more while AllocateTensors works"),) if idle else ()),
+            *(((idle, "additional memory during AllocateTensors"),) if idle else ()),
             (self.alignment, "alignment"),
         )
 
 
 def arena_bound(parsed: RawModel) -> ArenaBound:
-    """An upper bound of the smallest arena with which a model works; see the module's text.
+    """Return an upper bound of the smallest sufficient arena; see the module's docstring.
 
     Raises:
         UnsupportedOperatorError: TensorFlow Lite Micro does not have one of its operators.
@@ -139,7 +140,7 @@ def arena_bound(parsed: RawModel) -> ArenaBound:
     buffers = len(_lifetimes(parsed)) + requests
     planning = (
         _SCRATCH_REQUEST * (requests + _SPARE_REQUESTS)
-        + 4  # where the only subgraph begins
+        + 4  # offset of the only subgraph
         + _ALLOCATION_INFO * (len(parsed.tensors) + requests)
         + _ALIGNMENT
         + _PLANNED_BUFFER * buffers
@@ -161,7 +162,7 @@ def _aligned(size: int) -> int:
 
 
 def _early(parsed: RawModel) -> int:
-    """Structures from the interpreter's construction to the end of Prepare, and states."""
+    """Return the size of structures made before the end of Prepare, and of states."""
     return (
         _ALLOCATORS
         + _EVAL_TENSOR * len(parsed.tensors)
@@ -173,27 +174,27 @@ def _early(parsed: RawModel) -> int:
 
 
 def _tensor_bytes(tensor: Tensor) -> int:
-    """A TfLiteTensor with its quantisation, scales apart: those stay in the FlatBuffer."""
+    """Return the size of a TfLiteTensor with its quantisation; scales stay in the FlatBuffer."""
     scales = len(tensor.quantization.scales) if tensor.quantization else 0
     return _TENSOR + _QUANTIZATION + 4 + 4 * scales
 
 
 def _preparation(node: RawNode, parsed: RawModel) -> int:
-    """Prepare looks at the operator's tensors, and mostly once more in a function that it calls."""
+    """Return the temporary tensors in Prepare, which often reads each tensor a second time."""
     numbers = (*node.inputs, *node.outputs, *node.intermediates)
     times = 1 if operator_name(node) == "UNIDIRECTIONAL_SEQUENCE_LSTM" else 2
     return times * sum(_tensor_bytes(parsed.tensors[i]) for i in numbers if i >= 0)
 
 
 def _own_data(node: RawNode, parsed: RawModel) -> int:
-    """Persistent memory that an operator asks for, each piece rounded up to 16."""
+    """Return the persistent memory that an operator requests, each piece rounded up to 16."""
     name = operator_name(node)
     first, out = parsed.tensors[node.inputs[0]], parsed.tensors[node.outputs[0]]
     size = _aligned(_DATA.get(name, _OTHER_DATA))
     size += sum(_aligned(4 + 4 * len(parsed.tensors[i].shape)) for i in node.outputs)
     if name in ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"):
         size += 2 * _aligned(4 * out.shape[-1])  # multiplier and shift of every channel
-    elif name == "FULLY_CONNECTED":  # the same, but mostly for one channel
+    elif name == "FULLY_CONNECTED":  # the same, but usually for one channel
         if len(out.shape) > 2 or _channels(parsed.tensors[node.inputs[1]]) > 1:
             size += 2 * _aligned(4 * out.shape[-1])
     elif name == "CONCATENATION":
@@ -215,7 +216,7 @@ def _channels(tensor: Tensor) -> int:
     return len(tensor.quantization.scales) if tensor.quantization else 1
 
 
-# Scratch memory of one operator: bytes of every request.
+# Scratch memory of one operator: the bytes of each request.
 _Scratch = Callable[[str, RawNode, Mapping[int, Tensor]], tuple[int, ...]]
 
 
@@ -284,18 +285,18 @@ def _new_cmsis_scratch(name: str, node: RawNode, tensors: Mapping[int, Tensor]) 
 
 
 def _columns(values: int) -> int:
-    """Two columns of int16, their length rounded up to a multiple of 4."""
+    """Return the size of two int16 columns, with their length rounded up to a multiple of 4."""
     return 4 * (-(-values // 4) * 4)
 
 
 def _option(node: RawNode, *fields: int) -> tuple[int, ...]:
-    """Strides and dilations, by number of their field."""
+    """Return strides or dilations, by the numbers of their fields."""
     return tuple(1 if node.options is None else node.options.int32(i, 1) for i in fields)
 
 
 @dataclass(frozen=True, slots=True)
 class _Buffer:
-    """Something to be placed, alive from one step to another, both included."""
+    """A buffer to be placed; alive from one step to another, inclusive."""
 
     size: int
     first: int
@@ -306,7 +307,7 @@ class _Buffer:
 
 
 def _lifetimes(parsed: RawModel) -> list[_Buffer]:
-    """The tensors that are planned, in the order of their numbers; operator i is step i + 1."""
+    """Return the tensors to be planned, by number; operator i is step i + 1."""
     first: dict[int, int] = dict.fromkeys(parsed.inputs, 0)
     last: dict[int, int] = dict.fromkeys(parsed.inputs, 0)
     for step, node in enumerate(parsed.nodes, 1):
@@ -325,11 +326,11 @@ def _lifetimes(parsed: RawModel) -> list[_Buffer]:
 
 
 def _plan(parsed: RawModel, scratch: list[tuple[int, ...]]) -> int:
-    """The bytes of a greedy plan."""
+    """Return the bytes of a greedy plan."""
     buffers = _lifetimes(parsed)
     for step, sizes in enumerate(scratch, 1):
         buffers.extend(_Buffer(_aligned(size), step, step) for size in sizes)
-    # The planner sorts from large to small and keeps what is equal in the order from back to front.
+    # The planner sorts from large to small, and reverses the order of equal sizes.
     buffers.reverse()
     placed: list[tuple[int, _Buffer]] = []
     for buffer in sorted(buffers, key=lambda buffer: -buffer.size):

@@ -1,4 +1,4 @@
-"""The C++ of runtime "tflm": the C interface of a model, over TensorFlow Lite Micro."""
+"""The C++ of runtime "tflm": implements the C interface of a model with TensorFlow Lite Micro."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.runtimes.tflm.arena import arena_bound
 from tflm_ext.runtimes.tflm.operators import Registration, required
 
-# Words of 32 bits that TensorFlow Lite Micro's objects take, the larger of the Arduino flavour and
-# a current one; none of their members takes more than one pointer where those have 64 bits.
+# Sizes of TensorFlow Lite Micro's objects in 32-bit words: the larger of the Arduino flavour and a
+# current version. With 64-bit pointers, no member is larger than one pointer.
 _INTERPRETER_WORDS = 52
 _RESOLVER_WORDS = 3
 _REGISTRATION_WORDS = 11
@@ -73,7 +73,7 @@ class _DataView:
 
 
 def context_bytes(parsed: RawModel, arena: int) -> int:
-    """sizeof(context) where pointers have 32 bits: objects, arena, two words; a multiple of 8."""
+    """Return sizeof(context) with 32-bit pointers: objects, arena, two words; a multiple of 8."""
     used = 4 * _object_words(required(parsed)) + _multiple_of_8(arena) + 8
     return _multiple_of_8(used)
 
@@ -81,7 +81,7 @@ def context_bytes(parsed: RawModel, arena: int) -> int:
 def interpreter_files(
     facts: ModelFacts, parsed: RawModel, model: bytes, arena: int
 ) -> tuple[RenderedFile, ...]:
-    """The C++ of a model, with paths below lib/<Name>/src/.
+    """Return the C++ of a model; paths are relative to lib/<Name>/src/.
 
     Args:
         facts: what is printed about the model.
@@ -153,14 +153,14 @@ def interpreter_files(
 
 
 def _object_words(registrations: tuple[Registration, ...]) -> int:
-    places = max(len(registrations), 1)  # C++ has no array of length 0
+    places = max(len(registrations), 1)  # C++ has no arrays of length 0
     return _INTERPRETER_WORDS + _RESOLVER_WORDS + _REGISTRATION_WORDS * places
 
 
 def _arena_parts(parsed: RawModel, arena: int) -> tuple[tuple[int, str], ...]:
     bound = arena_bound(parsed)
     if bound.total != arena:
-        return ((arena, "as asked for"),)
+        return ((arena, "as requested"),)
     return bound.parts
 
 

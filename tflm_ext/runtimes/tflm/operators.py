@@ -1,8 +1,8 @@
-"""Which operators TensorFlow Lite Micro has, and how its resolver is told about them.
+"""The operators of TensorFlow Lite Micro, and their registration in its resolver.
 
-Two versions of it count: a current one, and its Arduino flavour, which changed last in 2023 and is
-the only one that the board's compiler takes. That one has fewer operators, and neither of the two
-looks at the version of an operator: what it does not know of, it computes wrongly without a word.
+Two versions matter: a current one, and the Arduino flavour, which last changed in 2023 and is the
+only one that the board's compiler accepts. The Arduino flavour has fewer operators. Neither checks
+the version of an operator: they silently compute wrong results for variants that they do not know.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from tflm_ext.ir.names import keras_layer
 
 _CUSTOM = 32
 
-# Every operator, with the highest version whose int8 (or, where there is none, float) variant the
-# Arduino flavour computes; 0 where it lacks the operator.
+# All operators, with the highest version whose int8 variant (float if there is no int8 variant) the
+# Arduino flavour computes correctly; 0 if it lacks the operator.
 ARDUINO_VERSIONS: Mapping[str, int] = {
     "ABS": 3,
     "ADD": 3,
@@ -123,7 +123,7 @@ ARDUINO_VERSIONS: Mapping[str, int] = {
     "ZEROS_LIKE": 1,
 }
 
-# The resolver's method is "Add" and the name in camel case, but for these.
+# The resolver's methods are called "Add" followed by the name in camel case, except these.
 _METHODS = {
     "BATCH_MATMUL": "AddBatchMatMul",
     "CUMSUM": "AddCumSum",
@@ -131,11 +131,10 @@ _METHODS = {
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
 }
 
-# Custom operators, none of which the Arduino flavour has.
+# Custom operators; the Arduino flavour has none of them.
 _CUSTOM_METHODS = {"TFLM_DECODE": "AddDecode"}
 
-# Where a registration for int8 alone exists, which leaves the code of all other types out of the
-# firmware: its header.
+# Headers of registrations for int8 only, which keep the code for other types out of the firmware.
 _INT8_HEADERS = {
     "ADD": "add.h",
     "AVERAGE_POOL_2D": "pooling.h",
@@ -148,7 +147,7 @@ _INT8_HEADERS = {
     "SVDF": "svdf.h",
 }
 
-# They repeat the smaller of their inputs.
+# Operators that broadcast the smaller one of their inputs.
 _BROADCASTING = {
     "ADD",
     "DIV",
@@ -162,7 +161,7 @@ _BROADCASTING = {
 
 _COMPILED = "Use runtime='compiled' for the board, or a current TensorFlow Lite Micro elsewhere"
 _ONE_SCALE = (
-    "convert with one scale for all weights of a Dense layer "
+    "convert the model with one scale for all weights of a Dense layer "
     "(_experimental_disable_per_channel_quantization_for_dense_layers = True)"
 )
 
@@ -171,13 +170,13 @@ _POOLING = "use AveragePooling2D over the whole image instead of GlobalAveragePo
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """One operator as a MicroMutableOpResolver is told about it.
+    """Registration of one operator with a MicroMutableOpResolver.
 
     Attributes:
-        operator: name in the schema, or of a custom operator.
-        method: of the resolver.
-        variant: function that returns the registration for int8 alone; empty for the usual one.
-        header: declares the variant, below tensorflow/lite/micro/kernels/.
+        operator: name in the schema, or name of a custom operator.
+        method: method of the resolver.
+        variant: function that returns the registration for int8 only; empty for the default one.
+        header: file below tensorflow/lite/micro/kernels/ that declares the variant.
         arduino: whether the Arduino flavour has the operator.
     """
 
@@ -189,10 +188,10 @@ class Registration:
 
 
 def required(parsed: RawModel) -> tuple[Registration, ...]:
-    """The operators that a model uses, each once, sorted by name.
+    """Return the operators that a model uses, without duplicates, sorted by name.
 
     Raises:
-        UnsupportedOperatorError: TensorFlow Lite Micro does not have one of them.
+        UnsupportedOperatorError: TensorFlow Lite Micro lacks one of them.
     """
     users: dict[str, list[RawNode]] = {}
     for node in parsed.nodes:
@@ -201,10 +200,10 @@ def required(parsed: RawModel) -> tuple[Registration, ...]:
 
 
 def refuse_for_board(parsed: RawModel) -> None:
-    """Require that the Arduino flavour computes a model as a current TensorFlow Lite Micro does.
+    """Require that the Arduino flavour computes the same results as a current version.
 
     Raises:
-        UnsupportedOperatorError: it lacks an operator, or computes this variant of it wrongly.
+        UnsupportedOperatorError: it lacks an operator, or computes a variant of one incorrectly.
     """
     for node in parsed.nodes:
         name = operator_name(node)
@@ -213,14 +212,14 @@ def refuse_for_board(parsed: RawModel) -> None:
         if highest == 0:
             raise UnsupportedOperatorError(
                 f"The Arduino flavour of TensorFlow Lite Micro does not have operator {where}.",
-                "Give the model as it was before tflm_ext.encode() for the board."
+                "For the board, pass the model from before tflm_ext.encode()."
                 if name in _CUSTOM_METHODS
                 else f"{_COMPILED}.",
             )
         if node.version > highest:
             raise UnsupportedOperatorError(
                 f"The Arduino flavour of TensorFlow Lite Micro has operator {where} up to version "
-                f"{highest}, the model needs {node.version}.",
+                f"{highest}, but the model needs version {node.version}.",
                 f"{_COMPILED}.",
             )
         trap = _trap(name, node, parsed)
@@ -234,26 +233,29 @@ def refuse_for_board(parsed: RawModel) -> None:
 
 
 def _trap(name: str, node: RawNode, parsed: RawModel) -> tuple[str, str] | None:
-    """What the Arduino flavour neither has nor refuses, and no version number tells: what happens,
-    and a remedy besides the usual ones.
+    """Return a problem that neither the Arduino flavour nor the version number reveals, if any.
+
+    Returns:
+        The problem, and a remedy in addition to the usual ones.
     """
     tensors = [parsed.tensors[i] for i in node.inputs if i >= 0]
     shapes = [tensor.shape for tensor in tensors]
     rank = max(map(len, shapes), default=0)
     if rank > 5 or (name in _BROADCASTING and rank > 4 and len(set(shapes)) > 1):
-        return f"it has at most {4 if name in _BROADCASTING else 5} dimensions", "reshape it"
+        limit = 4 if name in _BROADCASTING else 5
+        return f"it supports at most {limit} dimensions", "reshape the tensor"
     if (
         name == "FULLY_CONNECTED"
         and tensors[1].quantization
         and tensors[1].quantization.per_channel
     ):
-        return "it takes the first scale of the weights for all channels", _ONE_SCALE
+        return "it uses the first scale of the weights for all channels", _ONE_SCALE
     if name in ("CONV_2D", "DEPTHWISE_CONV_2D") and len(tensors) < 3:
         return "it crashes without a bias", "set use_bias=True"
     if name == "CONV_2D" and shapes[0][-1] != shapes[1][-1]:
-        return "it has no groups", "set groups=1"
+        return "it does not support groups", "set groups=1"
     if name in ("AVERAGE_POOL_2D", "MAX_POOL_2D") and shapes[0][0] != 1:
-        return "it computes the first image of a batch only", "convert the model at batch 1"
+        return "it computes only the first image of a batch", "convert it with batch size 1"
     if name in ("MEAN", "SUM") and tensors[0].dtype is DType.INT8:
         return "it rounds differently from current versions", _POOLING
     if name == "UNIDIRECTIONAL_SEQUENCE_LSTM" and node.options and node.options.bool(3):
@@ -284,10 +286,10 @@ def _method(name: str) -> str:
 
 
 def operator_name(node: RawNode) -> str:
-    """The operator's name.
+    """Return an operator's name.
 
     Raises:
-        UnsupportedOperatorError: TensorFlow Lite Micro does not have it.
+        UnsupportedOperatorError: TensorFlow Lite Micro does not have the operator.
     """
     if node.code == _CUSTOM and node.custom in _CUSTOM_METHODS:
         return node.custom

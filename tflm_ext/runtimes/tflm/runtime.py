@@ -1,4 +1,4 @@
-"""Runtime "tflm": TensorFlow Lite Micro's interpreter behind the C interface of a model."""
+"""The runtime "tflm", and what it contributes to a project."""
 
 from __future__ import annotations
 
@@ -38,13 +38,14 @@ from tflm_ext.verify.tflm import run_outputs
 
 @dataclass(frozen=True, slots=True)
 class PartsView:
-    """What the templates of this runtime know besides.
+    """Variables of this runtime's templates, in addition to those of all runtimes.
 
     Attributes:
-        library: TFLM's Arduino library, of the board.
+        library: TFLM's Arduino library, for the board.
         settings: of platformio.ini.
-        encoded: whether the weights are stored encoded.
-        link, variable: where the tree of the other environments is, and what names it.
+        encoded: whether the weights are encoded.
+        link, variable: link to TFLM's sources for the other environments, and the environment
+            variable that names them.
     """
 
     library: ArduinoLibrary
@@ -56,15 +57,15 @@ class PartsView:
 
 @dataclass(frozen=True)
 class InterpretedModel:
-    """A model as TensorFlow Lite Micro's interpreter gets it.
+    """A model for TensorFlow Lite Micro's interpreter.
 
     Attributes:
-        model: bytes of the .tflite in the firmware, encoded or as it was.
-        parsed: the same, taken apart.
-        arena_bytes: bound of what the interpreter needs, with pointers of 32 bits.
-        encoded: what became of each constant; None where nothing was encoded.
-        board_problem: why the board's TFLM cannot run it; None if it can.
-        tree: of TFLM, for this computer and the emulated core; None if the user has none.
+        model: bytes of the .tflite in the firmware, encoded or unchanged.
+        parsed: the same, parsed.
+        arena_bytes: upper bound of the interpreter's arena, with 32-bit pointers.
+        encoded: result of the encoding for each constant; None if nothing was encoded.
+        board_problem: why the board's TFLM cannot run the model; None if it can.
+        tree: TFLM's sources for this computer and the emulated core; None if there are none.
     """
 
     model: bytes
@@ -88,7 +89,7 @@ class InterpretedModel:
         return self.encoded.to_dict() if self.encoded else None
 
     def notes(self) -> tuple[str, ...]:
-        """What the board's TFLM lacks: an error, unless the user chose a TFLM that has it."""
+        """Return what the board's TFLM lacks; raise an error if no other TFLM was given."""
         if self.board_problem is None:
             return ()
         current = self.tree is not None and self.tree.flavour is Flavour.UPSTREAM
@@ -107,7 +108,7 @@ class InterpretedModel:
         vectors: Sequence[Array],
         progress: Progress,
     ) -> Compared:
-        """Nothing: what runs on the device is what there would be to compare with."""
+        """Compare nothing: the device runs TensorFlow Lite Micro itself."""
         progress("running TensorFlow Lite Micro")
         return Compared(0, None)
 
@@ -119,11 +120,11 @@ class InterpretedModel:
 
 @dataclass(frozen=True, slots=True)
 class Tflm:
-    """The .tflite as it is, with exactly the operators that it uses.
+    """The runtime that embeds the .tflite, with exactly the operators that it uses.
 
     Attributes:
-        tree: of TFLM, for this computer and the emulated core.
-        encoding: how weights are to be stored; None leaves them as they are.
+        tree: TFLM's sources for this computer and the emulated core.
+        encoding: how to encode the weights; None does not encode them.
     """
 
     tree: TflmTree | None = None
@@ -131,19 +132,19 @@ class Tflm:
 
     name: ClassVar[str] = "tflm"
     own_code: ClassVar[bool] = False
-    # The board's TFLM takes the first of several scales for all of a Dense layer.
+    # The board's TFLM uses only the first scale of a Dense layer.
     dense_per_tensor: ClassVar[bool] = True
 
     def arguments(self) -> tuple[str, ...]:
         if self.encoding is None:
             return (f"--runtime {self.name}",)
         text = self.encoding if isinstance(self.encoding, str) else ",".join(self.encoding)
-        # What is asked of single tensors is for the user to write again.
+        # Settings for single tensors are not repeated.
         text = "..." if isinstance(self.encoding, Mapping) else text
         return (f"--runtime {self.name}", f"--encoding={text}")
 
     def plan(self, model: bytes, name: str, optimize: Optimize, core: Core) -> Planned:
-        """As for our own C, which checks every operator, where we know all of them."""
+        """Plan like the compiled runtime, which checks all operators, if it supports them all."""
         try:
             graph = read_graph(model, name, run=run_outputs)
             passes = run_passes(graph)
@@ -184,12 +185,12 @@ def tflm_parts(
     for_board: bool = True,
     encoded: bytes | None = None,
 ) -> Parts:
-    """What a project around TensorFlow Lite Micro says of it, and how it is compiled.
+    """Return the texts about TensorFlow Lite Micro in a project, and the files to compile it.
 
     Args:
-        tree: for this computer and the emulated core, if there is one.
+        tree: TFLM's sources for this computer and the emulated core; None if there are none.
         for_board: whether the board's TFLM can run the model.
-        encoded: the .tflite with encoded weights, if they are encoded.
+        encoded: the .tflite with encoded weights; None if they are not encoded.
     """
     library = ArduinoLibrary()
     files = tree_files(tree)
@@ -199,7 +200,8 @@ def tflm_parts(
         runtime=Tflm.name,
         what="in TensorFlow Lite Micro, with a plain C interface.",
         paragraph=f"{facts.weight_bytes} bytes of model, {facts.arena_bytes} bytes of arena. "
-        f"Needs TensorFlow Lite Micro, which the Library Manager lacks: {library.archive}.",
+        "Needs TensorFlow Lite Micro, which is not in the Library Manager: "
+        f"{library.archive}.",
         view=PartsView(
             library=library,
             settings=tflm_settings(tree, for_board=for_board),

@@ -1,12 +1,12 @@
-"""TensorFlow Lite Micro in a project of runtime "tflm".
+"""TFLM's sources in a project of runtime "tflm".
 
-The board's environment gets its Arduino library from a pinned commit. For this computer and the
-emulated core, the user names a tree of TFLM that lies on disk, and the project wraps it:
+The board's environment uses TFLM's Arduino library at a pinned commit. For this computer and the
+emulated core, the user names a folder with TFLM's sources, which the project wraps:
 
-    lib/tflm/library.json     what to compile of it, and how
-    lib/tflm/debug_log.cpp    where the Arduino library's messages go off the board
-    lib/tflm/tflm.py          stops a build without a tree, in one line
-    lib/tflm/src              a link to the tree, not among the generated files
+    lib/tflm/library.json     what to compile, and how
+    lib/tflm/debug_log.cpp    output of the Arduino library's messages outside the board
+    lib/tflm/tflm.py          stops a build without sources, with a one-line message
+    lib/tflm/src              link to the sources; not one of the generated files
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ ARDUINO_COMMIT = "7948b85e020470a30a83bf00e10fc43b486bfcba"
 ARDUINO_ARCHIVE = f"{ARDUINO_ADDRESS}/archive/{ARDUINO_COMMIT}.zip"
 UPSTREAM_ADDRESS = "https://github.com/tensorflow/tflite-micro"
 
-# What Arduino's builder passes; the library's files ask for ARDUINO where upstream's ask for
-# CMSIS_NN.
+# Passed by Arduino's builder. The library checks for ARDUINO where upstream checks for CMSIS_NN.
 _ARDUINO_VERSION = 10819
 ARDUINO_DEFINE = f"-DARDUINO={_ARDUINO_VERSION}"
 
@@ -39,7 +38,7 @@ _COMMON = "tensorflow/lite/kernels/internal/common.h"
 _KERNELS = "tensorflow/lite/micro/kernels"
 _DOWNLOADS = "tensorflow/lite/micro/tools/make/downloads"
 
-# Of the Arduino library: not what wants Arduino.h, nor the resolver that has every operator.
+# From the Arduino library, without files that need Arduino.h, and without AllOpsResolver.
 _ARDUINO_SOURCES = (
     "+<src/tensorflow/>",
     "+<src/third_party/cmsis_nn/>",
@@ -60,12 +59,12 @@ _UPSTREAM_SOURCES = (
     "-<src/tensorflow/**/*_test.c*>",
     "-<src/tensorflow/**/*_test_*.c*>",
 )
-# The first changes layouts: the whole program has it, or none of it. The second keeps gemmlowp to
-# portable code.
+# The first flag changes layouts, so the whole program must use it. The second one makes gemmlowp
+# use portable code.
 _UPSTREAM_DEFINES = ("-DTF_LITE_STATIC_MEMORY", "-DTF_LITE_DISABLE_X86_NEON")
 _CMSIS_NN_DEFINES = ("-DCMSIS_NN", "-DKERNELS_OPTIMIZED_FOR_SPEED")
 
-# `pio test` adds these; TFLM is compiled without them, once for the program and its tests.
+# `pio test` adds these. TFLM is compiled without them, once for both the program and its tests.
 _UNFLAGS = (
     *("-DUNIT_TEST", "-DPIO_UNIT_TESTING"),
     *("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"),
@@ -73,7 +72,7 @@ _UNFLAGS = (
 
 
 class Flavour(enum.Enum):
-    """Where a tree comes from: they differ in file names, flags and DebugLog's arguments."""
+    """Origin of the sources: flavours differ in file names, flags and DebugLog's arguments."""
 
     ARDUINO = "Arduino library"
     UPSTREAM = "tflite-micro"
@@ -81,17 +80,17 @@ class Flavour(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class TflmTree:
-    """A tree of TensorFlow Lite Micro on this computer.
+    """A folder with TensorFlow Lite Micro's sources on this computer.
 
     Attributes:
-        root: what lib/tflm/src leads to; absolute. It holds tensorflow/lite/micro.
+        root: target of lib/tflm/src, absolute; contains tensorflow/lite/micro.
         flavour: Arduino library or upstream.
-        standard: of C++, that its headers need.
-        include_folders: relative to root, "" for root itself.
+        standard: the C++ standard that its headers need.
+        include_folders: relative to root; "" is root itself.
         source_filter: PlatformIO's srcFilter, relative to lib/tflm.
-        program_flags: for every file of a program, because headers or layouts depend on them.
-        library_flags: for the tree's own files only.
-        cmsis_nn: whether the kernels for Cortex-M are there.
+        program_flags: for all files of a program, because headers or layouts depend on them.
+        library_flags: for TFLM's own files only.
+        cmsis_nn: whether it has CMSIS-NN's kernels for Cortex-M.
     """
 
     root: Path
@@ -106,11 +105,11 @@ class TflmTree:
 
 @dataclass(frozen=True, slots=True)
 class ArduinoLibrary:
-    """TFLM's Arduino library, as a text names it.
+    """Where to get TFLM's Arduino library, for texts.
 
     Attributes:
         address, commit: of its repository.
-        archive: address of a .zip of that commit, which the Arduino IDE takes.
+        archive: address of a .zip of that commit, which the Arduino IDE can install.
     """
 
     address: str = ARDUINO_ADDRESS
@@ -120,11 +119,11 @@ class ArduinoLibrary:
 
 @dataclass(frozen=True, slots=True)
 class TflmSettings:
-    """What platformio.ini says about TFLM.
+    """Settings for TFLM in platformio.ini.
 
     Attributes:
         lib_deps: the board's library, pinned; "" for a project without the board.
-        flags, unflags: of this computer and the emulated core; empty without a tree.
+        flags, unflags: for this computer and the emulated core; empty without sources.
     """
 
     lib_deps: str
@@ -145,14 +144,14 @@ class _ScriptView:
 
 
 def read_tree(folder: str | os.PathLike[str]) -> TflmTree:
-    """What lies in a folder that the user named, judged by its files alone.
+    """Inspect a folder with TFLM's sources, using its files only.
 
     Args:
-        folder: a clone or copy of the Arduino library or of tflite-micro with its downloads, or
-            what create_tflm_tree.py wrote.
+        folder: a clone or copy of the Arduino library, or of tflite-micro with its downloads, or
+            the output of create_tflm_tree.py.
 
     Raises:
-        ConfigError: it is neither, or the headers of other projects are missing.
+        ConfigError: the folder is none of these, or headers of other projects are missing.
     """
     root = Path(os.path.abspath(Path(folder).expanduser()))
     for arduino in (root, root / "src"):
@@ -163,8 +162,8 @@ def read_tree(folder: str | os.PathLike[str]) -> TflmTree:
     raise ConfigError(
         f"{folder} does not contain TensorFlow Lite Micro."
         if root.is_dir()
-        else f"There is no folder {folder}.",
-        f"Name a clone of {ARDUINO_ADDRESS} at commit {ARDUINO_COMMIT[:7]}, or of "
+        else f"The folder {folder} does not exist.",
+        f"Pass a clone of {ARDUINO_ADDRESS} at commit {ARDUINO_COMMIT[:7]}, or of "
         f"{UPSTREAM_ADDRESS} with its downloads.",
     )
 
@@ -172,14 +171,14 @@ def read_tree(folder: str | os.PathLike[str]) -> TflmTree:
 def find_tree(
     source: str | os.PathLike[str] | None = None, project: Path | None = None
 ) -> TflmTree | None:
-    """The tree that the caller, else the environment, else an earlier export names.
+    """Find TFLM's sources: from the caller, the environment, or an earlier export, in this order.
 
     Args:
-        source: what the user gave as tflm_source.
-        project: a folder that may hold an earlier export.
+        source: tflm_source, as passed by the user.
+        project: a folder that may contain an earlier export.
 
     Raises:
-        ConfigError: what was named is no tree.
+        ConfigError: the folder does not contain TFLM's sources.
     """
     chosen = source or os.environ.get(SOURCE_VARIABLE)
     if not chosen and project is not None:
@@ -188,7 +187,7 @@ def find_tree(
 
 
 def tflm_settings(tree: TflmTree | None, *, for_board: bool = True) -> TflmSettings:
-    """Of platformio.ini, with a tree or without, with the board or without."""
+    """Return the settings for platformio.ini, with or without sources and board."""
     lib_deps = f"{ARDUINO_ADDRESS}.git#{ARDUINO_COMMIT}" if for_board else ""
     if tree is None:
         return TflmSettings(lib_deps)
@@ -199,7 +198,7 @@ def tflm_settings(tree: TflmTree | None, *, for_board: bool = True) -> TflmSetti
 
 
 def tree_files(tree: TflmTree | None) -> tuple[RenderedFile, ...]:
-    """lib/tflm/ but for the link; the same on every computer that has such a tree."""
+    """Return lib/tflm/ without the link; equal on all computers that have the same sources."""
     if tree is None:
         problem = "this project was exported without a source of it"
         remedy = f"export it again with {SOURCE_VARIABLE}=<its folder>"
@@ -226,7 +225,7 @@ def tree_files(tree: TflmTree | None) -> tuple[RenderedFile, ...]:
 
 
 def linked_tree(project: Path) -> Path | None:
-    """The tree that an earlier export linked; None if there is none any more."""
+    """Return the sources that an earlier export linked to; None if they no longer exist."""
     link = project / LINK
     return link.resolve() if (link / _INTERPRETER).is_file() else None
 
@@ -239,7 +238,7 @@ def _arduino_tree(root: Path) -> TflmTree:
         include_folders=("",),
         source_filter=_ARDUINO_SOURCES,
         program_flags=(),
-        # Not for the program, which takes ARDUINO for the presence of Arduino.h.
+        # Not for the program, which would expect Arduino.h.
         library_flags=(ARDUINO_DEFINE, "-DTF_LITE_USE_CTIME"),
         cmsis_nn=(root / "third_party/cmsis_nn/Include/arm_nnfunctions.h").is_file(),
     )
@@ -260,7 +259,7 @@ def _upstream_tree(root: Path) -> TflmTree:
     if missing[others]:
         raise ConfigError(
             f"{root} lacks headers of {', '.join(missing[others])}.",
-            "Run there: make -f tensorflow/lite/micro/tools/make/Makefile "
+            "In that folder, run: make -f tensorflow/lite/micro/tools/make/Makefile "
             "OPTIMIZED_KERNEL_DIR=cmsis_nn third_party_downloads",
         )
     kernels = sorted(path.name for path in (root / _KERNELS / "cmsis_nn").glob("*.c*"))
@@ -284,15 +283,15 @@ def _upstream_tree(root: Path) -> TflmTree:
 
 
 def _cmsis_nn_sources(others: str, kernels: list[str]) -> Iterator[str]:
-    """The kernels of CMSIS-NN instead of the portable ones of the same name; no float."""
+    """Return filters that replace portable kernels with CMSIS-NN's; without float."""
     yield from (f"-<src/{_KERNELS}/{name}>" for name in kernels)
     yield f"+<src/{_KERNELS}/cmsis_nn/*.c*>"
-    yield f"+<src/{others}/cmsis_nn/Source/**/*.c>"  # the .cpp are a Python module
+    yield f"+<src/{others}/cmsis_nn/Source/**/*.c>"  # the .cpp files are a Python module
     yield from (f"-<src/{others}/cmsis_nn/Source/**/*{end}.c>" for end in ("_f16", "_f32", "_flt"))
 
 
 def _standard(root: Path) -> str:
-    """C++17 if the headers use its variable templates, else the board's."""
+    """Return C++17 if the headers use its variable templates, else the board's standard."""
     try:
         text = (root / _COMMON).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -303,20 +302,20 @@ def _standard(root: Path) -> str:
 
 
 def _library_json(tree: TflmTree) -> str:
-    """PlatformIO's manifest of the wrapped tree.
+    """Return PlatformIO's manifest of the wrapped sources, which are not changed.
 
-    The tree stays as it is: srcDir is the folder around the link, for an absolute one would be
-    this computer's, and its headers are found by platformio.ini, as those of a system.
+    srcDir is the folder that contains the link, because an absolute path would be valid on this
+    computer only. platformio.ini adds the include folders, as system headers.
     """
     manifest = {
         "name": "tflm",
         "version": "0.0.0",
-        "description": "TensorFlow Lite Micro as it lies on this computer; src leads to it",
+        "description": "TensorFlow Lite Micro on this computer; src is a link to it",
         "build": {
             "srcDir": ".",
             "includeDir": "src",
             "srcFilter": list(tree.source_filter),
-            # With exceptions, its placement new asks for an operator delete that it keeps private.
+            # With exceptions, TFLM's placement new needs an operator delete that is private.
             "flags": ["-w", "-fno-exceptions", *tree.library_flags],
             "unflags": list(_UNFLAGS),
             "libLDFMode": "off",
@@ -326,7 +325,7 @@ def _library_json(tree: TflmTree) -> str:
 
 
 def _get(tree: TflmTree | None) -> tuple[str, ...]:
-    """How to get such a tree, in lines that are not too long."""
+    """Return how to get such sources, in short lines."""
     if tree is not None and tree.flavour is Flavour.UPSTREAM:
         return (f"clone {UPSTREAM_ADDRESS} with its downloads",)
     return (f"clone {ARDUINO_ADDRESS} ", f"and check out {ARDUINO_COMMIT}")
