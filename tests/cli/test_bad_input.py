@@ -152,12 +152,12 @@ HOSTILE = {
     ),
     "tensor out of range": (
         relu(output=77),
-        no_model("an output of operator 0 is tensor 77 of 2."),
+        no_model("an output of operator 0 is tensor 77, but the file has 2."),
         AGAIN,
     ),
     "operator out of range": (
         relu(code=9),
-        no_model("operator 0 refers to operator code 9 of 1."),
+        no_model("operator 0 refers to operator code 9, but the file has 1."),
         AGAIN,
     ),
     "circle": (

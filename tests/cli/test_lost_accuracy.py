@@ -225,7 +225,7 @@ def test_targets_of_two_outputs(
     by_name = scored(targets, max_accuracy_drop=0.1)
     assert scored([targets["mode"], targets["power"]]).scores == by_name.scores
     assert [score.output for score in scored({"power": ran["power"]}).scores] == [1]
-    with pytest.raises(ConfigError, match=r"\[100, 1\] do not fit output 'mode' of 3 values"):
+    with pytest.raises(ConfigError, match=r"\[100, 1\] do not match output 'mode' with 3 values"):
         scored({"mode": ran["power"]})
     report = scored(targets)
     assert [score.metric for score in report.scores] == ["accuracy", "mean_absolute_error"]

@@ -254,7 +254,7 @@ def test_weights_that_were_put_back_are_clustered(library: Any) -> None:
 
 def test_stopped_before_there_are_clusters(keras: Any) -> None:
     stop = keras.callbacks.EarlyStopping("loss", patience=1, min_delta=1e9)
-    with pytest.raises(ConfigError, match=r"fit\(\) ended with epoch 1, .* values instead of 5"):
+    with pytest.raises(ConfigError, match=r"fit\(\) ended with epoch 1, .* values, not 5"):
         fit(cnn(keras), stop, clustering(5, begin_epoch=6), epochs=9)
 
 

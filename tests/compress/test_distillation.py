@@ -591,7 +591,7 @@ def test_data_that_the_outputs_are_not_for(
     with pytest.raises(ConfigError) as error:
         outputs.attach(swapped)
     assert error.value.problem == (
-        "Sample 2 is not the one that the teacher's outputs were computed for."
+        "Sample 2 is not the sample that the teacher's outputs were computed for."
     )
     with pytest.raises(ConfigError, match=r"The data has 30 samples .* are for 40\."):
         outputs.attach(X[:30])
@@ -608,7 +608,10 @@ def test_data_that_the_outputs_are_not_for(
         outputs.attach(iter([X]))
     distiller = tflm_ext.Distiller(net(4, 1), net(8, 2), features=[("hidden", "hidden")])
     distiller.compile("sgd", crossentropy)
-    with pytest.raises(ConfigError, match=r"shapes \[\(3,\)\], this teacher's \[\(3,\), \(8,\)\]"):
+    with pytest.raises(
+        ConfigError,
+        match=r"the shapes \[\(3,\)\], but this teacher's outputs have \[\(3,\), \(8,\)\]",
+    ):
         distiller.fit(outputs.attach(X), Y, verbose=0)
 
 

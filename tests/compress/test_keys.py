@@ -104,7 +104,7 @@ def test_checkpoints_of_an_earlier_version(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         Checkpoints(tmp_path, {"model": "0"})
     assert str(caught.value) == (
-        f"The checkpoints in {tmp_path} are of an earlier version of tflm_ext.\n"
+        f"The checkpoints in {tmp_path} are from an earlier version of tflm_ext.\n"
         "Pass a new folder as checkpoints=; a run cannot resume from the old ones."
     )
 

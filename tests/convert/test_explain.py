@@ -67,9 +67,7 @@ def test_crash_on_something_else() -> None:
 @pytest.mark.parametrize("package", ["tensorflow", "keras", "tf_keras", "h5py"])
 def test_missing_package(package: str) -> None:
     error = ended(1, f"ModuleNotFoundError: No module named '{package}'", do="load")
-    assert str(error) == (
-        f"{package} is not installed.\nInstall it: python -m pip install {package}"
-    )
+    assert str(error) == (f"{package} is not installed.\nRun: python -m pip install {package}")
 
 
 def test_full_disk() -> None:

@@ -470,7 +470,9 @@ def test_another_model(upload: str | None, hint: str) -> None:
 
 @pytest.mark.parametrize("inputs", [[], [b"1"], [bytes(4), b""], [bytes(5)]])
 def test_inputs_that_do_not_fit(inputs: list[bytes]) -> None:
-    with pytest.raises(ConfigError, match=r"takes inputs of \(4,\) bytes, received"):
+    with pytest.raises(
+        ConfigError, match=r"takes inputs of \(4,\) bytes, but the inputs passed have "
+    ):
         Device(Script({})).run(inputs)
 
 

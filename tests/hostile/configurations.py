@@ -252,6 +252,6 @@ def vocabulary_in_a_nested_model(folder: Path, baits: Baits) -> Path:
     return h5_file(folder, model({**inner, "name": "net", "inbound_nodes": []}))
 
 
-@hostile("holds 'assets/trap/vocabulary.txt'")
+@hostile("contains 'assets/trap/vocabulary.txt'")
 def assets(folder: Path, baits: Baits) -> Path:
     return keras_file(folder, model(dense()), KERAS, **{"assets/trap/vocabulary.txt": b"x"})

@@ -127,39 +127,39 @@ def _bomb(folder: Path, sizes: dict[str, int]) -> Path:
     return path
 
 
-@hostile("gives units = 1,000,000,000,000 of layer 'dense'")
+@hostile("has units = 1,000,000,000,000 of layer 'dense'")
 def dense_of_a_trillion_units(folder: Path, baits: Baits) -> Path:
     return keras_file(folder, model(dense(units=10**12)), KERAS)
 
 
-@hostile("gives units = 100,000 of layer 'dense'")
+@hostile("has units = 100,000 of layer 'dense'")
 def more_units_than_weights(folder: Path, baits: Baits) -> Path:
     return h5_file(folder, model(dense(units=100_000)))
 
 
-@hostile("gives units = 1,000,000,000,000.0 of layer 'dense'")
+@hostile("has units = 1,000,000,000,000.0 of layer 'dense'")
 def units_as_a_fraction(folder: Path, baits: Baits) -> Path:
     return h5_file(folder, model(dense(units=1e12)))
 
 
-@hostile("gives units = 1,000,000,000,000.0 of layer 'dense'")
+@hostile("has units = 1,000,000,000,000.0 of layer 'dense'")
 def units_as_text(folder: Path, baits: Baits) -> Path:
     """tf_keras takes int() of whatever it finds."""
     return h5_file(folder, model(dense(units="1_000_000_000_000")))
 
 
-@hostile("gives units = nan of layer 'dense'")
+@hostile("has units = nan of layer 'dense'")
 def units_that_are_no_number(folder: Path, baits: Baits) -> Path:
     return h5_file(folder, model(dense(units=float("nan"))))
 
 
-@hostile("gives shape = [1073741824, ")
+@hostile("has shape = [1073741824, ")
 def shape_of_a_hundred_thousand_sizes(folder: Path, baits: Baits) -> Path:
     """Whose product has three million digits."""
     return keras_file(folder, model(layer("Reshape", shape=[2**30] * 100_000)))
 
 
-@hostile("gives shape = [9999999999")
+@hostile("has shape = [9999999999")
 def shape_of_thousands_of_digits(folder: Path, baits: Baits) -> Path:
     return keras_file(folder, model(layer("Reshape", shape=[10**4000 - 1])))
 
@@ -191,18 +191,18 @@ def file_with_a_hole(folder: Path, baits: Baits) -> Path:
     return path
 
 
-@hostile("gives batch_input_shape = [None, 100000, 100000]")
+@hostile("has batch_input_shape = [None, 100000, 100000]")
 def input_of_ten_billions(folder: Path, baits: Baits) -> Path:
     trap = layer("InputLayer", batch_input_shape=[None, 100_000, 100_000])
     return keras_file(folder, model(trap))
 
 
-@hostile("gives n = 1,000,000,000 of layer 'trap'")
+@hostile("has n = 1,000,000,000 of layer 'trap'")
 def repeated_a_billion_times(folder: Path, baits: Baits) -> Path:
     return h5_file(folder, model(layer("RepeatVector", n=10**9)))
 
 
-@hostile("gives padding = [30000, 30000] of layer")
+@hostile("has padding = [30000, 30000] of layer")
 def padded_to_gigabytes(folder: Path, baits: Baits) -> Path:
     padding = [[30_000, 30_000], [30_000, 30_000]]
     return keras_file(folder, model(layer("ZeroPadding2D", padding=padding)), KERAS)
@@ -256,7 +256,7 @@ def configuration_that_is_a_number(folder: Path, baits: Baits) -> Path:
     return keras_file(folder, "7")
 
 
-@hostile("holds '../../../trap'")
+@hostile("contains '../../../trap'")
 def path_out_of_the_archive(folder: Path, baits: Baits) -> Path:
     return keras_file(folder, model(dense()), **{"../../../trap": b"x"})
 

@@ -1,4 +1,4 @@
-"""Spaces of cases for every operator: parameters, and the values that must meet in pairs."""
+"""Spaces of test cases for every operator: parameters, and the values to be combined in pairs."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ _ALL_NUMBERS: Space = {
     "requantisation": REQUANTISATIONS,
     "sums": SUMS,
 }
-# What kernels of tiles and lines take: in the sets of all numbers few cases would be theirs.
+# Cases for kernels of tiles and lines, which few cases from the full ranges would reach.
 _PLAIN_NUMBERS: Space = {
     "in_point": POINTS,
     "out_point": POINTS,

@@ -45,13 +45,13 @@ Kernels = set[tuple[str, str]]
 """Operators with the kernels that ran them."""
 
 _BOARD = board("nano33ble_sense")
-_MEMORY_BYTES = 4 << 20  # all that the machine has
+_MEMORY_BYTES = 4 << 20  # the machine's whole memory
 _SECONDS = 600.0
 
-# Kernels that read words where they want them to be; their headers say so.
+# Kernels that require aligned words, as documented in their headers.
 _WORDS = {"limit"}
 
-# Read and write are the system's here, and on the core what startup.c makes of them.
+# read() and write() are the system's on this computer, and those of startup.c on the core.
 _HARNESS = """
 #include <stddef.h>
 #include <unistd.h>
@@ -97,7 +97,7 @@ int main(void)
 
 @dataclass(frozen=True)
 class Firmware:
-    """Models side by side, read and rewritten, and what TensorFlow Lite Micro computes.
+    """Several models, read and rewritten, and TensorFlow Lite Micro's results for them.
 
     Attributes:
         model: all of them in one file.
@@ -118,7 +118,7 @@ class Firmware:
 def assemble(
     models: Sequence[bytes], labels: Sequence[str], tables: Sequence[bool], seed: int = 0
 ) -> Firmware:
-    """Models read, checked and rewritten as one; UnsupportedModelError says which is refused.
+    """Read, check and rewrite models as one; UnsupportedModelError names the refused one.
 
     Args:
         tables: of each model, whether its operator becomes a TABLE, which no file can have.
@@ -147,7 +147,7 @@ def assemble(
 
 
 def _vectors(graph: Graph, seed: int) -> list[Array]:
-    """All -128, all 127, the zero point, any of both ends, any numbers: of each input."""
+    """Return vectors: all -128, all 127, the zero point, random limits, random values."""
     draw = np.random.default_rng(seed)
     columns = []
     for port in input_ports(graph):
@@ -159,7 +159,7 @@ def _vectors(graph: Graph, seed: int) -> list[Array]:
 
 
 def part_of(model: bytes, table: bool) -> Graph:
-    """One model as it is a part of a firmware."""
+    """One model that is part of a firmware."""
     graph = read_graph(model, run=run_here)
     rewritten = run_passes(graph, prove=False).graph
     return _part(rewritten, graph, graph.inputs, graph.outputs, table)
@@ -168,7 +168,7 @@ def part_of(model: bytes, table: bool) -> Graph:
 def _part(
     rewritten: Graph, graph: Graph, inputs: Sequence[int], outputs: Sequence[int], table: bool
 ) -> Graph:
-    """What computes some outputs. A name for an input is none; for that, it is left as read."""
+    """Return the operators that compute some outputs, without renaming inputs."""
     part = _cut(rewritten, inputs, outputs)
     if not part.nodes:
         part = _cut(graph, inputs, outputs)
@@ -192,7 +192,7 @@ def _cut(graph: Graph, inputs: Sequence[int], outputs: Sequence[int]) -> Graph:
 
 
 def _as_table(part: Graph) -> Graph:
-    """The one operator of a part, a function of one number, as its 256 results."""
+    """Replace the only operator of a part, a function of one value, with its 256 results."""
     (view,) = part.views()
     levels = np.arange(-128, 128).astype(np.int8)
     (results,) = BY_NAME[view.node.operator].reference(view, [levels])
@@ -201,7 +201,7 @@ def _as_table(part: Graph) -> Graph:
 
 
 def alternatives(part: Graph) -> Iterator[dict[int, str]]:
-    """For every operator of a part a kernel, until all that can run it had their turn."""
+    """Yield kernels for all operators of a part, until each suitable kernel has been used."""
     columns = [[(view.node.index, k.name) for k in kernels_for(view)] for view in part.views()]
     for row in zip_longest(*columns):
         yield dict(pair or column[0] for pair, column in zip(row, columns, strict=True))
@@ -209,7 +209,7 @@ def alternatives(part: Graph) -> Iterator[dict[int, str]]:
 
 @contextlib.contextmanager
 def _only(part: Graph, kernels: Mapping[int, str]) -> Iterator[None]:
-    """Let the operators have these kernels and no others, whatever the planner would like."""
+    """Make the operators use exactly these kernels, regardless of the planner."""
     forced = {}
     for operator in {node.operator for node in part.nodes}:
         forced[operator] = tuple(
@@ -221,14 +221,14 @@ def _only(part: Graph, kernels: Mapping[int, str]) -> Iterator[None]:
 
 
 def plans(firmware: Firmware, odd: int) -> Iterator[tuple[str, dict[int, Plan], int]]:
-    """What to run: a name, plans by the number of the part, and how far beside inputs lie.
+    """What to run: a name, plans by the part's number, and the misalignment of inputs.
 
     First what the planner chooses, then every kernel that no such plan had. All tensors of
     generated code lie in the context at multiples of four, and no caller can change that; kernels
     get pointers to int8, which promise less. For half of the plans, inputs lie `odd` bytes beside.
     """
     seen: dict[int, set[tuple[int, str]]] = {i: set() for i in range(len(firmware.parts))}
-    had: set[object] = set()  # where two ways to plan agree, the code is the same
+    had: set[object] = set()  # equal plans give equal code
 
     def record(chosen: dict[int, Plan]) -> dict[int, Plan]:
         for i, plan in chosen.items():
@@ -264,7 +264,7 @@ def plans(firmware: Firmware, odd: int) -> Iterator[tuple[str, dict[int, Plan], 
 
 
 def _side_by_side(firmware: Firmware, chosen: Mapping[int, Plan], beside: int) -> Plan:
-    """One plan of many, with the models' inputs so many bytes beside a multiple of four."""
+    """Combine many plans into one; `beside` is the misalignment of the inputs, in bytes."""
     parts = [firmware.parts[i] for i in chosen]
     offsets: dict[int, int] = {}
     steps: list[Step] = []
@@ -301,7 +301,7 @@ def _side_by_side(firmware: Firmware, chosen: Mapping[int, Plan], beside: int) -
 
 
 def run_everywhere(firmware: Firmware, odd: int) -> Kernels:
-    """Every plan on this computer and on the core; equal to TensorFlow Lite Micro.
+    """Run every plan on this computer and on the core, and compare with TensorFlow Lite Micro.
 
     Returns:
         The kernels that ran.
@@ -354,7 +354,7 @@ def _write(folder: Path, facts: ModelFacts, files: Sequence[RenderedFile], vecto
 
 
 def _on_host(folder: Path, data: bytes) -> bytes:
-    """The portable C with sanitizers; tests of each operator have it optimised."""
+    """Run the portable C with sanitizers; the tests of each operator run it optimised."""
     flags = ("-O0", *WARNINGS, "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     units = [str(path) for path in folder.glob("*.c")]
     program = str(folder / "host")
@@ -363,7 +363,7 @@ def _on_host(folder: Path, data: bytes) -> bytes:
 
 
 def _on_core(folder: Path, data: bytes) -> bytes:
-    """The assembly, as the board's compiler flags make it."""
+    """Run the assembly, compiled with the board's flags."""
     roomy = replace(
         _BOARD,
         flash_bytes=_MEMORY_BYTES,

@@ -40,22 +40,22 @@ LAST_SHIFTS = {
     "DIV": (8, 8, 22),
     "PRELU": (-31, 0, 23),
 }
-"""What TFLM allows of the shift of the ratio that an operator on two tensors multiplies by at last:
-the least, that of a usual ratio, and the most."""
+"""Shifts of the last ratio of an operator on two tensors: TFLM's minimum, a common value, and
+TFLM's maximum."""
 
 RATIOS = ("usual", "quarter", "half", "power", "smallest", "largest")
-"""Of scales: with these shifts, with shifts of -1 and 0, or with a multiplier of 2**30."""
+"""Ratios of scales: with these shifts, with the shifts -1 and 0, or with a multiplier of 2**30."""
 
 
 def _fraction(draw: Draw, kind: str, least: int, usual: int, most: int) -> float:
-    """A ratio whose shift lies between two numbers."""
+    """A ratio whose shift is between two numbers."""
     shift = {"quarter": -1, "half": 0, "smallest": least, "largest": most}.get(kind, usual)
     fraction = 0.5 if kind == "power" else draw.uniform(0.51, 0.99)
     return float(fraction * 2.0 ** min(max(shift, least), most))
 
 
 def two_tensors(case: Case, draw: Draw) -> bytes:
-    """ADD and the like; `shapes` says how they are broadcast."""
+    """ADD and similar operators; `shapes` determines the broadcasting."""
     name, channels = case["operator"], case["channels"]
     whole = (2, 3, channels)
     one, other = {
@@ -68,7 +68,7 @@ def two_tensors(case: Case, draw: Draw) -> bytes:
         case["larger"]
     ]
     if name == "PRELU":
-        second = 2.0**-8  # so that the products allow as much as the numbers
+        second = 2.0**-8  # so that products have the same limits as values
     ratio = _fraction(draw, case["ratio"], *LAST_SHIFTS.get(name, (0, 0, 0)))
     common = 2 * max(first, second)
     out = {
@@ -93,7 +93,7 @@ def two_tensors(case: Case, draw: Draw) -> bytes:
 
 
 def one_tensor(case: Case, draw: Draw) -> bytes:
-    """ABS and the like; TABLE is built as another and replaced where it was read."""
+    """ABS and similar operators; TABLE is built as a different one, then replaced."""
     name = case["operator"]
     before, after = point(draw, case["in_point"]), point(draw, case["out_point"])
     least, most = {"HARD_SWISH": (-8, 7)}.get(name, (-31, 23))
@@ -105,7 +105,7 @@ def one_tensor(case: Case, draw: Draw) -> bytes:
     if case["ratio"] == "identity":
         before, after, out = -128, -128, scale
     if name in ("LOGISTIC", "TANH"):
-        # Their outputs have one scale; the smallest inputs make a constant of them.
+        # Their outputs have a fixed scale; for the smallest inputs, they are constant.
         scale = 2.0**-27 if case["ratio"] in ("smallest", "identity") else min(ratio, 8.0)
         out, after = (1 / 256, -128) if name == "LOGISTIC" else (1 / 128, 0)
     if name == "RSQRT":
@@ -137,7 +137,7 @@ def reduced(case: Case, draw: Draw) -> bytes:
     name = case["operator"]
     shape = (case["batches"], int(draw.integers(1, 5)), int(draw.integers(1, 5)), case["channels"])
     points = (point(draw, case["in_point"]), point(draw, case["out_point"]))
-    # 2**9 elements of at most 255 steps leave shifts of 13.
+    # 2**9 elements of at most 255 steps allow shifts of up to 13.
     out = 0.05 / _fraction(draw, case["ratio"], -20, 0, 13)
     if name.startswith("REDUCE"):
         points, out = points[:1] * 2, 0.05
@@ -145,7 +145,7 @@ def reduced(case: Case, draw: Draw) -> bytes:
 
 
 def moved(case: Case, draw: Draw) -> bytes:
-    """Operators that change no number."""
+    """Operators that do not change values."""
     channels, axis, two = case["channels"], case["axis"], case["size"]
     shape = (2, two, 3, channels)
     size = shape[axis]

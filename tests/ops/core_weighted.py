@@ -16,31 +16,31 @@ Array = np.ndarray[Any, Any]
 
 CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33)
 POINTS = (-128, None, 127)
-"""Zero points; None is any other."""
+"""Zero points; None is a random one."""
 
 ACTIVATIONS = (0, 1, 2, 3)
 _RIGHT = ("usual", "quarter", "smallest", "power", "below power")
 _OTHERS = ("half", "left", "largest")
 
 RIGHT = (*_RIGHT, "mixed right")
-"""Requantisations that shift right: by about 8, by 1, by 31; with a multiplier of 2**30, and with
-one as near 2**31 as a float32 scale comes; and another one of these for each filter."""
+"""Requantisations that shift right: by about 8, by 1, by 31; with a multiplier of 2**30, or with
+the closest one to 2**31 that a float32 scale gives; and a different one of these for each filter."""
 
 REQUANTISATIONS = (*_RIGHT, *_OTHERS, "mixed")
-"""The same with others: no shift, one by a few bits to the left, one by as many as the checks
-accept; and another one of all for each filter."""
+"""In addition: no shift, a left shift by a few bits, and by as many bits as the checks accept; and
+a different one of all these for each filter."""
 
 _STEEP = ("quarter", *_OTHERS)
 
 LOW_SUMS = ("usual", "no bias", "23 bits")
-"""In the first two, weights are random, and small where the requantisation asks for it. In others,
-all are 127 or -127, and the bias comes to the 2**23 that tiles allow, zero point included."""
+"""In the first two, weights are random, and small if the requantisation requires it. In the others,
+all are 127 or -127, and the bias reaches the tiles' limit of 2**23, including the zero point."""
 
 SUMS = (*LOW_SUMS, "31 bits")
-"""Those, and a bias as large as the checks accept, with a filter of -128."""
+"""The same, and the largest bias that the checks accept, with a filter of -128."""
 
-# Of all inputs and outputs: a power of two, so that the ratio of scales is that of the weights, and
-# one for which RELU6 and RELU_N1_TO_1 leave 48 and 16 steps of the output.
+# Scale of all inputs and outputs: a power of two, so that the ratio of scales equals the weights'
+# scale, for which RELU6 and RELU_N1_TO_1 leave 48 and 16 steps of the output.
 _STEP = 0.125
 
 _LIMIT = 2**31 - 129  # of sums, after a left shift
@@ -54,14 +54,14 @@ def point(draw: Draw, value: int | None) -> int:
 
 @dataclass(frozen=True)
 class _Filters:
-    """(filters, weights), (filters,) or None, and one scale or one for each filter."""
+    """Weights (filters, weights), bias (filters,) or None, and one scale or one per filter."""
 
     weights: Array
     bias: Array | None
     scales: Array
 
     def constants(self, b: ModelBuilder, weights: Array, axis: int = 0) -> list[int]:
-        """The tensors of these weights, in the shape that the operator wants, and of the bias."""
+        """Add tensors for these weights, in the operator's shape, and for the bias."""
         numbers = [b.constant(weights, scale=self.scales, axis=axis)]
         if self.bias is not None:
             numbers.append(b.constant(self.bias, scale=self.scales * np.float32(_STEP)))
@@ -71,18 +71,18 @@ class _Filters:
 def _filters(
     draw: Draw, case: Case, count: int, size: int, in_point: int, per_channel: bool = True
 ) -> _Filters:
-    """Filters with the case's `sums` and `requantisation`, inside what the checks accept."""
+    """Filters with the case's `sums` and `requantisation` that the checks accept."""
     sums_kind = case["sums"]
     mixed = {"mixed": (*_RIGHT, *_OTHERS), "mixed right": _RIGHT}
     kinds = [case["requantisation"]] * count
     if kinds[0] in mixed:
-        # One for all filters cannot be mixed.
+        # A single scale cannot be mixed.
         kinds = list(draw.choice(mixed[kinds[0]], count)) if per_channel else ["usual"] * count
     if sums_kind in ("usual", "no bias"):
         weights = draw.integers(-127, 128, (count, size), np.int8)
         weights[[kind in _STEEP for kind in kinds]] = 0
         for filter_number in np.flatnonzero([kind in _STEEP for kind in kinds]):
-            # Or every output would be saturated.
+            # Otherwise all outputs would be saturated.
             weights[filter_number, draw.integers(size, size=2)] = draw.choice([-1, 1], 2)
         if draw.random() < 0.2:
             weights[int(draw.integers(count))] = 0  # a dead channel
@@ -93,7 +93,7 @@ def _filters(
         if sums_kind == "31 bits":
             weights[int(draw.integers(count))] = -128
     wide = weights.astype(np.int64)
-    # 255 steps between input and zero point; FULLY_CONNECTED is allowed one less.
+    # At most 255 steps between input and zero point.
     most = 256 * np.abs(wide).sum(1)
     room = np.minimum(np.log2(_LIMIT / np.maximum(most, 1)).astype(int), 30)
     if not per_channel:
@@ -134,7 +134,7 @@ def _filters(
 
 
 def _ratio(draw: Draw, kind: str, shift: int, typical: float) -> float:
-    """A ratio of scales; `shift` is that of the kinds that shift left."""
+    """A ratio of scales; `shift` applies to kinds that shift left."""
     fraction = draw.uniform(0.5, 0.99)  # from a half to 1: the multiplier over 2**31
     usual = -max(int(np.log2(typical / 64)), 1)
     exact = {"power": 2.0 ** (usual - 1), "below power": 2.0**usual * (1 - 2.0**-24)}
@@ -146,7 +146,7 @@ def _ratio(draw: Draw, kind: str, shift: int, typical: float) -> float:
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis of an image: its size, what PAD adds on both sides, the size of the output."""
+    """An axis of an image: its size, the padding on both sides, the size of the output."""
 
     size: int
     before: int
@@ -203,7 +203,7 @@ def _set_window(options: Any, case: Case) -> None:
 
 
 def convolution(case: Case, draw: Draw) -> bytes:
-    """`channels` and `outputs` are those of one group."""
+    """A convolution; `channels` and `outputs` are per group."""
     channels, outputs, groups = case["channels"], case["outputs"], case["groups"]
     window = (case["row_window"], case["column_window"])
     b = ModelBuilder()
@@ -260,7 +260,7 @@ def transposed(case: Case, draw: Draw) -> bytes:
     window = (case["row_window"], case["column_window"])
     strides = (case["row_stride"], case["column_stride"])
     same = case["padding"] == "same"
-    # The axes of the convolution whose transpose it is: from the output to the input.
+    # Axes of the convolution that it transposes: from the output to the input.
     axes = [axis(draw, k, s, 1, case["padding"], 6) for k, s in zip(window, strides, strict=True)]
     b = ModelBuilder()
     in_point = point(draw, case["in_point"])

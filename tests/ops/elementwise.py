@@ -1,4 +1,4 @@
-"""Models of one elementwise operator, and TFLM's results for every input there is."""
+"""Models of one elementwise operator, and TFLM's results for all possible inputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ zero_points = st.integers(-128, 127) | st.sampled_from([-128, 0, 127])
 
 
 def scales(low: float, high: float) -> st.SearchStrategy[float]:
-    """Scales of every magnitude between two."""
+    """Scales of all magnitudes between two limits."""
     exponents = st.floats(float(np.log2(low)), float(np.log2(high)))
     return exponents.map(lambda e: float(np.float32(2.0**e)))
 
@@ -46,7 +46,7 @@ def unary(
 
 
 def activation_options(operator: str, activation: int) -> Any:
-    """The options of an operator on two tensors, None for those that have none."""
+    """The options of an operator on two tensors; None for operators without options."""
     if operator not in {"ADD", "SUB", "MUL", "DIV"}:
         return None
     options = getattr(schema, f"{operator.capitalize()}OptionsT")()
@@ -64,7 +64,7 @@ def binary(
     constant: int | None = None,
     output_shape: Sequence[int] | None = None,
 ) -> bytes:
-    """A model of one operator on two tensors, the one that `constant` names random and fixed."""
+    """A model of one operator on two tensors; `constant` names one that is constant and random."""
     b = ModelBuilder()
     generator = np.random.default_rng(5)
     inputs = []
@@ -81,7 +81,7 @@ def binary(
 
 
 def assert_all_inputs(model: bytes) -> None:
-    """The NumPy reference equals TFLM for all 256 numbers, or all 65,536 pairs of numbers."""
+    """Check that the NumPy reference equals TFLM for all 256 values, or all 65,536 pairs."""
     graph = read_graph(model)
     inputs = [LEVELS.reshape(graph.tensors[i].shape) for i in graph.inputs]
     (expected,), _ = compute(model, [x[np.newaxis] for x in inputs], 1, arena_for(graph))

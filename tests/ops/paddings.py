@@ -1,4 +1,4 @@
-"""What the tests of PAD and PADV2 share."""
+"""Code shared by the tests of PAD and PADV2."""
 
 from __future__ import annotations
 

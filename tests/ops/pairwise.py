@@ -1,4 +1,4 @@
-"""Sets of cases in which every value of a parameter meets every value of every other one."""
+"""Sets of test cases with all pairs of values of any two parameters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from allpairspy import AllPairs
 Space: TypeAlias = Mapping[str, Sequence[Any]]
 Case: TypeAlias = dict[str, Any]
 
-# Of these, `products` draws any number between the smallest and the largest in the space.
+# For these, `products` draws any number between the smallest and the largest in the space.
 _SIZES = ("channels", "outputs", "depth")
 
 
@@ -22,7 +22,7 @@ def covering(space: Space) -> list[Case]:
 
 
 def products(space: Space, count: int, draw: np.random.Generator) -> list[Case]:
-    """Cases of which every value is drawn independently."""
+    """Cases with independently drawn values."""
 
     def value(name: str) -> Any:
         values = space[name]
@@ -34,7 +34,7 @@ def products(space: Space, count: int, draw: np.random.Generator) -> list[Case]:
 
 
 def missing(space: Space, cases: Sequence[Case]) -> set[tuple[str, Any, str, Any]]:
-    """The pairs of values that no case has, from the cases alone."""
+    """Return the pairs of values that no case has."""
     wanted = {
         (a, x, b, y)
         for a, b in itertools.combinations(space, 2)

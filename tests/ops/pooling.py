@@ -46,7 +46,7 @@ def pooling(
 
 @st.composite
 def drawn_pooling(draw: st.DrawFn, name: str) -> bytes:
-    """Models of all kinds of windows, paddings, activations and zero points."""
+    """Models with all kinds of windows, paddings, activations and zero points."""
     size = st.integers(1, 9)
     window = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
     same = draw(st.booleans())
@@ -66,7 +66,7 @@ def drawn_pooling(draw: st.DrawFn, name: str) -> bytes:
 
 
 def refused(name: str) -> list[tuple[bytes, str]]:
-    """Models that are not run, each with a part of the message."""
+    """Models that are refused, each with a part of the message."""
     return [
         (pooling(name, shape=(1, 2, 2, 3)), "its shape is [1, 2, 2, 3]"),
         (pooling(name, output_scale=0.06), "different scales"),

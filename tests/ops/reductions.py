@@ -1,4 +1,4 @@
-"""What the tests of MEAN, SUM, REDUCE_MAX and REDUCE_MIN share."""
+"""Code shared by the tests of MEAN, SUM, REDUCE_MAX and REDUCE_MIN."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ SHAPES = st.lists(st.integers(1, 5), min_size=1, max_size=6).map(tuple)
 
 
 def axes_of(shape: tuple[int, ...]) -> st.SearchStrategy[tuple[int, ...]]:
-    """Some axes, from the front or from the back, one perhaps twice."""
+    """Some axes, possibly negative or repeated."""
     return st.lists(st.integers(-len(shape), len(shape) - 1), min_size=1, max_size=6).map(tuple)

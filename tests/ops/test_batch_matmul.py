@@ -32,7 +32,7 @@ def batch_matmul(
     shape: tuple[int, ...] | None = None,
     seed: int = 0,
 ) -> bytes:
-    """A model of one BATCH_MATMUL; `constant` says which operand is one."""
+    """A model of one BATCH_MATMUL; `constant` is the number of a constant operand."""
     generator = np.random.default_rng(seed)
     b = ModelBuilder()
     operands = []
@@ -91,7 +91,7 @@ def test_numpy_equals_tflm(data: st.DataObject, adj_x: bool, adj_y: bool) -> Non
 
 
 def test_the_product_of_scales_is_a_double() -> None:
-    """A sum next to a tie, which a product in float32 would round to the other side."""
+    """A sum close to a tie, which a float32 product would round in the wrong direction."""
     scales, output_scale, total = (0.746, 0.798), 239.2, 40381
     model = batch_matmul(
         (1, 4), (4, 1), zero_points=(0, 0, 0), scales=scales, output_scale=output_scale

@@ -24,7 +24,7 @@ def concatenation(
     zero_point: int = 4,
     out: tuple[int, ...] | None = None,
 ) -> bytes:
-    """A model of one CONCATENATION of inputs that differ along the axis, one perhaps constant."""
+    """A model of one CONCATENATION of inputs with different sizes; one may be constant."""
     b = ModelBuilder()
     inputs = []
     for i, size in enumerate(sizes):

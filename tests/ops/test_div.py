@@ -29,7 +29,7 @@ def test_all_pairs_of_inputs(
     first: float, second: float, output: float, zeros: tuple[int, int, int], activation: int
 ) -> None:
     scale = first / second / output
-    assume(activation == 0 or scale > 6.0 / 2**30)  # else the limits leave 32 bits
+    assume(activation == 0 or scale > 6.0 / 2**30)  # otherwise the limits exceed 32 bits
     assert_all_inputs(
         binary(
             "DIV",
@@ -41,7 +41,7 @@ def test_all_pairs_of_inputs(
 
 
 def test_divides_scales_in_double() -> None:
-    """With ratios in float32 some of these pairs would give other results."""
+    """With float32 ratios, some of these pairs would have different results."""
     assert_all_inputs(binary("DIV", scales=(0.0528, 0.0162, 0.0163), zero_points=(113, -11, 71)))
 
 

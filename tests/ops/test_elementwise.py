@@ -27,7 +27,7 @@ def shapes(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def walk(fields: dict[str, Any], side: int) -> list[int]:
-    """The indices that a kernel visits, one output after the other."""
+    """The indices that a kernel visits, one output after another."""
     visited = []
     for run in range(fields["shape.runs"]):
         rest, start = run, 0

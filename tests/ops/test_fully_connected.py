@@ -108,7 +108,7 @@ def test_refuses(model: bytes, problem: str) -> None:
 
 
 def test_the_product_of_scales_is_a_double() -> None:
-    """The precision of the multiplier shows in few sums only, so those are looked for.
+    """Only a few sums reveal the precision of the multiplier; the test searches for them.
 
     Every input is real zero, and each bias is a sum that a float would bring elsewhere.
     """

@@ -29,7 +29,7 @@ Array = np.ndarray[Any, Any]
 
 _SEED = os.environ.get("TFLM_EXT_KERNEL_SEED")
 _ROUNDS = int(os.environ.get("TFLM_EXT_KERNEL_ROUNDS", "1"))
-_DRAWN = 24  # cases of a program when they are products
+_DRAWN = 24  # cases per program if they are drawn
 
 PROGRAMS = [
     (name, number)
@@ -37,7 +37,7 @@ PROGRAMS = [
     for number in range(cases.parts if _SEED is None else _ROUNDS)
 ]
 
-# RELU6 limits and changes nothing else, whatever its scale and zero point.
+# RELU6 only limits values, for all scales and zero points.
 _NEVER = {("RELU6", "lookup")}
 
 
@@ -55,7 +55,7 @@ def build(name: str, number: int, case: Case, seed: int = 0) -> bytes:
 
 
 def program(name: str, number: int) -> dict[int, Case]:
-    """The cases of a program by their numbers, each of which is the seed of what it leaves open."""
+    """The cases of a program by their numbers, which also serve as seeds for open parameters."""
     if _SEED is None:
         return dict(list(enumerate(cases_of(name)))[number :: SETS[name].parts])
     draw = np.random.default_rng([int(_SEED), number])
@@ -118,7 +118,7 @@ def test_covers_all_pairs(name: str) -> None:
 
 
 def described(view: NodeView) -> Case:
-    """What a convolution has of the parameters of a case, from the operator alone."""
+    """The parameters of a case that a convolution really has, derived from the operator."""
     o, image, weights, out = view.options, view.input(0), view.input(1), view.output()
     found = {
         "row_window": weights.shape[1],
@@ -143,7 +143,7 @@ def described(view: NodeView) -> Case:
 
 
 def sums_of(view: NodeView) -> tuple[Array, Array]:
-    """Of every filter the sum of its absolute weights, and the bias."""
+    """The sum of absolute weights, and the bias, of each filter."""
     weights = view.input(1).array().astype(np.int64)
     count = view.output().shape[3]
     by_filter = (
@@ -176,7 +176,7 @@ def requantised_as(kind: str, view: NodeView) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in SETS if n.startswith(("convolution", "depthwise"))])
 def test_models_are_what_their_cases_say(name: str) -> None:
-    """So that pairs are covered by operators, not by names."""
+    """Check that the operators, not only the names of cases, cover all pairs."""
     found = []
     for i, case in enumerate(cases_of(name)):
         graph = run_passes(read_graph(build(name, i, case)), prove=False).graph
@@ -186,7 +186,7 @@ def test_models_are_what_their_cases_say(name: str) -> None:
         assert requantised_as(case["requantisation"], view), (i, case)
         sums, bias = sums_of(view)
         if case["sums"] == "31 bits":
-            # As near the end as a left shift leaves it.
+            # As close to the limit as a left shift allows.
             shifts = conv_multipliers(*view.inputs[:2], view.output(), len(bias))[1]
             worst = (np.abs(bias) + 256 * sums + 1) << np.maximum(shifts, 0)
             assert (worst > 2**31 - 2**15).all(), (i, case)

@@ -1,8 +1,8 @@
-"""Limits that operators state, each tried: the last value is exact, the next one is refused.
+"""Limits of operators: the last allowed value is exact, the next one is refused.
 
-Where TensorFlow Lite Micro has a limit of its own, it refuses the next one, too. The other limits
-are of 32-bit sums, of numbers that it keeps in 16 bits, and of shapes for which it has 6 places and
-does not look. What is beyond those is undefined there.
+If TensorFlow Lite Micro has the same limit, it refuses the next value, too. The other limits come
+from 32-bit sums, to numbers stored in 16 bits, and to shapes with 6 dimensions, which it does not
+check; values beyond these limits are undefined there.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from tflm_ext.verify.tflm import run_tflm
 
 Build = Callable[[int], bytes]
 
-# name: the model for a number, the last number that is run, what the refusal of the next one says,
-# and whether TFLM refuses that one, too.
+# name: the model for a number, the last allowed number, a part of the error for the next number,
+# and whether TFLM refuses it, too.
 LIMITS: dict[str, tuple[Build, int, str, bool]] = {
     "dimensions of ADD": (
         lambda n: binary("ADD", ((2,) * n, (2, 1) * (n // 2) + (2,) * (n % 2))),
@@ -132,7 +132,7 @@ LIMITS: dict[str, tuple[Build, int, str, bool]] = {
     ),
 }
 
-# What has no limit in TFLM, with more than anybody would use.
+# Numbers without a limit in TFLM, with unusually large values.
 UNLIMITED: dict[str, bytes] = {
     "tensors of PACK": pack((2, 3), 200),
     "tensors of UNPACK": unpack((2, 200, 3), 1),
@@ -180,7 +180,7 @@ def test_the_c_is_exact_at_the_last_value(name: str) -> None:
 
 
 def _alone(model: bytes) -> None:
-    """TFLM in a process of its own: it may crash on what it should refuse."""
+    """Run TFLM in a separate process, because it may crash on models that it should refuse."""
     raw = parse(model, "net")
     inputs = [np.zeros((1, *raw.tensors[i].shape), np.int8) for i in raw.inputs]
     run_tflm(model, inputs, len(raw.outputs), arena_bytes=1 << 22)

@@ -1,4 +1,4 @@
-"""The two kernels of functions of one number, and when each is used."""
+"""The two kernels for functions of one value, and when each is used."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def pack(
     said: int | None = None,
     out: tuple[int, ...] | None = None,
 ) -> bytes:
-    """A model of one PACK; said is the count in its options."""
+    """A model of one PACK; `said` is the count in its options."""
     b = ModelBuilder()
     inputs = [b.tensor(shape, scale=0.1) for _ in range(count)]
     whole = list(shape)

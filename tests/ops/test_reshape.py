@@ -17,7 +17,7 @@ from tflm_ext.frontend import read_graph
 def reshape(
     source: tuple[int, ...] = (1, 2, 6), target: tuple[int, ...] = (3, 4), by: str = "tensor"
 ) -> bytes:
-    """A model of one RESHAPE whose new shape is in a tensor, in the options, or in neither."""
+    """A model of one RESHAPE, with the new shape in a tensor, in the options, or in neither."""
     b = ModelBuilder()
     x = b.tensor(source, scale=0.1, zero_point=3)
     y = b.tensor(target, scale=0.1, zero_point=3)

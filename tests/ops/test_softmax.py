@@ -44,7 +44,7 @@ def test_c_equals_tflm(model: bytes) -> None:
 @given(
     shape=st.lists(st.integers(1, 5), min_size=1, max_size=4),
     last=st.integers(1, 40),
-    # From where TFLM refuses it to where every value but the largest becomes 0, and beyond.
+    # From scales that TFLM refuses to scales at which all values except the largest become 0.
     scale=st.floats(-25.5, 9.0).map(lambda exponent: 2.0**exponent),
     beta=st.sampled_from([1.0, 0.75, 3.0]),
     zero_point=st.integers(-128, 127),

@@ -19,7 +19,7 @@ def space_to_depth(
     said: int | None = None,
     out: tuple[int, ...] | None = None,
 ) -> bytes:
-    """A model of one SPACE_TO_DEPTH; said is the block in the file."""
+    """A model of one SPACE_TO_DEPTH; `said` is the block size in the file."""
     batches, height, width, channels = shape
     b = ModelBuilder()
     x = b.tensor(shape, scale=0.1)

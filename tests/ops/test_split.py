@@ -20,7 +20,7 @@ def split(
     out: tuple[int, ...] | None = None,
     said: int | None = None,
 ) -> bytes:
-    """A model of one SPLIT; said is the axis in the file."""
+    """A model of one SPLIT; `said` is the axis in the file."""
     part = list(shape)
     part[axis] //= parts
     b = ModelBuilder()

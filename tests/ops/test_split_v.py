@@ -20,7 +20,7 @@ def split_v(
     said: tuple[int, ...] | None = None,
     size_type: type = np.int32,
 ) -> bytes:
-    """A model of one SPLIT_V; said are the sizes in the file."""
+    """A model of one SPLIT_V; `said` is the list of sizes in the file."""
     b = ModelBuilder()
     x = b.tensor(shape, scale=0.1)
     outputs = []

@@ -26,7 +26,7 @@ def strided_slice(
     offset: bool = False,
     out: tuple[int, ...] | None = None,
 ) -> bytes:
-    """A model of one STRIDED_SLICE; NumPy says what shape comes out."""
+    """A model of one STRIDED_SLICE; NumPy determines the output's shape."""
     index = tuple(
         b
         if shrink >> i & 1 and not begin_mask >> i & 1
@@ -72,7 +72,7 @@ def test_numpy_equals_tflm(
     strides = data.draw(bounds)
     strides = tuple(abs(s) if shrink >> i & 1 else s for i, s in enumerate(strides))
     assume(0 not in strides)
-    shrink &= ~begin_mask  # a dropped axis without a begin is not in NumPy's language
+    shrink &= ~begin_mask  # NumPy cannot express a dropped axis without a begin
     for axis, size in enumerate(shape):
         if shrink >> axis & 1:
             assume(-size <= begin[axis] < size)

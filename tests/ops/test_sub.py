@@ -34,7 +34,7 @@ def test_all_pairs_of_inputs(
 
 
 def test_divides_scales_in_double() -> None:
-    """With ratios in float32 some of these pairs would give other results."""
+    """With float32 ratios, some of these pairs would have different results."""
     assert_all_inputs(binary("SUB", scales=(0.0558, 0.0563, 0.0234), zero_points=(33, -55, 122)))
 
 

@@ -1,4 +1,4 @@
-"""TABLE, which passes put in place of functions of one number."""
+"""TABLE, with which passes replace functions of one value."""
 
 from __future__ import annotations
 

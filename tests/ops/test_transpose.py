@@ -72,7 +72,7 @@ def test_refuses(model: bytes, problem: str) -> None:
 
 
 def test_a_tensor_beyond_all_boards_is_planned_without_its_bytes() -> None:
-    """A small file may claim it; what is worked out for each byte would take gigabytes."""
+    """A small file may claim a huge tensor; computing values for each byte would take gigabytes."""
     rows = 1 << 18
     b = ModelBuilder()
     x, y = b.tensor((rows, 8), scale=0.1), b.tensor((8, rows), scale=0.1)

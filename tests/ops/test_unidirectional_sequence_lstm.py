@@ -119,7 +119,7 @@ def test_reset_starts_anew() -> None:
 
 
 def test_activations_are_close_to_the_functions() -> None:
-    """Which a slip in the table of 256 entries would not be."""
+    """A wrong entry in the table of 256 would break this symmetry."""
     x = np.arange(-32768, 32768)
     real = x / 4096
     assert np.abs(sigmoid_int16(x) / 2**15 - 1 / (1 + np.exp(-real))).max() < 4e-5

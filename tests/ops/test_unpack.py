@@ -19,7 +19,7 @@ def unpack(
     said: int | None = None,
     out: tuple[int, ...] | None = None,
 ) -> bytes:
-    """A model of one UNPACK; said is the count in its options."""
+    """A model of one UNPACK; `said` is the count in its options."""
     b = ModelBuilder()
     x = b.tensor(shape, scale=0.1)
     part = list(shape)

@@ -87,8 +87,8 @@ sample_status_t sample_invoke(sample_context_t *ctx)
 }
 """
 
-# Echoes its standard input in upper case and returns 3: shows that input, its end, output and
-# the exit status reach the host, and that constructors ran.
+# Echoes its standard input in upper case, and returns 3: shows that input, end of input, output and
+# the exit status reach the host, and that constructors were run.
 MAIN = """\
 #include <cstdio>
 #include <Sample.h>
@@ -166,7 +166,7 @@ def project(make_project: Callable[[Path], Path], tmp_path: Path) -> Path:
 
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty home and a registry that cannot be reached; gives the home."""
+    """An empty home, and a registry that cannot be reached; returns the home."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))

@@ -1,4 +1,4 @@
-"""Exported projects as they lie on disk: what is read of them, and what is refused."""
+"""Exported projects on disk: what is read, and what is refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Change = Callable[[dict[str, Any]], None]
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Of runtime tflm, which needs no compiler."""
+    """A project of runtime tflm, which needs no compiler."""
     (tmp_path / "net.tflite").write_bytes(image_net())
     return export(
         tmp_path / "net.tflite",

@@ -1,4 +1,4 @@
-"""What may be the name of a model."""
+"""Valid names of models."""
 
 from __future__ import annotations
 

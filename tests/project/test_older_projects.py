@@ -184,7 +184,7 @@ def test_a_user_s_edit_of_the_model_is_not_lost(
     text = edited.read_text("utf-8") + "/* mine */\n"
     edited.write_text(text, "utf-8")
     assert regenerate(project, monkeypatch) == 2
-    assert "net_model.h was edited after the last export" in capsys.readouterr().err
+    assert "net_model.h was edited since the last export" in capsys.readouterr().err
     assert edited.read_text("utf-8") == text
     assert report_of(project) == report_of(older)
 

@@ -1,4 +1,4 @@
-"""Boards with another core, and boards of the user's own, from the export to the emulated core."""
+"""Boards with other cores, and the user's own boards, from the export to the emulated core."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_planner_goes_by_the_core() -> None:
 @pytest.mark.slow
 @pytest.mark.tool("cc")
 def test_a_board_of_the_user(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is kept in the project, so that this is verified and exported again without the file."""
+    """The project keeps the board's file, so the original is no longer needed."""
     mine = tmp_path / "small_one.toml"
     text = BOARDS.joinpath("raspberry_pi_pico.toml").read_text("utf-8")
     mine.write_text(text.replace("ram_bytes = 270_336", "ram_bytes = 98_304"), "utf-8")
@@ -81,7 +81,7 @@ def test_a_board_of_the_user(model: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_project_that_names_a_board_elsewhere(tmp_path: Path, model: Path) -> None:
-    """The name in report.json is no path."""
+    """The name in report.json is not a path."""
     folder = tmp_path / "net"
     export(model, folder, runtime="tflm", progress=False)
     (tmp_path / "evil.toml").write_text("title = 1", "utf-8")

@@ -146,7 +146,7 @@ def test_what_does_not_fit_says_by_how_much(
         pio.run(project, environment)
     start = f"The program of cortex_m4 does not fit: it exceeds {region} by "
     assert caught.value.problem.startswith(start)
-    # The rest of the firmware needs a little, too.
+    # The rest of the firmware needs some memory, too.
     assert size < int(caught.value.problem.removeprefix(start).split()[0]) < size + 20_000
 
 
@@ -215,7 +215,7 @@ def test_a_folder_with_a_difficult_name(
 
 @on_native
 def test_the_real_unity_is_used_where_it_is_installed(environment: str, project: Path) -> None:
-    """Stands for the registry's: another harness at the place where pio installs Unity."""
+    """Replaces the registry's Unity: a different harness in the place where pio installs it."""
     unity = project / ".pio/libdeps/native/Unity"
     shutil.copytree(project / "test/unity", unity / "src")
     edit(unity / "src/unity.c", 'print_head(line, "PASS");', 'print_head(line, "PASS: real");')

@@ -70,7 +70,7 @@ def test_a_board_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("clock_hz = 64_000_000\n", "", "has no clock_hz"),
+        ("clock_hz = 64_000_000\n", "", "lacks the key clock_hz"),
         (
             "clock_hz = 64_000_000",
             "clock_hz = 6.4e7",
@@ -82,12 +82,16 @@ def test_a_board_from_a_file(tmp_path: Path) -> None:
             "clock_hz = True, which is not a whole number",
         ),
         ("clock_hz = 64_000_000", "clock_hz = -1", "clock_hz = -1, which is out of range"),
-        ("clock_hz = 64_000_000", "clock_hz = 1\nspeed = 2", "has speed"),
+        ("clock_hz = 64_000_000", "clock_hz = 1\nspeed = 2", "has the unknown key speed"),
         ('core = "cortex-m4"', 'core = "z80"', "There is no core 'z80'."),
         ('framework = "arduino"', 'framework = "a\\nb"', "which is not plain text"),
         ('framework = "arduino"', 'framework = "a b; c"', "which is not a plain word"),
         ('c = ["-std=gnu11"]', 'c = "-std=gnu11"', "which is not a list of texts"),
-        ('c = ["-std=gnu11"]', 'c = ["$(id)"]', "has '$(id)', which is not a plain word"),
+        (
+            'c = ["-std=gnu11"]',
+            'c = ["$(id)"]',
+            "has the flag or name '$(id)', which is not a plain word",
+        ),
         ("reserved_ram_bytes = 65_536", "reserved_ram_bytes = 999_999", "reserves more ram than"),
         ('title = "', "title = ", "cannot be read"),
     ],
@@ -102,7 +106,7 @@ def test_a_file_that_describes_no_board(old: str, new: str, problem: str, tmp_pa
 
 
 def test_a_board_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="There is no board file"):
+    with pytest.raises(ConfigError, match=r"The board file .* does not exist"):
         board(str(tmp_path / "none.toml"))
     (tmp_path / "a b.toml").write_text(NANO, "utf-8")
     with pytest.raises(ConfigError, match="needs a name of letters, digits and underscores"):

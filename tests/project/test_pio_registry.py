@@ -1,4 +1,4 @@
-"""Which core folder pio is run with, and how fast that is decided."""
+"""Choice of the core folder for pio, and its speed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The PlatformIO tree as text, and whether strict compilers take its C."""
+"""The PlatformIO tree as text, and whether strict compilers accept its C."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trees of TensorFlow Lite Micro, made of empty files, and what a project says about them."""
+"""Source trees of TensorFlow Lite Micro, made of empty files, and their use in a project."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def write(folder: Path, files: tuple[RenderedFile, ...]) -> Path:
     return plant(folder, {file.path: file.content.decode() for file in files})
 
 
-# What lies in a folder
+# Contents of a folder
 
 
 @pytest.mark.parametrize("inside", ["", "src"])
@@ -147,7 +147,7 @@ def test_a_folder_without_tflm(tmp_path: Path) -> None:
     (tmp_path / "tflite-micro").mkdir()
     for name, problem in (
         ("tflite-micro", f"{tmp_path}/tflite-micro does not contain TensorFlow Lite Micro."),
-        ("none", f"The folder {tmp_path}/none."),
+        ("none", f"The folder {tmp_path}/none does not exist."),
     ):
         with pytest.raises(ConfigError) as caught:
             read_tree(tmp_path / name)
@@ -309,7 +309,7 @@ def test_srcdir_is_inside_the_project(tmp_path: Path) -> None:
 def without(
     make_project: Callable[[Path], Path], facts: ModelFacts, tmp_path: Path, offline: Path
 ) -> Path:
-    """The sample project with a platformio.ini of runtime tflm and no source."""
+    """The sample project, with a platformio.ini of runtime tflm, and without sources."""
     project = make_project(tmp_path / "sample")
     ini, *_ = platformio_files(facts, BOARD, tflm_parts(facts, None))
     return write(project, (ini, *tree_files(None)))
@@ -361,7 +361,7 @@ FAKE = {
 #error "placement new needs a private delete"
 #endif
 #if defined(UNIT_TEST) || defined(PIO_UNIT_TESTING)
-#error "compiled anew for the tests"
+#error "compiled again for the tests"
 #endif
 int answer(int unused) { return 1; }
 """,
@@ -391,7 +391,7 @@ int answer_of_model(void)
 def test_a_tree_is_built_by_its_filter_and_flags(
     environment: str, without: Path, facts: ModelFacts, tmp_path: Path
 ) -> None:
-    """A tree of a few lines stands for the Arduino library."""
+    """A tree of a few lines, in place of the Arduino library."""
     tree = read_tree(plant(tmp_path / "a (b)/tflm", FAKE))
     ini, *_ = platformio_files(facts, BOARD, tflm_parts(facts, tree))
     write(without, (ini, *tree_files(tree)))
@@ -472,7 +472,7 @@ extern Port Serial;
 @pytest.mark.tool("arduino-builder", "arduino-ctags", "arm-none-eabi-gcc")
 @pytest.mark.parametrize("installed", [False, True])
 def test_arduinos_builder_finds_the_library(tmp_path: Path, installed: bool) -> None:
-    """By the sketch's include, in spite of the #error above it."""
+    """The sketch's include finds it, in spite of the #error above it."""
     facts = sample_facts(labels=())
     model = RenderedFile.text("digits_other.cpp", MODEL.replace("Sample.h", "Digits.h"))
     sources = (*sample_library(facts), model)

@@ -1,4 +1,4 @@
-"""The project writer, with every kind of folder and a fault at every step."""
+"""The project writer, with all kinds of folders, and with a fault at every step."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def rendered(texts: dict[str, str]) -> list[RenderedFile]:
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """Every file below a folder, and every link and empty folder as what it is."""
+    """Return all files below a folder, with links and empty folders."""
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -129,7 +129,7 @@ def test_only_programs_are_executable(tmp_path: Path) -> None:
     assert not (tmp_path / "p/b.txt").stat().st_mode & stat.S_IXUSR
 
 
-# A folder that holds our project
+# A folder that contains our project
 
 
 def test_an_update_replaces_adds_and_removes(project: Path) -> None:
@@ -213,12 +213,12 @@ def test_an_edited_file_of_the_user_is_kept(project: Path, path: str, overwrite:
     assert result.kept == (path,)
     assert tree(project) == expected(SECOND) | {path: "edited", f"{path}.new": "second"}
 
-    # The next export compares with what was generated last, and renews the text beside.
+    # The next export compares with the last generated text, and updates the .new file.
     third = SECOND | {path: "third"}
     assert write_project(project, rendered(third)).kept == (path,)
     assert tree(project) == expected(third) | {path: "edited", f"{path}.new": "third"}
 
-    # Once the user has taken the new text, the one beside is of no more use.
+    # Once the user has copied the new text, the .new file is no longer needed.
     (project / path).write_text("third")
     assert write_project(project, rendered(third)).kept == ()
     assert tree(project) == expected(third)
@@ -268,7 +268,7 @@ def test_a_foreign_file_in_the_way_counts_as_edited(project: Path) -> None:
 def test_what_is_no_file_stays_where_a_file_is_no_longer_generated(
     project: Path, tmp_path: Path, path: str, kind: str, overwrite: bool
 ) -> None:
-    """Whatever the user put in the place of a generated file, and wherever that was."""
+    """Anything that the user puts in the place of a generated file, in any folder."""
     (project / path).unlink()
     if kind == "pipe":
         os.mkfifo(project / path)
@@ -286,7 +286,7 @@ def test_what_is_no_file_stays_where_a_file_is_no_longer_generated(
         with pytest.raises(ConfigError, match="was edited"):
             write_project(project, rendered(fewer))
     elif protected_link:
-        # A link counts as an edited file, and overwrite= loses those; what it leads to stays.
+        # A link counts as an edited file, which overwrite= discards; its target is not touched.
         assert write_project(project, rendered(fewer), overwrite=True).removed == (path,)
         assert (tmp_path / "mine").read_text() == "mine"
         return
@@ -398,7 +398,7 @@ def test_a_folder_in_the_way_of_a_file_is_refused(project: Path) -> None:
     (project / "README.md").unlink()
     (project / "README.md").mkdir()
     (project / "README.md/mine").write_text("mine")
-    with pytest.raises(ConfigError, match=r"README\.md is in the way of a generated file"):
+    with pytest.raises(ConfigError, match=r"README\.md is in the place of a generated file"):
         write_project(project, rendered(SECOND), overwrite=True)
     without = {path: text for path, text in FIRST.items() if path != "README.md"}
     assert write_project(project, rendered(without), overwrite=True).kept == ("README.md",)
@@ -409,7 +409,7 @@ def test_a_link_in_the_place_of_our_folder_is_refused(project: Path, tmp_path: P
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/mine").write_text("mine")
     (project / ".tflm_ext").symlink_to(tmp_path / "outside")
-    with pytest.raises(ConfigError, match="tflm_ext keeps a folder there while it works"):
+    with pytest.raises(ConfigError, match="tflm_ext needs a temporary folder with that name"):
         write_project(project, rendered(SECOND))
     assert (tmp_path / "outside/mine").read_text() == "mine"
 
@@ -555,7 +555,7 @@ for step, status, outer, folder, before in main(top, kind, start):
     steps += 1
     left = tree(outer)
     if kind in ("interrupt", "full") and status:
-        # Nothing has to be mended: all is old, or all is new and only rubbish is left.
+        # Nothing has to be fixed: all files are old, or all are new with only leftovers.
         left = {
             k: v for k, v in left.items()
             if not k.startswith("digits/.tflm_ext/") and v != "empty folder" or left == before
@@ -603,7 +603,7 @@ def test_a_fault_at_every_step_leaves_all_old_or_all_new(
 def test_an_error_at_any_move_undoes_the_export(
     project: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    """What the user edited is moved back, too; only a kill leaves a journal."""
+    """The user's edits are restored, too; only a kill leaves a journal."""
     for path, text in (FOREIGN | EDITED).items():
         (project / path).parent.mkdir(parents=True, exist_ok=True)
         (project / path).write_text(text)
@@ -705,7 +705,7 @@ def test_a_hostile_journal_cannot_leave_the_project(project: Path, tmp_path: Pat
     (project / ".tflm_ext/new/away/x").write_text("x")
     changes = [{"path": "away/x", "before": None, "after": sha256("x")}]
     (project / ".tflm_ext/journal.json").write_text(json.dumps({"schema": 1, "changes": changes}))
-    with pytest.raises(ConfigError, match="has to be a folder of its own"):
+    with pytest.raises(ConfigError, match="must be a folder"):
         recover(project)
     assert list(outside.iterdir()) == []
 
@@ -728,7 +728,7 @@ def test_recover_does_nothing_where_there_is_nothing(tmp_path: Path) -> None:
     assert not recover(tmp_path)
 
 
-# What only a bug of ours can ask for
+# Requests that only a bug in tflm_ext can make
 
 
 @pytest.mark.parametrize(
@@ -742,7 +742,7 @@ def test_a_generated_path_outside_the_project_is_a_bug(tmp_path: Path, path: str
 
 def test_a_report_that_lists_other_files_is_a_bug(tmp_path: Path) -> None:
     files = [*rendered({"a": "x"})[1:], RenderedFile.text("a", "y")]
-    with pytest.raises(ValueError, match="does not list the generated files"):
+    with pytest.raises(ValueError, match="does not match the generated files"):
         write_project(tmp_path / "p", files)
 
 

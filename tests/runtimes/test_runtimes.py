@@ -1,4 +1,4 @@
-"""What holds for every runtime, and that nothing but a runtime asks which one runs."""
+"""Properties of all runtimes; no other code may depend on which runtime was chosen."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
 ALL: tuple[Runtime, ...] = (Compiled(), Tflm())
 
-# A statement of Jinja that decides, and words by which one could ask for the runtime.
+# A condition in Jinja, and words that could refer to the runtime.
 JINJA = re.compile(r"{%-?\s*(?:if|elif)\b[^%]*%}|{{[^}]*\bif\b[^}]*}}")
 WORDS = re.compile(r"\btflm\b|interpret|\bruntime|own_code|TFLM|COMPILED", re.ASCII)
 
 
 def decisions(text: str, *, python: bool) -> list[str]:
-    """What a template or module decides by the runtime."""
+    """Return the decisions of a template or module that depend on the runtime."""
     if python:
         kinds = (ast.If, ast.IfExp, ast.Match, ast.comprehension)
         found = [
@@ -94,7 +94,7 @@ def test_every_runtime_has_every_template() -> None:
 @pytest.mark.parametrize("net", [image_net, two_headed_net, recurrent_net])
 @pytest.mark.parametrize("runtime", ALL, ids=lambda runtime: runtime.name)
 def test_what_a_runtime_says_of_a_model_is_one_thing(runtime: Runtime, net: object) -> None:
-    """The header, the facts and the report have the same sizes, from the footprint."""
+    """The header, the facts and the report have the same sizes, taken from the footprint."""
     options = Options(name="net", board=board("nano33ble_sense"), runtime=runtime)
     analysis = analyse(Int8Model.of(net()), options)  # type: ignore[operator]
     needs, report = analysis.on_device.footprint, describe(analysis, options)

@@ -1,4 +1,4 @@
-"""A small project, exported once, and copies of it to damage."""
+"""A small project, exported once, and copies to be damaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Accuracy of TFLM and C side by side: which metric, and what does not fit."""
+"""Accuracy of TFLM and the C: choice of the metric, and targets that do not match."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_targets_of_every_output(names: str, given: Any, found: list[Any]) -> No
         ({"c": ONE}, "The targets are of 'c', which is not an output.\nThe outputs are a, b."),
         ({}, "The targets are an empty dict.\nThe outputs are a, b."),
         ({"b": ["x", "y"]}, "The targets of output 'b' are <U1, not numbers."),
-        ([None, [[1], [1, 2]]], "The targets of output 'b' are no array."),
+        ([None, [[1], [1, 2]]], "The targets of output 'b' are not an array."),
         ([ONE, TWO * np.nan], "The targets of output 'b' include NaN or infinity."),
     ],
     ids=str,

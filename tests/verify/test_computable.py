@@ -1,4 +1,4 @@
-"""Inputs on which TensorFlow Lite Micro's SOFTMAX stops the program, and what the C gives there."""
+"""Inputs on which TensorFlow Lite Micro's SOFTMAX aborts, and the C's results for them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.tool("cc")
 
 
 def rows(size: int, equal: int, below: int = 127) -> np.ndarray:
-    """One row with this many largest values, the others this far below them: (1, 1, size)."""
+    """One row with this many largest values, and the others this far below: (1, 1, size)."""
     return np.where(np.arange(size) < equal, 0, -below).astype(np.int8).reshape(1, 1, size)
 
 
@@ -115,8 +115,8 @@ def test_a_crash_that_the_arithmetic_does_not_explain_is_raised(
     model = softmax((1, 600), 0.5)
     graph = read_graph(model)
     for vectors in (
-        [rows(600, 3), rows(600, 4)],  # no row that stops it
-        [rows(600, 600), rows(600, 600)],  # it should have stopped before
+        [rows(600, 3), rows(600, 4)],  # no row that makes it abort
+        [rows(600, 600), rows(600, 600)],  # it should have aborted earlier
     ):
         with pytest.raises(InterpreterCrash):
             computable(model, graph, [np.concatenate(vectors)])

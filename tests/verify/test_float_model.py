@@ -1,4 +1,4 @@
-"""What is said about an int8 model that is off from its float model, and when nothing is."""
+"""Warnings about an int8 model that differs from its float model, and when there are none."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def as_int8(port: Port, values: Array) -> Array:
 def told(
     port: Port, floats: Array | None, wanted: Array, targets: Array | None = None
 ) -> tuple[Findings, Accuracy | None, Int8Error | None]:
-    """What is said about an output that is wanted instead of floats."""
+    """Warnings about an output that differs from the float output."""
     ran = as_int8(port, wanted)
     error = accuracy = None
     if floats is not None:
@@ -48,7 +48,7 @@ def told(
 
 
 def wrong(share: float) -> Array:
-    """Scores of which a share is wrong."""
+    """Scores with a fraction of wrong classes."""
     found = RIGHT.copy()
     found[: round(share * COUNT)] = np.roll(found[: round(share * COUNT)], 1, axis=1)
     return found
@@ -127,7 +127,7 @@ def test_an_error_without_targets(noise: float, loud: bool) -> None:
     assert bool(findings.losses) is loud
     if loud:
         assert findings.losses[0].startswith(
-            "Accuracy is lost: output out as int8 is off from float"
+            "Accuracy is lost: output out in int8 differs from float"
         )
         assert "400 samples of calibration_data" in findings.losses[0]
 
@@ -156,7 +156,7 @@ def test_only_the_scored_output_is_spared_its_error() -> None:
     error = measure_error(["a", "b"], [SCORES, VALUE], "test_data", [RIGHT, VALUES], ran)
     accuracy = measure_accuracy(SCORES, CLASSES, RIGHT, ran[0], None)
     (loss,) = judge([accuracy], error, [SCORES, VALUE], ["a", "b"], ran).losses
-    assert "output b as int8" in loss
+    assert "output b in int8 differs from float by" in loss
     assert [row.name for row in error.outputs] == ["a", "b"]
 
 
@@ -229,12 +229,12 @@ def test_a_limit_of_what_is_not_known() -> None:
     _, accuracy, _ = told(SCORES, None, RIGHT, CLASSES)
     _, same, _ = told(VALUE, VALUES, VALUES, np.full(COUNT, 0.3))
     for unknown in ([], [accuracy], [same]):
-        with pytest.raises(ConfigError, match="what net loses as int8 is not known"):
+        with pytest.raises(ConfigError, match="the loss of net in int8 is not known"):
             check_drop("net", unknown, ["out"], 0.02)
 
 
 def test_the_scores_of_several_outputs() -> None:
-    """Each is judged by its own, and the worst decides."""
+    """Each output is judged by its own score, and the worst one decides."""
     ran = [as_int8(SCORES, RIGHT), as_int8(SCORES, wrong(0.5))]
     scores = [measure_accuracy(SCORES, CLASSES, RIGHT, ran[i], None, output=i) for i in (0, 1)]
     error = measure_error(["a", "b"], [SCORES] * 2, "test_data", [RIGHT, RIGHT], ran)

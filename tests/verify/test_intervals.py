@@ -1,4 +1,4 @@
-"""The intervals cover the truth as often as they say, and are what the formulas give."""
+"""The intervals have the stated coverage, and agree with the formulas."""
 
 from __future__ import annotations
 

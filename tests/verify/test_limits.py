@@ -1,4 +1,4 @@
-"""What this computer does not allow is never said of the model or of the C."""
+"""Limits of this computer are never reported as errors of the model or the C."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tflm_ext.verify.host import HostRun, run_host
 
 ASAN = "==7==ERROR: AddressSanitizer"
 
-# What programs print where something is missing, and a word of what is said about it.
+# Output of programs that exceed a limit, and a word of the resulting error.
 MISSING = {
     f"{ASAN} failed to allocate 0xdfff0001000 (15392894357504) bytes (errno: 12)": "memory",
     "==7==ReserveShadowMemoryRange failed while trying to map 0x10000000 bytes.": "memory",
@@ -63,7 +63,7 @@ def built() -> tuple[object, ...]:
 
 @pytest.fixture
 def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Put another compiler in the place of ours: a script of bash, with the real one as $real."""
+    """Replace the compiler with a bash script, in which $real is the real compiler."""
     real = host.find_compiler()
 
     def install(script: str) -> None:
@@ -76,7 +76,7 @@ def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def fails(said: str, status: int, *, only: str = "") -> str:
-    """A compiler whose programs, or those of one source file, end so."""
+    """A compiler whose programs, or those of one source file, end like this."""
     program = f"#!/bin/bash\necho {said!r} >&2\nexit {status}\n"
     make = f"printf '%s' {_quoted(program)} > ${{@: -1}}; chmod +x ${{@: -1}}"
     if not only:

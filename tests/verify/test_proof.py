@@ -1,4 +1,4 @@
-"""The proof can fail: one wrong bit, one wrong index, one endless loop, and verify ends with 6."""
+"""The proof can fail: after one wrong bit, wrong index or endless loop, verify exits with 6."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STOPPED = "Do not use these files; export again, and report a bug if it happens 
 
 
 def edit(path: Path, pattern: str, replace: str | Callable[[re.Match[str]], str]) -> None:
-    """Replace the one place that a pattern finds."""
+    """Replace the only match of a pattern."""
     text = path.read_text("utf-8")
     changed, count = re.subn(pattern, replace, text, count=1, flags=re.DOTALL)
     assert count == 1, f"{pattern} is not in {path}"
@@ -44,7 +44,7 @@ def edit(path: Path, pattern: str, replace: str | Callable[[re.Match[str]], str]
 
 
 def flip(path: Path, table: str, at: int, mask: int) -> None:
-    """Turn bits of one value in a table of C."""
+    """Flip bits of one value in a C table."""
 
     def turned(match: re.Match[str]) -> str:
         numbers = re.findall(r"-?\d+", match[2])
@@ -57,9 +57,9 @@ def flip(path: Path, table: str, at: int, mask: int) -> None:
     edit(path, rf"(const int\d+_t \w*{table}(?:\[\w+\])+ = \{{)([^;]*)(\}};)", turned)
 
 
-# Weights are words of int16 or int8, followed by two numbers of each filter: bias and shift, and
-# the multiplier. The bit is one that counts: of a weight one of its upper bits, of a number that
-# below the sign, of a shift the third.
+# Weights are words of int16 or int8, followed by two numbers per filter: bias with shift, and the
+# multiplier. Each flipped bit matters: an upper bit of a weight, the bit below the sign of a
+# number, the third bit of a shift.
 @pytest.mark.parametrize(
     ("table", "at", "mask", "operator"),
     [
@@ -173,7 +173,9 @@ def test_golden_vectors_of_the_tests_that_were_removed_are_missed(project: Path)
 def test_fewer_golden_vectors_than_were_exported_are_missed(project: Path) -> None:
     edit(project / GOLDEN_FILES[0], r"static const int8_t vector7_input0\S* = \{[^;]*\};", "")
     edit(project / GOLDEN_FILES[0], r"static const int8_t vector7_output0\S* = \{[^;]*\};", "")
-    with pytest.raises(VerificationError, match="does not hold the golden vectors of the export"):
+    with pytest.raises(
+        VerificationError, match="does not contain the golden vectors of the export"
+    ):
         verify_project(project, seed=1)
 
 

@@ -1,4 +1,4 @@
-"""What compress() writes to disk after every step, in order to resume from there."""
+"""Checkpoints that compress() writes after every step, to resume from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tflm_ext.compression.stored import restore_model, storage, store_model
 from tflm_ext.errors import ConfigError
 
 _STATE = "state.json"
-# 1 had a key without the configuration of the layers, 2 files of Keras.
+# Format 1 had a key without the configuration of layers; format 2 had Keras files.
 _FORMAT = 3
 
 
@@ -41,8 +41,8 @@ class Checkpoints:
     """A folder with one model per step, bound to a recipe, a model and the shapes of its data.
 
     Args:
-        folder: None keeps nothing.
-        key: what must be the same when the run is resumed, by the name that messages use for it.
+        folder: None saves nothing.
+        key: values that must be equal when the run is resumed, by their names in messages.
 
     Raises:
         ConfigError: the folder belongs to another run, or contains other files.
@@ -68,11 +68,11 @@ class Checkpoints:
             self._write()
 
     def done(self, name: str) -> Done | None:
-        """The record of a step; None if it is not finished."""
+        """Return the record of a step; None if it is not finished."""
         return next((entry for entry in self._done if entry.name == name), None)
 
     def state(self, name: str) -> Path | None:
-        """A file for the progress of a step's training that is not finished."""
+        """Return a file for the state of a step's unfinished training."""
         return None if self.folder is None else self.folder / f"{name}-epochs.npz"
 
     def save(self, done: Done, model: Any = None) -> None:
@@ -92,7 +92,7 @@ class Checkpoints:
         """The model after a step.
 
         Args:
-            given: the model of the user, whose library loads it.
+            given: the user's model, whose library builds the new one.
 
         Raises:
             ConfigError: it cannot be loaded.
@@ -121,7 +121,7 @@ class Checkpoints:
             state = json.loads(path.read_text("utf-8"))
             if state["format"] in range(1, _FORMAT):
                 raise ConfigError(
-                    f"The checkpoints in {self.folder} are of an earlier version of tflm_ext.",
+                    f"The checkpoints in {self.folder} are from an earlier version of tflm_ext.",
                     "Pass a new folder as checkpoints=; a run cannot resume from the old ones.",
                 )
             key, done = dict(state["key"]), [_done(entry) for entry in state["done"]]
@@ -154,7 +154,7 @@ def _done(entry: Mapping[str, Any]) -> Done:
 
 
 def _difference(theirs: Any, ours: Any) -> str:
-    """The first value that differs, for a recipe or a budget."""
+    """Return the first value that differs, for a recipe or a budget."""
     if not isinstance(theirs, dict) or not isinstance(ours, dict):
         return ""
     name = next(name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name))
@@ -162,5 +162,5 @@ def _difference(theirs: Any, ours: Any) -> str:
 
 
 def key_of(model: Any, recipe: Recipe, shapes: str, others: Mapping[str, Any]) -> dict[str, Any]:
-    """What identifies a run."""
+    """Return the values that identify a run."""
     return {"recipe": asdict(recipe), **others, "model": model_digest(model), "data": shapes}

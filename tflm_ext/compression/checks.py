@@ -32,13 +32,13 @@ _NOTHING = ("Exception encountered when", "Graph execution error", "Detected at 
 
 
 def check_weights(model: Any, called: str) -> None:
-    """Refuse a model of either Keras whose weights are not finite.
+    """Refuse a model of either library whose weights are not finite.
 
     Args:
-        called: the name that messages use for the model, like "model 'net'".
+        called: name of the model in messages, like "model 'net'".
 
     Raises:
-        ConfigError: naming the layer.
+        ConfigError: a weight is not finite; names the layer.
     """
     # Inner layers come after the outer ones.
     if not model.built:
@@ -86,13 +86,13 @@ def check_batched(model: Any, data: Any, what: str) -> None:
         what: the name that messages use for the data.
 
     Raises:
-        ConfigError: naming batch().
+        ConfigError: the Dataset has no batches; suggests batch().
     """
     spec = getattr(data, "element_spec", None)
     x = spec[0] if isinstance(spec, tuple) and spec else spec
     samples = [tensor.shape[1:] for tensor in model.inputs]
     shapes = [getattr(part, "shape", tf.TensorShape(None)) for part in keras.tree.flatten(x)]
-    # Where the first size is not known, it is that of a batch.
+    # If the first size is not known, it is the batch size.
     if len(shapes) == len(samples) and all(
         shape.rank == len(sample) and shape.is_compatible_with(sample) and shape[:1] != [None]
         for shape, sample in zip(shapes, samples, strict=True)
@@ -119,10 +119,10 @@ def batches(data: Any, what: str) -> Iterator[Any]:
 
 @contextmanager
 def fits(what: str) -> Iterator[None]:
-    """Add to an error that Keras raises during training or evaluation which data it is about.
+    """Turn errors that Keras raises during training or evaluation into errors about the data.
 
     Raises:
-        ConfigError: in place of that.
+        ConfigError: Keras raised an error.
     """
     try:
         yield
@@ -132,25 +132,26 @@ def fits(what: str) -> Iterator[None]:
             raise _unreadable(what, lines, type(error).__name__) from error
         known = [line for line in lines if not line.startswith(_NOTHING)] or ["no reason is given"]
         raise ConfigError(
-            f"{what} does not fit the model or the loss: {known[0].partition('  Label values')[0]}",
+            f"{what} does not match the model or the loss: "
+            f"{known[0].partition('  Label values')[0]}",
             "Pass what model.fit() accepts: the same inputs, targets and loss as in training.",
         ) from error
 
 
 def _lines(error: Exception) -> list[str]:
-    """The text of an error, without TensorFlow's position in the graph and without bold face."""
+    """Return the text of an error without TensorFlow's position in the graph and bold face."""
     text = re.sub(r"\{\{.*?\}\} |\x1b\[\d+m", "", str(error))
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _unreadable(what: str, lines: list[str], kind: str) -> ConfigError:
-    """The error about data that raised an error itself: in Python, or in TensorFlow's Python."""
+    """Return the error about data that raised an error itself, also inside TensorFlow."""
     inside = [line for line, after in pairwise(lines) if after.startswith("Traceback (")]
     reason = inside[0] if inside else ": ".join([kind, *lines[:1]])
     return ConfigError(
         f"{what} raised an error while it was read: {reason}",
-        "Read it to its end once without training, with 'for batch in data: pass', and fix the "
-        "error that it raises.",
+        "Read it once without training, with 'for batch in data: pass', and fix the error that it "
+        "raises.",
     )
 
 
@@ -190,7 +191,7 @@ class NeedsBatches(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def no_batches(what: str) -> ConfigError:
-    """The error about data that is empty, at once or when it is read again."""
+    """Return the error about data that is empty, or empty when it is read again."""
     return ConfigError(
         f"{what} has no batches, or none left when it is read a second time.",
         "Pass data that is not empty and starts again whenever it is read, such as a Dataset made "
@@ -202,7 +203,7 @@ def check_optimizer(model: Any) -> None:
     """Refuse to train with an optimizer that holds the state of other weights.
 
     Raises:
-        ConfigError: naming it.
+        ConfigError: names the optimizer.
     """
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     if optimizer is None or not optimizer.built:
@@ -216,7 +217,7 @@ def check_optimizer(model: Any) -> None:
 
 
 def unknown_layers(model: Any) -> UnsupportedModelError:
-    """The error about a model that does not consist of layers, or was not built yet."""
+    """Return the error about a model that does not consist of layers, or was never built."""
     return UnsupportedModelError(
         f"The layers of model {model.name!r} are unknown: it is a subclass of Model or was never "
         "built.",
@@ -226,7 +227,7 @@ def unknown_layers(model: Any) -> UnsupportedModelError:
 
 
 def nothing_to_train(model: Any) -> ConfigError:
-    """The error about a model without anything to quantise in training."""
+    """Return the error about a model without layers to quantise in training."""
     return ConfigError(
         f"Model {model.name!r} has no layer with weights to train in int8.",
         "Pass a model with Dense or convolution layers.",

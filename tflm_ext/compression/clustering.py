@@ -54,7 +54,7 @@ class Clusters:
 
     @classmethod
     def of(cls, kernel: Kernel, weights: Values, numbers: Numbers) -> Clusters:
-        """The cluster of weights that are zero now stays zero."""
+        """Make clusters; the cluster of weights that are zero now remains zero."""
         factors = 1 / np.maximum(np.bincount(numbers), 1)
         factors[numbers[weights == 0]] = 0
         return cls(kernel.replicas, numbers.reshape(kernel.shape), factors)
@@ -64,11 +64,11 @@ class Clusters:
         return not self.factors[self.numbers[self.weights() == 0]].any()
 
     def weights(self) -> Values:
-        """As they are now; unlike .numpy() this does not copy."""
+        """Return the current weights; unlike .numpy(), this does not copy."""
         return np.asarray(read(self.replicas[0]))
 
     def means(self, weights: Values) -> Values:
-        """The weights, each replaced with the mean of its cluster.
+        """Return the weights, each replaced with the mean of its cluster.
 
         NumPy is several times faster here than TensorFlow's operators, and needs no compilation,
         which takes XLA a second. It sums in float64, so that the mean of equal float32 values is
@@ -151,7 +151,7 @@ class ClusteringCallback(WeightsCallback):
                 f"Pass at most {MAX_CLUSTERS}: int8 does not have more values.",
             )
         if per not in GROUPS:
-            raise ConfigError(f"per={per!r} is not known.", f"It has {', '.join(GROUPS)}.")
+            raise ConfigError(f"per={per!r} is not known.", f"Choose one of: {', '.join(GROUPS)}.")
         self.per = per
         self.reassign_epochs = whole(reassign_epochs, "reassign_epochs", 0)
         self.average_batches = whole(average_batches, "average_batches", 1)
@@ -184,7 +184,7 @@ class ClusteringCallback(WeightsCallback):
 
     @property
     def saving(self) -> str:
-        """What it gains at present, in one line."""
+        """The gain of the current form, in one line."""
         return (
             f"{self.clusters} clusters per {self.per}: the compiled runtime stores one byte per "
             "weight, so nothing is saved; prune_channels() makes a model smaller"
@@ -216,7 +216,7 @@ class ClusteringCallback(WeightsCallback):
             self._refuse_zeros()
 
     def _refuse_zeros(self) -> None:
-        """Averages would fill zeros that another callback keeps setting.
+        """Refuse zeros set by another callback, which the averages would fill.
 
         Raises:
             ConfigError: there are zeros that do not form a cluster.
@@ -236,7 +236,7 @@ class ClusteringCallback(WeightsCallback):
             self._apply()
 
     def _find(self) -> None:
-        """Find the clusters of the weights as they are, and move each weight to its own."""
+        """Find the clusters of the current weights, and move each weight to its cluster."""
         rng = np.random.default_rng(self.seed)
         self._clusters = []
         for kernel, weights, places in zip(self.kernels, self._values(), self._groups, strict=True):
@@ -295,9 +295,9 @@ class ClusteringCallback(WeightsCallback):
             )
 
     def _missing(self) -> str:
-        """The first kernel that has more values than it should, or ""."""
+        """Describe the first kernel that has too many values; "" if there is none."""
         for kernel, weights, places in zip(self.kernels, self._values(), self._groups, strict=True):
             values = most_values(weights, places)
             if values > self.clusters:
-                return f"layer {kernel.layer!r} has {values} values instead of {self.clusters}"
+                return f"layer {kernel.layer!r} has {values} values, not {self.clusters}"
         return ""

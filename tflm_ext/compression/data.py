@@ -31,10 +31,10 @@ class Data:
 
     Attributes:
         train: as passed, without what was held out: (x, y), (x, y, weights), or a Dataset.
-        calibration: per input an array (samples, *shape), of the training data.
-        inputs: the same of the validation data.
+        calibration: training data, an array (samples, *shape) per input.
+        inputs: validation data, likewise.
         targets: of the validation data, for the first output.
-        shapes: what a checkpoint is bound to.
+        shapes: shapes of the data, which checkpoints are bound to.
     """
 
     train: Any
@@ -46,7 +46,7 @@ class Data:
 
     @property
     def in_memory(self) -> bool:
-        """Whether the training data is arrays."""
+        """Whether the training data consists of arrays."""
         return isinstance(self.train, tuple)
 
     def steps(self, batch_size: int) -> int | None:
@@ -60,7 +60,7 @@ class Data:
 
 
 def read_data(model: Any, train: Any, validation: Any, share: float, seed: int) -> Data:
-    """Check the data and hold out validation data if there is none.
+    """Check the data, and hold out validation data if there is none.
 
     Raises:
         ConfigError: it is empty, has no targets, can only be read once, or does not fit the model.
@@ -69,7 +69,8 @@ def read_data(model: Any, train: Any, validation: Any, share: float, seed: int) 
     if validation is None:
         if not isinstance(train, tuple):
             raise ConfigError(
-                "validation_data is missing, and train_data is not an array that could be split.",
+                "validation_data is missing, and train_data cannot be split, because it is not an "
+                "array.",
                 "Pass validation_data=(x_val, y_val), or a Dataset; never the test data.",
             )
         train, validation = _split(train, share, seed)
@@ -90,7 +91,7 @@ def read_data(model: Any, train: Any, validation: Any, share: float, seed: int) 
 
 
 def _prepared(data: Any, what: str) -> Any:
-    """(x, y[, weights]) as arrays, or the stream unchanged."""
+    """Return (x, y[, weights]) as arrays, or the stream unchanged."""
     how = "Pass arrays (x, y), a tf.data.Dataset or a keras.utils.PyDataset."
     if isinstance(data, Iterator):
         raise ConfigError(f"{what} is a {type(data).__name__}, which can only be read once.", how)
@@ -130,7 +131,7 @@ def _split(train: tuple[Any, ...], share: float, seed: int) -> tuple[Any, Any]:
 def _collect(
     data: Any, model: Any, ports: list[InputSpec], what: str, limit: int
 ) -> tuple[list[Array], Array]:
-    """Inputs per port, and the targets of the first output."""
+    """Return the inputs for each port, and the targets of the first output."""
     columns: list[list[Array]] = []
     targets: list[Array] = []
     count = 0
@@ -169,7 +170,7 @@ def _batches(data: Any, what: str) -> Iterator[tuple[Any, Any]]:
 
 
 def _first(y: Any, model: Any, what: str) -> Array:
-    """The targets of the first output, finite."""
+    """Return the targets of the first output, after checking that they are finite."""
     if isinstance(y, dict):
         first = output_names(model, output_structure(model))[0]
         layer = keras_output_names(model, len(model.outputs))[0]

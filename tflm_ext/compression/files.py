@@ -37,17 +37,17 @@ def compress_file(
 ) -> CompressionReport:
     """Load a model and its data, compress it, and write the result.
 
-    The model is loaded and trained in a child process, which has ended when this returns or raises.
+    The model is loaded and trained in a child process, which always ends before this returns.
 
     Args:
         model: .keras or .h5.
         output: .keras, or .tflite for the int8 model; an old one is replaced.
         data: .npz with x, or one key per input, and y.
-        validation: the same, None to hold out a part of data.
+        validation: likewise; None to hold out a part of `data`.
         recipe, budget, board, min_accuracy, loss, checkpoints, progress: as for compress().
 
     Raises:
-        ConfigError: a file that does not exist or does not fit.
+        ConfigError: a file does not exist, or does not match the model.
         UnsupportedModelError: the model cannot be loaded or compressed.
         ToolError: TensorFlow is missing or crashed.
         StorageError: the result cannot be written.
@@ -60,7 +60,7 @@ def compress_file(
         )
     for path in (data, validation):
         if path is not None and load_npz(path).y is None:
-            raise ConfigError(f"{path} has no targets.", "Store them under the key y, beside x.")
+            raise ConfigError(f"{path} has no targets.", "Store them under the key y, next to x.")
     kind = kind_of(model)
     if kind not in {"keras", "h5"}:
         raise ConfigError(
@@ -103,17 +103,17 @@ def _place(made: Path, output: Path) -> None:
     except OSError as error:
         raise StorageError(
             f"{output} cannot be written: {error.strerror or error}.",
-            "Free some space, or pass another folder.",
+            "Free some space, or choose a different folder.",
         ) from error
     finally:
         part.unlink(missing_ok=True)
 
 
 def read_recipe(given: str) -> Recipe:
-    """A preset by its name, or the path of a JSON file.
+    """Return a preset by its name, or read the recipe from a JSON file.
 
     Raises:
-        ConfigError: neither.
+        ConfigError: there is no such preset or file, or the file is not valid.
     """
     if re.fullmatch(r"[a-z]+", given) and not Path(given).is_file():
         return Recipe.preset(given)

@@ -1,4 +1,4 @@
-"""Fingerprints of a model and of a loss, which are the same in every process."""
+"""Fingerprints of models, losses and optimizers, which are equal in all processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 
 def model_digest(model: Any) -> str:
-    """SHA-256 of the layers with their configuration and connections, and of the weights.
+    """Return the SHA-256 of the layers with their configuration and connections, and the weights.
 
     Names of layers are ignored: Keras numbers the names that it generates, so the same code may
     produce `dense_1` instead of `dense`.
@@ -22,7 +22,7 @@ def model_digest(model: Any) -> str:
     digest = hashlib.sha256()
     for layer in layers:
         digest.update(f"{type(layer).__module__}.{type(layer).__qualname__};".encode())
-    # That of a model has those of all its layers; a layer without one has a class of the user's.
+    # A model's configuration includes its layers'; custom layers may have no configuration.
     config = _config(model)
     if config is None:
         config = [_config(layer) for layer in layers]
@@ -41,11 +41,11 @@ def _config(layer: Any) -> Any:
 
 
 def _canonical(value: Any, names: Mapping[str, str], name: bool = False) -> Any:
-    """A configuration as JSON, with the names of layers replaced by numbers.
+    """Return a configuration as JSON, with names of layers replaced by numbers.
 
     Args:
-        names: what stands for each name of a layer.
-        name: whether the value stands where a layer is named.
+        names: replacement for each name of a layer.
+        name: whether the value is in a place for names of layers.
     """
     if isinstance(value, Mapping):
         return {str(key): _canonical(v, names, key == "name") for key, v in value.items()}
@@ -54,7 +54,7 @@ def _canonical(value: Any, names: Mapping[str, str], name: bool = False) -> Any:
         reference = len(value) >= 3 and all(type(part) is int for part in value[1:3])
         return [_canonical(v, names, reference and i == 0) for i, v in enumerate(value)]
     if isinstance(value, str):
-        # A wrapper of tf_keras has the name of a layer that it only copied.
+        # A wrapper of tf_keras contains the name of the layer that it copied.
         return names.get(value, re.sub(r"_\d+$", "", value)) if name else value
     if value is None or isinstance(value, bool | int | float):
         return value
@@ -66,9 +66,9 @@ def _canonical(value: Any, names: Mapping[str, str], name: bool = False) -> Any:
 
 
 def loss_key(loss: Any) -> Any:
-    """The name of a loss, and its settings that differ from the defaults.
+    """Return the name of a loss, and its settings that differ from the defaults.
 
-    The same whether it is given by name, as a function or as an object.
+    The result is the same for a name, a function and an object.
     """
     if isinstance(loss, Mapping):  # Keras keeps an object that JSON does not support
         return {key: loss_key(value) for key, value in loss.items()}
@@ -90,7 +90,7 @@ def loss_key(loss: Any) -> Any:
 
 
 def optimizer_key(optimizer: Any) -> Any:
-    """The kind and settings of an optimizer, except the learning rate, which is the recipe's."""
+    """Return the class and settings of an optimizer, except the learning rate of the recipe."""
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     if optimizer is None or isinstance(optimizer, str):
         return optimizer

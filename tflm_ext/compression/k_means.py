@@ -1,4 +1,4 @@
-"""Clusters of the weights of a kernel, in one dimension: NumPy alone."""
+"""Clusters the weights of a kernel, in one dimension. Uses NumPy only."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Numbers = npt.NDArray[np.intp]
 
 
 def k_means(groups: Values, clusters: int, rng: np.random.Generator) -> Numbers:
-    """Cluster numbers, for each group separately: k-means++ first, then Lloyd's iterations.
+    """Return cluster numbers, for each group separately: k-means++, then Lloyd's iterations.
 
-    A group with no more than this many distinct values is already clustered, and keeps
-    them. Zeros are a cluster of their own, number 0.
+    A group with at most this many distinct values is already clustered, and keeps them. Zeros form
+    a separate cluster, number 0.
 
     Args:
         groups: (groups, members) in any order.
         clusters: 2 or more.
-        rng: for the start.
+        rng: for the initial centres.
 
     Returns:
         (groups, members) numbers from 0 to clusters - 1; some may be missing.
@@ -52,23 +52,23 @@ def k_means(groups: Values, clusters: int, rng: np.random.Generator) -> Numbers:
 
 
 def _totals(values: npt.NDArray[Any]) -> Values:
-    """(groups, members + 1) sums of the first members, for every count of them."""
+    """Return the sums of the first 0, 1, 2, ... members: (groups, members + 1)."""
     return np.pad(np.cumsum(values, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
 
 
 def _plus_plus(
     groups: Values, counted: npt.NDArray[np.bool_], clusters: Numbers, rng: np.random.Generator
 ) -> Values:
-    """Centres drawn one by one, each with the square of the distance to the nearest so far.
+    """Draw centres one by one, with probability by squared distance to the nearest centre.
 
     Args:
         groups: (groups, members).
         counted: (groups, members) which members may be drawn.
         clusters: (groups,) how many to draw.
-        rng: to draw with.
+        rng: random generator.
 
     Returns:
-        (groups, most clusters) in order; inf if there are no more to draw.
+        (groups, most clusters), ascending; inf if there are no more to draw.
     """
     centres = np.full((len(groups), clusters.max()), np.inf)
     chances = counted.astype(np.float64)
@@ -85,7 +85,7 @@ def _plus_plus(
 
 
 def groups_of(shape: tuple[int, ...], channel_axes: tuple[int, ...], per: str) -> Numbers:
-    """Places in a flat kernel, (groups, members); the values of a group are clustered alone.
+    """Return places in a flat kernel, (groups, members); each group is clustered separately.
 
     Args:
         shape: of the kernel.
@@ -100,6 +100,6 @@ def groups_of(shape: tuple[int, ...], channel_axes: tuple[int, ...], per: str) -
 
 
 def most_values(weights: Values, places: Numbers) -> int:
-    """Number of distinct values in the group of a kernel that has the most."""
+    """Return the largest number of distinct values in any group of a kernel."""
     ordered = np.sort(weights.ravel()[places], axis=-1)
     return 1 + int((np.diff(ordered, axis=-1) != 0).sum(axis=-1).max())

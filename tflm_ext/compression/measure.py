@@ -1,4 +1,4 @@
-"""A model's scores and sizes, as float and as int8."""
+"""Measures a model's scores and sizes, in float and in int8."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def measure(
     board: Board,
     say: Callable[[str], None],
 ) -> tuple[str, CompressionStep]:
-    """Convert, plan, and run on the validation data.
+    """Convert and plan a model, and run it on the validation data.
 
     Args:
         name: of the step.
-        model: of either Keras version, quantisation-aware or not; it is not changed.
-        parameters: of the plain model.
-        board: on whose core it is planned.
+        model: of either Keras library, quantisation-aware or not; it is not changed.
+        parameters: number of parameters of the plain model.
+        board: the board for whose core it is planned.
 
     Returns:
         The metric, and the step without notes.
 
     Raises:
-        UnsupportedModelError: it cannot become int8.
-        ConfigError: the targets do not fit its first output.
+        UnsupportedModelError: it cannot be converted to int8.
+        ConfigError: the targets do not match its first output.
     """
     int8 = convert(model, data.calibration, test_inputs=data.inputs, progress=say).int8
     say("planning")
@@ -77,7 +77,7 @@ def measure(
 
 
 def sizes(step: CompressionStep) -> Sizes:
-    """What a budget limits."""
+    """Return the sizes that a budget limits."""
     return Sizes(
         weight_bytes=step.weight_bytes,
         flash_bytes=step.flash_bytes,

@@ -1,4 +1,4 @@
-"""Which weights of a kernel become zero, and when: NumPy alone."""
+"""Determines which weights of a kernel become zero, and when. Uses NumPy only."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Mask = npt.NDArray[np.bool_]
 
 
 def scheduled(epoch: int, begin: int, end: int) -> float:
-    """The share of the final sparsity that an epoch has: much is added at first, little at last.
+    """Return the fraction of the final sparsity in an epoch: it rises quickly, then slowly.
 
-    All of it from `end` on, nothing before `begin`; Zhu and Gupta, 2017.
+    It is 0 before `begin`, and 1 from `end` on; Zhu and Gupta, 2017.
     """
     if epoch < begin:
         return 0.0
@@ -35,8 +35,8 @@ class Units:
     """The sets of weights of a kernel that become zero together or not at all.
 
     Attributes:
-        members: (rows, units, width) whether a place can become zero at all.
-        scores: (rows, units) mean magnitude; 0 where all members are zero already.
+        members: (rows, units, width) whether a weight can become zero.
+        scores: (rows, units) mean magnitude; 0 if all members are already zero.
         sizes: (rows, units) number of members.
     """
 
@@ -46,10 +46,9 @@ class Units:
 
     @classmethod
     def of(cls, rows: Values, pattern: str) -> Units:
-        """Cut rows of weights, (rows, input channels), into units.
+        """Divide rows of weights, (rows, input channels), into units.
 
-        A last block that is not full counts as it is for "1x4", and as if filled up with zeros
-        for "2:4".
+        An incomplete last block is used as it is for "1x4", and padded with zeros for "2:4".
         """
         count, channels = rows.shape
         width = 1 if pattern == "unstructured" else BLOCK
@@ -65,18 +64,18 @@ class Units:
         return cls(members, scores, sizes)
 
     def wanted(self, part: float) -> int:
-        """How many weights have to be zero; one unit always stays."""
+        """Return how many weights must be zero; one unit is always kept."""
         total = int(self.sizes.sum())
         # 0.75 * 36 may be a little more than 27.
         wanted = math.ceil(part * total - 1e-6)
         return min(wanted, total - int(self.sizes.max())) if part < 1 else total
 
     def zeros(self) -> int:
-        """How many weights are zero in units that are zero altogether."""
+        """Return the number of weights in units that are completely zero."""
         return int(self.sizes[self.scores == 0].sum())
 
     def keep(self, wanted: int, channels: int) -> Mask:
-        """(rows, input channels), False where weights become zero: in the units of least score."""
+        """Return (rows, input channels), False for weights in the units with the lowest scores."""
         order = np.argsort(self.scores, axis=None)
         reached = np.cumsum(self.sizes.ravel()[order])
         count = np.searchsorted(reached, wanted) + 1 if wanted else 0

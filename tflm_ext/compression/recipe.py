@@ -106,25 +106,25 @@ class Recipe:
 
     @classmethod
     def fast(cls) -> Recipe:
-        """Half of the channels at once and a few epochs: a first look, in a minute or two."""
+        """Return a recipe for a quick trial: removes half of the channels, trains a few epochs."""
         return cls(ratio=0.5, fine_tune_epochs=8, quantize_epochs=0)
 
     @classmethod
     def balanced(cls) -> Recipe:
-        """Weights and MACs 4 times fewer."""
+        """Return a recipe for 4 times fewer weights and MACs."""
         return cls(shrink=4.0, fine_tune_epochs=30, quantize_epochs=5)
 
     @classmethod
     def smallest(cls) -> Recipe:
-        """Weights and MACs 8 times fewer."""
+        """Return a recipe for 8 times fewer weights and MACs."""
         return cls(shrink=8.0, round_epochs=4, fine_tune_epochs=50, quantize_epochs=10)
 
     @classmethod
     def preset(cls, name: str) -> Recipe:
-        """A preset by its name.
+        """Return a preset by its name.
 
         Raises:
-            ConfigError: there is none.
+            ConfigError: there is no such preset.
         """
         presets: dict[str, Callable[[], Recipe]] = {
             "fast": cls.fast,
@@ -138,12 +138,12 @@ class Recipe:
         return presets[name]()
 
     def to_json(self) -> str:
-        """All values as a JSON object."""
+        """Return all values as a JSON object."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
-        """Read what to_json() wrote; what is missing has its default.
+        """Read what to_json() wrote; missing values have their defaults.
 
         Raises:
             ConfigError: it is not a JSON object, has an unknown name, or a value out of range.

@@ -1,4 +1,4 @@
-"""What compress() returns, and its table. Free of TensorFlow."""
+"""Result of compress(), and its table. Does not use TensorFlow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CompressionStep:
     Attributes:
         name: of the step; the first is "as given".
         float_score: of the Keras model on the validation data, see CompressionReport.metric. For a
-            quantisation-aware model it includes the rounding. None if it is not finite.
+            quantisation-aware model, it includes the rounding. None if it is not finite.
         int8_score: of the int8 model in TensorFlow Lite Micro, on the same data.
         parameters: of the plain Keras model.
         macs: multiply-accumulate operations of one inference.
@@ -27,7 +27,7 @@ class CompressionStep:
         flash_bytes: tables plus the estimated code, in bytes.
         tflite_bytes: size of the .tflite, in bytes.
         ram_bytes: sizeof(context) as planned, in bytes.
-        notes: what the step did and what it gains, one sentence each.
+        notes: what the step did and gained, one sentence each.
     """
 
     name: str = entry()
@@ -45,14 +45,14 @@ class CompressionStep:
 @declared("compress")
 @dataclass(frozen=True, slots=True)
 class CompressionReport:
-    """What every step cost and gained.
+    """Costs and gains of every step.
 
     Attributes:
         metric: "accuracy" (fraction of correct classes) or "mean_absolute_error".
         samples: number of validation samples that were scored.
         recipe: the recipe that was used.
         steps: the model as given, then after each step.
-        notes: on the whole run, one sentence each.
+        notes: about the whole run, one sentence each.
     """
 
     metric: str = entry(schema=METRICS)
@@ -65,20 +65,20 @@ class CompressionReport:
     steps: tuple[CompressionStep, ...] = entry(
         "The model as given, then after each step.", schema={"minItems": 1}
     )
-    notes: tuple[str, ...] = entry("What did not come out as asked for.", default=())
+    notes: tuple[str, ...] = entry("Goals that were not reached.", default=())
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the JSON form."""
         return to_json(CompressionReport, self)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> CompressionReport:
-        """What to_dict() gave."""
+        """Read the result of to_dict()."""
         found = from_json(cls, content)
         return replace(found, recipe=Recipe.from_json(json.dumps(content["recipe"])))
 
     def __str__(self) -> str:
-        """A table with one line per step, and the notes."""
+        """Return a table with one line per step, and the notes."""
         score = self.metric.replace("_", " ")
         heading = ("step", f"{score}, float", f"{score}, int8", "parameters", "MACs", "weights B")
         rows: list[tuple[str, ...]] = [(*heading, ".tflite B", "RAM B")]
@@ -123,7 +123,7 @@ class CompressionResult:
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Columns as wide as they have to be: the first to the left, numbers to the right."""
+    """Align columns: the first one to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(

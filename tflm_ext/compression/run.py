@@ -1,4 +1,4 @@
-"""compress(): every technique in the right order, with a report of what each one bought."""
+"""compress(): applies all techniques in order, and reports the costs and gains of each."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def compress(
             the training arrays is held out.
         recipe: what to do; by default Recipe.balanced().
         budget: limits for the int8 model, instead of the recipe's shrink or ratio.
-        board: on whose core the int8 model is planned; see `tflm-ext boards`.
+        board: target board, for whose core the int8 model is planned; see `tflm-ext boards`.
         min_accuracy: with a budget or shrink, remove channels only while the accuracy on the
             validation data stays at or above this value.
         loss: by default that of the compiled model.
@@ -107,7 +107,7 @@ def compress(
         Path(checkpoints) if checkpoints is not None else None,
         key_of(model, recipe, data.shapes, others),
     )
-    # The smaller models are trained where the given one was.
+    # Train the smaller models in the same strategy scope as the given one.
     with model.distribute_strategy.scope(), one_child(), show_progress(progress) as say:
         return _Run(model, training, store, budget, board, min_accuracy, loss, say).result()
 
@@ -172,8 +172,7 @@ class _Step:
     Attributes:
         name: in checkpoints.
         title: in the report; "" for a step after which nothing is measured.
-        run: from a model of the user's or of the step before to a new one and notes. It never
-            changes the model that it is given.
+        run: maps a model to a new one and notes. It never changes the model that it receives.
     """
 
     name: str
@@ -195,7 +194,7 @@ class _Run:
     say: Progress
 
     def result(self) -> CompressionResult:
-        """Do what is not done yet."""
+        """Run the remaining steps, and return the result."""
         recipe, given = self.training.recipe, self.given
         first = self._first()
         assert first.row is not None
@@ -276,7 +275,7 @@ class _Run:
     def _prune(self, limits: Budget | None) -> tuple[Any, list[str]]:
         recipe, data = self.training.recipe, self.training.data
         with warnings.catch_warnings():
-            # That the budget is not reached is said with the result.
+            # The result reports a budget that is not reached.
             warnings.filterwarnings("ignore", "The budget is not reached")
             new, report = prune_channels(
                 self.given,
@@ -307,7 +306,7 @@ class _Run:
         callback = SparsityCallback(recipe.sparsity, pattern=recipe.sparsity_pattern)
         new = self._fit(model, "sparsify", "sparsity", recipe.sparsity_epochs, callback)
         left = [
-            f"{row.layer} is left as it is: {row.reason}" for row in callback.report if row.reason
+            f"{row.layer} is not changed: {row.reason}" for row in callback.report if row.reason
         ]
         return new, [callback.saving, *left]
 
@@ -317,7 +316,7 @@ class _Run:
         callback = ClusteringCallback(recipe.clusters, per=recipe.clusters_per, seed=recipe.seed)
         new = self._fit(model, "cluster", "clustering", recipe.clustering_epochs, callback)
         left = [
-            f"{row.layer} is left as it is: {row.reason}" for row in callback.report if row.reason
+            f"{row.layer} is not changed: {row.reason}" for row in callback.report if row.reason
         ]
         return new, [callback.saving, *left]
 
@@ -332,7 +331,7 @@ class _Run:
             rate=_QUANTIZE_RATE,
             backup=self.store.state("quantise"),
         )
-        return aware, ["recovers accuracy that int8 loses; makes nothing smaller"]
+        return aware, ["recovers accuracy that int8 loses; does not make the model smaller"]
 
     def _fit(self, model: Any, name: str, title: str, epochs: int, *callbacks: Any) -> Any:
         """Train a copy."""
@@ -343,7 +342,7 @@ class _Run:
         return copy
 
     def _missed(self, rows: list[CompressionStep]) -> tuple[str, ...]:
-        """What did not come out as asked for."""
+        """Return notes about goals that were not reached."""
         notes = []
         limits = self._limits(rows[0])
         if limits is not None and not sizes(rows[-1]).within(limits):
@@ -373,7 +372,7 @@ def _pruning_notes(report: PruningReport) -> list[str]:
 
 
 def _copy(model: Any) -> Any:
-    """The same model with weights of its own, not compiled."""
+    """Return a copy of the model with its own weights, not compiled."""
     if library(model) == "tf_keras":
         import tf_keras
 
@@ -385,7 +384,7 @@ def _copy(model: Any) -> Any:
 
 
 def _plain(model: Any) -> Any:
-    """The model without what quantisation-aware training adds."""
+    """Return the plain model, without the additions of quantisation-aware training."""
     return strip(model) if _is_aware(model) else model
 
 

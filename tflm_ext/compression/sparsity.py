@@ -1,4 +1,4 @@
-"""SparsityCallback: train towards weights of which a given share is zero."""
+"""SparsityCallback: trains towards weights with a given fraction of zeros."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class LayerSparsity:
 
     @property
     def sparsity(self) -> float:
-        """Share of zeros in 0..1."""
+        """Fraction of zeros, 0 to 1."""
         return self.zeros / self.size if self.size else 0.0
 
 
@@ -59,7 +59,7 @@ def _inputs_back(kernel: Kernel, mask: Mask) -> Mask:
 
 
 def _multiplier(kernels: Sequence[Kernel]) -> Any:
-    """A function of masks that sets weights to zero in one call: many take longer than the work."""
+    """Return a function that applies all masks in one call, which is faster than many calls."""
 
     @tf.function  # type: ignore[untyped-decorator]
     def multiply(masks: list[Any]) -> None:
@@ -135,7 +135,9 @@ class SparsityCallback(WeightsCallback):
             ("schedule", schedule, SCHEDULES),
         ):
             if value not in known:
-                raise ConfigError(f"{name}={value!r} is not known.", f"It has {', '.join(known)}.")
+                raise ConfigError(
+                    f"{name}={value!r} is not known.", f"Choose one of: {', '.join(known)}."
+                )
         if pattern == "2:4" and self.final_sparsity != 0.5:
             raise ConfigError(
                 f'final_sparsity={final_sparsity!r} does not go with pattern="2:4".',
@@ -171,14 +173,14 @@ class SparsityCallback(WeightsCallback):
 
     @property
     def saving(self) -> str:
-        """What it gains at present, in one line."""
+        """The gain of the current form, in one line."""
         return (
             f"{self.pattern} sparsity {self.final_sparsity:.0%}: the compiled runtime stores "
             "zeros like other weights, so nothing is saved; prune_channels() makes a model smaller"
         )
 
     def sparsity(self, epoch: int) -> float:
-        """The share of zeros that the schedule has for an epoch of this fit()."""
+        """Return the fraction of zeros that is scheduled for an epoch of this fit()."""
         return self.final_sparsity * scheduled(epoch, self.begin_epoch, self._end)
 
     def _refusal(self, kernel: Kernel) -> str:
@@ -189,7 +191,7 @@ class SparsityCallback(WeightsCallback):
         if channels < width:
             return f"{channels} input channels, less than a block of {width}"
         if math.prod(kernel.shape) <= width:
-            return "one block is all that it has"
+            return "it has only one block"
         return ""
 
     def _start(self, epochs: int) -> None:
@@ -211,7 +213,7 @@ class SparsityCallback(WeightsCallback):
         self._multiply = _multiplier(self.kernels)
 
     def _part(self, sparsity: float) -> float:
-        """The share of what can become zero at all: with "2:4" that is half of the weights."""
+        """Return the fraction of the weights that may become zero; with "2:4", this is half."""
         return 2 * sparsity if self.pattern == "2:4" else sparsity
 
     def _begin(self, epoch: int) -> None:
@@ -222,7 +224,7 @@ class SparsityCallback(WeightsCallback):
         for kernel, weights in zip(self.kernels, self._values(), strict=True):
             inputs_last = _inputs_last(kernel, weights)
             units = _units(kernel, weights, self.pattern)
-            # A model that was sparse before does not fall back to where the schedule begins.
+            # A model that is already sparse does not return to the start of the schedule.
             before = min(units.zeros(), units.wanted(self._part(self.final_sparsity)))
             wanted = max(units.wanted(self._part(sparsity)), before)
             keep = units.keep(wanted, inputs_last.shape[-1])
@@ -260,7 +262,7 @@ class SparsityCallback(WeightsCallback):
             )
 
     def _missing(self) -> str:
-        """The first kernel that is not as sparse as it should be, or ""."""
+        """Describe the first kernel that is not as sparse as it should be; "" if there is none."""
         for kernel, weights in zip(self.kernels, self._values(), strict=True):
             units = _units(kernel, weights, self.pattern)
             if units.zeros() < units.wanted(self._part(self.final_sparsity)):

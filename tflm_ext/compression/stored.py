@@ -1,7 +1,7 @@
-"""Models and training states of compress() on disk, as NumPy's arrays and JSON.
+"""Stores models and training states of compress() on disk, as NumPy arrays and JSON.
 
-No loader of Keras reads them, nor HDF5: a model is built from a configuration that was looked
-through, and arrays are set as its weights. A file is written whole or not at all.
+They are not read by Keras' loaders or HDF5: a model is built from a configuration that has been
+checked, and its weights are set from arrays. A file is written completely or not at all.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _UNREADABLE = (OSError, EOFError, KeyError, TypeError, ValueError, MemoryError, 
 
 @contextmanager
 def storage(folder: Path) -> Iterator[None]:
-    """Say what cannot be written in a folder of checkpoints.
+    """Report errors of writing to a folder of checkpoints.
 
     Raises:
         ConfigError: a file is where the folder should be.
@@ -45,12 +45,12 @@ def storage(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise StorageError(
             f"{folder} cannot be written: {error.strerror or error}.",
-            "Free some space, or pass another folder as checkpoints=.",
+            "Free some space, or pass a different folder as checkpoints=.",
         ) from error
 
 
 def store_model(path: Path, model: Any) -> None:
-    """Write the configuration of a model and its variables.
+    """Write a model's configuration and variables.
 
     Raises:
         OSError: the disk is full or read-only.
@@ -64,12 +64,12 @@ def restore_model(path: Path, given: Any) -> Any:
 
     Args:
         path: of the file.
-        given: the live model of the user. Its library builds the other, which may have all classes
-            and functions that this one has.
+        given: the user's live model. The new model is built by the same library, and may use all
+            classes and functions that this model uses.
 
     Raises:
-        ConfigError: the file is damaged, names what a model file may not name, or has classes that
-            Keras cannot find.
+        ConfigError: the file is damaged, contains names that are not allowed in model files, or
+            uses classes that Keras cannot find.
     """
     try:
         arrays = _read(path)
@@ -84,26 +84,26 @@ def restore_model(path: Path, given: Any) -> Any:
     except (*_UNREADABLE, UnsupportedModelError) as error:
         raise ConfigError(
             f"The checkpoint {path} cannot be loaded: {_first_line(error)}",
-            "Register layers of your own with keras.saving.register_keras_serializable(), or "
-            "start again in another folder.",
+            "Register your own layers with keras.saving.register_keras_serializable(), or start "
+            "again in a new folder.",
         ) from error
     return model
 
 
 class TrainingState:
-    """How far fit() has come: the epoch, and the variables of a model and its optimizer.
+    """State of a fit(): the epoch, and the variables of a model and its optimizer.
 
     Args:
-        path: of the file, which need not exist.
-        model: that is trained.
-        trainer: that was compiled and whose fit() is called: the model, or what it is part of.
+        path: of the file, which may not exist yet.
+        model: the model that is trained.
+        trainer: the compiled model whose fit() is called: `model`, or one that contains it.
     """
 
     def __init__(self, path: Path, model: Any, trainer: Any) -> None:
         self._path, self._model, self._trainer = path, model, trainer
 
     def save(self, epoch: int) -> None:
-        """Keep the state after an epoch.
+        """Save the state after an epoch.
 
         Args:
             epoch: number of finished epochs.
@@ -115,13 +115,13 @@ class TrainingState:
             _write(self._path, {"epoch": np.int64(epoch), **_numbered(self._state())})
 
     def restore(self) -> int:
-        """Set the variables as they were kept.
+        """Restore the saved variables.
 
         Returns:
-            How many epochs are over: 0 if nothing was kept.
+            The number of finished epochs; 0 if nothing was saved.
 
         Raises:
-            ConfigError: the file is damaged or of another model.
+            ConfigError: the file is damaged, or belongs to a different model.
         """
         if not self._path.exists():
             return 0
@@ -150,13 +150,13 @@ class TrainingState:
 
 
 def _variables(model: Any) -> list[Any]:
-    """The weights, in Keras 3 also the states of random generators."""
+    """Return the weights; in Keras 3, also the states of random generators."""
     return list(model.variables if library(model) == "keras" else model.weights)
 
 
 @contextmanager
 def _names(given: Any) -> Iterator[tuple[Any, frozenset[str]]]:
-    """The library of a live model, and what its checkpoints may name besides Keras' own."""
+    """Yield the library of a live model, and names that its checkpoints may use in addition."""
     with ExitStack() as stack:
         own = names_of(given)
         if library(given) == "keras":
@@ -173,7 +173,7 @@ def _names(given: Any) -> Iterator[tuple[Any, frozenset[str]]]:
 
 
 def names_of(model: Any) -> frozenset[str]:
-    """All that the configuration of a live model names: its checkpoints may name it, too."""
+    """Return all names in the configuration of a live model, which its checkpoints may use, too."""
     found = set()
     left: list[Any] = [json.loads(model.to_json())]
     while left:
@@ -188,16 +188,16 @@ def names_of(model: Any) -> frozenset[str]:
 
 
 def _build(package: Any, config: Any) -> Any:
-    """A model from its configuration.
+    """Build a model from its configuration.
 
     Raises:
-        ValueError: it is not one.
+        ValueError: it is not the configuration of a model.
     """
     if package.__name__ == "tf_keras":
         config = _without(config, "build_config")
     try:
         model = package.models.model_from_json(json.dumps(config))
-    except Exception as error:  # whatever Keras comes upon in a configuration of anybody's
+    except Exception as error:  # Keras raises many kinds for an untrusted configuration
         raise ValueError(f"{type(error).__name__}: {_first_line(error)}") from error
     if not isinstance(model, package.Model):
         raise ValueError("it contains no model")
@@ -205,9 +205,9 @@ def _build(package: Any, config: Any) -> Any:
 
 
 def _without(value: Any, key: str) -> Any:
-    """A configuration without the shapes that layers were built with.
+    """Remove the shapes that layers were built with from a configuration.
 
-    tf_keras builds the layers of quantisation-aware models twice if they are given.
+    With these shapes, tf_keras would build the layers of quantisation-aware models twice.
     """
     if isinstance(value, Mapping):
         return {k: _without(v, key) for k, v in value.items() if k != key}
@@ -219,10 +219,10 @@ def _numbered(variables: Sequence[Any]) -> dict[str, Array]:
 
 
 def _set(variables: Sequence[Any], arrays: Mapping[str, Array]) -> None:
-    """Give variables the values that _numbered() took.
+    """Set variables to the values saved by _numbered().
 
     Raises:
-        ValueError: these are of others; nothing was set.
+        ValueError: the values do not match the variables; nothing was set.
     """
     values = [arrays.get(str(i), np.empty((0,))) for i in range(len(variables))]
     fits = len(arrays) == len(variables) and all(
@@ -232,7 +232,7 @@ def _set(variables: Sequence[Any], arrays: Mapping[str, Array]) -> None:
     if not fits:
         raise ValueError("its weights do not match the model")
     for variable, value in zip(variables, values, strict=True):
-        # NumPy gives types that it does not know back as bytes, bfloat16 for example.
+        # NumPy loads types that it does not know, such as bfloat16, as bytes.
         kind = np.asarray(variable.numpy()).dtype
         variable.assign(value.view(kind) if value.dtype.kind == "V" else value)
 
@@ -245,7 +245,7 @@ def _write(path: Path, arrays: Mapping[str, Any]) -> None:
 
 
 def _read(path: Path) -> dict[str, Array]:
-    """All arrays of a .npz that does not unpack to more than it stores."""
+    """Read all arrays of a .npz, which must not be compressed."""
     with zipfile.ZipFile(path) as archive:
         if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
             raise ValueError("it is compressed, which checkpoints never are")

@@ -1,4 +1,4 @@
-"""The training between the steps of compress(), for models of either Keras."""
+"""Training between the steps of compress(), for models of both Keras libraries."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Training:
     """How models are trained.
 
     Attributes:
-        given: the model of the user, the teacher; it stays as it is.
+        given: the user's model, which is also the teacher; it is not changed.
         loss, loss_weights: as in compile().
-        distill: whether the given model teaches.
-        attached: the training data, with the teacher's outputs where they could be computed once.
+        distill: whether the given model is the teacher.
+        attached: the training data, with the teacher's outputs if they could be computed once.
     """
 
     given: Any
@@ -44,10 +44,10 @@ class Training:
 
     @classmethod
     def of(cls, given: Any, loss: Any, recipe: Recipe, data: Data) -> Training:
-        """Settings from the compiled model.
+        """Take settings from the compiled model.
 
         Raises:
-            ConfigError: it has no loss, or one that distillation cannot use.
+            ConfigError: the model has no loss, or one that distillation cannot use.
         """
         objective = objective_of(given, loss)
         if objective is None:
@@ -81,15 +81,15 @@ class Training:
         callbacks: tuple[Any, ...] = (),
         backup: Path | None = None,
     ) -> None:
-        """Train a model of our own in place.
+        """Train one of our own models in place.
 
         Args:
-            rate: share of the recipe's learning rate.
-            callbacks: that keep weights in a form; they come last.
-            backup: file for every epoch, from which an interrupted fit() goes on.
+            rate: multiplies the recipe's learning rate.
+            callbacks: callbacks that constrain weights; they are called last.
+            backup: file for the state after each epoch, to resume an interrupted fit().
 
         Raises:
-            ConfigError: the loss is not finite, or the data does not fit the model.
+            ConfigError: the loss is not finite, or the data does not match the model.
         """
         trained, data = model, self.data.train
         if self.distill:
@@ -130,14 +130,14 @@ class Training:
             backup.unlink(missing_ok=True)
 
     def optimizer(self, epochs: int, rate: float) -> Any:
-        """A new one of the kind that the model was compiled with, else Adam."""
+        """Return a new optimizer of the class that the model was compiled with, or else Adam."""
         package = self._package()
         schedule: Any = rate * self.recipe.learning_rate
         steps = self.data.steps(self.recipe.batch_size)
         if steps is not None:
             schedule = package.optimizers.schedules.CosineDecay(schedule, max(1, steps * epochs))
         old = getattr(self.given, "optimizer", None)
-        # Keras scales the loss itself where the dtype asks for it.
+        # Keras scales the loss itself if the dtype requires it.
         old = getattr(old, "inner_optimizer", old)
         if old is None:
             return package.optimizers.Adam(schedule)
@@ -153,14 +153,14 @@ class Training:
 
 
 def _check_teacher(given: Any, loss: Any, weights: Any) -> None:
-    """Whether the given model can teach; said before anything takes time."""
+    """Check early that the given model can be the teacher."""
     try:
         heads(given, given, loss=loss, loss_weights=weights, outputs=None, strip_softmax=True)
     except (ConfigError, UnsupportedModelError) as error:
         raise ConfigError(
-            f"The model cannot teach its smaller form: {error.problem}",
-            "Leave out distillation with Recipe(temperature=None), or compile the model with one "
-            "of Keras' own losses.",
+            f"The model cannot be the teacher of its smaller version: {error.problem}",
+            "Disable distillation with Recipe(temperature=None), or compile the model with one of "
+            "Keras' own losses.",
         ) from error
 
 

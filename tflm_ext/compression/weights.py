@@ -1,9 +1,8 @@
-"""What the callbacks on weights share: which weights they work on, and how they hook into fit().
+"""Code shared by callbacks that constrain weights: selects weights, and hooks into fit().
 
-One class serves both libraries, see callback.py. The hooks work on the TensorFlow variables that
-both kinds of models have inside, one for each replica of a tf.distribute strategy. They call the
-operators on these directly: the layers above would take more time after every batch than the
-arithmetic does.
+One class serves both libraries; see callback.py. The hooks work on the TensorFlow variables inside
+both kinds of models, one for each replica of a tf.distribute strategy. They call operators on these
+variables directly: the layers above would need more time after every batch than the arithmetic.
 """
 
 from __future__ import annotations
@@ -58,8 +57,8 @@ class Kernel:
         layer: name of the layer.
         weights: name of the weights within it, like "kernel".
         variable: tf.Variable.
-        input_axis: along which the products are summed; None for a depthwise convolution.
-        channel_axes: each place along these has a scale of its own in TensorFlow Lite.
+        input_axis: axis along which products are summed; None for a depthwise convolution.
+        channel_axes: axes along which each index has a separate scale in TensorFlow Lite.
     """
 
     layer: str
@@ -74,47 +73,47 @@ class Kernel:
 
     @property
     def replicas(self) -> tuple[Any, ...]:
-        """The variables of the replicas of a tf.distribute strategy; else the only one."""
+        """Return the variables of all replicas of a tf.distribute strategy, or the only one."""
         return getattr(self.variable, "values", None) or (self.variable,)
 
     def values(self) -> Values:
-        """The weights as float64 where they are that, else as float32."""
+        """Return the weights, as float64 if they have that type, or else as float32."""
         values: Values = self.variable.numpy()
         return values if values.dtype == np.float64 else values.astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class LeftAlone:
-    """A layer whose weights stay as they are, and why."""
+    """A layer whose weights are not changed, and why."""
 
     layer: str
     reason: str
 
 
 def read(variable: Any) -> Any:
-    """The value of a variable."""
+    """Return the value of a variable."""
     return tf.raw_ops.ReadVariableOp(resource=variable.handle, dtype=variable.dtype)
 
 
 def assign(variable: Any, value: Any) -> None:
-    """Give a variable a value of its type."""
+    """Set a variable, after converting the value to its type."""
     tf.raw_ops.AssignVariableOp(resource=variable.handle, value=value)
 
 
 def _layers(model: Any) -> list[Any]:
-    """All layers, those of nested models and wrappers included, in the same way in both Keras."""
+    """Return all layers, including those in nested models and wrappers, for both libraries."""
     return list(model._flatten_layers(include_self=False))
 
 
 def _kernels(layer: Any) -> list[Kernel]:
-    """The kernels of one layer; a subclass is what the nearest class in the table is."""
+    """Return the kernels of one layer; subclasses are treated like their nearest known class."""
     bases = (b for b in type(layer).__mro__ if b.__module__.split(".")[0] in {"keras", "tf_keras"})
     found = next((_KERNELS[b.__name__] for b in bases if b.__name__ in _KERNELS), ())
     kernels: dict[int, Kernel] = {}
     for path, input_axis, channel_axes in found:
         try:
             variable = attrgetter(path)(layer)
-        except AttributeError:  # Keras 3 calls kernel what is depthwise_kernel in tf_keras
+        except AttributeError:  # tf_keras' depthwise_kernel is called kernel in Keras 3
             continue
         variable = variable.value if isinstance(variable, keras.Variable) else variable
         if hasattr(variable, "assign"):  # with LoRA it is a sum
@@ -125,7 +124,7 @@ def _kernels(layer: Any) -> list[Kernel]:
 
 
 def _named(model: Any, layers: Sequence[Any]) -> list[Any]:
-    """The layers that the user named, by name or as they are."""
+    """Return the layers that the user named or passed."""
     known = _layers(model)
     names = sorted({layer.name for layer in known})
     chosen = []
@@ -140,7 +139,7 @@ def _named(model: Any, layers: Sequence[Any]) -> list[Any]:
             what = "has no layer" if isinstance(wanted, str) else "does not contain the layer"
             raise ConfigError(
                 f"Model {model.name!r} {what} {name!r}.",
-                f"It has {', '.join(near)}.",
+                f"Choose from: {', '.join(near)}.",
             )
         chosen += found
     return chosen
@@ -149,16 +148,16 @@ def _named(model: Any, layers: Sequence[Any]) -> list[Any]:
 def find_kernels(
     model: Any, layers: Sequence[Any] | None, refusal: Callable[[Kernel], str], what: str
 ) -> tuple[list[Kernel], list[LeftAlone]]:
-    """The weights to work on and the layers left alone.
+    """Return the weights to work on, and the layers left alone.
 
     Args:
-        model: of either Keras.
-        layers: names or layers that the user chose, with all that is inside them; None is all.
-        refusal: why weights cannot be worked on, or "".
-        what: is done, for messages, like "made sparse".
+        model: of either library.
+        layers: names or layers chosen by the user, including everything inside; None means all.
+        refusal: returns why weights are not suitable, or "".
+        what: the operation, for messages, like "made sparse".
 
     Raises:
-        ConfigError: no such layer, or none that can be worked on.
+        ConfigError: a layer does not exist, or no layer is suitable.
     """
     chosen = _layers(model) if layers is None else _named(model, layers)
     kernels: dict[int, Kernel] = {}
@@ -194,7 +193,7 @@ def whole(value: Any, name: str, least: int) -> int:
     """Check an argument that is a whole number.
 
     Raises:
-        ConfigError: it is none, or is less than the least.
+        ConfigError: it is not a whole number, or less than the minimum.
     """
     if not is_whole(value, least):
         raise ConfigError(
@@ -204,7 +203,7 @@ def whole(value: Any, name: str, least: int) -> int:
 
 
 def share(value: Any, name: str) -> float:
-    """Check an argument that is a share of the weights.
+    """Check an argument that is a fraction of the weights.
 
     Raises:
         ConfigError: it is not a number in [0, 1).
@@ -218,11 +217,11 @@ def share(value: Any, name: str) -> float:
 
 
 class WeightsCallback(TrainingCallback):
-    """Keeps weights in a form while fit() trains them.
+    """Keeps weights in a certain form, such as sparse, while fit() trains them.
 
-    A subclass says which form from which epoch on. It is restored after batches, so that
-    a model saved in the middle of training has it; nothing is kept beside the weights, so that
-    fit(initial_epoch=...) goes on with a model that was loaded.
+    A subclass determines the form and its first epoch. The form is restored after batches, so that
+    a model saved during training has it. There is no state except the weights, so that
+    fit(initial_epoch=...) can continue with a loaded model.
     """
 
     what: str
@@ -289,7 +288,7 @@ class WeightsCallback(TrainingCallback):
         return True
 
     def _values(self) -> list[Values]:
-        """The weights as they are.
+        """Return the current weights.
 
         Raises:
             ConfigError: some are not finite.
@@ -305,7 +304,7 @@ class WeightsCallback(TrainingCallback):
 
     @abstractmethod
     def _refusal(self, kernel: Kernel) -> str:
-        """Why weights cannot be worked on, or ""."""
+        """Return why weights are not suitable, or ""."""
 
     @abstractmethod
     def _start(self, epochs: int) -> None:
@@ -317,4 +316,4 @@ class WeightsCallback(TrainingCallback):
 
     @abstractmethod
     def _apply(self) -> None:
-        """Give the weights the form chosen."""
+        """Bring the weights into the chosen form."""

@@ -1,4 +1,4 @@
-"""The child process of `tflm-ext compress`: a model file is loaded and trained here."""
+"""The child process of `tflm-ext compress`, which loads and trains a model file."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from tflm_ext.options import Budget
 
 
 class Compressor:
-    """The model that was loaded last."""
+    """The model that was loaded last, and the operations on it."""
 
     def __init__(self) -> None:
         self.model: Any = None
 
     @property
     def handlers(self) -> dict[str, Handler]:
-        """The requests that are served, by name."""
+        """Return the requests that are served, by name."""
         return {"load": self.load, "compress": self.compress}
 
     def load(self, request: Request, progress: Progress) -> dict[str, Any]:
-        """Load a model file; compiled, unless a loss is given."""
+        """Load a model file; compiled, unless a loss was passed."""
         self.model = load_keras(
             Path(request["path"]),
             request["kind"],
@@ -42,10 +42,10 @@ class Compressor:
         return {}
 
     def compress(self, request: Request, progress: Progress) -> dict[str, Any]:
-        """Compress it and write the result.
+        """Compress the model, and write the result.
 
         Returns:
-            the report.
+            The report.
         """
         from tflm_ext.compression.run import compress
 
@@ -60,7 +60,7 @@ class Compressor:
             )
         train, validation = _pair(request["data"]), request["validation"]
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the report says the same
+            warnings.simplefilter("ignore")  # the report includes them
             result = compress(
                 self.model,
                 train,

@@ -19,7 +19,7 @@ def paddings(view: NodeView) -> tuple[tuple[int, int], ...]:
 
 
 def border_value(view: NodeView) -> int:
-    """Quantised value of the border."""
+    """Quantised value of the padding."""
     if view.has_input(2):
         return int(view.input(2).array().item())
     return zero_point(view.output())

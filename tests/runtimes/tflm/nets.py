@@ -1,4 +1,4 @@
-"""Models of one operator, most of which TensorFlow Lite Micro's Arduino flavour does not run."""
+"""Models of one operator, most of which TensorFlow Lite Micro's Arduino flavour lacks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def convolution(*, groups: int = 1, bias: bool = True, version: int = 3) -> byte
 
 
 def dense(*, channels: int) -> bytes:
-    """FULLY_CONNECTED "net/dense/BiasAdd" with so many scales."""
+    """FULLY_CONNECTED "net/dense/BiasAdd" with this many scales."""
     b = ModelBuilder()
     x = b.tensor((1, 4), scale=0.5)
     y = b.tensor((1, 3), scale=0.5, name="net/dense/BiasAdd")
@@ -74,7 +74,7 @@ def product() -> bytes:
 
 
 def tiles() -> bytes:
-    """TILE, which TensorFlow Lite Micro does not have at all."""
+    """TILE, which TensorFlow Lite Micro does not have."""
     b = ModelBuilder()
     x, y = b.tensor((1, 2), scale=0.5), b.tensor((1, 4), scale=0.5)
     b.operator("TILE", [x, b.constant(np.array([1, 2], np.int32))], [y])

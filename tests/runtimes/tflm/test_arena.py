@@ -51,7 +51,7 @@ def model_bytes(name: str) -> bytes:
 
 
 def chain(sizes: list[int]) -> bytes:
-    """Tensors of these sizes, each made of the one before by PAD."""
+    """Tensors of these sizes, each computed from the previous one by PAD."""
     b = ModelBuilder()
     tensors = [b.tensor((1, size), scale=0.5) for size in sizes]
     for left, right in itertools.pairwise(tensors):
@@ -94,7 +94,8 @@ def test_neighbours_in_a_chain_lie_side_by_side_and_others_on_top_of_each_other(
 
 
 def test_the_largest_is_placed_first_even_where_that_wastes_memory() -> None:
-    # 48 at 0; 32 behind it; 16, which meets both, behind the two; the last 32 meets the 16 alone.
+    # 48 at 0; 32 after it; 16 after both, because it is alive with both; the last 32 at 0, because
+    # it is alive with the 16 only.
     assert bound(chain([48, 32, 16, 32])).planned == 48 + 32
 
 

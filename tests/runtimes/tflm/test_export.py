@@ -65,7 +65,7 @@ def test_the_same_interface_over_the_interpreter(project: Path) -> None:
 
 
 def test_back_to_the_compiled_runtime(project: Path, tmp_path: Path) -> None:
-    """Nothing of the interpreter stays, a link to its tree neither."""
+    """Nothing of the interpreter remains, not even the link to its sources."""
     model, folder = project / "model/net.tflite", tmp_path / "net"
     tree = tmp_path / "tree"
     for name in (
@@ -173,7 +173,7 @@ def test_a_current_tree_takes_what_the_board_lacks(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_dense_layers_get_one_scale(tmp_path: Path) -> None:
-    """The board's TFLM takes the first of several scales for all outputs."""
+    """The board's TFLM would use the first of several scales for all outputs."""
     import keras as k
 
     k.utils.set_random_seed(0)
@@ -185,7 +185,7 @@ def test_dense_layers_get_one_scale(tmp_path: Path) -> None:
 
 
 def enlarging_net() -> bytes:
-    """RESIZE_NEAREST_NEIGHBOR, which the compiled runtime does not have, behind a convolution."""
+    """RESIZE_NEAREST_NEIGHBOR, which the compiled runtime does not have, after a convolution."""
     generator = np.random.default_rng(0)
     b = ModelBuilder()
     x = b.tensor((1, 3, 4, 2), scale=0.05, zero_point=3)

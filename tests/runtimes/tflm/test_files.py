@@ -121,7 +121,7 @@ def test_the_size_of_the_context(name: str, folder: Path) -> None:
 
 @pytest.mark.tool("gcc")
 def test_the_same_interface_as_that_of_the_compiled_runtime(name: str) -> None:
-    """All that a program may use of the compiled runtime's header is in this one, too."""
+    """This header has everything that a program may use in the compiled runtime's header."""
     from tflm_ext.emit.model import model_files
 
     model = NETS[name]()

@@ -1,4 +1,4 @@
-"""The resolver against the operators of a model, and what the Arduino flavour is not given."""
+"""The resolver and a model's operators, and models that the Arduino flavour must not run."""
 
 from __future__ import annotations
 
@@ -120,10 +120,10 @@ def test_a_version_that_the_arduino_flavour_lacks() -> None:
 @pytest.mark.parametrize(
     ("model", "problem", "hint"),
     [
-        (nets.convolution(groups=2), "has no groups", "set groups=1."),
+        (nets.convolution(groups=2), "does not support groups", "set groups=1."),
         (nets.convolution(bias=False), "crashes without a bias", "set use_bias=True."),
-        (nets.dense(channels=3), "takes the first scale", "one scale for all weights"),
-        (nets.pooling(batch=2), "computes the first image of a batch only", "at batch 1."),
+        (nets.dense(channels=3), "uses the first scale", "one scale for all weights"),
+        (nets.pooling(batch=2), "computes only the first image of a batch", "with batch size 1."),
         (nets.reduction("MEAN"), "rounds differently", "AveragePooling2D"),
         (nets.reduction("SUM"), "rounds differently", "AveragePooling2D"),
         (

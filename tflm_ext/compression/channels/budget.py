@@ -1,4 +1,4 @@
-"""Pruning step by step until a budget holds."""
+"""Prunes step by step until a budget is met."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _STEP = 0.1  # share of the prunable channels that one round removes
 
 @dataclass(frozen=True)
 class Goal:
-    """Where to stop.
+    """When to stop.
 
     Attributes:
-        board: on whose core the model is planned.
-        min_accuracy: None for none; else measured on the validation data.
+        board: the board for whose core the model is planned.
+        min_accuracy: minimum accuracy on the validation data; None for no minimum.
     """
 
     budget: Budget
@@ -37,13 +37,13 @@ class Goal:
     validation_data: Any
 
     def accuracy(self, tuner: Tuner, model: Any) -> float | None:
-        """Of the model; None if it was not requested."""
+        """Return the model's accuracy; None if there is no minimum."""
         if self.min_accuracy is None:
             return None
         return tuner.accuracy(model, self.validation_data)
 
     def broken(self, accuracy: float | None) -> bool:
-        """Whether an accuracy is too low; NaN is."""
+        """Whether an accuracy is too low; NaN is too low."""
         return accuracy is not None and not accuracy >= (self.min_accuracy or 0.0)
 
 
@@ -56,13 +56,13 @@ def prune_to_budget(
     sample: Sample,
     say: Callable[[str], None],
 ) -> tuple[Any, Ended, tuple[Round, ...]]:
-    """Prune a little, fine-tune, plan, until the budget is met or it cannot go on.
+    """Prune a little, fine-tune and plan, until the budget is met or nothing can be removed.
 
     Returns:
-        The last model that is accurate enough, why it is the last, and the steps to it.
+        The last model that is accurate enough, why pruning ended, and all rounds.
 
     Raises:
-        ConfigError: the model is not accurate enough as it is.
+        ConfigError: the original model is not accurate enough.
     """
     graph = read_channels(model)
     most = _STEP * cutter.prunable(graph)
@@ -99,7 +99,7 @@ def prune_to_budget(
 
 
 def plan_sizes(model: Any, sample: Sample, board: Board) -> Sizes:
-    """What a model needs as int8, calibrated on the sample."""
+    """Return the sizes of the int8 model, calibrated on the sample."""
     int8 = convert(model, sample.inputs, progress=lambda text: None).int8
     plan = analyse(int8, Options("pruned", board)).plan
     return Sizes(

@@ -1,4 +1,4 @@
-"""Removing channels once: which, from where, how many."""
+"""Removes channels once: decides which ones, and from which layers."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from tflm_ext.compression.channels.rebuild import rebuild
 from tflm_ext.compression.channels.sensitivity import Meter, gradients, sensitivity
 from tflm_ext.compression.channels.tune import Objective
 
-# What the data says of a layer multiplies its costs by 1/4 to 4. Unbounded, layers that are
-# hardly missed as long as the others are whole would shrink to necks that no training opens.
+# The layer's importance on data multiplies its costs by 1/4 to 4. Without limits, layers that are
+# hardly needed while the others are complete would become bottlenecks that training cannot undo.
 _MOST = 4.0
 
 
@@ -47,15 +47,15 @@ class Cutter:
     objective: Objective | None
 
     def prunable(self, graph: ChannelGraph) -> int:
-        """How many channels there are in the groups that have any to spare."""
+        """Return the number of channels in groups that have channels to spare."""
         return sum(group.weight * len(group.roots) for group in self.spare(graph))
 
     def spare(self, graph: ChannelGraph) -> list[Group]:
-        """The groups that have channels to spare."""
+        """Return the groups that have channels to spare."""
         return [group for group in graph.groups if len(counts(group, self.multiple_of)) > 1]
 
     def smallest_step(self, graph: ChannelGraph) -> int:
-        """The fewest channels that can be removed at all, 0 if none can."""
+        """Return the smallest number of channels that can be removed; 0 if none can."""
         steps = []
         for group in graph.groups:
             whole, *fewer = counts(group, self.multiple_of)
@@ -63,8 +63,8 @@ class Cutter:
         return min(steps, default=0)
 
     def cut(self, model: Any, graph: ChannelGraph, aim: Aim) -> Any:
-        """A new model without the channels that cost least for what they gain."""
-        own = duplicate(model, graph)  # whose weights change for a while as they are measured
+        """Return a new model without the channels with the lowest cost per gain."""
+        own = duplicate(model, graph)  # measuring temporarily changes its weights
         graph = read_channels(own)
         scores = self._scores(own, graph)
         orders = [ranked(group, scores) for group in graph.groups]
@@ -79,7 +79,7 @@ class Cutter:
             return norms(graph)
         if self.importance is Importance.BATCH_NORM:
             return batch_norm_scales(graph)
-        assert self.sample is not None  # prune_channels() looked
+        assert self.sample is not None  # prune_channels() checked this
         return first_order(graph, gradients(model, self.sample, self.objective))
 
     def _costs(
@@ -102,10 +102,10 @@ class Cutter:
 
 
 def duplicate(model: Any, graph: ChannelGraph) -> Any:
-    """The same model in layers of its own, not compiled."""
+    """Return a copy of the model with its own layers, not compiled."""
     return rebuild(model, graph, graph.kept(np.empty(0, np.int64)))
 
 
 def made(graph: ChannelGraph) -> int:
-    """How many channels all layers make."""
+    """Return the number of channels that all layers produce."""
     return sum(len(use.produced) for use in graph.uses)

@@ -1,4 +1,4 @@
-"""What is taken from the user's training and validation data, in Keras' forms."""
+"""Takes samples from the user's training and validation data, in all of Keras' forms."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Sample:
 
     Attributes:
         inputs: one array per input of the model, samples first.
-        x: the same, as the model takes it.
-        y: the targets as loss and metrics take them, None without.
+        x: the same, in the model's structure.
+        y: targets, in the structure for loss and metrics; None without targets.
     """
 
     inputs: list[Any]
@@ -35,14 +35,15 @@ class Sample:
 
 
 def take_sample(model: Any, data: Any, what: str) -> Sample:
-    """Up to 256 samples: spread over all of an array, the first ones of a stream.
+    """Take up to 256 samples: spread over an array, or the first ones of a stream.
 
     Args:
         data: x; (x, y) or (x, y, weights); or a Dataset or PyDataset of such batches.
-        what: the name that messages use for the data.
+        what: name of the data in messages.
 
     Raises:
-        ConfigError: it is empty, read once only, not finite, or not what the model takes.
+        ConfigError: the data is empty, can only be read once, is not finite, or does not match the
+            model.
     """
     if isinstance(data, Iterator):
         raise ConfigError(
@@ -56,7 +57,7 @@ def take_sample(model: Any, data: Any, what: str) -> Sample:
     for target in keras.tree.flatten(y) if y is not None else ():
         if len(target) != count:
             raise ConfigError(
-                f"{what} has {count} samples and {len(target)} targets.",
+                f"{what} has {count} samples, but {len(target)} targets.",
                 "Pass the same number of both.",
             )
         if np.issubdtype(target.dtype, np.floating) and not np.isfinite(target).all():
@@ -72,7 +73,7 @@ def take_sample(model: Any, data: Any, what: str) -> Sample:
 
 
 def fit_arguments(data: Any) -> dict[str, Any]:
-    """The data as arguments of fit() and evaluate()."""
+    """Return the data as arguments of fit() and evaluate()."""
     if not _in_memory(data):
         return {"x": data}
     return dict(zip(("x", "y", "sample_weight"), data, strict=False))
@@ -114,6 +115,6 @@ def _streamed(data: Any, what: str) -> tuple[Any, Any]:
     except ValueError as error:
         raise ConfigError(
             f"{what} yields batches of different shapes: {error}.",
-            "Give every batch the same structure, and every sample the same shape.",
+            "Use the same structure for all batches, and the same shape for all samples.",
         ) from error
     return (*joined, None)[:2]

@@ -62,7 +62,7 @@ def read_channels(model: Any) -> ChannelGraph:
 
 
 def layers_of(operation: Any) -> Functional | None:
-    """The graph of a Sequential or functional model, None for anything else."""
+    """Return the graph of a Sequential or functional model; None for other objects."""
     if isinstance(operation, keras.Sequential):
         own = type(operation).call is not keras.Sequential.call
         return None if own else operation._functional
@@ -71,9 +71,9 @@ def layers_of(operation: Any) -> Functional | None:
 
 
 def pack(model: Any, inputs: Sequence[Any]) -> Any:
-    """One array per input, in the structure that a model takes."""
+    """Pack one array per input into the model's structure."""
     function = layers_of(model)
-    assert function is not None  # read_channels() refused it
+    assert function is not None  # read_channels() checked this
     return keras.tree.pack_sequence_as(function.input, inputs)
 
 
@@ -90,7 +90,7 @@ def _checked(model: Any) -> Any:
 
 
 def _nodes(function: Functional) -> Iterator[Any]:
-    """The uses of operations in the order of computation, without the inputs."""
+    """Yield the uses of operations in execution order, without the inputs."""
     for depth in sorted(function._nodes_by_depth, reverse=True):
         yield from (node for node in function._nodes_by_depth[depth] if not node.is_input)
 
@@ -114,7 +114,7 @@ class _Walk:
     walls: list[Untouched] = field(default_factory=list)
 
     def tensor(self, shape: Sequence[int | None], reason: Reason, because: str) -> Channels:
-        """A tensor that keeps its channels."""
+        """Return new channels of a tensor that must keep them."""
         size = shape[-1] if len(shape) > 1 else None
         channels = self.ties.new(size or 0)
         self.block(channels, reason, because)
@@ -124,7 +124,7 @@ class _Walk:
         self.blocks.append((channels, reason, because))
 
     def run(self, function: Functional, inputs: Sequence[Channels], prefix: str) -> list[Channels]:
-        """Follow the channels through a model; those of its outputs."""
+        """Follow the channels through a model, and return those of its outputs."""
         tensors = {id(t): c for t, c in zip(function.inputs, inputs, strict=True)}
         for tensor, channels in zip(function.inputs, inputs, strict=True):
             entry = tensor._keras_history.operation
@@ -183,7 +183,7 @@ class _Walk:
     def result(self) -> ChannelGraph:
         roots = self.ties.roots()
         blocked: dict[int, tuple[Reason, str]] = {}
-        # That they are an output is the most informative of several reasons.
+        # Of several reasons, being an output is the most informative.
         for channels, reason, because in sorted(self.blocks, key=lambda b: b[1] != Reason.OUTPUT):
             for root in np.unique(roots[channels]).tolist():
                 blocked.setdefault(root, (reason, because))

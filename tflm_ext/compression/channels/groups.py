@@ -1,4 +1,4 @@
-"""What is known of a model's channels, in NumPy alone: how layers use them, and which may go."""
+"""Channels of a model: how layers use them, and which can be removed. Uses NumPy only."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Use:
 
     Attributes:
         path: its name, after those of the nested models that it is in: "backbone/conv".
-        positions: at how many positions of a tensor its kernels are used.
+        positions: number of positions of a tensor at which its kernels are used.
     """
 
     operation: Any
@@ -87,7 +87,7 @@ class Use:
 
     @property
     def produced(self) -> Channels:
-        """The channels that the layer makes."""
+        """The channels that the layer produces."""
         made = [piece.channels for piece in self.effect.slices if piece.role is Role.PRODUCES]
         return np.concatenate(made) if made else np.empty(0, np.int64)
 
@@ -97,10 +97,10 @@ class Group:
     """Equivalent channels: any of them can be removed, each with all channels tied to it.
 
     Attributes:
-        roots: one channel for each set of tied ones.
-        layers: paths of the layers that make them.
-        weight: how many channels of these layers one set is.
-        counts: how often one set is on an axis of a kernel, for every such axis.
+        roots: one channel for each set of tied channels.
+        layers: paths of the layers that produce them.
+        weight: number of channels of these layers in one set.
+        counts: how often one set occurs on an axis of a kernel, for each of these axes.
     """
 
     roots: Channels
@@ -109,7 +109,7 @@ class Group:
     counts: tuple[int, ...]
 
     def step(self, multiple_of: int) -> int:
-        """Of how many sets a number must be a multiple, for every axis to be one."""
+        """Return the step in sets for which all axes are multiples of `multiple_of`."""
         return math.lcm(*(multiple_of // math.gcd(multiple_of, count) for count in self.counts))
 
 
@@ -136,10 +136,10 @@ class ChannelGraph:
     """The channels of a model.
 
     Attributes:
-        uses: what has a rule, in the order of computation.
-        roots: of every channel, the one that stands for all tied to it.
-        groups: what can be removed.
-        untouched: what cannot be removed.
+        uses: operations that have a rule, in execution order.
+        roots: maps every channel to the representative of all channels tied to it.
+        groups: channels that can be removed.
+        untouched: layers with channels that cannot be removed.
     """
 
     uses: tuple[Use, ...]
@@ -148,12 +148,12 @@ class ChannelGraph:
     untouched: tuple[Untouched, ...]
 
     def kept(self, removed: Channels) -> Kept:
-        """The channels that remain without these roots and all channels tied to them."""
+        """Return the channels that remain without these roots and all channels tied to them."""
         return ~np.isin(self.roots, removed)
 
 
 def groups_of(uses: Sequence[Use], roots: Channels, blocked: dict[int, Any]) -> Iterator[Group]:
-    """Sets of tied channels that are on the same axes, equally often, form a group."""
+    """Group sets of tied channels that occur on the same axes equally often."""
     stands: defaultdict[int, list[tuple[int, Role, int]]] = defaultdict(list)
     for i, use in enumerate(uses):
         for piece in use.effect.slices:

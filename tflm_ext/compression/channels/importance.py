@@ -23,26 +23,26 @@ class Importance(enum.StrEnum):
 
 
 def norms(graph: ChannelGraph) -> Scores:
-    """The L2 norm of a channel's weights in the layers that make it; Li et al., 2017, took L1."""
+    """Return the L2 norm of a channel's weights in its layers; Li et al., 2017, used L1."""
     return _combined(graph, [_norm(use) for use in graph.uses])
 
 
 def batch_norm_scales(graph: ChannelGraph) -> Scores:
-    """The |gamma| of a channel in BatchNormalization; the norm where it meets none.
+    """Return |gamma| of a channel in BatchNormalization, or the norm if there is none.
 
-    That of "network slimming", Liu et al., 2017.
+    As in "network slimming", Liu et al., 2017.
     """
     scales = _combined(graph, [_scale(use) for use in graph.uses])
     return np.where(np.isnan(scales), norms(graph), scales)
 
 
 def first_order(graph: ChannelGraph, gradients: Sequence[Mapping[int, Any]]) -> Scores:
-    """The squared change of the loss without a channel, by first-order Taylor expansion.
+    """Return the squared change of the loss without a channel, by first-order Taylor expansion.
 
     Molchanov et al., 2017; the square and the sum over weights are those of 2019.
 
     Args:
-        gradients: per batch, the gradient of the loss at every weight, by the weight's id.
+        gradients: for each batch, the gradient of the loss for every weight, by the weight's id.
     """
     per_use = []
     for use in graph.uses:
@@ -59,13 +59,13 @@ def _norm(use: Use) -> Any:
 
 
 def _scale(use: Use) -> Any:
-    """Of BatchNormalization, the only layer with a rule that has a gamma."""
+    """Return gamma of BatchNormalization, the only layer with a rule that has one."""
     gamma = getattr(use.operation, "gamma", None)
     return None if gamma is None else np.abs(np.asarray(gamma, np.float64))
 
 
 def _change(use: Use, gradients: Mapping[int, Any]) -> Any:
-    """Per channel that comes out, weight times gradient, summed over the weights that make it."""
+    """Return weight times gradient, summed over the weights of each output channel."""
     change = None
     for piece in use.effect.slices:
         variable = use.operation.weights[piece.weight]
@@ -77,15 +77,15 @@ def _change(use: Use, gradients: Mapping[int, Any]) -> Any:
 
 
 def _rows(array: Any, axis: int) -> Any:
-    """One row per position of an axis."""
+    """Return one row per position of an axis."""
     moved = np.moveaxis(np.asarray(array, np.float64), axis, 0)
     return moved.reshape(len(moved), -1)
 
 
 def _combined(graph: ChannelGraph, per_use: Sequence[Any]) -> Scores:
-    """The mean over all layers that a set of tied channels runs through; NaN without any.
+    """Return the mean over all layers that a set of tied channels passes through; NaN without any.
 
-    Every layer's values are divided by their mean, which makes layers comparable.
+    The values of each layer are divided by their mean, which makes layers comparable.
     """
     total, count = np.zeros(len(graph.roots)), np.zeros(len(graph.roots))
     for use, values in zip(graph.uses, per_use, strict=True):

@@ -62,10 +62,10 @@ def prune_channels(
         ratio: fraction of all prunable channels to remove, over the whole model; 0 <= ratio < 1.
         budget: instead of a ratio: repeatedly remove a tenth of the channels, fine-tune, and plan
             the int8 model, until it fits or accuracy would fall below min_accuracy.
-        board: for which a budget is planned; see `tflm-ext boards`.
-        data: training data, x or (x, y), or a Dataset or PyDataset of such. A budget and
+        board: target board for a budget; see `tflm-ext boards`.
+        data: training data, x or (x, y), or a Dataset or PyDataset of these. A budget and
             fine-tuning need targets.
-        validation_data: (x, y) or the like, required for min_accuracy.
+        validation_data: likewise (x, y); required for min_accuracy.
         importance: "norm" of the weights (after Li et al., 2017), "batchnorm" scale (Liu et al.,
             2017), or "taylor" (Molchanov et al., 2017 and 2019): first-order change of the loss,
             which needs data with targets.
@@ -78,15 +78,15 @@ def prune_channels(
         optimizer: for fine-tuning; by default a new one like that of the compiled model, or Adam.
         metrics: for min_accuracy; by default accuracy.
         seed: of fine-tuning; sets Keras' global seed.
-        report: also return what was done.
-        progress: function to call with a short text at the start of each part of the work.
+        report: also return a PruningReport.
+        progress: function to call with a short text at the start of each step.
 
     Returns:
         A new keras.Model, not compiled, with the old layer names; with report=True, (model,
         PruningReport). A warning says if a ratio or a budget is not reached.
 
     Raises:
-        ConfigError: an argument cannot be used, or the data does not fit the model.
+        ConfigError: an argument cannot be used, or the data does not match the model.
         UnsupportedModelError: the model cannot be followed or rebuilt, or none of its layers can
             lose a channel.
 
@@ -242,7 +242,7 @@ def _nothing_to_prune(model: Any, graph: ChannelGraph, cutter: Cutter) -> Unsupp
 
 
 def _few(graph: ChannelGraph, cutter: Cutter) -> Iterator[Untouched]:
-    """Layers without channels to lose, besides those that are untouched for other reasons."""
+    """Yield layers without channels to spare that are not untouched for other reasons."""
     spare = {name for group in cutter.spare(graph) for name in group.layers}
     other = spare | {row.layer for row in graph.untouched}
     names = dict.fromkeys(name for group in graph.groups for name in group.layers)

@@ -1,4 +1,4 @@
-"""Rebuilding a model, complete or without some of its channels."""
+"""Rebuilds a model, completely or without some of its channels."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _DROPOUTS = (
 
 
 def rebuild(model: Any, graph: ChannelGraph, kept: Kept) -> Any:
-    """A new model of the same layers and names, with the channels and weights that are kept.
+    """Build a new model with the same layers and names, and only the channels that are kept.
 
     It is not compiled. The old model is not changed; the two share nothing.
 
     Raises:
-        UnsupportedModelError: a layer of the user's own cannot be made from its get_config().
+        UnsupportedModelError: a custom layer cannot be rebuilt from its get_config().
     """
     uses = {id(use.operation): use for use in graph.uses}
     made: dict[int, Any] = {}
@@ -55,7 +55,7 @@ def rebuild(model: Any, graph: ChannelGraph, kept: Kept) -> Any:
 
 
 def sliced(layer: Any, use: Use | None, kept: Kept) -> list[Any]:
-    """The weights of a layer with the channels that are kept."""
+    """Return the weights of a layer, with the channels that are kept."""
     weights = [np.asarray(weight) for weight in layer.weights]
     for piece in use.effect.slices if use else ():
         chosen = np.compress(kept[piece.channels], weights[piece.weight], axis=piece.axis)
@@ -64,7 +64,7 @@ def sliced(layer: Any, use: Use | None, kept: Kept) -> list[Any]:
 
 
 def masked(use: Use, kept: Kept) -> list[Any] | None:
-    """Weights of a layer that do not depend on the removed channels; None if all depend on them."""
+    """Return a layer's weights with removed channels set to zero; None if nothing remains."""
     consumed = [p for p in use.effect.slices if p.role is Role.CONSUMES]
     if all(kept[piece.channels].all() for piece in consumed):
         return None
@@ -75,7 +75,7 @@ def masked(use: Use, kept: Kept) -> list[Any] | None:
 
 
 def _leaves(model: Any) -> list[Any]:
-    """Every layer, each once, nested models opened."""
+    """Return all layers, including those of nested models, each once."""
     function = layers_of(model)
     if function is None:
         return [model]
@@ -99,14 +99,14 @@ def _model(model: Any, renewed: Callable[[Any], Any]) -> Any:
 
 
 def _class(model: Any, base: Any, otherwise: Any) -> Any:
-    """The model's own class if it is constructed like its base, from layers or tensors."""
+    """Return the model's own class if it is constructed like its base class."""
     own, wanted = (list(inspect.signature(c.__init__).parameters) for c in (type(model), base))
     return type(model) if own == wanted else otherwise
 
 
 def _operation(operation: Any, use: Use | None, kept: Kept) -> Any:
     if not isinstance(operation, keras.layers.Layer):
-        # An operation of keras.ops has settings, but neither weights nor a config of its own.
+        # An operation of keras.ops has settings, but no weights and no config.
         new = copy.copy(operation)
         new._inbound_nodes, new._outbound_nodes = [], []
         return new
@@ -129,13 +129,13 @@ def _operation(operation: Any, use: Use | None, kept: Kept) -> Any:
         raise UnsupportedModelError(
             f"Layer {operation.name!r} ({type(operation).__name__}) cannot be rebuilt:"
             f" {said[0] if said else type(error).__name__}",
-            "Add a get_config() to its class that returns every argument of its __init__(), and"
-            " register functions of your own with keras.saving.register_keras_serializable().",
+            "Add a get_config() to its class that returns all arguments of its __init__(), and"
+            " register your own functions with keras.saving.register_keras_serializable().",
         ) from error
 
 
 def _lambda(layer: Any) -> Any:
-    """Its function is at hand: no need to read code back from a config."""
+    """Rebuild a Lambda layer with its live function, without reading code from a config."""
     return keras.layers.Lambda(
         layer.function,
         output_shape=layer._output_shape,

@@ -29,7 +29,7 @@ class PrunedLayer:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What the int8 model needs, as planned for the compiled runtime."""
+    """Sizes of the int8 model, as planned for the compiled runtime."""
 
     weight_bytes: int
     flash_bytes: int
@@ -37,19 +37,19 @@ class Sizes:
     macs: int
 
     def within(self, budget: Budget) -> bool:
-        """Whether every limit of a budget is kept."""
+        """Whether all limits of a budget are met."""
         limits = {name: limit for name, limit in asdict(budget).items() if limit is not None}
         return all(getattr(self, name) <= limit for name, limit in limits.items())
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One step on the way to a budget; the first is the model as it was given.
+    """One round of pruning to a budget; the first is the original model.
 
     Attributes:
-        removed_channels: of the model as it was given, so far.
-        accuracy: on the validation data, None without min_accuracy.
-        sizes: None if the round was given up before it was planned.
+        removed_channels: number of channels removed from the original model so far.
+        accuracy: on the validation data; None without min_accuracy.
+        sizes: None if the round ended before planning.
     """
 
     removed_channels: int

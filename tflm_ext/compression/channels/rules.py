@@ -1,8 +1,8 @@
-"""How every kind of layer treats channels: one rule each, in RULES.
+"""Rules for channels in RULES, one for each kind of layer.
 
-A channel is a position of a tensor's last axis. A rule takes the channels that come in and says
-which come out, which axes of the layer's weights run along channels, and which of its settings
-count them. What has no rule is a wall: the channels on both of its sides stay.
+A channel is a position of a tensor's last axis. A rule takes the input channels, and returns the
+output channels, the axes of the layer's weights that run along channels, and the settings that
+count them. A layer without a rule is a barrier: channels before and after it are kept.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Call:
     """One use of an operation.
 
     Attributes:
-        inputs: the channels of every tensor that goes in.
-        input_shapes, output_shape: batch included.
+        inputs: channels of each input tensor.
+        input_shapes, output_shape: including the batch.
         constants: arguments that are not tensors of the model.
     """
 
@@ -44,7 +44,7 @@ Rule: TypeAlias = Callable[[Call], Effect | Reason]
 
 
 def effect(call: Call) -> Effect | Reason:
-    """How an operation treats channels, or why that is unknown."""
+    """Return how an operation treats channels, or why that is unknown."""
     operation = call.operation
     rule = RULES.get(type(operation)) or _rule_of_function(operation)
     if rule is None:
@@ -55,7 +55,7 @@ def effect(call: Call) -> Effect | Reason:
 
 
 def of_activation(operation: Any) -> Reason | None:
-    """Why the activation of a layer fixes its output channels; None if it does not."""
+    """Return why a layer's activation prevents pruning of its outputs; None if it does not."""
     activation = getattr(operation, "activation", None)
     if activation is None or _elementwise(activation):
         return None
@@ -63,7 +63,7 @@ def of_activation(operation: Any) -> Reason | None:
 
 
 def positions(operation: Any) -> float:
-    """At how many positions of a tensor the kernels of a layer are used."""
+    """Return the number of positions of a tensor at which a layer's kernels are used."""
     transposed = isinstance(operation, layers.Conv1DTranspose | layers.Conv2DTranspose)
     try:
         shape = (operation.input if transposed else operation.output).shape
@@ -116,7 +116,7 @@ def _elementwise(activation: Any) -> bool:
 
 
 def _same(call: Call) -> Effect | Reason:
-    """Every channel on its own: activations, pooling, padding, resizing."""
+    """Rule for layers that treat channels separately: activations, pooling, padding, resizing."""
     if len(call.inputs) != 1 or call.output_shape[-1] != len(call.inputs[0]):
         return Reason.UNKNOWN
     return Effect(call.inputs[0])
@@ -138,7 +138,7 @@ def _permute(call: Call) -> Effect | Reason:
 
 
 def _conv(call: Call) -> Effect | Reason:
-    """Kernel (*window, in / groups, out). Whole groups go, so that the others stay equal."""
+    """Rule for a kernel (*window, in / groups, out). Whole groups are removed."""
     layer, x = call.operation, call.inputs[0]
     out = call.ties.new(layer.filters)
     slices = [Slice(0, -1, out, Role.PRODUCES)]
@@ -163,7 +163,7 @@ def _conv_transpose(call: Call) -> Effect | Reason:
 
 
 def _depthwise(call: Call) -> Effect | Reason:
-    """Kernel (*window, in, multiplier): channels of its own only as copies of what comes in."""
+    """Rule for a kernel (*window, in, multiplier): each output channel belongs to an input."""
     layer, x = call.operation, call.inputs[0]
     out = np.repeat(x, layer.depth_multiplier)
     return _weighted(layer, out, [Slice(0, -2, x, Role.CARRIES)], {}, bias=out)
@@ -206,7 +206,7 @@ def _prelu(call: Call) -> Effect | Reason:
 def _weighted(
     layer: Any, out: Channels, slices: list[Slice], sizes: dict[str, Channels], *, bias: Channels
 ) -> Effect | Reason:
-    """A layer whose weights are its kernels and, last, a bias; LoRA and int8 have more."""
+    """Rule for a layer whose weights are kernels and a bias; with LoRA or int8, it has more."""
     kernels = 1 + max(piece.weight for piece in slices)
     if len(layer.weights) != kernels + bool(layer.use_bias):
         return Reason.UNKNOWN
@@ -216,15 +216,15 @@ def _weighted(
 
 
 def _merge(call: Call) -> Effect | Reason:
-    """Position by position, with broadcasting as in squeeze and excitation."""
+    """Rule for elementwise layers, with broadcasting as in squeeze and excitation."""
     if any(np.ndim(c) and np.shape(c)[-1] != 1 for c in call.constants):
         return Reason.UNKNOWN
     widest = max(call.inputs, key=len)
     for x in call.inputs:
         if len(x) == len(widest):
             call.ties.tie(x, widest)
-        # One channel that serves all of them belongs to none, and is never removed: a layer with a
-        # single channel, or with all its channels tied, has none to spare.
+        # A channel that is broadcast to all others is never removed: a layer with a single channel,
+        # or with all its channels tied, has none to spare.
         elif len(x) != 1:
             return Reason.UNKNOWN
     return Effect(widest)
@@ -240,7 +240,7 @@ def _concatenate(call: Call) -> Effect | Reason:
 
 
 def _reshape(call: Call) -> Effect | Reason:
-    """Elements keep their order: the channel of an element says where it goes."""
+    """Rule for layers that keep the order of elements; follows the channel of each element."""
     x, before, after = call.inputs[0], call.input_shapes[0][1:], call.output_shape[1:]
     known = [size for size in (*before, *after) if size is not None]
     sizes: dict[str, Channels] = {}
@@ -266,7 +266,7 @@ def _reduction(call: Call) -> Effect | Reason:
 
 
 def _rules(rule: Rule, *names: str) -> dict[Any, Rule]:
-    """A rule for classes of keras.layers; `{}` in a name stands for 1D, 2D and 3D."""
+    """Return a rule for classes of keras.layers; `{}` in a name means 1D, 2D and 3D."""
     spelt = [name.format(f"{d}D") for name in names for d in ((1, 2, 3) if "{}" in name else (0,))]
     return {getattr(layers, name): rule for name in spelt if hasattr(layers, name)}
 
@@ -311,5 +311,5 @@ def _rule_of_function(operation: Any) -> Rule | None:
 
 
 def size_after(setting: str, value: Any, count: int) -> Any:
-    """A setting of Effect.sizes for a different number of channels."""
+    """Return a setting of Effect.sizes for a different number of channels."""
     return (*value[:-1], count) if setting in ("target_shape", "batch_shape") else count

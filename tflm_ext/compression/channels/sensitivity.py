@@ -1,4 +1,4 @@
-"""What the model loses on data without some channels: where to prune, and how much."""
+"""Measures the loss without some channels, to decide which layers to prune, and how much."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ class Meter:
     """Measures how much worse a model becomes on some samples as its weights change.
 
     Args:
-        model: of our own, not compiled; its regularisation is taken away.
-        objective: for compile(). With targets its loss is measured, else the change of the outputs.
+        model: our own copy, not compiled; its regularisation is removed.
+        objective: for compile(). With targets, the loss is measured, otherwise the change of the
+            outputs.
     """
 
     def __init__(self, model: Any, sample: Sample, objective: Objective | None) -> None:
@@ -34,13 +35,13 @@ class Meter:
         self._by_loss = objective is not None and sample.y is not None
         if self._by_loss:
             model.compile(**objective or {}, jit_compile=False)
-        # Not predict_on_batch(), which in a strategy's scope gives the batch to every replica.
+        # Not predict_on_batch(), which in a strategy's scope sends the batch to every replica.
         self._predict = tf.function(lambda x: model(x, training=False))
         self._before = keras.tree.map_structure(np.asarray, self._outputs())
         self._loss_before = self._loss() if self._by_loss else 0.0
 
     def __call__(self) -> float:
-        """The loss above that of the start, or the mean squared change of the outputs.
+        """Return the increase of the loss, or the mean squared change of the outputs.
 
         The change is relative to the outputs' variance.
         """
@@ -71,10 +72,10 @@ class Meter:
 
 
 def gradients(model: Any, sample: Sample, objective: Objective | None) -> list[dict[int, Any]]:
-    """Per batch of the sample, the gradient of the loss at every weight, by the weight's id."""
+    """Return the gradients of the loss for each batch of the sample, by the weight's id."""
     model.compile(**objective or {}, jit_compile=False)
     variables = [v for v in model.weights if "float" in v.dtype]
-    # Of a strategy's variables, the one that is read outside its replicas.
+    # For a strategy's variables, the one that is read outside replicas.
     sources = [getattr(v.value, "values", (v.value,))[0] for v in variables]
     found = []
     for start in range(0, len(sample.inputs[0]), _BATCH):
@@ -102,11 +103,11 @@ def _part(structure: Any, part: slice) -> Any:
 def sensitivity(
     graph: ChannelGraph, order: Any, allowed: Sequence[int], meter: Callable[[], float]
 ) -> float:
-    """The meter's value, per set of tied channels, without about half of a group.
+    """Return the meter's value without about half of a group, per set of tied channels.
 
     Args:
-        order: the group's roots, the first to go first.
-        allowed: how many may stay, from all of them downwards; at least two counts.
+        order: the group's roots, in the order of removal.
+        allowed: allowed numbers of remaining sets, descending from all; at least two.
     """
     half = min(allowed[1:], key=lambda count: abs(count - len(order) / 2))
     gone = order[: len(order) - half]

@@ -1,4 +1,4 @@
-"""Which channels of a model must go together: a union-find over single channels."""
+"""Finds channels of a model that must be removed together: a union-find over channels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-# Numbers of channels, one per position of an axis; one channel may stand at several positions.
+# Numbers of channels, one per position of an axis; a channel may occur at several positions.
 Channels: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -17,7 +17,7 @@ class Ties:
         self._parent: list[int] = []
 
     def new(self, count: int) -> Channels:
-        """New channels, which are not tied yet."""
+        """Return new channels, which are not tied yet."""
         first = len(self._parent)
         self._parent.extend(range(first, first + count))
         return np.arange(first, first + count)
@@ -28,7 +28,7 @@ class Ties:
             self._parent[self._find(i)] = self._find(j)
 
     def roots(self) -> Channels:
-        """Maps every channel to the representative of all channels tied to it."""
+        """Map every channel to the representative of all channels tied to it."""
         return np.array([self._find(i) for i in range(len(self._parent))], dtype=np.int64)
 
     def _find(self, i: int) -> int:

@@ -18,10 +18,10 @@ Objective: TypeAlias = Mapping[str, Any]
 
 
 def objective_of(model: Any, loss: Any = None) -> Objective | None:
-    """What a model is trained for: the loss that is given, else all that it was compiled with.
+    """Return the training objective: the given loss, or else the model's compile() arguments.
 
     Raises:
-        ConfigError: the loss is given by a name that Keras does not know.
+        ConfigError: the loss is a name that Keras does not know.
     """
     if loss is not None:
         _check_name(loss)
@@ -50,7 +50,7 @@ class Tuner:
 
     Attributes:
         objective: the loss argument for compile(); None without a loss.
-        optimizer: never used itself: every model gets a new optimizer with its settings.
+        optimizer: provides settings; every model gets a new optimizer.
         metrics: as in compile(); the first is the accuracy.
     """
 
@@ -61,10 +61,10 @@ class Tuner:
     seed: int
 
     def fit(self, model: Any, data: Any) -> None:
-        """Train a model of our own in place.
+        """Train one of our own models in place.
 
         Raises:
-            ConfigError: the loss is not finite, or the data does not fit the model.
+            ConfigError: the loss is not finite, or the data does not match the model.
         """
         if not self.epochs:
             return
@@ -85,7 +85,7 @@ class Tuner:
         check_weights(model, f"model {model.name!r} after fine-tuning")
 
     def accuracy(self, model: Any, validation_data: Any) -> float:
-        """The first metric on validation data; compiles the model."""
+        """Compile the model, and return the first metric on validation data."""
         metrics = self.metrics or ["accuracy"]
         model.compile(**self.objective or {}, metrics=metrics, jit_compile=False)
         with fits("validation_data"):
@@ -97,10 +97,10 @@ class Tuner:
 
 
 def fresh_optimizer(model: Any, given: Any) -> Any:
-    """The optimizer whose settings fine-tuning uses.
+    """Return the optimizer whose settings fine-tuning uses.
 
     Raises:
-        ConfigError: `given` has been used for a model of other sizes, or is unknown.
+        ConfigError: `given` has been used for a model with different sizes, or is unknown.
     """
     if given is None:
         return getattr(model, "optimizer", None) or keras.optimizers.Adam()

@@ -1,4 +1,4 @@
-"""Resources of a model's layers, as a function of the number of channels that every group keeps."""
+"""Resources of a model's layers, as functions of the number of channels kept in each group."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WEIGHTS, MACS, ACTIVATIONS = range(3)
 
 @dataclass(frozen=True)
 class _Product:
-    """A size that is a number times the lengths of some axes."""
+    """A size: a constant times the lengths of some axes."""
 
     factor: float
     axes: tuple[int, ...]
@@ -28,11 +28,11 @@ class _Product:
 
 @dataclass(frozen=True)
 class Usage:
-    """Weights, multiply-accumulates and activations, as functions of what is kept.
+    """Weights, multiply-accumulates and activations, as functions of the kept channels.
 
     Attributes:
-        lengths: (axes, groups + 1): how many positions of an axis every set of a group has, and
-            last, how many are always kept.
+        lengths: (axes, groups + 1): positions on an axis per set of each group; the last column
+            has the positions that are always kept.
         products: the parts of every total, in the order WEIGHTS, MACS, ACTIVATIONS.
     """
 
@@ -68,7 +68,7 @@ class Usage:
         return cls(np.array(rows), (tuple(weights), tuple(macs), tuple(activations)))
 
     def __call__(self, kept: Choices) -> Floats:
-        """(n, 3) weights, multiply-accumulates and activations."""
+        """Return (n, 3) weights, multiply-accumulates and activations."""
         lengths = kept @ self.lengths[:, :-1].T + self.lengths[:, -1]
         totals = [
             sum(part.factor * lengths[:, part.axes].prod(axis=1) for part in parts)

@@ -26,17 +26,17 @@ from tflm_ext.errors import ConfigError
 
 
 class StopAtNaN(TrainingCallback):
-    """Ends training with an error when the loss is no longer a number."""
+    """Ends training with an error if the loss is not finite."""
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Remember the epoch for the message."""
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Look at the loss.
+        """Check the loss.
 
         Raises:
-            ConfigError: it is not finite, and no other callback has stopped training for it.
+            ConfigError: it is not finite, and no other callback has stopped training because of it.
         """
         logs = logs or {}
         if math.isfinite(logs.get("loss", 0.0)) or self.model.stop_training:
@@ -114,7 +114,7 @@ class DistillationCallback(StopAtNaN):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> DistillationCallback:
-        """The callback of a configuration, with a teacher of its own, without its weights."""
+        """Build the callback from a configuration, with its own teacher, without weights."""
         teacher = keras.saving.deserialize_keras_object(config["teacher"])
         return cls(**{**config, "teacher": teacher})
 
@@ -122,8 +122,8 @@ class DistillationCallback(StopAtNaN):
         """Replace the model's training step with one that includes the teacher.
 
         Raises:
-            ConfigError: a loss that does not fit the head.
-            UnsupportedModelError: a softmax head, or a teacher with other inputs or outputs.
+            ConfigError: the loss does not match the head.
+            UnsupportedModelError: the head is a softmax, or the teacher's inputs or outputs differ.
         """
         model = self.model
         check_pair(model, self.teacher)

@@ -130,11 +130,11 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
     def compile(
         self, optimizer: Any = "adam", loss: Any = None, metrics: Any = None, **kwargs: Any
     ) -> None:
-        """As for the student.
+        """Compile with the arguments for the student.
 
         Raises:
-            ConfigError: no loss, or one that does not fit the student's head.
-            UnsupportedModelError: a sigmoid head with binary crossentropy.
+            ConfigError: there is no loss, or it does not match the student's head.
+            UnsupportedModelError: the head is a sigmoid with binary crossentropy.
         """
         if loss is None and self.alpha < 1:
             raise ConfigError(
@@ -169,11 +169,11 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        """As for any model.
+        """Train like any model.
 
         Raises:
-            ConfigError: the loss became NaN; the data has ended, cannot be read or does not fit;
-                the optimizer was used for another model.
+            ConfigError: the loss became NaN; the data has ended, cannot be read or does not match;
+                or the optimizer was used for a different model.
         """
         check_batched(self.student, x, "The training data")
         check_optimizer(self)
@@ -187,7 +187,7 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
             return super().fit(x, y, batch_size, epochs, verbose, callbacks, *args, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None, **kwargs: Any) -> Any:
-        """The student's outputs."""
+        """Return the student's outputs."""
         x, _ = split(inputs)
         if not self.matchings:
             return self.student(x, training=training, **kwargs)
@@ -204,7 +204,7 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """The loss of the class description, for the latest result of call().
+        """Return the loss in the class description, for the latest result of call().
 
         Returns:
             A scalar; its parts go to the metrics student_loss and distillation_loss.
@@ -266,7 +266,7 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Distiller:
-        """The distiller of a configuration, with models of its own."""
+        """Build the distiller from a configuration, with its own models."""
         models = {
             role: keras.saving.deserialize_keras_object(config[role], custom_objects)
             for role in ("student", "teacher")

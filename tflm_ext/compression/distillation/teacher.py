@@ -34,8 +34,8 @@ class Teacher(keras.Model):  # type: ignore[misc]
 
     def __init__(self, model: Any, layers: Sequence[str] = ()) -> None:
         super().__init__(name="teacher", autocast=False)
-        # Past Keras' own way of setting attributes, which would count its weights as ours. When
-        # saving it finds them nevertheless.
+        # Bypasses Keras' __setattr__, which would track its weights as ours. Keras still finds them
+        # when saving.
         object.__setattr__(self, "model", model)
         object.__setattr__(self, "_view", tapped(model, layers, "teacher"))
         self.shapes = [tuple(t.shape[1:]) for t in self._view.outputs]
@@ -48,10 +48,10 @@ class Teacher(keras.Model):  # type: ignore[misc]
         return [keras.ops.stop_gradient(keras.ops.cast(o, "float32")) for o in outputs]
 
     def check(self, outputs: Sequence[Any]) -> list[Any]:
-        """Refuse outputs that were computed before by another teacher, or for other layers.
+        """Refuse outputs that were computed earlier by a different teacher, or for other layers.
 
         Raises:
-            ConfigError: they have other shapes.
+            ConfigError: their shapes differ.
         """
         given = [tuple(output.shape[1:]) for output in outputs]
         same = len(given) == len(self.shapes) and all(
@@ -60,9 +60,9 @@ class Teacher(keras.Model):  # type: ignore[misc]
         )
         if not same:
             raise ConfigError(
-                f"The teacher's outputs in the data have shapes {given}, this teacher's"
-                f" {self.shapes}.",
-                "Compute them with this teacher and for the same features.",
+                f"The teacher's outputs in the data have the shapes {given}, but this teacher's"
+                f" outputs have {self.shapes}.",
+                "Compute them with this teacher, and for the same features.",
             )
         return list(outputs)
 
@@ -105,7 +105,7 @@ class TeacherOutputs:
         """
         check_model(teacher, "teacher")
         model = Teacher(teacher, features)
-        # Not predict(), which in a strategy's scope gives every batch to every replica.
+        # Not predict(), which in a strategy's scope sends every batch to every replica.
         run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
         parts = []
         checksums = []
@@ -191,7 +191,7 @@ class TeacherOutputs:
             other = np.flatnonzero(checksums != known)
             if len(other):
                 raise ConfigError(
-                    f"Sample {start + other[0]} is not the one that the teacher's outputs were"
+                    f"Sample {start + other[0]} is not the sample that the teacher's outputs were"
                     " computed for.",
                     "Pass the same data in the same order: shuffle and augment it after attach(), "
                     "or compute the outputs again.",
@@ -219,7 +219,7 @@ class TeacherOutputs:
 
 
 def split(x: Any) -> tuple[Any, tuple[Any, ...] | None]:
-    """The inputs, and the teacher's outputs that attach() put beside them, if it did."""
+    """Return the inputs, and the teacher's outputs if attach() added them."""
     if isinstance(x, dict) and _KEY in x:
         return x["x"], tuple(x[_KEY])
     return x, None
@@ -230,7 +230,7 @@ def _join(x: Any, outputs: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def _batches(data: Any, batch_size: int) -> Iterator[Any]:
-    """The inputs, as NumPy arrays."""
+    """Yield the inputs as NumPy arrays."""
     if isinstance(data, tf.data.Dataset):
         if data.cardinality() == tf.data.INFINITE_CARDINALITY:
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""Quantisation-aware training: a model that rounds in training as its int8 form will."""
+"""Quantisation-aware training: a model that rounds in training like its int8 version."""
 
 from tflm_ext.compression.qat.api import quantize_aware, strip
 

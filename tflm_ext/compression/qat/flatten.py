@@ -28,8 +28,8 @@ class Call:
 
     Attributes:
         operation: the keras.Operation.
-        args: with Values where tensors were.
-        kwargs: with Values where tensors were.
+        args: with Values in place of tensors.
+        kwargs: with Values in place of tensors.
         outputs: all tensors that it returns.
     """
 
@@ -46,7 +46,7 @@ class Call:
 
     @property
     def inputs(self) -> list[Value]:
-        """All its input tensors, in order."""
+        """Return all its input tensors, in order."""
         return values((self.args, dict(self.kwargs)))
 
 
@@ -66,12 +66,12 @@ class Flat:
 
 
 def values(structure: Any) -> list[Value]:
-    """The Values in a nested structure, in order."""
+    """Return the Values in a nested structure, in order."""
     return [leaf for leaf in keras.tree.flatten(structure) if isinstance(leaf, Value)]
 
 
 def functional(model: Any) -> Any:
-    """The graph of a Functional or built Sequential model; None for anything else."""
+    """Return the graph of a Functional or built Sequential model; None for other objects."""
     if isinstance(model, keras.Sequential):
         return model._functional
     known = isinstance(model, keras.Model) and hasattr(model, "_nodes_by_depth")
@@ -79,7 +79,7 @@ def functional(model: Any) -> Any:
 
 
 def flatten(model: Any) -> Flat:
-    """All calls of a model with known inputs, with nested Functional and Sequential models."""
+    """Return all calls of a model with known inputs, including nested models."""
     outer = functional(model)
     inputs = tuple(_value(tensor) for tensor in outer.inputs)
     calls: list[Call] = []

@@ -18,18 +18,18 @@ from tflm_ext.compression.qat.linear import KINDS
 from tflm_ext.compression.qat.rules import expand
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 
-_CLUSTERS = 256  # that int8 can tell apart
+_CLUSTERS = 256  # int8 does not have more distinct values
 
 
 @dataclass(frozen=True)
 class Links:
-    """Where the weights of the plain model are now.
+    """Relation between the weights of the plain model and the quantisation-aware model.
 
     Attributes:
-        weights: number among the plain model's weights, the variable, and the layer that keeps
-            masks or clusters of it, if any.
-        holders: all layers with int8 weights, in the order in which they run.
-        ranges: all layers that learn ranges of activations, in that order.
+        weights: index of each weight in the plain model, its variable, and the layer with masks or
+            clusters for it, if any.
+        holders: all layers with int8 weights, in execution order.
+        ranges: all layers that learn ranges of activations, in execution order.
     """
 
     weights: tuple[tuple[int, Any, QuantizedLayer | None], ...]
@@ -39,14 +39,14 @@ class Links:
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class QuantizedModel(keras.Model):  # type: ignore[misc]
-    """A model that computes in training what its int8 form will compute.
+    """A model that rounds in training like its int8 version.
 
-    Its weights are trained, saved and loaded as those of any Functional model; quantize_aware()
-    makes it, strip() gives the plain model back.
+    Its weights are trained, saved and loaded like those of any Functional model. quantize_aware()
+    creates it; strip() returns the plain model.
 
     Args:
-        plain: the model, of whose layers none is used here.
-        keep: decides for the kernel of each weighted layer what training must not undo.
+        plain: the plain model; its layers are copied.
+        keep: decides for each kernel what training must preserve.
     """
 
     def __init__(self, plain: Any, keep: Callable[[Any], Keep]) -> None:
@@ -56,38 +56,38 @@ class QuantizedModel(keras.Model):  # type: ignore[misc]
         original.pop("compile_config", None)
         self._original = json.dumps(original)
         self._links = _link(plain, expansion, ranges)
-        # Losses and metrics go by these names.
+        # Losses and metrics are identified by these names.
         names = getattr(plain, "output_names", None) or [plain.layers[-1].name]
         self.output_names = list(names)
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
-        """As for any model.
+        """Train like any model.
 
         Raises:
-            ConfigError: the optimizer was used for another model.
+            ConfigError: the optimizer was used for a different model.
         """
         check_optimizer(self)
         return super().fit(*args, **kwargs)
 
     @property
     def links(self) -> Links:
-        """Where the weights of the plain model are, and the layers that round."""
+        """Relation to the plain model's weights, and the layers that round."""
         return self._links
 
     def get_config(self) -> dict[str, Any]:
-        """The plain model's configuration, and what is kept."""
+        """Return the plain model's configuration, and what is preserved."""
         keeps = [holder.keep for holder in self._links.holders]
         return {"model": json.loads(self._original), "keep": keeps}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> QuantizedModel:
-        """The model of a configuration, with new weights."""
+        """Build the model from a configuration, with new weights."""
         plain = keras.saving.deserialize_keras_object(config["model"], custom_objects)
         keeps = iter(config["keep"])
         return cls(plain, lambda kernel: next(keeps))
 
     def plain(self) -> Any:
-        """The plain model with the weights as they are now."""
+        """Return the plain model with the current weights."""
         plain = keras.saving.deserialize_keras_object(json.loads(self._original), safe_mode=False)
         weights = list(plain.weights)
         for index, variable, holder in self._links.weights:
@@ -96,10 +96,10 @@ class QuantizedModel(keras.Model):  # type: ignore[misc]
         return plain
 
     def check_exportable(self) -> None:
-        """Whether a .tflite can be made now.
+        """Check that the model can be exported.
 
         Raises:
-            ConfigError: never trained, or weights that are not finite.
+            ConfigError: it was never trained, or has weights that are not finite.
         """
         for layer in self._links.ranges:
             if not layer.high.numpy() > layer.low.numpy():
@@ -120,12 +120,12 @@ def quantize_aware(model: Any, *, preserve: str | None) -> QuantizedModel:
     """Make a model for quantisation-aware training from a trained Keras 3 model.
 
     Args:
-        model: a keras.Model with known inputs; it stays as it is.
+        model: a keras.Model with known inputs; it is not changed.
         preserve: see tflm_ext.quantize_aware.
 
     Raises:
-        ConfigError: quantisation-aware already, or with a training loop of its own.
-        UnsupportedModelError: a layer that has no quantisation-aware form.
+        ConfigError: it is already quantisation-aware, or has a custom training loop.
+        UnsupportedModelError: a layer has no quantisation-aware form.
     """
     _check(model)
     keep = _keeper(preserve)
@@ -142,7 +142,7 @@ def quantize_aware(model: Any, *, preserve: str | None) -> QuantizedModel:
 
 
 def strip(model: QuantizedModel) -> Any:
-    """The plain model, with the weights as trained, compiled as the given one is."""
+    """Return the plain model with the trained weights, compiled like the given model."""
     with model.distribute_strategy.scope():
         plain = model.plain()
         _compile_like(plain, model)
@@ -179,7 +179,7 @@ _TRAINED = frozenset({*KINDS, "SeparableConv1D", "SeparableConv2D"})
 
 
 def _copy(model: Any) -> Any:
-    """A model of the same structure, through the configuration, as a file would have it."""
+    """Copy a model through its configuration, as in a file."""
     try:
         config = keras.saving.serialize_keras_object(model)
         config.pop("compile_config", None)
@@ -194,7 +194,7 @@ def _copy(model: Any) -> Any:
 
 
 def _keeper(preserve: str | None) -> Callable[[Any], Keep]:
-    """What training must not undo of a kernel, from its present values."""
+    """Return a function that decides what training must preserve, from a kernel's values."""
 
     def decide(kernel: Any) -> Keep:
         values = kernel.numpy()
@@ -211,7 +211,7 @@ def _keeper(preserve: str | None) -> Callable[[Any], Keep]:
 
 
 def _compile_like(target: Any, source: Any) -> None:
-    """Compile with the same arguments: a new optimiser, new metrics."""
+    """Compile with the same arguments, a new optimizer, and new metrics."""
     if not source.compiled:
         return
     config = dict(source._compile_config.config)
@@ -236,7 +236,7 @@ def _fresh(metrics: Any) -> Any:
 def _build(
     plain: Any, keep: Callable[[Any], Keep]
 ) -> tuple[Any, Any, Expansion, tuple[FakeQuant, ...]]:
-    """The new model's graph: every piece, followed by a FakeQuant if it has a range."""
+    """Build the new model's graph: all pieces, each followed by a FakeQuant if it has a range."""
     outer = functional(plain)
     flat = flatten(plain)
     expansion = expand(flat, keep)
@@ -275,7 +275,7 @@ def _build(
 
 
 def _ranges(inputs: tuple[Value, ...], expansion: Expansion) -> dict[Value, tuple[FakeQuant, int]]:
-    """The FakeQuant of every tensor that needs one, with its number among the members."""
+    """Return the FakeQuant of each tensor that needs one, with the tensor's member number."""
     parent: dict[Value, Value] = {}
 
     def root(value: Value) -> Value:
@@ -315,7 +315,7 @@ def _link(
     expansion: Expansion,
     ranges: tuple[FakeQuant, ...],
 ) -> Links:
-    """Every weight of the plain model with its twin."""
+    """Match every weight of the plain model with its counterpart."""
     number = {id(weight): i for i, weight in enumerate(plain.weights)}
     holders = tuple(expansion.holders)
     keepers = {id(h.layer.kernel): h for h in holders if h.keep is not None}

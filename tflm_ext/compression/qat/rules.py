@@ -49,7 +49,7 @@ def _compares(model: Expansion, call: Call) -> None:
 
 
 def _combines(model: Expansion, call: Call) -> None:
-    """Two tensors, or a tensor and a constant; more of them one after the other."""
+    """Add an operator for two tensors, or a tensor and a constant; repeat it for more tensors."""
     if len(call.inputs) <= 2:
         model.copied(call, OWN, fuses=True)
         return

@@ -11,7 +11,7 @@ import numpy as np
 from tflm_ext.compression.checks import nothing_to_train, unknown_layers
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 
-_CLUSTERS = 256  # that int8 can tell apart
+_CLUSTERS = 256  # int8 does not have more distinct values
 
 
 def quantize_aware(model: Any, *, preserve: str | None) -> Any:
@@ -31,7 +31,7 @@ def quantize_aware(model: Any, *, preserve: str | None) -> Any:
         raise nothing_to_train(model)
     with model.distribute_strategy.scope():
         try:
-            # What is annotated loses its optimiser: that must not be the user's model.
+            # Annotating a model removes its optimizer, so do not annotate the user's model.
             copy = tf_keras.models.clone_model(model)
             copy.set_weights(model.get_weights())
             aware = _quantized(copy, kept, zeros=any((kernel == 0).any() for kernel in kernels))
@@ -54,7 +54,7 @@ def quantize_aware(model: Any, *, preserve: str | None) -> Any:
 
 
 def _with_output_names(aware: Any, model: Any) -> Any:
-    """Losses, metrics and targets go by the names of the layers that make the outputs."""
+    """Restore the names of output layers, which identify losses, metrics and targets."""
     import tf_keras
 
     if isinstance(aware, tf_keras.Sequential):
@@ -65,9 +65,9 @@ def _with_output_names(aware: Any, model: Any) -> Any:
 
 
 def _unkept(aware: Any) -> list[str]:
-    """Layers whose zeros or clusters tensorflow-model-optimization does not keep.
+    """Return layers whose zeros or clusters tensorflow-model-optimization does not preserve.
 
-    It forgets them where it changes how a layer rounds, like one before a Concatenate.
+    It loses them if it changes how a layer rounds, for example before a Concatenate.
     """
     names = []
     for layer in filter(_wraps, aware.layers):
@@ -95,7 +95,7 @@ def _quantized(copy: Any, kept: str | None, *, zeros: bool) -> Any:
 
 
 def _found(kernels: list[Any]) -> str | None:
-    """What most weights of a model show: clusters, zeros, or nothing to preserve."""
+    """Return what most weights of a model have: clusters, zeros, or nothing to preserve."""
     size = sum(kernel.size for kernel in kernels)
     distinct = [len(np.unique(kernel[kernel != 0])) for kernel in kernels]
     clustered = sum(
@@ -126,7 +126,7 @@ def _rounds(layer: Any) -> bool:
 
 
 def strip(model: Any) -> Any:
-    """The layers inside the wrappers, connected as the wrappers are, with their weights."""
+    """Return the layers inside the wrappers, connected like the wrappers, with their weights."""
     config = model.get_config()
     layers = {layer.name: layer for layer in model.layers}
     renamed: dict[str, str] = {}
@@ -134,7 +134,7 @@ def strip(model: Any) -> Any:
     for entry in config["layers"]:
         layer = layers.get(entry["config"]["name"])
         if layer is not None and _rounds(layer):
-            # A Sequential has no nodes: there, what is left out connects by itself.
+            # A Sequential has no nodes: its remaining layers are connected implicitly.
             for node in entry.get("inbound_nodes", ()):
                 renamed[layer.name] = node[0][0]
             continue
@@ -164,17 +164,17 @@ def strip(model: Any) -> Any:
 
 
 def _without_rounding(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A layer's configuration with its own activation."""
+    """Return a layer's configuration with its own activation."""
     activation = config.get("activation")
     if isinstance(activation, Mapping) and activation["class_name"] == "QuantizeAwareActivation":
         activation = activation["config"]["activation"]
-        # The activation of a layer that another one follows at once: none.
+        # A layer that is directly followed by an activation layer has none.
         return {**config, "activation": activation if isinstance(activation, str) else "linear"}
     return dict(config)
 
 
 def _renamed(config: Any, names: Mapping[str, str]) -> Any:
-    """A configuration whose connections use the names of the layers that are left."""
+    """Return a configuration whose connections use the names of the remaining layers."""
     if isinstance(config, Mapping):
         return {key: _renamed(value, names) for key, value in config.items()}
     if isinstance(config, list | tuple):
@@ -188,10 +188,10 @@ def _renamed(config: Any, names: Mapping[str, str]) -> Any:
 
 
 def _short(weight: Any) -> str:
-    """The last part of a variable's name: "kernel" of "dense_1/kernel:0"."""
+    """Return the last part of a variable's name: "kernel" for "dense_1/kernel:0"."""
     return str(weight.name).split("/")[-1].partition(":")[0]
 
 
 def _values(layer: Any) -> dict[str, Any]:
-    """A layer's weights, those of the layer that it wraps among them, by their short names."""
+    """Return the weights of a layer, and of the layer that it wraps, by their short names."""
     return {_short(weight): weight.numpy() for weight in layer.weights}
