@@ -3,7 +3,7 @@
     TFLM_EXT_MODELS=FOLDER python benchmarks/bench.py
 
 Measured are the models of platformio_projects/ and those of FOLDER; rows of models that are not
-there stay as they are. The flags are those with which the opponent in
+there are not changed. The flags are those with which the opponent in
 docs/explanation/performance.md was compiled. At the end stands how far the planner's estimates are
 from what was measured.
 """

@@ -564,9 +564,7 @@ def fitted_costs(rows: Sequence[Row], title: str, unit: str) -> dict[str, float]
 def main() -> None:
     """Measure, fit, write."""
     parser = argparse.ArgumentParser(description="Fit what kernels cost.")
-    parser.add_argument(
-        "kernel", nargs="*", help="only these; the costs of others stay as they are"
-    )
+    parser.add_argument("kernel", nargs="*", help="only these; the costs of others are not changed")
     every = {kernel.name for own in KERNELS.values() for kernel in own}
     parser.add_argument("--core", help="only this one, instead of every core that a board has")
     options = parser.parse_args()

@@ -160,7 +160,7 @@ def shuffled(path: Path) -> bytes:
     """A model with other weights, biases and zero points, all drawn with a fixed seed.
 
     Operators that want one zero point for input and output get one, and outputs whose zero point
-    is fixed keep it. Scales stay as they are.
+    is fixed keep it. Scales are not changed.
     """
     draw = np.random.default_rng(1)
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)

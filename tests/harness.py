@@ -50,7 +50,7 @@ def run_here(
 def assert_exact(model: bytes, *, name: str = "net", c: bool = True, seed: int = 0) -> Plan:
     """The NumPy reference equals TFLM and, unless c=False, so does the compiled C.
 
-    At least 64 inputs, one after the other. Compiling takes about a second: compare many models
+    At least 64 inputs, one after another. Compiling takes about a second: compare many models
     with c=False, and a few that stand for them with c=True. The plan is that for speed, which has
     the fast kernels even where a net is too small for their code.
     """

@@ -87,7 +87,7 @@ def row(
 
 
 def sequence(shape: Shape, *names: Any) -> Any:
-    """A model of layers one after the other."""
+    """A model of layers one after another."""
     import keras
 
     x = y = keras.Input(shape)

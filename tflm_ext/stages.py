@@ -254,8 +254,8 @@ def _vectors(analysis: Analysis, samples: Samples) -> tuple[tuple[Array, ...], t
     cannot compute.
 
     Returns:
-        Per input of the model (vectors, *shape) of its element type; notes on those that were
-        left out.
+        For each input of the model, (vectors, *shape) of its element type; and notes on inputs that
+        were left out.
     """
     inputs = analysis.facts.inputs
     parts = [

@@ -88,7 +88,7 @@ def evaluate(
     score: Score,
     **more: float,
 ) -> Row:
-    """Convert, plan, and run on test data; the model stays as it is.
+    """Convert, plan, and run on test data; the model is not changed.
 
     Args:
         model: of either Keras, quantisation-aware or not.

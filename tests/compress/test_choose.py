@@ -363,4 +363,4 @@ def test_the_first_order_change_of_the_loss() -> None:
     scores = first_order(graph, batches)
     channels = graph.uses[0].effect.output
     assert scores[channels] == pytest.approx(expected / expected.mean())
-    assert np.isnan(scores[graph.uses[1].effect.output]).all()  # nothing is known of it
+    assert np.isnan(scores[graph.uses[1].effect.output]).all()  # nothing is known about it

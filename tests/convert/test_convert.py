@@ -197,12 +197,12 @@ def test_refused_models(kind: str, keras: Any) -> None:
         ),
         "embedding": (
             lambda: of((5,), layers.Embedding(9, 2, name="words"), "int64"),
-            "Input 'x' is int64 (Keras layer 'words' (Embedding)); inputs are float32, or int32",
+            "Input 'x' is int64 (Keras layer 'words' (Embedding)), but inputs must be float32",
             "keras.Input(shape, dtype='int32')",
         ),
         "integers": (
             lambda: of((5,), layers.Rescaling(0.1), "uint8"),
-            "Input 'x' is uint8; inputs are float32, or int32 for an Embedding.",
+            "Input 'x' is uint8, but inputs must be float32, or int32 for an Embedding.",
             "Declare the input as float32",
         ),
         "bidirectional": (
@@ -218,7 +218,7 @@ def test_refused_models(kind: str, keras: Any) -> None:
 
 
 def test_a_layer_that_raises(keras: Any) -> None:
-    """Layers are anybody's code: what one raises is named, and not taken for an error of ours."""
+    """An exception in a layer's own code is reported as an error of the model."""
 
     class Once(keras.layers.Layer):
         calls = 0

@@ -58,7 +58,7 @@ def leave(b: ModelBuilder, y: int, scale: float = 0.05) -> int:
 
 
 def rows(*functions: str) -> bytes:
-    """RELU, then functions in float32 one after the other, then RELU."""
+    """RELU, then functions in float32 one after another, then RELU."""
     b = ModelBuilder()
     x, q = b.tensor(SHAPE, scale=0.03, zero_point=5), b.tensor(SHAPE, scale=0.03, zero_point=5)
     b.operator("RELU", [x], [q])

@@ -1,4 +1,4 @@
-"""Gives hostile files to the converter's child, one after the other, in one process.
+"""Gives hostile files to the converter's child, one after another, in one process.
 
     python -m tests.hostile.loader FOLDER SECRET MARKER
 

@@ -24,7 +24,7 @@ _OTHERS = ("half", "left", "largest")
 
 RIGHT = (*_RIGHT, "mixed right")
 """Requantisations that shift right: by about 8, by 1, by 31; with a multiplier of 2**30, or with
-the closest one to 2**31 that a float32 scale gives; and a different one of these for each filter."""
+the closest one to 2**31 that a float32 scale gives; and a different one of these per filter."""
 
 REQUANTISATIONS = (*_RIGHT, *_OTHERS, "mixed")
 """In addition: no shift, a left shift by a few bits, and by as many bits as the checks accept; and

@@ -27,7 +27,7 @@ def clamped(
     clamp_scale: float | None = None,
     also_output: bool = False,
 ) -> bytes:
-    """An operator on two inputs, or on one and weights, and clamps one after the other."""
+    """An operator on two inputs, or on one and weights, and clamps one after another."""
     b = ModelBuilder()
     shape = (1, 6)
     x = b.tensor(shape, scale=0.1, zero_point=2)

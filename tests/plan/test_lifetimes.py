@@ -27,7 +27,7 @@ def planned(graph: Graph, optimize: Optimize = Optimize.SPEED) -> tuple[Plan, di
 
 
 def chain(count: int, outputs: tuple[int, ...], size: int = 24) -> bytes:
-    """Additions of a constant, one after the other; `outputs` are numbers of them."""
+    """Additions of a constant, one after another; `outputs` are numbers of them."""
     b = ModelBuilder()
     constant = b.constant(np.ones((1, size), np.int8), scale=0.05)
     tensors = [b.tensor((1, size), scale=0.05)]

@@ -173,7 +173,7 @@ def test_tests_that_do_not_end_are_stopped(environment: str, project: Path) -> N
         "    while (ctx != NULL) {\n    }\n    ctx->initialized = ",
     )
     started = time.monotonic()
-    with pytest.raises(ToolError, match="did not end within 6 s"):
+    with pytest.raises(ToolError, match="did not finish within 6 s"):
         pio.test(project, environment, timeout_seconds=6)
     assert time.monotonic() - started < 10
 

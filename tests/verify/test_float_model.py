@@ -133,7 +133,7 @@ def test_an_error_without_targets(noise: float, loud: bool) -> None:
 
 
 def test_an_offset_between_values_does_not_hide_an_error() -> None:
-    # The spread over all values would be 100 times that between samples.
+    # The spread over all values would be 100 times the spread between samples.
     port = int8_port("two", (1, 2), 1.0, -128)
     floats = np.concatenate([VALUES, 200 + VALUES], 1)
     findings, _, error = told(port, floats, floats.round(-1))

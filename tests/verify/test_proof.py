@@ -30,8 +30,8 @@ GOLDEN_FILES = (
     "lib/Net/examples/Net/sample.h",
 )
 PORTS = (int8_port("input", (72,), 1.0, 0), int8_port("output", (3,), 1.0, 0))
-AGAIN = "Put the exported file back, or export the model again, with --overwrite."
-STOPPED = "Do not use these files; export again, and report a bug if it happens again."
+AGAIN = "Restore the exported file, or export the model again with --overwrite."
+STOPPED = "Do not use these files. Export the model again; if the error persists, report this bug."
 
 
 def edit(path: Path, pattern: str, replace: str | Callable[[re.Match[str]], str]) -> None:

@@ -62,7 +62,7 @@ class Bench:
         sources_sha256: of the C that was compiled.
         optimize: what the planner favoured.
         core, compiler: what ran, and what compiled it, with its optimisation.
-        macs: multiply-accumulate operations of one inference.
+        macs: multiply-accumulate operations per inference.
         instructions: executed in one inference.
         cycles: estimated (tflm_ext/bench/cycles.py says how); None where QEMU cannot tell.
         cycles_missing: why `cycles` is None, or "".
@@ -73,7 +73,7 @@ class Bench:
         stack_bytes: used below the caller of invoke.
         weight_bytes: constant tables.
         code_bytes: linked image with the model minus the same without it, minus the tables.
-        operators: in the order in which they run.
+        operators: in execution order.
         opponent: what another library takes for the same model, where that is known.
     """
 

@@ -64,7 +64,7 @@ class Comparison:
 
     Attributes:
         model: its name.
-        macs: multiply-accumulate operations of one inference.
+        macs: multiply-accumulate operations per inference.
         core, compiler: what ran, and what compiled it, with its optimisation.
         compiled: runtime "compiled".
         tflm: runtime "tflm"; None without a source of TensorFlow Lite Micro.

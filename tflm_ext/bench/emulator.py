@@ -324,7 +324,7 @@ def _run(program: Path, core: Core, *options: str) -> str:
         done = run_program(command, seconds=_QEMU_SECONDS, leashed=True)
     except subprocess.TimeoutExpired as error:
         raise ToolError(
-            f"The model did not end within {_QEMU_SECONDS:.0f} s on the emulated core.",
+            f"The model did not finish within {_QEMU_SECONDS:.0f} s on the emulated core.",
             "Measure a smaller model, or on a faster computer.",
             command=command,
         ) from error

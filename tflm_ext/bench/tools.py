@@ -28,7 +28,7 @@ def run_tool(command: Sequence[str]) -> str:
         ) from error
     except subprocess.TimeoutExpired as error:
         raise ToolError(
-            f"{command[0]} did not end within {_SECONDS:.0f} s.",
+            f"{command[0]} did not finish within {_SECONDS:.0f} s.",
             "Check the compiler with tflm-ext doctor.",
             command=tuple(command),
         ) from error

@@ -22,7 +22,7 @@ class CompressionStep:
             quantisation-aware model, it includes the rounding. None if it is not finite.
         int8_score: of the int8 model in TensorFlow Lite Micro, on the same data.
         parameters: of the plain Keras model.
-        macs: multiply-accumulate operations of one inference.
+        macs: multiply-accumulate operations per inference.
         weight_bytes: constant tables, in bytes.
         flash_bytes: tables plus the estimated code, in bytes.
         tflite_bytes: size of the .tflite, in bytes.

@@ -124,7 +124,7 @@ def _no_storage(reason: str) -> StorageError:
 
 
 def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
-    """A model that is already int8, without its float ports, and the data passed with it."""
+    """Return a model that is already int8, without float ports, and the data passed with it."""
     from tflm_ext.frontend import read_graph
     from tflm_ext.verify.tflm import run_outputs
 
@@ -151,7 +151,7 @@ def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
 
 
 def _given_as(tensor: Tensor) -> str:
-    """The type in which users pass an input: integers as they are, otherwise real values."""
+    """Return the type in which users pass an input: int32, or float32 for real values."""
     return "int32" if tensor.dtype is DType.INT32 else "float32"
 
 
@@ -161,7 +161,7 @@ def _signature_name(tensor_name: str) -> str:
 
 
 def _ports(about: Mapping[str, Any]) -> list[InputSpec]:
-    """The inputs of a model that the child has loaded."""
+    """Return the inputs of a model that the child has loaded."""
     keys = ("inputs", "shapes", "dtypes", "keras_names", "paths")
     return [
         InputSpec(name, tuple(shape), dtype, keras_name, tuple(place))

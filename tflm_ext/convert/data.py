@@ -14,7 +14,7 @@ from tflm_ext.errors import ConfigError
 def gather_all(
     given: Mapping[str, Any], ports: Sequence[InputSpec], order: Order = Order.OWN
 ) -> tuple[dict[str, list[Array]], list[str]]:
-    """All data as one array per input, and the warnings about it."""
+    """Return all data as one array per input, with warnings about the data."""
     data: dict[str, list[Array]] = {}
     warnings: list[str] = []
     for what, samples in given.items():
@@ -28,7 +28,7 @@ def input_warnings(
     ports: Sequence[InputSpec],
     quantised: Sequence[tuple[float, int] | None],
 ) -> Coarse:
-    """The warnings about the data of every input, in the order of the inputs."""
+    """Return warnings about the data of each input, in the order of the inputs."""
     warnings: list[str] = []
     suspects: list[str] = []
     what_shows_features = next(iter(data), None)  # calibration_data, where there is some

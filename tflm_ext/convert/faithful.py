@@ -55,7 +55,7 @@ def chosen(columns: Sequence[Array]) -> list[Array]:
 
 
 def drawn(inputs: Sequence[InputSpec]) -> list[Array]:
-    """Samples for a model without data, always the same; of integers 0 and 1."""
+    """Return samples for a model without data, always the same; integers are 0 or 1."""
     random = np.random.default_rng(0)
     return [
         random.integers(2, size=(SAMPLES, *b.sample)).astype(b.dtype)

@@ -67,12 +67,12 @@ def loop_refusal(path: str, layers: Mapping[str, str]) -> UnsupportedModelError:
 
 
 def input_refusal(name: str, dtype: str, layers: Mapping[str, str]) -> UnsupportedModelError:
-    """The error about an input that is neither float32 nor int32."""
+    """Return the error about an input that is neither float32 nor int32."""
     lookups = [described(layer, layers) for layer, kind in layers.items() if kind == "Embedding"]
     where = f" (Keras layer {', '.join(lookups)})" if lookups else ""
     return UnsupportedModelError(
-        f"Input {name!r} is {dtype}{where}; inputs are float32, or int32 for an Embedding.",
-        "Declare the input as integers: keras.Input(shape, dtype='int32')."
+        f"Input {name!r} is {dtype}{where}, but inputs must be float32, or int32 for an Embedding.",
+        "Declare the input as int32: keras.Input(shape, dtype='int32')."
         if lookups
         else "Declare the input as float32, and convert the data.",
     )

@@ -92,8 +92,8 @@ class Converter:
         """Quantise to int8, calibrated with the samples of a .npz, if any, and write the .tflite.
 
         Returns:
-            scale and zero point of every input and output, None where it is not int8; and whether
-            all outputs are int8 or integers, and all scales finite.
+            Scale and zero point of each input and output, None for those that are not int8; and
+            whether all outputs are int8 or integers, and all scales are finite.
         """
         calibration = request["calibration"]
         for _ in range(_ATTEMPTS):

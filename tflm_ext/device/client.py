@@ -129,7 +129,7 @@ class Device:
         """Run one inference.
 
         Args:
-            inputs: the bytes of every input; of larger elements the lowest byte first.
+            inputs: the bytes of each input; larger elements are little-endian.
 
         Returns:
             The raw bytes of each output, and the duration of the inference in microseconds.
@@ -144,7 +144,7 @@ class Device:
         if sizes != info.input_bytes:
             raise ConfigError(
                 f"The model {info.model!r} takes inputs of {info.input_bytes} bytes, "
-                f"received {sizes}.",
+                f"but the inputs passed have {sizes}.",
                 "Pass the bytes of each input of the model.",
             )
         for index, data in enumerate(inputs):

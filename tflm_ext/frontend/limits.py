@@ -123,7 +123,7 @@ def _trace(graph: Graph) -> Mapping[int, _Traced]:
 
 
 def _source(view: NodeView, place: int, found: Mapping[int, _Traced]) -> _Traced:
-    """What is known of an input of an operator that moves int32."""
+    """What is known about an input of an operator that moves int32."""
     tensor = view.input(place)
     if tensor.constant:
         return _Traced(np.full(tensor.shape, -1), tensor.array())

@@ -1,6 +1,6 @@
 """Removes conversions from and to float32 or uint8 at the ports of a model, which become int8.
 
-Ports of int32 stay as they are.
+Ports of int32 are not changed.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ def run_passes(graph: Graph, *, prove: bool = True, strict: bool | None = None) 
     for name, rewrite in REWRITES:
         try:
             rewritten = _rewritten(name, rewrite, graph, inputs, expected)
-        except Exception as error:  # whatever it is, the model is correct without the rewrite
+        except Exception as error:  # any error: the model is correct without the rewrite
             if strict:
                 raise
             left_out.append(LeftOut(name, _one_line(error)))
@@ -163,8 +163,8 @@ def _rewritten(
     """Return the result of a rewrite.
 
     Args:
-        inputs: on which values are compared.
-        expected: all values of the model for them; None to skip the comparison.
+        inputs: inputs on which values are compared.
+        expected: all values of the model for these inputs; None to skip the comparison.
 
     Raises:
         AssertionError: the rewrite broke the graph.
@@ -208,7 +208,7 @@ def _check(name: str, graph: Graph) -> None:
 
 
 def _inputs(graph: Graph) -> tuple[Vector, ...]:
-    """A few inputs, including extremes."""
+    """Return a few inputs, including extremes."""
     generator = np.random.default_rng(0)
     ports = input_ports(graph)
     noise = [[port.random(generator, 1)[0] for port in ports] for _ in range(_RANDOM_VECTORS)]
@@ -216,7 +216,7 @@ def _inputs(graph: Graph) -> tuple[Vector, ...]:
 
 
 def _values(graph: Graph, inputs: Sequence[Vector]) -> tuple[Values, ...]:
-    """All tensors for these inputs, one after the other."""
+    """Return the values of all tensors for these inputs, which run one after another."""
     state = initial_state(graph)
     results = []
     for vector in inputs:

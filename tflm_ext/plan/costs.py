@@ -48,7 +48,7 @@ def estimated(core: Core, kernel: Kernel, view: NodeView, alone: bool) -> tuple[
 
 
 def limit_estimated(core: Core, limits: Limits, view: NodeView) -> tuple[int, int]:
-    """Instructions and cycles of limiting the output after a kernel, see KernelCall.limits."""
+    """Estimate instructions and cycles of clamping the output; see KernelCall.limits."""
     return _of_work(core, LIMITS[limits.dtype], work_by_elements(view), False)
 
 

@@ -125,7 +125,7 @@ def plan_of(graph: Graph, choices: Sequence[Choice], core: Core) -> Plan:
     offsets = place(placed)
     problem = check_placement(placed, offsets) or _check_overlaps(graph, calls, offsets)
     if problem is not None:
-        raise AssertionError(f"arena: {problem}")  # a bug of ours
+        raise AssertionError(f"arena: {problem}")  # a bug in tflm_ext
     steps = tuple(
         Step(
             view=view,

@@ -16,7 +16,7 @@ def compiler(core: Core) -> str:
 
 
 def kernel_bytes(core: Core, kernel: str) -> int:
-    """Bytes of code of a kernel alone.
+    """Return the bytes of code of one kernel.
 
     Raises:
         LookupError: the kernel has not been measured yet.
@@ -26,11 +26,11 @@ def kernel_bytes(core: Core, kernel: str) -> int:
 
 
 def _own_bytes(core: Core, kernel: str) -> int:
-    """Bytes of a kernel without the functions that it shares with others."""
+    """Return the bytes of a kernel without the functions that it shares with others."""
     table = core.sizes["bytes"]
     if kernel not in table:
         raise LookupError(
-            f"There is no code size of the kernel {kernel!r} on the {core.title}: run"
+            f"There is no code size for the kernel {kernel!r} on the {core.title}; run"
             f" `make kernel-sizes CORE={core.name}`."
         )
     return int(table[kernel])
@@ -68,10 +68,9 @@ def uses_of(steps: Iterable[tuple[Kernel, KernelCall]]) -> dict[str, Uses]:
 def code_bytes(core: Core, uses: Mapping[str, Uses]) -> int:
     """Estimate the bytes of code: the kernels, the entry points, and each operator's call.
 
-    The compiler makes one function of a kernel for all its calls, which give it their parameters;
-    a kernel with one call, and a small one, becomes part of its caller with the parameters as
-    constants, and is then smaller than what was measured of it, unless it is marked to stay a
-    function, of which less falls away.
+    The compiler makes one function of a kernel, to which all calls pass their parameters. It
+    inlines small kernels and those with a single call; with constant parameters, they become
+    smaller than measured. Kernels that are marked not to be inlined shrink less.
 
     Raises:
         LookupError: a kernel has not been measured yet.

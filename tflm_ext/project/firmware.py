@@ -83,7 +83,7 @@ def firmware_files(facts: ModelFacts, parts: Parts) -> tuple[RenderedFile, ...]:
 
 
 def golden_header(facts: ModelFacts, vectors: tuple[GoldenVector, ...]) -> str:
-    """A header with these golden vectors, `<name>_golden_input0[i]` and so on."""
+    """Return a header with these golden vectors: `<name>_golden_input0[i]` and so on."""
     view = GoldenView(
         name=facts.name,
         upper=facts.upper,

@@ -25,7 +25,7 @@ def check_schema(folder: Path, report: bytes) -> None:
         data: Any = json.loads(report)
         schema, name, version = data["schema"], data["tool"]["name"], data["tool"]["version"]
     except (ValueError, TypeError, KeyError, RecursionError):
-        return  # not a report of ours: the caller finds out
+        return  # not one of our reports: the caller reports it
     whole = name == "tflm_ext" and type(schema) is int and isinstance(version, str)
     if whole and schema > SCHEMA:
         raise ConfigError(
@@ -36,7 +36,7 @@ def check_schema(folder: Path, report: bytes) -> None:
 
 
 def listed_files(report: bytes) -> dict[str, str] | None:
-    """The files that a report lists; None if it is no report of ours. Untrusted."""
+    """Return the files listed in an untrusted report; None if it is not one of our reports."""
     try:
         data: Any = json.loads(report)
         if data["schema"] not in SCHEMAS or data["tool"]["name"] != "tflm_ext":
@@ -49,7 +49,7 @@ def listed_files(report: bytes) -> dict[str, str] | None:
 
 
 def is_inside(path: object) -> bool:
-    """Whether a relative path names a file of the project and nothing else."""
+    """Whether a relative path can only lead to a file inside the project."""
     if not isinstance(path, str) or not path.isprintable() or "\\" in path:
         return False
     parts = path.split("/")

@@ -14,12 +14,12 @@ from tflm_ext.programs import limit_error
 _SIZE = re.compile(r"^(RAM|Flash): .*\(used (\d+) bytes from (\d+) bytes\)", re.MULTILINE)
 _OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes?")
 _MISMATCH = re.compile(r"Element (\d+) Expected (-?\d+) Was (-?\d+)")
-# What the sanitizers and the fault handler of the emulated core print.
+# Output of the sanitizers and of the emulated core's fault handler.
 _REPORT = re.compile(
     r"^.*(?:: runtime error: |ERROR: AddressSanitizer|core fault: ).*$", re.MULTILINE
 )
 _CRASH = re.compile(r"Program received signal SIG(?:SEGV|ABRT|BUS|ILL|FPE)\b.*")
-# What pio says besides the message of a compiler.
+# Error messages of compilers, linkers and pio.
 _DIAGNOSTIC = re.compile(r"^.*\b(?:error:|Error:|undefined reference).*$", re.MULTILINE)
 
 
@@ -40,7 +40,7 @@ def sizes_of(output: str) -> dict[str, int]:
 
 
 def cases_of(report: Path, environment: str) -> tuple[TestCase, ...]:
-    """The tests of pio's JSON report; none when pio did not get as far."""
+    """Return the tests in pio's JSON report; none if pio failed before running tests."""
     try:
         data: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -62,7 +62,7 @@ def raise_for_test(cases: tuple[TestCase, ...], output: str, environment: str) -
     if report is not None:
         raise VerificationError(
             f"The tests of {environment} were stopped: {report[0].strip()}",
-            "Export the model anew; if it happens again, report it with the .tflite.",
+            "Export the model again; if the error persists, report it with the .tflite.",
         )
     failed = [case for case in cases if case.status == "FAILED"]
     if failed:
@@ -71,7 +71,7 @@ def raise_for_test(cases: tuple[TestCase, ...], output: str, environment: str) -
         raise VerificationError(
             f"{len(failed)} of {len(cases)} tests failed in {environment}; "
             f"{failed[0].name}: {failed[0].message}",
-            "Run tflm-ext verify to see which operator differs, or export the model anew.",
+            "Run tflm-ext verify to see which operator differs, or export the model again.",
             index=index,
             expected=expected,
             got=got,
@@ -80,12 +80,12 @@ def raise_for_test(cases: tuple[TestCase, ...], output: str, environment: str) -
     if crash is not None:
         raise VerificationError(
             f"The test program of {environment} crashed: {crash[0].strip()}",
-            "Export the model anew; if it happens again, report it with the .tflite.",
+            "Export the model again; if the error persists, report it with the .tflite.",
         )
 
 
 def raise_for_limit(status: int, output: str, arguments: tuple[str, ...], environment: str) -> None:
-    """What this computer did not allow says nothing about the tests."""
+    """Raise ToolError if a limit of this computer was exceeded: the tests may be correct."""
     limit = limit_error(f"pio {arguments[0]} -e {environment}", status, output, ("pio", *arguments))
     if limit is not None:
         raise limit
@@ -94,7 +94,7 @@ def raise_for_limit(status: int, output: str, arguments: tuple[str, ...], enviro
 def raise_for_build(status: int, output: str, arguments: tuple[str, ...], environment: str) -> None:
     overflows = dict.fromkeys(_OVERFLOW.findall(output))
     if overflows:
-        excess = " and ".join(f"{region} by {size} bytes" for region, size in overflows)
+        excess = " and ".join(f"{region} by {int(size):,} bytes" for region, size in overflows)
         raise BudgetError(
             f"The program of {environment} does not fit: it exceeds {excess}.",
             "Make the model smaller (fewer channels or layers), or export with optimize='size'.",

@@ -262,7 +262,7 @@ def _recover(root: Path) -> bool:
     if not sound:
         raise ConfigError(
             f"{root / _JOURNAL} is damaged.",
-            f"Remove {root / HOME}, then export again.",
+            f"Remove {root / HOME}, then export the model again.",
         )
     _apply(root, changes)
     _discard(root / HOME)
@@ -285,9 +285,9 @@ def _check_files(files: Sequence[RenderedFile]) -> None:
     report = next((file.content for file in files if file.path == REPORT), b"")
     digests.pop(REPORT, None)
     if not all(is_inside(file.path) for file in files) or len(digests) + 1 != len(files):
-        raise ValueError("a generated file lies outside the project, or there are two of a name")
+        raise ValueError("a generated file is outside the project, or two have the same name")
     if listed_files(report) != digests:
-        raise ValueError(f"{REPORT} does not list the generated files as they are")
+        raise ValueError(f"{REPORT} does not match the generated files")
 
 
 def _state(root: Path, path: str, *, needed: bool = False) -> str | None:

@@ -27,9 +27,9 @@ class Planned:
     """A model that was read and planned.
 
     Attributes:
-        graph: as the file has it.
-        passes: what the rewrites made of it.
-        plan: of the rewritten graph.
+        graph: the graph in the file.
+        passes: the result of the rewrites.
+        plan: plan of the rewritten graph.
         inputs, outputs: the ports, in order.
     """
 
@@ -89,8 +89,8 @@ class DeviceModel(Protocol):
         """Compare the sources with TensorFlow Lite Micro on this computer.
 
         Args:
-            graph: as the file has it.
-            vectors: per input of the model, (vectors, *shape) of its element type.
+            graph: the graph in the file.
+            vectors: for each input of the model, (vectors, *shape) of its element type.
 
         Raises:
             VerificationError: their outputs differ.

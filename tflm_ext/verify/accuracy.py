@@ -107,12 +107,12 @@ def measure_accuracy(
     """Score one output of the float model, TFLM and the C on the same samples.
 
     Args:
-        port: what its elements stand for.
+        port: type, scale and zero point of the output.
         targets: class numbers (samples,), one-hot rows, or real values in the output's shape.
-        floats: what the float model gave, samples first; None where there is none.
-        tflm, ours: what TFLM and the C gave, samples first; None where TFLM is what runs on
-            the device, too.
-        output: its number.
+        floats: outputs of the float model, samples first; None if there is no float model.
+        tflm, ours: outputs of TFLM and the C, samples first; `ours` is None if the device runs TFLM
+            itself.
+        output: number of the output.
 
     Raises:
         ConfigError: the targets do not match the output.

@@ -25,9 +25,9 @@ class Verification:
     """Proof that the C equals TensorFlow Lite Micro.
 
     Attributes:
-        inputs: vectors that were compared.
-        mismatches: output values that differed; 0, since anything else is an error.
-        outputs: what TFLM computed, per output an array (vectors, *shape).
+        inputs: number of vectors compared.
+        mismatches: number of output values that differ; always 0, because others are an error.
+        outputs: TFLM's outputs, an array (vectors, *shape) for each.
     """
 
     inputs: int
@@ -55,7 +55,7 @@ def verify(
         model: the bytes that TFLM runs.
         graph: as read from these bytes, before any pass.
         sources: the files of lib/<Name>/src/.
-        vectors: per input an array (vectors, *shape).
+        vectors: an array (vectors, *shape) for each input.
 
     Raises:
         VerificationError: they differ; names the first operator whose output differs.

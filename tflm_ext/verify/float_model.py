@@ -150,7 +150,7 @@ def _lost_output(row: OutputError, port: Port, error: Int8Error) -> Iterator[str
 
 
 def _lost_variation(row: OutputError, port: Port, ran: Array) -> Iterator[str]:
-    """What the score of a few samples cannot prove."""
+    """Yield a warning if an int8 output does not vary, which a score of few samples can miss."""
     varies = (row.float_std or 0.0) > _ROUNDING * port.step and row.ratio is not None
     if len(ran) > 1 and varies and (ran == ran[:1]).all():
         yield f"Accuracy is lost: output {row.name} varies in float, but not in int8."

@@ -29,7 +29,7 @@ def make_golden(model: bytes, graph: Graph, vectors: Sequence[Array]) -> tuple[G
 
     Args:
         model: the bytes that TFLM runs.
-        vectors: per input an array (vectors, *shape); the user's samples come first.
+        vectors: an array (vectors, *shape) for each input; the user's samples come first.
 
     Returns:
         Golden vectors, each computed after a reset, so that they can be checked in any order.
@@ -50,14 +50,14 @@ def make_golden(model: bytes, graph: Graph, vectors: Sequence[Array]) -> tuple[G
 def read_golden(
     text: str, inputs: Sequence[Port], outputs: Sequence[Port]
 ) -> tuple[GoldenVector, ...]:
-    """The golden vectors that lie in a C file of an exported project, in their order.
+    """Return the golden vectors in a C file of an exported project, in order.
 
     Args:
         text: of test/test_model/golden_vectors.c, src/golden.h or the example's sample.h.
-        inputs, outputs: of the model.
+        inputs, outputs: ports of the model.
 
     Returns:
-        None of them if the file has no tables of these types and sizes.
+        The vectors; none if the file has no tables of these types and sizes.
     """
     ports = {f"input{i}": port for i, port in enumerate(inputs)}
     ports |= {f"output{i}": port for i, port in enumerate(outputs)}

@@ -67,8 +67,8 @@ class HostRun:
     """Results of the C.
 
     Attributes:
-        outputs: per output of the model, an array (vectors, size); empty when traced.
-        tensors: by tensor number, the raw bytes per vector; empty when not traced.
+        outputs: an array (vectors, size) for each output of the model; empty if traced.
+        tensors: the raw bytes per vector, by tensor number; empty if not traced.
     """
 
     outputs: tuple[Array, ...]
@@ -104,7 +104,7 @@ def run_host(
         sources: the files of lib/<Name>/src/.
         inputs: per input of the model, an array (vectors, ...) of its element type.
         reset_each: put the state of recurrent operators back before each vector.
-        trace: return every operator's output instead of the model's.
+        trace: return the outputs of all operators instead of the model's.
 
     Raises:
         ToolError: the compiler is missing or incomplete.

@@ -1,4 +1,4 @@
-"""The inputs on which C and TensorFlow Lite Micro are compared, and what elements stand for."""
+"""Makes the inputs on which the C is compared with TFLM, and converts real values to elements."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _MINIMUM = 64
 
 
 def quantize(ports: Sequence[Port], columns: Sequence[Array]) -> tuple[Array, ...]:
-    """Real inputs as elements of the ports.
+    """Convert real inputs to elements of the ports.
 
     Args:
-        columns: per input of the model an array (samples, ...).
+        columns: an array (samples, ...) for each input of the model.
 
     Returns:
-        Per input an array (samples, *shape) of its element type.
+        For each input, an array (samples, *shape) of its element type.
 
     Raises:
-        ConfigError: an integer is not one that the model takes.
+        ConfigError: an integer is not valid for the model.
     """
     return tuple(
         _elements(port, column).reshape(len(column), *port.shape)
@@ -69,11 +69,11 @@ def make_vectors(
 
     Args:
         ports: the inputs of the model.
-        samples: of the user, per input an array (n, *shape) of elements; may be empty.
+        samples: the user's samples, an array (n, *shape) of elements per input; may be empty.
         seed: of the random inputs.
 
     Returns:
-        Per input an array (vectors, *shape) of elements; the samples come first.
+        An array (vectors, *shape) of elements for each input; the samples come first.
     """
     generator = np.random.default_rng(seed)
     given = len(samples[0]) if samples else 0

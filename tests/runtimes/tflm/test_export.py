@@ -221,7 +221,7 @@ def test_operators_that_the_compiled_runtime_lacks(
     assert "AddResizeNearestNeighbor()" in source
     assert main(["inspect", str(model), "--runtime", "tflm"]) == 0
     assert "RESIZE_NEAREST_NEIGHBOR" in capsys.readouterr().out
-    # The golden vectors are TensorFlow Lite Micro's: nearest neighbours come in twos.
+    # The golden vectors are TensorFlow Lite Micro's: nearest neighbours come in pairs.
     golden = read_golden(
         (folder / "src/golden.h").read_text("utf-8"),
         [int8_port("input", (24,), 1.0, 0)],

@@ -25,7 +25,7 @@ Rule: TypeAlias = "Callable[[Expansion, Call], None]"
 
 @dataclass(frozen=True)
 class Fixed:
-    """A range that an operator gives to its output.
+    """A fixed range of an operator's output.
 
     Attributes:
         low: smallest value.
@@ -47,9 +47,9 @@ class Piece:
 
     Attributes:
         operation: layer or operation that computes it.
-        args: with Values where tensors are.
-        kwargs: with Values where tensors are.
-        outputs: the tensors that it gives.
+        args: with Values in place of tensors.
+        kwargs: with Values in place of tensors.
+        outputs: the tensors that it returns.
         scale: OWN, SAME, HIDDEN or a Fixed: how the outputs are rounded.
         fuses: whether a relu after it becomes part of the operator.
         ranged: for SAME, whether the output has values that the inputs' range may not cover.
@@ -70,10 +70,10 @@ class Expansion:
     Args:
         flat: the model.
         rule_of: gives the rule for a kind of layer or operation.
-        keep: decides for the kernel of each weighted layer what training must not undo.
+        keep: decides for each kernel what training must preserve.
 
     Raises:
-        UnsupportedModelError: a layer that has no quantisation-aware form.
+        UnsupportedModelError: a layer has no quantisation-aware form.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Expansion:
         self.rule_of = rule_of
         self.keep = keep
         self.pieces: list[Piece] = []
-        # Layers of the given model with those that hold their weights now.
+        # Layers of the given model, with the layers that have their weights now.
         self.twins: list[tuple[Any, tuple[Any, ...]]] = []
         self.holders: list[QuantizedLayer] = []
         self._layers: dict[tuple[int, str], Any] = {}
@@ -99,7 +99,7 @@ class Expansion:
 
     def _expand(self, call: Call) -> None:
         if getattr(call.operation, "quantization_mode", None) is not None:
-            self.refuse(call, "Quantise it only here: build it without Keras' quantize().")
+            self.refuse(call, "Build it without Keras' quantize().")
         if getattr(call.operation, "data_format", None) == "channels_first":
             self.refuse(call, "Build it with data_format='channels_last'.")
         self.rule_of(call.kind)(self, call)
@@ -114,14 +114,14 @@ class Expansion:
         )
 
     def name(self, wanted: str) -> str:
-        """A name that no other layer of the new model has."""
+        """Return a name that no other layer of the new model has."""
         self._names[wanted] += 1
         if self._names[wanted] == 1:
             return wanted
         return self.name(f"{wanted}_{self._names[wanted] - 1}")
 
     def once(self, call: Call, part: str, make: Callable[[], Any]) -> Any:
-        """The new layer for a part of a layer: the same one for each of the layer's calls."""
+        """Return the new layer for a part of a layer; all calls of the layer share it."""
         key = (id(call.operation), part)
         if key not in self._layers:
             self._layers[key] = make()
@@ -134,7 +134,7 @@ class Expansion:
         self.pieces.append(piece)
 
     def copy(self, call: Call) -> Any:
-        """A layer or operation like the one that is called."""
+        """Return a copy of the layer or operation that is called."""
 
         def make() -> Any:
             old = call.operation
@@ -153,7 +153,7 @@ class Expansion:
         self.emit(Piece(self.copy(call), call.args, call.outputs, scale, call.kwargs, fuses))
 
     def activate(self, call: Call, x: Value, activation: str) -> None:
-        """Add an activation, by its Keras name; its output is that of the call."""
+        """Add an activation, by its Keras name; its output becomes the output of the call."""
         (out,) = call.outputs
         options = _regularizer(call.operation) if activation != "linear" else {}
 
@@ -186,7 +186,7 @@ class Expansion:
                 )
 
     def _rectified(self, layer: Any, x: Value, out: Value) -> Piece:
-        """A relu: part of the operator before it, or one that shares the scale of moved data."""
+        """Return a relu: part of the operator before it, or with the scale of moved data."""
         piece = Piece(layer, (x,), (out,), OWN)
         producer = self._producers.get(x)
         if producer is None:
@@ -195,7 +195,7 @@ class Expansion:
         if before.fuses and self._uses[x] <= 1:
             self.pieces[producer] = replace(before, scale=HIDDEN)
         elif before.scale == SAME:
-            # It may become part of an operator whose input and output share one scale.
+            # It may be merged into an operator whose input and output share one scale.
             return replace(piece, scale=SAME, ranged=True)
         return piece
 
@@ -241,7 +241,7 @@ class Expansion:
         return layers
 
     def _foldable(self, call: Call) -> Call | None:
-        """The call of a BatchNormalization that is part of a weighted layer in int8."""
+        """Return the call of a BatchNormalization that int8 folds into a weighted layer."""
         (out,) = call.outputs
         if activation_name(call.operation) != "linear" or out in self.flat.outputs:
             return None
@@ -254,7 +254,7 @@ class Expansion:
 
 
 def clone(layer: Any, **changes: Any) -> Any:
-    """A new layer with the same configuration, in float32."""
+    """Return a new layer with the same configuration, in float32."""
     config = layer.get_config()
     if layer.dtype_policy.compute_dtype != layer.dtype_policy.variable_dtype:
         config["dtype"] = "float32"
@@ -262,7 +262,7 @@ def clone(layer: Any, **changes: Any) -> Any:
 
 
 def activation_name(operation: Any) -> str:
-    """How Keras calls the activation of a layer."""
+    """Return Keras' name of a layer's activation."""
     function = getattr(operation, "activation", None)
     name = keras.activations.serialize(function) if function is not None else "linear"
     return name if isinstance(name, str) else str(getattr(function, "__name__", name))
@@ -286,7 +286,7 @@ def last_axis(call: Call) -> bool:
 
 
 def _parts(layer: Any) -> tuple[Any, ...]:
-    """The layer without its activation; a separable convolution as the two that it is."""
+    """Return the layer without its activation; a separable convolution as two layers."""
     kind = type(layer).__name__
     if not kind.startswith("Separable"):
         return (clone(layer, activation=None, activity_regularizer=None),)

@@ -156,9 +156,9 @@ def expand(flat: Flat, keep: Callable[[Any], Keep]) -> Expansion:
 
     Args:
         flat: the model.
-        keep: decides for the kernel of each weighted layer what training must not undo.
+        keep: decides for each kernel what training must preserve.
 
     Raises:
-        UnsupportedModelError: a layer that has no quantisation-aware form.
+        UnsupportedModelError: a layer has no quantisation-aware form.
     """
     return Expansion(flat, lambda kind: _RULES.get(kind, _unknown), keep)

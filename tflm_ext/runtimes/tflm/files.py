@@ -84,11 +84,11 @@ def interpreter_files(
     """Return the C++ of a model; paths are relative to lib/<Name>/src/.
 
     Args:
-        facts: what is printed about the model.
-        parsed: what `model` holds.
+        facts: facts about the model, to be printed.
+        parsed: the parsed `model`.
         model: bytes of the .tflite, with int8 or int32 ports.
-        arena: bytes for TensorFlow Lite Micro's tensors and structures; see arena_bound().
-            With too few, AllocateTensors mostly crashes instead of failing.
+        arena: bytes for TensorFlow Lite Micro's tensors and structures; see arena_bound(). If it
+            is too small, AllocateTensors usually crashes.
 
     Raises:
         UnsupportedOperatorError: TensorFlow Lite Micro does not have one of its operators.
