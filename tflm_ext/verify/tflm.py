@@ -106,7 +106,8 @@ def run_tflm(
                 command=command,
             ) from error
         printed = done.stderr.decode("utf-8", "replace")
-        vector = int(progress.read_bytes()) if progress.exists() else None
+        started = progress.read_bytes() if progress.exists() else b""  # empty before the first
+        vector = int(started) if started else None
         _raise_for(done.returncode, printed, command, vector)
         used = re.search(r"Arena allocation total (\d+) bytes", printed)
         with np.load(response) as archive:
