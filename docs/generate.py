@@ -4,8 +4,8 @@
 
 api.md comes from the docstrings, cli.md from the command-line parser, operators.md from the
 tuple OPERATORS and the tested Keras layers, errors.md from the classes and from errors that are
-provoked here, compression-measured.md from benchmarks/compression/results/, and the picture from
-docs/picture.py. tests/docs fails if a file differs from what this program writes.
+provoked here, compression-measured.md from benchmarks/compression/results/, and the pictures from
+docs/picture.py and docs/layers.py. tests/docs fails if a file differs from what this writes.
 """
 
 from __future__ import annotations
@@ -704,20 +704,26 @@ def counted(page: str) -> str:
     return text
 
 
-PICTURE = ROOT / "docs" / "images" / "against-tflm.svg"
+PICTURES: dict[Path, str] = {
+    ROOT / "docs" / "images" / "against-tflm.svg": "docs.picture",
+    ROOT / "docs" / "images" / "layers.svg": "docs.layers",
+}
+"""Files, and the modules that draw them."""
 
 
-def picture() -> str:
-    """The bars on the README's first screen."""
-    return str(of_checkout("docs.picture").picture())
+def picture(path: Path) -> str:
+    """One of the pictures."""
+    return str(of_checkout(PICTURES[path]).picture())
 
 
 def main() -> None:
-    """Write every page, the numbers on others, and the picture, if they changed."""
+    """Write every page, the numbers on others, and the pictures, if they changed."""
     files = {REFERENCE / name: write for name, write in PAGES.items()}
     for page in dict.fromkeys(page for page, _, _ in COUNTS):
         files[ROOT / page] = functools.partial(counted, page)
-    for path, write in (files | {PICTURE: picture}).items():
+    for path in PICTURES:
+        files[path] = functools.partial(picture, path)
+    for path, write in files.items():
         text = write()
         if not path.exists() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")

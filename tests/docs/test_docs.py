@@ -18,6 +18,7 @@ from tests.conftest import ROOT
 from tflm_ext.cli.parser import make_parser
 from tflm_ext.errors import TflmExtError
 from tflm_ext.ops import OPERATORS
+from tflm_ext.runtimes import RUNTIMES
 from tflm_ext.targets import boards
 
 DOCS = ROOT / "docs"
@@ -58,8 +59,29 @@ def test_generated_page_is_up_to_date(name: str) -> None:
     assert text_of(generator.REFERENCE / name) == generator.PAGES[name](), "run make docs"
 
 
-def test_the_picture_is_up_to_date() -> None:
-    assert text_of(generator.PICTURE) == generator.picture(), "run make docs"
+@pytest.mark.parametrize("path", generator.PICTURES, ids=lambda path: path.stem)
+def test_a_picture_is_up_to_date(path: Path) -> None:
+    assert text_of(path) == generator.picture(path), "run make docs"
+
+
+def test_the_picture_of_the_layers_shows_every_package() -> None:
+    """Those of the import contract, none twice, each with a text that fits into its box."""
+    layers = generator.of_checkout("docs.layers")
+    held = layers.contracts()
+    shown = [package for layer in held.layers for package in layer]
+    folders = {p.name for p in (ROOT / "tflm_ext").iterdir() if (p / "__init__.py").is_file()}
+    modules = {p.stem for p in (ROOT / "tflm_ext").glob("*.py")} - {"__init__", "__main__"}
+    assert sorted(shown) == sorted(folders | modules) == sorted(layers.PACKAGES)
+    assert set(layers.GROUPS) <= {layer[0] for layer in held.layers} and set(layers.FLOW) < {*shown}
+    assert held.frameworks == {"convert", "compression"}
+    assert set(held.runtimes) == set(RUNTIMES)
+    drawn = re.findall(r'<tspan class="name">(\w+)<', layers.picture())
+    assert drawn == shown
+    for layer in held.layers:
+        for package in layer:  # in the widest of the fonts that the picture names
+            width = 7.6 * len(package) + 6.1 * len(layers.PACKAGES[package]) + 28
+            box = (layers.BOXES + 8) / len(layer) - 8
+            assert width + 22 * (package in layers.FLOW) <= box, package
 
 
 def test_the_readme_says_by_how_much_tflm_is_beaten() -> None:
