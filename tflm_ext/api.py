@@ -180,8 +180,8 @@ def export(
     )
     if max_accuracy_drop is not None and test_data is None:
         raise ConfigError(
-            "max_accuracy_drop needs test_data to measure what int8 loses.",
-            "Pass test_data=(x, y), or --data on the command line; or leave the limit out.",
+            "max_accuracy_drop needs test_data to measure the loss through int8.",
+            "Pass test_data=(x, y), or --data on the command line; or omit the limit.",
         )
     check_folder(target)
     with show_progress(progress) as say:

@@ -1,4 +1,4 @@
-"""Figures that need a compiler for the board's core and its emulator."""
+"""Measurements with a compiler for the board's core, and its emulator."""
 
 from tflm_ext.bench.bench import Bench, OperatorFigures, bench
 from tflm_ext.bench.compare import Comparison, compare

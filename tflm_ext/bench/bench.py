@@ -1,4 +1,4 @@
-"""bench(): what one inference of a model costs on the emulated core, operator by operator."""
+"""bench(): measures one inference of a model on the emulated core, operator by operator."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class OperatorFigures:
 
     Attributes:
         index, operator, kernel: as in the report.
-        keras_layer: whose it is, "" if unknown.
+        keras_layer: its Keras layer, "" if unknown.
         macs: multiply-accumulate operations.
         elements: of its first output.
-        instructions: executed, those of the measurement itself included: at most 100.
+        instructions: executed, including those of the measurement itself, which are at most 100.
         cycles: estimated; None as in Bench.
     """
 
@@ -47,8 +47,8 @@ class OperatorFigures:
     kernel: str = entry()
     keras_layer: str = entry()
     macs: Count = entry()
-    elements: Count = entry("Of its first output.")
-    instructions: Count = entry("Those of the measurement itself included.")
+    elements: Count = entry("Number of elements of its first output.")
+    instructions: Count = entry("Executed, including those of the measurement itself.")
     cycles: Count | None = entry("Estimated, as in bench.")
 
 
@@ -64,17 +64,17 @@ class Bench:
         core, compiler: what ran, and what compiled it, with its optimisation.
         macs: multiply-accumulate operations per inference.
         instructions: executed in one inference.
-        cycles: estimated (tflm_ext/bench/cycles.py says how); None where QEMU cannot tell.
+        cycles: estimated, see tflm_ext/bench/cycles.py; None if QEMU cannot count them.
         cycles_missing: why `cycles` is None, or "".
         milliseconds: from and to, on the board: the cycles times the core's published ratio of
-            real to estimated ones, by its clock. A range to expect, no measurement; None as
-            `cycles`, and where no ratio is published.
+            real to estimated cycles, divided by its clock. An expected range, not a measurement;
+            None if `cycles` is None, or no ratio is published.
         context_bytes: sizeof(context).
         stack_bytes: used below the caller of invoke.
         weight_bytes: constant tables.
         code_bytes: linked image with the model minus the same without it, minus the tables.
         operators: in execution order.
-        opponent: what another library takes for the same model, where that is known.
+        opponent: measurements of another library on the same model; None if there are none.
     """
 
     model: str = entry()
@@ -91,8 +91,8 @@ class Bench:
     )
     cycles_missing: str = entry("Why cycles is null, or empty.")
     milliseconds: tuple[_Milliseconds, _Milliseconds] | None = entry(
-        "Range to expect on the board: the cycles times published ratios of real to estimated "
-        "ones. Not measured."
+        "Expected range on the board, from the cycles and published ratios of real to estimated "
+        "cycles; not measured."
     )
     context_bytes: Count = entry("sizeof(context).")
     stack_bytes: Count = entry("Used below the caller of invoke.")
@@ -101,10 +101,10 @@ class Bench:
         "Linked image with the model minus the same without it, minus the tables."
     )
     operators: tuple[OperatorFigures, ...] = entry()
-    opponent: Opponent | None = entry("Another library on the same model, where that was measured.")
+    opponent: Opponent | None = entry("Another library on the same model; null if not measured.")
 
     def to_dict(self) -> dict[str, Any]:
-        """Its part of report.schema.json."""
+        """Return its part of report.schema.json."""
         return to_json(Bench, self)
 
     def __str__(self) -> str:
@@ -135,7 +135,7 @@ class Bench:
         return "\n".join([title, *self._about_core(), "", *table, "", *self._totals()])
 
     def _about_core(self) -> list[str]:
-        """What to know of the core before the figures are read."""
+        """Return notes about the core that are needed to interpret the figures."""
         core = find_core(self.core)
         notes = []
         if core.emulator.runs_on != core.title:
@@ -148,7 +148,7 @@ class Bench:
         return notes
 
     def _totals(self) -> list[str]:
-        """Instructions, cycles, memory; the opponent's beside them."""
+        """Return instructions, cycles and memory, next to the opponent's."""
         other = self.opponent
         per_mac = f", {self.instructions / self.macs:.3f} per MAC" if self.macs else ""
         parts = f"{self.weight_bytes:,} weights, {self.code_bytes:,} code"
@@ -171,7 +171,7 @@ class Bench:
         if self.milliseconds is None:
             return self.cycles_missing or "no published ratio of real to estimated cycles"
         least, most = self.milliseconds
-        return f"{least:.3g} to {most:.3g} ms on the board, expected from published ratios"
+        return f"{least:.3g} to {most:.3g} ms expected on the board, from published ratios"
 
 
 def bench(
@@ -186,17 +186,17 @@ def bench(
     """Compile a model or an exported project of runtime "compiled", run one inference, and count.
 
     Args:
-        source: folder of an exported project, whose files are measured as they are; or path
-            of a model, as in export().
+        source: folder of an exported project, whose current files are measured; or path of a
+            model, as in export().
         calibration: path of a calibration .npz, for models that are not int8 yet.
         board, optimize: for a model; a project has its own.
         flags: of the compiler, after the board's, like "-O2".
         progress: called with a short text at each step.
 
-    The figures of a project are kept in its bench.json, for every report shown afterwards.
+    The figures of a project are saved in its bench.json, and included in later reports.
 
     Raises:
-        ConfigError: the folder is no such project.
+        ConfigError: the folder is not such a project.
         UnsupportedModelError: as in export().
         ToolError: the compiler or the emulator is missing or failed.
         VerificationError: an output differs from TensorFlow Lite Micro's.
@@ -250,8 +250,8 @@ def _project(folder: Path) -> tuple[Options, Analysis, Sequence[RenderedFile]]:
     opened = open_project(folder)
     if not opened.options.runtime.own_code:
         raise ConfigError(
-            f"{folder} has runtime {opened.options.runtime.name!r}.",
-            "Give a project of runtime 'compiled', or use tflm-ext compare on the model.",
+            f"{folder} has the runtime {opened.options.runtime.name!r}.",
+            "Pass a project of runtime 'compiled', or use tflm-ext compare on the model.",
         )
     return opened.options, opened.analysis, opened.exported.sources()
 

@@ -1,4 +1,4 @@
-"""compare(): both runtimes side by side, as they run on the emulated core."""
+"""compare(): measures both runtimes on the emulated core, side by side."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class FiguresPart:
     stack_bytes: Count = entry("Used below the caller of invoke.")
     instructions: Count = entry("Executed in one inference, exact up to 40.")
     arena_used_bytes: Count | None = entry(
-        "What TensorFlow Lite Micro's interpreter used of its arena.",
+        "Bytes of the arena that TensorFlow Lite Micro's interpreter used.",
         of=lambda measured: measured.arena_bytes,
         optional=True,
     )
@@ -65,11 +65,11 @@ class Comparison:
     Attributes:
         model: its name.
         macs: multiply-accumulate operations per inference.
-        core, compiler: what ran, and what compiled it, with its optimisation.
+        core, compiler: the emulated core, and the compiler with its optimisation level.
         compiled: runtime "compiled".
         tflm: runtime "tflm"; None without a source of TensorFlow Lite Micro.
-        tflm_version: which TensorFlow Lite Micro that is, and its kernels.
-        arena_bound_bytes: what an export of runtime "tflm" reserves for the arena.
+        tflm_version: version of TensorFlow Lite Micro, and its kernels.
+        arena_bound_bytes: arena that an export with runtime "tflm" reserves.
         missing: why `tflm` is None, or "".
     """
 
@@ -158,7 +158,7 @@ def compare(
         for runtime in ("compiled", "tflm")
     }
     options, interpreted = chosen["compiled"], chosen["tflm"]
-    # One model for both, with what the Arduino library computes rightly.
+    # One model for both runtimes, which the Arduino library computes correctly.
     data = load_npz(calibration).x if calibration else None
     int8, _ = load(model, data, None, interpreted.runtime, progress)
     analysis = analyse(int8, options)
@@ -191,7 +191,7 @@ def _measure_tflm(
     if tree is not None and tree.flavour is Flavour.ARDUINO and interpreted.board_problem:
         return None, bound, "", interpreted.board_problem.problem
     if tree is None:
-        hint = f"no source of it; name one with --tflm-source or {SOURCE_VARIABLE}"
+        hint = f"no sources; pass them with --tflm-source or {SOURCE_VARIABLE}"
         return None, bound, "", hint
     library = tflm_library(tree, options.board, flags, progress)
     progress("measuring TensorFlow Lite Micro")
@@ -203,11 +203,11 @@ def _measure_tflm(
 
 
 def require_equal(analysis: Analysis, measured: Measurement, what: str) -> None:
-    """Require that a runtime gave what TensorFlow Lite Micro's Python package gives.
+    """Require that a runtime's outputs equal those of TensorFlow Lite Micro's Python package.
 
     Raises:
         VerificationError: an output differs.
-        UnsupportedModelError: TFLM stops the program on this input.
+        UnsupportedModelError: TFLM aborts on this input.
     """
     graph = analysis.graph
     columns = [
@@ -225,5 +225,5 @@ def require_equal(analysis: Analysis, measured: Measurement, what: str) -> None:
             raise VerificationError(
                 f"Runtime {what}: {wrong} of {ours.size} values of output {place} differ from "
                 "TensorFlow Lite Micro on the emulated core.",
-                "Do not use it; report a bug with the model.",
+                "Do not use this runtime for the model; report this bug with the model.",
             )

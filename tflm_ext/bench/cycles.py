@@ -1,9 +1,8 @@
-"""Estimated cycles: how often each instruction was executed, times what the manual says it costs.
+"""Estimates cycles: multiplies the count of each instruction by its cycles in the core's manual.
 
-A plugin of QEMU counts (templates/bench/count_blocks.c). The cycles are those of the core's manual
-for memory without wait states (targets/cores/*/core.toml). What they leave out makes real time
-longer: flash that waits, stores that find the write buffer full, operands that are not aligned.
-What the manual gives as a range is taken in its middle.
+A QEMU plugin counts (templates/bench/count_blocks.c). The manual's cycles are for memory without
+wait states (targets/cores/*/core.toml); for ranges, the middle is used. Real time is longer,
+because of wait states of the flash, stores to a full write buffer, and unaligned operands.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _FIRST_PLUGIN_VERSION_2 = 9
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """What was executed between two marks.
+    """Instructions executed between two marks.
 
     Attributes:
         instructions: exact.
@@ -44,10 +43,10 @@ class Interval:
 
 
 def counting_plugin() -> Path:
-    """The plugin, built on first use and kept in the user's cache folder.
+    """Return the plugin, which is built on first use and kept in the user's cache folder.
 
     Raises:
-        ToolError: it cannot be built here.
+        ToolError: it cannot be built on this computer.
     """
     source = templates_folder() / "bench" / "count_blocks.c"
     said = run_tool(("qemu-system-arm", "--version"))
@@ -60,8 +59,8 @@ def counting_plugin() -> Path:
             _build(source, version, plugin)
         except (OSError, StorageError) as error:
             raise ToolError(
-                f"{plugin.parent}, where QEMU's plugin is kept, cannot be written.",
-                "Set XDG_CACHE_HOME to a folder that can.",
+                f"The folder for QEMU's plugin, {plugin.parent}, cannot be written.",
+                "Set XDG_CACHE_HOME to a writable folder.",
             ) from error
     return plugin
 
@@ -82,11 +81,11 @@ def _build(source: Path, version: int, plugin: Path) -> None:
 
 
 def read_intervals(program: Path, counts: str, model: CycleModel) -> list[Interval]:
-    """What was executed after each mark and before the next one.
+    """Return what was executed between each mark and the next one.
 
     Args:
         program: the ELF file that ran.
-        counts: what the plugin wrote.
+        counts: output of the plugin.
         model: of the core.
 
     Raises:
@@ -119,14 +118,14 @@ class _Listing:
         self._blocks: dict[tuple[int, int], tuple[int, int]] = {}
 
     def block(self, first: int, last: int) -> tuple[int, int]:
-        """Instructions, and cycles but for a taken branch."""
+        """Return instructions, and cycles without taken branches."""
         if (first, last) not in self._blocks:
             start = bisect_left(self._addresses, first)
             words = self._words[start : bisect_right(self._addresses, last)]
             if not words:
                 raise ToolError(
-                    f"The disassembler lists no instruction at {first:#x}, where one was executed.",
-                    "Install binutils-arm-none-eabi as new as the compiler.",
+                    f"The disassembler lists no instruction at {first:#x}, but one was executed.",
+                    "Install a version of binutils-arm-none-eabi that matches the compiler.",
                 )
             self._blocks[first, last] = len(words), _cycles(words, self._model)
         return self._blocks[first, last]
@@ -161,7 +160,7 @@ def _cycles(words: Sequence[tuple[str, str]], model: CycleModel) -> int:
 
 
 def _registers(operands: str) -> int:
-    """How many a list like {r4, r6-r8, lr} names."""
+    """Return the number of registers in a list like {r4, r6-r8, lr}."""
     count = 0
     for part in operands.partition("{")[2].partition("}")[0].split(","):
         numbers = [int(n) for n in re.findall(r"[rsd](\d+)", part)]

@@ -1,8 +1,9 @@
-"""Compile a model for an emulated core, run it once, and count.
+"""Compiles a model for an emulated core, runs it once, and counts.
 
-QEMU executes an instruction per nanosecond of the machine's time (`-icount shift=0`), and the
-machine's timers tell the time. These are executed instructions, exact up to the tick of 40 and the
-same on every computer; cycles they are not, for QEMU has no pipeline and no wait states.
+QEMU executes one instruction per nanosecond of the machine's time (`-icount shift=0`), which is
+read from the machine's timers. The result is the number of executed instructions, exact up to a
+tick of 40, and equal on all computers. It is not cycles, because QEMU models no pipeline and no
+wait states.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ C_COMPILER = "arm-none-eabi-gcc"
 CXX_COMPILER = "arm-none-eabi-g++"
 _PROGRAMS = (C_COMPILER, CXX_COMPILER, "arm-none-eabi-size", "qemu-system-arm")
 
-# All that the machine has: what does not fit the board can still be measured.
+# The machine's whole memory: models that do not fit the board can still be measured.
 _MEMORY_BYTES = 4 << 20
 _LOOP_INSTRUCTIONS = 2_000_000
 _TICK_INSTRUCTIONS = 40
@@ -46,12 +47,12 @@ _QEMU_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """That an operator had computed an output.
+    """An output of an operator has been computed.
 
     Attributes:
-        tensor: which one.
-        instructions: executed since the event before, or since the start.
-        cycles: the same, estimated; None as in Measurement.
+        tensor: number of the output.
+        instructions: executed since the previous event, or since the start.
+        cycles: likewise, estimated; None as in Measurement.
     """
 
     tensor: int
@@ -61,7 +62,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One inference, and what the model adds to a program.
+    """Measurements of one inference, and sizes that the model adds to a program.
 
     Attributes:
         instructions: executed.
@@ -88,11 +89,11 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """Code that a model's own needs.
+    """A library that the model's code needs.
 
     Attributes:
         archive: the compiled library.
-        flags: what the model's C++ is compiled with because of it.
+        flags: flags that it requires for the model's C++.
         harness: template of the program that measures such a model.
     """
 
@@ -121,14 +122,14 @@ def require_tools() -> None:
 
 
 def compiler_name(flags: Sequence[str]) -> str:
-    """Name, version and optimisation, as figures state them."""
+    """Return name, version and optimisation level, for tables."""
     version = run_tool((C_COMPILER, "-dumpfullversion")).strip()
     level = [flag for flag in flags if re.fullmatch(r"-O\w+", flag)][-1]
     return f"{C_COMPILER} {version} {level}"
 
 
 def machine_flags(board: Board, flags: Sequence[str]) -> tuple[str, ...]:
-    """The board's, but for those that others replace, like -mfloat-abi."""
+    """Return the board's flags, without those that are replaced, like -mfloat-abi."""
     replaced = {flag.partition("=")[0] for flag in flags if "=" in flag}
     return tuple(f for f in board.machine_flags if f.partition("=")[0] not in replaced)
 
@@ -165,15 +166,15 @@ def measure(
     """Compile a model's files and run one inference.
 
     Args:
-        facts: about the model.
+        facts: facts about the model.
         sources: the files of lib/<Name>/src/.
-        board: whose core is emulated and whose compiler flags are used.
-        flags: of the compiler, after the board's.
-        library: TensorFlow Lite Micro, for the files of runtime "tflm".
-        events: to trace this many outputs of operators; that takes some instructions of its own.
+        board: determines the emulated core and the compiler flags.
+        flags: compiler flags after the board's.
+        library: TensorFlow Lite Micro, for runtime "tflm".
+        events: number of outputs of operators to trace, which takes some instructions itself.
 
     Raises:
-        ToolError: the compiler or the emulator is missing, failed or cannot count.
+        ToolError: the compiler or the emulator is missing, fails, or cannot count.
     """
     require_tools()
     with scratch_folder() as folder:
@@ -214,16 +215,16 @@ def compile_all(
     folder: Path,
     progress: Callable[[str], None] | None = None,
 ) -> list[Path]:
-    """Objects of C and C++ files, as many at a time as there are processors.
+    """Compile C and C++ files in parallel, and return the objects.
 
     Args:
-        board: whose flags come first.
-        units: files, and the flags of each.
-        folder: for the objects.
+        board: board whose flags come first.
+        units: files, with the flags of each.
+        folder: folder for the objects.
         progress: called after each file.
 
     Raises:
-        ToolError: one does not compile.
+        ToolError: a file does not compile.
     """
 
     def compile_one(number: int) -> Path:
@@ -263,7 +264,7 @@ def _link(
     include: tuple[str, ...],
     library: Library | None,
 ) -> Path:
-    """A program around the model, or around nothing."""
+    """Link a program with the model, or without it."""
     folder.mkdir()
     roomy = replace(
         board,
@@ -300,7 +301,7 @@ def _link(
 
 
 def _emulate(program: Path, core: Core, counts: Path) -> tuple[str, list[Interval] | None, str]:
-    """What the program prints; what ran between its looks at the time, or why that is unknown."""
+    """Return the program's output, and the intervals between marks, or why they are unknown."""
     if core.cycle_model is None:
         return _run(program, core), None, f"The manual of the {core.title} gives no cycles."
     try:
@@ -311,8 +312,8 @@ def _emulate(program: Path, core: Core, counts: Path) -> tuple[str, list[Interva
         said = _run(program, core, "-plugin", plugin)
     except ToolError:
         if counts.exists() and counts.stat().st_size:
-            raise  # the plugin works, the program does not
-        return _run(program, core), None, "This QEMU loads no plugin."
+            raise  # the plugin works, but the program fails
+        return _run(program, core), None, "This version of QEMU does not support plugins."
     intervals = read_intervals(program, counts.read_text("ascii"), core.cycle_model)
     return said, intervals, ""
 
@@ -325,7 +326,7 @@ def _run(program: Path, core: Core, *options: str) -> str:
     except subprocess.TimeoutExpired as error:
         raise ToolError(
             f"The model did not finish within {_QEMU_SECONDS:.0f} s on the emulated core.",
-            "Measure a smaller model, or on a faster computer.",
+            "Measure a smaller model, or use a faster computer.",
             command=command,
         ) from error
     said = done.stdout.decode("ascii", "replace")
@@ -335,8 +336,8 @@ def _run(program: Path, core: Core, *options: str) -> str:
         if limit is not None:
             raise limit
         raise ToolError(
-            f"The model failed on the emulated core, status {done.returncode}.",
-            f"Export it, and run its tests there: tflm-ext test DIR -e {core.environment}.",
+            f"The model failed on the emulated core with status {done.returncode}.",
+            f"Export it, and run its tests: tflm-ext test DIR -e {core.environment}",
             command=command,
             output=said + errors,
         )
@@ -385,12 +386,12 @@ def _check_count(loop: int) -> None:
     if abs(loop - _LOOP_INSTRUCTIONS) > 3 * _TICK_INSTRUCTIONS:
         raise ToolError(
             f"The emulator counts {loop:,} instructions in a loop of {_LOOP_INSTRUCTIONS:,}.",
-            "Install a QEMU that knows -icount shift=0; tflm-ext doctor shows its version.",
+            "Install a QEMU that supports -icount shift=0; tflm-ext doctor shows its version.",
         )
 
 
 def _address(program: Path, function: str) -> str:
-    """Of a function's first instruction, in hexadecimal."""
+    """Return the address of a function's first instruction, in hexadecimal."""
     found = re.search(
         rf"^(\w+) t {function}$", run_tool(("arm-none-eabi-nm", str(program))), re.MULTILINE
     )

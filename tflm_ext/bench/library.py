@@ -1,4 +1,4 @@
-"""TensorFlow Lite Micro from the user's tree, compiled once for the emulated core and kept."""
+"""Compiles TensorFlow Lite Micro from the user's sources for the emulated core, and caches it."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ _ENDINGS = ("c", "cc", "cpp")
 def tflm_library(
     tree: TflmTree, board: Board, flags: Sequence[str], progress: Callable[[str], None]
 ) -> Library:
-    """The compiled tree, from the user's cache folder if nothing has changed since.
+    """Return the compiled library, from the user's cache folder if nothing has changed.
 
     Args:
-        tree: what to compile.
-        board: whose core and flags it is compiled for.
-        flags: of the compiler, after the board's.
-        progress: called with what is being compiled.
+        tree: the sources.
+        board: determines the core and the flags.
+        flags: compiler flags after the board's.
+        progress: called with the name of each file.
 
     Raises:
         ToolError: it does not compile.
-        OSError: the tree cannot be read or the cache not written.
+        OSError: the sources cannot be read, or the cache cannot be written.
     """
     includes = (str(tree.root / folder) for folder in tree.include_folders)
     program = (
         *(f"-std={tree.standard}", *tree.program_flags),
         *(word for folder in includes for word in ("-isystem", folder)),
     )
-    # The Arduino library declares its int8 kernels for ARDUINO alone.
+    # The Arduino library declares its int8 kernels only if ARDUINO is defined.
     own = (*program, *((ARDUINO_DEFINE,) if tree.flavour is Flavour.ARDUINO else ()))
     units = _units(tree, flags, program)
     archive = _cache() / f"{_digest(tree, board, units)}.a"
@@ -67,11 +67,11 @@ def tflm_library(
 def _units(
     tree: TflmTree, flags: Sequence[str], program: Sequence[str]
 ) -> list[tuple[Path, tuple[str, ...]]]:
-    """Files of the tree as PlatformIO would choose them, and their flags."""
+    """Return the files that PlatformIO would compile, and their flags."""
     from platformio.fs import match_src_files
 
     common = ("-w", *flags, *tree.library_flags)
-    with scratch_folder() as folder:  # the filter speaks of src/
+    with scratch_folder() as folder:  # the filter refers to src/
         (folder / "src").symlink_to(tree.root, target_is_directory=True)
         chosen = match_src_files(str(folder), list(tree.source_filter), _ENDINGS)
     units = []
@@ -90,7 +90,7 @@ def _cache() -> Path:
 
 
 def _digest(tree: TflmTree, board: Board, units: Sequence[tuple[Path, tuple[str, ...]]]) -> str:
-    """Of all that the archive depends on; of files, the size and the time of change."""
+    """Return a digest of everything that the archive depends on; for files, size and time."""
     digest = hashlib.sha256(run_tool((C_COMPILER, "--version")).encode())
     digest.update(repr((board.machine_flags, board.common_flags, board.cxx_flags)).encode())
     for path, flags in units:

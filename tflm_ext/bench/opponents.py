@@ -1,4 +1,4 @@
-"""What other libraries take for some public models, measured in the same way: opponents.csv."""
+"""opponents.csv: measurements of other libraries on some public models, made in the same way."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Opponent:
     Attributes:
         library: its short name.
         about: versions, compiler and flags.
-        instructions, cycles: executed; the cycles estimated as ours are.
+        instructions, cycles: executed; cycles are estimated like ours.
         flash_bytes: linked image with model and library minus the same without them.
-        ram_bytes: what the interpreter used of its arena.
+        ram_bytes: bytes of the arena that the interpreter used.
         stack_bytes: used below the caller of invoke.
     """
 
@@ -33,7 +33,7 @@ class Opponent:
 
 
 def find_opponent(sha256: str) -> Opponent | None:
-    """The row of a model, if there is one."""
+    """Return the row of a model; None if there is none."""
     with resources.files(__package__).joinpath("opponents.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if row["sha256"] == sha256:

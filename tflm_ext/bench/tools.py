@@ -12,10 +12,10 @@ _SECONDS = 600.0
 
 
 def run_tool(command: Sequence[str]) -> str:
-    """What a program prints.
+    """Run a program, and return its output.
 
     Raises:
-        ToolError: it is missing, fails, or does not end.
+        ToolError: the program is missing, fails, or does not finish.
         StorageError: the disk is full.
     """
     try:
@@ -23,7 +23,7 @@ def run_tool(command: Sequence[str]) -> str:
     except FileNotFoundError as error:
         raise ToolError(
             f"{command[0]} was not found.",
-            "tflm-ext doctor says what is missing and how to install it.",
+            "Run tflm-ext doctor to see what is missing, and how to install it.",
             command=tuple(command),
         ) from error
     except subprocess.TimeoutExpired as error:
@@ -40,7 +40,7 @@ def run_tool(command: Sequence[str]) -> str:
         first = next((line for line in said.splitlines() if "error" in line), said[:200])
         raise ToolError(
             f"{command[0]} failed: {first.strip()}",
-            "tflm-ext doctor checks the compiler; a tree of TFLM may be incomplete.",
+            "Run tflm-ext doctor to check the compiler; TFLM's sources may be incomplete.",
             command=tuple(command),
             output=said,
         )

@@ -1,4 +1,4 @@
-"""Which values a model takes at its inputs: where TFLM fails on some, as GATHER does."""
+"""Determines the values that a model's inputs accept: TFLM fails on some, for example in GATHER."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tflm_ext.ir.facts import Port
 from tflm_ext.ops import BY_NAME
 from tflm_ext.opslib.base import Array
 
-_MAX_INTEGERS = 1 << 20  # 16 times the RAM of the board; every element of them is followed
+_MAX_INTEGERS = 1 << 20  # far beyond any board's RAM; each element is traced
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,9 @@ class _Traced:
     """Where the elements of an int32 tensor come from.
 
     Attributes:
-        origins: of each the number of the element of an int32 input, all inputs counted through;
-            -1 of what a constant gave.
-        values: what constants gave, 0 elsewhere.
+        origins: for each element, the number of an element of the int32 inputs, numbered across all
+            inputs; -1 for elements of constants.
+        values: values of elements of constants; 0 for others.
     """
 
     origins: Array
@@ -31,7 +31,7 @@ class _Traced:
 
 
 def input_ports(graph: Graph) -> tuple[Port, ...]:
-    """The inputs of a checked graph, in order, with the values that it takes there."""
+    """Return the inputs of a checked graph, in order, with the values that they accept."""
     traced = _trace(graph)
     whole = Limits.of(DType.INT32)
     count = sum(graph.tensors[i].elements for i in graph.inputs)
@@ -54,7 +54,7 @@ def input_ports(graph: Graph) -> tuple[Port, ...]:
 
 
 def output_ports(graph: Graph) -> tuple[Port, ...]:
-    """The outputs of a graph, in order."""
+    """Return the outputs of a graph, in order."""
     return tuple(Port.of(graph.tensors[i]) for i in graph.outputs)
 
 
