@@ -60,8 +60,8 @@ class Bench:
     Attributes:
         model, sha256: name and hash.
         sources_sha256: of the C that was compiled.
-        optimize: what the planner favoured.
-        core, compiler: what ran, and what compiled it, with its optimisation.
+        optimize: what the planner minimised.
+        core, compiler: the emulated core, and the compiler with its optimisation level.
         macs: multiply-accumulate operations per inference.
         instructions: executed in one inference.
         cycles: estimated, see tflm_ext/bench/cycles.py; None if QEMU cannot count them.

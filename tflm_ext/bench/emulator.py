@@ -69,10 +69,10 @@ class Measurement:
         stack_bytes: used below the caller of invoke.
         context_bytes: sizeof(context).
         flash_bytes: linked image with the model minus the same without it.
-        arena_bytes: what TensorFlow Lite Micro's interpreter used of its arena; None without one.
+        arena_bytes: arena used by TensorFlow Lite Micro's interpreter; None without one.
         outputs: per output of the model, its values.
-        events: when traced, in the order in which they came.
-        cycles: estimated; None where QEMU's plugin cannot be built or loaded.
+        events: if traced, in order.
+        cycles: estimated; None if QEMU's plugin cannot be built or loaded.
         cycles_missing: why `cycles` is None, or "".
     """
 
@@ -135,7 +135,7 @@ def machine_flags(board: Board, flags: Sequence[str]) -> tuple[str, ...]:
 
 
 def measurement_inputs(facts: ModelFacts) -> tuple[Array, ...]:
-    """What every measured inference is given: per input an array (1, size).
+    """Return the inputs of every measured inference, an array (1, size) each.
 
     Upper bits of a linear congruential generator (Knuth; Numerical Recipes), from 12345 on: 8 of
     them, or for integers 24, modulo the number of values that the model takes.

@@ -10,7 +10,7 @@
  *     arena    3576 bytes, of which
  *                   96  activations and scratch memory
  *                 2120  structures of tensors and operators
- *                 1264  more while AllocateTensors works
+ *                 1264  additional memory during AllocateTensors
  *                   96  alignment
  *
  * This file compiles with TensorFlow Lite Micro's Arduino library of 2023 and with current

@@ -10,7 +10,7 @@
  *     arena    1624 bytes, of which
  *                   48  activations and scratch memory
  *                 1232  structures of tensors and operators
- *                  248  more while AllocateTensors works
+ *                  248  additional memory during AllocateTensors
  *                   96  alignment
  *
  * This file compiles with TensorFlow Lite Micro's Arduino library of 2023 and with current
