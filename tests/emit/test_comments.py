@@ -60,7 +60,11 @@ def test_every_pointer_into_the_arena_has_a_name_and_a_shape(name: str) -> None:
     lines = files[f"{name}_model.c"].splitlines()
     found: dict[int, set[str]] = {}
     for number, line in enumerate(lines):
-        for offset in re.findall(r"arena(?:\.bytes)?\[(\d+)\]", line):
+        # Numbers are elements of arrays, each with a comment; everything else has a name.
+        assert not re.search(r"&arena\[\d+\](?!, +/\*)", line)
+        for offset in re.findall(r"(?:arena(?:\.bytes)?\[(?=\d)|^ +\w+ = )(\d+)[\],]", line):
+            if line.startswith("        ."):
+                continue  # a parameter of the kernel
             comments = re.findall(r"/\* (.*) \*/", line) or re.findall(
                 r"^ +/\* (.*) \*/$", lines[number - 1]
             )

@@ -230,7 +230,7 @@ def test_an_index_out_of_bounds_is_a_verification_error(
 ) -> None:
     edit(
         project / C_FILES / "net_model.c",
-        r"(op00_conv_2d\(int8_t [^}]*\};[^}]*? input = &arena)\[\d+\]",
+        r"(tflm_ext_conv_2d_tile\(&op,\s+&arena)\[input\]",
         r"\1[16000]",
     )
     assert main(["verify", str(project)]) == 6

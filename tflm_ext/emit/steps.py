@@ -117,8 +117,7 @@ class _Pointers:
     def __init__(self, model: str, plan: Plan, step: Step) -> None:
         self._model, self._plan, self._step = model, plan, step
         self._tables, self._scratch_offsets = iter(step.tables), iter(step.scratch)
-        self._tensors: list[PointerLine] = []
-        self._scratch: list[PointerLine] = []
+        self._places: list[PointerLine] = []
         self._arrays: list[str] = []
         self.outputs: dict[int, str] = {}
         """Expressions that point to the outputs, by the tensors' numbers."""
@@ -131,8 +130,8 @@ class _Pointers:
                 yield self._add_scratch(argument, next(self._scratch_offsets))
             elif isinstance(argument, Output):
                 tensor = view.node.outputs[argument.index]
-                self.outputs[tensor] = "output"
-                yield self._add_tensor("output", tensor, written=True)
+                self.outputs[tensor] = self._add_tensor("output", tensor, written=True)
+                yield self.outputs[tensor]
             elif isinstance(argument, Input):
                 yield self._input(argument.index)
             elif isinstance(argument, Outputs):
@@ -146,11 +145,14 @@ class _Pointers:
                 yield self._next_table()
 
     def lines(self) -> Iterator[str]:
-        """The declarations, in groups: scratch, tensors, arrays of tensors."""
-        yield from commented(self._scratch, _INDENT)
-        if self._scratch:
-            yield ""  # keeps clang-format from aligning the comments of both groups
-        yield from commented(self._tensors, _INDENT)
+        """The declarations: places in the arena, then arrays of pointers.
+
+        Places are constants rather than pointers, which compilers turn into the same instructions
+        as numbers.
+        """
+        if self._places:
+            body = commented(self._places, 2 * _INDENT)
+            yield from ("enum {", *(f"    {line}" for line in body), "};")
         yield from self._arrays
 
     def _next_table(self) -> str:
@@ -179,17 +181,14 @@ class _Pointers:
 
     def _add_tensor(self, name: str, tensor: int, *, written: bool) -> str:
         found = self._plan.graph.tensors[tensor]
-        pointer = _pointer(self._plan.offsets[tensor], found.dtype, const=not written)
-        const = "" if written else "const "
-        code = f"{const}{found.dtype.c} *const {name} = {pointer};"
-        self._tensors.append(PointerLine.to_tensor(code, found))
-        return name
+        code = f"{name} = {self._plan.offsets[tensor]},"
+        self._places.append(PointerLine.to_tensor(code, found))
+        return _pointer(name, found.dtype, const=not written)
 
     def _add_scratch(self, scratch: Scratch, offset: int) -> str:
-        pointer = _pointer(offset, scratch.dtype, const=False)
-        code = f"{scratch.dtype.c} *const {scratch.role} = {pointer};"
-        self._scratch.append(PointerLine(code, "scratch", f", {scratch.bytes} bytes"))
-        return scratch.role
+        code = f"{scratch.role} = {offset},"
+        self._places.append(PointerLine(code, "scratch", f", {scratch.bytes} bytes"))
+        return _pointer(scratch.role, scratch.dtype, const=False)
 
     def _element(self, tensor: int) -> PointerLine:
         constant = self._is_constant(tensor)
@@ -219,7 +218,7 @@ def _value(value: FieldValue) -> str:
     return "(-2147483647 - 1)" if value == -(2**31) else str(value)
 
 
-def _pointer(offset: int, dtype: DType, *, const: bool) -> str:
+def _pointer(offset: str, dtype: DType, *, const: bool) -> str:
     if dtype is DType.INT8:
         return f"&arena[{offset}]"
     # Offsets are multiples of 4 and the arena is aligned, so the cast is safe. Because int8_t is a

@@ -80,14 +80,16 @@ static void digits_op00_conv_2d(int8_t *arena)
         .input_zero_point = -128,
         .output_zero_point = -128,
     };
-    int32_t *const columns = (int32_t *)(void *)&arena[1072]; /* scratch, 72 bytes */
-    int8_t *const bytes = &arena[0];                          /* scratch, 48 bytes */
+    enum {
+        input = 1004,   /* input_layer:0, 1x8x8x1 */
+        columns = 1072, /* scratch, 72 bytes */
+        bytes = 0,      /* scratch, 48 bytes */
+        output = 48,    /* digits/conv2d/Relu, 1x8x8x16 */
+    };
 
-    const int8_t *const input = &arena[1004]; /* input_layer:0, 1x8x8x1 */
-    int8_t *const output = &arena[48];        /* digits/conv2d/Relu, 1x8x8x16 */
-
-    tflm_ext_conv_2d_tile(&op, input, digits_op00_weights, columns, bytes, output);
-    digits_observe(10, output, 1024U);
+    tflm_ext_conv_2d_tile(&op, &arena[input], digits_op00_weights,
+                          (int32_t *)(void *)&arena[columns], &arena[bytes], &arena[output]);
+    digits_observe(10, &arena[output], 1024U);
 }
 
 /* 1: MAX_POOL_2D 1x8x8x16 -> 1x4x4x16, layer max_pooling2d */
@@ -109,11 +111,13 @@ static void digits_op01_max_pool_2d(int8_t *arena)
         .output_min = -128,
         .output_max = 127,
     };
-    const int8_t *const input = &arena[48]; /* digits/conv2d/Relu, 1x8x8x16 */
-    int8_t *const output = &arena[1376];    /* digits/max_pooling2d/MaxPool2d, 1x4x4x16 */
+    enum {
+        input = 48,    /* digits/conv2d/Relu, 1x8x8x16 */
+        output = 1376, /* digits/max_pooling2d/MaxPool2d, 1x4x4x16 */
+    };
 
-    tflm_ext_max_pool_2d(&op, input, output);
-    digits_observe(11, output, 256U);
+    tflm_ext_max_pool_2d(&op, &arena[input], &arena[output]);
+    digits_observe(11, &arena[output], 256U);
 }
 
 /* 2: CONV_2D 1x4x4x16 -> 1x4x4x32, layer conv2d_1 */
@@ -141,14 +145,16 @@ static void digits_op02_conv_2d(int8_t *arena)
         .input_zero_point = -128,
         .output_zero_point = -128,
     };
-    int32_t *const columns = (int32_t *)(void *)&arena[0]; /* scratch, 864 bytes */
-    int8_t *const bytes = &arena[864];                     /* scratch, 16 bytes */
+    enum {
+        input = 1376,  /* digits/max_pooling2d/MaxPool2d, 1x4x4x16 */
+        columns = 0,   /* scratch, 864 bytes */
+        bytes = 864,   /* scratch, 16 bytes */
+        output = 1024, /* digits/conv2d_1/Relu, 1x4x4x32 */
+    };
 
-    const int8_t *const input = &arena[1376]; /* digits/max_pooling2d/MaxPool2d, 1x4x4x16 */
-    int8_t *const output = &arena[1024];      /* digits/conv2d_1/Relu, 1x4x4x32 */
-
-    tflm_ext_conv_2d_tile(&op, input, digits_op02_weights, columns, bytes, output);
-    digits_observe(12, output, 512U);
+    tflm_ext_conv_2d_tile(&op, &arena[input], digits_op02_weights,
+                          (int32_t *)(void *)&arena[columns], &arena[bytes], &arena[output]);
+    digits_observe(12, &arena[output], 512U);
 }
 
 /* 4: FULLY_CONNECTED 1x512 -> 1x64, layer dense */
@@ -162,14 +168,15 @@ static void digits_op04_fully_connected(int8_t *arena)
         .scale_step = 2,
         .output_zero_point = -128,
     };
-    int32_t *const column = (int32_t *)(void *)&arena[0]; /* scratch, 1024 bytes */
+    enum {
+        input = 1024,  /* digits/flatten/Reshape, 1x512 */
+        column = 0,    /* scratch, 1024 bytes */
+        output = 1536, /* digits/dense/MatMul, 1x64 */
+    };
 
-    const int8_t *const input = &arena[1024]; /* digits/flatten/Reshape, 1x512 */
-    int8_t *const output = &arena[1536];      /* digits/dense/MatMul, 1x64 */
-
-    tflm_ext_fully_connected_tile(&op, input, digits_op04_weights, digits_op04_scales, column,
-                                  output);
-    digits_observe(14, output, 64U);
+    tflm_ext_fully_connected_tile(&op, &arena[input], digits_op04_weights, digits_op04_scales,
+                                  (int32_t *)(void *)&arena[column], &arena[output]);
+    digits_observe(14, &arena[output], 64U);
 }
 
 /* 5: FULLY_CONNECTED 1x64 -> 1x10, layer dense_1 */
@@ -183,14 +190,15 @@ static void digits_op05_fully_connected(int8_t *arena)
         .scale_step = 2,
         .output_zero_point = -8,
     };
-    int32_t *const column = (int32_t *)(void *)&arena[12]; /* scratch, 128 bytes */
+    enum {
+        input = 1536, /* digits/dense/MatMul, 1x64 */
+        column = 12,  /* scratch, 128 bytes */
+        output = 0,   /* digits/dense_1/MatMul, 1x10 */
+    };
 
-    const int8_t *const input = &arena[1536]; /* digits/dense/MatMul, 1x64 */
-    int8_t *const output = &arena[0];         /* digits/dense_1/MatMul, 1x10 */
-
-    tflm_ext_fully_connected_tile(&op, input, digits_op05_weights, digits_op05_scales, column,
-                                  output);
-    digits_observe(15, output, 10U);
+    tflm_ext_fully_connected_tile(&op, &arena[input], digits_op05_weights, digits_op05_scales,
+                                  (int32_t *)(void *)&arena[column], &arena[output]);
+    digits_observe(15, &arena[output], 10U);
 }
 
 /* 6: SOFTMAX 1x10 -> 1x10, layer dense_1 */
@@ -201,11 +209,13 @@ static void digits_op06_softmax(int8_t *arena)
         .size = 10,
         .steps = 96,
     };
-    const int8_t *const input = &arena[0]; /* digits/dense_1/MatMul, 1x10 */
-    int8_t *const output = &arena[0];      /* digits/dense_1/Softmax:0, 1x10 */
+    enum {
+        input = 0,  /* digits/dense_1/MatMul, 1x10 */
+        output = 0, /* digits/dense_1/Softmax:0, 1x10 */
+    };
 
-    tflm_ext_softmax(&op, input, digits_op06_exponentials, output);
-    digits_observe(16, output, 10U);
+    tflm_ext_softmax(&op, &arena[input], digits_op06_exponentials, &arena[output]);
+    digits_observe(16, &arena[output], 10U);
 }
 
 digits_status_t digits_init(digits_context_t *ctx)

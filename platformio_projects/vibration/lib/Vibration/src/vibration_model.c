@@ -80,14 +80,16 @@ static void vibration_op01_conv_2d(int8_t *arena)
         .input_zero_point = -62,
         .output_zero_point = -128,
     };
-    int32_t *const columns = (int32_t *)(void *)&arena[804]; /* scratch, 144 bytes */
-    int8_t *const bytes = &arena[948];                       /* scratch, 96 bytes */
+    enum {
+        input = 1044,  /* vibration/conv1d/convolution_ExpandDims1, 1x1x128x3 */
+        columns = 804, /* scratch, 144 bytes */
+        bytes = 948,   /* scratch, 96 bytes */
+        output = 36,   /* vibration/conv1d/Relu, 1x1x64x12 */
+    };
 
-    const int8_t *const input = &arena[1044]; /* ...ion/conv1d/convolution_ExpandDims1, 1x1x128x3 */
-    int8_t *const output = &arena[36];        /* vibration/conv1d/Relu, 1x1x64x12 */
-
-    tflm_ext_conv_2d_tile(&op, input, vibration_op01_weights, columns, bytes, output);
-    vibration_observe(13, output, 768U);
+    tflm_ext_conv_2d_tile(&op, &arena[input], vibration_op01_weights,
+                          (int32_t *)(void *)&arena[columns], &arena[bytes], &arena[output]);
+    vibration_observe(13, &arena[output], 768U);
 }
 
 /* 2: CONV_2D 1x1x64x12 -> 1x1x32x24, layer conv1d_1 */
@@ -115,14 +117,16 @@ static void vibration_op02_conv_2d(int8_t *arena)
         .input_zero_point = -128,
         .output_zero_point = -128,
     };
-    int32_t *const columns = (int32_t *)(void *)&arena[804]; /* scratch, 360 bytes */
-    int8_t *const bytes = &arena[1164];                      /* scratch, 12 bytes */
+    enum {
+        input = 36,    /* vibration/conv1d/Relu, 1x1x64x12 */
+        columns = 804, /* scratch, 360 bytes */
+        bytes = 1164,  /* scratch, 12 bytes */
+        output = 0,    /* vibration/conv1d_1/Relu, 1x1x32x24 */
+    };
 
-    const int8_t *const input = &arena[36]; /* vibration/conv1d/Relu, 1x1x64x12 */
-    int8_t *const output = &arena[0];       /* vibration/conv1d_1/Relu, 1x1x32x24 */
-
-    tflm_ext_conv_2d_tile(&op, input, vibration_op02_weights, columns, bytes, output);
-    vibration_observe(14, output, 768U);
+    tflm_ext_conv_2d_tile(&op, &arena[input], vibration_op02_weights,
+                          (int32_t *)(void *)&arena[columns], &arena[bytes], &arena[output]);
+    vibration_observe(14, &arena[output], 768U);
 }
 
 /* 3: CONV_2D 1x1x32x24 -> 1x1x16x32, layer conv1d_2 */
@@ -150,14 +154,16 @@ static void vibration_op03_conv_2d(int8_t *arena)
         .input_zero_point = -128,
         .output_zero_point = -128,
     };
-    int32_t *const columns = (int32_t *)(void *)&arena[768]; /* scratch, 720 bytes */
-    int8_t *const bytes = &arena[1488];                      /* scratch, 24 bytes */
+    enum {
+        input = 0,     /* vibration/conv1d_1/Relu, 1x1x32x24 */
+        columns = 768, /* scratch, 720 bytes */
+        bytes = 1488,  /* scratch, 24 bytes */
+        output = 0,    /* vibration/conv1d_2/Relu, 1x1x16x32 */
+    };
 
-    const int8_t *const input = &arena[0]; /* vibration/conv1d_1/Relu, 1x1x32x24 */
-    int8_t *const output = &arena[0];      /* vibration/conv1d_2/Relu, 1x1x16x32 */
-
-    tflm_ext_conv_2d_tile(&op, input, vibration_op03_weights, columns, bytes, output);
-    vibration_observe(15, output, 512U);
+    tflm_ext_conv_2d_tile(&op, &arena[input], vibration_op03_weights,
+                          (int32_t *)(void *)&arena[columns], &arena[bytes], &arena[output]);
+    vibration_observe(15, &arena[output], 512U);
 }
 
 /* 5: MEAN 1x16x32 -> 1x32, layer global_average_pooling1d */
@@ -173,11 +179,13 @@ static void vibration_op05_mean(int8_t *arena)
         .shift = -2,
         .output_zero_point = -128,
     };
-    const int8_t *const input = &arena[0]; /* vibration/conv1d_2/Relu, 1x16x32 */
-    int8_t *const output = &arena[0];      /* vibration/global_average_pooling1d/Mean, 1x32 */
+    enum {
+        input = 0,  /* vibration/conv1d_2/Relu, 1x16x32 */
+        output = 0, /* vibration/global_average_pooling1d/Mean, 1x32 */
+    };
 
-    tflm_ext_reduce_sum(&op, input, output);
-    vibration_observe(17, output, 32U);
+    tflm_ext_reduce_sum(&op, &arena[input], &arena[output]);
+    vibration_observe(17, &arena[output], 32U);
 }
 
 /* 6: FULLY_CONNECTED 1x32 -> 1x5, layer dense */
@@ -191,12 +199,15 @@ static void vibration_op06_fully_connected(int8_t *arena)
         .output_min = -128,
         .output_max = 127,
     };
-    const int8_t *const input = &arena[0]; /* vibration/global_average_pooling1d/Mean, 1x32 */
-    int8_t *const output = &arena[32];     /* vibration/dense/MatMul, 1x5 */
+    enum {
+        input = 0,   /* vibration/global_average_pooling1d/Mean, 1x32 */
+        output = 32, /* vibration/dense/MatMul, 1x5 */
+    };
 
-    tflm_ext_fully_connected_per_channel(&op, input, vibration_op06_weights, vibration_op06_bias,
-                                         vibration_op06_multipliers, vibration_op06_shifts, output);
-    vibration_observe(18, output, 5U);
+    tflm_ext_fully_connected_per_channel(&op, &arena[input], vibration_op06_weights,
+                                         vibration_op06_bias, vibration_op06_multipliers,
+                                         vibration_op06_shifts, &arena[output]);
+    vibration_observe(18, &arena[output], 5U);
 }
 
 /* 7: SOFTMAX 1x5 -> 1x5, layer dense */
@@ -207,11 +218,13 @@ static void vibration_op07_softmax(int8_t *arena)
         .size = 5,
         .steps = 13,
     };
-    const int8_t *const input = &arena[32]; /* vibration/dense/MatMul, 1x5 */
-    int8_t *const output = &arena[0];       /* vibration/dense/Softmax:0, 1x5 */
+    enum {
+        input = 32, /* vibration/dense/MatMul, 1x5 */
+        output = 0, /* vibration/dense/Softmax:0, 1x5 */
+    };
 
-    tflm_ext_softmax(&op, input, vibration_op07_exponentials, output);
-    vibration_observe(19, output, 5U);
+    tflm_ext_softmax(&op, &arena[input], vibration_op07_exponentials, &arena[output]);
+    vibration_observe(19, &arena[output], 5U);
 }
 
 vibration_status_t vibration_init(vibration_context_t *ctx)

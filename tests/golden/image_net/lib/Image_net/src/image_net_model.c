@@ -80,14 +80,16 @@ static void image_net_op00_conv_2d(int8_t *arena)
         .input_zero_point = -128,
         .output_zero_point = -128,
     };
-    int32_t *const columns = (int32_t *)(void *)&arena[152]; /* scratch, 120 bytes */
-    int8_t *const bytes = &arena[272];                       /* scratch, 48 bytes */
+    enum {
+        input = 80,    /* image, 1x6x6x2 */
+        columns = 152, /* scratch, 120 bytes */
+        bytes = 272,   /* scratch, 48 bytes */
+        output = 0,    /* net/conv/Relu, 1x6x6x4 */
+    };
 
-    const int8_t *const input = &arena[80]; /* image, 1x6x6x2 */
-    int8_t *const output = &arena[0];       /* net/conv/Relu, 1x6x6x4 */
-
-    tflm_ext_conv_2d_tile(&op, input, image_net_op00_weights, columns, bytes, output);
-    image_net_observe(1, output, 144U);
+    tflm_ext_conv_2d_tile(&op, &arena[input], image_net_op00_weights,
+                          (int32_t *)(void *)&arena[columns], &arena[bytes], &arena[output]);
+    image_net_observe(1, &arena[output], 144U);
 }
 
 /* 1: DEPTHWISE_CONV_2D 1x6x6x4 -> 1x3x3x4, layer depthwise */
@@ -114,12 +116,14 @@ static void image_net_op01_depthwise_conv_2d(int8_t *arena)
         .output_min = -128,
         .output_max = 127,
     };
-    const int8_t *const input = &arena[0]; /* net/conv/Relu, 1x6x6x4 */
-    int8_t *const output = &arena[0];      /* net/depthwise/BiasAdd, 1x3x3x4 */
+    enum {
+        input = 0,  /* net/conv/Relu, 1x6x6x4 */
+        output = 0, /* net/depthwise/BiasAdd, 1x3x3x4 */
+    };
 
-    tflm_ext_depthwise_conv_2d(&op, input, image_net_op01_weights, image_net_op01_bias,
-                               image_net_op01_multipliers, image_net_op01_shifts, output);
-    image_net_observe(4, output, 36U);
+    tflm_ext_depthwise_conv_2d(&op, &arena[input], image_net_op01_weights, image_net_op01_bias,
+                               image_net_op01_multipliers, image_net_op01_shifts, &arena[output]);
+    image_net_observe(4, &arena[output], 36U);
 }
 
 /* 2: AVERAGE_POOL_2D 1x3x3x4 -> 1x1x1x4, layer pool */
@@ -141,11 +145,13 @@ static void image_net_op02_average_pool_2d(int8_t *arena)
         .output_min = -128,
         .output_max = 127,
     };
-    const int8_t *const input = &arena[0]; /* net/depthwise/BiasAdd, 1x3x3x4 */
-    int8_t *const output = &arena[0];      /* net/pool/AvgPool, 1x1x1x4 */
+    enum {
+        input = 0,  /* net/depthwise/BiasAdd, 1x3x3x4 */
+        output = 0, /* net/pool/AvgPool, 1x1x1x4 */
+    };
 
-    tflm_ext_average_pool_2d_groups(&op, input, output);
-    image_net_observe(7, output, 4U);
+    tflm_ext_average_pool_2d_groups(&op, &arena[input], &arena[output]);
+    image_net_observe(7, &arena[output], 4U);
 }
 
 /* 4: FULLY_CONNECTED 1x4 -> 1x3, layer dense */
@@ -161,11 +167,14 @@ static void image_net_op04_fully_connected(int8_t *arena)
         .multiplier = 2061584256,
         .shift = -5,
     };
-    const int8_t *const input = &arena[0]; /* net/flatten/Reshape, 1x4 */
-    int8_t *const output = &arena[4];      /* net/dense/BiasAdd, 1x3 */
+    enum {
+        input = 0,  /* net/flatten/Reshape, 1x4 */
+        output = 4, /* net/dense/BiasAdd, 1x3 */
+    };
 
-    tflm_ext_fully_connected(&op, input, image_net_op04_weights, image_net_op04_bias, output);
-    image_net_observe(10, output, 3U);
+    tflm_ext_fully_connected(&op, &arena[input], image_net_op04_weights, image_net_op04_bias,
+                             &arena[output]);
+    image_net_observe(10, &arena[output], 3U);
 }
 
 /* 5: SOFTMAX 1x3 -> 1x3, layer softmax */
@@ -176,11 +185,13 @@ static void image_net_op05_softmax(int8_t *arena)
         .size = 3,
         .steps = 256,
     };
-    const int8_t *const input = &arena[4]; /* net/dense/BiasAdd, 1x3 */
-    int8_t *const output = &arena[0];      /* net/softmax/Softmax, 1x3 */
+    enum {
+        input = 4,  /* net/dense/BiasAdd, 1x3 */
+        output = 0, /* net/softmax/Softmax, 1x3 */
+    };
 
-    tflm_ext_softmax(&op, input, image_net_op05_exponentials, output);
-    image_net_observe(13, output, 3U);
+    tflm_ext_softmax(&op, &arena[input], image_net_op05_exponentials, &arena[output]);
+    image_net_observe(13, &arena[output], 3U);
 }
 
 image_net_status_t image_net_init(image_net_context_t *ctx)

@@ -76,16 +76,18 @@ static void recurrent_net_op00_unidirectional_sequence_lstm(int8_t *arena)
         .cell_min = -20480,
         .cell_max = 20480,
     };
-    const int8_t *const input = &arena[12];                /* signal, 1x3x2 */
-    int8_t *const state0 = &arena[28];                     /* net/lstm/hidden, 1x3 */
-    int16_t *const state1 = (int16_t *)(void *)&arena[20]; /* net/lstm/cell *?, 1x3 */
-    int8_t *const output = &arena[0];                      /* net/lstm/sequence, 1x3x3 */
+    enum {
+        input = 12,  /* signal, 1x3x2 */
+        state0 = 28, /* net/lstm/hidden, 1x3 */
+        state1 = 20, /* net/lstm/cell *?, 1x3 */
+        output = 0,  /* net/lstm/sequence, 1x3x3 */
+    };
 
     tflm_ext_unidirectional_sequence_lstm(
-        &op, input, recurrent_net_op00_input_weights, recurrent_net_op00_recurrent_weights,
+        &op, &arena[input], recurrent_net_op00_input_weights, recurrent_net_op00_recurrent_weights,
         recurrent_net_op00_input_bias, recurrent_net_op00_recurrent_bias, recurrent_net_op00_tanh,
-        state0, state1, output);
-    recurrent_net_observe(15, output, 9U);
+        &arena[state0], (int16_t *)(void *)&arena[state1], &arena[output]);
+    recurrent_net_observe(15, &arena[output], 9U);
 }
 
 /* 2: FULLY_CONNECTED 1x9 -> 1x2, layer dense */
@@ -101,12 +103,14 @@ static void recurrent_net_op02_fully_connected(int8_t *arena)
         .multiplier = 1073741824,
         .shift = -7,
     };
-    const int8_t *const input = &arena[0]; /* net/flatten/Reshape, 1x9 */
-    int8_t *const output = &arena[12];     /* net/dense/MatMul, 1x2 */
+    enum {
+        input = 0,   /* net/flatten/Reshape, 1x9 */
+        output = 12, /* net/dense/MatMul, 1x2 */
+    };
 
-    tflm_ext_fully_connected(&op, input, recurrent_net_op02_weights, recurrent_net_op02_bias,
-                             output);
-    recurrent_net_observe(18, output, 2U);
+    tflm_ext_fully_connected(&op, &arena[input], recurrent_net_op02_weights,
+                             recurrent_net_op02_bias, &arena[output]);
+    recurrent_net_observe(18, &arena[output], 2U);
 }
 
 recurrent_net_status_t recurrent_net_init(recurrent_net_context_t *ctx)

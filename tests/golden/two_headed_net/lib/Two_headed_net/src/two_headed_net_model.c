@@ -70,12 +70,14 @@ static void two_headed_net_op00_add(int8_t *arena)
         .output_step = -8192,
         .output_zero_point = 1,
     };
-    const int8_t *const input1 = &arena[8]; /* right?#error ? /, 1x6 */
-    const int8_t *const input0 = &arena[0]; /* left *? int x, 1x6 */
-    int8_t *const output = &arena[0];       /* net/add/Add, 1x6 */
+    enum {
+        input1 = 8, /* right?#error ? /, 1x6 */
+        input0 = 0, /* left *? int x, 1x6 */
+        output = 0, /* net/add/Add, 1x6 */
+    };
 
-    tflm_ext_add_scaled(&op, input1, input0, output);
-    two_headed_net_observe(2, output, 6U);
+    tflm_ext_add_scaled(&op, &arena[input1], &arena[input0], &arena[output]);
+    two_headed_net_observe(2, &arena[output], 6U);
 }
 
 /* 1: LOGISTIC 1x6 -> 1x6, layer gate */
@@ -84,11 +86,13 @@ static void two_headed_net_op01_logistic(int8_t *arena)
     static const tflm_ext_lookup_t op = {
         .elements = 6,
     };
-    const int8_t *const input = &arena[0]; /* net/add/Add, 1x6 */
-    int8_t *const output = &arena[8];      /* net/gate/Sigmoid, 1x6 */
+    enum {
+        input = 0,  /* net/add/Add, 1x6 */
+        output = 8, /* net/gate/Sigmoid, 1x6 */
+    };
 
-    tflm_ext_lookup(&op, input, two_headed_net_op01_results, output);
-    two_headed_net_observe(3, output, 6U);
+    tflm_ext_lookup(&op, &arena[input], two_headed_net_op01_results, &arena[output]);
+    two_headed_net_observe(3, &arena[output], 6U);
 }
 
 /* 2: MUL 1x6, 1x6 -> 1x6, layer gated */
@@ -108,12 +112,14 @@ static void two_headed_net_op02_mul(int8_t *arena)
         .output_step = -67108864,
         .output_zero_point = 0,
     };
-    const int8_t *const input0 = &arena[0]; /* net/add/Add, 1x6 */
-    const int8_t *const input1 = &arena[8]; /* net/gate/Sigmoid, 1x6 */
-    int8_t *const output = &arena[0];       /* net/gated/Mul, 1x6 */
+    enum {
+        input0 = 0, /* net/add/Add, 1x6 */
+        input1 = 8, /* net/gate/Sigmoid, 1x6 */
+        output = 0, /* net/gated/Mul, 1x6 */
+    };
 
-    tflm_ext_mul_scaled(&op, input0, input1, output);
-    two_headed_net_observe(4, output, 6U);
+    tflm_ext_mul_scaled(&op, &arena[input0], &arena[input1], &arena[output]);
+    two_headed_net_observe(4, &arena[output], 6U);
 }
 
 two_headed_net_status_t two_headed_net_init(two_headed_net_context_t *ctx)
