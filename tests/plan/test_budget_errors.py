@@ -63,9 +63,8 @@ def test_ram_is_told_by_layers_and_inputs() -> None:
 def test_operators_are_named_where_layers_are_not_known() -> None:
     error = refusal(plan_of_two_layers(("a", "b")), Budget(macs=40))
     assert error.problem == (
-        "net needs 48 multiply-accumulates; the budget allows 40 (8 over). Largest: a "
-        "float32 region begins at operator 0 FULLY_CONNECTED (32), operator 1 "
-        "FULLY_CONNECTED (16)."
+        "net needs 48 multiply-accumulates; the budget allows 40 (8 over). Largest: "
+        "operator 0 FULLY_CONNECTED (32), operator 1 FULLY_CONNECTED (16)."
     )
 
 

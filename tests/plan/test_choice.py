@@ -13,7 +13,7 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 from tests import models
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.frontend import read_graph
-from tflm_ext.ir import Graph
+from tflm_ext.ir import DType, Graph, Limits
 from tflm_ext.kernels import KERNELS, LIMIT, packing
 from tflm_ext.kernels.base import ElementsWork
 from tflm_ext.options import Optimize
@@ -90,7 +90,7 @@ def test_a_kernel_without_costs_is_named() -> None:
 
 
 def test_a_kernel_without_a_size_is_named() -> None:
-    said = r"of the kernel 'new' on the Cortex-M4: run `make kernel-sizes CORE=cortex-m4`"
+    said = r"for the kernel 'new' on the Cortex-M4; run `make kernel-sizes CORE=cortex-m4`"
     with pytest.raises(LookupError, match=said):
         sizes.kernel_bytes(CORE, "new")
     with pytest.raises(LookupError, match=said):
@@ -196,6 +196,6 @@ def test_uses_count_calls_and_parameters() -> None:
     one = sizes.uses_of([(layers[0].kernel, layers[0].call)])[name]
     assert one.parameter_bytes > 0 and one.parameter_bytes % 4 == 0
     assert uses[name] == one + one + one
-    limited = replace(layers[0].call, limits=(0, 127))
+    limited = replace(layers[0].call, limits=Limits(DType.INT8, 0, 127))
     # Limits are two numbers, and how many elements there are is the third.
     assert sizes.uses_of([(layers[0].kernel, limited)]) == {name: one, LIMIT: sizes.Uses(1, 12)}
