@@ -29,7 +29,7 @@ PACKAGES: Mapping[str, str] = {
     "encoding": "weights for DECODE",
     "project": "writes the tree, runs pio",
     "convert": "Keras to int8 .tflite",
-    "verify": "C against TFLM, byte for byte",
+    "verify": "the C against TFLM",
     "device": "talks to boards",
     "report": "report.json and text",
     "emit": "prints the model as C",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -231,6 +232,7 @@ def _plan_row(plan: Plan, step: Step) -> tuple[str, ...]:
 
 
 def _weights_view(facts: ModelFacts, plan: Plan) -> _WeightsView:
+    uses = _uses(plan)
     return _WeightsView(
         name=facts.name,
         upper=facts.upper,
@@ -240,37 +242,45 @@ def _weights_view(facts: ModelFacts, plan: Plan) -> _WeightsView:
         sha256=facts.sha256,
         weight_bytes=plan.weight_bytes,
         arena_bytes=arena_bytes(plan),
-        terms=tuple(line for term in _terms(plan) for line in paragraph(term)),
-        tables=tuple(_table_view(plan, table) for table in plan.tables),
+        terms=tuple(line for term in _terms(uses) for line in paragraph(term)),
+        tables=tuple(_table_view(table, uses[table.symbol]) for table in plan.tables),
     )
 
 
-def _table_view(plan: Plan, table: Table) -> _TableView:
+def _table_view(table: Table, uses: _Uses) -> _TableView:
     values = np.frombuffer(table.const.data, table.const.dtype.numpy)
     return _TableView(
         ctype=table.const.dtype.c,
         symbol=table.symbol,
         count=len(values),
-        comment=titled_comment(*_uses(plan, table)),
+        comment=titled_comment(*_used(uses)),
         values=c_numbers(values.tolist()),
     )
 
 
-def _uses(plan: Plan, table: Table) -> Iterator[tuple[str, str]]:
-    """What a table is for which operators, and its layout: once for each of its meanings."""
-    uses: dict[tuple[str, str], dict[str, list[int]]] = {}
+_Uses: TypeAlias = dict[tuple[str, str], dict[str, list[int]]]
+"""By role and layout, the names of the operators that use a table so, and their numbers."""
+
+
+def _uses(plan: Plan) -> dict[str, _Uses]:
+    """By the symbol of a table, what it is for which operators."""
+    found: dict[str, _Uses] = {table.symbol: {} for table in plan.tables}
     for step in plan.steps:
-        for const, own in zip(constants(step.view, step.call), step.tables, strict=True):
-            if own == table:
-                users = uses.setdefault((const.role, const.layout), {})
-                users.setdefault(step.view.node.operator, []).append(step.index)
+        for const, table in zip(constants(step.view, step.call), step.tables, strict=True):
+            users = found[table.symbol].setdefault((const.role, const.layout), {})
+            users.setdefault(step.view.node.operator, []).append(step.index)
+    return found
+
+
+def _used(uses: _Uses) -> Iterator[tuple[str, str]]:
+    """What a table is for which operators, and its layout: once for each of its meanings."""
     for (role, layout), users in uses.items():
         names = [f"{', '.join(map(str, own))} {name}" for name, own in users.items()]
         plural = "s" if sum(map(len, users.values())) > 1 else ""
         yield f"{role.replace('_', ' ')} of operator{plural} {', '.join(names)}", layout
 
 
-def _terms(plan: Plan) -> tuple[str, ...]:
+def _terms(uses: Mapping[str, _Uses]) -> tuple[str, ...]:
     """Explanations of the terms in the layouts of the tables, a paragraph each."""
-    layouts = " ".join(layout for table in plan.tables for _, layout in _uses(plan, table))
+    layouts = " ".join(layout for own in uses.values() for _, layout in own)
     return tuple(f"{term}: {text}" for term, text in TERMS.items() if term in layouts)
