@@ -49,7 +49,7 @@ PACKAGES: Mapping[str, str] = {
     "scratch": "work folders",
     "shell": "streams, signals",
     "document": "JSON",
-    "errors": "problem and hint",
+    "errors": "problem, hint",
     "version": "",
 }
 
