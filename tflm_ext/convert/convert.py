@@ -126,10 +126,13 @@ def _no_storage(reason: str) -> StorageError:
 def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
     """Return a model that is already int8, without float ports, and the data passed with it."""
     from tflm_ext.frontend import read_graph
+    from tflm_ext.rewrite import settle
     from tflm_ext.verify.tflm import run_outputs
 
-    found = strip_ports(read_tflite(path), path.stem)
-    notes = [f"{text}." for text in (*found.stripped, *found.notes)]
+    settled = settle(read_tflite(path), path.stem)
+    found = strip_ports(settled.data, path.stem)
+    notes = [f"{settled}."] if settled.folded else []
+    notes += [f"{text}." for text in (*found.stripped, *found.notes)]
     if not given:
         return Conversion(Int8Model.of(found.data, warnings=tuple(notes)))
     graph = read_graph(found.data, path.stem, run=run_outputs)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,16 +26,14 @@ from tflm_ext.frontend.parse import RawModel, parse
 from tflm_ext.ir import DType, Tensor
 from tflm_ext.ir.facts import Port
 from tflm_ext.options import Budget
-from tflm_ext.programs import LimitError, limit_error, run_program
-from tflm_ext.scratch import scratch_folder
+from tflm_ext.programs import LimitError
+from tflm_ext.rewrite.child import run_rewrite
 from tflm_ext.verify.computable import keep_computable
 from tflm_ext.verify.tflm import TflmRun, run_tflm
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Progress: TypeAlias = Callable[[str], None]
 Methods: TypeAlias = str | Iterable[str] | Mapping[str, str]
-_CHILD = str(Path(__file__).resolve().with_name("insert.py"))
-_SECONDS = 60.0  # seconds for a rewrite that takes less than one
 _CUSTOM = 32
 # Their kernels for Cortex-M sum up weights before anything is decoded, and refuse computed ones.
 _WANT_CONSTANTS = {27: "SVDF", 44: "UNIDIRECTIONAL_SEQUENCE_LSTM"}
@@ -314,31 +310,11 @@ class _Encoding:
 
     def rewrite(self, encoded: Mapping[int, Encoded]) -> bytes:
         """The model with these tensors encoded, from a child process."""
-        with scratch_folder() as folder:
-            request, response = folder / "request.npz", folder / "response.tflite"
-            arrays = {"model": np.frombuffer(self.given, np.uint8)}
-            for number, one in encoded.items():
-                arrays[f"code{number}"] = np.frombuffer(one.code, np.uint8)
-                arrays[f"ancillary{number}"] = np.frombuffer(one.ancillary, np.uint8)
-            np.savez(request, **arrays)  # type: ignore[arg-type]
-            command = (sys.executable, "-P", _CHILD, str(request), str(response))
-            try:
-                done = run_program(command, seconds=_SECONDS, leashed=True)
-            except subprocess.TimeoutExpired:
-                done = None
-            if done is None or done.returncode != 0:
-                said = "" if done is None else done.stderr.decode("utf-8", "replace")
-                limit = limit_error("Python", done.returncode, said, command) if done else None
-                if limit is not None:
-                    raise limit
-                raise UnsupportedModelError(
-                    "The .tflite cannot be rewritten: "
-                    + (said.strip().splitlines() or ["it did not finish within a minute"])[-1][
-                        :300
-                    ],
-                    "Pass the file as the converter wrote it; this one may be damaged.",
-                )
-            return response.read_bytes()
+        arrays = {}
+        for number, one in encoded.items():
+            arrays[f"code{number}"] = np.frombuffer(one.code, np.uint8)
+            arrays[f"ancillary{number}"] = np.frombuffer(one.ancillary, np.uint8)
+        return run_rewrite("tflm_ext.encoding.insert", self.given, arrays)
 
     def run(self, model: bytes, count: int) -> TflmRun:
         columns = [column[:count] for column in self.columns]

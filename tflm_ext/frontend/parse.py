@@ -82,19 +82,27 @@ class RawNode:
 
 @dataclass(frozen=True, slots=True)
 class RawModel:
-    """The only subgraph of a file."""
+    """The only subgraph of a file.
+
+    Attributes:
+        free: the signatures of tensors that have a size of -1, which depends on the batch. Their
+            shapes have a 1 there, which the converter also writes for sizes that it does not know.
+    """
 
     tensors: Mapping[int, Tensor]
     nodes: tuple[RawNode, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    free: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
 
-def parse(data: bytes, name: str) -> RawModel:
+def parse(data: bytes, name: str, *, settled: bool = True) -> RawModel:
     """Parse a file.
 
     Args:
         name: the model's name, for messages.
+        settled: refuse tensors with a size that is not fixed, other than the batch where it is the
+            first of the sizes; False: only inputs of the model.
 
     Raises:
         MalformedError: the file is not a valid .tflite.
@@ -110,7 +118,12 @@ def parse(data: bytes, name: str) -> RawModel:
     (subgraph,) = subgraphs
     buffers = _buffers(model)
     try:
-        tensors = {i: _tensor(i, table, buffers) for i, table in enumerate(subgraph.tables(0))}
+        tables = subgraph.tables(0)
+        tensors = {i: _tensor(i, table, buffers) for i, table in enumerate(tables)}
+        inputs = _indices("an input of the model", subgraph.int32s(1), tensors)
+        signatures = {i: table.int32s(7) or () for i, table in enumerate(tables)}
+        for i in tensors if settled else inputs:
+            _check_signature(tensors[i], signatures[i])
     except _Unsupported as error:
         raise UnsupportedModelError(f"{name}: {error}", error.hint) from None
     codes = [_code(table) for table in model.tables(1)]
@@ -122,7 +135,6 @@ def parse(data: bytes, name: str) -> RawModel:
             "Make the model smaller; unroll fewer steps of recurrent layers.",
         )
     nodes = tuple(_node(i, table, codes, tensors) for i, table in enumerate(operators))
-    inputs = _indices("an input of the model", subgraph.int32s(1), tensors)
     computed = len(inputs) + sum(len(node.outputs) for node in nodes)
     if computed > _MAX_COMPUTED:
         raise UnsupportedModelError(
@@ -135,6 +147,7 @@ def parse(data: bytes, name: str) -> RawModel:
         nodes,
         inputs=inputs,
         outputs=_indices("an output of the model", subgraph.int32s(2), tensors),
+        free={i: sizes for i, sizes in signatures.items() if -1 in sizes},
     )
 
 
@@ -166,7 +179,7 @@ def _tensor(index: int, table: Table, buffers: tuple[bytes | None, ...]) -> Tens
     name = table.text(3)[:_MAX_NAME]
     where = f"tensor {index} {name[:80]!r}"
     shape = table.int32s(0) or ()
-    _check_shape(where, shape, table.int32s(7) or ())
+    _check_shape(where, shape)
     dtype = _TENSOR_TYPES.get(table.int8(1))
     if dtype is None:
         number = table.int8(1)
@@ -203,18 +216,27 @@ def _tensor(index: int, table: Table, buffers: tuple[bytes | None, ...]) -> Tens
     return tensor
 
 
-def _check_shape(where: str, shape: tuple[int, ...], signature: tuple[int, ...]) -> None:
-    # TensorFlow Lite keeps the -1 of a free size in `signature`, and stores 1 in `shape`. For the
-    # batch size, 1 is what we run; for other sizes, it is not what the user means.
-    if -1 in signature[1:] or (-1 in signature[:1] and shape[:1] != (1,)) or -1 in shape:
-        raise _Unsupported(
-            f"the shape of {where} is not fixed: {list(signature or shape)[:_MAX_RANK]}.",
-            "Give the model's inputs fixed shapes and convert it with batch size 1.",
-        )
+def _check_shape(where: str, shape: tuple[int, ...]) -> None:
+    if -1 in shape:
+        raise _not_fixed(where, shape)
     if len(shape) > _MAX_RANK:
         raise MalformedError(f"{where} has {len(shape)} dimensions")
     if any(d < 0 for d in shape) or math.prod(shape) > _MAX_ELEMENTS:
         raise MalformedError(f"{where} has the shape {list(shape)}")
+
+
+def _check_signature(tensor: Tensor, signature: tuple[int, ...]) -> None:
+    # TensorFlow Lite keeps the -1 of a free size in `signature`, and stores 1 in `shape`. For the
+    # batch size, 1 is what we run; for other sizes, it is not what the user means.
+    if -1 in signature[1:] or (-1 in signature[:1] and tensor.shape[:1] != (1,)):
+        raise _not_fixed(f"tensor {tensor.index} {tensor.name[:80]!r}", signature)
+
+
+def _not_fixed(where: str, shape: tuple[int, ...]) -> _Unsupported:
+    return _Unsupported(
+        f"the shape of {where} is not fixed: {list(shape)[:_MAX_RANK]}.",
+        "Give the model's inputs fixed shapes and convert it with batch size 1.",
+    )
 
 
 def _quantization(table: Table | None, where: str, shape: tuple[int, ...]) -> Quantization | None:

@@ -7,8 +7,6 @@ before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from tflm_ext.errors import UnsupportedModelError, UnsupportedOperatorError
 from tflm_ext.flatbuffer import MalformedError
 from tflm_ext.frontend.float_operators import DEQUANTIZE, ELEMENTWISE, QUANTIZE
@@ -19,10 +17,9 @@ from tflm_ext.frontend.ports import is_port
 from tflm_ext.frontend.remedies import builtin_name, node_label, remedy
 from tflm_ext.ir import DType, Graph, Node
 from tflm_ext.ir.verify import verify_graph
-from tflm_ext.ops import BY_NAME, OPERATORS, Operator
+from tflm_ext.ops import BY_CODE, BY_NAME
 
 _HINT = "Export the model again, or pass the file that the converter wrote."
-_BY_CODE: Mapping[int, Operator] = {op.code: op for op in OPERATORS if op.code >= 0}
 _OTHER_INTEGERS = {DType.BOOL, DType.INT16, DType.INT64}
 _MAX_CHECKED_BYTES = 1 << 26  # of constants read by all operators, in addition to the file's size
 
@@ -104,7 +101,7 @@ def _check_ports(model: RawModel, name: str) -> None:
 
 def _refuse_integers(model: RawModel, name: str) -> None:
     """Refuse integer inputs where operators are not known, and with them the values they take."""
-    others = [raw for raw in model.nodes if raw.code not in _BY_CODE]
+    others = [raw for raw in model.nodes if raw.code not in BY_CODE]
     for place, i in enumerate(model.inputs):
         if model.tensors[i].dtype is DType.INT32:
             raise UnsupportedModelError(
@@ -143,7 +140,7 @@ def _nodes(data: bytes, model: RawModel, name: str, run: Run | None) -> tuple[No
 
 
 def _node(raw: RawNode) -> Node:
-    operator = _BY_CODE[raw.code]
+    operator = BY_CODE[raw.code]
     if raw.options is not None and operator.options_type not in {None, raw.options_type}:
         raise MalformedError(
             f"operator {raw.index} {operator.name} has the options of a different operator"
@@ -159,7 +156,7 @@ def _node(raw: RawNode) -> Node:
 
 
 def _name(raw: RawNode) -> str:
-    operator = _BY_CODE.get(raw.code)
+    operator = BY_CODE.get(raw.code)
     return operator.name if operator else builtin_name(raw.code, raw.custom)
 
 
@@ -171,8 +168,9 @@ def _blame(raw: RawNode, model: RawModel) -> int:
 
 
 def _check_known(raw: RawNode, model: RawModel, name: str) -> None:
-    operator = _BY_CODE.get(raw.code)
-    label = node_label(raw, model)
+    operator = BY_CODE.get(raw.code)
+    layer = keras_layer(model.tensors[raw.outputs[0]].name) if raw.outputs else None
+    label = f"{raw.index} {_name(raw)}" + (f" (Keras layer {layer})" if layer else "")
     if _blame(raw, model) > 0:
         raise UnsupportedModelError(
             f"{name}: {label} computes in float32, and the float32 operators around it do "

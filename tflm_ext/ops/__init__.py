@@ -106,5 +106,6 @@ OPERATORS: tuple[Operator, ...] = (
 )
 
 BY_NAME = {operator.name: operator for operator in OPERATORS}
+BY_CODE = {operator.code: operator for operator in OPERATORS if operator.code >= 0}
 
-__all__ = ["BY_NAME", "OPERATORS", "Operator"]
+__all__ = ["BY_CODE", "BY_NAME", "OPERATORS", "Operator"]
