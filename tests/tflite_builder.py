@@ -47,9 +47,12 @@ class ModelBuilder:
         dtype: str = "int8",
         name: str | None = None,
         variable: bool = False,
+        signature: Sequence[int] | None = None,
     ) -> int:
-        """A computed tensor; returns its number."""
-        return self._add(shape, dtype, scale, zero_point, axis, name, None, variable)
+        """A computed tensor; returns its number. A signature has -1 for sizes that are free."""
+        number = self._add(shape, dtype, scale, zero_point, axis, name, None, variable)
+        self._tensors[number].shapeSignature = None if signature is None else list(signature)
+        return number
 
     def constant(
         self,

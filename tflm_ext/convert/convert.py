@@ -128,9 +128,13 @@ def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
     from tflm_ext.frontend import read_graph
     from tflm_ext.rewrite import settle
     from tflm_ext.verify.tflm import run_outputs
+    from tflm_ext.verify.unchanged import check_settled
 
-    settled = settle(read_tflite(path), path.stem)
+    given_bytes = read_tflite(path)
+    settled = settle(given_bytes, path.stem)
     found = strip_ports(settled.data, path.stem)
+    if settled.data != given_bytes:
+        check_settled(given_bytes, settled.data, path.stem)
     notes = [f"{settled}."] if settled.folded else []
     notes += [f"{text}." for text in (*found.stripped, *found.notes)]
     if not given:

@@ -18,18 +18,17 @@ from tflm_ext.errors import (
     ConfigError,
     ToolError,
     UnsupportedModelError,
-    VerificationError,
 )
 from tflm_ext.flatbuffer import MalformedError
 from tflm_ext.frontend import input_ports, read_graph
 from tflm_ext.frontend.parse import RawModel, parse
-from tflm_ext.ir import DType, Tensor
-from tflm_ext.ir.facts import Port
+from tflm_ext.ir import Tensor
 from tflm_ext.options import Budget
 from tflm_ext.programs import LimitError
 from tflm_ext.rewrite.child import run_rewrite
 from tflm_ext.verify.computable import keep_computable
-from tflm_ext.verify.tflm import TflmRun, run_tflm
+from tflm_ext.verify.tflm import TflmRun
+from tflm_ext.verify.unchanged import any_values, port_values, require_equal, run_any
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Progress: TypeAlias = Callable[[str], None]
@@ -173,8 +172,8 @@ class _Encoding:
         try:
             graph = read_graph(self.given, "the model")
         except UnsupportedModelError:
-            return tuple(_vectors(t, _INPUTS) for t in tensors)  # one that only TFLM knows
-        columns = [_elements(port, _INPUTS) for port in input_ports(graph)]
+            return tuple(any_values(t, _INPUTS) for t in tensors)  # one that only TFLM knows
+        columns = [port_values(port, _INPUTS) for port in input_ports(graph)]
         return keep_computable(self.given, graph, columns)[0]
 
     def result(self, chosen: _Chosen, budget: Budget | None) -> EncodingResult:
@@ -201,7 +200,7 @@ class _Encoding:
         if taken:
             model = self.rewrite({one.tensor.index: one.encoded for one in taken})
         after = self.run(model, _INPUTS)
-        self.require_equal(before, after)
+        require_equal(before, after, "encoding")
         return EncodingResult(
             model=model,
             tensors=tuple(
@@ -317,33 +316,4 @@ class _Encoding:
         return run_rewrite("tflm_ext.encoding.insert", self.given, arrays)
 
     def run(self, model: bytes, count: int) -> TflmRun:
-        columns = [column[:count] for column in self.columns]
-        sizes = sum(tensor.bytes + 256 for tensor in self.parsed.tensors.values())
-        outputs = len(self.parsed.outputs)
-        return run_tflm(model, columns, outputs, arena_bytes=4 * sizes + (1 << 20))
-
-    def require_equal(self, before: TflmRun, after: TflmRun) -> None:
-        for place, (ours, theirs) in enumerate(zip(after.outputs, before.outputs, strict=True)):
-            wrong = int(np.count_nonzero(ours != theirs))
-            if wrong:
-                raise VerificationError(
-                    f"{wrong} values of output {place} changed by encoding.",
-                    "Keep the plain model, and report a bug.",
-                )
-
-
-def _elements(port: Port, count: int) -> Array:
-    """_vectors() of values that the model takes."""
-    values = port.random(np.random.default_rng(0), count)
-    values[0], values[1] = port.lowest, port.highest
-    return values
-
-
-def _vectors(tensor: Tensor, count: int) -> Array:
-    """(count, *shape): the lowest values, the highest ones, then random ones, always the same."""
-    generator = np.random.default_rng(0)
-    if tensor.dtype is DType.FLOAT32:
-        return generator.normal(size=(count, *tensor.shape)).astype(np.float32)
-    if tensor.dtype is DType.BOOL:
-        return generator.integers(0, 2, (count, *tensor.shape)).astype(bool)
-    return _elements(Port.of(tensor), count)
+        return run_any(model, self.parsed, [column[:count] for column in self.columns])

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from tflm_ext.errors import UnsupportedModelError
 from tflm_ext.flatbuffer import MalformedError, Reader, Table
@@ -202,7 +204,6 @@ def _tensor(index: int, table: Table, buffers: tuple[bytes | None, ...]) -> Tens
         name=name,
         shape=shape,
         dtype=dtype,
-        quantization=_quantization(table.table(4), where, shape),
         data=buffers[buffer] or None,
         variable=table.bool(5),
     )
@@ -213,7 +214,7 @@ def _tensor(index: int, table: Table, buffers: tuple[bytes | None, ...]) -> Tens
         )
     if tensor.data is not None and tensor.variable:
         raise MalformedError(f"{where} is both a variable and a constant")
-    return tensor
+    return replace(tensor, quantization=_quantization(table.table(4), where, tensor))
 
 
 def _check_shape(where: str, shape: tuple[int, ...]) -> None:
@@ -239,7 +240,7 @@ def _not_fixed(where: str, shape: tuple[int, ...]) -> _Unsupported:
     )
 
 
-def _quantization(table: Table | None, where: str, shape: tuple[int, ...]) -> Quantization | None:
+def _quantization(table: Table | None, where: str, tensor: Tensor) -> Quantization | None:
     scales = (table and table.float32s(2)) or ()
     zero_points = (table and table.int64s(3)) or ()
     if table is None or not scales or not zero_points:
@@ -248,17 +249,38 @@ def _quantization(table: Table | None, where: str, shape: tuple[int, ...]) -> Qu
         zero_points = zero_points * len(scales)
     if len(zero_points) != len(scales):
         raise MalformedError(f"{where} has {len(scales)} scales and {len(zero_points)} zero points")
-    bad = next((s for s in scales if not math.isfinite(s) or s <= 0), None)
-    if bad is not None:
-        raise MalformedError(f"{where} has the scale {bad}, which is not positive and finite")
     if any(not -(2**31) <= z < 2**31 for z in zero_points):
         raise MalformedError(f"{where} has a zero point outside 32 bits")
-    axis = table.int32(6)
-    if len(scales) > 1 and not (0 <= axis < len(shape) and shape[axis] == len(scales)):
+    axis = _scaled_axis(table.int32(6), len(scales), where, tensor.shape)
+    bad = next((s for s in scales if not math.isfinite(s) or s < 0), None)
+    if bad is None and 0 in scales and not _zeros_where(scales, axis, tensor):
+        bad = 0.0
+    if bad is not None:
+        raise MalformedError(f"{where} has the scale {bad}, which is not positive and finite")
+    return Quantization(scales, zero_points, axis)
+
+
+def _scaled_axis(axis: int, scales: int, where: str, shape: tuple[int, ...]) -> int:
+    """The axis that scales belong to; 0 for a single one."""
+    if scales == 1:
+        return 0
+    # Old converters give a bias the axis of its filter.
+    if len(shape) == 1:
+        axis = 0
+    if not (0 <= axis < len(shape) and shape[axis] == scales):
         raise MalformedError(
-            f"{where} has {len(scales)} scales for axis {axis} of the shape {list(shape)}"
+            f"{where} has {scales} scales for axis {axis} of the shape {list(shape)}"
         )
-    return Quantization(scales, zero_points, axis if len(scales) > 1 else 0)
+    return axis
+
+
+def _zeros_where(scales: tuple[float, ...], axis: int, tensor: Tensor) -> bool:
+    """Whether a constant is zero wherever its scale is: converters write that for dead filters."""
+    if not tensor.constant:
+        return False
+    if len(scales) == 1:
+        return not tensor.array().any()
+    return not np.moveaxis(tensor.array(), axis, 0)[np.array(scales) == 0].any()
 
 
 def _code(table: Table) -> tuple[int, str, int]:

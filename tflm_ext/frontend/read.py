@@ -169,8 +169,7 @@ def _blame(raw: RawNode, model: RawModel) -> int:
 
 def _check_known(raw: RawNode, model: RawModel, name: str) -> None:
     operator = BY_CODE.get(raw.code)
-    layer = keras_layer(model.tensors[raw.outputs[0]].name) if raw.outputs else None
-    label = f"{raw.index} {_name(raw)}" + (f" (Keras layer {layer})" if layer else "")
+    label = node_label(raw, model)
     if _blame(raw, model) > 0:
         raise UnsupportedModelError(
             f"{name}: {label} computes in float32, and the float32 operators around it do "

@@ -97,7 +97,8 @@ def check(view: NodeView) -> None:
 
 def _check_bias_scale(view: NodeView, bias: Tensor) -> None:
     """Require what TFLM requires of the bias' scale."""
-    bias_scale = scale(bias) if bias.quantization is not None else 0.0
+    # TFLM takes the first scale of many.
+    bias_scale = bias.quantization.scales[0] if bias.quantization is not None else 0.0
     product = scale(view.input(0)) * scale(view.input(1))
     view.require(
         abs(product - bias_scale) / scale(view.output()) <= 0.02,

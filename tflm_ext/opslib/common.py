@@ -81,8 +81,14 @@ def check_moved(view: NodeView, *tensors: Tensor) -> None:
         check_int8(view, *tensors)
 
 
-def check_quantized(view: NodeView, tensor: Tensor, dtype: DType) -> Quantization:
-    """Require an element type and a quantisation, and return the quantisation."""
+def check_quantized(
+    view: NodeView, tensor: Tensor, dtype: DType, *, zero_scale: bool = False
+) -> Quantization:
+    """Require an element type and a quantisation, and return the quantisation.
+
+    Args:
+        zero_scale: the operator is exact for scales of 0, which constants have where they are 0.
+    """
     view.require(
         tensor.dtype is dtype,
         f"it is {tensor.dtype.value}, not {dtype.value}",
@@ -91,6 +97,8 @@ def check_quantized(view: NodeView, tensor: Tensor, dtype: DType) -> Quantizatio
     )
     if tensor.quantization is None:
         view.reject("it has no quantisation", _CONVERT, tensor)
+    if not zero_scale:
+        view.require(0 not in tensor.quantization.scales, "its scale is 0", _CONVERT, tensor)
     return tensor.quantization
 
 
@@ -154,7 +162,7 @@ def check_weights(
 ) -> None:
     """Require symmetric constant int8 weights, at most one scale per output channel, int32 bias."""
     check_constant(view, weights, "weights")
-    quantized = check_quantized(view, weights, DType.INT8)
+    quantized = check_quantized(view, weights, DType.INT8, zero_scale=True)
     view.require(
         all(z == 0 for z in quantized.zero_points),
         "the weights have a zero point other than 0",

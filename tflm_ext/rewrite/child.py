@@ -32,7 +32,8 @@ def run_rewrite(module: str, model: bytes, changes: Mapping[str, Array]) -> byte
     """
     with scratch_folder() as folder:
         request, response = folder / "request.npz", folder / "response.tflite"
-        np.savez(request, model=np.frombuffer(model, np.uint8), **dict(changes))
+        arrays: dict[str, Any] = {"model": np.frombuffer(model, np.uint8), **changes}
+        np.savez(request, **arrays)
         command = (sys.executable, "-P", "-m", module, str(request), str(response))
         try:
             done = run_program(command, seconds=_SECONDS, leashed=True)

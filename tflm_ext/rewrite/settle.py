@@ -37,11 +37,11 @@ class Settled:
     folded: tuple[tuple[int, str], ...] = ()
 
     def __str__(self) -> str:
-        names = sorted({name for _, name in self.folded})
-        return (
-            f"{len(self.folded)} operators that compute shapes ({', '.join(names)}) are constants "
-            "in the project, because its batch size is 1"
-        )
+        names = ", ".join(sorted({name for _, name in self.folded}))
+        what = f"results of {len(self.folded)} operators are constants"
+        if len(self.folded) == 1:
+            what = "result of 1 operator is a constant"
+        return f"with batch size 1, the {what}: {names}"
 
 
 def settle(data: bytes, name: str = "model") -> Settled:
