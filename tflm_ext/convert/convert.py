@@ -197,8 +197,9 @@ class _Work:
     def run(self, model: Any, path: Path | None, kind: str, given: Mapping[str, Any]) -> Conversion:
         self.progress("starting TensorFlow")
         self.child.start()
+        wrapped: list[str] = []
         if path is None:
-            self._trace(model)
+            model, wrapped = self._trace(model)
         about = self._ask(
             "load",
             path=str((path or self.folder).absolute()),
@@ -212,7 +213,7 @@ class _Work:
                 raise input_refusal(port.name, port.dtype, self.layers)
         self.progress("reading the data")
         data, warnings = gather_all(given, ports, Order(about["order"]))
-        warnings += about["warnings"]
+        warnings += [*wrapped, *about["warnings"]]
         if not about["changes_state"]:
             with self._infinite_first(data):
                 warnings += self._compare(None if path else model, about, ports, data)
@@ -287,9 +288,11 @@ class _Work:
             if found["count"]:
                 raise infinite_refusal(found["path"], found["count"], len(columns[0]), self.layers)
 
-    def _trace(self, model: Any) -> None:
+    def _trace(self, model: Any) -> tuple[Any, list[str]]:
+        """Save a live model; return it without wrappers, and warnings about these."""
         from tflm_ext.convert.order import library
         from tflm_ext.convert.trace import trace
+        from tflm_ext.convert.wrappers import without_wrappers
 
         if library(model) is None:
             raise ConfigError(
@@ -297,8 +300,10 @@ class _Work:
                 "Pass a keras.Model, a tf_keras.Model, or the path of a model file.",
             )
         self.progress("saving the model")
+        model, wrapped = without_wrappers(model)
         with _storage():
             trace(model, self.folder / "model")
+        return model, wrapped
 
     def _write(self, columns: Sequence[Array]) -> str:
         file = self.folder / "samples.npz"

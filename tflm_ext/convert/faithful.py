@@ -14,6 +14,7 @@ import numpy as np
 
 from tflm_ext.convert.order import input_structure, open_inputs, output_structure
 from tflm_ext.convert.order import keras_output_names as keras_names
+from tflm_ext.convert.policies import in_float32
 from tflm_ext.convert.samples import InputSpec
 from tflm_ext.convert.structure import bare, leaves, like, named
 from tflm_ext.errors import TflmExtError, UnsupportedModelError, VerificationError
@@ -41,7 +42,8 @@ def model_reference(model: Any) -> Reference:
     output_names = dict(zip(paths, named(paths, layers), strict=True))
 
     def call(samples: Mapping[str, Any]) -> dict[str, Any]:
-        result = model(like(taken, lambda path: samples[input_names[path]]), training=False)
+        with in_float32(model):
+            result = model(like(taken, lambda path: samples[input_names[path]]), training=False)
         return {output_names[path]: value for path, value in leaves(bare(result))}
 
     return call

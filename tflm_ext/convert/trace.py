@@ -28,6 +28,7 @@ from tflm_ext.convert.order import (
     output_names,
     tree,
 )
+from tflm_ext.convert.policies import described, in_float32, other_policies
 from tflm_ext.convert.remedies import loop_refusal
 from tflm_ext.errors import ConfigError, TflmExtError, UnsupportedModelError
 
@@ -116,13 +117,15 @@ def trace(model: Any, folder: Path) -> None:
     }
     weights = ((getattr(w, "path", w.name), w.numpy()) for w in model.weights)
     refuse_weights(weights, layers)
+    policies = other_policies(model)
     about = {
         "layers": layers,
         "order": input_order(model),
-        "warnings": confusions(model),
+        "warnings": [*confusions(model), *described(policies)],
     }
     scopes = Scopes(frozenset({*layers, model.name}), numbered)
-    _save(call, ports, about, folder, scopes=scopes)
+    with in_float32(model):
+        _save(call, ports, about, folder, scopes=scopes)
 
 
 @contextmanager
