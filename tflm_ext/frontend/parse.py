@@ -122,10 +122,6 @@ def parse(data: bytes, name: str, *, settled: bool = True) -> RawModel:
     try:
         tables = subgraph.tables(0)
         tensors = {i: _tensor(i, table, buffers) for i, table in enumerate(tables)}
-        inputs = _indices("an input of the model", subgraph.int32s(1), tensors)
-        signatures = {i: table.int32s(7) or () for i, table in enumerate(tables)}
-        for i in tensors if settled else inputs:
-            _check_signature(tensors[i], signatures[i])
     except _Unsupported as error:
         raise UnsupportedModelError(f"{name}: {error}", error.hint) from None
     codes = [_code(table) for table in model.tables(1)]
@@ -137,6 +133,7 @@ def parse(data: bytes, name: str, *, settled: bool = True) -> RawModel:
             "Make the model smaller; unroll fewer steps of recurrent layers.",
         )
     nodes = tuple(_node(i, table, codes, tensors) for i, table in enumerate(operators))
+    inputs = _indices("an input of the model", subgraph.int32s(1), tensors)
     computed = len(inputs) + sum(len(node.outputs) for node in nodes)
     if computed > _MAX_COMPUTED:
         raise UnsupportedModelError(
@@ -144,13 +141,15 @@ def parse(data: bytes, name: str, *, settled: bool = True) -> RawModel:
             f"{_MAX_COMPUTED} are supported.",
             "Make the model smaller; split tensors into fewer parts.",
         )
-    return RawModel(
-        tensors,
-        nodes,
-        inputs=inputs,
-        outputs=_indices("an output of the model", subgraph.int32s(2), tensors),
-        free={i: sizes for i, sizes in signatures.items() if -1 in sizes},
-    )
+    outputs = _indices("an output of the model", subgraph.int32s(2), tensors)
+    signatures = {i: table.int32s(7) or () for i, table in enumerate(tables)}
+    free = {i: signature for i, signature in signatures.items() if -1 in signature}
+    try:
+        for i in free if settled else free.keys() & set(inputs):
+            _check_signature(tensors[i], free[i])
+    except _Unsupported as error:
+        raise UnsupportedModelError(f"{name}: {error}", error.hint) from None
+    return RawModel(tensors, nodes, inputs=inputs, outputs=outputs, free=free)
 
 
 def root(data: bytes) -> Table:
