@@ -296,7 +296,7 @@ def operators() -> str:
             (
                 "Every operator refuses what TensorFlow Lite Micro refuses. In addition, it "
                 "refuses activations of types other than int8, with one scale per channel, or "
-                "with a zero point outside int8; shapes that are not fixed; tensors of more than "
+                "with a zero point outside int8; inputs with a free size besides the batch; tensors of more than "
                 "2^24 elements; and scales so far apart that 32-bit arithmetic would overflow. "
                 "The column *refused* lists further restrictions.\n\n"
             ),
@@ -327,7 +327,22 @@ def operators() -> str:
                 "positions below 0 from the end of the table: LESS, ADD and SELECT around an "
                 "Embedding, of which TensorFlow Lite Micro has no SELECT, are removed.\n\n"
             ),
+            (
+                "## A free batch\n\n"
+                "In a .tflite that was converted with a free batch size, Keras' layers compute "
+                "shapes during inference (SHAPE, STRIDED_SLICE, PACK before a RESHAPE, and others). "
+                "With batch size 1 their results are known: the export replaces them with "
+                "constants, and finds the sizes that the converter left open, before anything else. "
+                "A warning names the operators. The new .tflite is the one in the project; its "
+                "outputs are compared with those of the original if TFLM runs that.\n\n"
+            ),
             "## Keras layers\n\n",
+            (
+                "Models of every dtype policy are converted as they compute in float32, and a warning "
+                "names the layers. Wrappers of `prune_low_magnitude` and `cluster_weights` on a live "
+                "model are removed, as `strip_pruning` and `strip_clustering` do it. A model after "
+                "`model.quantize()` of Keras 3 is refused: pass the one before.\n\n"
+            ),
             (
                 "The test suite converts these layers (`tests/keras_layers.py`), each in three "
                 f"shapes, and compares the C byte for byte. {len(exported)} cases are exported:\n\n"
