@@ -296,7 +296,8 @@ def operators() -> str:
             (
                 "Every operator refuses what TensorFlow Lite Micro refuses. In addition, it "
                 "refuses activations of types other than int8, with one scale per channel, or "
-                "with a zero point outside int8; inputs with a free size besides the batch; tensors of more than "
+                "with a zero point outside int8; inputs with a free size besides the batch; "
+                "tensors of more than "
                 "2^24 elements; and scales so far apart that 32-bit arithmetic would overflow. "
                 "The column *refused* lists further restrictions.\n\n"
             ),
@@ -330,18 +331,19 @@ def operators() -> str:
             (
                 "## A free batch\n\n"
                 "In a .tflite that was converted with a free batch size, Keras' layers compute "
-                "shapes during inference (SHAPE, STRIDED_SLICE, PACK before a RESHAPE, and others). "
-                "With batch size 1 their results are known: the export replaces them with "
-                "constants, and finds the sizes that the converter left open, before anything else. "
+                "shapes during inference (SHAPE, STRIDED_SLICE, PACK before a RESHAPE, and "
+                "others). With batch size 1, their results are known: the export first replaces "
+                "them with constants, and finds the sizes that the converter left open. "
                 "A warning names the operators. The new .tflite is the one in the project; its "
                 "outputs are compared with those of the original if TFLM runs that.\n\n"
             ),
             "## Keras layers\n\n",
             (
-                "Models of every dtype policy are converted as they compute in float32, and a warning "
-                "names the layers. Wrappers of `prune_low_magnitude` and `cluster_weights` on a live "
-                "model are removed, as `strip_pruning` and `strip_clustering` do it. A model after "
-                "`model.quantize()` of Keras 3 is refused: pass the one before.\n\n"
+                "Models of every dtype policy are converted as they compute in float32, and a "
+                "warning names the layers. The wrappers of `prune_low_magnitude` and "
+                "`cluster_weights` on a live model are removed, as `strip_pruning` and "
+                "`strip_clustering` remove them. A model that Keras has quantised with "
+                "`model.quantize()` is refused: pass the float model.\n\n"
             ),
             (
                 "The test suite converts these layers (`tests/keras_layers.py`), each in three "

@@ -137,7 +137,7 @@ class _Walk:
     def edit(self) -> Edit | None:
         """What to change in the file; None for nothing.
 
-        A shape that stayed unknown is left as it is: the file is then refused for it.
+        A shape that is still unknown does not change: the file is then refused for it.
         """
         shapes = {
             i: tensor.shape
