@@ -30,8 +30,8 @@ class StepView:
     """One operator: a C function.
 
     Attributes:
-        pointers: lines that declare what the function reads and writes in the arena.
-        arguments: of the kernel, after `&op`.
+        places: lines that declare what the function reads and writes in the arena.
+        call: lines that call the kernel.
         observed: number, pointer and bytes of every output.
     """
 
@@ -39,10 +39,22 @@ class StepView:
     comment: str
     kernel: str
     fields: tuple[tuple[str, str], ...]
-    pointers: tuple[str, ...]
-    arguments: tuple[str, ...]
+    places: tuple[str, ...]
+    call: tuple[str, ...]
     limited: LimitView | None
     observed: tuple[tuple[int, str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Array:
+    """An argument that is an array of pointers.
+
+    It is written where it is passed: compilers compute addresses in the order of the text, and a
+    declaration before the call would change the instructions.
+    """
+
+    ctype: str
+    elements: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +81,7 @@ def step_view(model: str, plan: Plan, step: Step) -> StepView:
     node = step.view.node
     layer = f", layer {layer_of(step.view)}" if step.view.keras_layer else ""
     pointers = _Pointers(model, plan, step)
-    arguments = tuple(pointers.arguments())
+    call = tuple(_call(f"tflm_ext_{step.kernel.name}(", tuple(pointers.arguments())))
     limits, elements = step.call.limits, step.view.output().elements
     names = ("elements", "output_min", "output_max")
     return StepView(
@@ -77,8 +89,8 @@ def step_view(model: str, plan: Plan, step: Step) -> StepView:
         comment=f"{step.index}: {node.operator} {shapes(step.view)}{layer}",
         kernel=step.kernel.name,
         fields=tuple((field, _value(value)) for field, value in step.call.fields),
-        pointers=tuple(pointers.lines()),
-        arguments=arguments,
+        places=tuple(pointers.lines()),
+        call=call,
         limited=None
         if limits is None
         else LimitView(
@@ -111,6 +123,33 @@ def _tensor_name(tensor: Tensor) -> str:
     return c_comment(tensor.name.split(";", 1)[0], limit=None) or f"tensor {tensor.index}"
 
 
+def _call(head: str, arguments: Sequence[str | _Array]) -> Iterator[str]:
+    """A call with `&op` and these arguments, an array with one element per line.
+
+    A line before an array may still be too long.
+    """
+    column = " " * len(head)
+    line = head
+    last = len(arguments)
+    for number, argument in enumerate(("&op", *arguments)):
+        end = ");" if number == last else ","
+        if isinstance(argument, _Array):
+            yield line
+            yield f"{column}({argument.ctype}[]){{"
+            yield from (f"{column}    {element}," for element in argument.elements)
+            yield f"{column}}}{end}"
+            line = column
+            continue
+        space = "" if line in (head, column) else " "
+        after = head not in line
+        if after and len(line) + len(space) + len(argument) + len(end) > WIDTH - _INDENT:
+            yield line
+            line, space = column, ""
+        line += f"{space}{argument}{end}"
+    if line != column:
+        yield line
+
+
 class _Pointers:
     """The pointers of an operator's function, in the order of the kernel's arguments."""
 
@@ -118,11 +157,10 @@ class _Pointers:
         self._model, self._plan, self._step = model, plan, step
         self._tables, self._scratch_offsets = iter(step.tables), iter(step.scratch)
         self._places: list[PointerLine] = []
-        self._arrays: list[str] = []
         self.outputs: dict[int, str] = {}
         """Expressions that point to the outputs, by the tensors' numbers."""
 
-    def arguments(self) -> Iterator[str]:
+    def arguments(self) -> Iterator[str | _Array]:
         """What is passed to the kernel; then `lines` and `outputs` are known."""
         view = self._step.view
         for argument in self._step.call.arguments:
@@ -135,17 +173,17 @@ class _Pointers:
             elif isinstance(argument, Input):
                 yield self._input(argument.index)
             elif isinstance(argument, Outputs):
-                elements = [self._element(i) for i in view.node.outputs]
-                self.outputs |= {t: f"outputs[{i}]" for i, t in enumerate(view.node.outputs)}
-                yield self._add_array("void *const", "outputs", elements)
+                elements = [self._element(f"output{k}", i) for k, i in enumerate(view.node.outputs)]
+                self.outputs |= dict(zip(view.node.outputs, elements, strict=True))
+                yield _Array("void *const", tuple(elements))
             elif isinstance(argument, Inputs):
-                elements = [self._element(i) for i in view.node.inputs]
-                yield self._add_array("const void *const", "inputs", elements)
+                elements = [self._element(f"input{k}", i) for k, i in enumerate(view.node.inputs)]
+                yield _Array("const void *const", tuple(elements))
             else:
                 yield self._next_table()
 
     def lines(self) -> Iterator[str]:
-        """The declarations: places in the arena, then arrays of pointers.
+        """The declarations of places in the arena.
 
         Places are constants rather than pointers, which compilers turn into the same instructions
         as numbers.
@@ -153,7 +191,6 @@ class _Pointers:
         if self._places:
             body = commented(self._places, 2 * _INDENT)
             yield from ("enum {", *(f"    {line}" for line in body), "};")
-        yield from self._arrays
 
     def _next_table(self) -> str:
         return f"{self._model}_{next(self._tables).symbol}"
@@ -190,16 +227,11 @@ class _Pointers:
         self._places.append(PointerLine(code, "scratch", f", {scratch.bytes} bytes"))
         return _pointer(scratch.role, scratch.dtype, const=False)
 
-    def _element(self, tensor: int) -> PointerLine:
-        constant = self._is_constant(tensor)
-        at = self._next_table() if constant else f"&arena[{self._plan.offsets[tensor]}]"
-        found = self._plan.graph.tensors[tensor]
-        return PointerLine.to_tensor(f"{at},", found)
-
-    def _add_array(self, ctype: str, name: str, elements: list[PointerLine]) -> str:
-        body = (f"    {line}" for line in commented(elements, 2 * _INDENT))
-        self._arrays += [f"{ctype} {name}[] = {{", *body, "};"]
-        return name
+    def _element(self, name: str, tensor: int) -> str:
+        if self._is_constant(tensor):
+            return self._next_table()
+        self._add_tensor(name, tensor, written=True)
+        return f"&arena[{name}]"
 
 
 def commented(lines: Sequence[PointerLine], indent: int) -> list[str]:
