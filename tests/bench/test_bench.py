@@ -158,5 +158,5 @@ def test_the_command(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_project_of_the_interpreter_is_no_compiled_one(model: Path, tmp_path: Path) -> None:
     folder = tflm_ext.export(model, tmp_path / "net", runtime="tflm", progress=False).folder
-    with pytest.raises(tflm_ext.ConfigError, match="has runtime 'tflm'"):
+    with pytest.raises(tflm_ext.ConfigError, match="has the runtime 'tflm'"):
         bench(folder)

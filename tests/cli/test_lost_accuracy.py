@@ -110,7 +110,7 @@ def test_more_than_the_user_allows(
     problem, hint = capsys.readouterr().err.splitlines()
     assert problem.startswith("error: weather loses too much in int8: accuracy is 1.0000 in float")
     assert problem.endswith("max_accuracy_drop allows 0.05.")
-    assert hint.startswith("hint: Scale every feature of the input before the model")
+    assert hint.startswith("hint: Scale all input features to a similar range before the model")
     assert "Feature 0 of input 'air'" in hint
     assert list(tmp_path.rglob("*")) == [output]
 
@@ -238,9 +238,9 @@ def test_targets_of_two_outputs(
     assert [row["output"] for row in written["accuracy_of_other_outputs"]] == [1]
     readme = (folder / "README.md").read_text("utf-8")
     assert "accuracy of output 0, this C, 100 samples" in readme
-    assert "mean absolute error of output 1, lost in int8 of the mean deviation" in readme
+    assert "mean absolute error of output 1, lost as int8 of the mean deviation" in readme
     capsys.readouterr()
     assert main(["inspect", str(folder)]) == 0
     printed = capsys.readouterr().out
     assert "accuracy of output 0, Keras float" in printed
-    assert "mean absolute error of output 1, lost in int8" in printed
+    assert "mean absolute error of output 1, lost as int8" in printed

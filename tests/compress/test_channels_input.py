@@ -83,7 +83,7 @@ def arguments(keras: Any) -> list[tuple[dict[str, Any], str, str]]:
         ({"ratio": 0.5, "data": X[:, :5]}, "the shape (120, 5, 8, 1)", "(samples, 8, 8, 1)"),
         ({"ratio": 0.5, "data": X[:0]}, "data has no samples", "Pass"),
         ({"ratio": 0.5, "data": spoilt}, "not finite", "Remove or replace"),
-        ({"ratio": 0.5, "data": (X, Y[:50])}, "120 samples and 50 targets", "the same number"),
+        ({"ratio": 0.5, "data": (X, Y[:50])}, "120 samples, but 50 targets", "the same number"),
         ({"ratio": 0.5, "data": (X, Y * np.nan)}, "targets of data are not all", "Remove"),
         ({"ratio": 0.5, "data": iter([X])}, "can only be read once", "tf.data.Dataset"),
         ({"ratio": 0.5, "data": 7}, "data is a int", "Pass arrays"),
@@ -119,7 +119,7 @@ def arguments(keras: Any) -> list[tuple[dict[str, Any], str, str]]:
         ),
         (
             {"ratio": 0.5, "data": (X, np.zeros((120, 5))), "fine_tune_epochs": 1},
-            "data does not fit the model or the loss",
+            "data does not match the model or the loss",
             "what model.fit() accepts",
         ),
         *(

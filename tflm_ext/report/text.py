@@ -128,7 +128,7 @@ def _figures(report: Report) -> RenderableType:
             unit = "" if a.metric == "accuracy" else "of the mean deviation of the targets, "
             low, high = a.drop_interval
             about = f"{unit}95 % interval {low:.4f} to {high:.4f}"
-            table.add_row(f"{name}, lost in int8", f"{a.drop:.4f}", about)
+            table.add_row(f"{name}, lost as int8", f"{a.drop:.4f}", about)
     if report.int8_error is not None:
         e = report.int8_error
         about = f"of the standard deviation in float, {e.samples:,} samples of {e.data}"
