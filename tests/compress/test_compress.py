@@ -102,7 +102,7 @@ def test_every_step_in_its_order(unchanged: Any, data: Any) -> None:
     assert sparse.tflite_bytes == pruned.tflite_bytes
     assert "nothing is saved" in sparse.notes[0]
     assert "nothing is saved" in clustered.notes[0]
-    assert "makes nothing smaller" in aware.notes[0]
+    assert "does not make the model smaller" in aware.notes[0]
     assert aware.parameters == clustered.parameters == sparse.parameters == pruned.parameters
     assert given.int8_score > 0.9
     assert pruned.int8_score > 0.5  # of two epochs
