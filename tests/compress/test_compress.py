@@ -302,7 +302,10 @@ def _nan(array: Any) -> Any:
         (lambda x, y: {"min_accuracy": 95, "recipe": Recipe.balanced()}, "min_accuracy=95"),
         (lambda x, y: {"min_accuracy": 0.9}, "has nothing to stop"),
         (lambda x, y: {"model": "net.keras"}, "A str is not a model"),
-        (lambda x, y: {"loss": lambda t, p: (t - p) ** 2}, "cannot teach"),
+        (
+            lambda x, y: {"loss": lambda t, p: (t - p) ** 2},
+            "cannot be the teacher of its smaller version",
+        ),
         (lambda x, y: {"train_data": unbatched(x, y), "validation_data": (x, y)}, "not of batches"),
         (
             lambda x, y: {"train_data": (x, y), "validation_data": raising(x, y, 1)},

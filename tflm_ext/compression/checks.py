@@ -28,7 +28,13 @@ _RAISED = (
     tf.errors.OpError,
 )
 # First lines of Keras and TensorFlow errors that do not contain the cause.
-_NOTHING = ("Exception encountered when", "Graph execution error", "Detected at node", "<stack")
+_NOTHING = (
+    "Exception encountered when",
+    "Graph execution error",
+    "Detected at node",
+    "<stack",
+    'File "',
+)
 
 
 def check_weights(model: Any, called: str) -> None:
