@@ -214,7 +214,7 @@ def test_saved_model_that_keras_did_not_write(tmp_path: Path) -> None:
         np.testing.assert_allclose(results[second], zeta + alpha, atol=1e-4)
     tf.saved_model.save(module, str(tmp_path / "by_name"), module.by_name)
     with pytest.raises(
-        ConfigError, match="has several inputs of the same shape, which it takes by name"
+        ConfigError, match="has several inputs of the same shape, identified by name"
     ):
         convert(tmp_path / "by_name", [zeta, alpha], progress=silent)
 
