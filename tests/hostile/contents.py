@@ -164,7 +164,7 @@ def shape_of_thousands_of_digits(folder: Path, baits: Baits) -> Path:
     return keras_file(folder, model(layer("Reshape", shape=[10**4000 - 1])))
 
 
-@hostile(r"gives '\x1b]0;\n' = 1,099,511,627,776")
+@hostile(r"has '\x1b]0;\n' = 1,099,511,627,776")
 def key_that_controls_the_terminal(folder: Path, baits: Baits) -> Path:
     return keras_file(folder, model(dense(**{"\x1b]0;\n": 2**40})))
 
