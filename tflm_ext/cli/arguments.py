@@ -43,7 +43,7 @@ def add_planning(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--optimize",
         default=Optimize.BALANCED.value,
-        help="how kernels are chosen: balanced, speed or size",
+        help="how kernels are chosen: balanced (the default), speed or size",
     )
 
 
@@ -52,7 +52,8 @@ def add_board(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--board",
         default=DEFAULT_BOARD,
-        help="target board: a name listed by tflm-ext boards, or your own .toml file",
+        help=f"target board, {DEFAULT_BOARD} by default: a name listed by tflm-ext boards, or "
+        "your own .toml file",
     )
 
 
