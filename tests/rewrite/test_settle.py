@@ -45,11 +45,20 @@ def take(b: ModelBuilder, shape: int, place: int) -> int:
     return out
 
 
-def flatten(shape: Sequence[int] = (1, 4, 3), *, wide: bool = True) -> bytes:
+def flatten(
+    shape: Sequence[int] = (1, 4, 3),
+    *,
+    wide: bool = True,
+    float_port: bool = False,
+    output_scale: float = 0.1,
+) -> bytes:
     """RELU and a Flatten that computes its shape: [batch, the other sizes multiplied]."""
     b = ModelBuilder()
     free = (-1, *shape[1:])
-    x = b.tensor(shape, scale=0.1, signature=free, name="image")
+    x = given = b.tensor(shape, scale=0.1, signature=free, name="image")
+    if float_port:
+        given = b.tensor(shape, dtype="float32", signature=free)
+        b.operator("QUANTIZE", [given], [x], schema.QuantizeOptionsT())
     y = b.tensor(shape, scale=0.1, signature=free)
     b.operator("RELU", [x], [y])
     sizes = b.tensor((len(shape),), dtype="int32")
@@ -61,9 +70,9 @@ def flatten(shape: Sequence[int] = (1, 4, 3), *, wide: bool = True) -> bytes:
     count = int(np.prod(shape[1:])) if wide else 1
     out = b.tensor((1, count), scale=0.1, signature=(-1, count if wide else -1), name="flat")
     b.operator("RESHAPE", [y, target], [out], schema.ReshapeOptionsT())
-    last = b.tensor((1, count), scale=0.1, signature=(-1, count if wide else -1))
+    last = b.tensor((1, count), scale=output_scale, signature=(-1, count if wide else -1))
     b.operator("RELU", [out], [last])
-    return b.finish([x], [last])
+    return b.finish([given], [last])
 
 
 def test_a_shape_that_is_computed_becomes_a_constant() -> None:
@@ -290,6 +299,21 @@ def test_a_rewrite_that_changes_something_is_an_error() -> None:
     run = [TflmRun((np.int8([[1, n]]),), {}, 0) for n in (2, 3)]
     with pytest.raises(VerificationError, match="1 values of output 0 changed by x"):
         require_equal(*run, "x")
+
+
+@pytest.mark.parametrize("float_port", [False, True])
+def test_a_settled_model_that_computes_something_else_is_an_error(float_port: bool) -> None:
+    model = flatten(float_port=float_port)
+    check_settled(model, settle(model).data, "net")
+    other = settle(flatten(float_port=float_port, output_scale=0.2)).data
+    with pytest.raises(VerificationError, match="changed by fixing the batch size"):
+        check_settled(model, other, "net")
+
+
+def test_a_given_model_that_tflm_does_not_run_is_not_compared() -> None:
+    """The converter left a size at 1."""
+    model = flatten(wide=False)
+    check_settled(model, settle(model).data, "net")
 
 
 def keras_nets(layers: Any) -> dict[str, tuple[tuple[int, ...], list[Any]]]:

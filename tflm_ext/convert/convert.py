@@ -130,11 +130,11 @@ def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
     from tflm_ext.verify.tflm import run_outputs
     from tflm_ext.verify.unchanged import check_settled
 
-    given_bytes = read_tflite(path)
-    settled = settle(given_bytes, path.stem)
+    original = read_tflite(path)
+    settled = settle(original, path.stem)
+    if settled.data != original:
+        check_settled(original, settled.data, path.stem)
     found = strip_ports(settled.data, path.stem)
-    if settled.data != given_bytes:
-        check_settled(given_bytes, settled.data, path.stem)
     notes = [f"{settled}."] if settled.folded else []
     notes += [f"{text}." for text in (*found.stripped, *found.notes)]
     if not given:

@@ -2,7 +2,7 @@
 
 After parse(), every tensor number exists; shapes are fixed and bounded, and positive if an operator
 reads or writes the tensor; constants have exactly the size of their shape; and scales are finite
-and positive. Operators have not been checked.
+and positive, or 0 where a constant is zero. Operators have not been checked.
 
 Field numbers are those of TensorFlow Lite's schema.fbs.
 """

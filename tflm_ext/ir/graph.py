@@ -76,7 +76,8 @@ class Quantization:
     """real = scale * (quantised - zero_point), per tensor or per channel.
 
     Attributes:
-        scales: one scale, or one per channel; each a float32 value, positive and finite.
+        scales: one scale, or one per channel; each a float32 value, finite and positive; 0
+            where a constant is zero.
         zero_points: one for each scale.
         axis: the axis of the channels; 0 if there is one scale.
     """
