@@ -313,6 +313,8 @@ def test_a_settled_model_that_computes_something_else_is_an_error(float_port: bo
 def test_a_given_model_that_tflm_does_not_run_is_not_compared() -> None:
     """The converter left a size at 1."""
     model = flatten(wide=False)
+    with pytest.raises(RuntimeError):
+        run_here(model, [np.zeros((1, 1, 4, 3), np.int8)], 1, 1 << 16)
     check_settled(model, settle(model).data, "net")
 
 
