@@ -202,27 +202,27 @@ def _moved(*places: int) -> Compute:
     return move
 
 
+# Numbers are those of BuiltinOperator in TensorFlow Lite's schema.
 _SHAPE, _RANK = 77, 110
-# By BuiltinOperator number in TensorFlow Lite's schema.
 _COMPUTE: Mapping[int, Compute] = {
     _SHAPE: _shape,
     _RANK: _rank,
-    96: _range,
-    94: _fill,
-    53: _cast,
-    130: _broadcast_to,
-    0: _elementwise(operator.add),
-    41: _elementwise(operator.sub),
-    18: _elementwise(operator.mul),
-    42: _elementwise(_truncated),
-    90: _elementwise(operator.floordiv),
-    95: _elementwise(operator.mod),
-    55: _elementwise(max),
-    57: _elementwise(min),
-    74: _reduced(operator.add),
-    81: _reduced(operator.mul),
-    82: _reduced(max),
-    89: _reduced(min),
+    96: _range,  # RANGE
+    94: _fill,  # FILL
+    53: _cast,  # CAST
+    130: _broadcast_to,  # BROADCAST_TO
+    0: _elementwise(operator.add),  # ADD
+    41: _elementwise(operator.sub),  # SUB
+    18: _elementwise(operator.mul),  # MUL
+    42: _elementwise(_truncated),  # DIV
+    90: _elementwise(operator.floordiv),  # FLOOR_DIV
+    95: _elementwise(operator.mod),  # FLOOR_MOD
+    55: _elementwise(max),  # MAXIMUM
+    57: _elementwise(min),  # MINIMUM
+    74: _reduced(operator.add),  # SUM
+    81: _reduced(operator.mul),  # REDUCE_PROD
+    82: _reduced(max),  # REDUCE_MAX
+    89: _reduced(min),  # REDUCE_MIN
     2: _moved(),  # CONCATENATION
     83: _moved(),  # PACK
     22: _moved(0),  # RESHAPE
