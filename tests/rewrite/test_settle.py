@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
+from unittest.mock import patch
 
 import flatbuffers
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tests.harness import assert_exact, run_here
@@ -15,6 +19,8 @@ from tests.tflite_builder import ModelBuilder
 from tflm_ext.errors import UnsupportedModelError, VerificationError
 from tflm_ext.frontend.parse import parse
 from tflm_ext.rewrite import settle
+from tflm_ext.rewrite.shapes import _RULES
+from tflm_ext.rewrite.values import _COMPUTE
 from tflm_ext.verify.tflm import TflmRun
 from tflm_ext.verify.unchanged import check_settled, require_equal
 
@@ -271,6 +277,54 @@ def test_what_is_not_certain_is_left_alone(
 ) -> None:
     given, _ = read_as_shape(computes(name, inputs, shape, *rest))
     assert settle(given).data == given
+
+
+CODES = sorted({*_COMPUTE, *_RULES})
+KINDS = ("int32", "int64", "bool", "float32", "int8")
+VALUES = [
+    np.int32(-1),
+    np.int32([2**31 - 1, 2**31 - 1]),
+    np.int32([0]),
+    np.int64([2**62, -(2**63)]),
+    np.int32([[1, -1], [2, 0]]),
+    np.float32([np.nan, np.inf]),
+    np.array([True, False]),
+    np.int8([[1, 2, 3]]),
+    np.arange(30, dtype=np.int32),
+]
+
+
+@given(st.data())
+@settings(max_examples=400)
+def test_damaged_operators_are_left_alone_or_refused(data: st.DataObject) -> None:
+    """Any number of inputs and outputs, of any type and shape, with or without options."""
+    b = ModelBuilder()
+    x = b.tensor((1, 2), scale=0.1, signature=(-1, 2))
+    y = b.tensor((1, 2), scale=0.1, signature=(-1, 2))
+    b.operator("RELU", [x], [y])
+    numbers = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
+    name = numbers[data.draw(st.sampled_from(CODES))]
+    read = [
+        y if values is None else -1 if values is False else b.constant(values)
+        for values in data.draw(st.lists(st.sampled_from([None, False, *VALUES]), max_size=4))
+    ]
+    outs = [
+        b.tensor(shape, dtype=dtype, signature=signature)
+        for dtype, (shape, signature) in data.draw(
+            st.lists(
+                st.tuples(
+                    st.sampled_from(KINDS),
+                    st.sampled_from([((), None), ((2,), None), ((1, 1), (-1, -1)), ((1,), (-1,))]),
+                ),
+                max_size=2,
+            )
+        )
+    ]
+    b.operator(name, read, outs)
+    model = b.finish([x], [y])
+    kept = patch("tflm_ext.rewrite.settle.edited", lambda given, edit: given)
+    with kept, contextlib.suppress(UnsupportedModelError):
+        settle(model)
 
 
 def test_constants_of_a_hostile_file_stay_small() -> None:

@@ -42,8 +42,8 @@ _OTHER_TYPES: Mapping[int, str] = {
     17: "int4",
     18: "bfloat16",
 }
-_MAX_ELEMENTS = 1 << 24  # far beyond any board's RAM, and a product of two fits into 64 bits
-_MAX_RANK = 8
+MAX_ELEMENTS = 1 << 24  # far beyond any board's RAM, and a product of two fits into 64 bits
+MAX_RANK = 8
 _MAX_NAME = 1024
 _CUSTOM = 32
 _MAX_NODES = 4096
@@ -219,9 +219,9 @@ def _tensor(index: int, table: Table, buffers: tuple[bytes | None, ...]) -> Tens
 def _check_shape(where: str, shape: tuple[int, ...]) -> None:
     if -1 in shape:
         raise _not_fixed(where, shape)
-    if len(shape) > _MAX_RANK:
+    if len(shape) > MAX_RANK:
         raise MalformedError(f"{where} has {len(shape)} dimensions")
-    if any(d < 0 for d in shape) or math.prod(shape) > _MAX_ELEMENTS:
+    if any(d < 0 for d in shape) or math.prod(shape) > MAX_ELEMENTS:
         raise MalformedError(f"{where} has the shape {list(shape)}")
 
 
@@ -234,7 +234,7 @@ def _check_signature(tensor: Tensor, signature: tuple[int, ...]) -> None:
 
 def _not_fixed(where: str, shape: tuple[int, ...]) -> _Unsupported:
     return _Unsupported(
-        f"the shape of {where} is not fixed: {list(shape)[:_MAX_RANK]}.",
+        f"the shape of {where} is not fixed: {list(shape)[:MAX_RANK]}.",
         "Give the model's inputs fixed shapes and convert it with batch size 1.",
     )
 

@@ -9,8 +9,8 @@ from typing import TypeAlias
 import numpy as np
 
 from tflm_ext.frontend.float_operators import ELEMENTWISE
-from tflm_ext.frontend.parse import RawNode
-from tflm_ext.ir import Tensor
+from tflm_ext.frontend.parse import MAX_ELEMENTS, MAX_RANK, RawNode
+from tflm_ext.ir import DType, Tensor
 
 Shape: TypeAlias = tuple[int, ...]
 _Inputs: TypeAlias = Sequence[Tensor | None]
@@ -23,7 +23,8 @@ def output_shape(node: RawNode, inputs: _Inputs) -> Shape | None:
         inputs: with their true shapes, and values where these are known; None if absent.
     """
     rule = _RULES.get(node.code)
-    return None if rule is None or not inputs or inputs[0] is None else rule(node, inputs)
+    found = None if rule is None or not inputs or inputs[0] is None else rule(node, inputs)
+    return found if found is not None and math.prod(found) <= MAX_ELEMENTS else None
 
 
 def value_decides(code: int) -> bool:
@@ -32,9 +33,10 @@ def value_decides(code: int) -> bool:
 
 
 def _values(tensor: Tensor | None) -> Shape | None:
-    if tensor is None or not tensor.constant:
+    """The values of a tensor that are sizes or axes; None if they are not known."""
+    if tensor is None or not tensor.constant or tensor.dtype not in (DType.INT32, DType.INT64):
         return None
-    return tuple(int(value) for value in tensor.array().ravel())
+    return tuple(tensor.array().ravel().tolist()) if tensor.elements <= MAX_RANK else None
 
 
 def _by_value(place: int) -> Callable[[RawNode, _Inputs], Shape | None]:

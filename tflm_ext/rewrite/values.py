@@ -39,19 +39,30 @@ class Call:
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
 
-    def integers(self, place: int) -> list[int]:
-        """The values of an input."""
-        tensor = self.inputs[place]
+    def input(self, place: int) -> Tensor:
+        """An input that must be present."""
+        tensor = self.inputs[place] if place < len(self.inputs) else None
         if tensor is None:
             raise _Unknown
-        return [int(value) for value in tensor.array().ravel()]
+        return tensor
 
     def exact(self, place: int) -> Array:
-        """The values of an input as Python's integers."""
-        tensor = self.inputs[place]
-        if tensor is None or tensor.dtype is DType.FLOAT32:
+        """The values of an input as Python's integers, in its shape."""
+        tensor = self.input(place)
+        if tensor.dtype is DType.FLOAT32:
             raise _Unknown
         return tensor.array().astype(object)
+
+    def integers(self, place: int) -> list[int]:
+        """The values of an input as one list."""
+        return [int(value) for value in self.exact(place).ravel()]
+
+    def integer(self, place: int) -> int:
+        """The value of an input that must have a single one."""
+        values = self.integers(place)
+        if len(values) != 1:
+            raise _Unknown
+        return values[0]
 
 
 class _Unknown(Exception):
@@ -79,6 +90,8 @@ def compute(call: Call) -> tuple[bytes, ...] | None:
         results = _COMPUTE[call.node.code](call)
     except _Unknown:
         return None
+    if len(results) != len(call.outputs):
+        return None
     data = [_encoded(r, t) for r, t in zip(results, call.outputs, strict=True)]
     return tuple(d for d in data if d is not None) if None not in data else None
 
@@ -99,10 +112,7 @@ def _encoded(result: Array, tensor: Tensor) -> bytes | None:
 
 
 def _shape(call: Call) -> tuple[Array, ...]:
-    (source,) = call.inputs
-    if source is None:
-        raise _Unknown
-    return (np.array(source.shape, object),)
+    return (np.array(call.input(0).shape, object),)
 
 
 def _rank(call: Call) -> tuple[Array, ...]:
@@ -111,17 +121,17 @@ def _rank(call: Call) -> tuple[Array, ...]:
 
 
 def _range(call: Call) -> tuple[Array, ...]:
-    (start,), (stop,), (step,) = (call.integers(i) for i in range(3))
+    start, stop, step = (call.integer(place) for place in range(3))
     if step == 0 or len(range(start, stop, step)) > _MAX_ELEMENTS:
         raise _Unknown
     return (np.array(range(start, stop, step), object),)
 
 
 def _fill(call: Call) -> tuple[Array, ...]:
-    value = call.inputs[1]
-    if value is None or value.elements != 1 or tuple(call.integers(0)) != call.outputs[0].shape:
+    value, out = call.input(1), call.outputs[0]
+    if value.elements != 1 or tuple(call.integers(0)) != out.shape or value.dtype is not out.dtype:
         raise _Unknown
-    return (np.full(call.outputs[0].shape, value.array().reshape(()), value.dtype.numpy),)
+    return (np.full(out.shape, value.array().reshape(()), value.dtype.numpy),)
 
 
 def _cast(call: Call) -> tuple[Array, ...]:
@@ -129,8 +139,8 @@ def _cast(call: Call) -> tuple[Array, ...]:
 
 
 def _broadcast_to(call: Call) -> tuple[Array, ...]:
-    source, shape = call.inputs[0], tuple(call.integers(1))
-    if source is None or shape != call.outputs[0].shape:
+    source, shape = call.input(0), tuple(call.integers(1))
+    if shape != call.outputs[0].shape:
         raise _Unknown
     try:
         return (np.broadcast_to(source.array(), shape),)
