@@ -16,6 +16,7 @@ from tests.passes import (
     test_remove_unused,
     test_share_bytes,
 )
+from tests.rewrite import test_settle
 from tests.test_models import FOLDER
 
 _OPS = Path(__file__).resolve().parents[1] / "ops"
@@ -35,6 +36,12 @@ def built() -> tuple[bytes, ...]:
         test_fuse_pad.padded("MAX_POOL_2D"),
         test_remove_unused.branches(),
         *test_share_bytes.REMOVED.values(),
+        test_settle.flatten(),
+        test_settle.flatten(wide=False, float_port=True),
+        *(
+            test_settle.integers_as_shape(name)
+            for name in (*test_settle.TFLM_RUNS, *test_settle.TFLM_LACKS)
+        ),
     ]
     for path in sorted(_OPS.glob("test_*.py")):
         module = importlib.import_module(f"tests.ops.{path.stem}")

@@ -221,6 +221,12 @@ TFLM_LACKS = {
 }
 
 
+def integers_as_shape(name: str) -> bytes:
+    """A model that reads what an operator computes from integer constants."""
+    table = TFLM_RUNS if name in TFLM_RUNS else TFLM_LACKS
+    return read_as_shape(computes(name, *table[name]))[0]
+
+
 def assert_folded(name: str, model: bytes, expected: np.ndarray[Any, Any]) -> None:
     given, number = read_as_shape(model)
     settled = settle(given)
