@@ -678,7 +678,7 @@ def main() -> None:
     import shutil
 
     from tflm_ext.convert.trace import trace
-    from tflm_ext.convert.worker import Converter, serve
+    from tflm_ext.convert.worker import Converter, serve, start_tensorflow
 
     converter = Converter()
 
@@ -688,6 +688,7 @@ def main() -> None:
         trace(build(ROWS[request["row"]], tuple(request["shape"])), folder)
         return converter.open(folder)
 
+    start_tensorflow()
     with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8") as answers:
         serve({**converter.handlers, "build": build_row}, sys.stdin, answers)
 

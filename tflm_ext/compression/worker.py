@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tflm_ext.compression.recipe import Recipe
-from tflm_ext.convert import convert, load_npz
+from tflm_ext.convert import convert, load_npz, one_child
 from tflm_ext.convert.child import PATIENCE
 from tflm_ext.convert.load import load_keras
 from tflm_ext.convert.order import library
@@ -59,7 +59,7 @@ class Compressor:
                 "quantize_epochs=0.",
             )
         train, validation = _pair(request["data"]), request["validation"]
-        with warnings.catch_warnings():
+        with one_child(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the report includes them
             result = compress(
                 self.model,
@@ -73,11 +73,10 @@ class Compressor:
                 checkpoints=request["checkpoints"],
                 progress=progress,
             )
-        if tflite:
-            int8 = convert(result.model, train[0], progress=progress).int8
-            out.write_bytes(int8.bytes)
-        else:
-            result.model.save(str(out))
+            if tflite:
+                out.write_bytes(convert(result.model, train[0], progress=progress).int8.bytes)
+            else:
+                result.model.save(str(out))
         return result.report.to_dict()
 
 

@@ -6,6 +6,7 @@ the command line. Descriptors 1 and 2 are left to TensorFlow, and go to the pare
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -263,8 +264,20 @@ def _public(kind: type[TflmExtError]) -> str:
 def main(handlers: Mapping[str, Handler]) -> None:
     """Serve the parent that started this process."""
     _limit_memory()
+    start_tensorflow()
     with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8") as answers:
         serve(handlers, sys.stdin, answers)
+
+
+def start_tensorflow() -> None:
+    """Import TensorFlow, and prepare it for a process that only converts and trains."""
+    # Keras imports these, if they are installed, for wrappers and plots that nothing here uses.
+    for name in ("matplotlib", "sklearn"):
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+    import tensorflow as tf  # noqa: F401
+
+    # Each conversion collects garbage, and would look through all objects of TensorFlow's modules.
+    gc.freeze()
 
 
 def _limit_memory() -> None:
