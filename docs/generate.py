@@ -296,9 +296,9 @@ def operators() -> str:
             (
                 "Every operator refuses what TensorFlow Lite Micro refuses. In addition, it "
                 "refuses activations of types other than int8, with one scale per channel, or "
-                "with a zero point outside int8; inputs with a free size besides the batch; "
+                "with a zero point outside int8; inputs with a free size other than the batch; "
                 "tensors of more than "
-                "2^24 elements; and scales so far apart that 32-bit arithmetic would overflow. "
+                "2^24 elements; and scales so different that 32-bit arithmetic would overflow. "
                 "The column *refused* lists further restrictions.\n\n"
             ),
             "| operator | up to version | supported | refused | kernels |\n",
@@ -316,17 +316,18 @@ def operators() -> str:
             ),
             "## Integer inputs and outputs\n\n",
             (
-                "An int32 input gives the positions of GATHER, as an Embedding needs. Before it, "
-                "these operators may move its elements: "
-                f"{_moving()}. What they make of it may also be an output. All other operators on "
-                "int32 are refused, and so are inputs and outputs of other integer types.\n\n"
-                "The model takes positions from 0 to the size of the axis less one. "
-                "TensorFlow Lite Micro fails on all others, or, in the Arduino library of 2023, "
-                "reads outside the table; the project's `invoke` returns an error for them, with "
-                "either runtime, before anything is read. Each element has limits of its own, if "
-                "they differ: those of every table that it is looked up in. Keras 3 counts "
-                "positions below 0 from the end of the table: LESS, ADD and SELECT around an "
-                "Embedding, of which TensorFlow Lite Micro has no SELECT, are removed.\n\n"
+                "An int32 input can give GATHER its positions, as for an Embedding. Before GATHER, "
+                f"these operators may move its elements: {_moving()}. Their results may also be "
+                "outputs of the model. All other operators on int32 are refused, and so are inputs "
+                "and outputs of other integer types.\n\n"
+                "Valid positions range from 0 to the size of the axis minus 1. For all others, "
+                "TensorFlow Lite Micro fails or, in the Arduino library of 2023, reads outside the "
+                "table; the project's `invoke` returns an error before it reads anything, with "
+                "either runtime. If elements of an input are used with different tables, each "
+                "element has limits that suit all tables that it is used with. Keras 3 counts "
+                "positions below 0 from the end of the table, for which the converter writes LESS, "
+                "ADD and SELECT around an Embedding. TensorFlow Lite Micro has no SELECT, so these "
+                "three are removed.\n\n"
             ),
             (
                 "## A free batch\n\n"
@@ -335,12 +336,13 @@ def operators() -> str:
                 "others). With batch size 1, their results are known: the export first replaces "
                 "them with constants, and finds the sizes that the converter left open. "
                 "A warning names the operators. The new .tflite is the one in the project; its "
-                "outputs are compared with those of the original if TFLM runs that.\n\n"
+                "outputs are compared with those of the original if TFLM can run the "
+                "original.\n\n"
             ),
             "## Keras layers\n\n",
             (
-                "Models of every dtype policy are converted as they compute in float32, and a "
-                "warning names the layers. The wrappers of `prune_low_magnitude` and "
+                "Models are converted as if every dtype policy were float32; a warning names "
+                "layers with another policy. The wrappers of `prune_low_magnitude` and "
                 "`cluster_weights` on a live model are removed, as `strip_pruning` and "
                 "`strip_clustering` remove them. A model that Keras has quantised with "
                 "`model.quantize()` is refused: pass the float model.\n\n"
@@ -567,8 +569,8 @@ def report_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "tflm_ext report",
         "description": "report.json of an exported project, and what every command of tflm-ext "
-        "prints with --json. Keys are sorted, sizes are in bytes; there is no time, host or "
-        "absolute path.",
+        "prints with --json. Keys are sorted and sizes are in bytes. No document contains a time, "
+        "a host name or an absolute path.",
         "oneOf": documents,
         "$defs": parts,
     }
@@ -694,6 +696,11 @@ def _other_cores() -> str:
     return ("no", "one", "two", "three", "four", "five", "six")[len(cores()) - 1]
 
 
+def _refused_layers() -> int:
+    """Cases of Keras layers that end in an error."""
+    return sum(row.refused is not None for row in of_tests("keras_layers").ROWS)
+
+
 COUNTS: tuple[tuple[str, str, Callable[[], int | str]], ...] = (
     (
         "README.md",
@@ -702,6 +709,11 @@ COUNTS: tuple[tuple[str, str, Callable[[], int | str]], ...] = (
     ),
     ("docs/explanation/performance.md", r"(?<=over about )\w+(?= layers)", _layers_of_costs),
     ("docs/explanation/checked-and-not.md", r"(?<= )\w+(?= other cores)", _other_cores),
+    (
+        "docs/explanation/checked-and-not.md",
+        r"(?<=and the )\w+(?=\s+that are refused)",
+        _refused_layers,
+    ),
 )
 """A page, what stands where the number is, and the number."""
 

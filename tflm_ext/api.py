@@ -93,7 +93,7 @@ def export(
     overwrite: bool = False,
     progress: bool | Callable[[str], None] = True,
 ) -> ExportResult:
-    """Turn a Keras model into a firmware project whose C returns TFLM's bytes.
+    """Turn a Keras model into a firmware project whose C returns the same bytes as TFLM.
 
     The model is quantised to int8, read, planned and printed as plain C. The C is compiled with
     sanitizers and compared with TensorFlow Lite Micro on at least 64 inputs. Only then is the
@@ -106,19 +106,19 @@ def export(
         calibration_data: real inputs that determine the int8 ranges, scaled as in training,
             preferably 100 or more: a float array (samples, *shape), a list of such arrays (several
             inputs, in the order of model.inputs), a dict of them by input name, the nested lists
-            and dicts that the model takes, a generator, or a tf.data.Dataset. Of a generator or
-            Dataset, the first 1000 samples are used. Not needed for a model that is int8 or
+            and dicts that the model takes, a generator, or a tf.data.Dataset. Only the first 1000
+            samples of a generator or Dataset are used. Not needed for a model that is int8 or
             quantisation-aware.
         test_data: (x, y). The report gets its score in float, int8 and C, and some samples become
             golden vectors. x is like calibration_data. y holds class numbers (samples,), one-hot
             rows, or real values in the output's shape; the score is the accuracy or the mean
-            absolute error. If there are several outputs, the first is scored, or those that have
-            targets in a dict by output name or in a list with one entry, or None, per output.
+            absolute error. If there are several outputs, the first one is scored; to score others,
+            pass y as a dict by output name, or as a list with one entry, or None, per output.
             Without test_data, the report has the error of the int8 outputs on calibration samples.
         name: C identifier in lower case, prefix of all symbols and files; by default derived from
             the folder's name.
         labels: names of the classes, in the order of the output.
-        board: one of those that `tflm-ext boards` lists.
+        board: a name that `tflm-ext boards` lists, or the path of a .toml file.
         runtime: "compiled", plain C that is generated for the model; or "tflm", TensorFlow Lite
             Micro's interpreter with the same C interface.
         optimize: "balanced", "speed" or "size".
@@ -135,7 +135,8 @@ def export(
             for real values the increase of the mean absolute error divided by the mean absolute
             deviation of the targets from their median. A larger drop is an error.
         overwrite: replace generated files that were edited.
-        progress: show progress on a terminal; or a function to call with a short text instead.
+        progress: whether to show progress on a terminal; or a function that is called with a short
+            text instead.
 
     Returns:
         The project and its report; its build() and test() run pio.

@@ -52,7 +52,7 @@ class ConfigError(TflmExtError):
 
 
 class UnsupportedModelError(TflmExtError):
-    """The model is valid, but cannot be exported as it is."""
+    """The model cannot be exported as it is: it is damaged, or a part of it is not supported."""
 
     exit_code = 3
 
@@ -95,7 +95,8 @@ class AccuracyError(BudgetError):
     Args:
         problem: what it loses, one sentence.
         hint: what to do about it, one sentence.
-        drop: the loss of accuracy, or of error divided by the mean deviation of the targets.
+        drop: the loss of accuracy, or the increase of the error divided by the mean deviation of
+            the targets.
         limit: the allowed loss.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tflm_ext.options import DEFAULT_BOARD, DEFAULT_RUNTIME, Budget, Optimize
@@ -68,18 +68,25 @@ def add_compiler_flag(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_budget(command: argparse.ArgumentParser, effect: str) -> None:
+BUDGET = {
+    "flash-bytes": "flash: weights and code",
+    "weight-bytes": "constant tables",
+    "ram-bytes": "RAM: sizeof(context)",
+    "macs": "multiply-accumulate operations",
+}
+"""The limits of a Budget, for help texts."""
+
+
+def add_budget(
+    command: argparse.ArgumentParser, effect: str, limits: Mapping[str, str] = BUDGET
+) -> None:
     """Add the limits of a Budget.
 
     Args:
         effect: what a limit does, for the help text.
+        limits: what each of them limits, for the help text.
     """
-    for limit, text in (
-        ("flash-bytes", "flash: weights and code"),
-        ("weight-bytes", "constant tables"),
-        ("ram-bytes", "RAM: sizeof(context)"),
-        ("macs", "multiply-accumulate operations"),
-    ):
+    for limit, text in limits.items():
         command.add_argument(
             f"--max-{limit}", type=int, metavar="N", help=f"limit of {text}; {effect}"
         )

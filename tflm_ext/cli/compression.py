@@ -19,6 +19,13 @@ from tflm_ext.cli.output import print_json, print_lines
 from tflm_ext.errors import ConfigError
 from tflm_ext.options import Budget
 
+_ENCODING_LIMITS = {
+    "flash-bytes": "the size of the .tflite",
+    "weight-bytes": "the size of the .tflite, like --max-flash-bytes",
+    "ram-bytes": "the arena of TFLM's interpreter on this computer",
+    "macs": "multiply-accumulate operations, which encoding does not change",
+}
+
 
 def add_commands(commands: Any) -> None:
     """Add both to the parser."""
@@ -91,7 +98,7 @@ def _add_encode(commands: Any) -> None:
         help="auto, or a list of huffman, lut and pruning",
     )
     encode.add_argument("--quiet", action="store_true", help="print only errors")
-    add_budget(encode, "used by --methods auto")
+    add_budget(encode, "used by --methods auto", _ENCODING_LIMITS)
     add_json(encode)
 
 

@@ -52,7 +52,7 @@ def add_commands(commands: Any) -> None:
         "--max-accuracy-drop",
         type=float,
         metavar="D",
-        help="largest loss of the score on --data through int8, 0 to 1; more is an error",
+        help="largest allowed loss of the score on --data due to int8, 0 to 1; more is an error",
     )
     export.add_argument("--quiet", action="store_true", help="print only errors and lost accuracy")
     add_budget(export, "more is an error")

@@ -88,25 +88,25 @@ class ClusteringCallback(WeightsCallback):
     into a table; or for a file that is sent compressed.
 
     At begin_epoch, k-means finds the clusters, initialised as in k-means++ (Arthur and
-    Vassilvitskii, 2007), for values that a group of weights shares as in Han et al., 2016, "Deep
-    Compression". From then on, after every few batches and after the last batch of an epoch, each
-    weight becomes the mean of its cluster: the steps of its weights are averaged. For SGD, with or
-    without momentum, that is a step along the averaged gradients. Adam and similar optimizers scale
-    the gradient of each weight by its own history before the average: clusters whose weights
-    disagree take smaller steps than with a common history. With steps_per_execution, the average
-    follows at the next callback, because callbacks are not called more often; if fit() does not
-    know the number of batches, it follows every batch. Nothing is wrapped, and you keep your own
-    loss, metrics, sample weights and callbacks. Weights that are zero when the clusters are found
-    stay zero and count as one cluster, so let a SparsityCallback reach its end_epoch first. The
-    int8 model has the same number of distinct values.
+    Vassilvitskii, 2007), and gives the weights of each cluster a common value, as in Han et al.,
+    2016, "Deep Compression". From then on, after every few batches and after the last batch of an
+    epoch, each weight becomes the mean of its cluster: the steps of its weights are averaged. For
+    SGD, with or without momentum, that is a step along the averaged gradients. Adam and similar
+    optimizers scale the gradient of each weight by its own history before the average: clusters
+    whose weights disagree take smaller steps than with a common history. With steps_per_execution,
+    the average is taken at the next callback, because callbacks are not called more often; if fit()
+    does not know the number of batches, it is taken after every batch. Nothing is wrapped, and you
+    keep your own loss, metrics, sample weights and callbacks. Weights that are zero when the
+    clusters are found stay zero and count as one cluster, so let a SparsityCallback reach its
+    end_epoch first. The int8 model has the same number of distinct values.
 
     Put it last in callbacks=, after EarlyStopping and everything else that restores weights.
 
     Args:
         clusters: maximum number of distinct values, zero included; 2 to 256.
-        per: "tensor": this many for a kernel; "channel": for each of its output channels, which
-            have scales of their own in an int8 model.
-        layers: names of layers, or layers, including everything inside them; by default all with a
+        per: "tensor": this many in each kernel; "channel": in each output channel of a kernel. In
+            an int8 model, these channels have separate scales.
+        layers: layers, or names of layers, including the layers inside them; by default all with a
             kernel that is multiplied.
         begin_epoch: first epoch with clusters, counted from 0.
         reassign_epochs: for this many epochs from begin_epoch, weights move freely within the
@@ -118,7 +118,8 @@ class ClusteringCallback(WeightsCallback):
         seed: of k-means++.
 
     Attributes:
-        report: one row per kernel and per layer left alone, for the model as it is now.
+        report: one row per kernel and per layer that is not changed, for the current state of the
+            model.
 
     Raises:
         ConfigError: an argument is out of range. From fit(): it is too short or stopped before

@@ -24,8 +24,9 @@ class Recipe:
     compiled runtime smaller, and are not part of the presets. Quantisation-aware training recovers
     accuracy that int8 loses.
 
-    Recipe.fast(), balanced() and smallest() are presets: half of the channels in a short time, and
-    4 and 8 times fewer weights and MACs. to_json() writes a recipe, from_json() reads it.
+    There are three presets: Recipe.fast() removes half of the channels in a short time; balanced()
+    and smallest() aim for 4 and 8 times fewer weights and MACs. to_json() writes a recipe,
+    from_json() reads it.
 
     Args:
         shrink: remove channels until the int8 model has this many times fewer bytes of weights and

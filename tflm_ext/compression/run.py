@@ -50,9 +50,9 @@ def compress(
 ) -> CompressionResult:
     """Make a model smaller and faster in one call: fewer channels, then training for int8.
 
-    Use it before export() if a model does not fit, or is slower than it needs to be. It trains the
-    model, which takes about as long as the original training, and needs the data. For more
-    control, use prune_channels(), Distiller and quantize_aware() directly.
+    Use it before export() if a model does not fit or is too slow. It trains the model, which takes
+    about as long as the original training, and needs the data. For more control, use
+    prune_channels(), Distiller and quantize_aware() directly.
 
     The recipe selects the steps: remove channels and fine-tune, with the uncompressed model as the
     teacher; sparsity; clusters; quantisation-aware training. After each step the model is
@@ -68,18 +68,19 @@ def compress(
             distillation. It is not changed.
         train_data: (x, y) or (x, y, weights) as arrays, or a batched tf.data.Dataset or
             keras.utils.PyDataset of them. y is what the loss expects.
-        validation_data: (x, y) or the like, for scores and min_accuracy. Never pass the test data,
-            whose score would then be too optimistic. By default, the recipe's validation_share of
-            the training arrays is held out.
+        validation_data: (x, y), in any form that train_data can have, for scores and min_accuracy.
+            Never pass the test data, whose score would then be too optimistic. By default, the
+            recipe's validation_share of the training arrays is held out.
         recipe: what to do; by default Recipe.balanced().
         budget: limits for the int8 model, instead of the recipe's shrink or ratio.
-        board: target board, for whose core the int8 model is planned; see `tflm-ext boards`.
+        board: target board; the int8 model is planned for its core. See `tflm-ext boards`.
         min_accuracy: with a budget or shrink, remove channels only while the accuracy on the
             validation data stays at or above this value.
         loss: by default that of the compiled model.
         checkpoints: a folder that keeps the model of every step and epoch; after an interruption,
             the same call resumes from there.
-        progress: show progress on a terminal; or a function to call with a short text instead.
+        progress: whether to show progress on a terminal; or a function that is called with a short
+            text instead.
 
     Returns:
         The model, for export(), and a report with one row per step.

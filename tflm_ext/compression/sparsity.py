@@ -92,18 +92,19 @@ class SparsityCallback(WeightsCallback):
         pattern: "1x4": blocks of four input channels of one output (the axis along which int8
             kernels read) become zero together; "2:4": two of every four input channels are zero
             (Mishra et al., 2021, "Accelerating Sparse Deep Neural Networks"); "unstructured": any
-            weights. "1x4" and "2:4" leave kernels with fewer than four input channels alone, and
-            always depthwise convolutions, in which each output has one.
+            weights. "1x4" and "2:4" do not change kernels with fewer than four input channels. No
+            pattern changes depthwise convolutions, in which each output has one input channel.
         schedule: "polynomial": more each epoch, quickly at first (Zhu and Gupta, 2017, "To prune,
             or not to prune"); "constant": all at once in begin_epoch.
         begin_epoch: first epoch with zeros, counted from 0.
         end_epoch: epoch from which the sparsity is final; fit() has to reach it. By default, two
             thirds of the way from begin_epoch to the last epoch. "constant" is final from
-            begin_epoch, and end_epoch only says how far fit() has to run.
-        layers: names of layers, or layers, including everything inside them; by default all.
+            begin_epoch; there, end_epoch is only the epoch that fit() has to reach.
+        layers: layers, or names of layers, including the layers inside them; by default all.
 
     Attributes:
-        report: one row per kernel and per layer left alone, for the model as it is now.
+        report: one row per kernel and per layer that is not changed, for the current state of the
+            model.
 
     Raises:
         ConfigError: an argument is out of range. From fit(): it is too short for the schedule or

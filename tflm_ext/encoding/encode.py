@@ -63,12 +63,12 @@ def encode(
     Args:
         model: bytes or path of an int8 .tflite.
         methods: "auto": for each tensor the method that makes it smallest, if that saves flash and
-            the budget has the RAM. A collection of "huffman", "lut", "pruning": the best of these
-            for every tensor that becomes smaller, regardless of RAM. A dict from names of tensors
-            to methods: only these.
+            the budget allows the RAM. A collection of "huffman", "lut", "pruning": the best of
+            these for every tensor that becomes smaller, regardless of RAM. A dict from names of
+            tensors to methods: only these.
         budget: for "auto". ram_bytes limits the arena as TFLM's interpreter measures it here; with
-            flash_bytes or weight_bytes, no more is encoded than is necessary to bring the .tflite
-            below it.
+            flash_bytes or weight_bytes, only as much is encoded as is needed to bring the .tflite
+            below that limit. macs is ignored.
         progress: called with a short text for each tensor that is tried.
 
     Returns:

@@ -54,8 +54,9 @@ def prune_channels(
 
     Channels that meet in an Add, a Multiply or a similar layer are removed together, as are those
     of depthwise and grouped convolutions. `importance` determines which channels of a layer to
-    remove. Which layers lose channels is measured on `data` or, without data, also derived from
-    `importance`. The rate of a Dropout falls with its channels, as in Han et al., 2015.
+    remove. Which layers lose channels is determined by measurements on `data` or, without data,
+    also by `importance`. The rate of a Dropout is reduced along with its channels, as in Han et
+    al., 2015.
 
     Args:
         model: a Keras 3 model: Sequential, functional or nested. It is not changed.

@@ -63,9 +63,9 @@ class DistillationCallback(StopAtNaN):
 
     The training loss and the steps are those of Distiller with the same arguments; evaluate() and
     val_loss show your own loss. The arguments of compile() and what save() writes are not changed.
-    Features need a Distiller, which has room for projections. So do TeacherOutputs in the scope of
-    a tf.distribute strategy, where Keras calls the student before any callback. The callback needs
-    Keras' TensorFlow backend.
+    Use a Distiller instead for features, because it can hold the projections, and for
+    TeacherOutputs in the scope of a tf.distribute strategy, because Keras calls the student there
+    before any callback. The callback needs Keras' TensorFlow backend.
 
     Args:
         teacher: a trained model with the inputs and outputs of the fitted one. It is not changed.

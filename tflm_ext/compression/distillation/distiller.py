@@ -30,11 +30,11 @@ from tflm_ext.errors import ConfigError
 class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
     """Train a small student on the outputs of a large teacher, which say more than labels.
 
-    Use it if a small network, trained in the usual way, stays well below a large one and training
-    is short or labels are few or noisy; if both reach about the same, it gains nothing. It does not
-    make a model smaller: the student is as small as you build it, or as tflm_ext.prune_channels()
-    makes it. If a layer of the student is too narrow for what the teacher knows, the result may
-    even be worse than plain training: compare on validation data.
+    Use it if a small network alone is much less accurate than a large one, and you have time for
+    long training; if both are about as accurate, it gains nothing. It does not make a model
+    smaller: the student is as small as you build it, or as tflm_ext.prune_channels() makes it. If a
+    layer of the student is too narrow, the result may even be worse than that of plain training:
+    compare on validation data.
 
         student.summary()
         distiller = tflm_ext.Distiller(student, teacher, temperature=4, alpha=0.7)

@@ -15,7 +15,7 @@ def quantize_aware(model: Any, *, preserve: str | None = "auto") -> Any:
     """Make a model that trains with int8 rounding, for networks that lose accuracy as int8.
 
     Use it if the int8 export is less accurate than the float model: for small or deep networks,
-    depthwise convolutions, and channels with very unequal range. It reduces neither weights nor
+    depthwise convolutions, and channels with very unequal ranges. It reduces neither weights nor
     time compared with plain int8; use tflm_ext.prune_channels() for that. Train the result for a
     few epochs with a small learning rate and export it without calibration_data, which it does not
     need:
@@ -25,7 +25,7 @@ def quantize_aware(model: Any, *, preserve: str | None = "auto") -> Any:
         aware.fit(x_train, y_train, epochs=3)
         tflm_ext.export(aware, "digits")
 
-    Every tensor that TensorFlow Lite rounds with a scale of its own has a range here, the moving
+    Every tensor for which TensorFlow Lite has a separate scale gets a range, which is a moving
     average over the batches. Weights have one scale per channel in convolutions and one per tensor
     in Dense. BatchNormalization is folded into the layer before it, as in Jacob et al., 2018,
     "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference".
