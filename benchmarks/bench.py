@@ -4,8 +4,8 @@
 
 Measured are the models of platformio_projects/ and those of FOLDER; rows of models that are not
 there are not changed. The flags are those with which the opponent in
-docs/explanation/performance.md was compiled. At the end stands how far the planner's estimates are
-from what was measured.
+docs/explanation/performance.md was compiled. At the end, it prints the difference between the
+planner's estimates and the measurements.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Row = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """An estimate of the planner beside what was measured."""
+    """An estimate of the planner and what was measured."""
 
     what: str
     unit: str

@@ -3,9 +3,9 @@
     python -m benchmarks.int8_error [NAME ...]
 
 Small nets of different kinds, trained with fixed seeds on scikit-learn's data and on synthetic
-signals, each quantised with up to 400 calibration samples. Beside the error on 100 of these, which
-export() knows without test data, stands what the int8 model loses on test data. What this prints
-is the table of docs/explanation/int8-error.md; the last digits differ between processors.
+signals, each quantised with up to 400 calibration samples. For each, the table has the error on 100
+of these samples, which export() computes without test data, and what the int8 model loses on test
+data. It is the table of docs/explanation/int8-error.md; the last digits differ between processors.
 """
 
 from __future__ import annotations

@@ -3,11 +3,11 @@
     python -m benchmarks.kernel_costs [--core CORE] [KERNEL ...]
 
 Layers of many shapes, with random weights of fixed seeds, run on the emulated core with each
-kernel that can run them. Every layer runs twice: beside others of its kind, with which it shares
-the code that the compiler makes, and without, so that the compiler adapts it. Instructions and
-cycles are fitted to how often the pieces of a kernel run (Kernel.work), for both, by least squares
-of the relative error, without negative coefficients. Run it after a kernel was added or changed; it
-takes about ten minutes for a core, for one kernel much less.
+kernel that can run them. Every layer runs twice: together with others of its kind, with which it
+shares compiled code, and alone, so that the compiler specialises the code for it. For both cases,
+instructions and cycles are fitted to how often the pieces of a kernel run (Kernel.work), by least
+squares of the relative error, without negative coefficients. Run it after adding or changing a
+kernel; it takes about ten minutes for a core, and much less for one kernel.
 """
 
 from __future__ import annotations

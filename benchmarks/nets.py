@@ -2,9 +2,9 @@
 
     TFLM_EXT_MODELS=FOLDER python -m benchmarks.nets [NAME ...]
 
-Each is built with Keras, with fixed seeds and without training, and quantised on noise; beside
-them stand the int8 models of FOLDER with weights, biases and zero points drawn at random. What an
-operator may take depends on its kind alone; what takes more is listed at the end, and
+Each is built with Keras, with fixed seeds and without training, and quantised on noise. The int8
+models of FOLDER are measured as well, with weights, biases and zero points drawn at random. The
+limit of an operator depends on its kind alone; operators that exceed it are listed at the end, and
 docs/explanation/performance.md has the reasons. The planner is asked for speed: otherwise it may
 give a small layer a kernel whose code it saves.
 """

@@ -262,7 +262,7 @@ def modules() -> dict[str, str]:
 
 
 def count_of_operators() -> int:
-    """Those of TensorFlow Lite; a negative code is that of an operator of our own."""
+    """Those of TensorFlow Lite; a negative code is that of our own operator."""
     return sum(operator.code >= 0 for operator in OPERATORS)
 
 
@@ -711,11 +711,11 @@ COUNTS: tuple[tuple[str, str, Callable[[], int | str]], ...] = (
     ("docs/explanation/checked-and-not.md", r"(?<= )\w+(?= other cores)", _other_cores),
     (
         "docs/explanation/checked-and-not.md",
-        r"(?<=and the )\w+(?=\s+that are refused)",
+        r"(?<=and the )\w+(?=\s+that\s+are\s+refused)",
         _refused_layers,
     ),
 )
-"""A page, what stands where the number is, and the number."""
+"""A page, what surrounds its number, and the number."""
 
 
 def counted(page: str) -> str:

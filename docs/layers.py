@@ -215,7 +215,7 @@ def _ends(rows: Mapping[str, int]) -> Iterator[str]:
 
 
 def _notes(rows: Mapping[str, int], held: Contracts) -> Iterator[str]:
-    """What is beside the layers."""
+    """The text to the right of the layers."""
     for package, lines in {
         "runtimes": (" | ".join(held.runtimes), "neither knows the other"),
         "emit": ("templates/", "the C, C++ and text of projects"),

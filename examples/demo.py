@@ -3,8 +3,8 @@
     python examples/demo.py [FOLDER]
 
 FOLDER is build/demo by default; the projects are FOLDER/digits, of the model as it was trained, and
-FOLDER/compressed. Training and compression run as programs of their own, so what TensorFlow prints
-is shown only if one fails.
+FOLDER/compressed. Training and compression run as separate programs, so what TensorFlow prints is
+shown only if one fails.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def run(*command: str | Path) -> None:
 
 
 def export(model: Path, project: Path) -> tflm_ext.ExportResult:
-    """Export with the data that lies beside the model."""
+    """Export with the data next to the model."""
     calibration, test = (np.load(model.with_name(f"{n}.npz")) for n in ("calibration", "test"))
     return tflm_ext.export(
         model,

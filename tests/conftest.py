@@ -18,7 +18,7 @@ from tflm_ext.passes.run import STRICT_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden"
-collect_ignore = ["projects"]  # exported projects have tests of their own
+collect_ignore = ["projects"]  # exported projects have their own tests
 REQUIRE_ALL = os.environ.get("TFLM_EXT_REQUIRE_ALL") == "1"
 
 # A skip whose reason names one of these is a skip for a missing tool, as one by the mark is.

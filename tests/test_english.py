@@ -76,10 +76,26 @@ RULES = (
     Rule(" be had", r"\b(can|to) be had\b", "available"),
     Rule(
         "tand",
-        r"\b[Ss]tands? (below|beside|under|above|there|on|in (?!for\b))",
+        r"\b[Ss]tands? (below|under|above|there|on|alone|between|what|how|where|the|in (?!for\b))",
         "is below, is in the report",
     ),
-    Rule(" there", r"\b(lie|lies|lay) there\b|\bas (it|they) (lie|lies)\b", "are in the folder"),
+    Rule(
+        "lie|lay",
+        r"\b(lie|lies|lay) (there|in|inside|where|side|at)\b|\bas (it|they) (lie|lies)\b",
+        "is in the folder, is located at",
+    ),
+    Rule(
+        " own",
+        r"\bof (its|their|your|our|my) own\b(?=[.,;:)!?]|$| (that|which|and|at|in|keeps|once)\b)",
+        "its own process, a separate process, a custom kernel",
+    ),
+    Rule("less one", r"\bless one\b", "minus 1"),
+    Rule(" whose", r"\b(for|in|of|with|to|by|from) whose\b", "two clauses: '... for its core'"),
+    Rule("eside", r"(?<!`)\b[Bb]eside\b", "next to, together with, in addition to"),
+    Rule("body", r"\b([Aa]ny|[Ee]very|[Ss]ome)body\b", "anyone, everyone, someone; a program"),
+    Rule("by itself", r"\bby itself\b", "itself, on its own, automatically"),
+    Rule("goes on", r"\bgoes on\b", "continues, resumes"),
+    Rule("needs to be", r"\b(slower|larger) than it needs to be\b", "too slow, too large"),
     Rule("at the least", r"\bat the least\b", "at least"),
     Rule("_bytes", r"\bbytes of \w+_bytes\b", "bytes of RAM, bytes of flash"),
     Rule("how messages call", r"\bhow messages call\b", "the name that messages use for"),
@@ -195,6 +211,11 @@ def test_the_wording_of_generated_text_is_plain(
         "says too much good",
         "needs 12 bytes of ram_bytes",
         "The file is made anew.",
+        "It has a kernel of its own.",
+        "planned for whose core",
+        "the text beside it",
+        "from 0 to the size less one",
+        "the data lies in the arena",
     ],
 )
 def test_the_list_finds(text: str) -> None:
@@ -209,6 +230,7 @@ def test_the_list_finds(text: str) -> None:
         "Nothing is left behind.",
         "an amendment; recommended",
         "It stands in for the real one, and stands for a table.",
+        "one of our own models; besides this, the value lies between 0 and 1",
     ],
 )
 def test_the_list_leaves_alone(text: str) -> None:

@@ -1,7 +1,7 @@
 """The five models of MLPerf Tiny, if they are available: bit exact, and within their memory.
 
 They are not part of the repository. TFLM_EXT_MODELS names their folder; otherwise it is
-shared/models beside the repository.
+shared/models next to the repository.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is installed is what lies in the checkout, wherever it is run from."""
+"""What is installed is what is in the checkout, wherever it is run from."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_an_installed_wheel_finds_its_templates(wheel: Path, tmp_path: Path) -> 
 
 
 def test_a_plain_checkout_finds_its_templates(tmp_path: Path) -> None:
-    """Without site-packages' own tflm_ext: the package and templates/ beside it."""
+    """Without site-packages' own tflm_ext: the package and templates/ next to it."""
     code = (
         "import sys; sys.meta_path = [f for f in sys.meta_path if 'ditable' not in repr(f)];"
         f"sys.path.insert(0, {str(ROOT)!r}); {LOOK}"

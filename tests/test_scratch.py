@@ -149,7 +149,7 @@ def test_a_folder_that_another_start_takes_for_abandoned_is_made_again(
         made.append(real(**options))
         if len(made) == 1:  # it is removed before it can be opened
             remove_abandoned(tmp_path)
-        elif len(made) == 2:  # it is locked by somebody who is about to remove it
+        elif len(made) == 2:  # it is locked by a process that is about to remove it
             made.append(os.open(made[-1], os.O_RDONLY))
             fcntl.flock(made[-1], fcntl.LOCK_EX)
             return made[-2]

@@ -97,7 +97,7 @@ class ModelBuilder:
         self._operators.append(operator)
 
     def include(self, model: bytes) -> tuple[list[int], list[int]]:
-        """All of another file, beside what is there; returns its inputs and outputs."""
+        """All of another file, in addition to what is there; returns its inputs and outputs."""
         other = schema.ModelT.InitFromPackedBuf(model)
         (graph,) = other.subgraphs
         tensors, buffers, codes = map(len, (self._tensors, self._buffers, self._codes))

@@ -1,4 +1,4 @@
-"""Programs that tests run: an interpreter of their own, and what may be missing."""
+"""Programs that tests run: their own interpreter, and what may be missing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 
 def run_python(code: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run a program in an interpreter of its own; options as for subprocess.run()."""
+    """Run a program in a separate interpreter; options as for subprocess.run()."""
     command = [sys.executable, "-c", code]
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 

@@ -127,4 +127,4 @@ if __name__ == "__main__":
     written = train(
         Path(sys.argv[1] if len(sys.argv) > 1 else "build/digits"), progress=sys.stdout.isatty()
     )
-    print(f"{written} and four .npz files beside it are written.")
+    print(f"{written} and four .npz files next to it are written.")

@@ -14,7 +14,7 @@ healthy  tones of the seven blades at 7 f, 14 f, 21 f and 28 f; a little at f, 2
          which swells a little as each blade passes
 bearing  each ball that rolls over a crack in the outer ring, 3.57 times in a turn with some slip,
          rings the housing: a decaying oscillation at about 3 kHz
-blade    a chipped blade sheds a pulse of its own, once in a turn as wide as a blade, and its flow
+blade    a chipped blade sheds an additional pulse, once in a turn as wide as a blade, and its flow
          is rougher there
 rubbing  the wheel touches the casing for a fifth of every turn: a burst of friction noise at 3 to
          6 kHz
@@ -32,8 +32,8 @@ The features are those of the anomaly detection of MLPerf Tiny: the power in 128
 of 1,024 samples, 512 apart, in decibels; five frames in a row are one input of 640 numbers. Each
 band is then standardised with its mean and its deviation over the healthy recordings for training
 (scaling.npz, part of the features on a device, too) and limited to -4..4, so that the 256 steps of
-int8 lie where the values are. The autoencoder, 640-128x4-8-128x4-640 as in MLPerf Tiny, learns from
-healthy recordings only. The score of a recording is its mean squared error over all windows.
+int8 cover the range of the values. The autoencoder, 640-128x4-8-128x4-640 as in MLPerf Tiny, learns
+from healthy recordings only. The score of a recording is its mean squared error over all windows.
 """
 
 from __future__ import annotations
@@ -267,7 +267,7 @@ def spectra(states: np.ndarray, fans: list[Fan], rng: np.random.Generator) -> np
 
 
 def load(seed: int = SEED) -> Sounds:
-    """Recordings of the same fans for each purpose, from generators of their own."""
+    """Recordings of the same fans for each purpose, from separate generators."""
     fans = [Fan.draw(np.random.default_rng([seed, 0, number])) for number in range(FANS)]
     y_test = np.concatenate([np.zeros(TEST, int), np.arange(TEST) // (TEST // len(FAULTS)) + 1])
     train, validation, test = (

@@ -107,7 +107,7 @@ def windows(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarra
 
 
 def load() -> Vibration:
-    """Windows for training and for testing, from generators of their own."""
+    """Windows for training and for testing, from separate generators."""
     train = windows(TRAIN_WINDOWS, np.random.default_rng([SEED, 0]))
     test = windows(TEST_WINDOWS, np.random.default_rng([SEED, 1]))
     return Vibration(*train, *test)

@@ -35,7 +35,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def tree(folder: Path, source: str) -> Path:
-    """What lies where TFLM's Arduino flavour has it, with one file to compile."""
+    """What is where TFLM's Arduino flavour has it, with one file to compile."""
     for name in (
         "TensorFlowLite.h",
         "tensorflow/lite/micro/micro_interpreter.h",

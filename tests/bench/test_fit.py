@@ -1,4 +1,4 @@
-"""The planner's estimates beside what is measured."""
+"""The planner's estimates, compared with what is measured."""
 
 from __future__ import annotations
 

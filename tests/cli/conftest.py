@@ -1,4 +1,4 @@
-"""A small model, its project, and the command line in a process of its own."""
+"""A small model, its project, and the command line in a separate process."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def raising(x: Any, y: Any, after: int) -> Any:
 
 
 def ending(x: Any, y: Any, count: int) -> Any:
-    """So many batches, once: read again, it goes on where it was."""
+    """So many batches, once: read again, it continues where it was."""
     batches = iter([(x, y)] * count)
     return _dataset(lambda: batches, x, y)
 

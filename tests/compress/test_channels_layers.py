@@ -1,4 +1,4 @@
-"""Every kind of layer: whose channels go with whose, and which have to stay and why."""
+"""Every kind of layer: which channels go together, and which have to stay and why."""
 
 from __future__ import annotations
 
@@ -443,7 +443,7 @@ def test_weights_that_do_not_train_stay_so(nets: Any) -> None:
 
 
 def test_classes_of_the_user_stay_where_they_can(nets: Any) -> None:
-    """A model with a train_step() of its own keeps it; one with another __init__() cannot."""
+    """A model with a custom train_step() keeps it; one with another __init__() cannot."""
     import keras
 
     class Trained(keras.Model):

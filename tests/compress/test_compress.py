@@ -341,7 +341,7 @@ def test_data_that_fails_in_training(unchanged: Any, data: Any) -> None:
 
 
 def test_a_loss_that_is_scaled(unchanged: Any, data: Any) -> None:
-    """An optimizer that wraps another one has no learning rate of its own."""
+    """An optimizer that wraps another one has no learning rate itself."""
     import keras
 
     from tflm_ext.compression.data import read_data

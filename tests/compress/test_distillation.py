@@ -791,7 +791,7 @@ def test_an_optimizer_of_another_model(
     assert "from_config" in error.value.hint
     distiller.compile("adam", crossentropy)
     distiller.fit(X, Y, verbose=0)
-    distiller.compile(distiller.optimizer, crossentropy)  # its own one goes on
+    distiller.compile(distiller.optimizer, crossentropy)  # its own one continues
     distiller.fit(X, Y, verbose=0)
     assert int(distiller.optimizer.iterations) == 4
 

@@ -56,7 +56,7 @@ def test_no_more_clusters_than_asked_for(values: list[float]) -> None:
         if different <= clusters:  # each keeps its own
             assert len(set(zip(values, numbers.tolist(), strict=True))) == different
         order = [v for v in np.argsort(row[0], kind="stable") if row[0, v] != 0]
-        assert (np.diff(numbers[order]) >= 0).all()  # clusters lie side by side
+        assert (np.diff(numbers[order]) >= 0).all()  # clusters are contiguous
 
 
 def test_groups_are_the_output_channels() -> None:

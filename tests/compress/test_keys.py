@@ -1,4 +1,4 @@
-"""What a run of compress() goes on from, told without a framework: keys and configurations."""
+"""What a run of compress() resumes from, told without a framework: keys and configurations."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_a_last_block_that_is_not_full(keras: Any) -> None:
             assert zero.mean() == pytest.approx(0.5, abs=4 / zero.size)
         else:
             assert set(zero[..., :4].sum(axis=-1).ravel()) == {2}
-            assert not zero[..., 4:].any()  # with two zeros beside them they are two of four
+            assert not zero[..., 4:].any()  # with two zeros next to them they are two of four
 
 
 def test_what_becomes_zero_is_what_is_least(keras: Any) -> None:

@@ -1,4 +1,4 @@
-"""The converter's process may crash; ours goes on, and nothing of it is left."""
+"""The converter's process may crash; ours continues, and nothing of it is left."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def silent(text: str) -> None:
 
 
 def alone(*given: Any, **more: Any) -> Conversion:
-    """convert() with a child of its own, which ends with it."""
+    """convert() with its own child, which ends with it."""
     return contextvars.Context().run(convert, *given, **more)
 
 

@@ -53,9 +53,9 @@ GOOD = {
     "standardised table": normal(400, 30),
     "one feature": normal(400, 1),
     "no axis": normal(400),
-    "flags beside values": mixed(RNG.integers(0, 2, 400), normal(400)),
-    "flags beside large values": mixed(RNG.integers(0, 2, 400), RNG.uniform(0, 100, 400)),
-    "small counts beside large": mixed(RNG.integers(0, 9, 400), RNG.uniform(0, 200, 400)),
+    "flags next to values": mixed(RNG.integers(0, 2, 400), normal(400)),
+    "flags next to large values": mixed(RNG.integers(0, 2, 400), RNG.uniform(0, 100, 400)),
+    "small counts next to large": mixed(RNG.integers(0, 9, 400), RNG.uniform(0, 200, 400)),
     "classes as one-hot": np.eye(40)[RNG.integers(0, 40, 400)],
     "a few ones among zeros": (RNG.random((400, 200)) < 0.0005).astype(float),
     "image": BLOBS[..., None],
@@ -90,7 +90,7 @@ COARSE = {
         "Channels 0, 1 and 2 ",
     ),
     "many": (normal(300, 30) * ([400] + 29 * [1]), "Features 1, 2, 3, 4, 5, 6, 7, 8 and 21 more "),
-    "flag beside large values": (
+    "flag next to large values": (
         mixed(RNG.integers(0, 2, 400), RNG.uniform(0, 2000, 400)),
         "Feature 0 of input 'x' has 0.13 of the 256 steps",
     ),

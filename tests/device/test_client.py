@@ -361,7 +361,7 @@ def test_firmware_of_version_1(
 
 @needs_compiler
 def test_replies_to_an_earlier_session(program: Path, facts: ModelFacts) -> None:
-    """What somebody asked before us is answered when we begin, greeting included."""
+    """What another client asked before us is answered when we begin, greeting included."""
     line = ProgramStream([str(program)])
     for command in ("INFO", "SELFTEST", "INFO", "RESET"):
         line.write(request(command))

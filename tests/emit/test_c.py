@@ -180,12 +180,12 @@ def test_the_size_of_the_context_is_what_the_report_says(name: str, tmp_path: Pa
 
 @pytest.mark.tool("arm-none-eabi-gcc")
 def test_kernels_are_specialised_under_os(tmp_path: Path) -> None:
-    """Every call has a kernel of its own, with the numbers of the call in its instructions."""
+    """Every call has its own kernel, with the numbers of the call in its instructions."""
     write("deep", tmp_path)
     source = tmp_path / "deep_model.c"
     compile_ = ["arm-none-eabi-gcc", *M4, "-Os", "-std=gnu11", "-c", source.name, "-o", "model.o"]
 
-    # Those that do their work in assembly gain nothing by numbers of their own, and are shared.
+    # Those that do their work in assembly gain nothing by separate numbers, and are shared.
     headers = "".join(path.read_text("utf-8") for path in tmp_path.glob("tflm_ext/*.h"))
     mark = r"(?:TFLM_EXT_SHARED|__attribute__\(\(naked, noinline, unused\)\)) static"
     shared = set(re.findall(rf"{mark}[\w\s*]*?(tflm_ext_\w+)\(", headers))

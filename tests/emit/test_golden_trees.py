@@ -25,7 +25,7 @@ MODELS = {
     "recurrent_net": (recurrent_net, ()),
 }
 
-# Binary, and made of the files that are compared; the emulated core has a golden tree of its own.
+# Binary, and made of the files that are compared; the emulated core has its own golden tree.
 LEFT_OUT = ("arduino/", "model/", "platforms/")
 
 

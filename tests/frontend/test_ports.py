@@ -167,7 +167,7 @@ def test_tables_that_overlap() -> None:
     (graph,) = root(good).tables(2)
     start, _ = graph.vector(3, 4) or (0, 0)
     data = bytearray(good)
-    # The list of operators lies where tensor 0 keeps its shape.
+    # The list of operators overlaps with the shape of tensor 0.
     tensor = graph.tables(0)[0]
     at = tensor.position(0)
     assert at is not None

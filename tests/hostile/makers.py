@@ -1,4 +1,4 @@
-"""Model files that want something else than to be converted: each a trick of its own.
+"""Model files that want something else than to be converted: each with a different trick.
 
 Every function writes one file into a folder. What it aims at are baits: a secret file that must not
 be opened, a module that must not be imported, a marker that must not be written.

@@ -224,8 +224,8 @@ def plans(firmware: Firmware, odd: int) -> Iterator[tuple[str, dict[int, Plan], 
     """What to run: a name, plans by the part's number, and the misalignment of inputs.
 
     First what the planner chooses, then every kernel that no such plan had. All tensors of
-    generated code lie in the context at multiples of four, and no caller can change that; kernels
-    get pointers to int8, which promise less. For half of the plans, inputs lie `odd` bytes beside.
+    generated code start at multiples of four in the context, and no caller can change that; kernels
+    get pointers to int8, which promise less. For half of the plans, inputs start `odd` bytes later.
     """
     seen: dict[int, set[tuple[int, str]]] = {i: set() for i in range(len(firmware.parts))}
     had: set[object] = set()  # equal plans give equal code
@@ -317,7 +317,7 @@ def run_everywhere(firmware: Firmware, odd: int) -> Kernels:
             _write(folder, facts, files, len(vectors[0]))
             for place, run in (("this computer", _on_host), ("the core", _on_core)):
                 _compare(
-                    firmware, chosen, run(folder, data), f"{name}, {beside} beside, on {place}"
+                    firmware, chosen, run(folder, data), f"{name}, {beside} bytes off, on {place}"
                 )
         ran |= {(step.view.node.operator, step.kernel.name) for step in plan.steps}
     return ran

@@ -55,7 +55,7 @@ class Lookup:
         return self.b.constant(self.random.integers(-128, 128, shape).astype(np.int8), scale=SCALE)
 
     def rows(self, positions: int, shape: Sequence[int], count: int = 7, width: int = 3) -> int:
-        """Rows of a table of its own at positions of some shape."""
+        """Rows of its own table at positions of some shape."""
         return self.gather(self.table(count, width), positions, (*shape, width))
 
     def gather(
@@ -86,7 +86,7 @@ def read_twice() -> bytes:
 
 
 def moved() -> bytes:
-    """Every operator that may stand between an input and GATHER."""
+    """Every operator that may come between an input and GATHER."""
     m = Lookup()
     x, y = m.integers(2, 6, name="x"), m.integers(2, 6, name="y")
     c = m.b.constant

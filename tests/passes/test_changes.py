@@ -138,7 +138,7 @@ def test_what_is_said_of_the_others() -> None:
         "operator 1 removed: all its inputs are constants, so its result is constant (6 bytes) ()",
         "operator 2 removed: all its inputs are constants, so its result is constant (6 bytes) ()",
     ]
-    pads = "changed: pads by itself: 1 above, 2 below, 2 left, 0 right ()"
+    pads = "changed: adds the padding itself: 1 above, 2 below, 2 left, 0 right ()"
     pad, *readers = said("pad", "fuse pad")
     assert pad.startswith("operator 0 removed: the same padding is part of operator 1 CONV_2D")
     assert " and operator 2 CONV_2D" in pad

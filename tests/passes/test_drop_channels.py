@@ -152,12 +152,12 @@ def test_outputs_stay(
 
 
 def test_a_constant_other_than_zero_becomes_bias() -> None:
-    """Dead at -128 where zero is -20: it adds to what reads it, wherever the window lies inside."""
+    """Dead at -128 where zero is -20: it adds to what reads it, wherever the window is inside."""
     dead = [i < 8 for i in range(CHANNELS)]
     inside = chain(dead, depthwise=False, zero_point=-20, same=False)
     assert widths(inside) == [8, 7]
     assert_exact(inside)
-    # Beside the image it would be zero: the borders differ, so the channel has to stay.
+    # Outside the image it would be zero: the borders differ, so the channel has to stay.
     beside = chain(dead, depthwise=False, zero_point=-20, same=True)
     assert widths(beside) == [16, 7]
     assert widths(chain(dead, depthwise=False, zero_point=-20, same=True, size=1)) == [8, 7]
@@ -180,7 +180,7 @@ def flattened(
     """A convolution with dead filters, perhaps pooled, and a dense layer over the whole image.
 
     Args:
-        shape: of what the dense layer reads, by RESHAPE; (), and it flattens by itself.
+        shape: of what the dense layer reads, by RESHAPE; (), and it flattens the input itself.
     """
     b, draw = ModelBuilder(), np.random.default_rng(4)
     channels = len(dead)

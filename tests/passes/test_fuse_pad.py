@@ -96,7 +96,7 @@ def operators(model: bytes) -> list[str]:
         (padded("DEPTHWISE_CONV_2D", readers=2), True),
         (padded("MAX_POOL_2D", zero_point=-128, rows=(4, 4)), True),
         (padded("CONV_2D", value=-7), False),
-        # Windows that lie in the padding alone.
+        # Windows that cover only padding.
         (padded(rows=(4, 5), columns=(6, 5)), True),
         (padded(rows=(4, 5), columns=(6, 5), window=(3, 5), stride=2), True),
         (padded(rows=(4, 5), columns=(6, 5), depth=4), True),

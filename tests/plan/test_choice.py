@@ -40,7 +40,7 @@ def graph_of(model: bytes) -> Graph:
 
 
 def dense_layers(count: int, depth: int = 16) -> Graph:
-    """One after the other, beside a convolution that takes most of the time."""
+    """One after another, next to a convolution that takes most of the time."""
     b, draw = ModelBuilder(), np.random.default_rng(3)
     image = b.tensor((1, 16, 16, 8), scale=0.05)
     features = b.tensor((1, 16, 16, 16), scale=0.05)
@@ -187,7 +187,7 @@ def test_a_kernel_that_stays_a_function_is_called_once_too() -> None:
 
 
 def test_uses_count_calls_and_parameters() -> None:
-    """A parameter has four bytes; the limit of an output is a call of its own."""
+    """A parameter has four bytes; the limit of an output is a separate call."""
     plan = make_plan(dense_layers(3), Optimize.SPEED)
     layers = [s for s in plan.steps if s.view.node.operator == "FULLY_CONNECTED"]
     uses = sizes.uses_of((s.kernel, s.call) for s in layers)

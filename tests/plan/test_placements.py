@@ -1,4 +1,4 @@
-"""The list of what lies in the arena is the plan itself."""
+"""The list of the arena's contents is the plan itself."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class ClusteringCallback(WeightsCallback):
     The compiled runtime does not benefit: an int8 weight takes one byte, whatever its value, so
     flash, RAM and time stay the same. To make a model smaller and faster on every runtime, use
     tflm_ext.prune_channels(). Use this callback before tflm_ext.encode(), which trades RAM and time
-    for flash in TensorFlow Lite Micro's interpreter; for a kernel of your own that reads indexes
+    for flash in TensorFlow Lite Micro's interpreter; for a custom kernel that reads indexes
     into a table; or for a file that is sent compressed.
 
     At begin_epoch, k-means finds the clusters, initialised as in k-means++ (Arthur and

@@ -34,7 +34,7 @@ def measure(
         name: of the step.
         model: of either Keras library, quantisation-aware or not; it is not changed.
         parameters: number of parameters of the plain model.
-        board: the board for whose core it is planned.
+        board: the model is planned for the core of this board.
 
     Returns:
         The metric, and the step without notes.

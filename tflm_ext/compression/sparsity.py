@@ -77,7 +77,7 @@ class SparsityCallback(WeightsCallback):
     zeros like all other weights, so flash, RAM and time stay the same. To make a model smaller and
     faster on every runtime, use tflm_ext.prune_channels(). Use this callback before
     tflm_ext.encode(), which trades RAM and time for flash in TensorFlow Lite Micro's interpreter;
-    for a kernel of your own that skips blocks; for a file that is sent compressed; or to see what
+    for a custom kernel that skips blocks; for a file that is sent compressed; or to see what
     sparsity would cost in accuracy.
 
     In every kernel, the weights with the smallest magnitude become zero. Training continues with

@@ -379,7 +379,7 @@ def explain(
         return ConfigError(
             f"The data has the integer {position[1]} where the model looks up one from 0 to "
             f"{int(position[2]) - 1}.",
-            "An Embedding has rows for 0 up to its input_dim less one.",
+            "An Embedding has rows for 0 to its input_dim minus 1.",
         )
     refused = re.search(r"(?:TF Select|Custom) ops: (.*)", ended.log)
     if do == "convert" and refused:

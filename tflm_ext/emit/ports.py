@@ -120,7 +120,7 @@ def allowed(port: Port) -> tuple[str, ...]:
     if len(port.limits) == 1:
         return (f"from {port.limits[0].low} to {port.limits[0].high}",)
     low, high = min(own.low for own in port.limits), max(own.high for own in port.limits)
-    return (f"from {low} to {high}, each element within limits of its own",)
+    return (f"from {low} to {high}, each element within its own limits",)
 
 
 @dataclass(frozen=True, slots=True)

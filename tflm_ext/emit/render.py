@@ -19,7 +19,7 @@ _C = {".c", ".h", ".cpp", ".ino"}
 
 @functools.cache
 def templates_folder() -> Path:
-    """Where templates/ lies: inside an installed wheel, or beside the package in a checkout."""
+    """Where templates/ is: inside an installed wheel, or next to the package in a checkout."""
     spec = importlib.util.find_spec("tflm_ext._templates")
     if spec is not None and spec.submodule_search_locations:
         return Path(next(iter(spec.submodule_search_locations)))

@@ -13,7 +13,7 @@ from tflm_ext.kernels.base import FieldValue
 from tflm_ext.plan import Plan, Step
 
 _INDENT = 4
-_SHORTEST = 40  # characters of a comment beside its pointer
+_SHORTEST = 40  # characters of a comment next to its pointer
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +235,7 @@ class _Pointers:
 
 
 def commented(lines: Sequence[PointerLine], indent: int) -> list[str]:
-    """Lines with their comments: beside them, or above where a line is too long for that."""
+    """Lines with their comments: on the same line, or above where a line is too long for that."""
     width = max((len(line.code) for line in lines), default=0)
     room = WIDTH - indent - width - 1
     longest = max((len(line.comment(WIDTH)) for line in lines), default=0)

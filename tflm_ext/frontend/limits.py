@@ -84,7 +84,7 @@ def check_limits(graph: Graph) -> None:
         view.require(
             found is None or limits.allow(found.values[found.origins < 0]),
             f"constants among its positions are outside {limits.low} to {limits.high}",
-            "Give positions from 0 to the size of the axis less one.",
+            "Give positions from 0 to the size of the axis minus 1.",
         )
 
 

@@ -40,7 +40,7 @@ def _axes(view: NodeView) -> tuple[int, int]:
 
 
 def _positions(view: NodeView) -> Limits:
-    """From 0 to the size of the axis less one: TFLM fails on all others."""
+    """From 0 to the size of the axis minus 1: TFLM fails on all others."""
     axis, _ = _axes(view)
     return Limits(DType.INT32, 0, view.input().shape[axis] - 1)
 

@@ -1,4 +1,4 @@
-"""RELU as an operator of its own: negative values become 0, all others are requantised."""
+"""RELU as a separate operator: negative values become 0, all others are requantised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RELU6 as an operator of its own: clamps values to 0 to 6.
+"""RELU6 as a separate operator: clamps values to 0 to 6.
 
 TFLM uses the input's quantisation for the output too, and ignores the output's in the file.
 """

@@ -68,13 +68,13 @@ def explain(before: Graph, after: Graph) -> list[Change]:
     for old, new in changes:
         pads = (now - was for was, now in zip(old.options.border, new.options.border, strict=True))
         top, bottom, left, right = pads
-        reason = f"pads by itself: {top} above, {bottom} below, {left} left, {right} right"
+        reason = f"adds the padding itself: {top} above, {bottom} below, {left} left, {right} right"
         found.append(changed(new, reason))
     return found
 
 
 def _borders(pad: NodeView, readers: Collection[Node]) -> dict[Node, _Border] | None:
-    """The padding that every reader of a PAD would have to add by itself; None if one cannot."""
+    """The padding that every reader of a PAD would have to add itself; None if one cannot."""
     image = pad.input()
     if image.constant or image.quantization != pad.output().quantization:
         return None
@@ -84,7 +84,7 @@ def _borders(pad: NodeView, readers: Collection[Node]) -> dict[Node, _Border] | 
 
 
 def _with_border(node: Node, image: Tensor, border: _Border) -> Node:
-    """A window operator that reads the image without padding, and pads by itself."""
+    """A window operator that reads the image without padding, and adds the padding itself."""
     (top, bottom), (left, right) = border.pads[1:3]
     a, b, c, d = node.options.border
     return replace(
@@ -104,7 +104,7 @@ def _seen(pad: NodeView, reader: Node, shape: tuple[int, ...], index: int) -> Te
 
 
 def _border(reader: NodeView, pad: NodeView) -> _Border | None:
-    """The padding that the reader would have to add by itself; None if that is not exact."""
+    """The padding that the reader would have to add itself; None if that is not exact."""
     value = border_value(pad)
     exact = (reader.node.operator in _CONVOLUTIONS and value == zero_point(pad.input())) or (
         reader.node.operator == "MAX_POOL_2D" and value == _INT8_MIN

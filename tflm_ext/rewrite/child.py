@@ -1,4 +1,4 @@
-"""Runs the programs that write .tflite files, each in a process of its own."""
+"""Runs the programs that write .tflite files, each in a separate process."""
 
 from __future__ import annotations
 

@@ -242,7 +242,7 @@ def _environment(folder: Path) -> TflmExtError | None:
 
 
 def _operator(report: str) -> str | None:
-    """Return the operator in whose function a sanitizer found an error, like "3 CONV_2D"."""
+    """Return the operator for which a sanitizer found an error, like "3 CONV_2D"."""
     match = re.search(r" in \w+?_op(\d+)_(\w+)", report)
     return f"{int(match[1])} {match[2].upper()}" if match else None
 

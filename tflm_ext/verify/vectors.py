@@ -50,7 +50,7 @@ def _elements(port: Port, column: Array) -> Array:
             f"The data for input {port.tensor_name[:80]!r} has the value "
             f"{rows[sample, at]:g} in sample {sample}, where the model takes integers from "
             f"{low[0, at]} to {high[0, at]}.",
-            "An Embedding has rows for 0 up to its input_dim less one.",
+            "An Embedding has rows for 0 to its input_dim minus 1.",
         )
     return column.astype(port.dtype.numpy)
 

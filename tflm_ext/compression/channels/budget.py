@@ -27,7 +27,7 @@ class Goal:
     """When to stop.
 
     Attributes:
-        board: the board for whose core the model is planned.
+        board: the model is planned for the core of this board.
         min_accuracy: minimum accuracy on the validation data; None for no minimum.
     """
 

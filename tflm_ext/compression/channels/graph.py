@@ -48,7 +48,7 @@ def read_channels(model: Any) -> ChannelGraph:
     if function is None:
         raise UnsupportedModelError(
             f"The layers of model {model.name!r} cannot be followed: it is a subclass of Model with"
-            " a call() of its own, or was never built.",
+            " a custom call(), or was never built.",
             "Build it as keras.Sequential with an Input, or as keras.Model(inputs, outputs).",
         )
     walk = _Walk(Counter(id(node.operation) for node in _all_nodes(function)))

@@ -100,7 +100,7 @@ class DistillationCallback(StopAtNaN):
         self.strip_softmax = strip_softmax
         self.outputs = outputs
         self._expected = False
-        self._attached = threading.local()  # replicas of a strategy trace in threads of their own
+        self._attached = threading.local()  # replicas of a strategy trace in their own threads
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""

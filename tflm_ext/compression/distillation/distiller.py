@@ -114,7 +114,7 @@ class Distiller(keras.distillation.Distiller):  # type: ignore[misc]
         self._outputs = outputs
         # Hidden from Keras, which would treat it as a second student.
         object.__setattr__(self, "_view", view)
-        self._tapped = threading.local()  # replicas of a strategy trace in threads of their own
+        self._tapped = threading.local()  # replicas of a strategy trace in their own threads
         count = len(student.outputs)
         shapes = [tuple(tensor.shape[1:]) for tensor in view.outputs]
         self.matchings = [

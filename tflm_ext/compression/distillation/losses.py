@@ -45,7 +45,7 @@ class SoftTargets(keras.losses.Loss):  # type: ignore[misc]
 
     Args:
         temperature: T.
-        binary: every value is a class of its own, with sigmoid instead of softmax.
+        binary: every value is a separate class, with sigmoid instead of softmax.
         from_probabilities: whether the teacher and the student give probabilities, not logits.
         **options: of a loss.
     """

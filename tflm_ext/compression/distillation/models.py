@@ -57,7 +57,7 @@ def check_pair(student: Any, teacher: Any) -> None:
         if any(id(variable) in learned for variable in layer.variables):
             raise ConfigError(
                 f"Layer {layer.name!r} belongs to the teacher and to the student.",
-                "Build the student with layers of its own: training it would change the teacher.",
+                "Build the student with separate layers: training it would change the teacher.",
             )
     check_weights(teacher, f"the teacher {teacher.name!r}")
     check_weights(student, f"the student {student.name!r}")

@@ -247,7 +247,7 @@ class QuantizedLayer(_Holder):
 
 @_register
 class QuantizedAffine(_Holder):
-    """A Rescaling, a Normalization or a BatchNormalization that stands alone: MUL, then ADD.
+    """A Rescaling, a Normalization or a BatchNormalization that is not folded: MUL, then ADD.
 
     Args:
         layer: the layer.

@@ -67,7 +67,7 @@ def _combines(model: Expansion, call: Call) -> None:
 
 
 def _normalises(model: Expansion, call: Call) -> None:
-    """MUL and ADD of what stands alone."""
+    """MUL and ADD of a layer that is not folded."""
     if call.kind == "BatchNormalization" and not last_axis(call):
         model.refuse(call, "Normalise the last axis.")
     old = call.operation
