@@ -68,28 +68,25 @@ def add_compiler_flag(command: argparse.ArgumentParser) -> None:
     )
 
 
-BUDGET = {
-    "flash-bytes": "flash: weights and code",
-    "weight-bytes": "constant tables",
-    "ram-bytes": "RAM: sizeof(context)",
-    "macs": "multiply-accumulate operations",
-}
-"""The limits of a Budget, for help texts."""
-
-
-def add_budget(
-    command: argparse.ArgumentParser, effect: str, limits: Mapping[str, str] = BUDGET
-) -> None:
+def add_budget(command: argparse.ArgumentParser, effect: str) -> None:
     """Add the limits of a Budget.
 
     Args:
         effect: what a limit does, for the help text.
-        limits: what each of them limits, for the help text.
     """
-    for limit, text in limits.items():
-        command.add_argument(
-            f"--max-{limit}", type=int, metavar="N", help=f"limit of {text}; {effect}"
-        )
+    limits = {
+        "flash_bytes": "flash: weights and code",
+        "weight_bytes": "constant tables",
+        "ram_bytes": "RAM: sizeof(context)",
+        "macs": "multiply-accumulate operations",
+    }
+    add_limits(command, {name: f"limit of {text}; {effect}" for name, text in limits.items()})
+
+
+def add_limits(command: argparse.ArgumentParser, helps: Mapping[str, str]) -> None:
+    """Add an option for each limit of a Budget, with its help text."""
+    for name, text in helps.items():
+        command.add_argument(f"--max-{name.replace('_', '-')}", type=int, metavar="N", help=text)
 
 
 def budget_of(options: argparse.Namespace) -> Budget:

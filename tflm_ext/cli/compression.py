@@ -12,6 +12,7 @@ from tflm_ext.cli.arguments import (
     add_budget,
     add_command,
     add_json,
+    add_limits,
     budget_of,
     methods_of,
 )
@@ -20,10 +21,10 @@ from tflm_ext.errors import ConfigError
 from tflm_ext.options import Budget
 
 _ENCODING_LIMITS = {
-    "flash-bytes": "the size of the .tflite",
-    "weight-bytes": "the size of the .tflite, like --max-flash-bytes",
-    "ram-bytes": "the arena of TFLM's interpreter on this computer",
-    "macs": "multiply-accumulate operations, which encoding does not change",
+    "flash_bytes": "with --methods auto: limit of the size of the .tflite",
+    "weight_bytes": "the same as --max-flash-bytes",
+    "ram_bytes": "with --methods auto: limit of the arena of TFLM's interpreter on this computer",
+    "macs": "ignored, because encoding does not change the number of operations",
 }
 
 
@@ -98,7 +99,7 @@ def _add_encode(commands: Any) -> None:
         help="auto, or a list of huffman, lut and pruning",
     )
     encode.add_argument("--quiet", action="store_true", help="print only errors")
-    add_budget(encode, "used by --methods auto", _ENCODING_LIMITS)
+    add_limits(encode, _ENCODING_LIMITS)
     add_json(encode)
 
 
