@@ -83,7 +83,7 @@ def export(
     test_data: Any = None,
     name: str | None = None,
     labels: Sequence[str] | None = None,
-    board: str = DEFAULT_BOARD,
+    board: str | None = DEFAULT_BOARD,
     runtime: str = "compiled",
     optimize: str = "balanced",
     budget: Budget | None = None,
@@ -118,7 +118,8 @@ def export(
         name: C identifier in lower case, prefix of all symbols and files; by default derived from
             the folder's name.
         labels: names of the classes, in the order of the output.
-        board: a name that `tflm-ext boards` lists, or the path of a .toml file.
+        board: a name that `tflm-ext boards` lists, or the path of a .toml file; None for this
+            computer and an emulated Cortex-M4 only, with more memory than a board.
         runtime: "compiled", plain C that is generated for the model; or "tflm", TensorFlow Lite
             Micro's interpreter with the same C interface.
         optimize: "balanced", "speed" or "size".
@@ -199,7 +200,7 @@ def make_options(
     *,
     derived: bool = False,
     labels: Sequence[str] | None = None,
-    board: str = DEFAULT_BOARD,
+    board: str | None = DEFAULT_BOARD,
     runtime: str = "compiled",
     optimize: str = "balanced",
     budget: Budget | None = None,
@@ -299,7 +300,7 @@ def inspect_model(
     *,
     calibration: str | None = None,
     name: str | None = None,
-    board: str = DEFAULT_BOARD,
+    board: str | None = DEFAULT_BOARD,
     runtime: str = "compiled",
     optimize: str = "balanced",
     detail: bool = False,

@@ -91,7 +91,7 @@ def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text:
     planned = runtime.plan(int8.bytes, options.name, options.optimize, options.board.core)
     graph = planned.graph
     _check_labels(graph, options.labels)
-    on_device = runtime.deploy(int8.bytes, planned, options.budget, progress)
+    on_device = runtime.deploy(int8.bytes, planned, options.budget, options.board, progress)
     facts = ModelFacts(
         name=options.name,
         library=library_name(options.name),

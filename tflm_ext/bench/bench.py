@@ -178,7 +178,7 @@ def bench(
     source: str | Path,
     *,
     calibration: str | None = None,
-    board: str = DEFAULT_BOARD,
+    board: str | None = DEFAULT_BOARD,
     optimize: str = "balanced",
     flags: Sequence[str] = (),
     progress: Callable[[str], None] = lambda text: None,
@@ -258,7 +258,7 @@ def _project(folder: Path) -> tuple[Options, Analysis, Sequence[RenderedFile]]:
 
 def _milliseconds(cycles: int | None, board: Board) -> tuple[float, float] | None:
     model = board.core.cycle_model
-    if cycles is None or model is None or model.real_per_estimated is None:
+    if cycles is None or board.emulated_only or model is None or model.real_per_estimated is None:
         return None
     least, most = (
         round(1e3 * cycles * ratio / board.clock_hz, 3) for ratio in model.real_per_estimated

@@ -119,7 +119,7 @@ def compare(
     model: str | os.PathLike[str],
     *,
     calibration: str | None = None,
-    board: str = DEFAULT_BOARD,
+    board: str | None = DEFAULT_BOARD,
     optimize: str = "balanced",
     tflm_source: str | os.PathLike[str] | None = None,
     flags: Sequence[str] = (),

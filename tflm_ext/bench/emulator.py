@@ -28,9 +28,9 @@ from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.programs import limit_error, run_program
 from tflm_ext.project.pio import require_programs
-from tflm_ext.project.platformio_tree import STDIO_BYTES, emulator_files, qemu_arguments
+from tflm_ext.project.platformio_tree import emulator_files, qemu_arguments
 from tflm_ext.scratch import scratch_folder
-from tflm_ext.targets import Board, Core
+from tflm_ext.targets import MACHINE_BYTES, STDIO_BYTES, Board, Core
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -38,8 +38,6 @@ C_COMPILER = "arm-none-eabi-gcc"
 CXX_COMPILER = "arm-none-eabi-g++"
 _PROGRAMS = (C_COMPILER, CXX_COMPILER, "arm-none-eabi-size", "qemu-system-arm")
 
-# The machine's whole memory: models that do not fit the board can still be measured.
-_MEMORY_BYTES = 4 << 20
 _LOOP_INSTRUCTIONS = 2_000_000
 _TICK_INSTRUCTIONS = 40
 _QEMU_SECONDS = 600.0
@@ -266,10 +264,11 @@ def _link(
 ) -> Path:
     """Link a program with the model, or without it."""
     folder.mkdir()
+    # The machine's whole memory: models that do not fit the board can still be measured.
     roomy = replace(
         board,
-        flash_bytes=_MEMORY_BYTES,
-        ram_bytes=_MEMORY_BYTES - board.stack_bytes - STDIO_BYTES,
+        flash_bytes=MACHINE_BYTES,
+        ram_bytes=MACHINE_BYTES - board.stack_bytes - STDIO_BYTES,
         reserved_flash_bytes=0,
         reserved_ram_bytes=0,
     )

@@ -53,7 +53,7 @@ def add_board(command: argparse.ArgumentParser) -> None:
         "--board",
         default=DEFAULT_BOARD,
         help=f"target board, {DEFAULT_BOARD} by default: a name listed by tflm-ext boards, or "
-        "your own .toml file",
+        "your own .toml file; none for this computer and the emulated core alone",
     )
 
 

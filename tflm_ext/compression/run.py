@@ -42,7 +42,7 @@ def compress(
     validation_data: Any = None,
     recipe: Recipe | None = None,
     budget: Budget | None = None,
-    board: str = DEFAULT_BOARD,
+    board: str | None = DEFAULT_BOARD,
     min_accuracy: float | None = None,
     loss: Any = None,
     checkpoints: str | os.PathLike[str] | None = None,
@@ -189,7 +189,7 @@ class _Run:
     training: Training
     store: Checkpoints
     budget: Budget | None
-    board: str
+    board: str | None
     min_accuracy: float | None
     loss: Any
     say: Progress

@@ -126,7 +126,7 @@ def _no_storage(reason: str) -> StorageError:
 def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
     """Return a model that is already int8, without float ports, and the data passed with it."""
     from tflm_ext.frontend import read_graph
-    from tflm_ext.rewrite import settle
+    from tflm_ext.rewrite import cut, drop_unread, settle
     from tflm_ext.verify.tflm import run_outputs
     from tflm_ext.verify.unchanged import check_settled
 
@@ -134,13 +134,17 @@ def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
     settled = settle(original, path.stem)
     if settled.data != original:
         check_settled(original, settled.data, path.stem)
-    found = strip_ports(settled.data, path.stem)
+    read = drop_unread(settled.data, path.stem)
+    part = cut(read.data, path.stem)
+    found = strip_ports(part.data, path.stem)
     notes = [f"{settled}."] if settled.folded else []
-    notes += [f"{text}." for text in (*found.stripped, *found.notes)]
+    notes += read.notes()
+    notes += [f"{text}." for text in (*part.notes, *found.stripped, *found.notes)]
     if not given:
         return Conversion(Int8Model.of(found.data, warnings=tuple(notes)))
     graph = read_graph(found.data, path.stem, run=run_outputs)
-    names = {port.what: port.tensor_name for port in found.stripped}
+    names = {f"input {place}": old for place, old in part.input_names.items()}
+    names |= {port.what: port.tensor_name for port in found.stripped}
     tensors = [graph.tensors[i] for i in graph.inputs]
     ports = [
         InputSpec(_signature_name(names.get(f"input {k}", t.name)), t.shape, _given_as(t))
@@ -195,6 +199,8 @@ class _Work:
         self.layers: Mapping[str, str] = {}
 
     def run(self, model: Any, path: Path | None, kind: str, given: Mapping[str, Any]) -> Conversion:
+        from tflm_ext.rewrite import drop_unread
+
         self.progress("starting TensorFlow")
         self.child.start()
         wrapped: list[str] = []
@@ -232,12 +238,14 @@ class _Work:
             if "test_data" not in data and not all(np.isfinite(o).all() for o in outputs):
                 self._refuse_infinite(data)
             warnings += output_warnings(about["outputs"], outputs, quantised["outputs"])
-        content = out.read_bytes()
+        read = drop_unread(out.read_bytes())
+        warnings += read.notes(about["inputs"])
+        content = read.data
         if any(port.dtype == "int32" for port in ports):
             content = strip_ports(content).data  # its wrapped positions
         int8 = Int8Model.of(
             content,
-            input_names=tuple(about["inputs"]),
+            input_names=tuple(about["inputs"][place] for place in read.kept),
             output_names=tuple(about["outputs"]),
             warnings=tuple(warnings),
             log=self.child.output(),
@@ -245,7 +253,8 @@ class _Work:
             float_outputs=tuple(outputs) if "test_data" in data else None,
             calibration_outputs=tuple(outputs) if set(data) == {"calibration_data"} else None,
         )
-        return _conversion(int8, data)
+        read_data = {what: [columns[k] for k in read.kept] for what, columns in data.items()}
+        return _conversion(int8, read_data)
 
     def _quantise(
         self, data: Mapping[str, list[Array]], calibration: str | None, out: Path

@@ -24,6 +24,7 @@ class _Limit:
     Attributes:
         memory: the kind of memory, for messages; None for a count of operations.
         owner: where the limit comes from, as in "the budget allows".
+        way_out: what else helps, for the hint.
         argument: the argument of Budget, for the hint.
         largest: lists what contributes to the figure, with sizes.
     """
@@ -32,6 +33,7 @@ class _Limit:
     needs: int
     has: int | None
     owner: str
+    way_out: str
     argument: str
     largest: Callable[[Plan], Iterable[tuple[str, int]]]
 
@@ -42,11 +44,7 @@ class _Limit:
     @property
     def hint(self) -> str:
         smaller = f"compress(model, ..., budget=Budget({self.argument}={self.has:_}))"
-        more = ", or raise the limit" if self.owner == _BUDGET else ""
-        return f"Make the model smaller, for example with {smaller}{more}."
-
-
-_BUDGET = "the budget allows"
+        return f"Make the model smaller, for example with {smaller}{self.way_out}."
 
 
 def check_budget(plan: Plan, footprint: Footprint, budget: Budget, board: Board) -> None:
@@ -62,14 +60,20 @@ def check_budget(plan: Plan, footprint: Footprint, budget: Budget, board: Board)
     """
     weights, ram = footprint.weight_bytes, footprint.context_bytes
     flash = weights + (footprint.code_bytes or 0)
-    leaves = f"the {board.title} leaves a program"
+    users = ("the budget allows", ", or raise the limit")
+    boards = (
+        f"the {board.title} leaves a program",
+        ", or pass board=None (--board none) for this computer and the emulated core alone",
+    )
+    if board.emulated_only:
+        boards = (f"the {board.title} has", "")
     limits = (
-        _Limit("weights", weights, budget.weight_bytes, _BUDGET, "weight_bytes", _weights),
-        _Limit("flash", flash, budget.flash_bytes, _BUDGET, "flash_bytes", _weights),
-        _Limit("RAM", ram, budget.ram_bytes, _BUDGET, "ram_bytes", _activations),
-        _Limit(None, plan.macs, budget.macs, _BUDGET, "macs", _macs),
-        _Limit("flash", flash, board.usable_flash_bytes, leaves, "flash_bytes", _weights),
-        _Limit("RAM", ram, board.usable_ram_bytes, leaves, "ram_bytes", _activations),
+        _Limit("weights", weights, budget.weight_bytes, *users, "weight_bytes", _weights),
+        _Limit("flash", flash, budget.flash_bytes, *users, "flash_bytes", _weights),
+        _Limit("RAM", ram, budget.ram_bytes, *users, "ram_bytes", _activations),
+        _Limit(None, plan.macs, budget.macs, *users, "macs", _macs),
+        _Limit("flash", flash, board.usable_flash_bytes, *boards, "flash_bytes", _weights),
+        _Limit("RAM", ram, board.usable_ram_bytes, *boards, "ram_bytes", _activations),
     )
     for limit in limits:
         if limit.has is not None and limit.needs > limit.has:

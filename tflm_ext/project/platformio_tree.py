@@ -13,10 +13,7 @@ from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.parts import Parts
-from tflm_ext.targets import Board, Core
-
-STDIO_BYTES = 4096
-"""Heap of the emulated core, where newlib allocates its FILEs and buffers; reserved RAM."""
+from tflm_ext.targets import STDIO_BYTES, Board, Core
 
 
 def qemu_arguments(core: Core) -> tuple[str, ...]:
@@ -40,6 +37,7 @@ class _EmulatorView:
     board_ram_bytes: int
     reserved_flash_bytes: int
     reserved_ram_bytes: int
+    emulated_only: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +65,7 @@ class _IniView:
     core_board: str
     qemu_arguments: tuple[str, ...]
     for_board: bool
+    emulated_only: bool
     runtime: Any
 
 
@@ -118,6 +117,7 @@ def platformio_files(facts: ModelFacts, board: Board, parts: Parts) -> tuple[Ren
         core_board=_emulated_board(board.core),
         qemu_arguments=qemu_arguments(board.core),
         for_board=parts.for_board,
+        emulated_only=board.emulated_only,
         runtime=parts.view,
     )
     ignored = "".join(f"{line}\n" for line in parts.ignored).encode()
@@ -146,6 +146,7 @@ def emulator_files(board: Board) -> tuple[RenderedFile, ...]:
         board_ram_bytes=board.ram_bytes,
         reserved_flash_bytes=board.reserved_flash_bytes,
         reserved_ram_bytes=board.reserved_ram_bytes,
+        emulated_only=board.emulated_only,
     )
     builder = _BuilderView(
         core=board.core,

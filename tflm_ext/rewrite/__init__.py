@@ -3,6 +3,8 @@
 What is rewritten here runs in TFLM too, so TFLM stays the reference for both runtimes.
 """
 
+from tflm_ext.rewrite.cut import Cut, cut
 from tflm_ext.rewrite.settle import Settled, settle
+from tflm_ext.rewrite.unread import Read, drop_unread
 
-__all__ = ["Settled", "settle"]
+__all__ = ["Cut", "Read", "Settled", "cut", "drop_unread", "settle"]

@@ -16,7 +16,7 @@ from tflm_ext.passes import PassResult
 from tflm_ext.plan import Plan
 from tflm_ext.plan.footprint import Footprint
 from tflm_ext.project.parts import Parts
-from tflm_ext.targets import Core
+from tflm_ext.targets import Board, Core
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Progress: TypeAlias = Callable[[str], None]
@@ -133,13 +133,14 @@ class Runtime(Protocol):
         ...
 
     def deploy(
-        self, model: bytes, planned: Planned, budget: Budget, progress: Progress
+        self, model: bytes, planned: Planned, budget: Budget, board: Board, progress: Progress
     ) -> DeviceModel:
         """Return the model in its form for the device; nothing is compiled.
 
         Args:
             model: bytes of the .tflite that was planned.
             budget: limits for the encoding.
+            board: the target, which may be an emulated core alone.
 
         Raises:
             UnsupportedModelError: the runtime does not support the model.

@@ -17,17 +17,22 @@ from tflm_ext.plan import Plan, make_plan
 from tflm_ext.plan.footprint import Footprint, arena_bytes, context_bytes
 from tflm_ext.project.parts import Parts
 from tflm_ext.runtimes.base import Array, Compared, Planned, Progress
-from tflm_ext.targets import Core
+from tflm_ext.targets import Board, Core
 from tflm_ext.verify.compare import verify
 from tflm_ext.verify.tflm import run_outputs
 
 
 @dataclass(frozen=True)
 class CompiledModel:
-    """A planned model, to be printed as C."""
+    """A planned model, to be printed as C.
+
+    Attributes:
+        for_board: whether there is a board to run it.
+    """
 
     model: bytes
     plan: Plan
+    for_board: bool = True
     encoding: None = None
 
     @property
@@ -58,7 +63,7 @@ class CompiledModel:
         return Compared(checked.inputs, sources)
 
     def parts(self, facts: ModelFacts) -> Parts:
-        return compiled_parts(facts)
+        return compiled_parts(facts, for_board=self.for_board)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +84,17 @@ class Compiled:
         return Planned(graph, passes, plan, input_ports(graph), output_ports(graph))
 
     def deploy(
-        self, model: bytes, planned: Planned, budget: Budget, progress: Progress
+        self, model: bytes, planned: Planned, budget: Budget, board: Board, progress: Progress
     ) -> CompiledModel:
-        return CompiledModel(model, planned.plan)
+        return CompiledModel(model, planned.plan, for_board=not board.emulated_only)
 
 
-def compiled_parts(facts: ModelFacts) -> Parts:
+def compiled_parts(facts: ModelFacts, *, for_board: bool = True) -> Parts:
     """Return the texts about our C in a project; there are no further files."""
     return Parts(
         runtime=Compiled.name,
         what="in plain C, with the same results as TensorFlow Lite Micro, byte for byte.",
         paragraph=f"{facts.weight_bytes} bytes of weights, {facts.arena_bytes} bytes of arena, "
         "no other libraries.",
+        for_board=for_board,
     )

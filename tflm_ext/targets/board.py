@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from tflm_ext.errors import ConfigError
 from tflm_ext.options import DEFAULT_BOARD
-from tflm_ext.targets.core import Core, core
+from tflm_ext.targets.core import MACHINE_BYTES, Core, core, cores
 
 _NUMBERS = (
     "clock_hz",
@@ -24,12 +24,15 @@ _NUMBERS = (
 )
 _PLATFORMIO = ("environment", "platform", "board", "framework")
 _FLAGS = ("machine", "common", "c", "cxx")
+STDIO_BYTES = 4096
+"""Heap of the emulated core, where newlib allocates its FILEs and buffers; reserved RAM."""
+
 _HOW = "docs/how-to/add-a-board.md describes the file."
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A microcontroller board, sizes in bytes.
+    """A microcontroller board, or an emulated core without a board; sizes in bytes.
 
     Attributes:
         name: how users refer to it; the name of the .toml file.
@@ -40,7 +43,7 @@ class Board:
         reserved_flash_bytes, reserved_ram_bytes: the framework's share of it.
         stack_bytes: stack of the emulated core.
         environment: name of the board's environment in platformio.ini.
-        platform, platformio_board, framework: PlatformIO's names.
+        platform, platformio_board, framework: PlatformIO's names; "" without a board.
         machine_flags: compiler flags that select the core and its floating-point unit.
         common_flags, c_flags, cxx_flags: of the framework's compilers.
         source: text of the file, if it is the user's own.
@@ -65,6 +68,11 @@ class Board:
     c_flags: tuple[str, ...]
     cxx_flags: tuple[str, ...]
     source: str | None = field(default=None, repr=False)
+
+    @property
+    def emulated_only(self) -> bool:
+        """Whether there is only the emulated core, with all memory of its machine."""
+        return not self.platformio_board
 
     @property
     def usable_flash_bytes(self) -> int:
@@ -98,11 +106,13 @@ def default_board() -> Board:
     return board(DEFAULT_BOARD)
 
 
-def board(name: str) -> Board:
+def board(name: str | None) -> Board:
     """Return the board with this name, or the one in a .toml file.
 
     Args:
-        name: a name listed by `tflm-ext boards`, or the path of a .toml file.
+        name: a name listed by `tflm-ext boards`, or the path of a .toml file; the name of a core,
+            like "cortex-m7", for the emulated core without a board; None or "none" for that of the
+            default board.
 
     Raises:
         ConfigError: no board has this name, or the file does not describe one.
@@ -111,15 +121,39 @@ def board(name: str) -> Board:
         >>> board("nano33ble_sense").usable_ram_bytes
         196608
     """
+    if name in (None, "none"):
+        return _machine(default_board().core)
     if name.endswith(".toml"):
         return _from_file(Path(name))
+    for own in cores():
+        if own.name == name:
+            return _machine(own)
     for known in boards():
         if known.name == name:
             return known
     raise ConfigError(
         f"There is no board {name!r}.",
         f"Choose one of: {', '.join(b.name for b in boards())}; or describe yours in a file, and"
-        " pass --board FILE.toml.",
+        " pass --board FILE.toml; or pass --board none.",
+    )
+
+
+def _machine(own: Core) -> Board:
+    """Return a core's emulated machine in place of a board; compiled as for a board of the core."""
+    like = next(board for board in boards() if board.core is own)
+    return replace(
+        like,
+        name=own.name,
+        title=f"emulated {own.title}",
+        url="",
+        flash_bytes=MACHINE_BYTES,
+        ram_bytes=MACHINE_BYTES,
+        reserved_flash_bytes=0,
+        reserved_ram_bytes=like.stack_bytes + STDIO_BYTES,
+        environment="",
+        platform="",
+        platformio_board="",
+        framework="",
     )
 
 

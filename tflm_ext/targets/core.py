@@ -12,6 +12,9 @@ from typing import Any
 
 from tflm_ext.errors import ConfigError
 
+MACHINE_BYTES = 4 << 20
+"""Memory for code, and again for data, of the machines that QEMU emulates."""
+
 
 @dataclass(frozen=True, slots=True)
 class Emulator:

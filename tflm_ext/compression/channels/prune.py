@@ -32,7 +32,7 @@ def prune_channels(
     *,
     ratio: float | None = None,
     budget: Budget | None = None,
-    board: str = DEFAULT_BOARD,
+    board: str | None = DEFAULT_BOARD,
     data: Any = None,
     validation_data: Any = None,
     importance: str = "norm",

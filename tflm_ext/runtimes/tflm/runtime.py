@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from tflm_ext.encoding import EncodingResult, Methods, encode
-from tflm_ext.errors import UnsupportedModelError, UnsupportedOperatorError
+from tflm_ext.errors import ConfigError, UnsupportedModelError, UnsupportedOperatorError
 from tflm_ext.frontend import input_ports, output_ports, read_foreign, read_graph
 from tflm_ext.frontend.parse import RawModel, parse
 from tflm_ext.ir import Graph
@@ -32,7 +32,7 @@ from tflm_ext.runtimes.tflm.tree import (
     tflm_settings,
     tree_files,
 )
-from tflm_ext.targets import Core
+from tflm_ext.targets import Board, Core
 from tflm_ext.verify.tflm import run_outputs
 
 
@@ -44,6 +44,7 @@ class PartsView:
         library: TFLM's Arduino library, for the board.
         settings: of platformio.ini.
         encoded: whether the weights are encoded.
+        emulated_only: whether there is no board.
         link, variable: link to TFLM's sources for the other environments, and the environment
             variable that names them.
     """
@@ -51,6 +52,7 @@ class PartsView:
     library: ArduinoLibrary
     settings: TflmSettings
     encoded: bool
+    emulated_only: bool
     link: str = LINK
     variable: str = SOURCE_VARIABLE
 
@@ -66,6 +68,7 @@ class InterpretedModel:
         encoded: result of the encoding for each constant; None if nothing was encoded.
         board_problem: why the board's TFLM cannot run the model; None if it can.
         tree: TFLM's sources for this computer and the emulated core; None if there are none.
+        emulated_only: whether there is no board to run it.
     """
 
     model: bytes
@@ -74,6 +77,7 @@ class InterpretedModel:
     encoded: EncodingResult | None
     board_problem: UnsupportedOperatorError | None
     tree: TflmTree | None
+    emulated_only: bool = False
 
     @property
     def footprint(self) -> Footprint:
@@ -90,6 +94,11 @@ class InterpretedModel:
 
     def notes(self) -> tuple[str, ...]:
         """Return what the board's TFLM lacks; raise an error if no other TFLM was given."""
+        if self.emulated_only and self.tree is None:
+            raise ConfigError(
+                "Without a board, runtime='tflm' needs TensorFlow Lite Micro's sources.",
+                "Pass tflm_source= (--tflm-source), or choose a board.",
+            )
         if self.board_problem is None:
             return ()
         current = self.tree is not None and self.tree.flavour is Flavour.UPSTREAM
@@ -114,8 +123,14 @@ class InterpretedModel:
 
     def parts(self, facts: ModelFacts) -> Parts:
         encoded = None if self.encoded is None else self.model
-        for_board = self.board_problem is None
-        return tflm_parts(facts, self.tree, for_board=for_board, encoded=encoded)
+        for_board = self.board_problem is None and not self.emulated_only
+        return tflm_parts(
+            facts,
+            self.tree,
+            for_board=for_board,
+            emulated_only=self.emulated_only,
+            encoded=encoded,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,16 +173,18 @@ class Tflm:
         return Planned(graph, passes, plan, inputs, output_ports(graph))
 
     def deploy(
-        self, model: bytes, planned: Planned, budget: Budget, progress: Progress
+        self, model: bytes, planned: Planned, budget: Budget, board: Board, progress: Progress
     ) -> InterpretedModel:
         encoded = None
         if self.encoding is not None:
             encoded = encode(model, self.encoding, budget=budget, progress=progress)
             model = encoded.model
         parsed = parse(model, planned.graph.name)
-        problem = _board_problem(parsed)
         arena = arena_bound(parsed).total
-        return InterpretedModel(model, parsed, arena, encoded, problem, self.tree)
+        problem = None if board.emulated_only else _board_problem(parsed)
+        return InterpretedModel(
+            model, parsed, arena, encoded, problem, self.tree, emulated_only=board.emulated_only
+        )
 
 
 def _board_problem(parsed: RawModel) -> UnsupportedOperatorError | None:
@@ -183,13 +200,15 @@ def tflm_parts(
     tree: TflmTree | None,
     *,
     for_board: bool = True,
+    emulated_only: bool = False,
     encoded: bytes | None = None,
 ) -> Parts:
     """Return the texts about TensorFlow Lite Micro in a project, and the files to compile it.
 
     Args:
         tree: TFLM's sources for this computer and the emulated core; None if there are none.
-        for_board: whether the board's TFLM can run the model.
+        for_board: whether there is a board whose TFLM can run the model.
+        emulated_only: whether there is no board.
         encoded: the .tflite with encoded weights; None if they are not encoded.
     """
     library = ArduinoLibrary()
@@ -206,6 +225,7 @@ def tflm_parts(
             library=library,
             settings=tflm_settings(tree, for_board=for_board),
             encoded=encoded is not None,
+            emulated_only=emulated_only,
         ),
         for_board=for_board,
         files=files,
