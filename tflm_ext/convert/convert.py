@@ -21,10 +21,15 @@ from tflm_ext.convert.data import (
     input_warnings,
     output_warnings,
 )
-from tflm_ext.convert.files import kind_of, read_tflite
+from tflm_ext.convert.files import compares, kind_of, read_tflite
 from tflm_ext.convert.finite import infinite_refusal
 from tflm_ext.convert.int8_model import Conversion, Int8Model, looked_at
-from tflm_ext.convert.remedies import crash_refusal, input_refusal, operator_refusal
+from tflm_ext.convert.remedies import (
+    crash_refusal,
+    input_refusal,
+    mask_refusal,
+    operator_refusal,
+)
 from tflm_ext.convert.samples import Array, InputSpec, Order
 from tflm_ext.errors import (
     ConfigError,
@@ -180,6 +185,19 @@ def _ports(about: Mapping[str, Any]) -> list[InputSpec]:
     ]
 
 
+def _as_floats(
+    data: Mapping[str, list[Array]], integers: Sequence[str | None]
+) -> dict[str, list[Array]]:
+    """Data for the traced graph, which takes floats where the model makes them of integers."""
+    return {
+        what: [
+            column if integer is None else column.astype(np.float32)
+            for column, integer in zip(columns, integers, strict=True)
+        ]
+        for what, columns in data.items()
+    }
+
+
 def _conversion(int8: Int8Model, data: Mapping[str, list[Array]]) -> Conversion:
     return Conversion(
         int8, tuple(data.get("calibration_data", ())), tuple(data.get("test_data", ()))
@@ -214,8 +232,8 @@ class _Work:
         )
         self.layers = about["layers"]
         ports = _ports(about)
-        for port in ports:
-            if port.dtype not in ("float32", "int32"):
+        for port, integer in zip(ports, about["integers"], strict=True):
+            if integer is None and port.dtype not in ("float32", "int32"):
                 raise input_refusal(port.name, port.dtype, self.layers)
         self.progress("reading the data")
         data, warnings = gather_all(given, ports, Order(about["order"]))
@@ -223,6 +241,7 @@ class _Work:
         if not about["changes_state"]:
             with self._infinite_first(data):
                 warnings += self._compare(None if path else model, about, ports, data)
+        data = _as_floats(data, about["integers"])
         calibration = None
         # Calibration data in addition to trained ranges would produce float32 islands.
         if not about["quantisation_aware"]:
@@ -238,6 +257,8 @@ class _Work:
             if "test_data" not in data and not all(np.isfinite(o).all() for o in outputs):
                 self._refuse_infinite(data)
             warnings += output_warnings(about["outputs"], outputs, quantised["outputs"])
+        if about["masks"] and compares(out.read_bytes()):
+            raise mask_refusal(about["masks"], self.layers)
         read = drop_unread(out.read_bytes())
         warnings += read.notes(about["inputs"])
         content = read.data

@@ -61,7 +61,7 @@ def drawn(inputs: Sequence[InputSpec]) -> list[Array]:
     random = np.random.default_rng(0)
     return [
         random.integers(2, size=(SAMPLES, *b.sample)).astype(b.dtype)
-        if np.dtype(b.dtype).kind == "i"
+        if np.dtype(b.dtype).kind in "iu"
         else random.normal(size=(SAMPLES, *b.sample)).astype(b.dtype)
         for b in inputs
     ]

@@ -10,6 +10,7 @@ from tflm_ext.flatbuffer import MalformedError, Reader
 _FORMATS = "a .keras, .h5 or int8 .tflite file, or a SavedModel folder"
 _FLOAT32 = 0
 _QUANTIZE, _DEQUANTIZE = 114, 6
+_NOT_EQUAL = 72
 # SPLIT, SPLIT_V, UNPACK, PACK, RESHAPE, STRIDED_SLICE, CONCATENATION, TRANSPOSE
 _MOVERS = frozenset({49, 102, 88, 83, 22, 45, 2, 39})
 
@@ -64,6 +65,12 @@ def float_operators(data: bytes) -> tuple[set[int], bool]:
                 computes = any(types[o] == _FLOAT32 for o in outputs)
                 (floats if computes else others).add(code)
     return floats, bool(floats) and not others
+
+
+def compares(data: bytes) -> bool:
+    """Whether an operator of a .tflite compares values, as masks do."""
+    model = Reader(data).root()
+    return any(max(table.int8(0), table.int32(3)) == _NOT_EQUAL for table in model.tables(1))
 
 
 def moves_floats(data: bytes) -> bool:

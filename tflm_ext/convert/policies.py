@@ -27,14 +27,14 @@ def other_policies(model: Any) -> dict[str, list[str]]:
                 "Pass the model as it was before model.quantize(): tflm_ext quantises the float "
                 "model for the device itself.",
             )
-        if policy is not None and policy.name != _FLOAT32:
+        if _other(policy):
             if _of_tf_keras(layer) and policy.variable_dtype != _FLOAT32:
                 raise UnsupportedModelError(
                     f"The weights of layer {layer.name!r} are {policy.variable_dtype}.",
                     "Build the model with dtype='float32' and copy the weights: "
                     "new.set_weights(model.get_weights()).",
                 )
-            if layer is not model and type(layer).__name__ != "InputLayer":
+            if layer is not model:
                 found.setdefault(policy.name, []).append(layer.name)
     return found
 
@@ -45,7 +45,7 @@ def in_float32(model: Any) -> Iterator[None]:
     with ExitStack() as restore:
         for layer in _layers(model):
             policy = _policy(layer)
-            if policy is not None and policy.name != _FLOAT32:
+            if _other(policy):
                 float32 = _FLOAT32 if _of_tf_keras(layer) else _computes_float32(policy)
                 _set(layer, float32)
                 restore.callback(_set, layer, policy)
@@ -62,12 +62,22 @@ def described(policies: dict[str, list[str]]) -> list[str]:
 
 
 def _layers(model: Any) -> list[Any]:
-    # Losses and metrics of a compiled model do not count; sublayers do.
-    return [layer for layer in model._flatten_layers() if hasattr(layer, "name")]
+    # Losses and metrics of a compiled model do not count; sublayers do. Inputs compute nothing.
+    return [
+        layer
+        for layer in model._flatten_layers()
+        if hasattr(layer, "name") and type(layer).__name__ != "InputLayer"
+    ]
 
 
 def _policy(layer: Any) -> Any:
     return getattr(layer, "dtype_policy", None)
+
+
+def _other(policy: Any) -> bool:
+    """Whether a policy is one of floats, other than float32."""
+    dtype = getattr(policy, "compute_dtype", None) or _FLOAT32
+    return policy is not None and policy.name != _FLOAT32 and "float" in dtype
 
 
 def _computes_float32(policy: Any) -> Any:

@@ -78,6 +78,16 @@ def input_refusal(name: str, dtype: str, layers: Mapping[str, str]) -> Unsupport
     )
 
 
+def mask_refusal(masks: Iterable[str], layers: Mapping[str, str]) -> UnsupportedOperatorError:
+    """Return the error about layers that compute masks, which other layers read."""
+    found = ", ".join(described(name, layers) for name in masks)
+    return UnsupportedOperatorError(
+        f"Masks are not supported; the Keras layer {found} computes one.",
+        "Remove Masking layers and mask_zero=True, and train with sequences of full length, padded "
+        "with values that the model learns to ignore.",
+    )
+
+
 def crash_refusal(layers: Mapping[str, str]) -> UnsupportedModelError | None:
     """Return the error about a crash of the converter, if a layer is known to cause it."""
     recurrent = [described(name, layers) for name, kind in layers.items() if kind in RECURRENT]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from tflm_ext.convert.endpoint import SIGNATURE, Endpoint
 from tflm_ext.convert.finite import graph_constants, refuse_weights
@@ -30,9 +30,12 @@ from tflm_ext.convert.order import (
 )
 from tflm_ext.convert.policies import described, in_float32, other_policies
 from tflm_ext.convert.remedies import loop_refusal
+from tflm_ext.convert.widened import narrowed, widened, without_casts
 from tflm_ext.errors import ConfigError, TflmExtError, UnsupportedModelError
 
 NAMES = "keras.json"
+
+_Call: TypeAlias = Callable[[Sequence[Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,11 @@ def trace(model: Any, folder: Path) -> None:
     about = {
         "layers": layers,
         "order": input_order(model),
+        "masks": [
+            layer.name
+            for layer in model._flatten_layers(include_self=False)
+            if type(layer).__name__ == "Masking" or getattr(layer, "mask_zero", False)
+        ],
         "warnings": [*confusions(model), *described(policies)],
     }
     scopes = Scopes(frozenset({*layers, model.name}), numbered)
@@ -155,7 +163,13 @@ def narrow(source: Path, folder: Path) -> Endpoint:
             weight that is not finite.
     """
     endpoint = Endpoint.load(source)
-
+    for port in endpoint.inputs:
+        if port.shape[:1] and port.shape[0] not in {None, 1}:
+            raise UnsupportedModelError(
+                f"Input {port.name!r} of the SavedModel has the batch size {port.shape[0]}, and "
+                "its graph accepts no other.",
+                f"Save it with a free batch, {(None, *port.shape[1:])}, or pass the Keras model.",
+            )
     variables = endpoint.signature.graph.variables
     refuse_weights(((variable.name, variable.numpy()) for variable in variables), {})
 
@@ -163,13 +177,13 @@ def narrow(source: Path, folder: Path) -> Endpoint:
         names = [port.name for port in endpoint.inputs]
         return endpoint.call(dict(zip(names, samples, strict=True)))
 
-    about = {"layers": {}, "order": endpoint.order, "warnings": endpoint.warnings}
+    about = {"layers": {}, "order": endpoint.order, "masks": [], "warnings": endpoint.warnings}
     _save(call, endpoint.inputs, about, folder, owner=endpoint.loaded)
     return endpoint
 
 
 def _save(
-    call: Callable[[Sequence[Any]], dict[str, Any]],
+    call: _Call,
     inputs: Sequence[OpenInput],
     about: Mapping[str, Any],
     folder: Path,
@@ -190,19 +204,29 @@ def _save(
     import tensorflow as tf
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-    specs = [
-        tf.TensorSpec(_fixed(port.name, port.shape), port.dtype, name=f"x{i:03}")
-        for i, port in enumerate(inputs)
-    ]
     producers: dict[str, str] = {}
 
-    def function(*samples: Any) -> dict[str, Any]:
-        outputs = call(samples)
-        producers.update({name: output.op.name for name, output in outputs.items()})
-        return {f"y{i:03}": y for i, y in enumerate(outputs.values())}
+    def traced(call: _Call, dtypes: Sequence[Any]) -> Any:
+        def function(*samples: Any) -> dict[str, Any]:
+            outputs = call(samples)
+            producers.update({name: output.op.name for name, output in outputs.items()})
+            return {f"y{i:03}": y for i, y in enumerate(outputs.values())}
 
+        specs = [
+            tf.TensorSpec(_fixed(port.name, port.shape), dtype, name=f"x{i:03}")
+            for i, (port, dtype) in enumerate(zip(inputs, dtypes, strict=True))
+        ]
+        return tf.function(function, autograph=False).get_concrete_function(*specs)
+
+    dtypes = [tf.as_dtype(port.dtype) for port in inputs]
     with _quiet():
-        concrete = tf.function(function, autograph=False).get_concrete_function(*specs)
+        concrete = traced(call, dtypes)
+        wide = widened(concrete.graph)[: len(inputs)]
+        if any(wide):
+            producers.clear()
+            integers = [dtype if w else None for dtype, w in zip(dtypes, wide, strict=True)]
+            floats = [tf.float32 if w else dtype for dtype, w in zip(dtypes, wide, strict=True)]
+            concrete = traced(narrowed(call, integers), floats)
         module = tf.Module()
         module.owner = owner
         module.read = list(concrete.graph.variables)
@@ -213,6 +237,7 @@ def _save(
     model = SavedModel.FromString(file.read_bytes())
     (graph,) = model.meta_graphs
     for body in graph.graph_def.library.function:
+        without_casts(body, [f"x{i:03}" for i, w in enumerate(wide) if w])
         _restore_layer_names(body, scopes)
     names = [port.name for port in inputs]
     labels = [_label(scopes.path(producer), name) for name, producer in producers.items()]
@@ -226,6 +251,7 @@ def _save(
         "keras_names": [port.keras_name for port in inputs],
         "paths": [port.path for port in inputs],
         "outputs": list(producers),
+        "integers": [dtype.name if w else None for dtype, w in zip(dtypes, wide, strict=True)],
     }
     (folder / NAMES).write_text(json.dumps(about), encoding="utf-8")
 
@@ -233,7 +259,7 @@ def _save(
 def _fixed(name: str, shape: tuple[int | None, ...]) -> tuple[int, ...]:
     """Return the shape with batch size 1."""
     sizes = [size for size in shape[1:] if size is not None]
-    if not shape or len(sizes) != len(shape) - 1 or shape[0] not in {None, 1}:
+    if not shape or len(sizes) != len(shape) - 1:
         raise UnsupportedModelError(
             f"Input {name!r} has the shape {shape}: every size except the batch must be fixed.",
             "Build the model with a fixed shape, like keras.Input((96, 96, 3)): a"

@@ -73,10 +73,14 @@ class Converter:
         specs = self._signature.structured_input_signature[1]
         library = self._signature.graph.as_graph_def().library
         nodes = [node for function in library.function for node in function.node_def]
+        names = json.loads((folder / trace.NAMES).read_text(encoding="utf-8"))
         return {
-            **json.loads((folder / trace.NAMES).read_text(encoding="utf-8")),
+            **names,
             "shapes": [list(specs[key].shape) for key in sorted(specs)],
-            "dtypes": [specs[key].dtype.name for key in sorted(specs)],
+            "dtypes": [
+                integer or specs[key].dtype.name
+                for key, integer in zip(sorted(specs), names["integers"], strict=True)
+            ],
             "quantisation_aware": any(node.op.startswith("FakeQuantWithMinMax") for node in nodes),
             "half_precision": any(
                 node.attr["T"].type in {tf.float16.as_datatype_enum, tf.bfloat16.as_datatype_enum}
@@ -151,8 +155,9 @@ class Converter:
         import numpy as np
         import tensorflow as tf
 
+        specs = self._signature.structured_input_signature[1]
         results = [
-            self._signature(**{key: tf.constant(value) for key, value in sample.items()})
+            self._signature(**{k: tf.cast(value, specs[k].dtype) for k, value in sample.items()})
             for sample in _samples(data, what, progress)
         ]
         return {
