@@ -157,7 +157,7 @@ def activation_range(
             )
 
 
-def _round_half_away_array(values: Array) -> Array:
+def round_half_away_array(values: Array) -> Array:
     """round_half_away for floating-point values, which stay floating-point."""
     whole = np.trunc(values)
     return whole + np.where(np.abs(values - whole) >= 0.5, np.sign(values), 0)
@@ -169,7 +169,7 @@ def quantize_array(values: Array, scale: float, zero_point: int) -> Array:
     Args:
         values: finite numbers of any shape.
     """
-    rounded = _round_half_away_array(np.asarray(values, np.float32) / np.float32(scale))
+    rounded = round_half_away_array(np.asarray(values, np.float32) / np.float32(scale))
     return np.clip(rounded.astype(np.float64) + zero_point, INT8_MIN, INT8_MAX).astype(np.int8)
 
 
@@ -323,7 +323,7 @@ def elu_array(x: Array, scale: float, output_scale: float, output_zero_point: in
     real = np.float32(scale) * x.astype(np.float32)
     exponential = np.exp(np.minimum(real, 0).astype(np.float64)).astype(np.float32)
     values = np.where(real < 0, exponential - np.float32(1), real)
-    rounded = _round_half_away_array(values * (np.float32(1) / np.float32(output_scale)))
+    rounded = round_half_away_array(values * (np.float32(1) / np.float32(output_scale)))
     return rounded.astype(np.float32) + np.float32(output_zero_point)
 
 

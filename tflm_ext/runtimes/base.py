@@ -31,6 +31,7 @@ class Planned:
         passes: the result of the rewrites.
         plan: plan of the rewritten graph.
         inputs, outputs: the ports, in order.
+        compilable: whether the runtime "compiled" has all operators.
     """
 
     graph: Graph
@@ -38,6 +39,7 @@ class Planned:
     plan: Plan
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
+    compilable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from tests.frontend.models import edited
 from tests.models import image_net, recurrent_net, two_headed_net
 from tests.runtimes.tflm import nets
 from tests.tflite_builder import ModelBuilder
-from tflm_ext.errors import UnsupportedOperatorError
+from tflm_ext import export
+from tflm_ext.errors import TflmExtError, UnsupportedOperatorError
 from tflm_ext.frontend.parse import parse
 from tflm_ext.ops import OPERATORS
 from tflm_ext.runtimes.tflm import refuse_for_board, required
@@ -105,7 +107,8 @@ def test_an_operator_that_the_arduino_flavour_lacks() -> None:
         "layer attention)."
     )
     assert error.hint == (
-        "Use runtime='compiled' for the board, or a current TensorFlow Lite Micro elsewhere."
+        "Use runtime='compiled' for the board, or pass tflm_source= with a current TensorFlow Lite "
+        "Micro, to run it elsewhere."
     )
 
 
@@ -168,3 +171,16 @@ def test_an_encoded_model() -> None:
     error = refusal(model)
     assert "does not have operator 0 TFLM_DECODE " in error.problem
     assert error.hint == "For the board, pass the model from before tflm_ext.encode()."
+
+
+@pytest.mark.parametrize("name", ["CUMSUM", "ELU", "REVERSE_V2"])
+def test_no_runtime_points_to_another_that_refuses_the_model(name: str, tmp_path: Path) -> None:
+    """Operators that only a current TFLM has, or none."""
+    b = ModelBuilder()
+    x, y = b.tensor((1, 4), scale=0.5), b.tensor((1, 4), scale=0.5)
+    b.operator(name, [x], [y])
+    (tmp_path / "net.tflite").write_bytes(b.finish([x], [y]))
+    for runtime, other in (("compiled", "tflm"), ("tflm", "compiled")):
+        with pytest.raises(TflmExtError) as caught:
+            export(tmp_path / "net.tflite", tmp_path / "net", runtime=runtime, progress=False)
+        assert f"runtime='{other}'" not in caught.value.hint

@@ -15,6 +15,7 @@ from tflm_ext.frontend.parse import RawModel, RawNode
 from tflm_ext.frontend.remedies import builtin_name, remedy
 from tflm_ext.ir import DType
 from tflm_ext.ir.names import keras_layer
+from tflm_ext.runtimes.tflm.rounding import rounds_alike
 
 _CUSTOM = 32
 
@@ -159,7 +160,8 @@ _BROADCASTING = {
     "SUB",
 }
 
-_COMPILED = "Use runtime='compiled' for the board, or a current TensorFlow Lite Micro elsewhere"
+_CURRENT = "pass tflm_source= with a current TensorFlow Lite Micro, to run it elsewhere"
+_COMPILED = f"Use runtime='compiled' for the board, or {_CURRENT}"
 _ONE_SCALE = (
     "convert the model with one scale for all weights of a Dense layer "
     "(_experimental_disable_per_channel_quantization_for_dense_layers = True)"
@@ -199,12 +201,16 @@ def required(parsed: RawModel) -> tuple[Registration, ...]:
     return tuple(_registration(name, users[name], parsed) for name in sorted(users))
 
 
-def refuse_for_board(parsed: RawModel) -> None:
+def refuse_for_board(parsed: RawModel, *, compilable: bool = True) -> None:
     """Require that the Arduino flavour computes the same results as a current version.
+
+    Args:
+        compilable: whether the runtime "compiled" is a way out.
 
     Raises:
         UnsupportedOperatorError: it lacks an operator, or computes a variant of one incorrectly.
     """
+    way_out = _COMPILED if compilable else f"P{_CURRENT[1:]}"
     for node in parsed.nodes:
         name = operator_name(node)
         highest = ARDUINO_VERSIONS.get(name, 0)
@@ -214,13 +220,13 @@ def refuse_for_board(parsed: RawModel) -> None:
                 f"The Arduino flavour of TensorFlow Lite Micro does not have operator {where}.",
                 "For the board, pass the model from before tflm_ext.encode()."
                 if name in _CUSTOM_METHODS
-                else f"{_COMPILED}.",
+                else f"{way_out}.",
             )
         if node.version > highest:
             raise UnsupportedOperatorError(
                 f"The Arduino flavour of TensorFlow Lite Micro has operator {where} up to version "
                 f"{highest}, but the model needs version {node.version}.",
-                f"{_COMPILED}.",
+                f"{way_out}.",
             )
         trap = _trap(name, node, parsed)
         if trap is not None:
@@ -228,7 +234,7 @@ def refuse_for_board(parsed: RawModel) -> None:
             raise UnsupportedOperatorError(
                 "The Arduino flavour of TensorFlow Lite Micro does not run operator "
                 f"{where} correctly: {problem}.",
-                f"{_COMPILED}; or {besides}.",
+                f"{way_out}; or {besides}.",
             )
 
 
@@ -256,7 +262,11 @@ def _trap(name: str, node: RawNode, parsed: RawModel) -> tuple[str, str] | None:
         return "it does not support groups", "set groups=1"
     if name in ("AVERAGE_POOL_2D", "MAX_POOL_2D") and shapes[0][0] != 1:
         return "it computes only the first image of a batch", "convert it with batch size 1"
-    if name in ("MEAN", "SUM") and tensors[0].dtype is DType.INT8:
+    if (
+        name in ("MEAN", "SUM")
+        and tensors[0].dtype is DType.INT8
+        and not rounds_alike(name, node, parsed)
+    ):
         return "it rounds differently from current versions", _POOLING
     if name == "UNIDIRECTIONAL_SEQUENCE_LSTM" and node.options and node.options.bool(3):
         return "it mistakes the time axis for the batch", "set time_major=False"

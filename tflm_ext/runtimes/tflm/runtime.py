@@ -160,17 +160,19 @@ class Tflm:
 
     def plan(self, model: bytes, name: str, optimize: Optimize, core: Core) -> Planned:
         """Plan like the compiled runtime, which checks all operators, if it supports them all."""
+        compilable = True
         try:
             graph = read_graph(model, name, run=run_outputs)
             passes = run_passes(graph)
             inputs = input_ports(graph)
         except UnsupportedModelError:
+            compilable = False
             graph = read_foreign(model, name)
             required(parse(model, name))
             passes = PassResult(graph, ())
             inputs = tuple(Port.of(graph.tensors[i]) for i in graph.inputs)
         plan = foreign_plan(passes.graph, core)
-        return Planned(graph, passes, plan, inputs, output_ports(graph))
+        return Planned(graph, passes, plan, inputs, output_ports(graph), compilable)
 
     def deploy(
         self, model: bytes, planned: Planned, budget: Budget, board: Board, progress: Progress
@@ -181,15 +183,15 @@ class Tflm:
             model = encoded.model
         parsed = parse(model, planned.graph.name)
         arena = arena_bound(parsed).total
-        problem = None if board.emulated_only else _board_problem(parsed)
+        problem = None if board.emulated_only else _board_problem(parsed, planned)
         return InterpretedModel(
             model, parsed, arena, encoded, problem, self.tree, emulated_only=board.emulated_only
         )
 
 
-def _board_problem(parsed: RawModel) -> UnsupportedOperatorError | None:
+def _board_problem(parsed: RawModel, planned: Planned) -> UnsupportedOperatorError | None:
     try:
-        refuse_for_board(parsed)
+        refuse_for_board(parsed, compilable=planned.compilable)
     except UnsupportedOperatorError as error:
         return error
     return None
