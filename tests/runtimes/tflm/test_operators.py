@@ -173,7 +173,7 @@ def test_an_encoded_model() -> None:
     assert error.hint == "For the board, pass the model from before tflm_ext.encode()."
 
 
-@pytest.mark.parametrize("name", ["CUMSUM", "ELU", "REVERSE_V2"])
+@pytest.mark.parametrize("name", ["CUMSUM", "REVERSE_V2"])
 def test_no_runtime_points_to_another_that_refuses_the_model(name: str, tmp_path: Path) -> None:
     """Operators that only a current TFLM has, or none."""
     b = ModelBuilder()
@@ -184,3 +184,10 @@ def test_no_runtime_points_to_another_that_refuses_the_model(name: str, tmp_path
         with pytest.raises(TflmExtError) as caught:
             export(tmp_path / "net.tflite", tmp_path / "net", runtime=runtime, progress=False)
         assert f"runtime='{other}'" not in caught.value.hint
+
+
+def test_the_way_out_of_a_model_that_only_tflm_runs() -> None:
+    for model in (nets.product(), nets.convolution(version=6), nets.convolution(groups=2)):
+        with pytest.raises(UnsupportedOperatorError) as caught:
+            refuse_for_board(parse(model, "net"), compilable=False)
+        assert caught.value.hint.startswith("Pass tflm_source= with a current TensorFlow Lite")
