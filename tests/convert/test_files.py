@@ -13,7 +13,7 @@ import pytest
 
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.convert import Int8Model, convert
-from tflm_ext.convert.files import kind_of, moves_floats
+from tflm_ext.convert.files import kind_of
 from tflm_ext.errors import ConfigError, TflmExtError, UnsupportedModelError
 
 
@@ -97,12 +97,6 @@ def test_damaged_tflite_is_refused_by_the_reader(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModelError) as caught:
         convert(tmp_path / "model.tflite", progress=lambda text: None)
     assert caught.value.problem.startswith("model: not a valid .tflite file: ")
-
-
-def test_movers_in_float_are_noticed() -> None:
-    assert moves_floats(tflite("float32", "RESHAPE"))
-    assert not moves_floats(tflite("float32", "ELU"))
-    assert not moves_floats(tflite("int8", "RESHAPE"))
 
 
 def test_no_model_at_all() -> None:

@@ -131,15 +131,16 @@ def _no_storage(reason: str) -> StorageError:
 def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
     """Return a model that is already int8, without float ports, and the data passed with it."""
     from tflm_ext.frontend import read_graph
-    from tflm_ext.rewrite import cut, drop_unread, settle
+    from tflm_ext.rewrite import cut, drop_unread, narrow_moves, settle
     from tflm_ext.verify.tflm import run_outputs
-    from tflm_ext.verify.unchanged import check_settled
+    from tflm_ext.verify.unchanged import check_rewritten
 
     original = read_tflite(path)
     settled = settle(original, path.stem)
-    if settled.data != original:
-        check_settled(original, settled.data, path.stem)
-    read = drop_unread(settled.data, path.stem)
+    moved = narrow_moves(settled.data, path.stem)
+    if moved != original:
+        check_rewritten(original, moved, path.stem)
+    read = drop_unread(moved, path.stem)
     part = cut(read.data, path.stem)
     found = strip_ports(part.data, path.stem)
     notes = [f"{settled}."] if settled.folded else []
@@ -217,7 +218,7 @@ class _Work:
         self.layers: Mapping[str, str] = {}
 
     def run(self, model: Any, path: Path | None, kind: str, given: Mapping[str, Any]) -> Conversion:
-        from tflm_ext.rewrite import drop_unread
+        from tflm_ext.rewrite import drop_unread, narrow_moves
 
         self.progress("starting TensorFlow")
         self.child.start()
@@ -259,7 +260,7 @@ class _Work:
             warnings += output_warnings(about["outputs"], outputs, quantised["outputs"])
         if about["masks"] and compares(out.read_bytes()):
             raise mask_refusal(about["masks"], self.layers)
-        read = drop_unread(out.read_bytes())
+        read = drop_unread(narrow_moves(out.read_bytes()))
         warnings += read.notes(about["inputs"])
         content = read.data
         if any(port.dtype == "int32" for port in ports):

@@ -11,8 +11,6 @@ _FORMATS = "a .keras, .h5 or int8 .tflite file, or a SavedModel folder"
 _FLOAT32 = 0
 _QUANTIZE, _DEQUANTIZE = 114, 6
 _NOT_EQUAL = 72
-# SPLIT, SPLIT_V, UNPACK, PACK, RESHAPE, STRIDED_SLICE, CONCATENATION, TRANSPOSE
-_MOVERS = frozenset({49, 102, 88, 83, 22, 45, 2, 39})
 
 
 def kind_of(path: Path) -> str:
@@ -71,11 +69,6 @@ def compares(data: bytes) -> bool:
     """Whether an operator of a .tflite compares values, as masks do."""
     model = Reader(data).root()
     return any(max(table.int8(0), table.int32(3)) == _NOT_EQUAL for table in model.tables(1))
-
-
-def moves_floats(data: bytes) -> bool:
-    """Whether the converter left an operator that only moves data in float32."""
-    return bool(float_operators(data)[0] & _MOVERS)
 
 
 def read_tflite(path: Path) -> bytes:

@@ -18,7 +18,6 @@ from typing import Any, TextIO
 from tflm_ext.convert import faithful, finite, trace
 from tflm_ext.convert.child import PATIENCE
 from tflm_ext.convert.endpoint import SIGNATURE
-from tflm_ext.convert.files import moves_floats
 from tflm_ext.convert.load import load_keras
 from tflm_ext.convert.untrusted import admit
 from tflm_ext.errors import TflmExtError, ToolError
@@ -27,7 +26,6 @@ Request = Mapping[str, Any]
 Progress = Callable[[str], None]
 Handler = Callable[[Request, Progress], dict[str, Any]]
 
-_ATTEMPTS = 8
 _LEAST_MEMORY = 8 << 30  # TensorFlow requests more memory than it uses
 
 
@@ -101,12 +99,7 @@ class Converter:
             whether all outputs are int8 or integers, and all scales are finite.
         """
         calibration = request["calibration"]
-        for _ in range(_ATTEMPTS):
-            data = self._convert(calibration, progress, request["dense_per_tensor"])
-            # About one time in ten, at random even for the same model and data, the converter
-            # leaves a SPLIT of an unrolled LSTM in float32, between DEQUANTIZE and QUANTIZE.
-            if calibration is None or not moves_floats(data):
-                break
+        data = self._convert(calibration, progress, request["dense_per_tensor"])
         Path(request["out"]).write_bytes(data)
         return _ports(data)
 

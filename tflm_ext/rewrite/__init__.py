@@ -4,7 +4,8 @@ What is rewritten here runs in TFLM too, so TFLM stays the reference for both ru
 """
 
 from tflm_ext.rewrite.cut import Cut, cut
+from tflm_ext.rewrite.moves import narrow_moves
 from tflm_ext.rewrite.settle import Settled, settle
 from tflm_ext.rewrite.unread import Read, drop_unread
 
-__all__ = ["Cut", "Read", "Settled", "cut", "drop_unread", "settle"]
+__all__ = ["Cut", "Read", "Settled", "cut", "drop_unread", "narrow_moves", "settle"]

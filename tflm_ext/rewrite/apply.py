@@ -22,6 +22,12 @@ def main(request: str, response: str) -> None:
             elif name.startswith("shape"):
                 tensor = graph.tensors[int(name.removeprefix("shape"))]
                 tensor.shape, tensor.shapeSignature = archive[name], None
+            elif name.startswith("type"):
+                tensor = graph.tensors[int(name.removeprefix("type"))]
+                like = graph.tensors[int(archive[name])]
+                tensor.type, tensor.quantization = like.type, like.quantization
+            elif name.startswith("inputs"):
+                graph.operators[int(name.removeprefix("inputs"))].inputs = archive[name]
     graph.operators = [o for number, o in enumerate(graph.operators) if number not in removed]
     with open(response, "wb") as file:
         file.write(save(tree))

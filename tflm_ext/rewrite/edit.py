@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,11 +19,15 @@ class Edit:
         constants: by tensor number, the bytes of a tensor that none of the operators that stay
             writes.
         shapes: by tensor number, its shape, of which no size is free.
+        types: by tensor number, the tensor from which it takes element type and quantisation.
+        inputs: by operator number, its inputs.
     """
 
     removed: tuple[int, ...]
-    constants: Mapping[int, bytes]
-    shapes: Mapping[int, tuple[int, ...]]
+    constants: Mapping[int, bytes] = field(default_factory=dict)
+    shapes: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    types: Mapping[int, int] = field(default_factory=dict)
+    inputs: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 def edited(model: bytes, edit: Edit) -> bytes:
@@ -39,4 +43,6 @@ def edited(model: bytes, edit: Edit) -> bytes:
     changes = {"removed": np.array(edit.removed, np.int64)}
     changes |= {f"constant{i}": np.frombuffer(d, np.uint8) for i, d in edit.constants.items()}
     changes |= {f"shape{i}": np.array(s, np.int32) for i, s in edit.shapes.items()}
+    changes |= {f"type{i}": np.array(like, np.int64) for i, like in edit.types.items()}
+    changes |= {f"inputs{i}": np.array(n, np.int32) for i, n in edit.inputs.items()}
     return run_rewrite("tflm_ext.rewrite.apply", model, changes)

@@ -62,8 +62,8 @@ def require_equal(before: TflmRun, after: TflmRun, what: str) -> None:
             )
 
 
-def check_settled(given: bytes, settled: bytes, name: str) -> None:
-    """Compare a model with the same model for batch size 1, if TFLM runs both.
+def check_rewritten(given: bytes, rewritten: bytes, name: str) -> None:
+    """Compare a model with the same model after rewrites, if TFLM runs both.
 
     TFLM lacks some operators that compute shapes, and stops at some shapes that the converter left
     open, so it does not run every given model.
@@ -71,13 +71,13 @@ def check_settled(given: bytes, settled: bytes, name: str) -> None:
     Raises:
         VerificationError: the outputs differ.
     """
-    parsed = parse(settled, name)
+    parsed = parse(rewritten, name)
     try:
-        columns = _columns(settled, parsed, name)
+        columns = _columns(rewritten, parsed, name)
         before = run_any(given, parsed, columns)
     except (UnsupportedModelError, InterpreterCrash):
         return
-    require_equal(before, run_any(settled, parsed, columns), "fixing the batch size")
+    require_equal(before, run_any(rewritten, parsed, columns), "the rewrites before the export")
 
 
 def _columns(model: bytes, parsed: RawModel, name: str) -> Sequence[Array]:
