@@ -70,7 +70,7 @@ def gates(scale: float = SCALE, *, unread: bool = False) -> bytes:
 
 
 def chain() -> bytes:
-    """RESHAPE and SPLIT in float32, one after the other."""
+    """RESHAPE and SPLIT in float32, one after another."""
     net = Net()
     x = net.int8((1, 12))
     wide = net.reshaped(net.real(net.relu(x, (1, 12)), (1, 12)), (1, 6, 2))
