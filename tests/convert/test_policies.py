@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -130,3 +131,55 @@ def test_wrappers_are_removed(tf_keras: Any, kind: str) -> None:
     assert [type(layer).__name__ for layer in wrapped.layers] == classes
     if kind != "clustering":
         assert len(found.bytes) == len(expected.bytes)
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+@pytest.mark.parametrize("kind", ["pruning", "clustering"])
+def test_wrappers_in_a_file_are_removed(
+    tf_keras: Any, kind: str, suffix: str, tmp_path: Path
+) -> None:
+    import tensorflow_model_optimization as tfmot
+
+    plain = dense(tf_keras)
+    if kind == "pruning":
+        schedule = tfmot.sparsity.keras.PolynomialDecay(0.1, 0.5, 0, 100)
+        wrapped = tfmot.sparsity.keras.prune_low_magnitude(plain, pruning_schedule=schedule)
+    else:
+        centroids = tfmot.clustering.keras.CentroidInitialization.LINEAR
+        wrapped = tfmot.clustering.keras.cluster_weights(
+            plain, number_of_clusters=64, cluster_centroids_init=centroids
+        )
+    path = tmp_path / f"net.{suffix}"
+    wrapped.save(path)
+    found = convert(path, FLAT, progress=quiet).int8
+    assert found.bytes == convert(wrapped, FLAT, progress=quiet).int8.bytes
+    assert any("tensorflow-model-optimization" in warning for warning in found.warnings)
+
+
+def test_a_quantisation_aware_model_in_a_file(tf_keras: Any, tmp_path: Path) -> None:
+    import tensorflow_model_optimization as tfmot
+
+    model = tfmot.quantization.keras.quantize_model(dense(tf_keras))
+    model.compile("adam", "mse")
+    model.fit(FLAT, np.zeros((120, 3)), verbose=0)
+    model.save(tmp_path / "net.h5")
+    found = convert(tmp_path / "net.h5", progress=quiet).int8
+    inputs = [np.random.default_rng(2).integers(-128, 128, (9, 1, 8), np.int8)]
+    np.testing.assert_array_equal(
+        run_here(found.bytes, inputs, 1, 1 << 20),
+        run_here(convert(model, progress=quiet).int8.bytes, inputs, 1, 1 << 20),
+    )
+    model.save(tmp_path / "net.keras")
+    with pytest.raises(UnsupportedModelError, match="it saves fewer variables") as caught:
+        convert(tmp_path / "net.keras", progress=quiet)
+    assert "as a .h5" in caught.value.hint
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_a_file_that_keras_quantised(keras: Any, suffix: str, tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8), keras.layers.Dense(3)])
+    model.quantize("int8")
+    model.save(tmp_path / f"net.{suffix}")
+    with pytest.raises(UnsupportedModelError, match="was quantised by Keras") as caught:
+        convert(tmp_path / f"net.{suffix}", FLAT, progress=quiet)
+    assert "Pass the model as it was before model.quantize()" in caught.value.hint

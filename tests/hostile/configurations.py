@@ -232,6 +232,37 @@ def module_without_a_class(folder: Path, baits: Baits) -> Path:
     return keras_file(folder, model(dense(bias_initializer={"module": baits.module})))
 
 
+# Wrappers of tensorflow-model-optimization
+
+WRAPPER = "tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper"
+
+
+@hostile("has a Lambda layer 'trap': loading it would run code from the file")
+def lambda_in_a_wrapper(folder: Path, baits: Baits) -> Path:
+    trap = layer("Lambda", function=CODE)
+    return h5_file(folder, model(layer("PruneLowMagnitude", "prune", None, layer=trap)))
+
+
+@hostile("names the class 'Popen' in layer 'prune'")
+def schedule_of_a_wrapper(folder: Path, baits: Baits) -> Path:
+    schedule = {"class_name": "Popen", "config": {"args": ["touch", str(baits.marker)]}}
+    wrapped = layer("PruneLowMagnitude", "prune", WRAPPER, pruning_schedule=schedule, layer=dense())
+    return keras_file(folder, model(wrapped))
+
+
+@hostile("names the class 'PruneLowMagnitude' of bait_module")
+def wrapper_from_another_module(folder: Path, baits: Baits) -> Path:
+    return keras_file(
+        folder, model(layer("PruneLowMagnitude", "prune", baits.module, layer=dense()))
+    )
+
+
+@hostile("names the class 'PruneLowMagnitude' of tensorflow_model_optimization.python")
+def wrapper_in_a_file_of_keras_3(folder: Path, baits: Baits) -> Path:
+    wrapped = layer("PruneLowMagnitude", "prune", WRAPPER, layer=dense())
+    return keras_file(folder, model(wrapped), KERAS)
+
+
 # Text from other files
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import zipfile
 from pathlib import Path
@@ -320,6 +321,15 @@ def test_every_name_exists() -> None:
         assert any(hasattr(m, spelling) for m in modules for spelling in spellings), name
     operations = [getattr(keras.src.ops, n) for n in ("core", "image", "linalg", "math", "nn")]
     operations += [keras.src.ops.numpy, keras.src.ops.einops]
+    core = "tensorflow_model_optimization.python.core"
+    there = set(names.WRAPPERS_IN) | {
+        "quantization.keras.default_8bit.default_8bit_quantize_configs",
+        "quantization.keras.quantizers",
+        "sparsity.keras.pruning_schedule",
+    }
+    wrapping = [importlib.import_module(f"{core}.{place}") for place in there]
+    for name in names.WRAPPERS:
+        assert any(isinstance(getattr(m, name, None), type) for m in wrapping), name
     for name in names.OPERATIONS:
         assert any(isinstance(getattr(m, name, None), type) for m in operations), name
     for name in names.TF_FUNCTIONS - {"__operators__.getitem", "__operators__.add"}:

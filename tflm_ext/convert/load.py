@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from tflm_ext.convert.reloaded import refuse_mixed_weights
-from tflm_ext.convert.untrusted import admit
+from tflm_ext.convert.untrusted import Admitted, admit
+from tflm_ext.errors import UnsupportedModelError
 
 
 def load_keras(
@@ -34,7 +35,8 @@ def load_keras(
         progress: called when the file has passed the checks.
 
     Raises:
-        UnsupportedModelError: loading the file is not safe, or Keras mixes up its weights.
+        UnsupportedModelError: loading the file is not safe, or Keras mixes up its weights or cannot
+            load what it saved.
     """
     with _ended_after(patience):
         admitted = admit(path, kind, folder, trains=trains)
@@ -45,10 +47,37 @@ def load_keras(
             import tf_keras as keras
         else:
             import keras
-        model = keras.models.load_model(str(admitted.path), compile=trains, safe_mode=True)
+        with _wrappers() if admitted.wrapped else nullcontext():
+            model = _load(keras, admitted, path.name, trains)
     if admitted.library == "keras":
         refuse_mixed_weights(admitted.config, model, kind, path.name)
     return model
+
+
+def _load(keras: Any, admitted: Admitted, name: str, trains: bool) -> Any:
+    try:
+        return keras.models.load_model(str(admitted.path), compile=trains, safe_mode=True)
+    except ValueError as error:
+        if admitted.wrapped and "variables during loading" in str(error):
+            raise UnsupportedModelError(
+                f"tf_keras cannot load {name}: it saves fewer variables of a quantisation-aware "
+                "model in a .keras than it expects.",
+                "Save the model as a .h5, or pass the live model.",
+            ) from error
+        raise
+
+
+@contextmanager
+def _wrappers() -> Iterator[None]:
+    """The wrappers of tensorflow-model-optimization can be loaded inside."""
+    import tensorflow_model_optimization as tfmot
+
+    with (
+        tfmot.sparsity.keras.prune_scope(),
+        tfmot.clustering.keras.cluster_scope(),
+        tfmot.quantization.keras.quantize_scope(),
+    ):
+        yield
 
 
 @contextmanager

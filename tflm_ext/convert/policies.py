@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from tflm_ext.convert.untrusted.config import FLOAT_MODEL
 from tflm_ext.errors import UnsupportedModelError
 
 _FLOAT32 = "float32"
@@ -24,8 +25,7 @@ def other_policies(model: Any) -> dict[str, list[str]]:
         if getattr(policy, "quantization_mode", None):
             raise UnsupportedModelError(
                 f"Layer {layer.name!r} was quantised by Keras to {policy.quantization_mode}.",
-                "Pass the model as it was before model.quantize(): tflm_ext quantises the float "
-                "model for the device itself.",
+                FLOAT_MODEL,
             )
         if _other(policy):
             if _of_tf_keras(layer) and policy.variable_dtype != _FLOAT32:

@@ -20,6 +20,7 @@ from tflm_ext.convert.child import PATIENCE
 from tflm_ext.convert.endpoint import SIGNATURE
 from tflm_ext.convert.load import load_keras
 from tflm_ext.convert.untrusted import admit
+from tflm_ext.convert.wrappers import without_wrappers
 from tflm_ext.errors import TflmExtError, ToolError
 
 Request = Mapping[str, Any]
@@ -50,17 +51,20 @@ class Converter:
 
     def load(self, request: Request, progress: Progress) -> dict[str, Any]:
         """Load a model file, or a model that the parent traced, and describe it."""
+        wrapped: list[str] = []
         path, kind, folder = Path(request["path"]), request["kind"], Path(request["folder"])
         looked_through = folder.with_name("admitted")
         if kind in {"keras", "h5"}:
             model = load_keras(path, kind, looked_through, patience=PATIENCE, progress=progress)
+            model, wrapped = without_wrappers(model)
             trace.trace(model, folder)
             self.reference = faithful.model_reference(model)
         elif kind == "saved_model":
             admitted = admit(path, kind, looked_through / path.name)
             progress("loading the model")
             self.reference = trace.narrow(admitted.path, folder).reference
-        return self.open(folder)
+        about = self.open(folder)
+        return {**about, "warnings": [*wrapped, *about["warnings"]]}
 
     def open(self, folder: Path) -> dict[str, Any]:
         """Open a SavedModel written by trace(), and describe it."""

@@ -19,6 +19,7 @@ from typing import Any
 from tflm_ext.convert.untrusted.archive import DAMAGED, open_archive, write_archive
 from tflm_ext.convert.untrusted.config import check_config, parse, strip_compile
 from tflm_ext.convert.untrusted.hdf5 import check_hdf5
+from tflm_ext.convert.untrusted.names import WRAPPERS
 from tflm_ext.convert.untrusted.saved_model import check_saved_model
 from tflm_ext.errors import UnsupportedModelError
 
@@ -34,12 +35,14 @@ class Admitted:
         path: of the copy to load.
         library: the library that wrote a .keras or .h5, "keras" or "tf_keras"; "" for a SavedModel.
         ours: whether it has layers of tflm_ext, which must be registered first.
+        wrapped: whether tensorflow-model-optimization wraps layers.
         config: configuration in a .keras or .h5.
     """
 
     path: Path
     library: str = ""
     ours: bool = False
+    wrapped: bool = False
     config: Any = None
 
 
@@ -75,17 +78,21 @@ def admit(path: Path, kind: str, folder: Path, *, trains: bool = False) -> Admit
             f"{path.name} has no model configuration.",
             "Save the whole model with model.save('model.keras'), not only its weights.",
         )
+    library = "keras" if version.startswith("3") else "tf_keras"
+    # A wrapped model is not trained here: without its wrappers, it is no longer compiled.
+    wrapped = library == "tf_keras" and not trains
     if kind == "keras":
         # Check names first: these errors are more helpful than those about weights.
-        check_config(everything, path.name, trains=trains)
+        check_config(everything, path.name, trains=trains, wrapped=wrapped)
         with _readable(path.name):
             elements = check_hdf5(weights, path.name)
-    check_config(everything, path.name, trains=trains, elements=elements)
+    check_config(everything, path.name, trains=trains, wrapped=wrapped, elements=elements)
     if kind == "keras":
         write_archive(copy, config if trains else strip_compile(config), version, weights)
         weights.unlink()
-    library = "keras" if version.startswith("3") else "tf_keras"
-    return Admitted(copy, library, '"tflm_ext>' in json.dumps(config), config)
+    text = json.dumps(config)
+    wrapped = wrapped and any(f'"{name}"' in text for name in WRAPPERS)
+    return Admitted(copy, library, '"tflm_ext>' in text, wrapped, config)
 
 
 @contextmanager

@@ -47,6 +47,10 @@ _COMPILED = names.LOSSES | names.METRICS | names.OPTIMIZERS
 _COMPILED_KEYS = frozenset({"loss", "metrics", "optimizer", "weighted_metrics", "fn"})
 _CUSTOM = frozenset({"optimizers", "optimizer", "losses", "metrics"})
 
+FLOAT_MODEL = (
+    "Pass the model as it was before model.quantize(): tflm_ext quantises the float model for the "
+    "device itself."
+)
 _LIVE = (
     "Load the model yourself if you trust it, with custom_objects= for custom classes, and pass "
     "the live model in Python."
@@ -93,6 +97,7 @@ def check_config(
     name: str,
     *,
     trains: bool = False,
+    wrapped: bool = False,
     custom: frozenset[str] = frozenset(),
     elements: int = _ELEMENTS,
 ) -> None:
@@ -103,6 +108,7 @@ def check_config(
         name: of the file, for messages.
         trains: whether the arguments of compile() will be loaded, too. If not, unknown names in
             them are left to strip_compile().
+        wrapped: whether wrappers of tensorflow-model-optimization will be loaded.
         custom: names of further classes and functions that may be loaded, because the caller has
             them in a live model.
         elements: number of values in the file's weights; no layer can have more units.
@@ -112,7 +118,7 @@ def check_config(
             files; a class, function or module that is not on the lists; or an excessive size or
             depth.
     """
-    checker = _Checker(name, trains, custom, max(elements, 1))
+    checker = _Checker(name, trains, wrapped, custom, max(elements, 1))
     left = [(config, _Place())]
     seen = 0
     while left:
@@ -136,9 +142,12 @@ def strip_compile(config: Any) -> Any:
 class _Checker:
     """Checks the values of a configuration one after another."""
 
-    def __init__(self, name: str, trains: bool, custom: frozenset[str], elements: int) -> None:
+    def __init__(
+        self, name: str, trains: bool, wrapped: bool, custom: frozenset[str], elements: int
+    ) -> None:
         self.name = name
         self.trains = trains
+        self.wrapped = wrapped
         self.custom = custom
         self.elements = elements
 
@@ -179,8 +188,13 @@ class _Checker:
         if kind == "function":
             self._function(value, place, layer)
             return
+        if kind in names.QUANTIZED:
+            raise UnsupportedModelError(
+                f"Layer {layer!r} of {self.name} was quantised by Keras ({kind}).",
+                FLOAT_MODEL,
+            )
         ours = names.REGISTERED | self.custom
-        known = _is_known(kind, module)
+        known = _is_known(kind, module) or (self.wrapped and _is_wrapper(kind, module))
         if not known and (registered in ours or (kind in ours and not registered)):
             # In tf_keras, where our classes are not registered, it is an import.
             our_module = module is None or module.startswith(names.REGISTERED_IN)
@@ -307,6 +321,13 @@ def _is_keras(module: str | None) -> bool:
     package, _, rest = module.removeprefix("tf_").partition(".")
     rest = rest.removeprefix("src.")
     return package == "keras" and (not rest or rest in names.PACKAGES | names.MODULES)
+
+
+def _is_wrapper(kind: str, module: str | None) -> bool:
+    """Whether a class is one of tensorflow-model-optimization's, around a layer."""
+    package, _, rest = (module or "").partition(".python.core.")
+    here = package == "tensorflow_model_optimization" and rest in names.WRAPPERS_IN
+    return kind in names.WRAPPERS and (module is None or here)
 
 
 def _as_number(text: str) -> float:

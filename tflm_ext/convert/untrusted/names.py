@@ -115,7 +115,13 @@ CONSTRAINTS = words("""
 
 DTYPES = words("""
     AutocastVariable DTypePolicy DTypePolicyMap FloatDTypePolicy Policy PolicyV1
-    QuantizedDTypePolicy QuantizedFloat8DTypePolicy
+""")
+
+# What Keras' own quantize() leaves in a model, which is then no longer a float model.
+QUANTIZED = words("""
+    AWQConfig AWQDTypePolicy AbsMaxQuantizer Float8QuantizationConfig GPTQConfig GPTQDTypePolicy
+    Int4DTypePolicy Int4QuantizationConfig Int8QuantizationConfig QuantizedDTypePolicy
+    QuantizedFloat8DTypePolicy
 """)
 
 LOSSES = words("""
@@ -167,6 +173,21 @@ CLASSES = (
     | METRICS
     | OPTIMIZERS
 )
+
+# Wrappers of tensorflow-model-optimization around layers of tf_keras, with their settings.
+WRAPPERS = words("""
+    AllValuesQuantizer ClusterWeights ConstantSparsity Default8BitConvQuantizeConfig
+    Default8BitConvTransposeQuantizeConfig Default8BitOutputQuantizeConfig
+    Default8BitQuantizeConfig LastValueQuantizer MovingAverageQuantizer NoOpActivation
+    NoOpQuantizeConfig PolynomialDecay PruneLowMagnitude QuantizeAwareActivation QuantizeLayer
+    QuantizeWrapper QuantizeWrapperV2
+""")
+
+WRAPPERS_IN = words("""
+    clustering.keras.cluster_wrapper quantization.keras.quantize_aware_activation
+    quantization.keras.quantize_layer quantization.keras.quantize_wrapper
+    sparsity.keras.pruning_wrapper
+""")
 
 FUNCTIONS = ACTIVATIONS | INITIALIZERS | REGULARIZERS | CONSTRAINTS | LOSSES | METRICS
 
