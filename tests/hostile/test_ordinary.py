@@ -324,6 +324,7 @@ def test_every_name_exists() -> None:
     core = "tensorflow_model_optimization.python.core"
     there = set(names.WRAPPERS_IN) | {
         "quantization.keras.default_8bit.default_8bit_quantize_configs",
+        "quantization.keras.default_8bit.default_8bit_quantize_registry",
         "quantization.keras.quantizers",
         "sparsity.keras.pruning_schedule",
     }
