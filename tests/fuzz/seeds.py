@@ -16,7 +16,7 @@ from tests.passes import (
     test_remove_unused,
     test_share_bytes,
 )
-from tests.rewrite import test_settle
+from tests.rewrite import test_cut, test_moves, test_settle
 from tests.test_models import FOLDER
 
 _OPS = Path(__file__).resolve().parents[1] / "ops"
@@ -36,6 +36,9 @@ def built() -> tuple[bytes, ...]:
         test_fuse_pad.padded("MAX_POOL_2D"),
         test_remove_unused.branches(),
         *test_share_bytes.REMOVED.values(),
+        *(make() for make in test_cut.CUT),
+        test_moves.gates(),
+        test_moves.chain(),
         test_settle.flatten(),
         test_settle.flatten(wide=False, float_port=True),
         *(

@@ -26,7 +26,7 @@ from tflm_ext.frontend import read_graph, strip_ports
 from tflm_ext.ops import BY_NAME
 from tflm_ext.opslib.base import Array
 from tflm_ext.passes import run_passes
-from tflm_ext.rewrite import settle
+from tflm_ext.rewrite import prepare
 
 _SECONDS = os.environ.get("TFLM_EXT_FUZZ_SECONDS") or ""
 SECONDS = float(_SECONDS or 60) / 2
@@ -66,9 +66,12 @@ def check(data: bytes) -> None:
     tracemalloc.start()
     try:
         with limited(MAX_SECONDS):
-            with patch("tflm_ext.rewrite.settle.edited", lambda given, edit: given):
-                settled = settle(data).data
-            graph = read_graph(strip_ports(settled).data, run=identity)
+            with (
+                patch("tflm_ext.rewrite.settle.edited", lambda given, edit: given),
+                patch("tflm_ext.rewrite.moves.edited", lambda given, edit: given),
+            ):
+                prepared = prepare(data).data
+            graph = read_graph(strip_ports(prepared).data, run=identity)
     except TflmExtError as error:
         assert error.exit_code == 3
         assert error.problem.isprintable()

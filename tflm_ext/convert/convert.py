@@ -131,25 +131,20 @@ def _no_storage(reason: str) -> StorageError:
 def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
     """Return a model that is already int8, without float ports, and the data passed with it."""
     from tflm_ext.frontend import read_graph
-    from tflm_ext.rewrite import cut, drop_unread, narrow_moves, settle
+    from tflm_ext.rewrite import prepare
     from tflm_ext.verify.tflm import run_outputs
     from tflm_ext.verify.unchanged import check_rewritten
 
     original = read_tflite(path)
-    settled = settle(original, path.stem)
-    moved = narrow_moves(settled.data, path.stem)
-    if moved != original:
-        check_rewritten(original, moved, path.stem)
-    read = drop_unread(moved, path.stem)
-    part = cut(read.data, path.stem)
-    found = strip_ports(part.data, path.stem)
-    notes = [f"{settled}."] if settled.folded else []
-    notes += read.notes()
-    notes += [f"{text}." for text in (*part.notes, *found.stripped, *found.notes)]
+    prepared = prepare(original, path.stem)
+    if prepared.whole != original:
+        check_rewritten(original, prepared.whole, path.stem)
+    found = strip_ports(prepared.data, path.stem)
+    notes = [*prepared.notes, *(f"{text}." for text in (*found.stripped, *found.notes))]
     if not given:
         return Conversion(Int8Model.of(found.data, warnings=tuple(notes)))
     graph = read_graph(found.data, path.stem, run=run_outputs)
-    names = {f"input {place}": old for place, old in part.input_names.items()}
+    names = {f"input {place}": old for place, old in prepared.input_names.items()}
     names |= {port.what: port.tensor_name for port in found.stripped}
     tensors = [graph.tensors[i] for i in graph.inputs]
     ports = [
