@@ -354,7 +354,7 @@ def test_hostile_labels_are_text(tmp_path: Path, model: Path, run: Run) -> None:
             "There is no board 'mars'.",
             (
                 "Choose one of: nano33ble_sense, nucleo_f767zi, raspberry_pi_pico; or "
-                "describe yours in a file, and pass --board FILE.toml."
+                "describe yours in a file, and pass --board FILE.toml; or pass --board none."
             ),
         ),
         ("--runtime", "java", "runtime='java' is not known.", "Choose one of: compiled, tflm."),

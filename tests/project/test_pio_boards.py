@@ -28,7 +28,7 @@ def test_an_unknown_board() -> None:
     names = ", ".join(known.name for known in boards())
     assert str(caught.value) == (
         f"There is no board 'uno'.\nChoose one of: {names}; or describe yours in a file, and"
-        " pass --board FILE.toml."
+        " pass --board FILE.toml; or pass --board none."
     )
 
 
