@@ -93,5 +93,6 @@ def test_the_board_sets_limits_that_cannot_be_raised() -> None:
     )
     assert error.hint == (
         f"Make the model smaller, for example with compress(model, ..., "
-        f"budget=Budget(ram_bytes={has:_}))."
+        f"budget=Budget(ram_bytes={has:_})), or pass board=None (--board none) for this computer "
+        "and the emulated core alone."
     )
