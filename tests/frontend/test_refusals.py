@@ -17,6 +17,10 @@ from tflm_ext.frontend import read_graph
 from tflm_ext.frontend.parse import root
 
 MALFORMED = "Export the model again, or pass the file that the converter wrote."
+STATE = (
+    "Make the state an input and an output of the model, and pass it on in your C code; or pass a "
+    "model that takes the whole window at once."
+)
 QUANTISE = "Convert the model with full int8 quantisation (inference type int8)."
 
 
@@ -189,6 +193,26 @@ def tile(builtin: int, **others: int) -> dict[str, int]:
     return {"builtinCode": builtin, "deprecatedBuiltinCode": min(builtin, 127), **others}
 
 
+def keeping_state(*names: str) -> bytes:
+    """The good model, with operators on variables; CALL_ONCE calls a second subgraph."""
+
+    def change(model: Any, graph: Any) -> None:
+        handle = schema.TensorT()
+        handle.name, handle.type = b"stream/states", schema.TensorType.RESOURCE
+        graph.tensors.append(handle)
+        for name in names:
+            kind, op = schema.OperatorCodeT(), schema.OperatorT()
+            number = getattr(schema.BuiltinOperator, name)
+            kind.builtinCode, kind.deprecatedBuiltinCode = number, min(number, 127)
+            op.opcodeIndex = len(model.operatorCodes)
+            model.operatorCodes.append(kind)
+            graph.operators.append(op)
+        if "CALL_ONCE" in names:
+            model.subgraphs.append(schema.SubGraphT())
+
+    return edited(change)
+
+
 UNSUPPORTED = {
     "two subgraphs": (
         edited(lambda m, g: m.subgraphs.append(g)),
@@ -324,6 +348,20 @@ UNSUPPORTED_OPERATORS = {
         (
             "net: operator 0 STABLEHLO_SORT (Keras layer dense) is not supported.\n"
             "Replace the layer with one listed in docs/reference/operators.md."
+        ),
+    ),
+    "state": (
+        keeping_state("CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"),
+        (
+            "net: the model keeps state from one inference to the next in variables (CALL_ONCE, "
+            "VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE), which are not supported.\n" + STATE
+        ),
+    ),
+    "state that is not initialised": (
+        keeping_state("ASSIGN_VARIABLE", "VAR_HANDLE"),
+        (
+            "net: the model keeps state from one inference to the next in variables (VAR_HANDLE, "
+            "ASSIGN_VARIABLE), which are not supported.\n" + STATE
         ),
     ),
     "newer version": (

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from tflm_ext.errors import UnsupportedModelError
+from tflm_ext.errors import UnsupportedModelError, UnsupportedOperatorError
 from tflm_ext.flatbuffer import MalformedError, Reader, Table
 from tflm_ext.ir import DType, Quantization, Tensor
 
@@ -46,6 +46,12 @@ MAX_ELEMENTS = 1 << 24  # far beyond any board's RAM, and a product of two fits 
 MAX_RANK = 8
 _MAX_NAME = 1024
 _CUSTOM = 32
+_OF_VARIABLES: Mapping[int, str] = {
+    129: "CALL_ONCE",
+    142: "VAR_HANDLE",
+    143: "READ_VARIABLE",
+    144: "ASSIGN_VARIABLE",
+}
 _MAX_NODES = 4096
 _MAX_COMPUTED = 1 << 14  # each takes at least 4 bytes, and an argument or a line of C
 
@@ -109,9 +115,12 @@ def parse(data: bytes, name: str, *, settled: bool = True) -> RawModel:
     Raises:
         MalformedError: the file is not a valid .tflite.
         UnsupportedModelError: it is valid, but contains something that is not supported.
+        UnsupportedOperatorError: it has operators on variables.
     """
     model = root(data)
     subgraphs = model.tables(2)
+    codes = [_code(table) for table in model.tables(1)]
+    _check_state(subgraphs, codes, name)
     if len(subgraphs) != 1:
         raise UnsupportedModelError(
             f"{name}: the model has {len(subgraphs)} subgraphs, but only one is supported.",
@@ -124,7 +133,6 @@ def parse(data: bytes, name: str, *, settled: bool = True) -> RawModel:
         tensors = {i: _tensor(i, table, buffers) for i, table in enumerate(tables)}
     except _Unsupported as error:
         raise UnsupportedModelError(f"{name}: {error}", error.hint) from None
-    codes = [_code(table) for table in model.tables(1)]
     operators = subgraph.tables(3)
     if len(operators) > _MAX_NODES:
         raise UnsupportedModelError(
@@ -165,6 +173,22 @@ def root(data: bytes) -> Table:
     if model.uint32(0) != 3:
         raise MalformedError(f"its schema version is {model.uint32(0)}, not 3")
     return model
+
+
+def _check_state(
+    subgraphs: tuple[Table, ...], codes: list[tuple[int, str, int]], name: str
+) -> None:
+    """Refuse variables, which are resource tensors and have a subgraph that initialises them."""
+    used = {table.uint32(0) for subgraph in subgraphs for table in subgraph.tables(3)}
+    found = {codes[number][0] for number in used if number < len(codes)}
+    names = [label for code, label in _OF_VARIABLES.items() if code in found]
+    if names:
+        raise UnsupportedOperatorError(
+            f"{name}: the model keeps state from one inference to the next in variables "
+            f"({', '.join(names)}), which are not supported.",
+            "Make the state an input and an output of the model, and pass it on in your C code; "
+            "or pass a model that takes the whole window at once.",
+        )
 
 
 def _buffers(model: Table) -> tuple[bytes | None, ...]:
