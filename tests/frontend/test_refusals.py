@@ -286,6 +286,14 @@ UNSUPPORTED = {
             "(inference type int8)."
         ),
     ),
+    "int16 activations": (
+        tensor(0, type=schema.TensorType.INT16),
+        (
+            "net: input 0 'x' is int16, not int8 or int32.\n"
+            "Pass the Keras model and calibration_data, or convert with full int8 quantisation "
+            "(inference type int8)."
+        ),
+    ),
     "int16 output": (
         tensor(3, type=schema.TensorType.INT16),
         (

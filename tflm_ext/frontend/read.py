@@ -87,7 +87,8 @@ def _check_ports(model: RawModel, name: str) -> None:
                     f"{which} is int32 and a constant or a variable, or has a scale.",
                     "Integer inputs and outputs are int32 without quantisation.",
                 )
-            if what == "input" and tensor.dtype in _OTHER_INTEGERS:
+            quantised = tensor.quantization is not None  # int16 activations
+            if what == "input" and not quantised and tensor.dtype in _OTHER_INTEGERS:
                 raise UnsupportedModelError(
                     f"{which} is {tensor.dtype.value}, not int8 or int32.",
                     "Declare integer inputs as int32: keras.Input(shape, dtype='int32').",
