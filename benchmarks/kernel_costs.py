@@ -421,6 +421,15 @@ def movements() -> Iterator[Layer]:
         out = (1, shape[1] * factor, shape[2] * factor, shape[3])
         more = {"options": "ResizeBilinear", "halfPixelCenters": True}
         yield alike("RESIZE_BILINEAR", [shape], [out], after=[out[1:3]], **more)
+    for shape, size in (
+        *(((1, 6, 6, 80), (12, 12)), ((1, 8, 8, 16), (16, 16)), ((1, 10, 6, 3), (30, 18))),
+        *(((1, 16, 16, 4), (32, 32)), ((1, 12, 12, 1), (24, 24)), ((1, 16, 16, 8), (8, 8))),
+        *(((1, 5, 5, 32), (8, 12)), ((1, 1, 40, 10), (1, 80)), ((1, 20, 20, 1), (20, 40))),
+        *(((1, 7, 9, 2), (14, 27)), ((1, 4, 4, 64), (4, 4)), ((1, 30, 4, 5), (60, 8))),
+    ):
+        out = (1, *size, shape[3])
+        more = {"options": "ResizeNearestNeighbor"}
+        yield alike("RESIZE_NEAREST_NEIGHBOR", [shape], [out], after=[size], **more)
 
 
 KINDS = (convolutions, depthwise, matrices, reductions, elementwise, movements)

@@ -538,6 +538,11 @@ def resizing(shape: Shape) -> Any:
     return sequence(shape, _layers().Resizing(6, 10), conv2d())
 
 
+@row("Resizing nearest", "RESIZE_NEAREST_NEIGHBOR CONV_2D", IMAGES)
+def resizing_to_nearest(shape: Shape) -> Any:
+    return sequence(shape, _layers().Resizing(6, 10, interpolation="nearest"), conv2d())
+
+
 @row("Lambda/ops.square", f"{FC} DEQUANTIZE SQUARE QUANTIZE", VECTORS, float_tensors=2)
 def square(shape: Shape) -> Any:
     import keras

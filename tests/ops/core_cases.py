@@ -307,6 +307,7 @@ SETS: Mapping[str, CaseSet] = {
     ),
     "resized": CaseSet(
         {
+            "operator": ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"),
             "channels": CHANNELS,
             "batches": (1, 2),
             "rows": (1, 2, 3, 5),

@@ -21,6 +21,7 @@ from tests.ops.test_leaky_relu import alpha_options
 from tests.ops.test_pack import pack
 from tests.ops.test_reshape import reshape
 from tests.ops.test_resize_bilinear import resize_bilinear
+from tests.ops.test_resize_nearest_neighbor import resize_nearest
 from tests.ops.test_slice import slice_model
 from tests.ops.test_softmax import softmax
 from tests.ops.test_space_to_depth import space_to_depth
@@ -181,7 +182,10 @@ def moved(case: Case, draw: Draw) -> bytes:
 def resized(case: Case, draw: Draw) -> bytes:
     shape = (case["batches"], case["rows"], case["columns"], case["channels"])
     points = (point(draw, case["in_point"]), point(draw, case["out_point"]))
-    return resize_bilinear(shape, (case["new_rows"], case["new_columns"]), *case["centres"], points)
+    size = (case["new_rows"], case["new_columns"])
+    if case["operator"] == "RESIZE_NEAREST_NEIGHBOR":
+        return resize_nearest(shape, size, *case["centres"], points[0])
+    return resize_bilinear(shape, size, *case["centres"], points)
 
 
 def soft(case: Case, draw: Draw) -> bytes:

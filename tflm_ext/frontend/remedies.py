@@ -8,7 +8,6 @@ from tflm_ext.ir.names import keras_layer
 REMEDIES = {
     "TILE": "Use UpSampling2D(interpolation='bilinear') or Conv2DTranspose; RepeatVector has no "
     "replacement.",
-    "RESIZE_NEAREST_NEIGHBOR": "Use UpSampling2D(interpolation='bilinear').",
     "GELU": "Use relu, silu or hard_silu.",
     "CAST": "Declare the input of an Embedding as integers, keras.Input(shape, dtype='int32'), and "
     "the inputs of other layers as float32.",
