@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -183,10 +184,16 @@ def split(count: int) -> bytes:
     return b.finish([x], parts)
 
 
-def custom(model: Any, graph: Any) -> None:
-    model.operatorCodes[0].builtinCode = schema.BuiltinOperator.CUSTOM
-    model.operatorCodes[0].deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
-    model.operatorCodes[0].customCode = b"Flex\x1b[2JErf\n"
+def custom(name: bytes, inputs: Sequence[int] = (0, 1, 2)) -> bytes:
+    """The good model as one custom operator."""
+
+    def change(model: Any, graph: Any) -> None:
+        model.operatorCodes[0].builtinCode = schema.BuiltinOperator.CUSTOM
+        model.operatorCodes[0].deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+        model.operatorCodes[0].customCode = name
+        graph.operators[0].inputs = list(inputs)
+
+    return edited(change)
 
 
 def tile(builtin: int, **others: int) -> dict[str, int]:
@@ -379,8 +386,23 @@ UNSUPPORTED_OPERATORS = {
             "Replace the layer with one listed in docs/reference/operators.md."
         ),
     ),
+    "custom of a compiler": (
+        custom(b"XC_conv2d_v2"),
+        (
+            "net: operator 0 CUSTOM 'XC_conv2d_v2' (Keras layer dense) is not supported.\n"
+            "Pass the .tflite from before it was compiled for other hardware, or leave the "
+            "operator out of the model and compute it in your C code."
+        ),
+    ),
+    "custom that reads what has not been written": (
+        custom(b"ethos-u", inputs=(0, 1, 2, 3)),
+        (
+            "net: operator 0 CUSTOM 'ethos-u' (Keras layer dense) is not supported.\n"
+            "Pass the .tflite from before Vela, which compiles it for Arm's Ethos-U."
+        ),
+    ),
     "custom": (
-        edited(custom),
+        custom(b"Flex\x1b[2JErf\n"),
         (
             "net: operator 0 CUSTOM 'Flex\\x1b[2JErf\\n' (Keras layer dense) is not supported.\n"
             "Replace the layer with one listed in docs/reference/operators.md."

@@ -45,7 +45,7 @@ _OTHER_TYPES: Mapping[int, str] = {
 MAX_ELEMENTS = 1 << 24  # far beyond any board's RAM, and a product of two fits into 64 bits
 MAX_RANK = 8
 _MAX_NAME = 1024
-_CUSTOM = 32
+CUSTOM = 32
 _OF_VARIABLES: Mapping[int, str] = {
     129: "CALL_ONCE",
     142: "VAR_HANDLE",
@@ -346,7 +346,7 @@ def _node(
         )
     code, custom, version = codes[number]
     where = f"operator {index}"
-    if code != _CUSTOM and table.position(5) is not None:
+    if code != CUSTOM and table.position(5) is not None:
         raise MalformedError(f"{where} is not a custom operator but has custom options")
     return RawNode(
         index=index,

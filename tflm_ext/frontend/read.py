@@ -12,7 +12,7 @@ from tflm_ext.flatbuffer import MalformedError
 from tflm_ext.frontend.float_operators import DEQUANTIZE, ELEMENTWISE, QUANTIZE
 from tflm_ext.frontend.islands import Run, find_islands, is_float, tabulate
 from tflm_ext.frontend.limits import check_limits
-from tflm_ext.frontend.parse import RawModel, RawNode, parse
+from tflm_ext.frontend.parse import CUSTOM, RawModel, RawNode, parse
 from tflm_ext.frontend.ports import is_port
 from tflm_ext.frontend.remedies import builtin_name, node_label, remedy
 from tflm_ext.ir import DType, Graph, Node
@@ -38,6 +38,7 @@ def read_graph(data: bytes, name: str = "model", *, run: Run | None = None) -> G
     """
     try:
         model = parse(data, name)
+        _refuse_custom(model, name)
         _check_ports(model, name)
         _ordered(model, name)
         nodes = _nodes(data, model, name, run)
@@ -67,6 +68,14 @@ def read_foreign(data: bytes, name: str = "model") -> Graph:
         return _ordered(model, name)
     except MalformedError as error:
         raise UnsupportedModelError(f"{name}: not a valid .tflite file: {error}.", _HINT) from error
+
+
+def _refuse_custom(model: RawModel, name: str) -> None:
+    """Refuse custom operators first, because they may break the rules of graphs."""
+    for raw in model.nodes:
+        if raw.code == CUSTOM:
+            label = node_label(raw, model)
+            raise UnsupportedOperatorError(f"{name}: {label} is not supported.", remedy(_name(raw)))
 
 
 def _check_ports(model: RawModel, name: str) -> None:

@@ -21,13 +21,21 @@ REMEDIES = {
     "WHILE": "Use unroll=True in the recurrent layer, or tf_keras.layers.LSTM.",
     "CUSTOM 'TFLM_DECODE'": "Pass the model from before tflm_ext.encode(), or runtime='tflm': only "
     "TFLM's interpreter decodes weights.",
+    "CUSTOM 'ethos-u'": "Pass the .tflite from before Vela, which compiles it for Arm's Ethos-U.",
     "ARG_MAX": "Remove argmax from the model, and compute it from the outputs in your C code.",
 }
+_REPLACE = "Replace the layer with one listed in docs/reference/operators.md."
+_CUSTOM = (
+    "Pass the .tflite from before it was compiled for other hardware, or leave the operator out of "
+    "the model and compute it in your C code."
+)
 
 
 def remedy(name: str) -> str:
     """Return a hint: what to do about an operator that is not supported."""
-    return REMEDIES.get(name, "Replace the layer with one listed in docs/reference/operators.md.")
+    # Flex are operators of TensorFlow, which the converter copies from layers.
+    custom = name.startswith("CUSTOM ") and not name.startswith("CUSTOM 'Flex")
+    return REMEDIES.get(name, _CUSTOM if custom else _REPLACE)
 
 
 def builtin_name(code: int, custom: str) -> str:
