@@ -15,6 +15,7 @@ from tests.harness import assert_exact
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.errors import UnsupportedModelError
 from tflm_ext.frontend import read_graph
+from tflm_ext.opslib.base import Array
 
 DEAD = 2  # the filter that is zero
 SHAPES: dict[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]] = {
@@ -45,7 +46,7 @@ def weighted(
     operator: str, *, dead: bool = True, bias_axis: int = 0, live_weight: int = 0, channels: int = 5
 ) -> bytes:
     """One operator with weights per channel; the dead filter has scale 0 and this weight."""
-    shape, filters, out, axis = SHAPES[operator]
+    _, filters, _, axis = SHAPES[operator]
     draw = np.random.default_rng(1)
     weights = draw.integers(-127, 128, filters, np.int8)
     scales = draw.uniform(0.002, 0.05, channels)
@@ -54,6 +55,14 @@ def weighted(
         scales[DEAD] = 0.0
     bias = draw.integers(-500, 500, channels, np.int32)
     bias[DEAD] = 0
+    return one_layer(operator, weights, scales, bias, bias_axis)
+
+
+def one_layer(
+    operator: str, weights: Array, scales: Array, bias: Array, bias_axis: int = 0
+) -> bytes:
+    """One operator with these weights."""
+    shape, _, out, axis = SHAPES[operator]
     b = ModelBuilder()
     x = b.tensor(shape, scale=0.05, zero_point=-3)
     w = b.constant(weights, scale=scales, axis=axis)
@@ -75,6 +84,30 @@ def test_a_scale_of_0_where_all_weights_are_0(operator: str) -> None:
 def test_a_bias_with_the_axis_of_its_filter(operator: str) -> None:
     """As in TFLM's own person_detect."""
     assert_exact(weighted(operator, dead=False, bias_axis=3), c=False)
+
+
+def saturated(operator: str, bias: int, scale: float) -> bytes:
+    """As weighted(), but the dead filter has a scale, and an extreme bias."""
+    _, filters, _, axis = SHAPES[operator]
+    draw = np.random.default_rng(1)
+    weights, scales = draw.integers(-127, 128, filters, np.int8), draw.uniform(0.002, 0.05, 5)
+    np.moveaxis(weights, axis, 0)[DEAD] = 0
+    scales[DEAD] = scale
+    biases = draw.integers(-500, 500, 5, np.int32)
+    biases[DEAD] = bias
+    return one_layer(operator, weights, scales, biases)
+
+
+@pytest.mark.parametrize("bias", [-(2**31), 2**31 - 1])
+@pytest.mark.parametrize("operator", SHAPES)
+def test_a_saturated_bias_where_all_weights_are_0(operator: str, bias: int) -> None:
+    """2**-23 is the scale that the converter gives such filters."""
+    assert_exact(saturated(operator, bias, 2.0**-23))
+
+
+def test_a_saturated_bias_that_stays_large() -> None:
+    with pytest.raises(UnsupportedModelError, match="its scaled sums can reach 2,147,483,648"):
+        read_graph(saturated("CONV_2D", -(2**31), 3.9))
 
 
 def test_a_scale_of_0_needs_zeros() -> None:

@@ -191,6 +191,8 @@ def check_accumulator(view: NodeView, sums: Array, bias: Array, shifts: Sequence
     """
     check_shifts(view, shifts)
     worst = np.abs(bias.astype(np.int64)) + 255 * sums.astype(np.int64)
+    # Converters saturate the bias of a filter of zeros: nothing is added, and a right shift halves.
+    worst[(sums == 0) & (np.asarray(shifts) < 0)] = 0
     largest = int(np.max(np.minimum(worst, 2**31) << np.maximum(shifts, 0)))
     # Leave room for adding a zero point.
     view.require(
