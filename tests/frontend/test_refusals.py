@@ -14,7 +14,7 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 from tests.frontend.models import code, dense, edited, operator, quantization, tensor
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.errors import UnsupportedModelError, UnsupportedOperatorError
-from tflm_ext.frontend import read_graph
+from tflm_ext.frontend import read_foreign, read_graph
 from tflm_ext.frontend.parse import root
 
 MALFORMED = "Export the model again, or pass the file that the converter wrote."
@@ -440,3 +440,9 @@ def test_operators_outside_the_table(case: str) -> None:
     with pytest.raises(UnsupportedOperatorError) as caught:
         read_graph(model, "net")
     assert str(caught.value) == text
+
+
+def test_other_runtimes_have_the_custom_operators_that_they_name() -> None:
+    assert read_foreign(custom(b"TFLM_DECODE"), "net", ["TFLM_DECODE"]).nodes
+    with pytest.raises(UnsupportedOperatorError, match="CUSTOM 'ethos-u'"):
+        read_foreign(custom(b"ethos-u", inputs=(0, 1, 2, 3)), "net", ["TFLM_DECODE"])

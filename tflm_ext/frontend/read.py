@@ -7,6 +7,8 @@ before.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from tflm_ext.errors import UnsupportedModelError, UnsupportedOperatorError
 from tflm_ext.flatbuffer import MalformedError
 from tflm_ext.frontend.float_operators import DEQUANTIZE, ELEMENTWISE, QUANTIZE
@@ -52,17 +54,23 @@ def read_graph(data: bytes, name: str = "model", *, run: Run | None = None) -> G
     return graph
 
 
-def read_foreign(data: bytes, name: str = "model") -> Graph:
+def read_foreign(data: bytes, name: str = "model", custom: Collection[str] = ()) -> Graph:
     """Parse a .tflite for a different runtime, and check the invariants of graphs.
 
-    Any operator is allowed, and its options are not parsed. Inputs must be int8, because it is not
-    known which integers an operator accepts; outputs must be int8 or int32.
+    Any builtin operator is allowed, and its options are not parsed. Inputs must be int8, because it
+    is not known which integers an operator accepts; outputs must be int8 or int32.
+
+    Args:
+        data, name: as for read_graph().
+        custom: names of the custom operators that the runtime has.
 
     Raises:
         UnsupportedModelError: the file is not a valid .tflite, or an input or output is not int8.
+        UnsupportedOperatorError: the runtime lacks a custom operator.
     """
     try:
         model = parse(data, name)
+        _refuse_custom(model, name, custom)
         _check_ports(model, name)
         _refuse_integers(model, name)
         return _ordered(model, name)
@@ -70,10 +78,10 @@ def read_foreign(data: bytes, name: str = "model") -> Graph:
         raise UnsupportedModelError(f"{name}: not a valid .tflite file: {error}.", _HINT) from error
 
 
-def _refuse_custom(model: RawModel, name: str) -> None:
+def _refuse_custom(model: RawModel, name: str, known: Collection[str] = ()) -> None:
     """Refuse custom operators first, because they may break the rules of graphs."""
     for raw in model.nodes:
-        if raw.code == CUSTOM:
+        if raw.code == CUSTOM and raw.custom not in known:
             label = node_label(raw, model)
             raise UnsupportedOperatorError(f"{name}: {label} is not supported.", remedy(_name(raw)))
 

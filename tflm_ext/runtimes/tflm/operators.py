@@ -133,7 +133,7 @@ _METHODS = {
 }
 
 # Custom operators; the Arduino flavour has none of them.
-_CUSTOM_METHODS = {"TFLM_DECODE": "AddDecode"}
+CUSTOM_METHODS = {"TFLM_DECODE": "AddDecode"}
 
 # Headers of registrations for int8 only, which keep the code for other types out of the firmware.
 _INT8_HEADERS = {
@@ -219,7 +219,7 @@ def refuse_for_board(parsed: RawModel, *, compilable: bool = True) -> None:
             raise UnsupportedOperatorError(
                 f"The Arduino flavour of TensorFlow Lite Micro does not have operator {where}.",
                 "For the board, pass the model from before tflm_ext.encode()."
-                if name in _CUSTOM_METHODS
+                if name in CUSTOM_METHODS
                 else f"{way_out}.",
             )
         if node.version > highest:
@@ -277,7 +277,7 @@ def _registration(name: str, nodes: Iterable[RawNode], parsed: RawModel) -> Regi
     int8 = name in _INT8_HEADERS and all(_is_int8(node, parsed) for node in nodes)
     return Registration(
         operator=name,
-        method=_CUSTOM_METHODS.get(name) or _METHODS.get(name) or _method(name),
+        method=CUSTOM_METHODS.get(name) or _METHODS.get(name) or _method(name),
         variant=f"Register_{name}_INT8" if int8 else "",
         header=_INT8_HEADERS[name] if int8 else "",
         arduino=ARDUINO_VERSIONS.get(name, 0) > 0,
@@ -301,7 +301,7 @@ def operator_name(node: RawNode) -> str:
     Raises:
         UnsupportedOperatorError: TensorFlow Lite Micro does not have the operator.
     """
-    if node.code == _CUSTOM and node.custom in _CUSTOM_METHODS:
+    if node.code == _CUSTOM and node.custom in CUSTOM_METHODS:
         return node.custom
     name = builtin_name(node.code, node.custom)
     if name not in ARDUINO_VERSIONS:

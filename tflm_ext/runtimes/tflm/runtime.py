@@ -22,7 +22,7 @@ from tflm_ext.project.parts import Parts
 from tflm_ext.runtimes.base import Array, Compared, Planned, Progress
 from tflm_ext.runtimes.tflm.arena import arena_bound
 from tflm_ext.runtimes.tflm.files import context_bytes, interpreter_files
-from tflm_ext.runtimes.tflm.operators import refuse_for_board, required
+from tflm_ext.runtimes.tflm.operators import CUSTOM_METHODS, refuse_for_board, required
 from tflm_ext.runtimes.tflm.tree import (
     SOURCE_VARIABLE,
     ArduinoLibrary,
@@ -167,7 +167,7 @@ class Tflm:
             inputs = input_ports(graph)
         except UnsupportedModelError:
             compilable = False
-            graph = read_foreign(model, name)
+            graph = read_foreign(model, name, CUSTOM_METHODS)
             required(parse(model, name))
             passes = PassResult(graph, ())
             inputs = tuple(Port.of(graph.tensors[i]) for i in graph.inputs)
