@@ -110,14 +110,17 @@ def export(
             samples of a generator or Dataset are used. Not needed for a model that is int8 or
             quantisation-aware.
         test_data: (x, y). The report gets its score in float, int8 and C, and some samples become
-            golden vectors. x is like calibration_data. y holds class numbers (samples,), one-hot
-            rows, or real values in the output's shape; the score is the accuracy or the mean
-            absolute error. If there are several outputs, the first one is scored; to score others,
-            pass y as a dict by output name, or as a list with one entry, or None, per output.
+            golden vectors. x is like calibration_data. y holds class numbers (samples,), class
+            names from `labels`, one-hot rows, the class at each position of a mask, or real values
+            in the output's shape: an array, a list, a pandas object, a tf.data.Dataset or a
+            generator. The score is the accuracy or the mean absolute error. If there are several
+            outputs, the first one is scored; to score others, pass y as a dict by output name, or
+            as a list with one entry, or None, per output.
             Without test_data, the report has the error of the int8 outputs on calibration samples.
         name: C identifier in lower case, prefix of all symbols and files; by default derived from
             the folder's name.
-        labels: names of the classes, in the order of the output.
+        labels: names of the classes, in the order of the output; for a single probability, two, of
+            which it is that of the second.
         board: a name that `tflm-ext boards` lists, or the path of a .toml file; None for this
             computer and an emulated Cortex-M4 only, with more memory than a board.
         runtime: "compiled", plain C that is generated for the model; or "tflm", TensorFlow Lite
@@ -187,7 +190,9 @@ def export(
         )
     check_folder(target)
     with show_progress(progress) as say:
-        int8, samples = load(model, calibration_data, test_data, options.runtime, say)
+        int8, samples = load(
+            model, calibration_data, test_data, options.runtime, say, options.labels
+        )
         project = make_project(int8, options, samples, say)
         kept = write(project, target, overwrite=overwrite)
     for loss in project.report.losses:
@@ -269,6 +274,7 @@ def load(
     test_data: Any,
     runtime: Runtime,
     say: Callable[[str], None],
+    labels: Sequence[str] = (),
 ) -> tuple[Any, Any]:
     """Load the user's model and data, as an int8 model and Samples.
 
@@ -283,10 +289,12 @@ def load(
         model,
         calibration_data,
         test_inputs=inputs,
+        test_targets=targets,
+        labels=labels,
         progress=say,
         dense_per_tensor=runtime.dense_per_tensor,
     )
-    return converted.int8, Samples(converted.calibration, converted.test, targets)
+    return converted.int8, Samples(converted.calibration, converted.test, converted.targets)
 
 
 def _pair(test_data: Any) -> tuple[Any, Any]:

@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tflm_ext.convert.int8_model import Int8Model
-from tflm_ext.errors import ConfigError
 from tflm_ext.ir import Graph
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
@@ -33,6 +32,7 @@ from tflm_ext.verify.computable import keep_computable, left_out
 from tflm_ext.verify.float_model import check_drop
 from tflm_ext.verify.golden import make_golden
 from tflm_ext.verify.scores import Samples, Scores, score
+from tflm_ext.verify.targets import check_labels
 from tflm_ext.verify.vectors import make_vectors, quantize
 from tflm_ext.version import VERSION
 
@@ -90,7 +90,7 @@ def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text:
     runtime = options.runtime
     planned = runtime.plan(int8.bytes, options.name, options.optimize, options.board.core)
     graph = planned.graph
-    _check_labels(graph, options.labels)
+    check_labels(options.labels, graph.tensors[graph.outputs[0]].elements)
     on_device = runtime.deploy(int8.bytes, planned, options.budget, options.board, progress)
     facts = ModelFacts(
         name=options.name,
@@ -211,15 +211,6 @@ def write(project: Project, folder: Path, *, overwrite: bool) -> tuple[str, ...]
     kept = write_project(folder, project.files, overwrite=overwrite).kept
     link_sources(folder, project.linked)
     return kept
-
-
-def _check_labels(graph: Graph, labels: tuple[str, ...]) -> None:
-    values = graph.tensors[graph.outputs[0]].elements
-    if labels and len(labels) != values:
-        raise ConfigError(
-            f"labels has {len(labels)} names, but the first output has {values} values.",
-            "Pass one name per class, in the order of the output.",
-        )
 
 
 def board_path(name: str) -> str:

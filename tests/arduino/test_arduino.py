@@ -178,6 +178,12 @@ def test_labels_are_used_where_there_is_one_for_every_output(
     assert ("DIGITS_LABELS" in example(sample_facts(labels=labels))) is labelled
 
 
+def test_two_labels_of_one_probability() -> None:
+    facts = sample_facts(outputs=((1, 1),), labels=("no", "yes"))
+    assert "labels[probability >= 0.5f ? 1 : 0]" in example(facts)
+    assert facts.binary
+
+
 def compile_for_board(facts: ModelFacts, folder: Path, sources: list[str]) -> Path:
     """Sources of the project with the core of the tests, linked for the emulated core."""
     write(sample_project(facts), folder)

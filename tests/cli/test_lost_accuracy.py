@@ -15,6 +15,7 @@ import pytest
 from tests.models import image_net
 from tflm_ext import AccuracyError, AccuracyWarning, ConfigError, export
 from tflm_ext.cli import main
+from tflm_ext.convert.child import Child
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "docs/reference/report.schema.json").read_text("utf-8"))
@@ -244,3 +245,46 @@ def test_targets_of_two_outputs(
     printed = capsys.readouterr().out
     assert "accuracy of output 0, Keras float" in printed
     assert "mean absolute error of output 1, lost as int8" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.tool("cc")
+def test_class_names_and_a_probability_of_two_classes(
+    keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keras.utils.set_random_seed(0)
+    x = keras.Input((6,))
+    model = keras.Model(x, keras.layers.Dense(1, "sigmoid")(x))
+    rows = RNG.normal(size=(200, 6)).astype(np.float32)
+    names = np.where(np.asarray(model(rows))[:, 0] >= 0.5, "yes", "no")
+    asked: list[str] = []
+    ask = Child.ask
+
+    def recorded(child: Child, do: str, *arguments: Any, **request: Any) -> Any:
+        asked.append(do)
+        return ask(child, do, *arguments, **request)
+
+    monkeypatch.setattr(Child, "ask", recorded)
+
+    def scored(targets: Any, labels: Any = ("no", "yes")) -> Any:
+        return export(
+            model,
+            tmp_path / "net",
+            calibration_data=rows,
+            test_data=(rows, targets),
+            labels=labels,
+            progress=False,
+            overwrite=True,
+        ).report
+
+    for wrong, labels in (("maybe", ["no", "yes"]), ("yes", None), ("yes", ["a", "b", "c"])):
+        with pytest.raises(ConfigError):
+            scored(np.where(names == "yes", wrong, names), labels)
+    assert "convert" not in asked
+    report = scored(names)
+    assert report.scores[0].float_model == 1
+    assert report.scores[0].int8_c == report.scores[0].int8_tflm > 0.95
+    readme = (tmp_path / "net/README.md").read_text("utf-8")
+    assert "Classes: no, yes. The output is the probability of the second one" in readme
+    sketch = next((tmp_path / "net").glob("lib/*/examples/*/*.ino")).read_text("utf-8")
+    assert "labels[probability >= 0.5f ? 1 : 0]" in sketch

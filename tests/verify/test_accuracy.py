@@ -11,7 +11,8 @@ from tests.models import image_net
 from tflm_ext.errors import ConfigError
 from tflm_ext.frontend import input_ports, output_ports, read_graph
 from tflm_ext.report import Accuracy
-from tflm_ext.verify.accuracy import by_output, measure_accuracy
+from tflm_ext.verify.accuracy import measure_accuracy
+from tflm_ext.verify.targets import by_output
 from tflm_ext.verify.tflm_child import compute
 from tflm_ext.verify.vectors import make_vectors
 
@@ -106,7 +107,7 @@ def test_targets_of_every_output(names: str, given: Any, found: list[Any]) -> No
     [
         ({"c": ONE}, "The targets are of 'c', which is not an output.\nThe outputs are a, b."),
         ({}, "The targets are an empty dict.\nThe outputs are a, b."),
-        ({"b": ["x", "y"]}, "The targets of output 'b' are <U1, not numbers."),
+        ({"b": ["x", "y"]}, "The targets of output 'b' are class names, but there are no labels."),
         ([None, [[1], [1, 2]]], "The targets of output 'b' are not an array."),
         ([ONE, TWO * np.nan], "The targets of output 'b' include NaN or infinity."),
     ],

@@ -49,14 +49,14 @@ def measure(
     plan, facts, graph = analysis.plan, analysis.facts, analysis.graph
     port = facts.outputs[0]
     count = len(data.targets)
-    metric, score = metric_for(data.targets, count, port.size)
+    metric, score = metric_for(data.targets, count, port.shape[1:])
     say(f"running TensorFlow Lite Micro on {count:,} samples")
     vectors = quantize(facts.inputs, data.inputs)
     kept = computable(int8.bytes, graph, vectors, reset_each=True)
     if not kept.any():
         raise nothing_computed("sample of the validation data")
     inputs, count = [column[kept] for column in vectors], int(kept.sum())
-    metric, score = metric_for(data.targets[kept], count, port.size)
+    metric, score = metric_for(data.targets[kept], count, port.shape[1:])
     run = run_tflm(
         int8.bytes, inputs, len(graph.outputs), arena_bytes=arena_for(graph), reset_each=True
     )

@@ -21,7 +21,7 @@ from tflm_ext.convert.data import (
     input_warnings,
     output_warnings,
 )
-from tflm_ext.convert.files import compares, kind_of, read_tflite
+from tflm_ext.convert.files import compares, kind_of
 from tflm_ext.convert.finite import infinite_refusal
 from tflm_ext.convert.int8_model import Conversion, Int8Model, looked_at
 from tflm_ext.convert.remedies import (
@@ -41,9 +41,9 @@ from tflm_ext.errors import (
     VerificationError,
 )
 from tflm_ext.frontend import strip_ports
-from tflm_ext.ir import DType, Tensor
 from tflm_ext.programs import limit_error
 from tflm_ext.scratch import scratch_folder
+from tflm_ext.verify.targets import Wanted
 
 
 def convert(
@@ -52,6 +52,8 @@ def convert(
     *,
     progress: Progress,
     test_inputs: Any = None,
+    test_targets: Any = None,
+    labels: Sequence[str] = (),
     dense_per_tensor: bool = False,
 ) -> Conversion:
     """Quantise a model to int8 with batch size 1 and int8 inputs and outputs.
@@ -69,6 +71,8 @@ def convert(
             the model is quantisation-aware or already int8.
         progress: called with a short text at the start of each step.
         test_inputs: in the same forms; the float model runs on all of them.
+        test_targets: of the test inputs, as for by_output(); checked before the conversion.
+        labels: class names, for targets that are class names.
         dense_per_tensor: one scale for the weights of a Dense layer, as in TFLM before 2024,
             instead of one per output.
 
@@ -84,9 +88,11 @@ def convert(
     given = {"calibration_data": calibration_data, "test_data": test_inputs}
     given = {what: data for what, data in given.items() if data is not None}
     if path and kind == "tflite":
-        return _taken(path, given)
+        from tflm_ext.convert.taken import take
+
+        return take(path, given, Wanted(test_targets, labels))
     with scratch_folder() as folder, _child(folder) as child:
-        work = _Work(child, folder, progress, dense_per_tensor)
+        work = _Work(child, folder, progress, dense_per_tensor, Wanted(test_targets, labels))
         return work.run(model, path, kind, given)
 
 
@@ -128,50 +134,6 @@ def _no_storage(reason: str) -> StorageError:
     )
 
 
-def _taken(path: Path, given: Mapping[str, Any]) -> Conversion:
-    """Return a model that is already int8, without float ports, and the data passed with it."""
-    from tflm_ext.frontend import read_graph
-    from tflm_ext.rewrite import prepare
-    from tflm_ext.verify.tflm import run_outputs
-    from tflm_ext.verify.unchanged import check_rewritten
-
-    original = read_tflite(path)
-    prepared = prepare(original, path.stem)
-    if prepared.whole != original:
-        check_rewritten(original, prepared.whole, path.stem)
-    found = strip_ports(prepared.data, path.stem)
-    notes = [*prepared.notes, *(f"{text}." for text in (*found.stripped, *found.notes))]
-    if not given:
-        return Conversion(Int8Model.of(found.data, warnings=tuple(notes)))
-    graph = read_graph(found.data, path.stem, run=run_outputs)
-    names = {f"input {place}": old for place, old in prepared.input_names.items()}
-    names |= {port.what: port.tensor_name for port in found.stripped}
-    tensors = [graph.tensors[i] for i in graph.inputs]
-    ports = [
-        InputSpec(_signature_name(names.get(f"input {k}", t.name)), t.shape, _given_as(t))
-        for k, t in enumerate(tensors)
-    ]
-    quantised = [(q.scale, q.zero_point) if (q := t.quantization) else None for t in tensors]
-    data, warnings = gather_all(given, ports)
-    said = input_warnings(data, ports, quantised)
-    return _conversion(
-        Int8Model.of(
-            found.data, warnings=(*notes, *warnings, *said.warnings), suspects=said.suspects
-        ),
-        data,
-    )
-
-
-def _given_as(tensor: Tensor) -> str:
-    """Return the type in which users pass an input: int32, or float32 for real values."""
-    return "int32" if tensor.dtype is DType.INT32 else "float32"
-
-
-def _signature_name(tensor_name: str) -> str:
-    """Return the user's name of an input, from the converter's name of its tensor."""
-    return tensor_name.partition(":")[0].removeprefix("serving_default_")
-
-
 def _ports(about: Mapping[str, Any]) -> list[InputSpec]:
     """Return the inputs of a model that the child has loaded."""
     keys = ("inputs", "shapes", "dtypes", "keras_names", "paths")
@@ -194,19 +156,19 @@ def _as_floats(
     }
 
 
-def _conversion(int8: Int8Model, data: Mapping[str, list[Array]]) -> Conversion:
-    return Conversion(
-        int8, tuple(data.get("calibration_data", ())), tuple(data.get("test_data", ()))
-    )
-
-
 class _Work:
     """One conversion in its own folder."""
 
     def __init__(
-        self, child: Child, folder: Path, progress: Progress, dense_per_tensor: bool
+        self,
+        child: Child,
+        folder: Path,
+        progress: Progress,
+        dense_per_tensor: bool,
+        wanted: Wanted,
     ) -> None:
         self.child = child
+        self.wanted = wanted
         self.dense_per_tensor = dense_per_tensor
         self.folder = folder
         self.progress = progress
@@ -228,11 +190,10 @@ class _Work:
         )
         self.layers = about["layers"]
         ports = _ports(about)
-        for port, integer in zip(ports, about["integers"], strict=True):
-            if integer is None and port.dtype not in ("float32", "int32"):
-                raise input_refusal(port.name, port.dtype, self.layers)
+        self._check_types(ports, about["integers"])
         self.progress("reading the data")
         data, warnings = gather_all(given, ports, Order(about["order"]))
+        targets = self.wanted.check(about["outputs"], about["output_shapes"], data)
         warnings += [*wrapped, *about["warnings"]]
         if not about["changes_state"]:
             with self._infinite_first(data):
@@ -271,7 +232,12 @@ class _Work:
             calibration_outputs=tuple(outputs) if set(data) == {"calibration_data"} else None,
         )
         read_data = {what: [columns[k] for k in read.kept] for what, columns in data.items()}
-        return _conversion(int8, read_data)
+        return Conversion.of(int8, read_data, targets)
+
+    def _check_types(self, ports: Sequence[InputSpec], integers: Sequence[str | None]) -> None:
+        for port, integer in zip(ports, integers, strict=True):
+            if integer is None and port.dtype not in ("float32", "int32"):
+                raise input_refusal(port.name, port.dtype, self.layers)
 
     def _quantise(
         self, data: Mapping[str, list[Array]], calibration: str | None, out: Path

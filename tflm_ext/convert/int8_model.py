@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,8 +70,22 @@ class Conversion:
         int8: the model.
         calibration: calibration_data, a float array (samples, *shape) per input; () without data.
         test: test_inputs in the same form; () without data.
+        targets: of the test inputs, for each output; () without targets.
     """
 
     int8: Int8Model
     calibration: tuple[np.ndarray[Any, Any], ...] = ()
     test: tuple[np.ndarray[Any, Any], ...] = ()
+    targets: tuple[np.ndarray[Any, Any] | None, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        int8: Int8Model,
+        data: Mapping[str, Sequence[np.ndarray[Any, Any]]],
+        targets: tuple[np.ndarray[Any, Any] | None, ...],
+    ) -> Conversion:
+        """A model with the columns of its data, by what they are for."""
+        return cls(
+            int8, tuple(data.get("calibration_data", ())), tuple(data.get("test_data", ())), targets
+        )

@@ -204,43 +204,22 @@ def _save(
     import tensorflow as tf
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-    producers: dict[str, str] = {}
-
-    def traced(call: _Call, dtypes: Sequence[Any]) -> Any:
-        def function(*samples: Any) -> dict[str, Any]:
-            outputs = call(samples)
-            producers.update({name: output.op.name for name, output in outputs.items()})
-            return {f"y{i:03}": y for i, y in enumerate(outputs.values())}
-
-        specs = [
-            tf.TensorSpec(_fixed(port.name, port.shape), dtype, name=f"x{i:03}")
-            for i, (port, dtype) in enumerate(zip(inputs, dtypes, strict=True))
-        ]
-        return tf.function(function, autograph=False).get_concrete_function(*specs)
-
-    dtypes = [tf.as_dtype(port.dtype) for port in inputs]
     with _quiet():
-        concrete = traced(call, dtypes)
-        wide = widened(concrete.graph)[: len(inputs)]
-        if any(wide):
-            producers.clear()
-            integers = [dtype if w else None for dtype, w in zip(dtypes, wide, strict=True)]
-            floats = [tf.float32 if w else dtype for dtype, w in zip(dtypes, wide, strict=True)]
-            concrete = traced(narrowed(call, integers), floats)
+        traced = _traced(call, inputs)
         module = tf.Module()
         module.owner = owner
-        module.read = list(concrete.graph.variables)
+        module.read = list(traced.concrete.graph.variables)
         # Gradients name nodes in ways that _restore_layer_names() does not follow.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(module, str(folder), {SIGNATURE: concrete}, options)
+        tf.saved_model.save(module, str(folder), {SIGNATURE: traced.concrete}, options)
     file = folder / "saved_model.pb"
     model = SavedModel.FromString(file.read_bytes())
     (graph,) = model.meta_graphs
     for body in graph.graph_def.library.function:
-        without_casts(body, [f"x{i:03}" for i, w in enumerate(wide) if w])
+        without_casts(body, [f"x{i:03}" for i, t in enumerate(traced.integers) if t])
         _restore_layer_names(body, scopes)
     names = [port.name for port in inputs]
-    labels = [_label(scopes.path(producer), name) for name, producer in producers.items()]
+    labels = [_label(scopes.path(producer), name) for name, producer in traced.producers.items()]
     _name_ports(graph, names, labels)
     _refuse_loops(graph.graph_def.library.function, about["layers"])
     refuse_weights(graph_constants(graph.graph_def), about["layers"])
@@ -250,10 +229,54 @@ def _save(
         "inputs": names,
         "keras_names": [port.keras_name for port in inputs],
         "paths": [port.path for port in inputs],
-        "outputs": list(producers),
-        "integers": [dtype.name if w else None for dtype, w in zip(dtypes, wide, strict=True)],
+        "outputs": list(traced.producers),
+        "integers": [dtype and dtype.name for dtype in traced.integers],
     }
     (folder / NAMES).write_text(json.dumps(about), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class _Traced:
+    """The graph of a function for one sample.
+
+    Attributes:
+        concrete: TensorFlow's function; its inputs are x000, x001, ..., its outputs y000, ...
+        producers: by output, the node that computes it.
+        integers: for each input, the type of the integers that it takes as floats; None for others.
+    """
+
+    concrete: Any
+    producers: Mapping[str, str]
+    integers: Sequence[Any]
+
+
+def _traced(call: _Call, inputs: Sequence[OpenInput]) -> _Traced:
+    """Trace a function of tensors; integers that only become floats are floats in the graph."""
+    import tensorflow as tf
+
+    def trace(call: _Call, dtypes: Sequence[Any], integers: Sequence[Any]) -> _Traced:
+        producers: dict[str, str] = {}
+
+        def function(*samples: Any) -> dict[str, Any]:
+            outputs = call(samples)
+            producers.update({name: output.op.name for name, output in outputs.items()})
+            return {f"y{i:03}": y for i, y in enumerate(outputs.values())}
+
+        specs = [
+            tf.TensorSpec(_fixed(port.name, port.shape), dtype, name=f"x{i:03}")
+            for i, (port, dtype) in enumerate(zip(inputs, dtypes, strict=True))
+        ]
+        concrete = tf.function(function, autograph=False).get_concrete_function(*specs)
+        return _Traced(concrete, producers, integers)
+
+    dtypes = [tf.as_dtype(port.dtype) for port in inputs]
+    found = trace(call, dtypes, [None] * len(dtypes))
+    wide = widened(found.concrete.graph)[: len(dtypes)]
+    if not any(wide):
+        return found
+    integers = [dtype if w else None for dtype, w in zip(dtypes, wide, strict=True)]
+    floats = [tf.float32 if w else dtype for dtype, w in zip(dtypes, wide, strict=True)]
+    return trace(narrowed(call, integers), floats, integers)
 
 
 def _fixed(name: str, shape: tuple[int | None, ...]) -> tuple[int, ...]:

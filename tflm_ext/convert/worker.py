@@ -83,6 +83,10 @@ class Converter:
                 integer or specs[key].dtype.name
                 for key, integer in zip(sorted(specs), names["integers"], strict=True)
             ],
+            "output_shapes": [
+                [int(size or 0) for size in self._signature.structured_outputs[key].shape]
+                for key in sorted(self._signature.structured_outputs)
+            ],
             "quantisation_aware": any(node.op.startswith("FakeQuantWithMinMax") for node in nodes),
             "half_precision": any(
                 node.attr["T"].type in {tf.float16.as_datatype_enum, tf.bfloat16.as_datatype_enum}

@@ -130,3 +130,9 @@ class ModelFacts:
     def upper(self) -> str:
         """The name in upper case: prefix of macros and enum constants."""
         return self.name.upper()
+
+    @property
+    def binary(self) -> bool:
+        """Whether the first output is the probability of the second of two classes."""
+        first = self.outputs[0]
+        return len(self.labels) == 2 and first.size == 1 and first.quantization is not None

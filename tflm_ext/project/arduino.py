@@ -74,6 +74,7 @@ class _ExampleView:
     outputs: tuple[PortView, ...]
     output_type: str
     labelled: bool
+    binary: bool
     runtime: Any
 
 
@@ -160,7 +161,8 @@ def _example_view(facts: ModelFacts, parts: Parts) -> _ExampleView:
         inputs=input_views(facts),
         outputs=output_views(facts),
         output_type=pointer_type(facts.outputs),
-        labelled=len(facts.labels) == facts.outputs[0].size,
+        labelled=facts.binary or len(facts.labels) == facts.outputs[0].size,
+        binary=facts.binary,
         runtime=parts.view,
     )
 

@@ -42,6 +42,7 @@ class _ReadmeView:
     all_int8: bool
     ports: tuple[tuple[str, str, str], ...]
     labels: str
+    binary: bool
     for_board: bool
     runtime: Any
 
@@ -78,6 +79,7 @@ def readme_files(report: Report, board: Board, parts: Parts) -> tuple[RenderedFi
             for i, b in enumerate(ports)
         ),
         labels=", ".join(plain(label) for label in facts.labels),
+        binary=facts.binary,
         for_board=parts.for_board,
         runtime=parts.view,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -24,8 +24,8 @@ class Scoring:
 
     Attributes:
         metric: "accuracy" or "mean_absolute_error".
-        outcomes: maps real outputs (samples, size) to one result per sample: correct or not, or the
-            absolute error.
+        outcomes: maps real outputs (samples, size) to one result per sample: correct or not, the
+            share of correct positions, or the absolute error.
         unit: unit of a drop: 1, or the mean absolute deviation of the targets from their median,
             which is the error of a model that has learned nothing; 0 if all targets are equal.
     """
@@ -37,62 +37,6 @@ class Scoring:
     def score(self, rows: Array) -> float:
         """Return the mean of the outcomes."""
         return float(np.mean(self.outcomes(rows)))
-
-
-def by_output(targets: Any, names: Sequence[str]) -> tuple[Array | None, ...]:
-    """Return the targets of each output, None for outputs without targets.
-
-    Args:
-        targets: one array, for the first output; a dict of arrays by output name; or, for several
-            outputs, a list of arrays, with None for outputs without targets; None for no targets.
-        names: of the outputs.
-
-    Raises:
-        ConfigError: an output does not exist, or its targets are not an array of numbers.
-    """
-    given: dict[str, Any]
-    if targets is None:
-        given = {}
-    elif isinstance(targets, Mapping):
-        given = dict(targets)
-        unknown = [name for name in given if name not in names]
-        if unknown or not given:
-            raise ConfigError(
-                f"The targets are of {unknown[0]!r}, which is not an output."
-                if unknown
-                else "The targets are an empty dict.",
-                f"The outputs are {', '.join(names)}.",
-            )
-    elif _is_list(targets, len(names)):
-        given = dict(zip(names, targets, strict=True))
-    else:
-        given = {names[0]: targets}
-    return tuple(None if given.get(n) is None else _numbers(given[n], n) for n in names)
-
-
-def _is_list(targets: Any, outputs: int) -> bool:
-    """Whether targets are a list of one array per output, not a list of numbers."""
-    if not isinstance(targets, list | tuple) or outputs < 2 or len(targets) != outputs:
-        return False
-    return all(
-        part is None or isinstance(part, list | tuple) or np.ndim(part) > 0 for part in targets
-    )
-
-
-def _numbers(targets: Any, name: str) -> Array:
-    hint = "Pass class numbers, one-hot rows, or values in the output's shape."
-    try:
-        found = np.asarray(targets)
-    except ValueError as error:  # lists of several lengths
-        raise ConfigError(f"The targets of output {name!r} are not an array.", hint) from error
-    if found.dtype.kind not in "biuf":
-        raise ConfigError(
-            f"The targets of output {name!r} are {found.dtype}, not numbers.",
-            hint,
-        )
-    if not np.isfinite(found).all():
-        raise ConfigError(f"The targets of output {name!r} include NaN or infinity.", hint)
-    return found
 
 
 def measure_accuracy(
@@ -108,7 +52,8 @@ def measure_accuracy(
 
     Args:
         port: type, scale and zero point of the output.
-        targets: class numbers (samples,), one-hot rows, or real values in the output's shape.
+        targets: class numbers (samples,), or one for each position of the output (samples, ...);
+            the same as one-hot rows; or real values in the output's shape.
         floats: outputs of the float model, samples first; None if there is no float model.
         tflm, ours: outputs of TFLM and the C, samples first; `ours` is None if the device runs TFLM
             itself.
@@ -118,7 +63,7 @@ def measure_accuracy(
         ConfigError: the targets do not match the output.
     """
     count = len(tflm)
-    scoring = scoring_for(np.asarray(targets), count, port.size)
+    scoring = scoring_for(np.asarray(targets), count, port.shape[1:])
 
     def real(values: Array) -> Array:
         return real_values(port, values).reshape(count, port.size)
@@ -144,34 +89,41 @@ def _drop(
 ) -> tuple[float | None, Interval | None]:
     """Return the loss through int8, in units of the scoring, and its 95 % interval."""
     before, after = scoring.outcomes(floats), scoring.outcomes(quantised)
-    if scoring.metric == "accuracy":
+    if before.dtype == bool:
         lost = int(np.count_nonzero(before)) - int(np.count_nonzero(after))
         return lost / len(before), paired_interval(before, after)
     if not scoring.unit:
         return None, None
     differences = (after - before) / scoring.unit
+    if scoring.metric == "accuracy":
+        differences = -differences
     interval = mean_interval(differences) if len(differences) > 1 else None
     return float(np.mean(differences)), interval
 
 
-def metric_for(targets: Array, count: int, size: int) -> tuple[str, Callable[[Array], float]]:
+def metric_for(
+    targets: Array, count: int, shape: tuple[int, ...]
+) -> tuple[str, Callable[[Array], float]]:
     """Return the metric and the score function of scoring_for()."""
-    scoring = scoring_for(targets, count, size)
+    scoring = scoring_for(targets, count, shape)
     return scoring.metric, scoring.score
 
 
-def scoring_for(targets: Array, count: int, size: int, what: str = "an output") -> Scoring:
+def scoring_for(
+    targets: Array, count: int, shape: tuple[int, ...], what: str = "an output"
+) -> Scoring:
     """Return the scoring that suits the targets of an output.
 
     Args:
         targets: as for measure_accuracy().
         count: number of samples.
-        size: number of values in the output.
+        shape: of the output for one sample.
         what: name of the output in messages.
 
     Raises:
         ConfigError: the targets do not match the output.
     """
+    size = math.prod(shape)
     if len(targets) != count:
         raise ConfigError(
             f"The test data has {count:,} inputs, but {len(targets):,} targets.",
@@ -186,6 +138,8 @@ def scoring_for(targets: Array, count: int, size: int, what: str = "an output") 
         return Scoring("accuracy", lambda rows: rows.argmax(1) == classes, 1.0)
     if size == 1 and flat.shape[1] == 1 and np.isin(flat, (0, 1)).all():
         return Scoring("accuracy", lambda rows: ((rows >= 0.5) == flat)[:, 0], 1.0)
+    if (found := _of_positions(flat, shape, whole)) is not None:
+        return found
     if flat.shape[1] == size:
         unit = float(np.mean(np.abs(flat - np.median(flat, 0))))
         return Scoring("mean_absolute_error", lambda rows: np.abs(rows - flat).mean(1), unit)
@@ -193,6 +147,31 @@ def scoring_for(targets: Array, count: int, size: int, what: str = "an output") 
         f"Targets with the shape {list(targets.shape)} do not match {what} with {size} values.",
         "Pass class numbers, one-hot rows, or values in the output's shape.",
     )
+
+
+def _of_positions(flat: Array, shape: tuple[int, ...], whole: bool) -> Scoring | None:
+    """Return the scoring of a class at each position, as in a mask of a picture, if there are any.
+
+    Args:
+        flat: targets (samples, positions) with class numbers, or one-hot rows of all positions.
+        shape: of the output for one sample, classes last; one class is a probability.
+        whole: whether the targets are whole numbers.
+    """
+    if len(shape) < 2 or not whole:
+        return None
+    positions, classes = math.prod(shape[:-1]), shape[-1]
+    if classes > 1 and flat.shape[1] == positions * classes:
+        rows = flat.reshape(-1, classes)
+        flat = rows.argmax(1).reshape(len(flat), positions) if _is_one_hot(rows) else flat
+    if flat.shape[1] != positions or flat.min() < 0 or flat.max() >= max(classes, 2):
+        return None
+
+    def right(rows: Array) -> Array:
+        found = rows.reshape(len(rows), positions, classes)
+        chosen = found.argmax(2) if classes > 1 else (found[:, :, 0] >= 0.5)
+        return (chosen == flat).mean(1)
+
+    return Scoring("accuracy", right, 1.0)
 
 
 def _is_one_hot(rows: Array) -> bool:

@@ -13,16 +13,16 @@ from tflm_ext.ir import Graph
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.report import Accuracy, Int8Error
-from tflm_ext.verify.accuracy import by_output, measure_accuracy, scoring_for
+from tflm_ext.verify.accuracy import measure_accuracy
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.computable import computable, left_out, nothing_computed
 from tflm_ext.verify.float_model import Findings, judge, measure_error
 from tflm_ext.verify.host import run_host
+from tflm_ext.verify.targets import Targets
 from tflm_ext.verify.tflm import run_tflm
 from tflm_ext.verify.vectors import quantize
 
 Array: TypeAlias = np.ndarray[Any, Any]
-Targets: TypeAlias = tuple[Array | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class Samples:
 
     Attributes:
         calibration, test: may be empty.
-        targets: of the test samples, as for by_output(); None if there are none.
+        targets: of the test samples, for each output of the model; () if there are none.
     """
 
     calibration: tuple[Array, ...] = ()
     test: tuple[Array, ...] = ()
-    targets: Any = None
+    targets: Targets = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,6 @@ def score(
         progress: called with a description of the current step.
 
     Raises:
-        ConfigError: the targets do not match the outputs.
         UnsupportedModelError: TFLM cannot compute any of the samples.
     """
     names = int8.output_names or tuple(port.tensor_name for port in facts.outputs)
@@ -85,11 +84,9 @@ def score(
         floats, data = int8.calibration_outputs, "calibration_data"
     if not columns:
         return Scores(names)
-    targets = by_output(samples.targets if data == "test_data" else None, names)
-    for name, port, wanted in zip(names, facts.outputs, targets, strict=True):
-        if wanted is not None:  # report targets that do not match before slow steps
-            what = f"output {name!r}" if len(names) > 1 else "an output"
-            scoring_for(wanted, len(columns[0]), port.size, what)
+    targets: Targets = (None,) * len(names)
+    if data == "test_data" and samples.targets:
+        targets = samples.targets
     progress(f"scoring {len(columns[0]):,} samples")
     inputs = quantize(facts.inputs, columns)
     kept = computable(int8.bytes, graph, inputs, reset_each=True)
