@@ -30,6 +30,7 @@ _MOVERS = frozenset(
         70,  # EXPAND_DIMS
         83,  # PACK
         88,  # UNPACK
+        97,  # RESIZE_NEAREST_NEIGHBOR
         102,  # SPLIT_V
     }
 )

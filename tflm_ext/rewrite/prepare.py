@@ -1,4 +1,4 @@
-"""All rewrites of a .tflite that somebody else converted, in their order."""
+"""All rewrites of a given .tflite, in their order."""
 
 from __future__ import annotations
 
