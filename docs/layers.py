@@ -50,6 +50,7 @@ PACKAGES: Mapping[str, str] = {
     "scratch": "work folders",
     "shell": "streams, signals",
     "document": "JSON",
+    "near": "suggestions",
     "errors": "problem, hint",
     "version": "",
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tflm_ext.errors import AccuracyWarning, ConfigError
+from tflm_ext.near import one_of
 from tflm_ext.options import DEFAULT_BOARD, Budget, Optimize
 from tflm_ext.targets import board as find_board
 
@@ -231,21 +232,15 @@ def make_options(
         board=find_board(board),
         budget=budget or Budget(),
         runtime=make_runtime(
-            _one_of("runtime", runtime, RUNTIMES),
+            one_of("runtime", runtime, RUNTIMES),
             tflm_source=tflm_source,
             encoding=encoding,
             project=project,
         ),
         max_accuracy_drop=_share("max_accuracy_drop", max_accuracy_drop),
-        optimize=Optimize(_one_of("optimize", optimize, [o.value for o in Optimize])),
+        optimize=Optimize(one_of("optimize", optimize, [o.value for o in Optimize])),
         labels=_labels(labels),
     )
-
-
-def _one_of(what: str, value: str, known: Sequence[str]) -> str:
-    if value not in known:
-        raise ConfigError(f"{what}={value!r} is not known.", f"Choose one of: {', '.join(known)}.")
-    return value
 
 
 def _share(what: str, value: Any) -> float | None:

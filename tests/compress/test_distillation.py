@@ -699,7 +699,7 @@ def test_wrong_settings(tflm_ext: Any, net: Net) -> None:
                 make()
     for features, problem in [
         ([("hidden", "nothing")], r"The teacher \S+ has no layer 'nothing'\."),
-        ([("hiden", "hidden")], r"The student \S+ has no layer 'hiden'\.\nChoose one of: hidden\."),
+        ([("hiden", "hidden")], r"The student \S+ has no layer 'hiden'\.\nDid you mean hidden\? Choose one of: "),
         (["hidden"], r"features has the entry 'hidden'\."),
         ([("hidden", "hidden", -1.0)], r"features has the entry \('hidden', 'hidden', -1\.0\)\."),
     ]:

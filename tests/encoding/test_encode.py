@@ -147,9 +147,9 @@ def test_a_budget_that_cannot_be_kept() -> None:
 @pytest.mark.parametrize(
     ("methods", "problem", "hint"),
     [
-        ("zip", "There is no encoding 'zip'.", "Choose from: auto, huffman, lut, pruning."),
-        ([], "methods is empty.", "Choose from: auto, huffman, lut, pruning."),
-        (7, "There is no encoding 7.", "Choose from: auto, huffman, lut, pruning."),
+        ("zip", "There is no encoding 'zip'.", "Choose one of: auto, huffman, lut, pruning."),
+        ([], "methods is empty.", "Choose one of: auto, huffman, lut, pruning."),
+        (7, "There is no encoding 7.", "Choose one of: auto, huffman, lut, pruning."),
         ({"w9": "lut"}, "The model has no constant 'w9'.", "It has, for example: w0, w1."),
     ],
 )

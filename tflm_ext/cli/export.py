@@ -21,6 +21,7 @@ from tflm_ext.cli.arguments import (
 from tflm_ext.cli.output import show_report
 from tflm_ext.emit.escape import printable
 from tflm_ext.errors import AccuracyWarning, ConfigError
+from tflm_ext.near import did_you_mean_file
 from tflm_ext.shell import tell
 
 
@@ -125,9 +126,11 @@ def _read_labels(text: str | None) -> list[str] | None:
             return Path(text[1:]).read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "they are not UTF-8"
+            missing = isinstance(error, FileNotFoundError)
+            near = did_you_mean_file(Path(text[1:]), (".txt", ".csv")) if missing else ""
             raise ConfigError(
                 f"The labels in {text[1:]} cannot be read: {reason}.",
-                "Pass a text file in UTF-8 with one label per line.",
+                f"{near}Pass a text file in UTF-8 with one label per line.",
             ) from error
     return text.split(",")
 

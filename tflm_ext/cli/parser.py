@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from typing import Any, NoReturn
 
 from tflm_ext.cli import compression, export, measurement, project, system
 from tflm_ext.cli.output import print_error
 from tflm_ext.errors import ConfigError
+from tflm_ext.near import did_you_mean
 from tflm_ext.version import VERSION
 
 EXIT_CODES = """\
@@ -30,9 +32,41 @@ exit codes:
 class _Parser(argparse.ArgumentParser):
     """Reports invalid arguments in the same form as all other errors."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._words: list[str] = []
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse unknown arguments where the options of their command are known."""
+        self._words = sys.argv[1:] if args is None else list(args)
+        found, others = super().parse_known_args(args, namespace)
+        if others:
+            self.error(f"unrecognized arguments: {' '.join(others)}")
+        return found, others
+
     def error(self, message: str) -> NoReturn:
-        print_error(ConfigError(f"{message}.", f"See {self.prog} --help."))
+        hint = f"{self._suggestion()}See {self.prog} --help."
+        print_error(ConfigError(f"{message}.", hint))
         self.exit(ConfigError.exit_code)
+
+    def _suggestion(self) -> str:
+        """Return "Did you mean --data? " for the first unknown option or command, else "".
+
+        An unknown option can cause an error about another one: without its -o, which is required,
+        `export net.keras --ouput net` is incomplete.
+        """
+        options = self._option_string_actions
+        commands = next((a.choices for a in self._actions if a.nargs == argparse.PARSER), None)
+        for word in itertools.takewhile(lambda word: word != "--", self._words):
+            name = word.partition("=")[0]
+            if not name.startswith("-"):
+                if commands is not None:
+                    return "" if name in commands else did_you_mean(name, commands)
+            elif f"-{name}" in options or not (
+                name[:2] in options or any(option.startswith(name) for option in options)
+            ):
+                return did_you_mean(name, options)
+        return ""
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Print help or version; unlike argparse's own method, do not hide a failed write."""

@@ -13,6 +13,7 @@ from tflm_ext.compression.k_means import Numbers, groups_of, k_means, most_value
 from tflm_ext.compression.recipe import GROUPS
 from tflm_ext.compression.weights import Kernel, Values, WeightsCallback, assign, read, whole
 from tflm_ext.errors import ConfigError
+from tflm_ext.near import one_of
 
 MAX_CLUSTERS = 256
 
@@ -151,9 +152,7 @@ class ClusteringCallback(WeightsCallback):
                 f"clusters={clusters} is out of range.",
                 f"Pass at most {MAX_CLUSTERS}: int8 does not have more values.",
             )
-        if per not in GROUPS:
-            raise ConfigError(f"per={per!r} is not known.", f"Choose one of: {', '.join(GROUPS)}.")
-        self.per = per
+        self.per = one_of("per", per, GROUPS)
         self.reassign_epochs = whole(reassign_epochs, "reassign_epochs", 0)
         self.average_batches = whole(average_batches, "average_batches", 1)
         self.seed = whole(seed, "seed", 0)

@@ -16,6 +16,7 @@ from tflm_ext.convert.child import Child, ChildEnded
 from tflm_ext.convert.convert import explain
 from tflm_ext.convert.files import kind_of
 from tflm_ext.errors import ConfigError, StorageError
+from tflm_ext.near import did_you_mean_file
 from tflm_ext.options import DEFAULT_BOARD, Budget
 from tflm_ext.report.progress import show_progress
 from tflm_ext.scratch import scratch_folder
@@ -115,12 +116,15 @@ def read_recipe(given: str) -> Recipe:
     Raises:
         ConfigError: there is no such preset or file, or the file is not valid.
     """
-    if re.fullmatch(r"[a-z]+", given) and not Path(given).is_file():
+    if re.fullmatch(r"[\w-]+", given) and not Path(given).is_file():
         return Recipe.preset(given)
     try:
         return Recipe.from_json(Path(given).read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
+        missing = isinstance(error, FileNotFoundError)
+        near = did_you_mean_file(Path(given), (".json",)) if missing else ""
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigError(
-            f"{given} cannot be read as a recipe: {error}.",
-            "Pass a JSON file, or one of: fast, balanced, smallest.",
+            f"{given} cannot be read as a recipe: {reason}.",
+            f"{near}Pass a JSON file, or one of: fast, balanced, smallest.",
         ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
@@ -10,6 +9,7 @@ from typing import Any
 
 from tflm_ext.compression.arguments import is_number, is_whole, plain
 from tflm_ext.errors import ConfigError
+from tflm_ext.near import unknown
 
 IMPORTANCES = ("norm", "batchnorm", "taylor")
 PATTERNS = ("1x4", "2:4", "unstructured")
@@ -133,9 +133,7 @@ class Recipe:
             "smallest": cls.smallest,
         }
         if name not in presets:
-            raise ConfigError(
-                f"There is no recipe {name!r}.", f"Choose one of: {', '.join(presets)}."
-            )
+            raise unknown(f"There is no recipe {name!r}.", name, presets)
         return presets[name]()
 
     def to_json(self) -> str:
@@ -164,10 +162,7 @@ class Recipe:
         known = [field.name for field in fields(cls)]
         for name in values:
             if name not in known:
-                near = difflib.get_close_matches(name, known, 3) or known
-                raise ConfigError(
-                    f"A recipe has no field {name!r}.", f"Choose one of: {', '.join(near)}."
-                )
+                raise unknown(f"A recipe has no field {name!r}.", name, known)
         return cls(**values)
 
 

@@ -15,6 +15,7 @@ from tflm_ext.compression.patterns import BLOCK, Mask, Units, scheduled
 from tflm_ext.compression.recipe import PATTERNS
 from tflm_ext.compression.weights import Kernel, Values, WeightsCallback, share, whole
 from tflm_ext.errors import ConfigError
+from tflm_ext.near import one_of
 
 SCHEDULES = ("polynomial", "constant")
 
@@ -135,10 +136,7 @@ class SparsityCallback(WeightsCallback):
             ("pattern", pattern, PATTERNS),
             ("schedule", schedule, SCHEDULES),
         ):
-            if value not in known:
-                raise ConfigError(
-                    f"{name}={value!r} is not known.", f"Choose one of: {', '.join(known)}."
-                )
+            one_of(name, value, known)
         if pattern == "2:4" and self.final_sparsity != 0.5:
             raise ConfigError(
                 f'final_sparsity={final_sparsity!r} does not go with pattern="2:4".',

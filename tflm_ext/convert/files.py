@@ -6,7 +6,9 @@ from pathlib import Path
 
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 from tflm_ext.flatbuffer import MalformedError, Reader
+from tflm_ext.near import did_you_mean_file
 
+SUFFIXES = (".keras", ".h5", ".hdf5", ".tflite")
 _FORMATS = "a .keras, .h5 or int8 .tflite file, or a SavedModel folder"
 _FLOAT32 = 0
 _QUANTIZE, _DEQUANTIZE = 114, 6
@@ -26,7 +28,8 @@ def kind_of(path: Path) -> str:
             f"The folder {path} does not contain a saved_model.pb.", f"Pass {_FORMATS}."
         )
     if not path.is_file():
-        raise ConfigError(f"There is no model at {path}.", f"Pass {_FORMATS}.")
+        near = did_you_mean_file(path, SUFFIXES)
+        raise ConfigError(f"There is no model at {path}.", f"{near}Pass {_FORMATS}.")
     with path.open("rb") as file:
         head = file.read(8)
     if head[4:] == b"TFL3":

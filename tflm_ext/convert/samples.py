@@ -14,6 +14,7 @@ import numpy as np
 
 from tflm_ext.convert import structure
 from tflm_ext.errors import ConfigError, StorageError
+from tflm_ext.near import did_you_mean_file
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -91,7 +92,8 @@ def load_npz(path: str | Path) -> Samples:
         with file:
             arrays = {key: file[key] for key in file.files}
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise ConfigError(f"There is no data file {path}.", how) from error
+        near = did_you_mean_file(path, (".npz",)) if not path.exists() else ""
+        raise ConfigError(f"There is no data file {path}.", f"{near}{how}") from error
     except (EOFError, ValueError, zipfile.BadZipFile) as error:
         # NumPy advises to allow pickles, which would run code from the file.
         reason = "it contains Python objects" if "pickle" in str(error) else str(error).rstrip(".")

@@ -23,6 +23,7 @@ from tflm_ext.flatbuffer import MalformedError
 from tflm_ext.frontend import input_ports, read_graph
 from tflm_ext.frontend.parse import RawModel, parse
 from tflm_ext.ir import Tensor
+from tflm_ext.near import did_you_mean, did_you_mean_file, unknown
 from tflm_ext.options import Budget
 from tflm_ext.programs import LimitError
 from tflm_ext.rewrite.child import run_rewrite
@@ -109,8 +110,9 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
+        near = did_you_mean_file(path, (".tflite",)) if not path.exists() else ""
         raise ConfigError(
-            f"{path} cannot be read: {error.strerror}.", "Pass a .tflite file."
+            f"{path} cannot be read: {error.strerror}.", f"{near}Pass a .tflite file."
         ) from error
 
 
@@ -130,20 +132,19 @@ def _methods(methods: Any, parsed: RawModel) -> _Chosen:
         methods = [methods]
     names = list(methods.values()) if isinstance(methods, Mapping) else list(methods)
     for name in names:
-        if name not in METHODS:
-            raise ConfigError(
-                f"There is no encoding {name!r}.", f"Choose from: auto, {', '.join(METHODS)}."
-            )
+        if not isinstance(name, str) or name not in METHODS:
+            raise unknown(f"There is no encoding {name!r}.", name, ("auto", *METHODS))
     if not isinstance(methods, Mapping):
         if not names:
-            raise ConfigError("methods is empty.", f"Choose from: auto, {', '.join(METHODS)}.")
+            raise ConfigError("methods is empty.", f"Choose one of: auto, {', '.join(METHODS)}.")
         return _Chosen(tuple(dict.fromkeys(names)), None, False)
     by_name = {tensor.name: number for number, tensor in parsed.tensors.items() if tensor.constant}
     for name in methods:
         if name not in by_name:
             raise ConfigError(
                 f"The model has no constant {name!r}.",
-                f"It has, for example: {', '.join(list(by_name)[:3])}.",
+                f"{did_you_mean(name, by_name)}It has, for example: "
+                f"{', '.join(list(by_name)[:3])}.",
             )
     return _Chosen((), {by_name[name]: method for name, method in methods.items()}, False)
 

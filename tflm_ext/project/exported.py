@@ -13,6 +13,7 @@ from tflm_ext.document import from_json
 from tflm_ext.errors import ConfigError, VerificationError
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.near import did_you_mean_file
 from tflm_ext.project.listing import REPORT, check_schema
 from tflm_ext.project.names import library_name, model_name
 from tflm_ext.project.write import recover
@@ -108,7 +109,10 @@ def read_project(folder: Path) -> Exported:
         VerificationError: its model is not the one that was exported.
     """
     if not folder.is_dir():
-        raise ConfigError(f"{folder} is not a folder.", "Pass the folder of an exported project.")
+        near = "" if folder.exists() else did_you_mean_file(folder)
+        raise ConfigError(
+            f"{folder} is not a folder.", f"{near}Pass the folder of an exported project."
+        )
     recover(folder)
     try:
         report = (folder / REPORT).read_bytes()

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tflm_ext.errors import ConfigError, ToolError
+from tflm_ext.near import did_you_mean_file, unknown
 from tflm_ext.programs import leash, start_program
 from tflm_ext.project.pio_output import (
     TestCase,
@@ -139,8 +140,10 @@ def environments(project: Path) -> dict[str, dict[str, str]]:
     try:
         parser.read_string(ini.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        near = "" if project.is_dir() else did_you_mean_file(project)
         raise ConfigError(
-            f"{project} has no platformio.ini.", "Pass the folder that tflm-ext export wrote."
+            f"{project} has no platformio.ini.",
+            f"{near}Pass the folder that tflm-ext export wrote.",
         ) from None
     except (configparser.Error, OSError, UnicodeDecodeError) as error:
         first = str(error).splitlines()[0]
@@ -240,10 +243,7 @@ def _check_environment(project: Path, environment: str) -> None:
     """Raise errors that are certain before pio is started."""
     known = environments(project)
     if environment not in known:
-        raise ConfigError(
-            f"platformio.ini has no environment {environment!r}.",
-            f"Choose one of: {', '.join(known)}.",
-        )
+        raise unknown(f"platformio.ini has no environment {environment!r}.", environment, known)
     if "$" in str(project):
         raise ConfigError(
             f"PlatformIO cannot build in {project}: it treats $ as the start of a variable.",

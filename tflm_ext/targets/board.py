@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tflm_ext.errors import ConfigError
+from tflm_ext.near import did_you_mean, did_you_mean_file, nearest
 from tflm_ext.options import DEFAULT_BOARD
 from tflm_ext.targets.core import MACHINE_BYTES, Core, core, cores
 
@@ -121,8 +122,13 @@ def board(name: str | None) -> Board:
         >>> board("nano33ble_sense").usable_ram_bytes
         196608
     """
-    if name in (None, "none"):
+    if name is None or name == "none":
         return _machine(default_board().core)
+    if not isinstance(name, str):
+        raise ConfigError(
+            f"board={name!r} is not the name of a board.",
+            "Pass a name that `tflm-ext boards` lists, the path of a .toml file as text, or None.",
+        )
     if name.endswith(".toml"):
         return _from_file(Path(name))
     for own in cores():
@@ -131,10 +137,12 @@ def board(name: str | None) -> Board:
     for known in boards():
         if known.name == name:
             return known
+    names = [known.name for known in boards()]
+    others = ["none", *(own.name for own in cores())]
     raise ConfigError(
         f"There is no board {name!r}.",
-        f"Choose one of: {', '.join(b.name for b in boards())}; or describe yours in a file, and"
-        " pass --board FILE.toml; or pass --board none.",
+        f"{did_you_mean(name, [*names, *others])}Choose one of: {', '.join(names)}; or describe "
+        "yours in a file, and pass --board FILE.toml; or pass --board none.",
     )
 
 
@@ -162,7 +170,8 @@ def _from_file(path: Path) -> Board:
         text = path.read_text("utf-8")
         data = tomllib.loads(text)
     except FileNotFoundError as error:
-        raise ConfigError(f"The board file {path} does not exist.", _HOW) from error
+        near = did_you_mean_file(path, (".toml",))
+        raise ConfigError(f"The board file {path} does not exist.", f"{near}{_HOW}") from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"The board file {path} cannot be read: {error}.", _HOW) from error
     problem = _problem(path.stem, data)
@@ -182,9 +191,12 @@ def _problem(name: str, data: Mapping[str, Any]) -> str | None:
     for table, value in data.items():
         if isinstance(value, dict):
             flat |= {f"{table}.{key}": inner for key, inner in value.items()}
+    unknown = sorted(flat.keys() - wanted.keys())
     if missing := sorted(wanted.keys() - flat.keys()):
-        return f"lacks the key {missing[0]}"
-    if unknown := sorted(flat.keys() - wanted.keys()):
+        similar = nearest(missing[0], unknown)
+        instead = f", but has the unknown key {similar}" if similar is not None else ""
+        return f"lacks the key {missing[0]}{instead}"
+    if unknown:
         return f"has the unknown key {unknown[0]}"
     for key, kind in wanted.items():
         value = flat[key]

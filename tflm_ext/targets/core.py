@@ -10,7 +10,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from tflm_ext.errors import ConfigError
+from tflm_ext.near import unknown
 
 MACHINE_BYTES = 4 << 20
 """Memory for code, and again for data, of the machines that QEMU emulates."""
@@ -135,9 +135,7 @@ def core(name: str) -> Core:
     for known in cores():
         if known.name == name:
             return known
-    raise ConfigError(
-        f"There is no core {name!r}.", f"Choose one of: {', '.join(c.name for c in cores())}."
-    )
+    raise unknown(f"There is no core {name!r}.", name, [known.name for known in cores()])
 
 
 def _read(folder: Traversable) -> Core:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tflm_ext.errors import ConfigError
+from tflm_ext.near import did_you_mean
 from tflm_ext.verify.accuracy import scoring_for
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -94,11 +95,12 @@ def by_output(targets: Any, names: Sequence[str], labels: Sequence[str] = ()) ->
         given = {str(name): values for name, values in targets.items()}
         unknown = [name for name in given if name not in names]
         if unknown or not given:
+            near = did_you_mean(unknown[0], names) if unknown else ""
             raise ConfigError(
                 f"The targets are of {unknown[0]!r}, which is not an output."
                 if unknown
                 else "The targets are an empty dict.",
-                f"The outputs are {', '.join(names)}.",
+                f"{near}The outputs are {', '.join(names)}.",
             )
     elif _is_list(targets, len(names)):
         given = dict(zip(names, targets, strict=True))

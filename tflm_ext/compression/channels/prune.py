@@ -20,6 +20,7 @@ from tflm_ext.compression.channels.tune import Tuner, fresh_optimizer, objective
 from tflm_ext.compression.checks import check_weights
 from tflm_ext.convert import one_child
 from tflm_ext.errors import ConfigError, UnsupportedModelError
+from tflm_ext.near import one_of
 from tflm_ext.options import DEFAULT_BOARD, Budget
 from tflm_ext.targets import board as find_board
 
@@ -225,11 +226,7 @@ def _check_limits(
 
 def _importance(given: str) -> Importance:
     known = [kind.value for kind in Importance]
-    if given not in known:
-        raise ConfigError(
-            f"importance={given!r} is not known.", f"Choose one of: {', '.join(known)}."
-        )
-    return Importance(given)
+    return Importance(one_of("importance", given, known))
 
 
 def _nothing_to_prune(model: Any, graph: ChannelGraph, cutter: Cutter) -> UnsupportedModelError:

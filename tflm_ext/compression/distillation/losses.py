@@ -14,6 +14,7 @@ from keras import ops
 from tflm_ext.compression.arguments import is_number
 from tflm_ext.compression.distillation.models import activations, output_names
 from tflm_ext.errors import ConfigError, UnsupportedModelError
+from tflm_ext.near import did_you_mean, unknown
 
 Kind = Literal["classes", "binary", "regression"]
 
@@ -33,6 +34,7 @@ _KINDS: dict[str, Kind] = {
     "cosine_similarity": "regression",
     "poisson": "regression",
 }
+_MEANINGS = ("classes", "binary", "regression")
 _ACTIVATION = {"classes": "softmax", "binary": "sigmoid"}
 _TINIEST = 1.2e-38  # the smallest normal float32
 
@@ -247,11 +249,8 @@ def heads(
     for name, kind, own, weight, theirs, ours in zip(
         names, told, losses, weights, activations(teacher), activations(student), strict=True
     ):
-        if kind not in {None, "classes", "binary", "regression"}:
-            raise ConfigError(
-                f"outputs names {kind!r} for output {name!r}.",
-                'Choose one of: "classes", "binary", "regression".',
-            )
+        if kind not in (None, *_MEANINGS):
+            raise unknown(f"outputs names {kind!r} for output {name!r}.", kind, _MEANINGS)
         learned = kind
         if kind is None and own is not None:
             learned = _kind(own, name, ours, student)
@@ -301,11 +300,10 @@ def _unclear(name: str, why: str) -> ConfigError:
 
 def _per_output(value: Any, names: list[str], argument: str) -> list[Any]:
     if isinstance(value, Mapping):
-        unknown = sorted(set(map(str, value)) - set(names))
-        if unknown:
+        if others := sorted(set(map(str, value)) - set(names)):
             raise ConfigError(
-                f"{argument} names {unknown[0]!r}, which is not an output of the student.",
-                f"Choose from: {', '.join(names)}.",
+                f"{argument} names {others[0]!r}, which is not an output of the student.",
+                f"{did_you_mean(others[0], names)}Choose from: {', '.join(names)}.",
             )
         return [value.get(name) for name in names]
     if isinstance(value, list | tuple):

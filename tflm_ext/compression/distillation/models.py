@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import keras
 from tflm_ext.compression.checks import check_weights
 from tflm_ext.convert.order import library
 from tflm_ext.errors import ConfigError, UnsupportedModelError
+from tflm_ext.near import did_you_mean
 
 # Their outputs are probabilities if their inputs are.
 _SAME_VALUES = {"Dropout", "FakeQuant", "Flatten", "Identity", "Permute", "Reshape"}
@@ -108,11 +108,11 @@ def tapped(model: Any, layers: Sequence[str], role: str) -> Any:
 def _output(model: Any, name: str, role: str) -> Any:
     names = [layer.name for layer in model.layers]
     if name not in names:
-        near = difflib.get_close_matches(str(name), names, 3) or names[:10]
+        near = did_you_mean(name, names)
         inside = " A layer inside a nested model cannot be named." if "/" in str(name) else ""
         raise ConfigError(
             f"The {role} {model.name!r} has no layer {name!r}.",
-            f"Choose one of: {', '.join(near)}.{inside}",
+            f"{near}Choose one of: {', '.join(names[:10])}.{inside}",
         )
     layer = model.get_layer(name)
     tensors = [

@@ -9,6 +9,7 @@ from tflm_ext.compression.qat import model as keras3
 from tflm_ext.compression.qat import tf_keras
 from tflm_ext.convert.order import library
 from tflm_ext.errors import ConfigError
+from tflm_ext.near import one_of
 
 
 def quantize_aware(model: Any, *, preserve: str | None = "auto") -> Any:
@@ -49,11 +50,8 @@ def quantize_aware(model: Any, *, preserve: str | None = "auto") -> Any:
         UnsupportedModelError: a layer has no quantisation-aware form;
             docs/how-to/quantize-aware.md lists those that have one.
     """
-    if preserve not in {"auto", "sparsity", "clusters", None}:
-        raise ConfigError(
-            f"preserve={preserve!r} is not known.",
-            "Choose 'auto', 'sparsity', 'clusters' or None.",
-        )
+    if preserve is not None:
+        one_of("preserve", preserve, ("auto", "sparsity", "clusters"))
     if library(model) is not None:
         check_order(model)
         check_weights(model, f"model {model.name!r}")

@@ -21,6 +21,7 @@ from pathlib import Path
 from tflm_ext.emit.render import render, verbatim
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.near import did_you_mean_file
 from tflm_ext.project.link import LINK
 
 SOURCE_VARIABLE = "TFLM_EXT_TFLM_SOURCE"
@@ -163,7 +164,8 @@ def read_tree(folder: str | os.PathLike[str]) -> TflmTree:
         f"{folder} does not contain TensorFlow Lite Micro."
         if root.is_dir()
         else f"The folder {folder} does not exist.",
-        f"Pass a clone of {ARDUINO_ADDRESS} at commit {ARDUINO_COMMIT[:7]}, or of "
+        ("" if root.is_dir() else did_you_mean_file(Path(folder)))
+        + f"Pass a clone of {ARDUINO_ADDRESS} at commit {ARDUINO_COMMIT[:7]}, or of "
         f"{UPSTREAM_ADDRESS} with its downloads.",
     )
 
