@@ -51,6 +51,7 @@ PACKAGES: Mapping[str, str] = {
     "shell": "streams, signals",
     "document": "JSON",
     "near": "suggestions",
+    "storage": "disks",
     "errors": "problem, hint",
     "version": "",
 }

@@ -504,7 +504,7 @@ def test_no_project(refused: Callable[..., None], tmp_path: Path, command: str) 
         "[]",
         "{}",
         '{"schema": 1}',
-        '{"schema": 2, "tool": {"name": "tflm_ext"}}',
+        '{"schema": 0, "tool": {"name": "tflm_ext"}}',
         "[" * 100_000,
         '{"schema": 1, "tool": {"name": "tflm_ext"}, "model": {"name": "a", "sha256": 1}}',
     ],

@@ -261,7 +261,7 @@ def test_the_command_line(
     assert (tmp_path / "small.tflite").stat().st_size == steps[1]["tflite_bytes"]
     for wrong, said in (
         (["-o", str(tmp_path / "small.h5")], "cannot be written: a model needs"),
-        (["-o", str(tmp_path / "folder.keras")], "cannot be written: a model needs"),
+        (["-o", str(tmp_path / "folder.keras")], "folder.keras is a folder."),
         (["--recipe", "tiny"], "no recipe 'tiny'"),
         (["--recipe", str(tmp_path / "none.json")], "none.json cannot be read"),
     ):

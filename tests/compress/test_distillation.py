@@ -699,7 +699,10 @@ def test_wrong_settings(tflm_ext: Any, net: Net) -> None:
                 make()
     for features, problem in [
         ([("hidden", "nothing")], r"The teacher \S+ has no layer 'nothing'\."),
-        ([("hiden", "hidden")], r"The student \S+ has no layer 'hiden'\.\nDid you mean hidden\? Choose one of: "),
+        (
+            [("hiden", "hidden")],
+            r"The student \S+ has no layer 'hiden'\.\nDid you mean hidden\? ",
+        ),
         (["hidden"], r"features has the entry 'hidden'\."),
         ([("hidden", "hidden", -1.0)], r"features has the entry \('hidden', 'hidden', -1\.0\)\."),
     ]:

@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from tests.tools import run_python
 from tflm_ext.errors import ConfigError, StorageError
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.project.write import recover, write_project
+from tflm_ext.project.write import check_folder, recover, write_project
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -310,7 +311,7 @@ def test_what_is_no_file_stays_where_a_file_is_no_longer_generated(
         "{}",
         "not json",
         "[" * 100_000,
-        '{"schema": 2, "tool": {"name": "tflm_ext"}, "files": []}',
+        '{"schema": 0, "tool": {"name": "tflm_ext"}, "files": []}',
         '{"schema": 1, "tool": {"name": "other"}, "files": []}',
         '{"schema": 1, "tool": "tflm_ext", "files": []}',
         '{"schema": 1, "tool": {"name": "tflm_ext"}, "files": [{"path": []}]}',
@@ -342,8 +343,14 @@ def test_a_file_is_not_a_folder(tmp_path: Path) -> None:
     assert str(error.value) == (
         f"{tmp_path}/digits is not a folder.\nChoose a different project folder."
     )
-    with pytest.raises(StorageError, match=r"digits/below could not be written: File exists\."):
-        write_project(tmp_path / "digits/below", rendered(FIRST))
+    for below in ("digits/below", "digits/far/below"):
+        for call in (partial(write_project, files=rendered(FIRST)), check_folder):
+            with pytest.raises(ConfigError) as error:
+                call(tmp_path / below)
+            assert str(error.value) == (
+                f"{tmp_path / below} cannot be written, because {tmp_path}/digits is not a folder."
+                "\nChoose a different folder."
+            )
     assert tree(tmp_path) == {"digits": "mine"}
 
 
@@ -680,7 +687,6 @@ def test_what_was_edited_after_the_kill_is_not_lost(project: Path) -> None:
         '{"schema": 1, "changes": [{"path": ".tflm_ext/x", "before": null, "after": ""}]}',
         '{"schema": 1, "changes": [{"path": "x", "before": 1, "after": ""}]}',
         '{"schema": 1, "changes": [{"path": "x"}]}',
-        '{"schema": 2, "changes": []}',
     ],
 )
 def test_a_damaged_journal_is_an_error(project: Path, journal: str) -> None:
@@ -695,6 +701,34 @@ def test_a_damaged_journal_is_an_error(project: Path, journal: str) -> None:
             f"Remove {project}/.tflm_ext, then export the model again."
         )
     assert tree(project.parent) == before
+
+
+@pytest.mark.parametrize("journal", ['{"schema": 2}', '{"schema": 9, "changes": [{"x": 1}]}'])
+def test_a_journal_of_a_later_version_is_kept(project: Path, journal: str) -> None:
+    (project / ".tflm_ext").mkdir()
+    (project / ".tflm_ext/journal.json").write_text(journal)
+    before = tree(project.parent)
+    for call in (lambda: recover(project), lambda: write_project(project, rendered(SECOND))):
+        with pytest.raises(ConfigError) as error:
+            call()
+        assert str(error.value) == (
+            f"A later version of tflm_ext was interrupted while it was exporting to {project}.\n"
+            "Install that version or a newer one, and export the model again."
+        )
+    assert tree(project.parent) == before
+
+
+def test_an_empty_folder_in_a_folder_that_is_not_writable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot be replaced by another folder, but it can be filled. Root may write everywhere."""
+    folder = tmp_path / "ours"
+    folder.mkdir()
+    before = folder.stat().st_ino
+    monkeypatch.setattr(os, "access", lambda place, mode: Path(place) != tmp_path)
+    write_project(folder, rendered(FIRST))
+    assert tree(folder) == expected(FIRST)
+    assert folder.stat().st_ino == before
 
 
 def test_a_hostile_journal_cannot_leave_the_project(project: Path, tmp_path: Path) -> None:

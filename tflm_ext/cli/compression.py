@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tflm_ext.cli.arguments import (
 from tflm_ext.cli.output import print_json, print_lines
 from tflm_ext.errors import ConfigError
 from tflm_ext.options import Budget
+from tflm_ext.storage import check_writable, not_written, require_folders
 
 _ENCODING_LIMITS = {
     "flash_bytes": "with --methods auto: limit of the size of the .tflite",
@@ -132,17 +134,27 @@ def _encode(options: argparse.Namespace) -> int:
     from tflm_ext.report.progress import show_progress
 
     output = Path(options.output)
+    require_folders(output, "file name")
     if output.suffix != ".tflite" or not output.absolute().parent.is_dir():
         raise ConfigError(
             f"{output} cannot be written as a model.",
             "Pass the name of a .tflite file in an existing folder.",
         )
     methods = methods_of(options.methods) or "auto"
+    part = output.with_name(f"part-{output.name}")
+    try:
+        check_writable(part.parent, part.name)
+    except OSError as error:
+        raise not_written(output, error) from error
     with show_progress(not options.quiet) as say:
         result = encode(options.model, methods, budget=budget_of(options), progress=say)
-    part = output.with_name(f"part-{output.name}")
-    part.write_bytes(result.model)
-    os.replace(part, output)
+    try:
+        part.write_bytes(result.model)
+        os.replace(part, output)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise not_written(output, error, "encode the model again") from error
     if options.json:
         print_json("encode", result.to_dict())
     elif not options.quiet:

@@ -124,6 +124,11 @@ class Checkpoints:
                     f"The checkpoints in {self.folder} are from an earlier version of tflm_ext.",
                     "Pass a new folder as checkpoints=; a run cannot resume from the old ones.",
                 )
+            if type(state["format"]) is int and state["format"] > _FORMAT:
+                raise ConfigError(
+                    f"The checkpoints in {self.folder} are from a later version of tflm_ext.",
+                    "Install that version or a newer one, or pass a new folder as checkpoints=.",
+                )
             key, done = dict(state["key"]), [_done(entry) for entry in state["done"]]
             if state["format"] != _FORMAT:
                 raise ValueError(f"format {state['format']}")

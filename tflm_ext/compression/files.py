@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,12 @@ from tflm_ext.convert import load_npz
 from tflm_ext.convert.child import Child, ChildEnded
 from tflm_ext.convert.convert import explain
 from tflm_ext.convert.files import kind_of
-from tflm_ext.errors import ConfigError, StorageError
+from tflm_ext.errors import ConfigError
 from tflm_ext.near import did_you_mean_file
 from tflm_ext.options import DEFAULT_BOARD, Budget
 from tflm_ext.report.progress import show_progress
 from tflm_ext.scratch import scratch_folder
+from tflm_ext.storage import check_writable, not_written, require_folders
 
 
 def compress_file(
@@ -53,12 +56,17 @@ def compress_file(
         ToolError: TensorFlow is missing or crashed.
         StorageError: the result cannot be written.
     """
+    require_folders(output, "file name")
     folder = output.absolute().parent
-    if output.suffix not in (".keras", ".tflite") or output.is_dir() or not folder.is_dir():
+    if output.suffix not in (".keras", ".tflite") or not folder.is_dir():
         raise ConfigError(
             f"{output} cannot be written: a model needs a .keras or .tflite file name.",
             "Pass a file name that ends with .keras or .tflite, in an existing folder.",
         )
+    with _storage_errors(output):
+        check_writable(folder, _part(output).name)
+        if output.is_dir():
+            raise ConfigError(f"{output} is a folder.", "Pass the name of a file.")
     for path in (data, validation):
         if path is not None and load_npz(path).y is None:
             raise ConfigError(f"{path} has no targets.", "Store them under the key y, next to x.")
@@ -97,17 +105,27 @@ def _ask(child: Child, do: str, say: Any, **request: Any) -> dict[str, Any]:
 
 def _place(made: Path, output: Path) -> None:
     """Move a file to its destination, completely or not at all."""
-    part = output.with_name(f"part-{output.name}")
+    part = _part(output)
     try:
-        shutil.copyfile(made, part)
-        os.replace(part, output)
-    except OSError as error:
-        raise StorageError(
-            f"{output} cannot be written: {error.strerror or error}.",
-            "Free some space, or choose a different folder.",
-        ) from error
+        with _storage_errors(output):
+            shutil.copyfile(made, part)
+            os.replace(part, output)
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def _part(output: Path) -> Path:
+    """Return the file that is written before it is renamed."""
+    return output.with_name(f"part-{output.name}")
+
+
+@contextlib.contextmanager
+def _storage_errors(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise not_written(output, error, "compress the model again") from error
 
 
 def read_recipe(given: str) -> Recipe:

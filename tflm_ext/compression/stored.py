@@ -19,7 +19,8 @@ import numpy as np
 from tflm_ext.convert.order import library
 from tflm_ext.convert.reloaded import refuse_mixed_weights
 from tflm_ext.convert.untrusted.config import check_config, parse
-from tflm_ext.errors import ConfigError, StorageError, UnsupportedModelError
+from tflm_ext.errors import ConfigError, UnsupportedModelError
+from tflm_ext.storage import not_written
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -43,10 +44,7 @@ def storage(folder: Path) -> Iterator[None]:
             "Pass a new or empty folder.",
         ) from error
     except OSError as error:
-        raise StorageError(
-            f"{folder} cannot be written: {error.strerror or error}.",
-            "Free some space, or pass a different folder as checkpoints=.",
-        ) from error
+        raise not_written(folder, error, "pass the same checkpoints= again") from error
 
 
 def store_model(path: Path, model: Any) -> None:

@@ -23,13 +23,13 @@ def check_schema(folder: Path, report: bytes) -> None:
     """
     try:
         data: Any = json.loads(report)
-        schema, name, version = data["schema"], data["tool"]["name"], data["tool"]["version"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+        schema, name, version = data["schema"], data["tool"]["name"], data["tool"].get("version")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return  # not one of our reports: the caller reports it
-    whole = name == "tflm_ext" and type(schema) is int and isinstance(version, str)
-    if whole and schema > SCHEMA:
+    if name == "tflm_ext" and type(schema) is int and schema > SCHEMA:
+        which = f" ({plain(version)})" if isinstance(version, str) else ""
         raise ConfigError(
-            f"{folder} was exported by a later version of tflm_ext ({plain(version)}): its "
+            f"{folder} was exported by a later version of tflm_ext{which}: its "
             f"report.json has schema {plain(str(schema))}, and this version reads up to {SCHEMA}.",
             "Install that version or a newer one, or export to another folder.",
         )

@@ -14,7 +14,6 @@ that the file is still the expected one: files that the user has changed in the 
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import json
@@ -25,9 +24,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tflm_ext.errors import ConfigError, StorageError
+from tflm_ext.errors import ConfigError
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.listing import HOME, REPORT, check_schema, is_inside, listed_files
+from tflm_ext.storage import check_writable, not_written, require_folders
 
 # An edited file below these folders is an error; edited files elsewhere are kept.
 GENERATED_FOLDERS = ("lib", "model", "platforms", "test")
@@ -102,12 +102,21 @@ def check_folder(folder: Path) -> None:
 
     Raises:
         ConfigError: the folder is not new, empty, or one of our projects.
-        StorageError: it cannot be read.
+        StorageError: it cannot be read; or it is new or empty, and nothing can be written there.
     """
     with _storage_errors(folder):
         root = _resolve(folder)
+        generated = _generated(root) if root.exists() else None
         if root.exists():
-            _check_ours(folder, root, _generated(root))
+            _check_ours(folder, root, generated)
+        if generated is None:
+            _check_writable(root)
+
+
+def _check_writable(root: Path) -> None:
+    """Raise the OSError that creating a new project would end with."""
+    place = next(folder for folder in (root, *root.parents) if folder.exists())
+    check_writable(place, _beside(root).name, *root.parts)
 
 
 def _check_ours(folder: Path, root: Path, generated: Mapping[str, str] | None) -> None:
@@ -135,7 +144,7 @@ def recover(folder: Path) -> bool:
 
 
 def _create(root: Path, new: Mapping[str, RenderedFile]) -> WriteResult:
-    beside = root.with_name(f".{root.name}.tflm_ext")
+    beside = _beside(root)
     try:
         _discard(beside)
         for path, file in new.items():
@@ -252,13 +261,19 @@ def _recover(root: Path) -> bool:
         return False
     try:
         journal = json.loads((root / _JOURNAL).read_bytes())
-        changes = [_Change(**change) for change in journal["changes"]]
+        later = type(journal["schema"]) is int and journal["schema"] > _JOURNAL_SCHEMA
+        changes = [] if later else [_Change(**change) for change in journal["changes"]]
         sound = journal["schema"] == _JOURNAL_SCHEMA and all(
             is_inside(c.path) and all(isinstance(s, str | None) for s in (c.before, c.after))
             for c in changes
         )
     except (ValueError, TypeError, KeyError, RecursionError):
-        sound = False
+        sound = later = False
+    if later:
+        raise ConfigError(
+            f"A later version of tflm_ext was interrupted while it was exporting to {root}.",
+            "Install that version or a newer one, and export the model again.",
+        )
     if not sound:
         raise ConfigError(
             f"{root / _JOURNAL} is damaged.",
@@ -355,6 +370,7 @@ def _remove_empty_folders(root: Path, paths: Sequence[str]) -> None:
 
 
 def _resolve(folder: Path) -> Path:
+    require_folders(folder)
     if folder.is_symlink() and not folder.exists():
         raise ConfigError(f"{folder} is a broken link.", "Remove it, or pass its target.")
     root = Path(os.path.realpath(folder))
@@ -363,9 +379,14 @@ def _resolve(folder: Path) -> Path:
     return root
 
 
+def _beside(root: Path) -> Path:
+    """Return the folder in which a new project is written before it is renamed."""
+    return root.with_name(f".{root.name}.tflm_ext")
+
+
 def _must_stay(root: Path) -> bool:
     """Whether an empty folder cannot be replaced by renaming another folder."""
-    return root.is_mount() or root.samefile(Path())
+    return root.is_mount() or root.samefile(Path()) or not os.access(root.parent, os.W_OK)
 
 
 def _digest(content: bytes) -> str:
@@ -402,11 +423,4 @@ def _storage_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            hint = "Free some space, then export the model again."
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            hint = "Choose a writable folder, or fix the permissions."
-        else:
-            hint = "Choose a different folder, or check the disk."
-        raise StorageError(f"{folder} could not be written: {reason}.", hint) from error
+        raise not_written(folder, error, "export the model again") from error

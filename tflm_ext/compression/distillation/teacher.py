@@ -17,7 +17,8 @@ import tensorflow as tf
 from tflm_ext.compression.checks import batches, check_batched, fits
 from tflm_ext.compression.distillation.models import check_model, tapped
 from tflm_ext.compression.weights import whole
-from tflm_ext.errors import ConfigError, StorageError
+from tflm_ext.errors import ConfigError
+from tflm_ext.storage import not_written
 
 # The name under which the teacher's outputs are passed along with their inputs.
 _KEY = "tflm_ext_teacher"
@@ -138,9 +139,7 @@ class TeacherOutputs:
                 arrays = {f"output{i:03}": output for i, output in enumerate(self.outputs)}
                 np.savez(file, checksums=self.checksums, **arrays)  # type: ignore[arg-type]
         except OSError as error:
-            raise StorageError(
-                f"{path} could not be written: {error.strerror}.", "Choose another path."
-            ) from error
+            raise not_written(path, error) from error
 
     @classmethod
     def load(cls, path: str | Path) -> TeacherOutputs:
