@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tflm_ext.errors import AccuracyWarning, ConfigError
 from tflm_ext.near import one_of
-from tflm_ext.options import DEFAULT_BOARD, Budget, Optimize
+from tflm_ext.options import DEFAULT_BOARD, Budget, Optimize, as_budget, as_labels
 from tflm_ext.targets import board as find_board
 
 if TYPE_CHECKING:
@@ -79,15 +79,15 @@ class ExportResult:
 def export(
     model: Any,
     folder: str | os.PathLike[str],
-    *,
     calibration_data: Any = None,
+    *,
     test_data: Any = None,
     name: str | None = None,
-    labels: Sequence[str] | None = None,
+    labels: Iterable[str] | None = None,
     board: str | None = DEFAULT_BOARD,
     runtime: str = "compiled",
     optimize: str = "balanced",
-    budget: Budget | None = None,
+    budget: Budget | Mapping[str, int] | None = None,
     tflm_source: str | os.PathLike[str] | None = None,
     encoding: Methods | None = None,
     max_accuracy_drop: float | None = None,
@@ -107,9 +107,9 @@ def export(
         calibration_data: real inputs that determine the int8 ranges, scaled as in training,
             preferably 100 or more: a float array (samples, *shape), a list of such arrays (several
             inputs, in the order of model.inputs), a dict of them by input name, the nested lists
-            and dicts that the model takes, a generator, or a tf.data.Dataset. Only the first 1000
-            samples of a generator or Dataset are used. Not needed for a model that is int8 or
-            quantisation-aware.
+            and dicts that the model takes, a generator, a function without arguments that returns
+            one of these, or a tf.data.Dataset. Only the first 1000 samples of a generator or
+            Dataset are used. Not needed for a model that is int8 or quantisation-aware.
         test_data: (x, y). The report gets its score in float, int8 and C, and some samples become
             golden vectors. x is like calibration_data. y holds class numbers (samples,), class
             names from `labels`, one-hot rows, the class at each position of a mask, or real values
@@ -120,14 +120,16 @@ def export(
             Without test_data, the report has the error of the int8 outputs on calibration samples.
         name: C identifier in lower case, prefix of all symbols and files; by default derived from
             the folder's name.
-        labels: names of the classes, in the order of the output; for a single probability, two, of
-            which it is that of the second.
+        labels: names of the classes, in the order of the output: a list, an array, a pandas Series
+            or any other collection with an order; blanks at the ends are removed. For a single
+            probability, two, of which it is that of the second.
         board: a name that `tflm-ext boards` lists, or the path of a .toml file; None for this
             computer and an emulated Cortex-M4 only, with more memory than a board.
         runtime: "compiled", plain C that is generated for the model; or "tflm", TensorFlow Lite
             Micro's interpreter with the same C interface.
         optimize: "balanced", "speed" or "size".
-        budget: limits for the model, in bytes and operations.
+        budget: limits for the model, in bytes and operations, as a Budget or as a dict like
+            {"flash_bytes": 64_000}.
         tflm_source: with runtime "tflm", a folder with TensorFlow Lite Micro for this computer and
             the emulated core: its Arduino library, or a current tree with its downloads. By
             default, the folder in the variable TFLM_EXT_TFLM_SOURCE, or the one of an earlier
@@ -205,11 +207,11 @@ def make_options(
     name: str,
     *,
     derived: bool = False,
-    labels: Sequence[str] | None = None,
+    labels: Iterable[str] | None = None,
     board: str | None = DEFAULT_BOARD,
     runtime: str = "compiled",
     optimize: str = "balanced",
-    budget: Budget | None = None,
+    budget: Budget | Mapping[str, int] | None = None,
     tflm_source: str | os.PathLike[str] | None = None,
     encoding: Methods | None = None,
     max_accuracy_drop: float | None = None,
@@ -230,7 +232,7 @@ def make_options(
     return Options(
         name=model_name(name, derived=derived),
         board=find_board(board),
-        budget=budget or Budget(),
+        budget=as_budget(budget) or Budget(),
         runtime=make_runtime(
             one_of("runtime", runtime, RUNTIMES),
             tflm_source=tflm_source,
@@ -239,7 +241,7 @@ def make_options(
         ),
         max_accuracy_drop=_share("max_accuracy_drop", max_accuracy_drop),
         optimize=Optimize(one_of("optimize", optimize, [o.value for o in Optimize])),
-        labels=_labels(labels),
+        labels=as_labels(labels),
     )
 
 
@@ -251,16 +253,6 @@ def _share(what: str, value: Any) -> float | None:
             f"{what}={value!r} is not a number from 0 to 1.", "Pass a number such as 0.02."
         )
     return float(value)
-
-
-def _labels(labels: Sequence[str] | None) -> tuple[str, ...]:
-    if isinstance(labels, str) or not all(isinstance(text, str) for text in labels or ()):
-        raise ConfigError(
-            "labels must be a list of strings.", 'Pass one name per class, as in ["no", "yes"].'
-        )
-    if labels is not None and not len(labels):
-        raise ConfigError("labels is empty.", "Pass one name per class, or leave it out.")
-    return tuple(labels or ())
 
 
 def load(
@@ -277,8 +269,10 @@ def load(
         ConfigError, UnsupportedModelError, ToolError: as in export().
     """
     from tflm_ext.convert import convert
+    from tflm_ext.convert.given import as_data
     from tflm_ext.verify.scores import Samples
 
+    calibration_data = as_data(calibration_data, "calibration_data")
     inputs, targets = (None, None) if test_data is None else _pair(test_data)
     converted = convert(
         model,
@@ -293,9 +287,12 @@ def load(
 
 
 def _pair(test_data: Any) -> tuple[Any, Any]:
-    if not isinstance(test_data, tuple | list) or len(test_data) != 2:
+    from tflm_ext.convert.given import as_data
+
+    found = as_data(test_data, "test_data")
+    if not isinstance(found, tuple | list) or len(found) != 2:
         raise ConfigError("test_data is not a pair.", "Pass test_data=(x, y), inputs and targets.")
-    return test_data[0], test_data[1]
+    return as_data(found[0], "test_data"), found[1]
 
 
 def inspect_model(

@@ -96,8 +96,9 @@ def open_project(folder: Path) -> Opened:
         board=_board_of(exported),
         runtime=exported.runtime,
         optimize=exported.optimize,
-        labels=exported.labels or None,
     )
+    # Earlier versions accepted labels that are now refused, such as equal ones.
+    options = replace(options, labels=exported.labels)
     return Opened(exported, options, analyse(Int8Model.of(exported.model), options))
 
 

@@ -29,7 +29,7 @@ def project(tmp_path: Path) -> Path:
         tmp_path / "net",
         runtime="tflm",
         optimize="size",
-        labels=["a", "b*/", "c\n"],
+        labels=["a", "b*/", "c\nd"],
         progress=False,
     ).folder
 
@@ -46,7 +46,7 @@ def test_a_project_is_read_as_it_was_exported(project: Path) -> None:
     found = read_project(project)
     assert (found.name, found.library, found.model) == ("net", "Net", image_net())
     assert (found.board, found.runtime, found.optimize) == ("nano33ble_sense", "tflm", "size")
-    assert found.labels == ("a", "b*/", "c\n")
+    assert found.labels == ("a", "b*/", "c\nd")
     assert found.edited() == ()
     vectors = found.golden_vectors(open_project(project).analysis.facts)
     assert len(vectors[GOLDEN_VECTORS]) == len(found.golden) == 8
@@ -56,7 +56,7 @@ def test_a_project_is_read_as_it_was_exported(project: Path) -> None:
 def test_all_of_report_json_can_be_read_back(project: Path) -> None:
     content = json.loads((project / "report.json").read_text("utf-8"))
     read = from_json(ReportDocument, content)
-    assert read.schema == 1 and read.model.labels == ("a", "b*/", "c\n")
+    assert read.schema == 1 and read.model.labels == ("a", "b*/", "c\nd")
     assert [row.path for row in read.files] == [row["path"] for row in content["files"]]
     assert read.memory.context_bytes == content["memory"]["context_bytes"]
     assert read.accuracy is None and read.accuracy_of_other_outputs is None
@@ -65,6 +65,12 @@ def test_all_of_report_json_can_be_read_back(project: Path) -> None:
 def test_a_report_that_was_read_is_written_as_it_was(project: Path) -> None:
     content = json.loads((project / "report.json").read_text("utf-8"))
     assert inspect_project(project).to_dict() == content
+
+
+def test_labels_that_are_refused_today_can_be_read(project: Path) -> None:
+    """Earlier versions accepted them."""
+    change(project, lambda c: c["model"].update(labels=["a", "a", " "]))
+    assert open_project(project).analysis.facts.labels == ("a", "a", " ")
 
 
 def test_edited_files_are_named(project: Path) -> None:

@@ -123,7 +123,8 @@ def _read_labels(text: str | None) -> list[str] | None:
         return None
     if text.startswith("@"):
         try:
-            return Path(text[1:]).read_text("utf-8").splitlines()
+            # Editors add a byte-order mark at the start, and empty lines at the end.
+            return Path(text[1:]).read_text("utf-8-sig").rstrip().splitlines()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "they are not UTF-8"
             missing = isinstance(error, FileNotFoundError)

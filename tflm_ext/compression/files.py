@@ -16,7 +16,7 @@ from tflm_ext.compression.result import CompressionReport
 from tflm_ext.convert import load_npz
 from tflm_ext.convert.child import Child, ChildEnded
 from tflm_ext.convert.convert import explain
-from tflm_ext.convert.files import kind_of
+from tflm_ext.convert.files import is_data_file, kind_of
 from tflm_ext.errors import ConfigError
 from tflm_ext.near import did_you_mean_file
 from tflm_ext.options import DEFAULT_BOARD, Budget
@@ -70,6 +70,8 @@ def compress_file(
     for path in (data, validation):
         if path is not None and load_npz(path).y is None:
             raise ConfigError(f"{path} has no targets.", "Store them under the key y, next to x.")
+    if not model.is_dir() and is_data_file(model):
+        raise ConfigError(f"{model} is data, not a model.", "Pass a .keras or .h5 file.")
     kind = kind_of(model)
     if kind not in {"keras", "h5"}:
         raise ConfigError(

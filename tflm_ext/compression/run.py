@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from tflm_ext.compression.training import Progress, Training
 from tflm_ext.convert import one_child
 from tflm_ext.convert.order import library
 from tflm_ext.errors import ConfigError, UnsupportedModelError
-from tflm_ext.options import DEFAULT_BOARD, Budget
+from tflm_ext.options import DEFAULT_BOARD, Budget, as_budget
 from tflm_ext.report.progress import show_progress
 from tflm_ext.targets import board as find_board
 
@@ -41,7 +41,7 @@ def compress(
     *,
     validation_data: Any = None,
     recipe: Recipe | None = None,
-    budget: Budget | None = None,
+    budget: Budget | Mapping[str, int] | None = None,
     board: str | None = DEFAULT_BOARD,
     min_accuracy: float | None = None,
     loss: Any = None,
@@ -72,7 +72,8 @@ def compress(
             Never pass the test data, whose score would then be too optimistic. By default, the
             recipe's validation_share of the training arrays is held out.
         recipe: what to do; by default Recipe.balanced().
-        budget: limits for the int8 model, instead of the recipe's shrink or ratio.
+        budget: limits for the int8 model, instead of the recipe's shrink or ratio: a Budget, or a
+            dict like {"flash_bytes": 64_000}.
         board: target board; the int8 model is planned for its core. See `tflm-ext boards`.
         min_accuracy: with a budget or shrink, remove channels only while the accuracy on the
             validation data stays at or above this value.
@@ -92,6 +93,7 @@ def compress(
         StorageError: the checkpoints cannot be written.
     """
     recipe = recipe or Recipe.balanced()
+    budget = as_budget(budget)
     target = find_board(board)
     _check(model, recipe, budget, min_accuracy, checkpoints)
     data = read_data(model, train_data, validation_data, recipe.validation_share, recipe.seed)
@@ -135,7 +137,7 @@ def _check(model: Any, recipe: Any, budget: Any, min_accuracy: Any, checkpoints:
         )
     check_order(model)
     check_weights(model, f"model {model.name!r}")
-    if budget is not None and (not isinstance(budget, Budget) or budget == Budget()):
+    if budget is not None and budget == Budget():
         raise ConfigError(
             f"budget={budget!r} has no limit.", "Set one, as in Budget(flash_bytes=60_000)."
         )

@@ -21,7 +21,7 @@ from tflm_ext.convert.data import (
     input_warnings,
     output_warnings,
 )
-from tflm_ext.convert.files import compares, kind_of
+from tflm_ext.convert.files import FORMATS, compares, is_data_file, kind_of
 from tflm_ext.convert.finite import infinite_refusal
 from tflm_ext.convert.int8_model import Conversion, Int8Model, looked_at
 from tflm_ext.convert.remedies import (
@@ -84,6 +84,8 @@ def convert(
         ToolError: TensorFlow is missing or crashed.
     """
     path = Path(model) if isinstance(model, str | os.PathLike) else None
+    if path and not path.is_dir() and is_data_file(path):
+        raise ConfigError(f"{path} is data, not a model.", FORMATS)
     kind = kind_of(path) if path else "traced"
     given = {"calibration_data": calibration_data, "test_data": test_inputs}
     given = {what: data for what, data in given.items() if data is not None}

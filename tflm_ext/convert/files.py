@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 from tflm_ext.errors import ConfigError, UnsupportedModelError
@@ -9,7 +10,11 @@ from tflm_ext.flatbuffer import MalformedError, Reader
 from tflm_ext.near import did_you_mean_file
 
 SUFFIXES = (".keras", ".h5", ".hdf5", ".tflite")
-_FORMATS = "a .keras, .h5 or int8 .tflite file, or a SavedModel folder"
+FORMATS = "Pass a .keras, .h5 or int8 .tflite file, or a SavedModel folder."
+_MODEL_SUFFIXES = (*SUFFIXES, ".pb", ".onnx", ".pt", ".pth")
+_DATA_SUFFIXES = (".npz", ".npy", ".csv")
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_START_BYTES = 1 << 16  # of a .h5, in which Keras' attribute with the layers is found
 _FLOAT32 = 0
 _QUANTIZE, _DEQUANTIZE = 114, 6
 _NOT_EQUAL = 72
@@ -24,23 +29,53 @@ def kind_of(path: Path) -> str:
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
             return "saved_model"
-        raise ConfigError(
-            f"The folder {path} does not contain a saved_model.pb.", f"Pass {_FORMATS}."
-        )
+        raise ConfigError(f"The folder {path} does not contain a saved_model.pb.", FORMATS)
     if not path.is_file():
         near = did_you_mean_file(path, SUFFIXES)
-        raise ConfigError(f"There is no model at {path}.", f"{near}Pass {_FORMATS}.")
+        raise ConfigError(f"There is no model at {path}.", f"{near}{FORMATS}")
     with path.open("rb") as file:
         head = file.read(8)
     if head[4:] == b"TFL3":
         return "tflite"
     if head.startswith(b"PK"):
         return "keras"
-    if head == b"\x89HDF\r\n\x1a\n":
+    if head == _HDF5:
         return "h5"
     if path.suffix == ".tflite":
         return "tflite"  # The reader of .tflite files gives the best error for this one.
-    raise ConfigError(f"{path} is not a readable model file.", f"Pass {_FORMATS}.")
+    raise ConfigError(f"{path} is not a readable model file.", FORMATS)
+
+
+def is_model_file(path: Path) -> bool:
+    """Whether a path is a model by its content, or by its name if there is no such file."""
+    try:
+        if path.is_dir():
+            return (path / "saved_model.pb").is_file()
+        if not path.is_file():
+            return path.suffix in _MODEL_SUFFIXES
+        with path.open("rb") as file:
+            start = file.read(_START_BYTES)
+    except (OSError, ValueError):
+        return False
+    if start.startswith(b"PK"):
+        return path.suffix == ".keras" and not is_data_file(path)
+    return start[4:8] == b"TFL3" or (start.startswith(_HDF5) and b"model_config" in start)
+
+
+def is_data_file(path: Path) -> bool:
+    """Whether a file contains NumPy arrays, or at least has such a name."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(6)
+        if head == b"\x93NUMPY":
+            return True
+        if head.startswith(b"PK"):
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+            return bool(names) and all(name.endswith(".npy") for name in names)
+    except (OSError, ValueError, zipfile.BadZipFile):
+        pass
+    return path.suffix in _DATA_SUFFIXES
 
 
 def float_operators(data: bytes) -> tuple[set[int], bool]:

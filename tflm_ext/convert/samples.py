@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tflm_ext.convert import structure
+from tflm_ext.convert.files import is_model_file
 from tflm_ext.errors import ConfigError, StorageError
 from tflm_ext.near import did_you_mean_file
 
@@ -84,6 +85,8 @@ def load_npz(path: str | Path) -> Samples:
         StorageError: the file cannot be read.
     """
     path = Path(path)
+    if is_model_file(path):
+        raise ConfigError(f"{path} is a model, not data.", "Pass a .npz file with samples.")
     how = "Write it with numpy.savez(path, x=samples, y=labels); x is an array, samples first."
     try:
         file = np.load(path, allow_pickle=False)

@@ -24,7 +24,7 @@ from tflm_ext.frontend import input_ports, read_graph
 from tflm_ext.frontend.parse import RawModel, parse
 from tflm_ext.ir import Tensor
 from tflm_ext.near import did_you_mean, did_you_mean_file, unknown
-from tflm_ext.options import Budget
+from tflm_ext.options import Budget, as_budget
 from tflm_ext.programs import LimitError
 from tflm_ext.rewrite.child import run_rewrite
 from tflm_ext.verify.computable import keep_computable
@@ -46,7 +46,7 @@ def encode(
     model: bytes | str | os.PathLike[str],
     methods: Methods = "auto",
     *,
-    budget: Budget | None = None,
+    budget: Budget | Mapping[str, int] | None = None,
     progress: Progress | None = None,
 ) -> EncodingResult:
     """Store the weights of an int8 model encoded: less flash, for more RAM and more time.
@@ -67,9 +67,9 @@ def encode(
             the budget allows the RAM. A collection of "huffman", "lut", "pruning": the best of
             these for every tensor that becomes smaller, regardless of RAM. A dict from names of
             tensors to methods: only these.
-        budget: for "auto". ram_bytes limits the arena as TFLM's interpreter measures it here; with
-            flash_bytes or weight_bytes, only as much is encoded as is needed to bring the .tflite
-            below that limit. macs is ignored.
+        budget: for "auto", a Budget or a dict of its limits. ram_bytes limits the arena as TFLM's
+            interpreter measures it here; with flash_bytes or weight_bytes, only as much is encoded
+            as is needed to bring the .tflite below that limit. macs is ignored.
         progress: called with a short text for each tensor that is tried.
 
     Returns:
@@ -87,6 +87,7 @@ def encode(
         Path("encoded.tflite").write_bytes(result.model)
         print(result)
     """
+    limits = as_budget(budget)
     given = model if isinstance(model, bytes) else _read(Path(model))
     try:
         parsed = parse(given, "the model")
@@ -103,7 +104,7 @@ def encode(
     if any(node.code == _CUSTOM and node.custom == "TFLM_DECODE" for node in parsed.nodes):
         raise ConfigError("The model is already encoded.", "Pass the model it was made from.")
     chosen = _methods(methods, parsed)
-    return _Encoding(given, parsed, progress or (lambda text: None)).result(chosen, budget)
+    return _Encoding(given, parsed, progress or (lambda text: None)).result(chosen, limits)
 
 
 def _read(path: Path) -> bytes:

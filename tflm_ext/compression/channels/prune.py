@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from math import isfinite
 from typing import Any
 
@@ -21,7 +21,7 @@ from tflm_ext.compression.checks import check_weights
 from tflm_ext.convert import one_child
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 from tflm_ext.near import one_of
-from tflm_ext.options import DEFAULT_BOARD, Budget
+from tflm_ext.options import DEFAULT_BOARD, Budget, as_budget
 from tflm_ext.targets import board as find_board
 
 _EPOCHS = 3  # of fine-tuning after every round towards a budget
@@ -32,7 +32,7 @@ def prune_channels(
     model: Any,
     *,
     ratio: float | None = None,
-    budget: Budget | None = None,
+    budget: Budget | Mapping[str, int] | None = None,
     board: str | None = DEFAULT_BOARD,
     data: Any = None,
     validation_data: Any = None,
@@ -98,7 +98,7 @@ def prune_channels(
         small.fit(x_train, y_train, epochs=5)
     """
     graph = read_channels(model)
-    _check_goal(ratio, budget, data)
+    budget = _check_goal(ratio, as_budget(budget), data)
     _check_limits(budget, min_accuracy, validation_data, multiple_of, fine_tune_epochs, seed)
     check_weights(model, f"model {model.name!r}")
     kind = _importance(importance)
@@ -168,7 +168,7 @@ def _check_targets(model: Any, validation_data: Any) -> None:
         raise ConfigError("validation_data has no targets.", "Pass validation_data=(x_val, y_val).")
 
 
-def _check_goal(ratio: Any, budget: Any, data: Any) -> None:
+def _check_goal(ratio: Any, budget: Budget | None, data: Any) -> Budget | None:
     if (ratio is None) == (budget is None):
         raise ConfigError(
             "prune_channels needs either a ratio or a budget.",
@@ -179,7 +179,7 @@ def _check_goal(ratio: Any, budget: Any, data: Any) -> None:
             f"ratio={ratio!r} is not a fraction of the channels.",
             "Pass a number from 0 to less than 1; 0.5 removes half of the channels.",
         )
-    if budget is not None and (not isinstance(budget, Budget) or budget == Budget()):
+    if budget is not None and budget == Budget():
         raise ConfigError(
             f"budget={budget!r} has no limit.", "Set one, as in Budget(flash_bytes=60_000)."
         )
@@ -188,6 +188,7 @@ def _check_goal(ratio: Any, budget: Any, data: Any) -> None:
             "A budget needs data for fine-tuning and for planning the int8 model.",
             "Pass data=(x_train, y_train).",
         )
+    return budget
 
 
 def _check_limits(
