@@ -207,10 +207,13 @@ def test_budgets_that_are_refused(given: Any, problem: str, hint: str) -> None:
 
 @pytest.mark.slow
 def test_budgets_of_compression() -> None:
+    import keras
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     for given, problem, _ in BUDGETS:
         for call in (
-            lambda given=given: tflm_ext.compress(None, None, budget=given),
-            lambda given=given: tflm_ext.prune_channels(None, budget=given),
+            lambda given=given: tflm_ext.compress(model, None, budget=given),
+            lambda given=given: tflm_ext.prune_channels(model, budget=given),
         ):
             with pytest.raises(ConfigError) as error:
                 call()
