@@ -257,7 +257,7 @@ def test_functions_of_test_data(model: Path) -> None:
     for given in ((X, y), [batches, y], lambda: (X, y), lambda: (batches(), y)):
         _, samples = load(model, None, given, Compiled(), lambda text: None)
         np.testing.assert_array_equal(samples.test[0], X)
-        np.testing.assert_array_equal(samples.targets, y)
+        np.testing.assert_array_equal(samples.targets[0], y)
 
 
 def test_calibration_data_is_the_third_argument(model: Path, tmp_path: Path) -> None:

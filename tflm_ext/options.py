@@ -122,7 +122,7 @@ def as_labels(given: Any) -> tuple[str, ...]:
         if text in labels:
             raise ConfigError(
                 f"labels[{labels[text]}] and labels[{number}] are both {_short(text)}.",
-                "Give every class a name of its own.",
+                "Give every class a different name.",
             )
         labels[text] = number
     return tuple(labels)

@@ -59,7 +59,7 @@ def arguments(keras: Any) -> list[tuple[dict[str, Any], str, str]]:
         ({"ratio": float("nan")}, "ratio=nan is not a fraction", "from 0 to less than 1"),
         ({"ratio": "half"}, "ratio='half' is not a fraction", "from 0 to less than 1"),
         ({"budget": tflm_ext.Budget()}, "has no limit", "flash_bytes"),
-        ({"budget": 1000}, "budget=1000 has no limit", "flash_bytes"),
+        ({"budget": 1000}, "budget=1000 is not a budget", "flash_bytes"),
         ({"budget": budget}, "A budget needs data", "Pass data="),
         ({"budget": budget, "data": X}, "Fine-tuning needs data with targets", "Pass data="),
         ({"ratio": 0.5, "fine_tune_epochs": 1}, "Fine-tuning needs data", "Pass data=(x, y)"),
