@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -122,6 +123,30 @@ def test_what_a_killed_export_left_beside_is_removed(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["digits"]
 
 
+@pytest.mark.parametrize("start", ["folder", "journal"])
+def test_a_folder_with_only_the_rest_of_a_killed_export_is_empty(
+    tmp_path: Path, start: str
+) -> None:
+    """The first export into an existing folder was killed before it had moved a file."""
+    home = tmp_path / "digits/.tflm_ext"
+    (home / "new").mkdir(parents=True)
+    (home / "new/half").write_text("")
+    if start == "journal":
+        (home / "journal.json").write_text('{"schema": 1, "changes": []}')
+    check_folder(tmp_path / "digits")
+    write_project(tmp_path / "digits", rendered(FIRST))
+    assert tree(tmp_path / "digits") == expected(FIRST)
+
+
+def test_a_mount_point_is_filled_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "digits").mkdir()
+    inode = (tmp_path / "digits").stat().st_ino
+    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "digits")
+    write_project(tmp_path / "digits", rendered(FIRST))
+    assert tree(tmp_path / "digits") == expected(FIRST)
+    assert (tmp_path / "digits").stat().st_ino == inode
+
+
 def test_only_programs_are_executable(tmp_path: Path) -> None:
     files = rendered({"a.sh": "x", "b.txt": "x"})
     files[0] = RenderedFile.text("a.sh", "x", executable=True)
@@ -199,10 +224,19 @@ def test_an_edited_generated_file_is_an_error_without_overwrite(project: Path, p
     assert tree(project) == expected(SECOND)
 
 
-def test_many_edited_files_make_a_short_message(project: Path) -> None:
-    for path in FIRST:
+@pytest.mark.parametrize(
+    ("count", "message"),
+    [
+        (2, r"digits_model\.c, lib/Digits/src/same\.h were"),
+        (3, r"same\.h, model/digits\.tflite were"),
+        (4, r"same\.h, model/digits\.tflite and 1 more were"),
+    ],
+)
+def test_many_edited_files_make_a_short_message(project: Path, count: int, message: str) -> None:
+    generated = [path for path in FIRST if path.startswith(("lib/", "model/", "platforms/"))]
+    for path in ("README.md", *generated[:count]):
         (project / path).write_text("edited")
-    with pytest.raises(ConfigError, match=r"same\.h, model/digits\.tflite and 1 more were"):
+    with pytest.raises(ConfigError, match=message):
         write_project(project, rendered(SECOND))
 
 
@@ -236,6 +270,19 @@ def test_a_file_in_the_place_of_the_new_text_is_not_lost(project: Path) -> None:
         "Copy what you need to README.md, then remove README.md.new."
     )
     assert tree(project) == before
+
+
+def test_overwrite_replaces_an_edited_new_text(project: Path) -> None:
+    (project / "README.md").write_text("edited")
+    (project / "README.md.new").write_text("mine")
+    assert write_project(project, rendered(SECOND), overwrite=True).kept == ("README.md",)
+    assert tree(project) == expected(SECOND) | {"README.md": "edited", "README.md.new": "second"}
+
+
+def test_a_file_with_the_name_of_a_new_text_that_is_not_needed_stays(project: Path) -> None:
+    (project / "README.md.new").write_text("mine")
+    write_project(project, rendered(SECOND))
+    assert tree(project) == expected(SECOND) | {"README.md.new": "mine"}
 
 
 def test_an_edited_file_that_is_no_longer_generated_is_kept(project: Path) -> None:
@@ -453,7 +500,11 @@ for folder in ({str(project)!r}, {str(project.parent / "new/er")!r}):
     ("number", "hint"),
     [
         (errno.ENOSPC, "Free some space, then export the model again."),
+        (errno.EDQUOT, "Free some space, then export the model again."),
+        (errno.EACCES, "Choose a writable folder, or fix the permissions."),
+        (errno.EPERM, "Choose a writable folder, or fix the permissions."),
         (errno.EROFS, "Choose a writable folder, or fix the permissions."),
+        (errno.EIO, "Choose a different folder, or check the disk."),
     ],
 )
 def test_the_hint_fits_the_error(
@@ -757,12 +808,39 @@ for files in [FIRST, SECOND] * 15:
     assert tree(tmp_path / "digits") == expected(SECOND)
 
 
+@pytest.mark.parametrize("operation", [fcntl.LOCK_SH, fcntl.LOCK_EX])
+def test_an_export_waits_for_every_other_lock_of_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operation: int
+) -> None:
+    waits = []
+    real = fcntl.flock
+
+    def flock(lock: int, wanted: int) -> None:
+        try:
+            real(lock, wanted | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waits.append(wanted)
+
+    held = os.open(tmp_path, os.O_RDONLY)
+    real(held, operation)
+    monkeypatch.setattr(fcntl, "flock", flock)
+    write_project(tmp_path / "digits", rendered(FIRST))
+    os.close(held)
+    assert len(waits) == 1
+
+
 def test_recover_does_nothing_where_there_is_nothing(tmp_path: Path) -> None:
     assert not recover(tmp_path / "nowhere")
     assert not recover(tmp_path)
 
 
 # Requests that only a bug in tflm_ext can make
+
+
+def test_two_files_of_the_same_name_are_a_bug(tmp_path: Path) -> None:
+    files = rendered({"a": "x"})
+    with pytest.raises(ValueError, match="two have the same name"):
+        write_project(tmp_path / "p", [files[0], *files])
 
 
 @pytest.mark.parametrize(
