@@ -55,6 +55,21 @@ def test_saturation() -> None:
     )
 
 
+@pytest.mark.parametrize(("beyond", "count"), [(8, 100), (7, 100), (8, 160), (9, 160)])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_several_values_and_more_than_a_twentieth_saturate(
+    beyond: int, count: int, sign: int
+) -> None:
+    values = sign * np.repeat([100.0, 1.0], [beyond, count - beyond])
+    found = list(saturates("scores", values, 0.05, 0))
+    assert bool(found) == (beyond >= 8 and beyond > count / 20)
+
+
+@pytest.mark.parametrize(("value", "warned"), [(6.325, True), (6.32, False), (-6.375, True)])
+def test_the_last_step_of_a_range_counts_as_saturated(value: float, warned: bool) -> None:
+    assert bool(list(saturates("scores", np.full(100, value), 0.05, 0))) == warned
+
+
 def test_a_range_that_fits_does_not_saturate() -> None:
     assert list(saturates("scores", np.linspace(-10, 10, 1000), 20 / 255, 0)) == []
 

@@ -12,6 +12,8 @@ from tests.tflite_builder import ModelBuilder
 from tflm_ext.arithmetic import quantize_array
 from tflm_ext.errors import UnsupportedModelError
 from tflm_ext.frontend import read_graph, strip_ports
+from tflm_ext.frontend.parse import parse, root
+from tflm_ext.frontend.subset import subset
 from tflm_ext.ir import DType
 
 GIVE = (
@@ -123,6 +125,18 @@ def test_signatures_are_removed() -> None:
     assert len(read_graph(stripped).nodes) == 2
 
 
+@pytest.mark.parametrize("extra", range(4))
+def test_new_ports_are_aligned_after_a_file_of_any_length(extra: int) -> None:
+    """Flatbuffers align vectors of 32-bit numbers; TFLM reads them as such."""
+    model = dense() + bytes(extra)
+    graph = parse(model, "net")
+    data = subset(model, [0], graph.inputs, graph.outputs)
+    (table,) = root(data).tables(2)
+    for field, ports in ((1, graph.inputs), (2, graph.outputs)):
+        start, count = table.vector(field, 4) or (0, 0)
+        assert (start % 4, count) == (0, len(ports))
+
+
 def test_only_conversions() -> None:
     b = ModelBuilder()
     x, z = b.tensor((4,), dtype="float32"), b.tensor((4,), dtype="float32")
@@ -158,8 +172,6 @@ def test_damaged() -> None:
 
 def test_tables_that_overlap() -> None:
     """Inputs and outputs in one vector of the file: what is written for one changes the other."""
-    from tflm_ext.frontend.parse import root
-
     b = ModelBuilder()
     x, y = b.tensor((4,), dtype="float32"), b.tensor((4,), scale=0.1)
     b.operator("QUANTIZE", [x], [y])

@@ -309,6 +309,28 @@ UNSUPPORTED = {
             "(inference type int8)."
         ),
     ),
+    "int64 output": (
+        tensor(3, type=schema.TensorType.INT64, quantization=None),
+        (
+            "net: output 0 'net/dense/MatMul' is int64, not int8 or int32.\n"
+            "Pass the Keras model and calibration_data, or convert with full int8 quantisation "
+            "(inference type int8)."
+        ),
+    ),
+    "int16 input": (
+        tensor(0, type=schema.TensorType.INT16),
+        (
+            "net: input 0 'x' is int16, not int8 or int32.\n"
+            "Declare integer inputs as int32: keras.Input(shape, dtype='int32')."
+        ),
+    ),
+    "bool input": (
+        tensor(0, type=schema.TensorType.BOOL, quantization=None),
+        (
+            "net: input 0 'x' is bool, not int8 or int32.\n"
+            "Declare integer inputs as int32: keras.Input(shape, dtype='int32')."
+        ),
+    ),
     "input without scale": (
         tensor(0, quantization=None),
         "net: input 0 'x' is a constant or a variable, or does not have exactly one scale and "

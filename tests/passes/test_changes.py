@@ -14,8 +14,9 @@ from tests.passes.test_fuse_pad import padded
 from tests.passes.test_random_graphs import graphs
 from tests.passes.test_remove_unused import branches
 from tflm_ext.frontend import read_graph
-from tflm_ext.ir import Graph
+from tflm_ext.ir import DType, Graph, Tensor
 from tflm_ext.passes import Change, PassStep, run, run_passes
+from tflm_ext.passes.changes import shape_of
 from tflm_ext.reference import run_graph
 
 DEAD = [i in (1, 4, 5, 8, 9, 15) for i in range(CHANNELS)]
@@ -114,6 +115,11 @@ def test_a_graph_that_stays_has_no_steps() -> None:
 def said(name: str, rewrite: str) -> list[str]:
     (step,) = (s for s in check(read_graph(MODELS[name])) if s.name == rewrite)
     return [f"{c.kind} {c.number} {c.what}: {c.reason} {c.channels}" for c in step.changes()]
+
+
+def test_a_scalar_is_called_one() -> None:
+    assert shape_of(Tensor(0, "x", (), DType.INT8)) == "scalar"
+    assert shape_of(Tensor(0, "x", (1,), DType.INT8)) == "1"
 
 
 def test_what_is_said_of_channels() -> None:

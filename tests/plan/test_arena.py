@@ -85,6 +85,56 @@ def test_a_residual_keeps_its_input() -> None:
 
 
 @pytest.mark.parametrize(
+    ("made", "bound"),
+    [
+        # Of two buffers that must start at the same address, only one can.
+        (
+            [
+                Buffer("a", 40, -1, 0),
+                Buffer("b", 40, -1, 0),
+                Buffer("c", 64, 0, 1, (Overlay("a"), Overlay("b"))),
+            ],
+            104,
+        ),
+        # Two overlaps cannot save more than the whole buffer.
+        (
+            [
+                Buffer("a", 40, -1, 0),
+                Buffer("b", 40, -1, 0),
+                Buffer("c", 20, 0, 1, (Overlay("a", 0), Overlay("b", 0))),
+            ],
+            80,
+        ),
+        # A buffer that ended before, or begins later, saves nothing.
+        ([Buffer("a", 40, -1, 0), Buffer("b", 40, 1, 2, (Overlay("a"),))], 40),
+        ([Buffer("a", 40, 2, 2), Buffer("b", 40, 1, 2, (Overlay("a"),))], 80),
+        # Bytes that the lead keeps apart are not shared.
+        ([Buffer("a", 40, -1, 0), Buffer("b", 40, 0, 1, (Overlay("a", 12),))], 52),
+        ([Buffer("a", 40, -1, 0), Buffer("b", 40, 0, 1, (Overlay("a", 99),))], 80),
+        ([], 0),
+    ],
+)
+def test_the_bound_counts_shared_bytes_once(made: list[Buffer], bound: int) -> None:
+    assert lower_bound(made) == bound
+
+
+@pytest.mark.parametrize(
+    ("made", "offsets"),
+    [
+        ([Buffer("a", 8, 0, 1), Buffer("b", 8, 2, 3)], {"a": 0, "b": 0}),
+        ([Buffer("a", 8, 0, 1), Buffer("b", 8, 1, 2)], {"a": 0, "b": 8}),
+        ([Buffer("a", 6, 0, 1), Buffer("b", 8, 1, 2)], {"a": 0, "b": 8}),
+        ([Buffer("a", 8, 0, 1), Buffer("b", 8, 1, 2, (Overlay("a"),))], {"a": 4, "b": 4}),
+        ([Buffer("a", 40, 0, 1), Buffer("b", 40, 1, 2, (Overlay("a", 8),))], {"a": 8, "b": 0}),
+        ([Buffer("a", 40, 0, 1), Buffer("b", 40, 1, 2, (Overlay("a", 0),))], {"a": 0, "b": 0}),
+    ],
+)
+def test_checker_accepts_right_plans(made: list[Buffer], offsets: dict[object, int]) -> None:
+    assert check_placement(made, offsets) is None
+    assert check_placement(made[::-1], offsets) is None
+
+
+@pytest.mark.parametrize(
     ("made", "offsets", "problem"),
     [
         (

@@ -12,7 +12,7 @@ from tflm_ext.frontend import read_graph
 from tflm_ext.ir import Graph
 from tflm_ext.options import Optimize
 from tflm_ext.passes import run_passes
-from tflm_ext.plan import Plan, make_plan
+from tflm_ext.plan import Plan, foreign_plan, make_plan
 from tflm_ext.plan.arena import Buffer
 from tflm_ext.plan.lifetimes import Lifetimes, buffers
 
@@ -99,6 +99,25 @@ def test_scratch_memory_lives_for_one_operator() -> None:
         step = key[1]  # type: ignore[index]
         assert buffer.first == buffer.last == step
     assert sum(b.bytes for b in scratch.values()) == sum(s.call.scratch_bytes for s in plan.steps)
+
+
+def test_live_bytes_are_those_of_tensors_in_the_busiest_step() -> None:
+    """Unrounded, without scratch memory, and the same if an interpreter runs the model."""
+    for model, expected in (
+        (chain(3, outputs=(2,), size=23), 46),
+        (chain(3, outputs=(0, 1, 2), size=23), 69),
+        (chain(1, outputs=(0,), size=5), 10),
+    ):
+        graph = graph_of(model)
+        assert make_plan(graph).live_bytes == expected
+        assert foreign_plan(graph, make_plan(graph).core).live_bytes == expected
+    plan, placed = planned(graph_of(models.image_net()))
+    tensors = [b for key, b in placed.items() if key[0] == "tensor"]  # type: ignore[index]
+    assert len(tensors) < len(placed)
+    assert plan.live_bytes == max(
+        sum(b.bytes for b in tensors if b.first <= step <= b.last)
+        for step in range(-1, len(plan.steps) + 1)
+    )
 
 
 def test_bytes_at_an_operator_are_those_of_the_buffers_that_live_there() -> None:
