@@ -181,6 +181,33 @@ def long_row() -> bytes:
     return rows(*["NEG"] * 70)
 
 
+def a_long_way_beside_a_short_one() -> bytes:
+    """The short way finds the input before the long one has too many operators."""
+    b = ModelBuilder()
+    x = b.tensor(SHAPE, scale=0.03)
+    short = y = entry(b, x)
+    for _ in range(70):
+        y = apply(b, "NEG", y)
+    return b.finish([x], [leave(b, apply(b, "ADD", y, short))])
+
+
+def two_outputs() -> bytes:
+    """As no converter writes it."""
+    b = ModelBuilder()
+    x = b.tensor(SHAPE, scale=0.03)
+    first, second = (b.tensor(SHAPE, dtype="float32", name="net/neg/NEG") for _ in range(2))
+    b.operator("NEG", [entry(b, x)], [first, second], schema.NegOptionsT())
+    return b.finish([x], [leave(b, first)])
+
+
+def no_output() -> bytes:
+    b = ModelBuilder()
+    x, z = b.tensor(SHAPE, scale=0.03), b.tensor(SHAPE, scale=0.03)
+    b.operator("QUANTIZE", [apply(b, "NEG", entry(b, x))], [])
+    b.operator("RELU", [x], [z])
+    return b.finish([x], [z])
+
+
 def works_in_float(number: int, name: str, layer: str) -> str:
     return (
         f"net: operator {number} {name} (Keras layer {layer}) computes in float32, and the float32 "
@@ -193,6 +220,15 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "two inputs": (sum_of_two(), works_in_float(2, "ADD", "add")),
     "a constant per channel": (per_channel_constant(), works_in_float(1, "MUL", "mul")),
     "too long": (long_row(), works_in_float(2, "NEG", "neg")),
+    "too long on one way": (a_long_way_beside_a_short_one(), works_in_float(1, "NEG", "neg")),
+    "two outputs": (two_outputs(), works_in_float(1, "NEG", "neg")),
+    "no output": (
+        no_output(),
+        (
+            "net: not a valid .tflite file: operator 2 QUANTIZE writes nothing.\n"
+            "Export the model again, or pass the file that the converter wrote."
+        ),
+    ),
     "a dead end": (dead_end(), works_in_float(1, "ELU", "elu")),
     "not element by element": (
         reduction(),
@@ -231,6 +267,17 @@ def test_refused(case: str) -> None:
     with pytest.raises(UnsupportedModelError) as caught:
         read_graph(model, "net", run=run_here)
     assert str(caught.value) == text
+
+
+@pytest.mark.parametrize("functions", [62, 63])
+def test_an_island_has_at_most_64_operators(functions: int) -> None:
+    """With DEQUANTIZE and QUANTIZE."""
+    model = rows(*["NEG"] * functions)
+    if functions == 62:
+        assert len(read_graph(model, run=run_here).nodes) == 3
+    else:
+        with pytest.raises(UnsupportedModelError, match="operator 2 NEG"):
+            read_graph(model, run=run_here)
 
 
 def test_without_an_interpreter() -> None:

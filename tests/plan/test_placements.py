@@ -41,7 +41,8 @@ def test_everything_is_listed(plan: Plan) -> None:
     scratch = [(p.step.index, p.offset) for p in found if p.tensor is None and p.step is not None]
     assert sorted(scratch) == sorted((s.index, at) for s in plan.steps for at in s.scratch)
     assert max(p.offset + p.bytes for p in found) <= plan.arena_bytes
-    assert list(found) == sorted(found, key=lambda p: p.offset)
+    order = [(p.offset, -1 if p.first is None else p.first) for p in found]
+    assert order == sorted(order)
 
 
 def test_lifetimes(plan: Plan) -> None:

@@ -55,6 +55,34 @@ def test_a_bad_name_is_refused_with_a_better_one(text: str, problem: str, sugges
     assert model_name(suggestion) == suggestion
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("a" * 39 + " b", "a" * 39),
+        ("a" * 40 + " b", "a" * 40),
+        ("2" + "a" * 32 + " b", "model_2" + "a" * 32),
+        ("2" + "a" * 33 + " b", "model_2" + "a" * 33),
+        ("2" + "a" * 50, "model_2" + "a" * 33),
+    ],
+)
+def test_a_name_is_cut_to_its_longest_without_a_last_underscore(text: str, name: str) -> None:
+    assert model_name(text, derived=True) == name
+
+
+@pytest.mark.parametrize("text", ["arduino", "arduinonet", "arduino_net", "tflm_ext_net"])
+def test_prefixes_of_the_cores_and_of_tflm_ext_are_reserved(text: str) -> None:
+    with pytest.raises(ConfigError, match="names that begin with arduino or tflm_ext are reserved"):
+        model_name(text)
+    assert model_name(f"my_{text}") == f"my_{text}"
+
+
+@pytest.mark.parametrize(("count", "shown"), [(60, "X" * 60), (61, "X" * 60 + "...")])
+def test_a_message_shows_up_to_60_characters(count: int, shown: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        model_name("X" * count)
+    assert error.value.problem.startswith(f"'{shown}' is not a valid name")
+
+
 @pytest.mark.parametrize("text", ["", "..", "模型", "___"])
 def test_a_text_without_a_name_asks_for_one(text: str) -> None:
     with pytest.raises(ConfigError) as error:

@@ -169,6 +169,20 @@ def test_each_port_is_named() -> None:
     assert len(cut(two_outputs_of_one_tail()).notes) == 2
 
 
+def test_an_input_that_becomes_two_gives_its_name_to_neither() -> None:
+    net = Net()
+    given, plain = net.floats("picture:0"), net.floats("sound:0")
+    x = net.apply("MUL", [given, net.constant(np.float32(0.5))], net.floats("scaled"))
+    small, large = net.quantized(x, "small"), net.quantized(x, "large", 0.2)
+    other = net.apply("EXP", [plain], net.floats("exp"))
+    inputs = [small, large, net.quantized(other, "other")]
+    found = cut(net.finish([given, plain], [net.relu(i) for i in inputs]))
+    model = parse(found.data, "net")
+    assert [model.tensors[i].name for i in model.inputs] == ["small", "large", "other"]
+    assert found.input_names == {2: "sound:0"}
+    assert "which come before its int8 input 'small' and 'large'" in found.notes[0]
+
+
 def test_the_parts_compute_what_the_whole_computes() -> None:
     whole = both_ends()
     model, core = parse(whole, "net"), parse(cut(whole).data, "net")
@@ -236,6 +250,36 @@ def test_other_models_are_left_alone(make: Callable[[], bytes]) -> None:
     model = make()
     assert cut(model).data == model
     assert cut(model).notes == ()
+
+
+TRAINED = [
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "EMBEDDING_LOOKUP",
+    "FULLY_CONNECTED",
+    "LSTM",
+    "RNN",
+    "SVDF",
+    "UNIDIRECTIONAL_SEQUENCE_RNN",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    "BIDIRECTIONAL_SEQUENCE_RNN",
+    "BIDIRECTIONAL_SEQUENCE_LSTM",
+    "TRANSPOSE_CONV",
+    "BATCH_MATMUL",
+    "CONV_3D",
+]
+
+
+@pytest.mark.parametrize("operator", TRAINED)
+@pytest.mark.parametrize("end", ["head", "tail"])
+def test_what_was_trained_is_not_cut(operator: str, end: str) -> None:
+    net = Net()
+    weights = net.constant(np.ones((3, 3), np.float32))
+    x = net.floats("x") if end == "head" else net.tensor(SHAPE, scale=0.1, name="x")
+    y = net.floats("y")
+    net.operator(operator, [x if end == "head" else net.real(net.relu(x)), weights], [y])
+    model = net.finish([x], [net.relu(net.quantized(y)) if end == "head" else y])
+    assert cut(model).data == model
 
 
 OPERATORS = st.lists(

@@ -131,11 +131,90 @@ def float_input() -> bytes:
     return net.finish([x], [net.quantized(net.reshaped(x, (1, 3, 4)), (1, 3, 4))])
 
 
+def float_output() -> bytes:
+    net = Net()
+    x = net.int8((1, 12))
+    first, second = net.split(net.real(x, (1, 12)), 2, (1, 6))
+    return net.finish([x], [net.quantized(first, (1, 6)), second])
+
+
+def quantised_by_another_operator() -> bytes:
+    """Only QUANTIZE leaves the numbers as they are."""
+    net = Net()
+    x = net.int8((1, 12))
+    y = net.int8((1, 3, 4))
+    net.operator("RELU", [net.reshaped(net.real(x, (1, 12)), (1, 3, 4))], [y])
+    return net.finish([x], [y])
+
+
+def read_by_two_operators() -> bytes:
+    """One of them computes in float32."""
+    net = Net()
+    x = net.int8((1, 12))
+    moved = net.reshaped(net.real(x, (1, 12)), (1, 3, 4))
+    y = net.tensor((1, 3, 4), dtype="float32")
+    net.operator("RELU", [moved], [y])
+    outputs = [net.quantized(moved, (1, 3, 4)), net.quantized(y, (1, 3, 4))]
+    return net.finish([x], outputs)
+
+
+def dequantised_by_its_operator() -> bytes:
+    """As no converter writes it: RESHAPE of int8 to float32."""
+    net = Net()
+    x = net.int8((1, 12))
+    return net.finish([x], [net.quantized(net.reshaped(x, (1, 3, 4)), (1, 3, 4))])
+
+
+def per_channel() -> bytes:
+    net = Net()
+    x = net.tensor((2, 1), scale=[0.1, 0.2])
+    y = net.tensor((2,), scale=[0.1, 0.2])
+    moved = net.reshaped(net.real(x, (2, 1)), (2,))
+    net.operator("QUANTIZE", [moved], [y], schema.QuantizeOptionsT())
+    return net.finish([x], [y])
+
+
 @pytest.mark.parametrize(
-    "model", [gates(0.2), computes(), float_input()], ids=["scale", "ADD", "input"]
+    "model",
+    [
+        gates(0.2),
+        computes(),
+        float_input(),
+        float_output(),
+        quantised_by_another_operator(),
+        read_by_two_operators(),
+        dequantised_by_its_operator(),
+        per_channel(),
+    ],
+    ids=["scale", "ADD", "input", "output", "RELU", "readers", "RESHAPE", "channels"],
 )
 def test_what_needs_float32_is_left_alone(model: bytes) -> None:
     assert narrow_moves(model) == model
+
+
+@pytest.mark.parametrize("inputs", [[], [-1], [0, 0], [0, -1]])
+def test_a_damaged_dequantize_is_refused(inputs: list[int]) -> None:
+    net = Net()
+    x, y = net.int8((1, 12)), net.tensor((1, 12), dtype="float32")
+    net.operator("DEQUANTIZE", inputs, [y], schema.DequantizeOptionsT())
+    check_damaged(net.finish([x], [net.quantized(net.reshaped(y, (1, 3, 4)), (1, 3, 4))]))
+
+
+@pytest.mark.parametrize("outputs", [0, 2])
+def test_a_damaged_quantize_is_refused(outputs: int) -> None:
+    net = Net()
+    x, y = net.int8((1, 12)), net.int8((1, 12))
+    moved = net.reshaped(net.real(x, (1, 12)), (1, 3, 4))
+    written = [net.int8((1, 3, 4)) for _ in range(outputs)]
+    net.operator("QUANTIZE", [moved], written, schema.QuantizeOptionsT())
+    net.operator("RELU", [x], [y])
+    check_damaged(net.finish([x], [y, *written]))
+
+
+def check_damaged(model: bytes) -> None:
+    assert narrow_moves(model) == model
+    with pytest.raises(UnsupportedModelError):
+        read_graph(model, run=run_here)
 
 
 def test_a_file_with_such_an_operator_is_exported(tmp_path: Path) -> None:

@@ -43,6 +43,14 @@ def test_only_inputs_that_are_read_stay(names: str, read: str) -> None:
     assert_exact(found.data, c=False)
 
 
+def test_notes_use_the_users_names_where_they_are_known() -> None:
+    found = drop_unread(model("abcd", "bd"))
+    says = "Nothing in the model reads input {}; the project leaves it out."
+    assert found.notes() == (says.format("0 'a'"), says.format("2 'c'"))
+    own = found.notes(["image", "sound", "time", "place"])
+    assert own == (says.format("0 'image'"), says.format("2 'time'"))
+
+
 def test_what_is_an_output_is_read() -> None:
     b = ModelBuilder()
     x, y = b.tensor((1, 4), scale=0.1), b.tensor((1, 4), scale=0.1)

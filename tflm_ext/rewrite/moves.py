@@ -142,8 +142,8 @@ class _Flow:
         if (
             not entered
             or written & set(self.model.outputs)
-            or any(node is None or node.code != DEQUANTIZE for node in before.values())
-            or any(node.code != QUANTIZE for node in after)
+            or any(node is None or not _converts(node, DEQUANTIZE) for node in before.values())
+            or not all(_converts(node, QUANTIZE) for node in after)
         ):
             return None
         sources = {i: node.inputs[0] for i, node in before.items() if node is not None}
@@ -156,3 +156,8 @@ class _Flow:
             return None
         outputs = self.model.outputs
         return _Around(sources, {i: source for i, source in ends.items() if i not in outputs})
+
+
+def _converts(node: RawNode, code: int) -> bool:
+    """Whether an operator is this conversion, of one tensor; a damaged file may have any number."""
+    return node.code == code and len(node.inputs) == len(node.outputs) == 1 and node.inputs[0] >= 0
