@@ -124,6 +124,30 @@ def test_islands_run_together_where_they_can() -> None:
     assert_exact(two_at_once_and_one_behind(), c=False)
 
 
+def test_islands_of_different_shapes_run_one_after_another() -> None:
+    b = ModelBuilder()
+    inputs, outputs, calls = [], [], []
+    for shape in (SHAPE, (1, 300), SHAPE):
+        inputs.append(b.tensor(shape, scale=0.03))
+        outputs.append(b.tensor(shape, scale=0.05))
+        real = apply(b, "NEG", apply(b, "DEQUANTIZE", inputs[-1], shape=shape), shape=shape)
+        b.operator("QUANTIZE", [real], [outputs[-1]])
+
+    def run(model: bytes, given: Sequence[Array], count: int, arena: int) -> Sequence[Array]:
+        calls.append([column.shape for column in given])
+        return run_here(model, given, count, arena)
+
+    graph = read_graph(b.finish(inputs, outputs), run=run)
+    assert calls == [[(18, *SHAPE)] * 2, [(1, 1, 300)]]
+    assert len({node.options for node in graph.nodes}) == 1
+
+
+def test_an_interpreter_that_returns_something_else_is_a_bug() -> None:
+    for wrong in (np.zeros(256, np.int16), np.zeros(3, np.int8)):
+        with pytest.raises(TypeError, match="returned a type or shape"):
+            read_graph(rows("NEG"), run=lambda *_, wrong=wrong: [wrong])  # type: ignore[misc]
+
+
 def sum_of_two() -> bytes:
     b = ModelBuilder()
     x, y = (b.tensor(SHAPE, scale=0.03) for _ in range(2))

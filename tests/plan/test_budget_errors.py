@@ -21,14 +21,17 @@ NANO = board("nano33ble_sense")
 LAYERS = ("net/wide/MatMul", "net/narrow/MatMul")
 
 
-def two_layers(names: tuple[str, str] = LAYERS) -> bytes:
-    """1x4 -> 1x8 -> 1x2, with these names of the layers' outputs."""
+def two_layers(names: tuple[str, str] = LAYERS, *, absent: bool = False) -> bytes:
+    """1x4 -> 1x8 -> 1x2, with these names of the layers' outputs.
+
+    absent: an optional input of each layer is listed, and has no tensor.
+    """
     b = ModelBuilder()
     x = b.tensor((1, 4), scale=0.1)
     for name, inputs, outputs in zip(names, (4, 8), (8, 2), strict=True):
         weights = b.constant(np.ones((outputs, inputs), np.int8), scale=0.02)
         y = b.tensor((1, outputs), scale=0.5, name=name)
-        b.operator("FULLY_CONNECTED", [x, weights], [y])
+        b.operator("FULLY_CONNECTED", [x, weights, *([-1] if absent else [])], [y])
         x = y
     return b.finish([0], [x])
 
@@ -47,8 +50,10 @@ def refusal(plan: Plan, budget: Budget, *, flash: int = 100, ram: int = 20) -> B
     return caught.value
 
 
-def test_ram_is_told_by_layers_and_inputs() -> None:
-    error = refusal(plan_of_two_layers(), Budget(ram_bytes=16))
+@pytest.mark.parametrize("absent", [False, True])
+def test_ram_is_told_by_layers_and_inputs(absent: bool) -> None:
+    plan = make_plan(read_graph(two_layers(absent=absent), "net"))
+    error = refusal(plan, Budget(ram_bytes=16))
     assert error.problem == (
         "net needs 20 bytes of RAM; the budget allows 16 (4 over). Largest in bytes: output of "
         "layer wide (8), input 0 (4), output of layer narrow (2)."

@@ -76,6 +76,11 @@ def test_prefixes_of_the_cores_and_of_tflm_ext_are_reserved(text: str) -> None:
     assert model_name(f"my_{text}") == f"my_{text}"
 
 
+def test_a_letter_that_only_becomes_ascii_in_lower_case_is_not_valid() -> None:
+    with pytest.raises(ConfigError):
+        model_name("\N{KELVIN SIGN}ws")
+
+
 @pytest.mark.parametrize(("count", "shown"), [(60, "X" * 60), (61, "X" * 60 + "...")])
 def test_a_message_shows_up_to_60_characters(count: int, shown: str) -> None:
     with pytest.raises(ConfigError) as error:

@@ -169,6 +169,35 @@ def test_each_port_is_named() -> None:
     assert len(cut(two_outputs_of_one_tail()).notes) == 2
 
 
+@pytest.mark.parametrize(
+    ("count", "named"),
+    [
+        (7, "DEQUANTIZE, EXP, SIN, COS, SQRT, RSQRT, ABS, NEG"),
+        (8, "DEQUANTIZE, EXP, SIN, COS, SQRT, RSQRT, ABS, NEG and 1 other kinds"),
+        (9, "DEQUANTIZE, EXP, SIN, COS, SQRT, RSQRT, ABS, NEG and 2 other kinds"),
+    ],
+)
+def test_a_note_names_up_to_eight_kinds_of_operators(count: int, named: str) -> None:
+    net = Net()
+    x = net.tensor(SHAPE, scale=0.1, name="x")
+    y = net.real(net.relu(x))
+    kinds = ["EXP", "SIN", "COS", "SQRT", "RSQRT", "ABS", "NEG", "LOG", "FLOOR"]
+    for kind in kinds[:count]:
+        read, y = y, net.floats(kind.lower())
+        net.operator(kind, [read], [y])
+    (note,) = cut(net.finish([x], [y])).notes
+    assert f"the operators {named}, which come after" in note
+
+
+def test_an_operator_with_state_is_not_cut() -> None:
+    net = Net()
+    x = net.tensor(SHAPE, scale=0.1, name="x")
+    state = net.tensor(SHAPE, dtype="float32", name="state", variable=True)
+    y = net.apply("ADD", [net.real(net.relu(x)), state], net.floats("sum"))
+    model = net.finish([x], [y])
+    assert cut(model).data == model
+
+
 def test_an_input_that_becomes_two_gives_its_name_to_neither() -> None:
     net = Net()
     given, plain = net.floats("picture:0"), net.floats("sound:0")

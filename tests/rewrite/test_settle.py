@@ -132,6 +132,32 @@ def test_a_size_that_stays_unknown_is_refused_by_name() -> None:
         parse(settled.data, "net")
 
 
+def test_the_values_of_an_unknown_shape_are_not_guessed() -> None:
+    """RESHAPE to what CUMSUM computes: the file has sizes of 1, which may be wrong."""
+    b = ModelBuilder()
+    x = b.tensor((1, 4, 3), scale=0.1, signature=(-1, 4, 3))
+    target = b.tensor((2,), dtype="int32")
+    b.operator(
+        "CUMSUM", [b.constant(INT32([4, -1])), b.constant(INT32(0))], [target], options("Cumsum")
+    )
+    y = b.tensor((1, 1), scale=0.1, signature=(-1, -1), name="flat")
+    b.operator("RESHAPE", [x, target], [y], schema.ReshapeOptionsT())
+    settled = settle(b.finish([x], [y]))
+    assert settled.folded == ()
+    with pytest.raises(UnsupportedModelError, match="'flat' is not fixed"):
+        parse(settled.data, "net")
+
+
+def test_an_output_of_the_model_is_not_folded() -> None:
+    model = computes("ADD", *TFLM_RUNS["ADD"])
+    assert settle(model).data == model
+
+
+def test_one_operator_is_one_result() -> None:
+    settled = settle(integers_as_shape("PACK"))
+    assert str(settled) == "with batch size 1, the result of 1 operator is a constant: PACK"
+
+
 def test_a_transposed_batch_is_fixed_without_folding() -> None:
     b = ModelBuilder()
     x = b.tensor((1, 4, 3), scale=0.1, signature=(-1, 4, 3))
@@ -279,6 +305,14 @@ def test_integers_that_tflm_does_not_compute(name: str) -> None:
     assert_folded(name, computes(name, *TFLM_LACKS[name]), INT32(LACKING[name]))
 
 
+@pytest.mark.parametrize("axis", [0, -2])
+@pytest.mark.parametrize("kept", [0, 1])
+def test_axes_count_from_either_end(axis: int, kept: int) -> None:
+    shape = (1, 3) if kept else (3,)
+    model = computes("REDUCE_MAX", [A, INT32([axis])], shape, options("Reducer", keepDims=kept))
+    assert_folded("REDUCE_MAX", model, INT32([7, 2, 0]).reshape(shape))
+
+
 def run_lite(model: bytes, inputs: Sequence[np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
     """The reference kernels of TensorFlow Lite; input sizes are those of the file."""
     import tensorflow as tf
@@ -304,7 +338,14 @@ def run_lite(model: bytes, inputs: Sequence[np.ndarray[Any, Any]]) -> list[np.nd
         ("FILL", [INT32([2, -1]), INT32(0)], (2, 2), (options("Fill"),)),
         ("FILL", [INT32([2**30]), INT32(0)], (2,), (options("Fill"),)),
         ("REDUCE_PROD", [A, INT32([2])], (2, 3), (options("Reducer"),)),
+        ("REDUCE_MAX", [A, INT32([-3])], (3,), (options("Reducer"),)),
         ("ADD", [A, B], (2, 3), (options("Add", fusedActivationFunction=1),)),
+        ("SUB", [INT32([-(2**31)]), INT32([1])], (1,), (options("Sub"),)),  # leaves 32 bits
+        ("FILL", [INT32([2]), INT32([1, 2])], (2,), (options("Fill"),)),
+        ("FILL", [INT32([2]), np.int64(1)], (2,), (options("Fill"),)),
+        ("RANGE", [INT32([0, 1]), INT32(2), INT32(1)], (2,), (options("Range"),)),
+        ("FLOOR_MOD", [INT32([1]), INT32([0])], (1,), (options("FloorMod"),)),
+        ("ADD", [np.float32([1]), INT32([1])], (1,), (options("Add"),)),
     ],
 )
 def test_what_is_not_certain_is_left_alone(
