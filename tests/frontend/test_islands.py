@@ -215,6 +215,15 @@ def a_long_way_beside_a_short_one() -> bytes:
     return b.finish([x], [leave(b, apply(b, "ADD", y, short))])
 
 
+def constant_input() -> bytes:
+    b = ModelBuilder()
+    x, z = b.tensor(SHAPE, scale=0.03), b.tensor(SHAPE, scale=0.03)
+    c = b.constant(np.ones(SHAPE, np.int8), scale=0.03)
+    out = leave(b, apply(b, "NEG", entry(b, c)))
+    b.operator("ADD", [x, out], [z], schema.AddOptionsT())
+    return b.finish([x], [z])
+
+
 def two_outputs() -> bytes:
     """As no converter writes it."""
     b = ModelBuilder()
@@ -245,6 +254,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "a constant per channel": (per_channel_constant(), works_in_float(1, "MUL", "mul")),
     "too long": (long_row(), works_in_float(2, "NEG", "neg")),
     "too long on one way": (a_long_way_beside_a_short_one(), works_in_float(1, "NEG", "neg")),
+    "a constant input": (constant_input(), works_in_float(1, "NEG", "neg")),
     "two outputs": (two_outputs(), works_in_float(1, "NEG", "neg")),
     "no output": (
         no_output(),

@@ -14,8 +14,10 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 from tests.frontend.models import code, dense, edited, operator, quantization, tensor
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.errors import UnsupportedModelError, UnsupportedOperatorError
+from tflm_ext.flatbuffer import MalformedError
 from tflm_ext.frontend import read_foreign, read_graph
 from tflm_ext.frontend.parse import root
+from tflm_ext.frontend.read import _check_sharing
 
 MALFORMED = "Export the model again, or pass the file that the converter wrote."
 STATE = (
@@ -164,6 +166,13 @@ def test_weights_that_are_used_too_often() -> None:
     assert len(read_graph(shared_weights(20)).nodes) == 20
     with pytest.raises(UnsupportedModelError, match="the same weights are used by too many"):
         read_graph(shared_weights(150))
+
+
+def test_shared_weights_may_be_64_times_the_file_and_64_mebibytes() -> None:
+    graph = read_graph(shared_weights(80))
+    _check_sharing(graph, (80 - 64 << 20) // 64)
+    with pytest.raises(MalformedError, match="the same weights are used by too many"):
+        _check_sharing(graph, (80 - 64 << 20) // 64 - 1)
 
 
 def nodes(count: int) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from tflm_ext.frontend.read import read_foreign
 from tflm_ext.options import Budget
 from tflm_ext.plan import Plan, foreign_plan, make_plan
 from tflm_ext.plan.budget import check_budget
-from tflm_ext.plan.footprint import Footprint
+from tflm_ext.plan.footprint import Footprint, arena_bytes, context_bytes
 from tflm_ext.targets import board
 
 NANO = board("nano33ble_sense")
@@ -87,6 +89,24 @@ def test_constants_of_an_interpreted_model_are_named_by_their_layers() -> None:
         "net needs 100 bytes of flash; the budget allows 99 (1 over). Largest in bytes: constant "
         "of layer wide (32), constant of layer narrow (16)."
     )
+
+
+def test_operators_that_are_not_known_count_no_multiplications() -> None:
+    b = ModelBuilder()
+    x, y = b.tensor((1, 4), scale=0.1), b.tensor((1, 4), scale=0.1)
+    b.operator("GELU", [x], [y])
+    plan = foreign_plan(read_foreign(b.finish([x], [y]), "net"), NANO.core)
+    assert (plan.macs, len(plan.steps)) == (0, 1)
+
+
+@pytest.mark.parametrize(("size", "arena"), [(1, 4), (4, 4), (5, 8)])
+def test_a_context_is_the_arena_and_one_word(size: int, arena: int) -> None:
+    b = ModelBuilder()
+    x, y = b.tensor((1, size), scale=0.1), b.tensor((1, size), scale=0.1)
+    b.operator("RELU", [x], [y])
+    plan = make_plan(read_graph(b.finish([x], [y])))
+    assert (arena_bytes(plan), context_bytes(plan)) == (arena, arena + 4)
+    assert arena_bytes(replace(plan, arena_bytes=0)) == 4  # C has no empty arrays
 
 
 def test_the_board_sets_limits_that_cannot_be_raised() -> None:

@@ -371,3 +371,50 @@ def test_an_export_that_was_killed_is_finished_first(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         pio.run(tmp_path)
     assert "journal" in caught.value.problem
+
+
+def link_to(core: Path, target: Path, stem: str = "tflm_ext_m4_11111111") -> Path:
+    """A link of pio to a platform; "spec" is a part of what pio writes."""
+    link = core / "platforms" / f"{stem}.pio-link"
+    link.parent.mkdir(exist_ok=True)
+    content = {"cwd": str(target.parent), "spec": {"uri": f"symlink://{target}"}}
+    link.write_text(json.dumps(content))
+    return link
+
+
+def platform_in(project: Path) -> Path:
+    folder = project / "platforms/tflm_ext_m4_11111111"
+    folder.mkdir(parents=True)
+    (folder / "platform.json").write_text("{}")
+    return folder
+
+
+def test_links_to_platforms_of_this_project_stay(tmp_path: Path) -> None:
+    own = platform_in(tmp_path / "mine")
+    link = link_to(tmp_path, own)
+    pio._renew_links(tmp_path / "mine", tmp_path)
+    assert link.exists()
+
+
+def test_links_to_another_project_go_where_this_one_has_the_platform(tmp_path: Path) -> None:
+    link = link_to(tmp_path, platform_in(tmp_path / "other"))
+    pio._renew_links(tmp_path / "mine", tmp_path)
+    assert link.exists()
+    platform_in(tmp_path / "mine")
+    pio._renew_links(tmp_path / "mine", tmp_path)
+    assert not link.exists()
+
+
+def test_links_that_lead_nowhere_or_are_damaged_go(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    dead = [
+        link_to(tmp_path, tmp_path / "empty"),
+        link_to(tmp_path, tmp_path / "gone", "tflm_ext_9"),
+    ]
+    for number, text in enumerate(("", "[]", "{}", '{"cwd": 1, "spec": {"uri": 2}}')):
+        dead.append(link_to(tmp_path, tmp_path, f"tflm_ext_{number}"))
+        dead[-1].write_text(text)
+    foreign = link_to(tmp_path, tmp_path / "gone", "another_platform")
+    pio._renew_links(tmp_path / "mine", tmp_path)
+    assert [link for link in dead if link.exists()] == []
+    assert foreign.exists()

@@ -95,16 +95,28 @@ def two_splits() -> bytes:
     return net.finish([x], [net.relu(net.quantized(first[0], (1, 6)), (1, 6)), *last])
 
 
+def joined() -> bytes:
+    """Two RESHAPE, and a CONCATENATION of what they move: one region."""
+    net = Net()
+    x = net.int8((1, 12))
+    read = net.relu(x, (1, 12))
+    parts = [net.reshaped(net.real(read, (1, 12)), (1, 3, 4)) for _ in range(2)]
+    y = net.tensor((1, 6, 4), dtype="float32")
+    net.operator("CONCATENATION", parts, [y], options("Concatenation", axis=1))
+    return net.finish([x], [net.relu(net.quantized(y, (1, 6, 4)), (1, 6, 4))])
+
+
 @pytest.mark.parametrize(
     ("model", "left"),
     [
+        (joined(), ["RELU", "RESHAPE", "RESHAPE", "CONCATENATION", "RELU"]),
         (gates(), ["RELU", "SPLIT", "RELU", "RELU", "RELU"]),
         (gates(unread=True), ["RELU", "SPLIT", "RELU", "RELU"]),
         (chain(), ["RELU", "RESHAPE", "SPLIT", "RELU", "RELU"]),
         (output_of_the_model(), ["RELU", "SPLIT", "QUANTIZE", "QUANTIZE", "QUANTIZE"]),
         (two_splits(), ["RELU", "SPLIT", "SPLIT", "RELU", "RELU", "RELU"]),
     ],
-    ids=["gates", "unread", "chain", "output", "two_splits"],
+    ids=["joined", "gates", "unread", "chain", "output", "two_splits"],
 )
 def test_values_move_in_int8(model: bytes, left: list[str]) -> None:
     with pytest.raises(UnsupportedModelError):
