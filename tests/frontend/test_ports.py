@@ -11,6 +11,7 @@ from tests.harness import assert_exact, run_here
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.arithmetic import quantize_array
 from tflm_ext.errors import UnsupportedModelError
+from tflm_ext.flatbuffer import MalformedError
 from tflm_ext.frontend import read_graph, strip_ports
 from tflm_ext.frontend.parse import parse, root
 from tflm_ext.frontend.subset import subset
@@ -168,6 +169,16 @@ def test_damaged() -> None:
     with pytest.raises(UnsupportedModelError) as caught:
         strip_ports(dense()[:100], "net")
     assert caught.value.problem.startswith("net: not a valid .tflite file: ")
+
+
+def test_inputs_and_outputs_in_one_field() -> None:
+    data = bytearray(dense())
+    (graph,) = root(dense()).tables(2)
+    inputs, outputs = (graph._vtable + 4 + 2 * field for field in (1, 2))
+    data[inputs : inputs + 2] = data[outputs : outputs + 2]
+    old = parse(dense(), "net")
+    with pytest.raises(MalformedError, match="tables overlap"):
+        subset(bytes(data), [0], old.inputs, old.outputs)
 
 
 def test_tables_that_overlap() -> None:

@@ -18,6 +18,7 @@ from tflm_ext.flatbuffer import MalformedError
 from tflm_ext.frontend import read_foreign, read_graph
 from tflm_ext.frontend.parse import root
 from tflm_ext.frontend.read import _check_sharing
+from tflm_ext.ops import BY_NAME
 
 MALFORMED = "Export the model again, or pass the file that the converter wrote."
 STATE = (
@@ -149,6 +150,13 @@ def test_damaged_and_hostile(reason: str) -> None:
 def test_truncated(size: int) -> None:
     with pytest.raises(UnsupportedModelError, match=r"^net: not a valid .tflite file: .*\.\n"):
         read_graph(dense()[:size], "net")
+
+
+def test_the_last_known_version_is_read_and_the_next_one_is_not() -> None:
+    last = BY_NAME["FULLY_CONNECTED"].max_version
+    assert len(read_graph(code(version=last)).nodes) == 1
+    with pytest.raises(UnsupportedOperatorError, match=f"version {last + 1} of operator 0"):
+        read_graph(code(version=last + 1))
 
 
 def shared_weights(operators: int) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tflm_ext.plan import arena
 from tflm_ext.plan.arena import (
     ALIGNMENT,
     Buffer,
@@ -175,6 +176,26 @@ def test_checker_finds_wrong_plans(
     made: list[Buffer], offsets: dict[object, int], problem: str
 ) -> None:
     assert problem in (check_placement(made, offsets) or "")
+
+
+@pytest.mark.parametrize(
+    ("made", "size"),
+    [
+        ([Buffer(0, 8, 0, 0), Buffer(1, 8, 1, 1)], 8),  # the whole gap
+        ([Buffer(0, 8, 0, 0), Buffer(1, 4, 1, 1), Buffer(2, 4, 1, 1)], 8),  # the rest of it
+        ([Buffer(0, 8, 0, 1), Buffer(1, 8, 1, 2)], 16),  # still read
+        ([Buffer(0, 4, 0, 0), Buffer(1, 4, 0, 0), Buffer(2, 8, 1, 1)], 8),  # two gaps are one
+        ([Buffer(0, 4, 0, 0), Buffer(1, 4, 0, 2), Buffer(2, 8, 1, 1)], 16),
+        ([Buffer(2, 4, 0, 1), Buffer(1, 4, 0, 0), Buffer(0, 4, 0, 1), Buffer(3, 8, 2, 2)], 12),
+    ],
+)
+def test_very_many_buffers_are_placed_in_gaps(
+    made: list[Buffer], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arena, "_STEPS", 0)
+    offsets = place(made)
+    assert check_placement(made, offsets) is None
+    assert arena_size(made, offsets) == size
 
 
 def test_offsets_do_not_depend_on_the_hash_seed() -> None:

@@ -91,6 +91,14 @@ def test_constants_of_an_interpreted_model_are_named_by_their_layers() -> None:
     )
 
 
+def test_an_input_that_is_an_output_takes_ram() -> None:
+    b = ModelBuilder()
+    x, y, z = (b.tensor((1, size), scale=0.1) for size in (4, 4, 12))
+    b.operator("RELU", [x], [y])
+    error = refusal(make_plan(read_graph(b.finish([x, z], [y, z]), "net")), Budget(ram_bytes=1))
+    assert error.largest == (("input 1", 12), ("input 0", 4), ("output of layer layer1", 4))
+
+
 def test_operators_that_are_not_known_count_no_multiplications() -> None:
     b = ModelBuilder()
     x, y = b.tensor((1, 4), scale=0.1), b.tensor((1, 4), scale=0.1)

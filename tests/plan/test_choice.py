@@ -19,6 +19,7 @@ from tflm_ext.kernels.base import ElementsWork
 from tflm_ext.options import Optimize
 from tflm_ext.passes import run_passes
 from tflm_ext.plan import Plan, costs, make_plan, sizes
+from tflm_ext.plan.tables import shape_layout
 from tflm_ext.targets import default_board
 
 CORE = default_board().core
@@ -158,6 +159,31 @@ def code(kernel: str, calls: int, parameter_bytes: int = 0) -> int:
 
 def test_the_only_call_of_a_kernel_has_its_parameters_as_constants() -> None:
     assert code("softmax", 1) == code("softmax", 1, 400) < sizes.kernel_bytes(CORE, "softmax")
+
+
+def test_limits_of_an_output_are_a_part_of_the_costs() -> None:
+    b = ModelBuilder()
+    x, y = b.tensor((1, 16), scale=0.1), b.tensor((1, 16), scale=0.1)
+    relu = schema.FullyConnectedOptionsT()
+    relu.fusedActivationFunction = schema.ActivationFunctionType.RELU
+    weights = b.constant(np.ones((16, 16), np.int8), scale=0.1)
+    b.operator("FULLY_CONNECTED", [x, weights], [y], relu)
+    plan = make_plan(graph_of(b.finish([x], [y])), Optimize.SPEED)
+    limited = [s for s in plan.steps if s.call.limits is not None]
+    assert limited
+    for step in limited:
+        assert step.call.limits is not None
+        own = [costs.estimated(CORE, step.kernel, step.view, alone) for alone in (True, False)]
+        instructions, cycles = costs.limit_estimated(CORE, step.call.limits, step.view)
+        assert instructions > 0 and cycles > 0
+        assert (step.option.instructions, step.option.cycles) in [
+            (instructions + i, cycles + c) for i, c in own
+        ]
+
+
+def test_layouts_of_constants() -> None:
+    assert shape_layout((2, 3)) == "[2][3]"
+    assert shape_layout(()) == "a scalar"
 
 
 def test_a_small_kernel_is_copied_into_each_caller() -> None:

@@ -65,6 +65,19 @@ def test_outputs_and_state_live_to_the_end() -> None:
         assert (placed["tensor", i].first, placed["tensor", i].last) == (-1, len(graph.nodes))
 
 
+def test_an_output_in_another_shape_keeps_the_bytes_of_its_tensor() -> None:
+    b = ModelBuilder()
+    x, y, z = (b.tensor((1, 24), scale=0.05 * i) for i in (1, 2, 3))
+    wide = b.tensor((4, 6), scale=0.1)
+    b.operator("ABS", [x], [y])
+    b.operator("RESHAPE", [y, b.constant(np.int32([4, 6]))], [wide], schema.ReshapeOptionsT())
+    b.operator("ABS", [y], [z])
+    graph = graph_of(b.finish([x], [wide, z]))
+    assert graph.tensors[wide].alias == y
+    _, placed = planned(graph)
+    assert placed["tensor", y].last == len(graph.nodes) == 2
+
+
 @pytest.mark.parametrize("early", range(3))
 @pytest.mark.parametrize("optimize", list(Optimize))
 def test_no_later_operator_writes_over_an_output(early: int, optimize: Optimize) -> None:

@@ -167,6 +167,8 @@ def test_each_port_is_named() -> None:
     ]
     assert found.input_names == {0: "picture:0"}
     assert len(cut(two_outputs_of_one_tail()).notes) == 2
+    (note,) = cut(an_island_that_becomes_a_table_beside_a_tail()).notes
+    assert note.startswith("output 1 'log'")
 
 
 @pytest.mark.parametrize(
@@ -261,6 +263,12 @@ def conversions_alone() -> bytes:
     return net.finish([x], [net.real(net.relu(net.quantized(x)))])
 
 
+def no_int8_operator() -> bytes:
+    net = Net()
+    x = net.tensor(SHAPE, scale=0.1, name="x")
+    return net.finish([x], [net.apply("LOG_SOFTMAX", [net.real(x)], net.floats("log"))])
+
+
 def positions_and_values() -> bytes:
     """GATHER of int8 values at int32 positions, both inputs: nothing to cut."""
     net = Net()
@@ -272,7 +280,14 @@ def positions_and_values() -> bytes:
 
 @pytest.mark.parametrize(
     "make",
-    [weights_in_float32, float_around_int8, all_float, conversions_alone, positions_and_values],
+    [
+        weights_in_float32,
+        float_around_int8,
+        all_float,
+        conversions_alone,
+        no_int8_operator,
+        positions_and_values,
+    ],
     ids=lambda make: make.__name__,
 )
 def test_other_models_are_left_alone(make: Callable[[], bytes]) -> None:

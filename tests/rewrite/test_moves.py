@@ -16,7 +16,9 @@ from tests.tflite_builder import ModelBuilder
 from tflm_ext import export
 from tflm_ext.errors import UnsupportedModelError
 from tflm_ext.frontend import read_graph
+from tflm_ext.frontend.parse import parse
 from tflm_ext.rewrite import narrow_moves
+from tflm_ext.rewrite.moves import _edit
 from tflm_ext.verify.unchanged import check_rewritten
 
 SCALE = 0.1
@@ -106,9 +108,19 @@ def joined() -> bytes:
     return net.finish([x], [net.relu(net.quantized(y, (1, 6, 4)), (1, 6, 4))])
 
 
+def real_output() -> bytes:
+    """The float32 values that move are an output, too."""
+    net = Net()
+    x = net.int8((1, 12))
+    real = net.real(net.relu(x, (1, 12)), (1, 12))
+    y = net.quantized(net.reshaped(real, (1, 3, 4)), (1, 3, 4))
+    return net.finish([x], [real, net.relu(y, (1, 3, 4))])
+
+
 @pytest.mark.parametrize(
     ("model", "left"),
     [
+        (real_output(), ["RELU", "DEQUANTIZE", "RESHAPE", "RELU"]),
         (joined(), ["RELU", "RESHAPE", "RESHAPE", "CONCATENATION", "RELU"]),
         (gates(), ["RELU", "SPLIT", "RELU", "RELU", "RELU"]),
         (gates(unread=True), ["RELU", "SPLIT", "RELU", "RELU"]),
@@ -116,7 +128,7 @@ def joined() -> bytes:
         (output_of_the_model(), ["RELU", "SPLIT", "QUANTIZE", "QUANTIZE", "QUANTIZE"]),
         (two_splits(), ["RELU", "SPLIT", "SPLIT", "RELU", "RELU", "RELU"]),
     ],
-    ids=["joined", "gates", "unread", "chain", "output", "two_splits"],
+    ids=["real_output", "joined", "gates", "unread", "chain", "output", "two_splits"],
 )
 def test_values_move_in_int8(model: bytes, left: list[str]) -> None:
     with pytest.raises(UnsupportedModelError):
@@ -126,6 +138,32 @@ def test_values_move_in_int8(model: bytes, left: list[str]) -> None:
     check_rewritten(model, found, "net")
     assert_exact(found, c=False)
     assert narrow_moves(found) == found
+
+
+MOVERS = [
+    "CONCATENATION",
+    "RESHAPE",
+    "TRANSPOSE",
+    "SQUEEZE",
+    "STRIDED_SLICE",
+    "SPLIT",
+    "SLICE",
+    "EXPAND_DIMS",
+    "PACK",
+    "UNPACK",
+    "SPLIT_V",
+]
+
+
+@pytest.mark.parametrize("operator", MOVERS)
+def test_every_operator_that_moves_values_does_so_in_int8(operator: str) -> None:
+    net = Net()
+    x, y = net.int8((1, 12)), net.tensor((1, 12), dtype="float32")
+    net.operator(operator, [net.real(net.relu(x, (1, 12)), (1, 12))], [y])
+    model = net.finish([x], [net.relu(net.quantized(y, (1, 12)), (1, 12))])
+    edit = _edit(parse(model, "net"))
+    assert edit is not None
+    assert edit.removed == (1, 3)  # DEQUANTIZE and QUANTIZE
 
 
 def computes() -> bytes:

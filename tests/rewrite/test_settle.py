@@ -148,6 +148,20 @@ def test_the_values_of_an_unknown_shape_are_not_guessed() -> None:
         parse(settled.data, "net")
 
 
+def test_filled_floats_become_a_constant() -> None:
+    b = ModelBuilder()
+    x, y = (b.tensor((1, 2), scale=0.1) for _ in range(2))
+    filled, last = b.tensor((1, 2), dtype="float32"), b.tensor((1, 2), dtype="float32")
+    b.operator(
+        "FILL", [b.constant(INT32([1, 2])), b.constant(np.float32(2.5))], [filled], options("Fill")
+    )
+    b.operator("DEQUANTIZE", [x], [y])
+    b.operator("ADD", [y, filled], [last], options("Add"))
+    settled = settle(b.finish([x], [last]))
+    assert [name for _, name in settled.folded] == ["FILL"]
+    assert parse(settled.data, "net").tensors[filled].array().tolist() == [[2.5, 2.5]]
+
+
 def test_an_output_of_the_model_is_not_folded() -> None:
     model = computes("ADD", *TFLM_RUNS["ADD"])
     assert settle(model).data == model

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.facts import int8_port
+from tests.facts import int8_port, int32_port
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir import DType, Limits
 from tflm_ext.ir.facts import Port
+from tflm_ext.verify.golden import read_golden
 from tflm_ext.verify.vectors import make_vectors, quantize
 
 PORTS = (int8_port("a", (1, 3, 5), 0.1, -7), int8_port("b", (1, 4), 0.2, 127))
@@ -58,6 +59,28 @@ def test_integers_within_their_own_limits() -> None:
     assert (rows <= port.highest).all()
     (taken,) = quantize([port], [np.array([[2.0, 99.0, -7.0]])])
     assert taken.tolist() == [[[2, 99, -7]]]
+
+
+def test_golden_vectors_are_read_from_c() -> None:
+    """INT32_MIN is an expression in C, because 2147483648 does not fit."""
+    ports = [int8_port("x", (1, 2), 0.1, 0)], [int32_port("y", (1, 2))]
+    text = (
+        "static const int8_t net_input0[2] = {-128, 127};\n"
+        "static const int32_t net_output0[2] = {(-2147483647 - 1), 2147483647};\n"
+    )
+    (vector,) = read_golden(text, *ports)
+    assert vector.inputs == (bytes([128, 127]),)
+    assert vector.outputs == (np.int32([-(2**31), 2**31 - 1]).tobytes(),)
+    for wrong in (
+        text.replace("127}", "128}"),
+        text.replace("int8_t", "uint8_t"),
+        text.replace("2147483647}", "2147483648}"),
+        text.replace("input0", "input1"),
+        text.replace("input0", "weights"),
+        text.replace("-128, ", ""),
+        text.splitlines()[0],
+    ):
+        assert read_golden(wrong, *ports) == ()
 
 
 @pytest.mark.parametrize(
