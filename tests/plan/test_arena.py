@@ -100,8 +100,8 @@ def test_a_residual_keeps_its_input() -> None:
         # Two overlaps cannot save more than the whole buffer.
         (
             [
-                Buffer("a", 40, -1, 0),
-                Buffer("b", 40, -1, 0),
+                Buffer("a", 40, 0, 0),
+                Buffer("b", 40, 0, 0),
                 Buffer("c", 20, 0, 1, (Overlay("a", 0), Overlay("b", 0))),
             ],
             80,
