@@ -208,7 +208,7 @@ def long_row() -> bytes:
 def a_long_way_beside_a_short_one() -> bytes:
     """The short way finds the input before the long one has too many operators.
 
-    The first 40 operators are an island of their own.
+    The first 40 operators are also a shorter island.
     """
     b = ModelBuilder()
     x = b.tensor(SHAPE, scale=0.03)
@@ -225,6 +225,13 @@ def constant_input() -> bytes:
     out = leave(b, apply(b, "NEG", entry(b, c)))
     b.operator("ADD", [x, out], [z], schema.AddOptionsT())
     return b.finish([x], [z])
+
+
+def another_shape() -> bytes:
+    """As no converter writes it: NEG with as many elements in another shape."""
+    b = ModelBuilder()
+    x = b.tensor(SHAPE, scale=0.03)
+    return b.finish([x], [leave(b, apply(b, "NEG", entry(b, x), shape=(1, 15)))])
 
 
 def two_outputs() -> bytes:
@@ -258,6 +265,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "too long": (long_row(), works_in_float(2, "NEG", "neg")),
     "too long on one way": (a_long_way_beside_a_short_one(), works_in_float(41, "NEG", "neg")),
     "a constant input": (constant_input(), works_in_float(1, "NEG", "neg")),
+    "another shape": (another_shape(), works_in_float(1, "NEG", "neg")),
     "two outputs": (two_outputs(), works_in_float(1, "NEG", "neg")),
     "no output": (
         no_output(),
