@@ -339,13 +339,27 @@ def operators() -> str:
                 "outputs are compared with those of the original if TFLM can run the "
                 "original.\n\n"
             ),
+            (
+                "## Around the int8 part\n\n"
+                "A .tflite may begin and end in other types: a picture that is scaled in float32 "
+                "before QUANTIZE, LOG_SOFTMAX after DEQUANTIZE, ARG_MAX. These operators are left "
+                "out, and a warning names them for each input and output; the project's inputs and "
+                "outputs are the int8 tensors next to them. A model is refused if an operator with "
+                "trained weights is among them. Inputs that nothing reads are left out too.\n\n"
+                "SPLIT, RESHAPE and other operators that only move values are moved to int8 where "
+                "the converter left them in float32 between equal scales.\n\n"
+            ),
             "## Keras layers\n\n",
             (
                 "Models are converted as if every dtype policy were float32; a warning names "
                 "layers with another policy. The wrappers of `prune_low_magnitude` and "
-                "`cluster_weights` on a live model are removed, as `strip_pruning` and "
-                "`strip_clustering` remove them. A model that Keras has quantised with "
-                "`model.quantize()` is refused: pass the float model.\n\n"
+                "`cluster_weights` are removed, as `strip_pruning` and `strip_clustering` remove "
+                "them, from live models and from files of tf_keras. A model that Keras has "
+                "quantised with `model.quantize()` is refused: pass the float model.\n\n"
+                "A fixed batch size becomes 1. An integer input of which the model only makes "
+                "floats, like uint8 pictures before `Rescaling`, becomes an int8 input; pass "
+                "integers as data. Masks are not supported: a model in which a mask is read is "
+                "refused, and the error names the layer that computes it.\n\n"
             ),
             (
                 "The test suite converts these layers (`tests/keras_layers.py`), each in three "
