@@ -44,7 +44,6 @@ class Series:
         Series(["cow", "cat", "dog", "dog"]),
         np.ma.array([2, 0, 1, 1], mask=[False] * 4),
     ],
-    ids=str,
 )
 def test_class_numbers_and_names(given: Any) -> None:
     (found,) = by_output(given, ["out"], LABELS)
@@ -96,7 +95,6 @@ def test_a_dataset() -> None:
         (np.ma.array([1, 2], mask=[True, False]), LABELS, "are masked.\nLeave out samples"),
         (object(), LABELS, "are one value, not one for each sample"),
     ],
-    ids=str,
 )
 def test_refused(given: Any, labels: tuple[str, ...], text: str) -> None:
     with pytest.raises(ConfigError) as caught:
