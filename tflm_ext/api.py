@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tflm_ext.errors import AccuracyWarning, ConfigError
 from tflm_ext.near import one_of
-from tflm_ext.options import DEFAULT_BOARD, Budget, Optimize, as_budget, as_labels
+from tflm_ext.options import DEFAULT_BOARD, Budget, Optimize, as_budget, as_flag, as_labels, as_path
 from tflm_ext.targets import board as find_board
 
 if TYPE_CHECKING:
@@ -172,7 +172,13 @@ def export(
     from tflm_ext.report.progress import show_progress
     from tflm_ext.stages import make_project, write
 
-    target = Path(folder)
+    target = as_path("folder", folder)
+    overwrite = as_flag("overwrite", overwrite)
+    if name is not None and not isinstance(name, str):
+        raise ConfigError(
+            f"name is a {type(name).__name__}, not text.",
+            'Pass a C identifier in lower case, as in name="digits".',
+        )
     options = make_options(
         name or target.resolve().name,
         derived=name is None,

@@ -17,6 +17,8 @@ and 129 after SIGHUP, and cleans up as after an error.
 
 from __future__ import annotations
 
+_MAX_LENGTH = 2000
+
 
 class TflmExtError(Exception):
     """An error with one line on what is wrong and one on what to do.
@@ -40,9 +42,14 @@ class TflmExtError(Exception):
     exit_code = 1
 
     def __init__(self, problem: str, hint: str) -> None:
-        super().__init__(f"{problem}\n{hint}")
-        self.problem = problem
-        self.hint = hint
+        self.problem, self.hint = _line(problem), _line(hint)
+        super().__init__(f"{self.problem}\n{self.hint}")
+
+
+def _line(text: str) -> str:
+    """Return a text as one line of limited length: it may quote any object that users pass."""
+    text = " ".join(part for line in text.splitlines() if (part := line.strip()))
+    return text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]} ..."
 
 
 class ConfigError(TflmExtError):

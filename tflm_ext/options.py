@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import enum
 import itertools
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 from tflm_ext.errors import ConfigError
@@ -85,6 +87,47 @@ def as_budget(given: Any) -> Budget | None:
         if name not in known:
             raise unknown(f"A budget has no limit {_short(name)}.", name, known)
     return Budget(**given)
+
+
+def as_flag(what: str, given: Any) -> bool:
+    """Return an argument that must be True or False, also as NumPy has them.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if isinstance(given, bool) or type(given).__name__ in ("bool", "bool_"):
+        return bool(given)
+    raise ConfigError(f"{what} is a {type(given).__name__}.", "Pass True or False.")
+
+
+def as_progress(given: Any) -> Callable[[str], None]:
+    """Return the function that is called with the current step; None is one that does nothing.
+
+    Raises:
+        ConfigError: it is not a function.
+    """
+    if given is None:
+        return lambda text: None
+    if not callable(given):
+        raise ConfigError(
+            f"progress is a {type(given).__name__}, not a function.",
+            "Pass a function of a text, or leave it out.",
+        )
+    found: Callable[[str], None] = given
+    return found
+
+
+def as_path(what: str, given: Any) -> Path:
+    """Return an argument that must be a path.
+
+    Raises:
+        ConfigError: it is not one.
+    """
+    if not isinstance(given, str | os.PathLike):
+        raise ConfigError(f"{what} is a {type(given).__name__}, not a path.", "Pass its path.")
+    if "\0" in str(given):
+        raise ConfigError(f"{what}={str(given)[:_LONGEST]!r} is not a path.", "Pass its path.")
+    return Path(given)
 
 
 def as_labels(given: Any) -> tuple[str, ...]:

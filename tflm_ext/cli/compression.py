@@ -135,7 +135,7 @@ def _encode(options: argparse.Namespace) -> int:
 
     output = Path(options.output)
     require_folders(output, "file name")
-    if output.suffix != ".tflite" or not output.absolute().parent.is_dir():
+    if output.suffix != ".tflite" or not os.path.isdir(output.absolute().parent):
         raise ConfigError(
             f"{output} cannot be written as a model.",
             "Pass the name of a .tflite file in an existing folder.",

@@ -98,8 +98,14 @@ def _prepared(data: Any, what: str) -> Any:
     if isinstance(data, tuple):
         if len(data) not in (2, 3):
             raise ConfigError(f"{what} has {len(data)} parts, not x and y.", how)
-        arrays = tuple(keras.tree.map_structure(np.asarray, part) for part in data)
-        counts = {len(a) if a.ndim else 0 for part in arrays for a in keras.tree.flatten(part)}
+        try:
+            arrays = tuple(keras.tree.map_structure(np.asarray, part) for part in data)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{what} cannot be read as arrays: {error}.", how) from error
+        flat = [array for part in arrays for array in keras.tree.flatten(part)]
+        if not flat or any(not array.ndim for array in flat):
+            raise ConfigError(f"{what} has a part without samples.", how)
+        counts = {len(array) for array in flat}
         if len(counts) > 1:
             raise ConfigError(
                 f"{what} has arrays of {sorted(counts)} samples.", "Pass the same number of each."

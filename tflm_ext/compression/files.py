@@ -58,19 +58,19 @@ def compress_file(
     """
     require_folders(output, "file name")
     folder = output.absolute().parent
-    if output.suffix not in (".keras", ".tflite") or not folder.is_dir():
+    if output.suffix not in (".keras", ".tflite") or not os.path.isdir(folder):
         raise ConfigError(
             f"{output} cannot be written: a model needs a .keras or .tflite file name.",
             "Pass a file name that ends with .keras or .tflite, in an existing folder.",
         )
     with _storage_errors(output):
         check_writable(folder, _part(output).name)
-        if output.is_dir():
+        if os.path.isdir(output):
             raise ConfigError(f"{output} is a folder.", "Pass the name of a file.")
     for path in (data, validation):
         if path is not None and load_npz(path).y is None:
             raise ConfigError(f"{path} has no targets.", "Store them under the key y, next to x.")
-    if not model.is_dir() and is_data_file(model):
+    if not os.path.isdir(model) and is_data_file(model):
         raise ConfigError(f"{model} is data, not a model.", "Pass a .keras or .h5 file.")
     kind = kind_of(model)
     if kind not in {"keras", "h5"}:
@@ -136,7 +136,7 @@ def read_recipe(given: str) -> Recipe:
     Raises:
         ConfigError: there is no such preset or file, or the file is not valid.
     """
-    if re.fullmatch(r"[\w-]+", given) and not Path(given).is_file():
+    if re.fullmatch(r"[\w-]+", given) and not os.path.isfile(Path(given)):
         return Recipe.preset(given)
     try:
         return Recipe.from_json(Path(given).read_text("utf-8"))

@@ -175,7 +175,7 @@ def _whole(least: int, most: float = float("inf")) -> tuple[Callable[[Any], bool
 
 
 def _one_of(*known: str) -> tuple[Callable[[Any], bool], str]:
-    return (lambda value: value in known), "one of: " + ", ".join(known)
+    return (lambda value: isinstance(value, str) and value in known), "one of: " + ", ".join(known)
 
 
 _SHARE = (lambda value: is_number(value) and 0 <= value < 1), "a fraction from 0 to less than 1"

@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -28,7 +27,7 @@ from tflm_ext.compression.training import Progress, Training
 from tflm_ext.convert import one_child
 from tflm_ext.convert.order import library
 from tflm_ext.errors import ConfigError, UnsupportedModelError
-from tflm_ext.options import DEFAULT_BOARD, Budget, as_budget
+from tflm_ext.options import DEFAULT_BOARD, Budget, as_budget, as_path
 from tflm_ext.report.progress import show_progress
 from tflm_ext.targets import board as find_board
 
@@ -92,7 +91,7 @@ def compress(
         ToolError: the converter crashed.
         StorageError: the checkpoints cannot be written.
     """
-    recipe = recipe or Recipe.balanced()
+    recipe = Recipe.balanced() if recipe is None else recipe
     budget = as_budget(budget)
     target = find_board(board)
     _check(model, recipe, budget, min_accuracy, checkpoints)
@@ -107,7 +106,7 @@ def compress(
         "min_accuracy": plain(min_accuracy),
     }
     store = Checkpoints(
-        Path(checkpoints) if checkpoints is not None else None,
+        as_path("checkpoints", checkpoints) if checkpoints is not None else None,
         key_of(model, recipe, data.shapes, others),
     )
     # Train the smaller models in the same strategy scope as the given one.

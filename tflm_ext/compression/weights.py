@@ -231,7 +231,13 @@ class WeightsCallback(TrainingCallback):
         self.begin_epoch = whole(begin_epoch, "begin_epoch", 0)
         if isinstance(layers, str):
             layers = [layers]
-        self.layers = None if layers is None else tuple(layers)
+        try:
+            self.layers = None if layers is None else tuple(layers)
+        except TypeError as error:
+            raise ConfigError(
+                f"layers is a {type(layers).__name__}, not a list of layers.",
+                "Pass layers or their names.",
+            ) from error
         self.kernels: list[Kernel] = []
         self.left_alone: list[LeftAlone] = []
         self._epoch = -1

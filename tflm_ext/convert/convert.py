@@ -84,7 +84,7 @@ def convert(
         ToolError: TensorFlow is missing or crashed.
     """
     path = Path(model) if isinstance(model, str | os.PathLike) else None
-    if path and not path.is_dir() and is_data_file(path):
+    if path and not os.path.isdir(path) and is_data_file(path):
         raise ConfigError(f"{path} is data, not a model.", FORMATS)
     kind = kind_of(path) if path else "traced"
     given = {"calibration_data": calibration_data, "test_data": test_inputs}

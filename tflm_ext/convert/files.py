@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -26,11 +27,11 @@ def kind_of(path: Path) -> str:
     Raises:
         ConfigError: there is no such file or folder, or it contains no model.
     """
-    if path.is_dir():
-        if (path / "saved_model.pb").is_file():
+    if os.path.isdir(path):
+        if os.path.isfile(path / "saved_model.pb"):
             return "saved_model"
         raise ConfigError(f"The folder {path} does not contain a saved_model.pb.", FORMATS)
-    if not path.is_file():
+    if not os.path.isfile(path):
         near = did_you_mean_file(path, SUFFIXES)
         raise ConfigError(f"There is no model at {path}.", f"{near}{FORMATS}")
     with path.open("rb") as file:
@@ -49,9 +50,9 @@ def kind_of(path: Path) -> str:
 def is_model_file(path: Path) -> bool:
     """Whether a path is a model by its content, or by its name if there is no such file."""
     try:
-        if path.is_dir():
-            return (path / "saved_model.pb").is_file()
-        if not path.is_file():
+        if os.path.isdir(path):
+            return os.path.isfile(path / "saved_model.pb")
+        if not os.path.isfile(path):
             return path.suffix in _MODEL_SUFFIXES
         with path.open("rb") as file:
             start = file.read(_START_BYTES)

@@ -38,7 +38,13 @@ def as_data(given: Any, what: str) -> Any:
             f"{what} is a function that takes arguments.",
             "Pass its result, or a function without arguments that returns or yields samples.",
         )
-    found = given()
+    try:
+        found = given()
+    except Exception as error:  # of the user's own code
+        raise ConfigError(
+            f"{what} is a function that raises {type(error).__name__}: {error}.",
+            "Fix the function, or pass its result.",
+        ) from error
     if found is None or _is_function(found):
         raise ConfigError(
             f"{what} is a function that returns {'nothing' if found is None else 'a function'}.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ def load_npz(path: str | Path) -> Samples:
         with file:
             arrays = {key: file[key] for key in file.files}
     except (FileNotFoundError, IsADirectoryError) as error:
-        near = did_you_mean_file(path, (".npz",)) if not path.exists() else ""
+        near = did_you_mean_file(path, (".npz",)) if not os.path.exists(path) else ""
         raise ConfigError(f"There is no data file {path}.", f"{near}{how}") from error
     except (EOFError, ValueError, zipfile.BadZipFile) as error:
         # NumPy advises to allow pickles, which would run code from the file.

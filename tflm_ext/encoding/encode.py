@@ -24,9 +24,10 @@ from tflm_ext.frontend import input_ports, read_graph
 from tflm_ext.frontend.parse import RawModel, parse
 from tflm_ext.ir import Tensor
 from tflm_ext.near import did_you_mean, did_you_mean_file, unknown
-from tflm_ext.options import Budget, as_budget
+from tflm_ext.options import Budget, as_budget, as_progress
 from tflm_ext.programs import LimitError
 from tflm_ext.rewrite.child import run_rewrite
+from tflm_ext.storage import shown
 from tflm_ext.verify.computable import keep_computable
 from tflm_ext.verify.tflm import TflmRun
 from tflm_ext.verify.unchanged import any_values, port_values, require_equal, run_any
@@ -88,6 +89,11 @@ def encode(
         print(result)
     """
     limits = as_budget(budget)
+    if not isinstance(model, bytes | str | os.PathLike):
+        raise ConfigError(
+            f"model is a {type(model).__name__}, not a .tflite.", "Pass its path, or its bytes."
+        )
+    say = as_progress(progress)
     given = model if isinstance(model, bytes) else _read(Path(model))
     try:
         parsed = parse(given, "the model")
@@ -104,16 +110,17 @@ def encode(
     if any(node.code == _CUSTOM and node.custom == "TFLM_DECODE" for node in parsed.nodes):
         raise ConfigError("The model is already encoded.", "Pass the model it was made from.")
     chosen = _methods(methods, parsed)
-    return _Encoding(given, parsed, progress or (lambda text: None)).result(chosen, limits)
+    return _Encoding(given, parsed, say).result(chosen, limits)
 
 
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:
-        near = did_you_mean_file(path, (".tflite",)) if not path.exists() else ""
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        near = did_you_mean_file(path, (".tflite",)) if not os.path.exists(path) else ""
         raise ConfigError(
-            f"{path} cannot be read: {error.strerror}.", f"{near}Pass a .tflite file."
+            f"{shown(path)} cannot be read: {why}.", f"{near}Pass a .tflite file."
         ) from error
 
 
@@ -127,8 +134,10 @@ class _Chosen:
 
 
 def _methods(methods: Any, parsed: RawModel) -> _Chosen:
-    if methods == "auto":
+    if isinstance(methods, str) and methods == "auto":
         return _Chosen(tuple(METHODS), None, True)
+    if isinstance(methods, np.ndarray):
+        methods = methods.ravel().tolist()
     if isinstance(methods, str) or not isinstance(methods, Iterable):
         methods = [methods]
     names = list(methods.values()) if isinstance(methods, Mapping) else list(methods)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +99,7 @@ class Exported:
 
 def is_exported(folder: Path) -> bool:
     """Whether a folder looks like an exported project; read_project() really checks it."""
-    return (folder / REPORT).is_file()
+    return os.path.isfile(folder / REPORT)
 
 
 def read_project(folder: Path) -> Exported:
@@ -108,8 +109,8 @@ def read_project(folder: Path) -> Exported:
         ConfigError: the folder is not a project, or was exported by a later version.
         VerificationError: its model is not the one that was exported.
     """
-    if not folder.is_dir():
-        near = "" if folder.exists() else did_you_mean_file(folder)
+    if not os.path.isdir(folder):
+        near = "" if os.path.exists(folder) else did_you_mean_file(folder)
         raise ConfigError(
             f"{folder} is not a folder.", f"{near}Pass the folder of an exported project."
         )

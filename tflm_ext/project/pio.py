@@ -140,7 +140,7 @@ def environments(project: Path) -> dict[str, dict[str, str]]:
     try:
         parser.read_string(ini.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        near = "" if project.is_dir() else did_you_mean_file(project)
+        near = "" if os.path.isdir(project) else did_you_mean_file(project)
         raise ConfigError(
             f"{project} has no platformio.ini.",
             f"{near}Pass the folder that tflm-ext export wrote.",
@@ -183,7 +183,7 @@ def run(
         ToolError: a tool is missing, or the build failed.
     """
     folder = Path(project).resolve()
-    if folder.is_dir():
+    if os.path.isdir(folder):
         recover(folder)  # after an export that was killed
     _check_environment(folder, environment)
     started = time.monotonic()
@@ -213,7 +213,7 @@ def test(
         ConfigError, BudgetError, ToolError: as in `run`.
     """
     folder = Path(project).resolve()
-    if folder.is_dir():
+    if os.path.isdir(folder):
         recover(folder)  # after an export that was killed
     _check_environment(folder, environment)
     started = time.monotonic()

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tflm_ext.options import as_flag
+
 
 @contextmanager
 def show_progress(
@@ -15,11 +17,14 @@ def show_progress(
 
     It shows nothing if progress is disabled, or if standard error is not a terminal. A function
     passed by the user is returned unchanged.
+
+    Raises:
+        ConfigError: it is neither True, False nor a function.
     """
     if callable(enabled):
         yield enabled
         return
-    if not enabled or not sys.stderr.isatty():
+    if not as_flag("progress", enabled) or not sys.stderr.isatty():
         yield lambda text: None
         return
     from rich.console import Console

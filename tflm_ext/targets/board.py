@@ -122,7 +122,7 @@ def board(name: str | None) -> Board:
         >>> board("nano33ble_sense").usable_ram_bytes
         196608
     """
-    if name is None or name == "none":
+    if name is None or (isinstance(name, str) and name == "none"):
         return _machine(default_board().core)
     if not isinstance(name, str):
         raise ConfigError(

@@ -51,7 +51,7 @@ def take_sample(model: Any, data: Any, what: str) -> Sample:
             "Pass arrays (x, y), a tf.data.Dataset or a keras.utils.PyDataset.",
         )
     check_batched(model, data, what)
-    x, y = _arrays(data) if _in_memory(data) else _streamed(data, what)
+    x, y = _arrays(data, what) if _in_memory(data) else _streamed(data, what)
     inputs, _ = gather(x, input_specs(model), what)
     count = len(inputs[0])
     for target in keras.tree.flatten(y) if y is not None else ():
@@ -87,10 +87,18 @@ def _in_memory(data: Any) -> bool:
     return _is_array(data) or isinstance(data, tuple)
 
 
-def _arrays(data: Any) -> tuple[Any, Any]:
-    x, y = (*data, None)[:2] if isinstance(data, tuple) else (data, None)
-    y = None if y is None else keras.tree.map_structure(np.asarray, y)
-    return keras.tree.map_structure(np.asarray, x), y
+def _arrays(data: Any, what: str) -> tuple[Any, Any]:
+    x, y = (*data, None)[:2] if isinstance(data, tuple) and data else (data, None)
+    how = "Pass arrays (x, y), a tf.data.Dataset or a keras.utils.PyDataset."
+    try:
+        y = None if y is None else keras.tree.map_structure(np.asarray, y)
+        x = keras.tree.map_structure(np.asarray, x)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{what} cannot be read as arrays: {error}.", how) from error
+    flat = [*keras.tree.flatten(x), *(keras.tree.flatten(y) if y is not None else ())]
+    if not flat or any(not array.ndim for array in flat):
+        raise ConfigError(f"{what} has a part without samples.", how)
+    return x, y
 
 
 def _streamed(data: Any, what: str) -> tuple[Any, Any]:
@@ -103,7 +111,7 @@ def _streamed(data: Any, what: str) -> tuple[Any, Any]:
     parts: list[Any] = []
     count = 0
     for batch in islice(batches(data, what), SAMPLES):
-        x, y = _arrays(batch)
+        x, y = _arrays(batch, what)
         parts.append((x, y) if y is not None else (x,))
         count += len(keras.tree.flatten(x)[0])
         if count >= SAMPLES:

@@ -21,7 +21,7 @@ from tflm_ext.compression.checks import check_weights
 from tflm_ext.convert import one_child
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 from tflm_ext.near import one_of
-from tflm_ext.options import DEFAULT_BOARD, Budget, as_budget
+from tflm_ext.options import DEFAULT_BOARD, Budget, as_budget, as_progress
 from tflm_ext.targets import board as find_board
 
 _EPOCHS = 3  # of fine-tuning after every round towards a budget
@@ -113,7 +113,7 @@ def prune_channels(
     prunable = cutter.prunable(graph)
     if not prunable and (budget or ratio):
         raise _nothing_to_prune(model, graph, cutter)
-    say = progress or (lambda text: None)
+    say = as_progress(progress)
     rounds: tuple[Round, ...] = ()
     if budget is None:
         say("removing channels")

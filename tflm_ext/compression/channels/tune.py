@@ -106,10 +106,13 @@ def fresh_optimizer(model: Any, given: Any) -> Any:
         return getattr(model, "optimizer", None) or keras.optimizers.Adam()
     try:
         optimizer = keras.optimizers.get(given)
-    except ValueError as error:
+        is_one = isinstance(optimizer, keras.optimizers.Optimizer)
+    except (KeyError, TypeError, ValueError):
+        is_one = False
+    if not is_one:
         raise ConfigError(
             f"optimizer={given!r} is not known.", "Pass a keras.optimizers.Optimizer or its name."
-        ) from error
+        )
     if optimizer.built:
         raise ConfigError(
             f"{type(optimizer).__name__} holds the state of a model with different sizes.",

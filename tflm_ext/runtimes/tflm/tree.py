@@ -156,15 +156,15 @@ def read_tree(folder: str | os.PathLike[str]) -> TflmTree:
     """
     root = Path(os.path.abspath(Path(folder).expanduser()))
     for arduino in (root, root / "src"):
-        if (arduino / "TensorFlowLite.h").is_file() and (arduino / _INTERPRETER).is_file():
+        if os.path.isfile(arduino / "TensorFlowLite.h") and os.path.isfile(arduino / _INTERPRETER):
             return _arduino_tree(arduino)
-    if (root / _INTERPRETER).is_file():
+    if os.path.isfile(root / _INTERPRETER):
         return _upstream_tree(root)
     raise ConfigError(
         f"{folder} does not contain TensorFlow Lite Micro."
-        if root.is_dir()
+        if os.path.isdir(root)
         else f"The folder {folder} does not exist.",
-        ("" if root.is_dir() else did_you_mean_file(Path(folder)))
+        ("" if os.path.isdir(root) else did_you_mean_file(Path(folder)))
         + f"Pass a clone of {ARDUINO_ADDRESS} at commit {ARDUINO_COMMIT[:7]}, or of "
         f"{UPSTREAM_ADDRESS} with its downloads.",
     )
