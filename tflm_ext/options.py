@@ -126,7 +126,9 @@ def as_path(what: str, given: Any) -> Path:
     if not isinstance(given, str | os.PathLike):
         raise ConfigError(f"{what} is a {type(given).__name__}, not a path.", "Pass its path.")
     if "\0" in str(given):
-        raise ConfigError(f"{what}={str(given)[:_LONGEST]!r} is not a path.", "Pass its path.")
+        raise ConfigError(
+            f"The path {str(given)[:_LONGEST]!r} has a null character.", "Choose a different name."
+        )
     return Path(given)
 
 
