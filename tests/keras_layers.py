@@ -21,6 +21,7 @@ import numpy as np
 from tflm_ext.convert.child import Child, ChildEnded
 from tflm_ext.convert.convert import explain
 from tflm_ext.errors import TflmExtError
+from tflm_ext.rewrite import narrow_moves
 
 CALIBRATION_SAMPLES = 32
 
@@ -667,7 +668,7 @@ def convert_row(row: Row, child: Child, folder: Path) -> Iterator[Converted]:
                 dense_per_tensor=False,
                 out=str(out),
             )
-            yield Converted(row, shape, out.read_bytes(), None)
+            yield Converted(row, shape, narrow_moves(out.read_bytes()), None)
         except ChildEnded as ended:
             error = explain("convert", ended, layers, child.command)
             yield Converted(row, shape, None, error)
