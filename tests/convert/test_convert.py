@@ -201,7 +201,7 @@ def test_refused_models(kind: str, keras: Any) -> None:
             "keras.Input(shape, dtype='int32')",
         ),
         "integers": (
-            lambda: of((5,), layers.Rescaling(0.1), "uint8"),
+            lambda: of((5,), layers.Reshape((1, 5)), "uint8"),
             "Input 'x' is uint8, but inputs must be float32, or int32 for an Embedding.",
             "Declare the input as float32",
         ),

@@ -335,7 +335,7 @@ UNSUPPORTED = {
         ),
     ),
     "int16 input": (
-        tensor(0, type=schema.TensorType.INT16),
+        tensor(0, type=schema.TensorType.INT16, quantization=None),
         (
             "net: input 0 'x' is int16, not int8 or int32.\n"
             "Declare integer inputs as int32: keras.Input(shape, dtype='int32')."

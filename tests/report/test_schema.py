@@ -65,7 +65,7 @@ def test_report_of_an_export(exported: Path) -> None:
     assert report["verification"]["mismatches"] == 0
     assert report["accuracy"]["samples"] == 20
     assert report["accuracy"]["float_model"] is None
-    assert report["model"]["labels"] == ["a", "b*/", "c\n"]
+    assert report["model"]["labels"] == ["a", "b*/", "c"]
     assert report["flash"]["total_bytes"] == (
         report["flash"]["weight_bytes"] + report["flash"]["code_bytes"]
     )
