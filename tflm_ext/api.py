@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from tflm_ext.errors import AccuracyWarning, ConfigError
 from tflm_ext.near import one_of
-from tflm_ext.options import DEFAULT_BOARD, Budget, Optimize, as_budget, as_flag, as_labels, as_path
+from tflm_ext.options import DEFAULT_BOARD, Budget, Optimize, as_budget, as_flag, as_labels
+from tflm_ext.storage import as_path
 from tflm_ext.targets import board as find_board
 
 if TYPE_CHECKING:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import enum
 import itertools
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from numbers import Integral
-from pathlib import Path
 from typing import Any
 
 from tflm_ext.errors import ConfigError
@@ -115,21 +113,6 @@ def as_progress(given: Any) -> Callable[[str], None]:
         )
     found: Callable[[str], None] = given
     return found
-
-
-def as_path(what: str, given: Any) -> Path:
-    """Return an argument that must be a path.
-
-    Raises:
-        ConfigError: it is not one.
-    """
-    if not isinstance(given, str | os.PathLike):
-        raise ConfigError(f"{what} is a {type(given).__name__}, not a path.", "Pass its path.")
-    if "\0" in str(given):
-        raise ConfigError(
-            f"The path {str(given)[:_LONGEST]!r} has a null character.", "Choose a different name."
-        )
-    return Path(given)
 
 
 def as_labels(given: Any) -> tuple[str, ...]:

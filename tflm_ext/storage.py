@@ -80,10 +80,7 @@ def require_folders(path: Path, what: str = "folder") -> None:
     Raises:
         ConfigError: a part of the path is a file, or the path has a null character.
     """
-    if "\0" in str(path):
-        raise ConfigError(
-            f"The path {str(path)!a} has a null character.", f"Choose a different {what}."
-        )
+    _refuse_null(path, what)
     for parent in path.parents:
         if os.path.lexists(parent):
             if not parent.is_dir():
@@ -92,6 +89,26 @@ def require_folders(path: Path, what: str = "folder") -> None:
                     f"Choose a different {what}.",
                 )
             return
+
+
+def as_path(what: str, given: object) -> Path:
+    """Return an argument that must be a path.
+
+    Raises:
+        ConfigError: it is not one, or has a null character.
+    """
+    if not isinstance(given, str | os.PathLike):
+        raise ConfigError(f"{what} is a {type(given).__name__}, not a path.", "Pass its path.")
+    path = Path(given)
+    _refuse_null(path, what)
+    return path
+
+
+def _refuse_null(path: Path, what: str) -> None:
+    if "\0" in str(path):
+        raise ConfigError(
+            f"The path {str(path)!a} has a null character.", f"Choose a different {what}."
+        )
 
 
 def shown(path: str | os.PathLike[str]) -> str:

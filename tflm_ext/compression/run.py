@@ -27,8 +27,9 @@ from tflm_ext.compression.training import Progress, Training
 from tflm_ext.convert import one_child
 from tflm_ext.convert.order import library
 from tflm_ext.errors import ConfigError, UnsupportedModelError
-from tflm_ext.options import DEFAULT_BOARD, Budget, as_budget, as_path
+from tflm_ext.options import DEFAULT_BOARD, Budget, as_budget
 from tflm_ext.report.progress import show_progress
+from tflm_ext.storage import as_path
 from tflm_ext.targets import board as find_board
 
 _QUANTIZE_RATE = 0.1  # of the learning rate: weights now move by rounding steps only

@@ -26,7 +26,7 @@ def _only_cast(tensor: Any) -> bool:
 
 
 def narrowed(call: _Call, dtypes: Sequence[Any]) -> _Call:
-    """A function of floats instead of integers; without() removes the casts again.
+    """A function of floats instead of integers; without_casts() removes the casts again.
 
     Args:
         call: the function of a list of tensors.

@@ -27,7 +27,7 @@ from tflm_ext.near import did_you_mean, did_you_mean_file, unknown
 from tflm_ext.options import Budget, as_budget, as_progress
 from tflm_ext.programs import LimitError
 from tflm_ext.rewrite.child import run_rewrite
-from tflm_ext.storage import shown
+from tflm_ext.storage import as_path, shown
 from tflm_ext.verify.computable import keep_computable
 from tflm_ext.verify.tflm import TflmRun
 from tflm_ext.verify.unchanged import any_values, port_values, require_equal, run_any
@@ -89,12 +89,8 @@ def encode(
         print(result)
     """
     limits = as_budget(budget)
-    if not isinstance(model, bytes | str | os.PathLike):
-        raise ConfigError(
-            f"model is a {type(model).__name__}, not a .tflite.", "Pass its path, or its bytes."
-        )
     say = as_progress(progress)
-    given = model if isinstance(model, bytes) else _read(Path(model))
+    given = model if isinstance(model, bytes) else _read(as_path("model", model))
     try:
         parsed = parse(given, "the model")
     except MalformedError as error:
@@ -116,11 +112,10 @@ def encode(
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
+    except OSError as error:
         near = did_you_mean_file(path, (".tflite",)) if not os.path.exists(path) else ""
         raise ConfigError(
-            f"{shown(path)} cannot be read: {why}.", f"{near}Pass a .tflite file."
+            f"{shown(path)} cannot be read: {error.strerror}.", f"{near}Pass a .tflite file."
         ) from error
 
 

@@ -10,7 +10,8 @@ Field numbers are those of TensorFlow Lite's schema.fbs.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -62,6 +63,18 @@ class _Unsupported(Exception):
     def __init__(self, problem: str, hint: str) -> None:
         super().__init__(problem)
         self.hint = hint
+
+
+@contextmanager
+def damage_refused(name: str) -> Iterator[None]:
+    """Report a file that is not a valid .tflite as an error of the model with this name."""
+    try:
+        yield
+    except MalformedError as error:
+        raise UnsupportedModelError(
+            f"{name}: not a valid .tflite file: {error}.",
+            "Export the model again, or pass the file that the converter wrote.",
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

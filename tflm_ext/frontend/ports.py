@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tflm_ext.errors import UnsupportedModelError
-from tflm_ext.flatbuffer import MalformedError
 from tflm_ext.frontend.float_operators import DEQUANTIZE, QUANTIZE
-from tflm_ext.frontend.parse import RawModel, RawNode, parse
+from tflm_ext.frontend.parse import RawModel, RawNode, damage_refused, parse
 from tflm_ext.frontend.subset import subset
 from tflm_ext.frontend.wrapped import unwrap_positions
 from tflm_ext.ir import DType, Tensor
 
 _PORTS = (DType.FLOAT32, DType.UINT8)
-_HINT = "Export the model again, or pass the file that the converter wrote."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ def strip_ports(data: bytes, name: str = "model") -> Int8Ports:
     Raises:
         UnsupportedModelError: not a valid .tflite.
     """
-    try:
+    with damage_refused(name):
         data, notes = unwrap_positions(data, name)
         model = parse(data, name)
         inputs, entries = _entries(model)
@@ -90,8 +87,6 @@ def strip_ports(data: bytes, name: str = "model") -> Int8Ports:
             if old != new
         ]
         return Int8Ports(subset(data, kept, inputs, outputs), tuple(stripped), notes)
-    except MalformedError as error:
-        raise UnsupportedModelError(f"{name}: not a valid .tflite file: {error}.", _HINT) from error
 
 
 def _entries(model: RawModel) -> tuple[tuple[int, ...], list[RawNode]]:

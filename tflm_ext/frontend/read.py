@@ -14,14 +14,13 @@ from tflm_ext.flatbuffer import MalformedError
 from tflm_ext.frontend.float_operators import DEQUANTIZE, ELEMENTWISE, QUANTIZE
 from tflm_ext.frontend.islands import Run, find_islands, is_float, tabulate
 from tflm_ext.frontend.limits import check_limits
-from tflm_ext.frontend.parse import CUSTOM, RawModel, RawNode, parse
+from tflm_ext.frontend.parse import CUSTOM, RawModel, RawNode, damage_refused, parse
 from tflm_ext.frontend.ports import is_port
 from tflm_ext.frontend.remedies import builtin_name, node_label, remedy
 from tflm_ext.ir import DType, Graph, Node
 from tflm_ext.ir.verify import verify_graph
 from tflm_ext.ops import BY_CODE, BY_NAME
 
-_HINT = "Export the model again, or pass the file that the converter wrote."
 _OTHER_INTEGERS = {DType.BOOL, DType.INT16, DType.INT64}
 _MAX_CHECKED_BYTES = 1 << 26  # of constants read by all operators, in addition to the file's size
 
@@ -38,7 +37,7 @@ def read_graph(data: bytes, name: str = "model", *, run: Run | None = None) -> G
         UnsupportedModelError: the file is not a valid .tflite, or the model is not supported.
         UnsupportedOperatorError: an operator is not supported.
     """
-    try:
+    with damage_refused(name):
         model = parse(data, name)
         _refuse_custom(model, name)
         _check_ports(model, name)
@@ -49,8 +48,6 @@ def read_graph(data: bytes, name: str = "model", *, run: Run | None = None) -> G
         for view in graph.views():
             BY_NAME[view.node.operator].check(view)
         check_limits(graph)
-    except MalformedError as error:
-        raise UnsupportedModelError(f"{name}: not a valid .tflite file: {error}.", _HINT) from error
     return graph
 
 
@@ -68,14 +65,12 @@ def read_foreign(data: bytes, name: str = "model", custom: Collection[str] = ())
         UnsupportedModelError: the file is not a valid .tflite, or an input or output is not int8.
         UnsupportedOperatorError: the runtime lacks a custom operator.
     """
-    try:
+    with damage_refused(name):
         model = parse(data, name)
         _refuse_custom(model, name, custom)
         _check_ports(model, name)
         _refuse_integers(model, name)
         return _ordered(model, name)
-    except MalformedError as error:
-        raise UnsupportedModelError(f"{name}: not a valid .tflite file: {error}.", _HINT) from error
 
 
 def _refuse_custom(model: RawModel, name: str, known: Collection[str] = ()) -> None:

@@ -10,17 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tflm_ext.errors import UnsupportedModelError
-from tflm_ext.flatbuffer import MalformedError
 from tflm_ext.frontend.float_operators import DEQUANTIZE, QUANTIZE
 from tflm_ext.frontend.islands import find_islands
-from tflm_ext.frontend.parse import RawModel, RawNode, parse
+from tflm_ext.frontend.parse import RawModel, RawNode, damage_refused, parse
 from tflm_ext.frontend.ports import int8_port, is_port
 from tflm_ext.frontend.remedies import builtin_name
 from tflm_ext.frontend.subset import subset
 from tflm_ext.ir import DType
-
-_HINT = "Export the model again, or pass the file that the converter wrote."
 
 # What was trained belongs to the model: a model that computes with it in float32 is refused.
 _TRAINED = frozenset(
@@ -84,7 +80,7 @@ def cut(data: bytes, name: str = "model") -> Cut:
     Raises:
         UnsupportedModelError: not a valid .tflite.
     """
-    try:
+    with damage_refused(name):
         model = parse(data, name)
         head, tail = _head(model), _tail(model)
         if not head.nodes and not tail.nodes:
@@ -102,8 +98,6 @@ def cut(data: bytes, name: str = "model") -> Cut:
             if len(new) == 1
         }
         return Cut(subset(data, kept, inputs, outputs), notes, names)
-    except MalformedError as error:
-        raise UnsupportedModelError(f"{name}: not a valid .tflite file: {error}.", _HINT) from error
 
 
 def _head(model: RawModel) -> _End:

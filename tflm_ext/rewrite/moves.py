@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tflm_ext.errors import UnsupportedModelError
-from tflm_ext.flatbuffer import MalformedError
 from tflm_ext.frontend.float_operators import DEQUANTIZE, QUANTIZE
-from tflm_ext.frontend.parse import RawModel, RawNode, parse
+from tflm_ext.frontend.parse import RawModel, RawNode, damage_refused, parse
 from tflm_ext.frontend.ports import int8_port
 from tflm_ext.ir import DType
 from tflm_ext.rewrite.edit import Edit, edited
 
-_HINT = "Export the model again, or pass the file that the converter wrote."
 _MOVERS = frozenset(
     {
         2,  # CONCATENATION
@@ -52,12 +49,10 @@ def narrow_moves(data: bytes, name: str = "model") -> bytes:
         UnsupportedModelError: not a valid .tflite.
         ToolError: the program that writes the new file failed.
     """
-    try:
+    with damage_refused(name):
         model = parse(data, name)
         edit = _edit(model)
         return data if edit is None else edited(data, edit)
-    except MalformedError as error:
-        raise UnsupportedModelError(f"{name}: not a valid .tflite file: {error}.", _HINT) from error
 
 
 def _edit(model: RawModel) -> Edit | None:

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tflm_ext.errors import UnsupportedModelError
-from tflm_ext.flatbuffer import MalformedError
-from tflm_ext.frontend.parse import RawModel, RawNode, parse
+from tflm_ext.frontend.parse import RawModel, RawNode, damage_refused, parse
 from tflm_ext.frontend.remedies import builtin_name
 from tflm_ext.ir import DType, Tensor
 from tflm_ext.rewrite.edit import Edit, edited
 from tflm_ext.rewrite.shapes import output_shape, value_decides
 from tflm_ext.rewrite.values import Call, compute, known, needs_values
 
-_HINT = "Export the model again, or pass the file that the converter wrote."
 _MAX_BYTES = 1 << 18  # of all new constants
 _FILL = 94
 _COUNTS = (DType.INT32, DType.INT64, DType.BOOL)
@@ -58,7 +55,7 @@ def settle(data: bytes, name: str = "model") -> Settled:
         UnsupportedModelError: not a valid .tflite, or an input with a free size besides the batch.
         ToolError: the program that writes the new file failed.
     """
-    try:
+    with damage_refused(name):
         model = parse(data, name, settled=False)
         walk = _Walk(model)
         for node in model.nodes:
@@ -68,8 +65,6 @@ def settle(data: bytes, name: str = "model") -> Settled:
             return Settled(data)
         folded = [(node.index, builtin_name(node.code, node.custom)) for node in walk.folded]
         return Settled(edited(data, edit), tuple(folded))
-    except MalformedError as error:
-        raise UnsupportedModelError(f"{name}: not a valid .tflite file: {error}.", _HINT) from error
 
 
 class _Walk:

@@ -6,11 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tflm_ext.errors import UnsupportedModelError
-from tflm_ext.flatbuffer import MalformedError
-from tflm_ext.frontend.parse import parse
+from tflm_ext.frontend.parse import damage_refused, parse
 from tflm_ext.frontend.subset import subset
-
-_HINT = "Export the model again, or pass the file that the converter wrote."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +43,7 @@ def drop_unread(data: bytes, name: str = "model") -> Read:
     Raises:
         UnsupportedModelError: not a valid .tflite, or no input is read.
     """
-    try:
+    with damage_refused(name):
         model = parse(data, name)
         read = {i for node in model.nodes for i in node.inputs} | set(model.outputs)
         kept = tuple(place for place, i in enumerate(model.inputs) if i in read)
@@ -65,5 +62,3 @@ def drop_unread(data: bytes, name: str = "model") -> Read:
         operators = [node.index for node in model.nodes]
         inputs = [model.inputs[place] for place in kept]
         return Read(subset(data, operators, inputs, model.outputs), kept, dropped)
-    except MalformedError as error:
-        raise UnsupportedModelError(f"{name}: not a valid .tflite file: {error}.", _HINT) from error

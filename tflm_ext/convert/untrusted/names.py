@@ -177,8 +177,8 @@ CLASSES = (
 # Wrappers of tensorflow-model-optimization around layers of tf_keras, with their settings.
 WRAPPERS = words("""
     AllValuesQuantizer ClusterWeights ConstantSparsity Default8BitActivationQuantizeConfig
-    Default8BitConvQuantizeConfig
-    Default8BitConvTransposeQuantizeConfig Default8BitOutputQuantizeConfig
+    Default8BitConvQuantizeConfig Default8BitConvTransposeQuantizeConfig
+    Default8BitOutputQuantizeConfig
     Default8BitQuantizeConfig LastValueQuantizer MovingAverageQuantizer NoOpActivation
     NoOpQuantizeConfig PolynomialDecay PruneLowMagnitude QuantizeAwareActivation QuantizeLayer
     QuantizeWrapper QuantizeWrapperV2
