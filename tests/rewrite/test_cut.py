@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 
 from tests.harness import assert_exact, run_here
 from tests.tflite_builder import ModelBuilder
+from tflm_ext import export
 from tflm_ext.errors import UnsupportedModelError
 from tflm_ext.frontend import read_graph, strip_ports
 from tflm_ext.frontend.parse import parse
@@ -227,6 +229,14 @@ def test_the_parts_compute_what_the_whole_computes() -> None:
     for part in (head, cut(whole).data, tail):
         values = list(run_here(part, values, 1, 1 << 20))
     np.testing.assert_array_equal(values[0], run_here(whole, [x], 1, 1 << 20)[0])
+
+
+def test_the_readme_names_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "net.tflite").write_bytes(both_ends())
+    export(tmp_path / "net.tflite", tmp_path / "net", progress=False)
+    readme = (tmp_path / "net/README.md").read_text("utf-8")
+    assert "does not include the operators SUB, MUL, QUANTIZE" in readme
+    assert "does not include the operators DEQUANTIZE, LOG_SOFTMAX" in readme
 
 
 def weights_in_float32() -> bytes:

@@ -33,6 +33,7 @@ class _ReadmeView:
     compiler: str
     core: Core
     accuracy_rows: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
     losses: tuple[str, ...]
     environment: str
     board_title: str
@@ -66,6 +67,7 @@ def readme_files(report: Report, board: Board, parts: Parts) -> tuple[RenderedFi
         compiler=compiler(board.core),
         core=board.core,
         accuracy_rows=(*_score_rows(report), *_error_rows(report)),
+        warnings=tuple(plain(w, 600) for w in report.warnings if w not in report.losses),
         losses=tuple(plain(loss, 600) for loss in report.losses),
         environment=board.environment,
         board_title=board.title,
