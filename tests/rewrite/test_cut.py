@@ -239,6 +239,18 @@ def test_the_readme_names_what_is_missing(tmp_path: Path) -> None:
     assert "does not include the operators DEQUANTIZE, LOG_SOFTMAX" in readme
 
 
+def test_names_in_the_readme_are_text(tmp_path: Path) -> None:
+    net = Net()
+    x = net.tensor(SHAPE, scale=0.1, name="x")
+    y = net.floats("<script>`rm`\n# heading")
+    net.apply("LOG_SOFTMAX", [net.real(net.relu(x))], y)
+    (tmp_path / "net.tflite").write_bytes(net.finish([x], [y]))
+    export(tmp_path / "net.tflite", tmp_path / "net", progress=False)
+    readme = (tmp_path / "net/README.md").read_text("utf-8")
+    assert "&lt;script&gt;" in readme and "<script>" not in readme
+    assert "`rm`" not in readme.replace("\\`", "") and "\n# heading" not in readme
+
+
 def weights_in_float32() -> bytes:
     net = Net()
     x = net.tensor(SHAPE, scale=0.1, name="x")

@@ -45,6 +45,18 @@ def plain(text: str, limit: int | None = 120) -> str:
     return "".join(kept)
 
 
+def markdown(text: str, limit: int | None = 600) -> str:
+    """One line of a Markdown page that is shown as it is.
+
+    Example:
+        >>> markdown("output 'a<b>' is `int8`, 95 %")
+        "output 'a&lt;b&gt;' is \\\\`int8\\\\`, 95 %"
+    """
+    special = {ord(c): f"\\{c}" for c in "\\`*[]|#"}
+    special |= {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
+    return printable(text, limit).translate(special)
+
+
 def printable(text: str, limit: int | None = None) -> str:
     """One line without terminal control characters.
 

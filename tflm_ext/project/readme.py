@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tflm_ext.emit.escape import plain
+from tflm_ext.emit.escape import markdown, plain
 from tflm_ext.emit.ports import PortView, formula, input_views, output_views, pointer_type
 from tflm_ext.emit.render import render
 from tflm_ext.ir.rendered import RenderedFile
@@ -67,7 +67,7 @@ def readme_files(report: Report, board: Board, parts: Parts) -> tuple[RenderedFi
         compiler=compiler(board.core),
         core=board.core,
         accuracy_rows=(*_score_rows(report), *_error_rows(report)),
-        warnings=tuple(plain(w, 600) for w in report.warnings if w not in report.losses),
+        warnings=tuple(markdown(w) for w in report.warnings if w not in report.losses),
         losses=tuple(plain(loss, 600) for loss in report.losses),
         environment=board.environment,
         board_title=board.title,
