@@ -72,3 +72,18 @@ def test_a_mean_that_the_board_computes_like_others() -> None:
 def test_many_elements_are_refused_without_trying() -> None:
     parsed = parse(reduction("MEAN", 1 << 17, ((0.05, -128), (0.021, -128))), "net")
     assert not rounds_alike("MEAN", parsed.nodes[0], parsed)
+
+
+@pytest.mark.parametrize("damage", ["no axes", "absent axes", "axes that are computed", "floats"])
+def test_damaged_reductions_are_not_alike(damage: str) -> None:
+    b = ModelBuilder()
+    x, y = b.tensor((1, 4), scale=0.05), b.tensor((1,), scale=0.0175)
+    axes = {
+        "no axes": [],
+        "absent axes": [-1],
+        "axes that are computed": [b.tensor((1,), dtype="int32")],
+        "floats": [b.constant(np.float32([np.nan]))],
+    }[damage]
+    b.operator("MEAN", [x, *axes], [y], schema.ReducerOptionsT())
+    parsed = parse(b.finish([x], [y]), "net")
+    assert not rounds_alike("MEAN", parsed.nodes[0], parsed)

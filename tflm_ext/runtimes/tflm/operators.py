@@ -160,8 +160,11 @@ _BROADCASTING = {
     "SUB",
 }
 
-_CURRENT = "pass tflm_source= with a current TensorFlow Lite Micro, to run it elsewhere"
-_COMPILED = f"Use runtime='compiled' for the board, or {_CURRENT}"
+_CURRENT = "Pass tflm_source= with a current TensorFlow Lite Micro, to run it elsewhere"
+_COMPILED = (
+    "Use runtime='compiled' for the board, or pass tflm_source= with a current TensorFlow Lite "
+    "Micro, to run it elsewhere"
+)
 _ONE_SCALE = (
     "convert the model with one scale for all weights of a Dense layer "
     "(_experimental_disable_per_channel_quantization_for_dense_layers = True)"
@@ -210,7 +213,7 @@ def refuse_for_board(parsed: RawModel, *, compilable: bool = True) -> None:
     Raises:
         UnsupportedOperatorError: it lacks an operator, or computes a variant of one incorrectly.
     """
-    way_out = _COMPILED if compilable else f"P{_CURRENT[1:]}"
+    way_out = _COMPILED if compilable else _CURRENT
     for node in parsed.nodes:
         name = operator_name(node)
         highest = ARDUINO_VERSIONS.get(name, 0)

@@ -17,6 +17,7 @@ from tflm_ext.arithmetic import (
     round_half_away_array,
 )
 from tflm_ext.frontend.parse import RawModel, RawNode
+from tflm_ext.ir import DType
 from tflm_ext.opslib.base import Array
 
 _MAX_SUMS = 1 << 24
@@ -29,9 +30,13 @@ def rounds_alike(name: str, node: RawNode, parsed: RawModel) -> bool:
     The Arduino flavour's float32 may be fused or not, which depends on its compiler. Within the
     error of any order, its result must therefore be the right one.
     """
-    source, axes = (parsed.tensors[i] for i in node.inputs[:2])
+    if len(node.inputs) != 2 or -1 in node.inputs or len(node.outputs) != 1:
+        return False  # TFLM refuses it
+    source, axes = (parsed.tensors[i] for i in node.inputs)
     x, y = source.quantization, parsed.tensors[node.outputs[0]].quantization
-    if x is None or y is None or not axes.constant or x.per_channel or y.per_channel:
+    if x is None or y is None or x.per_channel or y.per_channel:
+        return False
+    if not axes.constant or axes.dtype is not DType.INT32:
         return False
     rank = len(source.shape)
     reduced = {int(axis) % max(rank, 1) for axis in axes.array().ravel()}
