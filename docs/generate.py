@@ -508,7 +508,6 @@ def _wrong_weight() -> None:
         name="digits",
         library="Digits",
         sha256=hashlib.sha256(model).hexdigest(),
-        labels=(),
         weight_bytes=plan.weight_bytes,
         arena_bytes=arena_bytes(plan),
         macs=plan.macs,
@@ -649,6 +648,12 @@ def _type(value: Any) -> str:
 # ---------------------------------------------------------------- compression-measured.md
 
 
+_DIFFERENCES = (
+    "**A new network of the same size.** The difference of the int8 scores, seed by seed, with the "
+    "95 % interval of its mean:"
+)
+
+
 def compression_measured() -> str:
     """What every technique costs and gains: the results of `make bench-compression`."""
     results = of_checkout("benchmarks.compression.results")
@@ -657,8 +662,9 @@ def compression_measured() -> str:
         NOTE,
         (
             "`make bench-compression` repeats all of these measurements; it takes hours. Every row "
-            "is the mean over its seeds, ± the standard deviation of the scores. *Float* is the "
-            "Keras model, *int8* the same model in TensorFlow Lite Micro, on the same test data. "
+            "is the mean over its seeds; ± is half of the 95 % interval of the mean of the scores "
+            "(Student's t; none for a single seed). *Float* is the Keras model, *int8* the same "
+            "model in TensorFlow Lite Micro, on the same test data. "
             "Parameters are those of the Keras model; weights and RAM, in bytes, are what an "
             "export plans for a Cortex-M4; MACs are those of the .tflite. No ratio or number of "
             "epochs was chosen by looking at the test data. "
@@ -670,6 +676,8 @@ def compression_measured() -> str:
         picture = ROOT / "docs" / "images" / f"compression-{result['name']}.png"
         parts.append(f"\n## {result['title']}\n\n{result['about'].strip()}\n\n")
         parts.append(results.table(result))
+        if compared := results.differences(result):
+            parts.append(f"\n{_DIFFERENCES}\n\n{compared}")
         for more in sorted(results.RESULTS.glob(f"{result['name']}_*.md")):
             what = more.stem.removeprefix(f"{result['name']}_")
             parts.append(f"\n**{_sentence(what)}**\n\n{more.read_text('utf-8')}")

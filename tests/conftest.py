@@ -28,6 +28,7 @@ TOOLS = (
     "arm-none-eabi",
     "cc",
     "clang",
+    "cmake",
     "cppcheck",
     "gcc",
     "qemu-system-arm",

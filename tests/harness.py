@@ -30,7 +30,6 @@ def facts_for(model: bytes, graph: Graph, plan: Plan, name: str) -> ModelFacts:
         sha256=hashlib.sha256(model).hexdigest(),
         inputs=input_ports(graph),
         outputs=output_ports(graph),
-        labels=(),
         weight_bytes=plan.weight_bytes,
         arena_bytes=arena_bytes(plan),
         macs=plan.macs,

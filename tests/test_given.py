@@ -60,21 +60,21 @@ LABELS: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("kind", LABELS)
 def test_labels(kind: str) -> None:
-    found = make_options("net", labels=LABELS[kind]()).labels
+    found = make_options("net", labels=LABELS[kind]()).labels.first
     assert found == ("no", "yes")
     assert {type(label) for label in found} == {str}
 
 
 def test_labels_of_pandas() -> None:
     pandas = pytest.importorskip("pandas")
-    assert as_labels(pandas.Series(["no", "yes"], index=[5, 7])) == ("no", "yes")
-    assert as_labels(pandas.Index(["no", "yes"])) == ("no", "yes")
-    assert as_labels(pandas.Categorical(["no", "yes"]).categories) == ("no", "yes")
+    assert as_labels(pandas.Series(["no", "yes"], index=[5, 7])).first == ("no", "yes")
+    assert as_labels(pandas.Index(["no", "yes"])).first == ("no", "yes")
+    assert as_labels(pandas.Categorical(["no", "yes"]).categories).first == ("no", "yes")
 
 
 def test_a_generator_of_labels_is_used_once() -> None:
     labels = iter(["no", "yes"])
-    assert as_labels(labels) == ("no", "yes")
+    assert as_labels(labels).first == ("no", "yes")
     assert list(labels) == []
 
 
@@ -93,7 +93,7 @@ def test_a_generator_of_labels_is_used_once() -> None:
         ("no,yes", "labels is a str, not a list of texts."),
         (b"no", "labels is a bytes, not a list of texts."),
         ({"no", "yes"}, "labels is a set, not a list of texts."),
-        ({0: "no", 1: "yes"}, "labels is a dict, not a list of texts."),
+        ({0: "no", 1: "yes"}, "labels[0] is a str, not a list of texts."),
         (7, "labels=7 is not a list of texts."),
         (True, "labels=True is not a list of texts."),
         (np.array("no"), "labels=array('no', dtype='<U2') is not a list of texts."),

@@ -4,27 +4,47 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tflm_ext.emit.escape import printable
 from tflm_ext.errors import AccuracyWarning, ConfigError
 from tflm_ext.near import one_of
-from tflm_ext.options import DEFAULT_BOARD, Budget, Optimize, as_budget, as_flag, as_labels
+from tflm_ext.options import (
+    DEFAULT_BOARD,
+    DEFAULT_RUNTIME,
+    NO_LABELS,
+    UNSET,
+    Budget,
+    Labels,
+    Optimize,
+    Unset,
+    as_budget,
+    as_flag,
+    as_labels,
+    as_url,
+    as_version,
+)
 from tflm_ext.storage import as_path
 from tflm_ext.targets import board as find_board
 
 if TYPE_CHECKING:
-    from tflm_ext.encoding import Methods
+    from tflm_ext.convert.int8_model import Int8Model
+    from tflm_ext.options import Methods
+    from tflm_ext.project.choices import Choices
     from tflm_ext.project.pio import BuildResult, TestResult
     from tflm_ext.report import Report
     from tflm_ext.runtimes import Runtime
     from tflm_ext.stages import Options
 
 
-@dataclass(frozen=True)
+_LONGEST_PATH = 120  # characters of a folder in a summary
+
+
+@dataclass(frozen=True, repr=False)
 class ExportResult:
     """An exported project.
 
@@ -38,6 +58,18 @@ class ExportResult:
     folder: Path
     report: Report
     kept: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<ExportResult in {self._place()}: {self.report!r}>"
+
+    def __str__(self) -> str:
+        """The folder and the summary of the report, in a few lines."""
+        kept = f"\n{len(self.kept)} edited files kept: see kept" if self.kept else ""
+        return f"exported to {self._place()}\n{self.report}{kept}"
+
+    def _place(self) -> str:
+        text = printable(str(self.folder))
+        return text if len(text) <= _LONGEST_PATH else f"...{text[-_LONGEST_PATH:]}"
 
     def build(self, environment: str = "native") -> BuildResult:
         """Run `pio run -e <environment>` and return what it measured.
@@ -84,10 +116,12 @@ def export(
     *,
     test_data: Any = None,
     name: str | None = None,
-    labels: Iterable[str] | None = None,
-    board: str | None = DEFAULT_BOARD,
-    runtime: str = "compiled",
-    optimize: str = "balanced",
+    labels: Iterable[str] | Mapping[str, Iterable[str]] | None = None,
+    version: str | None = None,
+    url: str | None = None,
+    board: str | Unset | None = UNSET,
+    runtime: str | None = None,
+    optimize: str | None = None,
     budget: Budget | Mapping[str, int] | None = None,
     tflm_source: str | os.PathLike[str] | None = None,
     encoding: Methods | None = None,
@@ -101,10 +135,14 @@ def export(
     sanitizers and compared with TensorFlow Lite Micro on at least 64 inputs. Only then is the
     project written, completely or not at all. The model itself is not changed, and pio is not run.
 
+    An export into the folder of an earlier one takes name, labels, version, url, board, runtime,
+    optimize, budget and encoding from its report.json, unless they are passed.
+
     Args:
         model: keras.Model, tf_keras.Model, or the path of a .keras, .h5 or int8 .tflite file or of
             a SavedModel folder. All sizes except the batch must be fixed; the batch becomes 1.
-        folder: the project's folder: new, empty, or an earlier export.
+        folder: the project's folder: new, empty, or an earlier export. A file in it that is passed
+            as model is never removed.
         calibration_data: real inputs that determine the int8 ranges, scaled as in training,
             preferably 100 or more: a float array (samples, *shape), a list of such arrays (several
             inputs, in the order of model.inputs), a dict of them by input name, the nested lists
@@ -123,12 +161,17 @@ def export(
             the folder's name.
         labels: names of the classes, in the order of the output: a list, an array, a pandas Series
             or any other collection with an order; blanks at the ends are removed. For a single
-            probability, two, of which it is that of the second.
-        board: a name that `tflm-ext boards` lists, or the path of a .toml file; None for this
-            computer and an emulated Cortex-M4 only, with more memory than a board.
-        runtime: "compiled", plain C that is generated for the model; or "tflm", TensorFlow Lite
-            Micro's interpreter with the same C interface.
-        optimize: "balanced", "speed" or "size".
+            probability, two, of which it is that of the second. If there are several outputs, they
+            are those of the first one; or pass a dict of such collections by output name.
+        version: of the model, three numbers like "1.2.0", for the C and for library.properties;
+            by default "0.0.0".
+        url: address of the model's page, for library.properties; by default, that of tflm_ext.
+        board: a name that `tflm-ext boards` lists, by default "nano33ble_sense", or the path of a
+            .toml file; None for this computer and an emulated Cortex-M4 only, with more memory
+            than a board.
+        runtime: "compiled" (the default), plain C that is generated for the model; or "tflm",
+            TensorFlow Lite Micro's interpreter with the same C interface.
+        optimize: "balanced" (the default), "speed" or "size".
         budget: limits for the model, in bytes and operations, as a Budget or as a dict like
             {"flash_bytes": 64_000}.
         tflm_source: with runtime "tflm", a folder with TensorFlow Lite Micro for this computer and
@@ -168,6 +211,7 @@ def export(
         ...     print(error.problem)
         There is no model at missing.tflite.
     """
+    from tflm_ext.project.choices import earlier_choices
     from tflm_ext.project.write import check_folder
     from tflm_ext.report.measured import with_bench
     from tflm_ext.report.progress import show_progress
@@ -175,15 +219,14 @@ def export(
 
     target = as_path("folder", folder)
     overwrite = as_flag("overwrite", overwrite)
-    if name is not None and not isinstance(name, str):
-        raise ConfigError(
-            f"name is a {type(name).__name__}, not text.",
-            'Pass a C identifier in lower case, as in name="digits".',
-        )
+    check_folder(target)
+    earlier = earlier_choices(target)
     options = make_options(
-        name or target.resolve().name,
-        derived=name is None,
+        _name(name) or (earlier.name if earlier else target.resolve().name),
+        derived=name is None and earlier is None,
         labels=labels,
+        version=version,
+        url=url,
         board=board,
         runtime=runtime,
         optimize=optimize,
@@ -192,42 +235,62 @@ def export(
         encoding=encoding,
         max_accuracy_drop=max_accuracy_drop,
         project=target,
+        earlier=earlier,
     )
     if max_accuracy_drop is not None and test_data is None:
         raise ConfigError(
             "max_accuracy_drop needs test_data to measure the loss through int8.",
             "Pass test_data=(x, y), or --data on the command line; or omit the limit.",
         )
-    check_folder(target)
+    given = Path(model) if isinstance(model, str | os.PathLike) else None
     with show_progress(progress) as say:
-        int8, samples = load(
-            model, calibration_data, test_data, options.runtime, say, options.labels
-        )
-        project = make_project(int8, options, samples, say)
-        kept = write(project, target, overwrite=overwrite)
+        data = (calibration_data, test_data)
+        int8, samples = load(model, *data, options.runtime, say, options.labels)
+        project = make_project(_with_names(int8, earlier), options, samples, say)
+        kept = write(project, target, overwrite=overwrite, spared=given)
     for loss in project.report.losses:
         warnings.warn(loss, AccuracyWarning, stacklevel=2)
     return ExportResult(target.resolve(), with_bench(project.report, target), kept)
+
+
+def _name(name: Any) -> str | None:
+    if name is not None and not isinstance(name, str):
+        raise ConfigError(
+            f"name is a {type(name).__name__}, not text.",
+            'Pass a C identifier in lower case, as in name="digits".',
+        )
+    return name
+
+
+def _with_names(int8: Int8Model, earlier: Choices | None) -> Int8Model:
+    """Return the model with the names of an earlier export of it: its file may have lost some."""
+    if earlier and earlier.sha256 == int8.sha256 and any((*earlier.inputs, *earlier.outputs)):
+        return replace(int8, input_names=earlier.inputs, output_names=earlier.outputs)
+    return int8
 
 
 def make_options(
     name: str,
     *,
     derived: bool = False,
-    labels: Iterable[str] | None = None,
-    board: str | None = DEFAULT_BOARD,
-    runtime: str = "compiled",
-    optimize: str = "balanced",
+    labels: Iterable[str] | Mapping[str, Iterable[str]] | None = None,
+    version: str | None = None,
+    url: str | None = None,
+    board: str | Unset | None = UNSET,
+    runtime: str | None = None,
+    optimize: str | None = None,
     budget: Budget | Mapping[str, int] | None = None,
     tflm_source: str | os.PathLike[str] | None = None,
     encoding: Methods | None = None,
     max_accuracy_drop: float | None = None,
     project: Path | None = None,
+    earlier: Choices | None = None,
 ) -> Options:
     """Check the user's options.
 
     Args:
         project: a folder that may contain an earlier export.
+        earlier: options of that export, for those that are not passed.
 
     Raises:
         ConfigError: an option is not valid.
@@ -236,10 +299,18 @@ def make_options(
     from tflm_ext.runtimes import RUNTIMES, make_runtime
     from tflm_ext.stages import Options
 
+    if board is UNSET:
+        board = earlier.board if earlier else DEFAULT_BOARD
+    if runtime is None:
+        runtime = earlier.runtime if earlier else DEFAULT_RUNTIME
+    if optimize is None:
+        optimize = earlier.optimize if earlier else Optimize.BALANCED.value
+    if earlier and encoding is None and runtime == earlier.runtime:
+        encoding = earlier.encoding
     return Options(
         name=model_name(name, derived=derived),
         board=find_board(board),
-        budget=as_budget(budget) or Budget(),
+        budget=as_budget(earlier.budget if earlier and budget is None else budget) or Budget(),
         runtime=make_runtime(
             one_of("runtime", runtime, RUNTIMES),
             tflm_source=tflm_source,
@@ -248,7 +319,9 @@ def make_options(
         ),
         max_accuracy_drop=_share("max_accuracy_drop", max_accuracy_drop),
         optimize=Optimize(one_of("optimize", optimize, [o.value for o in Optimize])),
-        labels=as_labels(labels),
+        labels=as_labels(earlier.labels if earlier and labels is None else labels),
+        version=as_version(earlier.version if earlier and version is None else version),
+        url=as_url(earlier.url if earlier and url is None else url),
     )
 
 
@@ -268,8 +341,8 @@ def load(
     test_data: Any,
     runtime: Runtime,
     say: Callable[[str], None],
-    labels: Sequence[str] = (),
-) -> tuple[Any, Any]:
+    labels: Labels = NO_LABELS,
+) -> tuple[Int8Model, Any]:
     """Load the user's model and data, as an int8 model and Samples.
 
     Raises:
@@ -293,7 +366,7 @@ def load(
     return converted.int8, Samples(converted.calibration, converted.test, converted.targets)
 
 
-def _pair(test_data: Any) -> tuple[Any, Any]:
+def _pair(test_data: Any) -> tuple[Int8Model, Any]:
     from tflm_ext.convert.given import as_data
 
     found = as_data(test_data, "test_data")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import enum
 import functools
 import math
+from fractions import Fraction
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -171,6 +172,23 @@ def quantize_array(values: Array, scale: float, zero_point: int) -> Array:
     """
     rounded = round_half_away_array(np.asarray(values, np.float32) / np.float32(scale))
     return np.clip(rounded.astype(np.float64) + zero_point, INT8_MIN, INT8_MAX).astype(np.int8)
+
+
+def inverse_of_scale(scale: float) -> tuple[int, int]:
+    """1 / scale as (m, s): m / 2**s, rounded up, with m below 2**47 and s from 1 to 47.
+
+    For v from 0 to 2**15 and f from 0 to 15, (v * m + 2**(s + f - 1)) >> (s + f) is
+    v / 2**f / scale rounded to the nearest integer, halves up: m is too large by at most 2**-46 of
+    itself, and because a scale has 24 significant bits, quotients below a half are further away.
+    If the scale is so small that m would need more bits, every v but 0 gives more than any int8.
+
+    Example:
+        >>> inverse_of_scale(0.25)
+        (70368744177664, 44)
+    """
+    exact = 1 / Fraction(scale)
+    shift = min(max(46 - math.floor(math.log2(exact)), 1), 47)
+    return min(math.ceil(exact * 2**shift), 2**47 - 1), shift
 
 
 def dequantize_array(values: Array, scale: float, zero_point: int) -> Array:

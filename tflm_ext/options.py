@@ -1,22 +1,42 @@
-"""Options of users: budget, runtime, optimisation."""
+"""Options of users: budget, runtime, optimisation, labels, version."""
 
 from __future__ import annotations
 
 import enum
 import itertools
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from numbers import Integral
-from typing import Any
+from typing import Any, TypeAlias
 
 from tflm_ext.errors import ConfigError
-from tflm_ext.near import unknown
+from tflm_ext.near import did_you_mean, unknown
+from tflm_ext.version import PAGE
 
 DEFAULT_RUNTIME = "compiled"
 DEFAULT_BOARD = "nano33ble_sense"
+NO_VERSION = "0.0.0"
+"""The version of a model that was exported without one, because Arduino requires one."""
 _LABELS = 'Pass one name per class, in the order of the output, as in ["no", "yes"].'
 _MOST_LABELS = 100_000
 _LONGEST = 60  # characters of a value in a message
+
+
+Methods: TypeAlias = str | Iterable[str] | Mapping[str, str]
+"""Methods of encode(), as users choose them."""
+
+
+class Unset(enum.Enum):
+    """The value of an argument that was not passed, where None means something."""
+
+    UNSET = "unset"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+UNSET = Unset.UNSET
 
 
 class Optimize(enum.StrEnum):
@@ -62,6 +82,12 @@ class Budget:
                 )
             object.__setattr__(self, name, int(limit))
 
+    @property
+    def limits(self) -> dict[str, int]:
+        """The limits that are set, by name."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: limit for name, limit in found.items() if limit is not None}
+
 
 def as_budget(given: Any) -> Budget | None:
     """Return a budget that is given as a Budget, as a dict of limits, or as None.
@@ -85,6 +111,13 @@ def as_budget(given: Any) -> Budget | None:
         if name not in known:
             raise unknown(f"A budget has no limit {_short(name)}.", name, known)
     return Budget(**given)
+
+
+def as_methods(given: Any) -> Any:
+    """Return methods of encode() that can be read more than once; encode() checks them."""
+    if isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping):
+        return tuple(given.ravel().tolist() if hasattr(given, "ravel") else given)
+    return given
 
 
 def as_flag(what: str, given: Any) -> bool:
@@ -115,45 +148,139 @@ def as_progress(given: Any) -> Callable[[str], None]:
     return found
 
 
-def as_labels(given: Any) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Names of the classes.
+
+    Attributes:
+        first: those of the first output; empty if there are none.
+        by_name: instead, those of some outputs, each with the output's name.
+        kept: whether they are those of an earlier export.
+    """
+
+    first: tuple[str, ...] = ()
+    by_name: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    kept: bool = False
+
+    @property
+    def hint(self) -> str:
+        """What to do about labels that do not match the outputs."""
+        kept = "These labels are those of the earlier export. " if self.kept else ""
+        return f"{kept}Pass one name per class, in the order of the output."
+
+    def of(self, outputs: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """Return the labels of each output, given the outputs' names.
+
+        Raises:
+            ConfigError: there is no output of a name.
+        """
+        if not self.by_name:
+            return (self.first, *[()] * (len(outputs) - 1))
+        for name, _ in self.by_name:
+            if name not in outputs:
+                raise ConfigError(
+                    f"labels has names for {_short(name)}, which is not an output.",
+                    f"{did_you_mean(name, outputs)}The outputs are {', '.join(outputs)}."
+                    if not self.kept
+                    else self.hint,
+                )
+        named = dict(self.by_name)
+        return tuple(named.get(name, ()) for name in outputs)
+
+
+NO_LABELS = Labels()
+
+
+def as_labels(given: Any) -> Labels:
     """Return the names of the classes, without blanks at their ends.
 
     Args:
-        given: any collection with an order, an iterator, which is used up, or None for no labels.
+        given: any collection with an order, or an iterator, which is used up; a dict of these by
+            the names of the outputs; None for no labels.
 
     Raises:
         ConfigError: it has no order, or a label is not a text, is empty, or occurs twice.
 
     Example:
-        >>> as_labels(text for text in ("no ", "yes"))
+        >>> as_labels(text for text in ("no ", "yes")).first
         ('no', 'yes')
     """
+    if isinstance(given, Labels):
+        return given
     if given is None:
-        return ()
+        return Labels()
+    if isinstance(given, Mapping):
+        if not given:
+            raise ConfigError("labels is empty.", "Pass one name per class, or leave it out.")
+        named = ((str(name), _labels(own, f"labels[{name!r}]")) for name, own in given.items())
+        return Labels(by_name=tuple(named))
+    return Labels(_labels(given, "labels"))
+
+
+def _labels(given: Any, what: str) -> tuple[str, ...]:
     if isinstance(given, str | bytes | Mapping | set | frozenset):
-        raise ConfigError(f"labels is a {type(given).__name__}, not a list of texts.", _LABELS)
+        raise ConfigError(f"{what} is a {type(given).__name__}, not a list of texts.", _LABELS)
     try:
         found = list(itertools.islice(iter(given), _MOST_LABELS + 1))
     except TypeError as error:
-        raise ConfigError(f"labels={_short(given)} is not a list of texts.", _LABELS) from error
+        raise ConfigError(f"{what}={_short(given)} is not a list of texts.", _LABELS) from error
     if not found:
-        raise ConfigError("labels is empty.", "Pass one name per class, or leave it out.")
+        raise ConfigError(f"{what} is empty.", "Pass one name per class, or leave it out.")
     if len(found) > _MOST_LABELS:
-        raise ConfigError(f"labels has more than {_MOST_LABELS:,} names.", _LABELS)
+        raise ConfigError(f"{what} has more than {_MOST_LABELS:,} names.", _LABELS)
     labels: dict[str, int] = {}
     for number, label in enumerate(found):
         if not isinstance(label, str):
-            raise ConfigError(f"labels[{number}] is {_short(label)}, which is not a text.", _LABELS)
+            raise ConfigError(f"{what}[{number}] is {_short(label)}, which is not a text.", _LABELS)
         text = str(label).strip()
         if not text:
-            raise ConfigError(f"labels[{number}] is empty.", "Give every class a name.")
+            raise ConfigError(f"{what}[{number}] is empty.", "Give every class a name.")
         if text in labels:
             raise ConfigError(
-                f"labels[{labels[text]}] and labels[{number}] are both {_short(text)}.",
+                f"{what}[{labels[text]}] and {what}[{number}] are both {_short(text)}.",
                 "Give every class a different name.",
             )
         labels[text] = number
     return tuple(labels)
+
+
+_VERSION = r"(0|[1-9]\d{0,8})(\.(0|[1-9]\d{0,8})){2}(-[0-9A-Za-z.-]{1,40})?(\+[0-9A-Za-z.-]{1,40})?"
+
+
+def as_version(given: Any) -> str:
+    """Return the version of a model; that of models without one is NO_VERSION.
+
+    Raises:
+        ConfigError: it is not three numbers, as semver.org defines versions.
+
+    Example:
+        >>> as_version("1.2.0"), as_version(None)
+        ('1.2.0', '0.0.0')
+    """
+    if given is None:
+        return NO_VERSION
+    if not isinstance(given, str) or not re.fullmatch(_VERSION, given, re.ASCII):
+        raise ConfigError(
+            f"version={_short(given)} is not a version.",
+            'Pass three numbers, as in version="1.2.0" (--version 1.2.0).',
+        )
+    return given
+
+
+def as_url(given: Any) -> str:
+    """Return the address of the model's page; by default, that of this package.
+
+    Raises:
+        ConfigError: it is not an address of the web, in printable ASCII.
+    """
+    if given is None:
+        return PAGE
+    if not isinstance(given, str) or not re.fullmatch(r"https?://[!-~]{1,400}", given):
+        raise ConfigError(
+            f"url={_short(given)} is not an address of the web.",
+            'Pass an address without blanks, as in url="https://example.org/digits".',
+        )
+    return given
 
 
 def _short(value: Any) -> str:

@@ -22,7 +22,7 @@ from tflm_ext.project.pio import upload_command
 from tflm_ext.report import Accuracy, Int8Error, Report
 from tflm_ext.report.detail import with_detail
 from tflm_ext.report.measured import with_bench
-from tflm_ext.stages import Analysis, Options, analyse, board_path, report_of
+from tflm_ext.stages import Analysis, Options, analyse, report_of
 from tflm_ext.verify.compare import arena_for, compare_tensors, verify
 from tflm_ext.verify.computable import keep_computable
 from tflm_ext.verify.golden import check_golden
@@ -91,21 +91,20 @@ def open_project(folder: Path) -> Opened:
         VerificationError: its model is not the one that was exported.
     """
     exported = read_project(folder)
+    chosen = exported.chosen
     options = make_options(
-        exported.name,
-        board=_board_of(exported),
-        runtime=exported.runtime,
-        optimize=exported.optimize,
+        chosen.name,
+        board=chosen.board,
+        runtime=chosen.runtime,
+        optimize=chosen.optimize,
+        budget=chosen.budget,
+        version=chosen.version,
+        url=chosen.url,
     )
     # Earlier versions accepted labels that are now refused, such as equal ones.
-    options = replace(options, labels=exported.labels)
-    return Opened(exported, options, analyse(Int8Model.of(exported.model), options))
-
-
-def _board_of(exported: Exported) -> str:
-    """Return the board's name, or its file in the project."""
-    own = exported.folder / board_path(exported.board)
-    return str(own) if exported.board.isidentifier() and own.is_file() else exported.board
+    options = replace(options, labels=chosen.labels)
+    int8 = Int8Model.of(exported.model, input_names=chosen.inputs, output_names=chosen.outputs)
+    return Opened(exported, options, analyse(int8, options))
 
 
 def _count(number: int, what: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -12,16 +12,24 @@ import numpy as np
 
 from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.ir import Graph
-from tflm_ext.ir.facts import GoldenVector, ModelFacts
+from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
+from tflm_ext.ir.names import port_name, unlike
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.options import DEFAULT_BOARD, Budget, Optimize
+from tflm_ext.options import (
+    DEFAULT_BOARD,
+    NO_VERSION,
+    Budget,
+    Labels,
+    Optimize,
+)
 from tflm_ext.passes import PassResult
 from tflm_ext.plan import Plan, count_macs
 from tflm_ext.plan.budget import check_budget
 from tflm_ext.project.arduino import arduino_files
+from tflm_ext.project.choices import board_path
 from tflm_ext.project.firmware import firmware_files
 from tflm_ext.project.link import link_sources
-from tflm_ext.project.names import library_name
+from tflm_ext.project.names import library_name, port_symbols
 from tflm_ext.project.platformio_tree import platformio_files
 from tflm_ext.project.readme import readme_files
 from tflm_ext.report import Report
@@ -34,7 +42,7 @@ from tflm_ext.verify.golden import make_golden
 from tflm_ext.verify.scores import Samples, Scores, score
 from tflm_ext.verify.targets import check_labels
 from tflm_ext.verify.vectors import make_vectors, quantize
-from tflm_ext.version import VERSION
+from tflm_ext.version import PAGE, VERSION
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -50,7 +58,9 @@ class Options:
     budget: Budget = Budget()
     runtime: Runtime = Compiled()
     optimize: Optimize = Optimize.BALANCED
-    labels: tuple[str, ...] = ()
+    labels: Labels = Labels()
+    version: str = NO_VERSION
+    url: str = PAGE
     max_accuracy_drop: float | None = None
 
 
@@ -84,29 +94,42 @@ def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text:
 
     Raises:
         UnsupportedModelError: the file is damaged, or the model is not supported.
-        ConfigError: there are more or fewer labels than values in the first output.
+        ConfigError: there are more or fewer labels than values in an output.
         VerificationError: the encoding changes outputs.
     """
     runtime = options.runtime
     planned = runtime.plan(int8.bytes, options.name, options.optimize, options.board.core)
     graph = planned.graph
-    check_labels(options.labels, graph.tensors[graph.outputs[0]].elements)
+    outputs = _named("output", planned.outputs, int8.output_names)
+    called = [port.name or port.tensor_name for port in outputs]
+    labels = check_labels(options.labels, called, [port.size for port in outputs])
     on_device = runtime.deploy(int8.bytes, planned, options.budget, options.board, progress)
     facts = ModelFacts(
         name=options.name,
         library=library_name(options.name),
         sha256=int8.sha256,
-        inputs=planned.inputs,
-        outputs=planned.outputs,
-        labels=options.labels,
+        inputs=_named("input", planned.inputs, int8.input_names),
+        outputs=tuple(replace(o, labels=own) for o, own in zip(outputs, labels, strict=True)),
         weight_bytes=on_device.footprint.weight_bytes,
         arena_bytes=on_device.footprint.arena_bytes,
         macs=sum(map(count_macs, graph.views())),
         version=VERSION,
         command=_command(options),
         golden=(),
+        model_version=options.version,
+        url=options.url,
     )
     return Analysis(int8.bytes, graph, planned.passes, planned.plan, facts, on_device)
+
+
+def _named(kind: str, ports: Sequence[Port], names: Sequence[str]) -> tuple[Port, ...]:
+    """Return the inputs or outputs with their names, which their tensors may have, and symbols."""
+    names = names or unlike([port_name(port.tensor_name) for port in ports])
+    symbols = port_symbols(kind, names)
+    return tuple(
+        replace(port, name=name, symbol=symbol)
+        for port, name, symbol in zip(ports, names, symbols, strict=True)
+    )
 
 
 def describe(analysis: Analysis, options: Options, warnings: Sequence[str] = ()) -> Report:
@@ -131,6 +154,8 @@ def report_of(analysis: Analysis, options: Options) -> Report:
         board=options.board.name,
         runtime=options.runtime.name,
         optimize=options.optimize,
+        budget=options.budget,
+        methods=options.runtime.encoding,
         encoding=analysis.on_device.encoding,
     )
 
@@ -204,22 +229,27 @@ def _assemble(
     return Project(report, files, parts.linked)
 
 
-def write(project: Project, folder: Path, *, overwrite: bool) -> tuple[str, ...]:
-    """Write a project, completely or not at all, and return the edited files that were kept."""
+def write(
+    project: Project, folder: Path, *, overwrite: bool, spared: Path | None = None
+) -> tuple[str, ...]:
+    """Write a project, completely or not at all, and return the edited files that were kept.
+
+    Args:
+        spared: a file in the folder that stays, although an earlier export wrote it.
+    """
     from tflm_ext.project.write import write_project
 
-    kept = write_project(folder, project.files, overwrite=overwrite).kept
+    kept = write_project(folder, project.files, overwrite=overwrite, spared=spared).kept
     link_sources(folder, project.linked)
     return kept
 
 
-def board_path(name: str) -> str:
-    """Return the path in a project where the file of the user's own board is kept."""
-    return f"model/{name}.toml"
-
-
 def _command(options: Options) -> str:
-    """Return the command that regenerates the project, to be run inside it."""
+    """Return the command that regenerates the project, to be run inside it.
+
+    It omits what a shell or a comment could misinterpret: an export into the same folder takes
+    options that are not passed from report.json.
+    """
     words = ["tflm-ext export", f"model/{options.name}.tflite -o .", f"--name {options.name}"]
     words += options.runtime.arguments()
     if options.board.source is not None:
@@ -228,13 +258,16 @@ def _command(options: Options) -> str:
         words.append(f"--board {options.board.name}")
     if options.optimize is not Optimize.BALANCED:
         words.append(f"--optimize {options.optimize.value}")
-    for limit, value in asdict(options.budget).items():
-        if value is not None:
-            words.append(f"--max-{limit.replace('_', '-')} {value}")
-    if options.labels:
-        plain = all(re.fullmatch(r"[\w.+-]+", label, re.ASCII) for label in options.labels)
-        # Omit labels that a shell or a comment could misinterpret.
-        words.append(f"--labels={','.join(options.labels)}" if plain else "--labels=...")
+    for limit, value in options.budget.limits.items():
+        words.append(f"--max-{limit.replace('_', '-')} {value}")
+    if options.version != NO_VERSION:
+        words.append(f"--version {options.version}")
+    if options.url != PAGE and re.fullmatch(r"[\w.+/:-]+", options.url, re.ASCII):
+        words.append(f"--url {options.url}")
+    found = [("", options.labels.first), *((f"{n}=", own) for n, own in options.labels.by_name)]
+    texts = [name + ",".join(labels) for name, labels in found if labels]
+    if all(re.fullmatch(r"([\w.+-]+=)?[\w.+,-]+", text, re.ASCII) for text in texts):
+        words += [f"--labels={text}" for text in texts]
     return " ".join(words)
 
 

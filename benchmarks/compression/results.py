@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import fmean, pstdev
+from statistics import fmean, stdev
 from typing import Any
 
+from scipy.stats import t as student
+
 RESULTS = Path(__file__).with_name("results")
+_COMPRESSED = "compress(), "
+_SCRATCH = "scratch, as "
 SIZES = {
     "parameters": "parameters",
     "MACs": "macs",
@@ -33,7 +38,7 @@ def ways(result: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """Mean and, of scores, standard deviation over the seeds of every way, as Markdown."""
+    """Mean and, of scores, its 95 % interval over the seeds of every way, as Markdown."""
     metric = result["metric"]
     columns = {
         f"{metric}, float": lambda row: row["float_score"],
@@ -54,10 +59,40 @@ def table(result: dict[str, Any]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def differences(result: dict[str, Any]) -> str:
+    """The int8 score of each way minus that of its network trained from scratch, as Markdown.
+
+    The differences are those of the same seed, which share data and split.
+    """
+    found = ways(result)
+    compressed = [way for way in found if way.startswith(_COMPRESSED)]
+    lines = []
+    for scratch, rows in found.items():
+        if not scratch.startswith(_SCRATCH):
+            continue
+        named = _COMPRESSED + scratch.removeprefix(_SCRATCH)
+        way = named if named in found else compressed[0]
+        by_seed = {row["seed"]: row["score"] for row in rows}
+        pairs = [row["score"] - by_seed[row["seed"]] for row in found[way]]
+        mean, half = interval(pairs)
+        verdict = "not distinguishable with these data" if abs(mean) <= half else "different"
+        lines.append(f"| {way} | {len(pairs)} | {mean:+.4f} ± {half:.4f} | {verdict} |\n")
+    head = f"| way | seeds | {result['metric']} minus that of a new network of its size | |\n"
+    return f"{head}| --- | ---: | ---: | --- |\n{''.join(lines)}" if lines else ""
+
+
+def interval(values: list[float]) -> tuple[float, float]:
+    """The mean of at least two values, and half of its 95 % interval (Student's t)."""
+    quantile = float(student.ppf(0.975, len(values) - 1))
+    return fmean(values), quantile * stdev(values) / math.sqrt(len(values))
+
+
 def _cell(values: list[float], *, spread: bool) -> str:
     if not values:
         return ""
     mean = fmean(values)
+    if spread and len(values) > 1:
+        return f"{mean:.4f} ± {interval(values)[1]:.4f}"
     if spread:
-        return f"{mean:.4f} ± {pstdev(values):.4f}"
+        return f"{mean:.4f}"
     return f"{mean:,.0f}" if abs(mean) >= 100 or mean == int(mean) else f"{mean:.3g}"

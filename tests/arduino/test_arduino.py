@@ -23,6 +23,7 @@ from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.arduino import _zip, arduino_files
 from tflm_ext.runtimes.compiled import compiled_parts
 from tflm_ext.targets import board
+from tflm_ext.version import PAGE
 
 HARDWARE = ROOT / "tests/arduino/hardware"
 CORE = HARDWARE / "tflm_ext/emulated/cores/m4"
@@ -62,15 +63,20 @@ def properties(facts: ModelFacts) -> dict[str, str]:
 def test_files() -> None:
     assert sorted(library(sample_facts())) == [
         "arduino/Digits.zip",
+        "lib/Digits/CMakeLists.txt",
         "lib/Digits/LICENSE",
         "lib/Digits/README.md",
         "lib/Digits/examples/Digits/Digits.ino",
         "lib/Digits/examples/Digits/sample.h",
+        "lib/Digits/idf_component.yml",
+        "lib/Digits/keywords.txt",
         "lib/Digits/library.json",
         "lib/Digits/library.properties",
         "lib/Digits/src/Digits.h",
         "lib/Digits/src/digits_model.c",
         "lib/Digits/src/digits_model.h",
+        "lib/Digits/zephyr/Kconfig",
+        "lib/Digits/zephyr/module.yml",
     ]
 
 
@@ -86,7 +92,7 @@ def test_zip_holds_the_library_in_one_folder() -> None:
 def test_zip_is_the_same_on_every_machine() -> None:
     """Its bytes depend on nothing but the files: not on order, time, umask or zlib."""
     facts = sample_facts()
-    sources = (RenderedFile("b.c", b"b"), RenderedFile("a.h", b"a"))
+    sources = (RenderedFile("b.c", b"b"), RenderedFile("digits_model.h", b"a"))
     zips = [
         arduino_files(facts, order, compiled_parts(facts))[-1].content
         for order in (sources, sources[::-1])
@@ -115,21 +121,21 @@ def test_properties_follow_arduinos_rules(name: str) -> None:
         assert found[key].strip()
     assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 _.\-]{0,62}", found["name"])
     assert not found["name"].lower().startswith("arduino")
-    assert re.fullmatch(r"\d+\.\d+\.\d+", found["version"])
+    assert found["version"] == "0.0.0"
     assert found["category"] in CATEGORIES
-    assert re.fullmatch(r"https://[a-z./-]+", found["url"])
+    assert found["url"] == PAGE
     assert found["architectures"] == "*"
     assert f"lib/{found['name']}/src/{found['includes']}" in library(sample_facts(name))
 
 
-@pytest.mark.parametrize(
-    ("version", "expected"),
-    [("1.2.3", "1.2.3"), ("0.1.0.dev4+g12", "0.1.0"), ("2.0rc1", "2.0.0"), ("unknown", "0.0.0")],
-)
-def test_version_is_semantic(version: str, expected: str) -> None:
-    facts = dataclasses.replace(sample_facts(), version=version)
-    assert properties(facts)["version"] == expected
-    assert json.loads(library(facts)["lib/Digits/library.json"])["version"] == expected
+def test_the_version_and_the_page_are_those_of_the_model() -> None:
+    facts = dataclasses.replace(sample_facts(), model_version="2.0.1-rc.1", url="https://a.b/c?d")
+    files = library(facts)
+    assert properties(facts)["version"] == "2.0.1-rc.1"
+    assert properties(facts)["url"] == "https://a.b/c?d"
+    assert json.loads(files["lib/Digits/library.json"])["version"] == "2.0.1-rc.1"
+    assert b"project(Digits VERSION 2.0.1 LANGUAGES C)" in files["lib/Digits/CMakeLists.txt"]
+    assert b'version: "2.0.1-rc.1"' in files["lib/Digits/idf_component.yml"]
 
 
 def test_platformio_manifest() -> None:
@@ -180,8 +186,10 @@ def test_labels_are_used_where_there_is_one_for_every_output(
 
 def test_two_labels_of_one_probability() -> None:
     facts = sample_facts(outputs=((1, 1),), labels=("no", "yes"))
-    assert "labels[probability >= 0.5f ? 1 : 0]" in example(facts)
-    assert facts.binary
+    text = example(facts)
+    assert "Serial.print(labels[best]);" in text
+    assert "digits_dequantize_output0(output[0]), 3" in text, "the probability of the second"
+    assert facts.outputs[0].classes == 2
 
 
 def compile_for_board(facts: ModelFacts, folder: Path, sources: list[str]) -> Path:
@@ -271,15 +279,14 @@ def test_example_from_the_zip_runs(tmp_path: Path, labels: tuple[str, ...]) -> N
         check=True,
         cwd=tmp_path,
     )
-    lines = first_lines(tmp_path / "build/Digits.ino.elf", 2)
+    lines = first_lines(tmp_path / "build/Digits.ino.elf", 3)
     output = [value ^ 128 for value in facts.golden[0].outputs[0]]  # sorted as int8 is
     best = max(range(8), key=output.__getitem__)
-    seen = f"{labels[best]} ({output[best] / 256:.3f})" if labels else "output:"
-    if not labels:
-        seen += "".join(f" {value / 256:.3f}" for value in output)
-    for line in lines:
-        text = re.sub(r" in \d+ microseconds", "", line)
-        assert text == f"{seen}, same as TensorFlow Lite Micro"
+    shown = labels[best] if labels else f"class {best}"
+    second = "".join(f"{(value ^ 128) / 256:.3f} " for value in facts.golden[0].outputs[1])
+    assert lines[0] == f"output 0: {shown} ({output[best] / 256:.3f})"
+    assert lines[1] == f"output 1: {second}"
+    assert re.fullmatch(r"in \d+ microseconds, same as TensorFlow Lite Micro", lines[2])
 
 
 @pytest.mark.slow

@@ -287,4 +287,5 @@ def test_class_names_and_a_probability_of_two_classes(
     readme = (tmp_path / "net/README.md").read_text("utf-8")
     assert "Classes: no, yes. The output is the probability of the second one" in readme
     sketch = next((tmp_path / "net").glob("lib/*/examples/*/*.ino")).read_text("utf-8")
-    assert "labels[probability >= 0.5f ? 1 : 0]" in sketch
+    assert "Serial.print(labels[best]);" in sketch
+    assert "net_classify(&context, 0.0f)" in sketch

@@ -65,7 +65,8 @@ def tflite(dtype: str, operator: str = "RESHAPE") -> bytes:
 def test_int8_tflite_is_taken_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "model.tflite").write_bytes(tflite("int8"))
     conversion = convert(tmp_path / "model.tflite", progress=lambda text: None)
-    assert conversion.int8 == Int8Model.of(tflite("int8"))
+    named = {"input_names": ("layer0",), "output_names": ("layer1",)}
+    assert conversion.int8 == Int8Model.of(tflite("int8"), **named)
     assert conversion.calibration == conversion.test == ()
 
 

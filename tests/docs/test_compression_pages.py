@@ -145,7 +145,7 @@ def test_results_that_are_added_come_onto_the_page(
     (tmp_path / "net.json").write_text(json.dumps(RESULT), "utf-8")
     page = generator.compression_measured()
     assert "## A small net\n\nHalf of the data.\n\n| way |" in page
-    assert "| plain | 2 | 0.5000 ± 0.0000 | 0.5000 ± 0.2500 |" in page
+    assert "| plain | 2 | 0.5000 ± 0.0000 | 0.5000 ± 3.1766 |" in page
     assert "| 1,234 |" in page
     assert "![" not in page
     assert "Scales" not in page

@@ -141,7 +141,9 @@ def test_every_table_has_a_layout_and_every_term_is_explained(name: str) -> None
     plan, files = generated(name)
     text = files[f"{name}_weights.c"]
     comments = re.findall(
-        r"/\*((?:(?!\*/).)*?)\*/\nconst \w+ \w+\[(\d+)\] = \{", text, flags=re.DOTALL
+        r"/\*((?:(?!\*/).)*?)\*/\n(?:[A-Z0-9_]+_WEIGHTS_ATTRIBUTE )const \w+ \w+\[(\d+)\] = \{",
+        text,
+        flags=re.DOTALL,
     )
     assert len(comments) == len(plan.tables)
     for comment, count in comments:

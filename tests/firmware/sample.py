@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.facts import int8_port
+from tests.facts import int8_port, with_labels
 from tflm_ext.emit.escape import c_comment, c_string
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
@@ -45,23 +45,25 @@ def sample_facts(
 ) -> ModelFacts:
     """Facts of a sample model with right golden vectors."""
     rng = np.random.default_rng(1)
-    facts = ModelFacts(
-        name=name,
-        library=name.title().replace("_", ""),
-        sha256=SHA256,
-        inputs=tuple(
-            int8_port(f"in*/{i}\n", shape, 1 / 255, -128) for i, shape in enumerate(inputs)
+    facts = with_labels(
+        ModelFacts(
+            name=name,
+            library=name.title().replace("_", ""),
+            sha256=SHA256,
+            inputs=tuple(
+                int8_port(f"in*/{i}\n", shape, 1 / 255, -128) for i, shape in enumerate(inputs)
+            ),
+            outputs=tuple(
+                int8_port(f"out{i}", shape, 1 / 256, -128) for i, shape in enumerate(outputs)
+            ),
+            weight_bytes=0,
+            arena_bytes=sum(int(np.prod(shape)) for shape in (*inputs, *outputs)),
+            macs=0,
+            version="0.1.0",
+            command="tflm-ext export model.tflite -o sample --labels 'a*/b'",
+            golden=(),
         ),
-        outputs=tuple(
-            int8_port(f"out{i}", shape, 1 / 256, -128) for i, shape in enumerate(outputs)
-        ),
-        labels=labels,
-        weight_bytes=0,
-        arena_bytes=sum(int(np.prod(shape)) for shape in (*inputs, *outputs)),
-        macs=0,
-        version="0.1.0",
-        command="tflm-ext export model.tflite -o sample --labels 'a*/b'",
-        golden=(),
+        labels,
     )
     golden = []
     for _ in range(vectors):
@@ -124,7 +126,7 @@ static inline float {name}_dequantize_output0(int8_t q)
 {{
     return {upper}_OUTPUT0_SCALE * (float)(q - {upper}_OUTPUT0_ZERO_POINT);
 }}
-
+{_classify(facts)}
 #ifdef __cplusplus
 }}
 #endif
@@ -186,6 +188,27 @@ const int8_t *{name}_output(const {name}_context_t *ctx, size_t index)
     return (
         RenderedFile.text(f"{name}_model.h", header),
         RenderedFile.text(f"{name}_model.c", source),
+    )
+
+
+def _classify(facts: ModelFacts) -> str:
+    """The functions that choose the classes of outputs which have some."""
+    several = len(facts.outputs) > 1
+    return "".join(
+        f"""
+static inline int32_t {facts.name}_classify{f"_output{k}" if several else ""}(
+    const {facts.name}_context_t *ctx, float threshold)
+{{
+    const int8_t *const output = {facts.name}_output(ctx, {k});
+    int32_t best = 0;
+    for (int32_t i = 1; i < {port.size}; ++i) {{
+        best = output[i] > output[best] ? i : best;
+    }}
+    return output[best] < threshold - 1000 ? -1 : best;
+}}
+"""
+        for k, port in enumerate(facts.outputs)
+        if port.classes
     )
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.facts import with_labels
 from tests.harness import facts_for
 from tests.ops.test_conv_2d import conv_2d
 from tests.ops.test_unidirectional_sequence_lstm import lstm
@@ -46,7 +46,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     for name, (model, labels) in MODELS.items():
         graph = read_graph(model, name)
         plan = make_plan(run_passes(graph).graph)
-        facts = replace(facts_for(model, graph, plan, name), labels=labels)
+        facts = with_labels(facts_for(model, graph, plan, name), labels)
         for file in model_files(facts, plan):
             (folder / file.path).parent.mkdir(exist_ok=True)
             (folder / file.path).write_bytes(file.content)

@@ -123,7 +123,6 @@ def facts() -> ModelFacts:
         sha256="0" * 64,
         inputs=(port,),
         outputs=(port,),
-        labels=(),
         weight_bytes=0,
         arena_bytes=2 * SIZE,
         macs=0,

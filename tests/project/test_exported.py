@@ -45,8 +45,9 @@ def test_a_project_is_read_as_it_was_exported(project: Path) -> None:
     assert is_exported(project) and not is_exported(project.parent)
     found = read_project(project)
     assert (found.name, found.library, found.model) == ("net", "Net", image_net())
-    assert (found.board, found.runtime, found.optimize) == ("nano33ble_sense", "tflm", "size")
-    assert found.labels == ("a", "b*/", "c\nd")
+    chosen = found.chosen
+    assert (chosen.board, chosen.runtime, chosen.optimize) == ("nano33ble_sense", "tflm", "size")
+    assert chosen.labels.first == ("a", "b*/", "c\nd")
     assert found.edited() == ()
     vectors = found.golden_vectors(open_project(project).analysis.facts)
     assert len(vectors[GOLDEN_VECTORS]) == len(found.golden) == 8

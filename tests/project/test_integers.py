@@ -81,6 +81,8 @@ def test_the_report_has_types_and_limits(project: Path, capsys: pytest.CaptureFi
     scores, positions = report["model"]["outputs"]
     assert tokens == {
         "name": "tokens",
+        "port_name": "tokens",
+        "c_name": "input_tokens",
         "shape": [1, 5],
         "dtype": "int32",
         "limits": [[0, 6]],
@@ -95,8 +97,8 @@ def test_the_report_has_types_and_limits(project: Path, capsys: pytest.CaptureFi
     assert re.search(r"input 0 +1x5 int32 from 0 to 6 +tokens", printed)
     assert re.search(r"output 1 +1x5 int32 ", printed)
     readme = (project / "README.md").read_text("utf-8")
-    assert "| input 0 | 1x5 | q from 0 to 6 |" in readme
-    assert "int32_t *input = net_input(&context, 0);" in readme
+    assert "| input 0, tokens | 1x5 | q from 0 to 6 |" in readme
+    assert "int32_t *input_tokens = net_input(&context, NET_INPUT_TOKENS_INDEX);" in readme
 
 
 @pytest.mark.tool("cc")
@@ -328,5 +330,7 @@ def test_the_sketch_runs(model: Callable[[], bytes], tmp_path: Path) -> None:
     command = ("g++", f"-I{library}", f"-I{example}", "main.cpp", "model.o", "weights.o")
     subprocess.run((*command, "-o", "program"), cwd=tmp_path, check=True)
     ran = subprocess.run([tmp_path / "program"], capture_output=True, text=True, check=True)
-    assert ran.stdout.startswith("output:")
+    lines = ran.stdout.splitlines()
+    assert len(lines) > 1
+    assert all(re.match(r"\w+: (-?[\d.]+ )+$", line) for line in lines[:-1])
     assert ran.stdout.endswith(" microseconds, same as TensorFlow Lite Micro\n")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tflm_ext.errors import ConfigError
+from tflm_ext.options import Labels
 from tflm_ext.verify.accuracy import scoring_for
 from tflm_ext.verify.targets import Wanted, by_output
 
@@ -46,7 +47,7 @@ class Series:
     ],
 )
 def test_class_numbers_and_names(given: Any) -> None:
-    (found,) = by_output(given, ["out"], LABELS)
+    (found,) = by_output(given, ["out"], [LABELS])
     np.testing.assert_array_equal(found, NUMBERS)
 
 
@@ -60,7 +61,7 @@ def test_class_numbers_and_names(given: Any) -> None:
     ],
 )
 def test_what_can_be_read_once(make: Callable[[], Any]) -> None:
-    wanted = Wanted(make(), LABELS)
+    wanted = Wanted(make(), Labels(LABELS))
     data = {"test_data": [np.zeros((4, 5))]}
     (found,) = wanted.check(["out"], [(1, 3)], data)
     assert found is not None
@@ -98,7 +99,7 @@ def test_a_dataset() -> None:
 )
 def test_refused(given: Any, labels: tuple[str, ...], text: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        by_output(given, ["out"], labels)
+        by_output(given, ["out"], [labels])
     assert f"The targets of output 'out' {text}" in str(caught.value)
 
 
@@ -113,7 +114,7 @@ def test_refused(given: Any, labels: tuple[str, ...], text: str) -> None:
     ],
 )
 def test_labels_and_values(labels: tuple[str, ...], size: int, good: bool) -> None:
-    wanted = Wanted(labels=labels)
+    wanted = Wanted(labels=Labels(tuple(labels)))
     if good:
         assert wanted.check(["out"], [(1, size)], {}) == ()
     else:
@@ -123,7 +124,7 @@ def test_labels_and_values(labels: tuple[str, ...], size: int, good: bool) -> No
 
 def test_one_probability_of_two_classes() -> None:
     data = {"test_data": [np.zeros((3, 2))]}
-    (found,) = Wanted(["yes", "no", "yes"], ("no", "yes")).check(["out"], [(1, 1)], data)
+    (found,) = Wanted(["yes", "no", "yes"], Labels(("no", "yes"))).check(["out"], [(1, 1)], data)
     scoring = scoring_for(found, 3, (1,))
     assert scoring.score(np.array([[0.5], [0.49], [0.2]])) == pytest.approx(2 / 3)
 

@@ -25,7 +25,7 @@ from tflm_ext.document import Count, declared, entry, to_json
 from tflm_ext.errors import VerificationError
 from tflm_ext.options import DEFAULT_BOARD
 from tflm_ext.runtimes.tflm import InterpretedModel
-from tflm_ext.runtimes.tflm.tree import SOURCE_VARIABLE, Flavour
+from tflm_ext.runtimes.tflm.tree import SOURCE_VARIABLE, Flavour, require_complete
 from tflm_ext.stages import Analysis, Options, analyse
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.computable import keep_computable
@@ -91,20 +91,22 @@ class Comparison:
 
     def __str__(self) -> str:
         lines = [f"{self.model}: {self.macs:,} MACs, on the emulated {self.core}, {self.compiler}"]
-        lines += ["", f"{'':14}{'compiled':>12}{'tflm':>12}"]
-        for title, name, unit in _ROWS:
-            found = (getattr(self.compiled, name), getattr(self.tflm, name, None))
-            ours, theirs = ("" if value is None else f"{value:,}" for value in found)
-            lines.append(f"{title:14}{ours:>12}{theirs:>12}  {unit}")
-        if self.macs:
-            per = [m.instructions / self.macs for m in (self.compiled, self.tflm) if m]
-            lines.append(f"{'per MAC':14}" + "".join(f"{value:>12.2f}" for value in per))
-        lines.append("")
         if self.tflm is None:
-            lines.append(f"tflm: {self.missing}")
+            lines.append(f"runtime tflm was not measured: {self.missing}")
             if self.arena_bound_bytes is not None:
                 lines.append(f"its arena takes at most {self.arena_bound_bytes:,} bytes")
-        else:
+        columns = {"compiled": self.compiled, "tflm": self.tflm}
+        measured = {name: column for name, column in columns.items() if column is not None}
+        lines += ["", f"{'':14}" + "".join(f"{name:>12}" for name in measured)]
+        for title, name, unit in _ROWS:
+            found = [getattr(column, name) for column in measured.values()]
+            texts = ("" if value is None else f"{value:,}" for value in found)
+            lines.append(f"{title:14}" + "".join(f"{text:>12}" for text in texts) + f"  {unit}")
+        if self.macs:
+            per = [column.instructions / self.macs for column in measured.values()]
+            lines.append(f"{'per MAC':14}" + "".join(f"{value:>12.2f}" for value in per))
+        if self.tflm is not None:
+            lines.append("")
             lines.append(f"tflm: {self.tflm_version}; all outputs equal")
             if self.tflm.arena_bytes and self.arena_bound_bytes:
                 loose = self.arena_bound_bytes / self.tflm.arena_bytes - 1
@@ -146,6 +148,8 @@ def compare(
     """
     require_tools()
     name = Path(model).stem
+    if not tflm_source and not os.environ.get(SOURCE_VARIABLE):
+        progress("measuring runtime compiled only: there are no sources of TensorFlow Lite Micro")
     chosen = {
         runtime: make_options(
             name,
@@ -193,12 +197,15 @@ def _measure_tflm(
     if tree is None:
         hint = f"no sources; pass them with --tflm-source or {SOURCE_VARIABLE}"
         return None, bound, "", hint
+    require_complete(tree)
+    if not tree.cmsis_nn:
+        progress("the sources have no CMSIS-NN: measuring TensorFlow Lite Micro's own kernels")
     library = tflm_library(tree, options.board, flags, progress)
     progress("measuring TensorFlow Lite Micro")
     sources = interpreted.sources(analysis.facts)
     measured = measure(analysis.facts, sources, options.board, flags=flags, library=library)
     require_equal(analysis, measured, "tflm")
-    kernels = "CMSIS-NN" if tree.cmsis_nn else "its own kernels"
+    kernels = "CMSIS-NN" if tree.cmsis_nn else "its own kernels, because CMSIS-NN is missing"
     return measured, bound, f"{tree.flavour.value}, {kernels}", ""
 
 

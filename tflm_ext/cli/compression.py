@@ -17,7 +17,7 @@ from tflm_ext.cli.arguments import (
     budget_of,
     methods_of,
 )
-from tflm_ext.cli.output import print_json, print_lines
+from tflm_ext.cli.output import print_json, print_lines, shows_progress
 from tflm_ext.errors import ConfigError
 from tflm_ext.options import Budget
 from tflm_ext.storage import check_writable, not_written, require_folders
@@ -120,7 +120,7 @@ def _compress(options: argparse.Namespace) -> int:
         min_accuracy=options.min_accuracy,
         loss=options.loss,
         checkpoints=options.checkpoints,
-        progress=not options.quiet,
+        progress=shows_progress(options),
     )
     if options.json:
         print_json("compress", report.to_dict())
@@ -146,7 +146,7 @@ def _encode(options: argparse.Namespace) -> int:
         check_writable(part.parent, part.name)
     except OSError as error:
         raise not_written(output, error) from error
-    with show_progress(not options.quiet) as say:
+    with show_progress(shows_progress(options)) as say:
         result = encode(options.model, methods, budget=budget_of(options), progress=say)
     try:
         part.write_bytes(result.model)

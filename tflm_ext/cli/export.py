@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -18,10 +19,11 @@ from tflm_ext.cli.arguments import (
     budget_of,
     methods_of,
 )
-from tflm_ext.cli.output import show_report
+from tflm_ext.cli.output import show_report, shows_progress
 from tflm_ext.emit.escape import printable
 from tflm_ext.errors import AccuracyWarning, ConfigError
 from tflm_ext.near import did_you_mean_file
+from tflm_ext.options import UNSET
 from tflm_ext.shell import tell
 
 
@@ -46,8 +48,15 @@ def add_commands(commands: Any) -> None:
         help="encode the weights, for --runtime tflm; see tflm-ext encode",
     )
     export.add_argument(
-        "--labels", metavar="A,B,...", help="class names, or @FILE with one per line"
+        "--labels",
+        metavar="[OUTPUT=]A,B,...",
+        action="append",
+        help="class names, or @FILE with one per line; again for each output that has some",
     )
+    export.add_argument(
+        "--version", metavar="X.Y.Z", help="version of the model, for the C and the Arduino IDE"
+    )
+    export.add_argument("--url", help="address of the model's page, for the Arduino IDE")
     export.add_argument("--overwrite", action="store_true", help="also replace edited files")
     export.add_argument(
         "--max-accuracy-drop",
@@ -58,6 +67,8 @@ def add_commands(commands: Any) -> None:
     export.add_argument("--quiet", action="store_true", help="print only errors and lost accuracy")
     add_budget(export, "more is an error")
     add_json(export)
+    # What is not passed may come from an earlier export.
+    export.set_defaults(board=UNSET, runtime=None, optimize=None)
 
     inspect = add_command(commands, "inspect", _inspect, "show operators, memory plan and sizes")
     add_model(inspect, f"{MODEL}; or an exported project, with measurements by bench")
@@ -89,16 +100,18 @@ def _export(options: argparse.Namespace) -> int:
             calibration_data=load_npz(options.calibration).x if options.calibration else None,
             test_data=test_data,
             name=options.name,
-            labels=_read_labels(options.labels),
+            labels=_labels(options.labels),
+            version=options.version,
+            url=options.url,
             board=options.board,
             runtime=options.runtime,
             optimize=options.optimize,
-            budget=budget_of(options),
+            budget=budget_of(options) if budget_of(options).limits else None,
             tflm_source=options.tflm_source,
             encoding=methods_of(options.encoding),
             max_accuracy_drop=options.max_accuracy_drop,
             overwrite=options.overwrite,
-            progress=not options.quiet,
+            progress=shows_progress(options),
         )
     if options.json or not options.quiet:
         show_report(result.report, options.json, operators=False, losses=False)
@@ -117,10 +130,27 @@ def _print_losses(losses: Sequence[str]) -> None:
         print(f"{red}WARNING: {printable(loss)}{plain}", file=sys.stderr)
 
 
-def _read_labels(text: str | None) -> list[str] | None:
-    """Return the class names from a list, or from a file whose name follows "@"."""
-    if text is None:
+def _labels(given: Sequence[str] | None) -> list[str] | dict[str, list[str]] | None:
+    """Return the class names of the first output, or of outputs by their names."""
+    if given is None:
         return None
+    # "=" in the first name alone separates the output's name from its labels.
+    pairs = [re.match(r"([^=,@]+)=([^=]+)$", text) for text in given]
+    if len(given) == 1 and pairs[0] is None:
+        return _read_labels(given[0])
+    found: dict[str, list[str]] = {}
+    for text, pair in zip(given, pairs, strict=True):
+        if pair is None or pair[1] in found:
+            raise ConfigError(
+                f"--labels {text} is not of an output, or is the second of its output.",
+                "Pass --labels OUTPUT=A,B,... once for each output.",
+            )
+        found[pair[1]] = _read_labels(pair[2])
+    return found
+
+
+def _read_labels(text: str) -> list[str]:
+    """Return the class names from a list, or from a file whose name follows "@"."""
     if text.startswith("@"):
         try:
             # Editors add a byte-order mark at the start, and empty lines at the end.

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from tflm_ext.cli.arguments import MODEL, add_command, add_compiler_flag, add_json, add_planning
-from tflm_ext.cli.output import print_json, print_lines
+from tflm_ext.cli.output import print_json, print_lines, shows_progress
 
 
 def add_commands(commands: Any) -> None:
@@ -33,7 +33,7 @@ def _bench(options: argparse.Namespace) -> int:
     from tflm_ext.bench import bench
     from tflm_ext.report.progress import show_progress
 
-    with show_progress(not options.json) as say:
+    with show_progress(shows_progress(options)) as say:
         found = [
             bench(
                 source,
@@ -56,7 +56,7 @@ def _compare(options: argparse.Namespace) -> int:
     from tflm_ext.bench import compare
     from tflm_ext.report.progress import show_progress
 
-    with show_progress(not options.json) as say:
+    with show_progress(shows_progress(options)) as say:
         found = compare(
             options.model,
             calibration=options.calibration,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shlex
 import sys
@@ -23,6 +24,11 @@ def print_error(error: TflmExtError) -> None:
         lines += [f"  | {line}" for line in error.output.splitlines()]
     lines.append(f"hint: {error.hint}")
     tell([printable(line) for line in lines])
+
+
+def shows_progress(options: argparse.Namespace) -> bool:
+    """Whether a command shows its progress: on a terminal, where it does not mix with errors."""
+    return sys.stderr.isatty() and not getattr(options, "quiet", False) and not options.json
 
 
 def show_report(

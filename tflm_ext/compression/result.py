@@ -43,7 +43,7 @@ class CompressionStep:
 
 
 @declared("compress")
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CompressionReport:
     """Costs and gains of every step.
 
@@ -66,6 +66,14 @@ class CompressionReport:
         "The model as given, then after each step.", schema={"minItems": 1}
     )
     notes: tuple[str, ...] = entry("Goals that were not reached.", default=())
+
+    def __repr__(self) -> str:
+        first, last = self.steps[0], self.steps[-1]
+        return (
+            f"<CompressionReport: {len(self.steps) - 1} steps, {self.metric} "
+            f"{first.int8_score:.4f} -> {last.int8_score:.4f} as int8, weights "
+            f"{first.weight_bytes:,} -> {last.weight_bytes:,} bytes>"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -120,6 +128,9 @@ class CompressionResult:
 
     model: Any
     report: CompressionReport
+
+    def __str__(self) -> str:
+        return str(self.report)
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:

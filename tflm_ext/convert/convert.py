@@ -41,6 +41,7 @@ from tflm_ext.errors import (
     VerificationError,
 )
 from tflm_ext.frontend import strip_ports
+from tflm_ext.options import NO_LABELS, Labels
 from tflm_ext.programs import limit_error
 from tflm_ext.scratch import scratch_folder
 from tflm_ext.verify.targets import Wanted
@@ -53,7 +54,7 @@ def convert(
     progress: Progress,
     test_inputs: Any = None,
     test_targets: Any = None,
-    labels: Sequence[str] = (),
+    labels: Labels = NO_LABELS,
     dense_per_tensor: bool = False,
 ) -> Conversion:
     """Quantise a model to int8 with batch size 1 and int8 inputs and outputs.
@@ -207,7 +208,8 @@ class _Work:
             warnings += calibration_warnings(data, ports)
             calibration = self._write(data["calibration_data"])
         out = self.folder / "model.tflite"
-        quantised = self._quantise(data, calibration, out)
+        names = {"inputs": about["inputs"], "outputs": about["outputs"]}
+        quantised = self._quantise(data, calibration, names, out)
         said = input_warnings(data, ports, quantised["inputs"])
         warnings += said.warnings
         outputs: list[Array] = []
@@ -242,13 +244,18 @@ class _Work:
                 raise input_refusal(port.name, port.dtype, self.layers)
 
     def _quantise(
-        self, data: Mapping[str, list[Array]], calibration: str | None, out: Path
+        self,
+        data: Mapping[str, list[Array]],
+        calibration: str | None,
+        names: Mapping[str, Sequence[str]],
+        out: Path,
     ) -> dict[str, Any]:
         with self._infinite_first(data):
             quantised = self._ask(
                 "convert",
                 calibration=calibration,
                 dense_per_tensor=self.dense_per_tensor,
+                names=names,
                 out=str(out),
             )
         if not quantised["finite"]:

@@ -30,9 +30,9 @@ class Int8Model:
     Attributes:
         bytes: the .tflite; its inputs and outputs are in the order of the Keras model.
         sha256: of bytes, in hex.
-        input_names: the Keras model's names of its inputs, in order; the keys of a dict or a .npz
-            with calibration data. Empty if a .tflite was passed.
-        output_names: the Keras model's names of its outputs, in order.
+        input_names: the users' names of its inputs, in order; the keys of a dict or a .npz with
+            calibration data. "" for those of a .tflite that have none.
+        output_names: those of its outputs, in order.
         warnings: one sentence each, for the user.
         log: the converter's output.
         suspects: warnings that matter only if int8 differs too much from float.

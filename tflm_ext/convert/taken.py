@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ from tflm_ext.convert.data import gather_all, input_warnings
 from tflm_ext.convert.files import read_tflite
 from tflm_ext.convert.int8_model import Conversion, Int8Model
 from tflm_ext.convert.samples import InputSpec
-from tflm_ext.frontend import read_graph, strip_ports
+from tflm_ext.frontend import Int8Ports, read_graph, strip_ports
+from tflm_ext.frontend.parse import parse
+from tflm_ext.frontend.signatures import read_signature
 from tflm_ext.ir import DType, Tensor
-from tflm_ext.rewrite import prepare
+from tflm_ext.ir.names import port_name, unlike
+from tflm_ext.rewrite import Prepared, prepare
 from tflm_ext.verify.targets import Wanted
 from tflm_ext.verify.tflm import run_outputs
 from tflm_ext.verify.unchanged import check_rewritten
@@ -25,35 +29,68 @@ def take(path: Path, given: Mapping[str, Any], wanted: Wanted) -> Conversion:
     if prepared.whole != original:
         check_rewritten(original, prepared.whole, path.stem)
     found = strip_ports(prepared.data, path.stem)
+    inputs, outputs = _names(original, prepared, found, path.stem)
     notes = [*prepared.notes, *(f"{text}." for text in (*found.stripped, *found.notes))]
+    named = {"input_names": inputs, "output_names": outputs}
     if not given:
-        return Conversion(Int8Model.of(found.data, warnings=tuple(notes)))
+        return Conversion(Int8Model.of(found.data, **named, warnings=tuple(notes)))
     graph = read_graph(found.data, path.stem, run=run_outputs)
-    names = {f"input {place}": old for place, old in prepared.input_names.items()}
-    names |= {port.what: port.tensor_name for port in found.stripped}
     tensors = [graph.tensors[i] for i in graph.inputs]
-    outputs = [graph.tensors[i] for i in graph.outputs]
     ports = [
-        InputSpec(_signature_name(names.get(f"input {k}", t.name)), t.shape, _given_as(t))
-        for k, t in enumerate(tensors)
+        InputSpec(name or t.name, t.shape, _given_as(t), keras_name=port_name(t.name))
+        for name, t in zip(inputs, tensors, strict=True)
     ]
     quantised = [(q.scale, q.zero_point) if (q := t.quantization) else None for t in tensors]
     data, warnings = gather_all(given, ports)
     said = input_warnings(data, ports, quantised)
+    ends = [graph.tensors[i] for i in graph.outputs]
+    called = [name or t.name for name, t in zip(outputs, ends, strict=True)]
     return Conversion.of(
         Int8Model.of(
-            found.data, warnings=(*notes, *warnings, *said.warnings), suspects=said.suspects
+            found.data,
+            **named,
+            warnings=(*notes, *warnings, *said.warnings),
+            suspects=said.suspects,
         ),
         data,
-        wanted.check([t.name for t in outputs], [t.shape for t in outputs], data),
+        wanted.by_names({t.name: name for name, t in zip(called, ends, strict=True)}).check(
+            called, [t.shape for t in ends], data
+        ),
     )
+
+
+def _names(
+    original: bytes, prepared: Prepared, found: Int8Ports, name: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the inputs and of the outputs, "" for those that have none.
+
+    They are those of the file's signature, or else what the names of its tensors contain.
+    """
+    signature = read_signature(original, name)
+    old, new = parse(original, name, settled=False), parse(found.data, name)
+    by_tensor = {
+        old.tensors[i].name: own for i, own in signature.inputs.items() if i in old.tensors
+    }
+    before = {f"input {place}": tensor for place, tensor in prepared.input_names.items()}
+    before |= {port.what: port.tensor_name for port in found.stripped}
+    inputs = [
+        (by_tensor.get(tensor, ""), tensor)
+        for tensor in (
+            before.get(f"input {place}", new.tensors[i].name) for place, i in enumerate(new.inputs)
+        )
+    ]
+    outputs = [(signature.outputs.get(i, ""), old.tensors[i].name) for i in old.outputs]
+    return _chosen(inputs), _chosen(outputs)
+
+
+def _chosen(ports: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Return the names of ports, each given as its name in the signature and its tensor's."""
+    # Files that older versions converted have x000, x001 and so on.
+    numbered = all(re.fullmatch(r"[xy]\d{3}", own) for own, _ in ports)
+    found = ["" if numbered else own for own, _ in ports]
+    return unlike([own or port_name(tensor) for own, (_, tensor) in zip(found, ports, strict=True)])
 
 
 def _given_as(tensor: Tensor) -> str:
     """Return the type in which users pass an input: int32, or float32 for real values."""
     return "int32" if tensor.dtype is DType.INT32 else "float32"
-
-
-def _signature_name(tensor_name: str) -> str:
-    """Return the user's name of an input, from the converter's name of its tensor."""
-    return tensor_name.partition(":")[0].removeprefix("serving_default_")

@@ -10,8 +10,9 @@ import gc
 import json
 import os
 import resource
+import struct
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -102,12 +103,16 @@ class Converter:
     def convert(self, request: Request, progress: Progress) -> dict[str, Any]:
         """Quantise to int8, calibrated with the samples of a .npz, if any, and write the .tflite.
 
+        Its signature has the users' names of the inputs and outputs.
+
         Returns:
             Scale and zero point of each input and output, None for those that are not int8; and
             whether all outputs are int8 or integers, and all scales are finite.
         """
         calibration = request["calibration"]
         data = self._convert(calibration, progress, request["dense_per_tensor"])
+        if request["names"] is not None:
+            data = _named(data, request["names"])
         Path(request["out"]).write_bytes(data)
         return _ports(data)
 
@@ -216,6 +221,31 @@ def _in_order(data: bytes) -> bytes:
     ):
         named = {entry(i).Name(): entry(i).TensorIndex() for i in range(count)}
         indices[:] = [named[name] for name in sorted(named)]  # a view of the buffer
+    return bytes(buffer)
+
+
+def _named(data: bytes, names: Mapping[str, Sequence[str]]) -> bytes:
+    """Return the .tflite with other names in its signature.
+
+    Args:
+        names: of the "inputs" and of the "outputs", in the order of the names that they replace.
+    """
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    signature = schema.Model.GetRootAs(data).SignatureDefs(0)
+    buffer = bytearray(data)
+    for count, entry, new in (
+        (signature.InputsLength(), signature.Inputs, names["inputs"]),
+        (signature.OutputsLength(), signature.Outputs, names["outputs"]),
+    ):
+        old = sorted((entry(i) for i in range(count)), key=lambda port: bytes(port.Name()))
+        for port, name in zip(old, new, strict=True):
+            buffer.extend(bytes(-len(buffer) % 4))
+            # Offsets are relative to where they are stored: the new text goes to the end.
+            at = port._tab.Pos + port._tab.Offset(4)  # field 0
+            struct.pack_into("<I", buffer, at, len(buffer) - at)
+            text = name.encode("utf-8", "replace")
+            buffer.extend(struct.pack("<I", len(text)) + text + b"\0")
     return bytes(buffer)
 
 

@@ -48,7 +48,7 @@ class _HeaderView:
     input_type: str
     output_type: str
     ports: tuple[PortView, ...]
-    labels: tuple[str, ...]
+    model_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def _header_view(facts: ModelFacts, plan: Plan) -> _HeaderView:
         input_type=pointer_type(facts.inputs),
         output_type=pointer_type(facts.outputs),
         ports=port_views(facts),
-        labels=facts.labels,
+        model_version=facts.model_version,
     )
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tflm_ext.emit.escape import c_float, c_number, c_numbers
+from tflm_ext.arithmetic import inverse_of_scale
+from tflm_ext.emit.escape import c_float, c_number, c_numbers, markdown
 from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
 
 
@@ -17,14 +18,20 @@ class PortView:
 
     Attributes:
         what: "input 0".
-        macro, function: parts of names in C: "INPUT0", "input0".
+        name: what users call it, "" if they do not.
+        macro, function: parts of names in C: "INPUT_IMAGE", "input_image".
+        numbered: the same by its number: "input0"; equal to function if it is the only one.
         ctype: of an element.
-        bytes: its size as a C expression.
+        bytes, numbered_bytes: its size as a C expression, with either name.
         scale, zero_point: None if its elements are integers.
         limits: smallest and largest value, of all elements or of each.
         low, high: the same as values of macros: numbers, or initialisers with one for each element;
             None if it takes every value of its type.
         at: what picks an element's own from them: "" or "[i]".
+        multiplier, shift: 1 / scale is multiplier / 2^shift, rounded up at its 47th bit.
+        labels: names of its classes.
+        classes: how many it chooses from, 0 if it is not known to choose.
+        binary: whether it is the probability of the second of two classes.
     """
 
     what: str
@@ -32,10 +39,13 @@ class PortView:
     is_input: bool
     macro: str
     function: str
+    name: str
+    numbered: str
     tensor_name: str
     ctype: str
     size: int
     bytes: str
+    numbered_bytes: str
     rank: int
     shape: str
     scale: str | None
@@ -44,6 +54,11 @@ class PortView:
     low: str | None
     high: str | None
     at: str
+    multiplier: str | None
+    shift: int | None
+    labels: tuple[str, ...]
+    classes: int
+    binary: bool
 
 
 def port_views(facts: ModelFacts) -> tuple[PortView, ...]:
@@ -60,18 +75,23 @@ def output_views(facts: ModelFacts) -> tuple[PortView, ...]:
 
 
 def _port_view(facts: ModelFacts, kind: str, index: int, port: Port) -> PortView:
-    macro, real = f"{kind.upper()}{index}", port.quantization
-    size = f"{facts.upper}_{macro}_SIZE"
+    function, real = port.symbol or f"{kind}{index}", port.quantization
+    macro = function.upper()
+    multiplier, shift = inverse_of_scale(real.scale) if real else (None, None)
+    sizeof = "" if port.dtype.size == 1 else f" * sizeof({port.dtype.c})"
     return PortView(
         what=f"{kind} {index}",
         index=index,
         is_input=kind == "input",
         macro=macro,
-        function=f"{kind}{index}",
+        function=function,
+        name=port.name,
+        numbered=f"{kind}{index}",
         tensor_name=port.tensor_name,
         ctype=port.dtype.c,
         size=port.size,
-        bytes=size if port.dtype.size == 1 else f"{size} * sizeof({port.dtype.c})",
+        bytes=f"{facts.upper}_{macro}_SIZE{sizeof}",
+        numbered_bytes=f"{facts.upper}_{kind.upper()}{index}_SIZE{sizeof}",
         rank=len(port.shape),
         shape=", ".join(map(str, port.shape)) or "1",
         scale=c_float(real.scale) if real else None,
@@ -80,6 +100,11 @@ def _port_view(facts: ModelFacts, kind: str, index: int, port: Port) -> PortView
         low=None if port.takes_all else _macro([own.low for own in port.limits]),
         high=None if port.takes_all else _macro([own.high for own in port.limits]),
         at="[i]" if len(port.limits) > 1 else "",
+        multiplier=f"INT64_C({multiplier})" if multiplier else None,
+        shift=shift,
+        labels=port.labels,
+        classes=port.classes,
+        binary=port.binary,
     )
 
 
@@ -102,6 +127,12 @@ def pointer_type(ports: Sequence[Port]) -> str:
     """
     types = {port.dtype.c for port in ports}
     return types.pop() if len(types) == 1 else "void"
+
+
+def titled(port: Port, what: str) -> str:
+    """A port in Markdown: "input 0", or "input 0, image" where its name is in its symbol."""
+    named = port.name and port.symbol.rstrip("0123456789") not in ("input", "output")
+    return f"{what}, {markdown(port.name, 60)}" if named else what
 
 
 def formula(port: Port) -> str:
@@ -129,12 +160,14 @@ class ElementsView:
 
     Attributes:
         port: "input0", "output0", ...
+        symbol: the port's part of names in C.
         ctype: of an element.
         size: elements.
         rows: their values, one text for each vector.
     """
 
     port: str
+    symbol: str
     ctype: str
     size: int
     rows: tuple[str, ...]
@@ -143,7 +176,7 @@ class ElementsView:
 def golden_tables(
     facts: ModelFacts, vectors: Sequence[GoldenVector], indent: int = 4
 ) -> tuple[ElementsView, ...]:
-    """The inputs and then the outputs of golden vectors, a table for each port."""
+    """The inputs and then the outputs of golden vectors, a table for each port by its number."""
     return (
         *_tables("input", facts.inputs, [vector.inputs for vector in vectors], indent),
         *_tables("output", facts.outputs, [vector.outputs for vector in vectors], indent),
@@ -156,7 +189,8 @@ def _tables(
     for i, port in enumerate(ports):
         values = [np.frombuffer(vector[i], port.dtype.numpy).tolist() for vector in vectors]
         rows = tuple(c_numbers(row, " " * indent) for row in values)
-        yield ElementsView(f"{kind}{i}", port.dtype.c, port.size, rows)
+        symbol = port.symbol or f"{kind}{i}"
+        yield ElementsView(f"{kind}{i}", symbol, port.dtype.c, port.size, rows)
 
 
 def element_kinds(facts: ModelFacts) -> str:

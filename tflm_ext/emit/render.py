@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tflm_ext.emit import escape
-from tflm_ext.emit.wrap import wrap
+from tflm_ext.emit.wrap import code_in_comment, prose, wrap
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -43,6 +43,8 @@ def _environment() -> Environment:
         c_comment=escape.c_comment,
         c_float=escape.c_float,
         plain=escape.plain,
+        prose=prose,
+        code_in_comment=code_in_comment,
     )
     return environment
 

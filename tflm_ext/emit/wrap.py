@@ -9,6 +9,7 @@ from collections.abc import Iterator
 WIDTH = 100
 """The most columns of a line of C, as .clang-format says."""
 
+_MARGIN = " " * len(" *     ")
 _NOT_CODE = ("*", "/*", "//", "#", '"')
 
 
@@ -20,6 +21,22 @@ def paragraph(text: str) -> list[str]:
 def wrapped(text: str) -> list[str]:
     """Text as lines inside an indented block comment."""
     return textwrap.wrap(text, WIDTH - 7, break_long_words=False)
+
+
+def prose(text: str) -> str:
+    """Text of any width as a comment that ends a line: on one line if it fits."""
+    words = " ".join(text.split())
+    if len(words) + len("/*  */") <= WIDTH:
+        return f"/* {words} */\n"
+    lines = textwrap.wrap(words, WIDTH - 3, break_long_words=False)
+    return "\n".join(("/*", *(f" * {line}" for line in lines), " */\n"))
+
+
+def code_in_comment(text: str) -> str:
+    """Lines of code in the middle of a block comment, indented, and broken like code."""
+    lines = (wrap(f"{_MARGIN}{line}") if line else "" for line in text.splitlines())
+    broken = "\n".join(lines).splitlines()
+    return "".join(f" *{line[2:]}".rstrip() + "\n" for line in broken)
 
 
 def titled_comment(*texts: tuple[str, str]) -> str:
@@ -61,7 +78,9 @@ def _lines(head: str, pieces: list[str]) -> list[str]:
     if function is None or function[1].strip() == "return":
         return below if _fit(below) and len(below) <= len(after) else after
     typed = [function[1].rstrip(), *_filled(function[2], pieces, len(function[2]))]
-    return next((lines for lines in (below, typed) if _fit(lines)), after)
+    if _fit(below):
+        return below
+    return typed if _fit(typed) and len(typed) <= len(after) + 1 else after
 
 
 def _fit(lines: list[str]) -> bool:

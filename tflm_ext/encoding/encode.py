@@ -24,7 +24,7 @@ from tflm_ext.frontend import input_ports, read_graph
 from tflm_ext.frontend.parse import RawModel, parse
 from tflm_ext.ir import Tensor
 from tflm_ext.near import did_you_mean, did_you_mean_file, unknown
-from tflm_ext.options import Budget, as_budget, as_progress
+from tflm_ext.options import Budget, Methods, as_budget, as_progress
 from tflm_ext.programs import LimitError
 from tflm_ext.rewrite.child import run_rewrite
 from tflm_ext.storage import as_path, shown
@@ -34,7 +34,6 @@ from tflm_ext.verify.unchanged import any_values, port_values, require_equal, ru
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Progress: TypeAlias = Callable[[str], None]
-Methods: TypeAlias = str | Iterable[str] | Mapping[str, str]
 _CUSTOM = 32
 # Their kernels for Cortex-M sum up weights before anything is decoded, and refuse computed ones.
 _WANT_CONSTANTS = {27: "SVDF", 44: "UNIDIRECTIONAL_SEQUENCE_LSTM"}

@@ -42,7 +42,7 @@ class PlainTensor:
 
 
 @declared("encode", "What tflm-ext encode did to the tensors of a model.")
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class EncodingResult:
     """An encoded model, proven to compute the same as the plain one.
 
@@ -64,6 +64,12 @@ class EncodingResult:
     arena_bytes_before: int = entry(schema=COUNT)
     arena_bytes: int = entry(schema=COUNT)
     inputs: int = entry(schema={"minimum": 64})
+
+    def __repr__(self) -> str:
+        return (
+            f"<EncodingResult: {len(self.tensors)} tensors encoded, .tflite "
+            f"{self.tflite_bytes_before:,} -> {self.tflite_bytes:,} bytes>"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form, without the model."""

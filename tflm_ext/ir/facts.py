@@ -10,8 +10,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tflm_ext.ir.graph import DType, Limits, Quantization, Tensor
+from tflm_ext.options import NO_VERSION
+from tflm_ext.version import PAGE
 
 Array: TypeAlias = np.ndarray[Any, Any]
+
+SOFTMAX = Quantization((1 / 256,), (-128,))
+"""That of every output of SOFTMAX, fixed by TensorFlow Lite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +28,18 @@ class Port:
         limits: its element type, and the values that the model takes there: one for all elements,
             or one for each if they differ.
         quantization: what its elements stand for, with one scale; None if they are integers.
+        name: what Keras or the signature calls it, "" if neither gives it a name; untrusted, too.
+        symbol: part of its names in C: "input0", or "input_image" if there are several inputs.
+        labels: names of its classes, untrusted; empty if none were given.
     """
 
     tensor_name: str
     shape: tuple[int, ...]
     limits: tuple[Limits, ...]
     quantization: Quantization | None = None
+    name: str = ""
+    symbol: str = ""
+    labels: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, tensor: Tensor, limits: Sequence[Limits] = ()) -> Port:
@@ -85,6 +96,25 @@ class Port:
     def bytes(self) -> int:
         return self.size * self.dtype.size
 
+    @property
+    def binary(self) -> bool:
+        """Whether it is the probability of the second of two classes."""
+        return len(self.labels) == 2 and self.size == 1 and self.quantization is not None
+
+    @property
+    def classes(self) -> int:
+        """The number of classes that it chooses from; 0 if it is not known to choose one.
+
+        One value for each label; without labels, the values of a softmax, whose scale is fixed.
+        """
+        if self.binary:
+            return 2
+        if self.quantization is None or self.size < 2:
+            return 0
+        if self.labels:
+            return self.size if len(self.labels) == self.size else 0
+        return self.size if self.quantization == SOFTMAX and self.shape[-1] == self.size else 0
+
 
 @dataclass(frozen=True, slots=True)
 class GoldenVector:
@@ -103,12 +133,13 @@ class ModelFacts:
         library: name of the Arduino / PlatformIO library and its folder: "Digits".
         sha256: hexadecimal digest of the .tflite that was exported.
         inputs, outputs: the ports, in order.
-        labels: names of the classes, untrusted text; empty if none were given.
         weight_bytes: size of all constant tables, exact.
         arena_bytes: size of activations, state and scratch memory, exact.
         macs: multiply-accumulate operations per inference of the .tflite; the compiled runtime may
             need fewer.
         version: of tflm_ext.
+        model_version: of the model, three numbers and optional words: "1.2.0-rc.1".
+        url: page of the model for library.properties.
         command: the command that regenerates the project, without paths outside it.
         golden: vectors for the tests, self test and example.
     """
@@ -118,13 +149,14 @@ class ModelFacts:
     sha256: str
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
-    labels: tuple[str, ...]
     weight_bytes: int
     arena_bytes: int
     macs: int
     version: str
     command: str
     golden: tuple[GoldenVector, ...]
+    model_version: str = NO_VERSION
+    url: str = PAGE
 
     @property
     def upper(self) -> str:
@@ -132,7 +164,6 @@ class ModelFacts:
         return self.name.upper()
 
     @property
-    def binary(self) -> bool:
-        """Whether the first output is the probability of the second of two classes."""
-        first = self.outputs[0]
-        return len(self.labels) == 2 and first.size == 1 and first.quantization is not None
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes of the first output; empty if none were given."""
+        return self.outputs[0].labels

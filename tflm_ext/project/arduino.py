@@ -23,10 +23,12 @@ from tflm_ext.emit.ports import (
     input_views,
     output_views,
     pointer_type,
+    titled,
 )
 from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.project.builds import build_files
 from tflm_ext.project.parts import Parts
 
 
@@ -47,7 +49,8 @@ class _LibraryView:
     library: str
     sha256: str
     version: str
-    semantic_version: str
+    model_version: str
+    url: str
     weight_bytes: int
     arena_bytes: int
     ports: tuple[_PortRow, ...]
@@ -64,6 +67,16 @@ class _SampleView:
 
 
 @dataclass(frozen=True, slots=True)
+class _KeywordsView:
+    """Variables of keywords.txt."""
+
+    library: str
+    types: tuple[str, ...]
+    functions: tuple[str, ...]
+    constants: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _ExampleView:
     """Variables of example.ino."""
 
@@ -73,8 +86,6 @@ class _ExampleView:
     inputs: tuple[PortView, ...]
     outputs: tuple[PortView, ...]
     output_type: str
-    labelled: bool
-    binary: bool
     runtime: Any
 
 
@@ -99,15 +110,23 @@ def arduino_files(
         RenderedFile(f"{folder}/LICENSE", verbatim("arduino/LICENSE")),
         RenderedFile.text(f"{folder}/src/{facts.library}.h", render("arduino/library.h.j2", view)),
         *(RenderedFile(f"{folder}/src/{file.path}", file.content) for file in library_sources),
+        *build_files(facts, library_sources, parts),
     )
     if not parts.for_board:
         return library
-    library = (*library, *_for_arduino(facts, view, parts))
+    (interface,) = (f for f in library_sources if f.path == f"{facts.name}_model.h")
+    library = (*library, *_for_arduino(facts, view, parts, interface.content.decode("ascii")))
     return (*library, RenderedFile(f"arduino/{facts.library}.zip", _zip(library)))
 
 
-def _for_arduino(facts: ModelFacts, view: _LibraryView, parts: Parts) -> tuple[RenderedFile, ...]:
-    """Return the files that turn the PlatformIO library into an Arduino library."""
+def _for_arduino(
+    facts: ModelFacts, view: _LibraryView, parts: Parts, interface: str
+) -> tuple[RenderedFile, ...]:
+    """Return the files that turn the PlatformIO library into an Arduino library.
+
+    Args:
+        interface: text of <name>_model.h.
+    """
     folder = f"lib/{facts.library}"
     example = f"{folder}/examples/{facts.library}"
     sketch = render(parts.template("example.ino.j2"), _example_view(facts, parts))
@@ -116,9 +135,27 @@ def _for_arduino(facts: ModelFacts, view: _LibraryView, parts: Parts) -> tuple[R
         RenderedFile.text(
             f"{folder}/library.properties", render("arduino/library.properties.j2", view)
         ),
+        RenderedFile.text(
+            f"{folder}/keywords.txt",
+            render("arduino/keywords.txt.j2", _keywords(facts, interface)),
+        ),
         RenderedFile.text(f"{folder}/README.md", render(parts.template("library.md.j2"), view)),
         RenderedFile.text(f"{example}/{facts.library}.ino", sketch),
         RenderedFile.text(f"{example}/sample.h", sample),
+    )
+
+
+def _keywords(facts: ModelFacts, interface: str) -> _KeywordsView:
+    """Return what a header declares."""
+    name, upper = facts.name, facts.upper
+    functions = re.findall(rf"\b({name}_\w+)\(", interface)
+    macros = re.findall(rf"#define ({upper}_\w+) ", interface)
+    values = re.findall(rf"^    ({upper}_\w+) = ", interface, re.MULTILINE)
+    return _KeywordsView(
+        library=facts.library,
+        types=tuple(dict.fromkeys(re.findall(rf"\b{name}_\w+_t\b", interface))),
+        functions=tuple(dict.fromkeys(functions)),
+        constants=tuple(dict.fromkeys((*macros, *values))),
     )
 
 
@@ -129,12 +166,13 @@ def _library_view(facts: ModelFacts, parts: Parts) -> _LibraryView:
         library=facts.library,
         sha256=facts.sha256,
         version=facts.version,
-        semantic_version=_semantic_version(facts.version),
+        model_version=facts.model_version,
+        url=facts.url,
         weight_bytes=facts.weight_bytes,
         arena_bytes=facts.arena_bytes,
         ports=tuple(
             _PortRow(
-                what=f"{kind} {i}",
+                what=titled(port, f"{kind} {i}"),
                 shape=" x ".join(map(str, port.shape)) or "1",
                 dtype=port.dtype.value,
                 formula=formula(port),
@@ -161,8 +199,6 @@ def _example_view(facts: ModelFacts, parts: Parts) -> _ExampleView:
         inputs=input_views(facts),
         outputs=output_views(facts),
         output_type=pointer_type(facts.outputs),
-        labelled=facts.binary or len(facts.labels) == facts.outputs[0].size,
-        binary=facts.binary,
         runtime=parts.view,
     )
 
@@ -171,7 +207,7 @@ def _library_json(view: _LibraryView) -> str:
     """Return PlatformIO's manifest: all platforms and frameworks, sources in src/."""
     manifest = {
         "name": view.library,
-        "version": view.semantic_version,
+        "version": view.model_version,
         "description": f"The neural network {view.name} {view.what}",
         "license": "0BSD",
         "headers": f"{view.library}.h",
@@ -179,18 +215,6 @@ def _library_json(view: _LibraryView) -> str:
         "platforms": "*",
     }
     return json.dumps(manifest, indent=2) + "\n"
-
-
-def _semantic_version(version: str) -> str:
-    """Return a Python version as the three numbers that Arduino requires.
-
-    Example:
-        >>> _semantic_version("0.2.dev3"), _semantic_version("1.4.2rc1")
-        ('0.2.0', '1.4.2')
-    """
-    match = re.match(r"(\d+)(?:\.(\d+))?(?:\.(\d+))?", version)
-    numbers = match.groups(default="0") if match else ("0", "0", "0")
-    return ".".join(numbers)
 
 
 def _zip(library: tuple[RenderedFile, ...]) -> bytes:

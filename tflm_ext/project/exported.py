@@ -15,10 +15,11 @@ from tflm_ext.errors import ConfigError, VerificationError
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.near import did_you_mean_file
+from tflm_ext.project.choices import Choices, choices_in
 from tflm_ext.project.listing import REPORT, check_schema
-from tflm_ext.project.names import library_name, model_name
+from tflm_ext.project.names import library_name
 from tflm_ext.project.write import recover
-from tflm_ext.report.parts import SCHEMAS, FilePart
+from tflm_ext.report.parts import FilePart
 from tflm_ext.verify.golden import read_golden
 
 GOLDEN_VECTORS = "test/test_model/golden_vectors.c"
@@ -31,24 +32,23 @@ class Exported:
     Attributes:
         folder: the project's folder.
         content: content of report.json.
-        name: the model's name.
+        chosen: options of the export.
         model: bytes of the exported .tflite.
-        board, runtime, optimize: options of the export.
-        labels: names of the classes; empty if there are none.
         golden: SHA-256 of each golden vector.
         files: SHA-256 of each generated file, by path.
     """
 
     folder: Path
     content: Mapping[str, Any]
-    name: str
+    chosen: Choices
     model: bytes
-    board: str
-    runtime: str
-    optimize: str
-    labels: tuple[str, ...]
     golden: tuple[str, ...]
     files: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """The model's name in C."""
+        return self.chosen.name
 
     @property
     def library(self) -> str:
@@ -119,32 +119,23 @@ def read_project(folder: Path) -> Exported:
         report = (folder / REPORT).read_bytes()
         check_schema(folder, report)
         content = json.loads(report)
-        if content["schema"] not in SCHEMAS or content["tool"]["name"] != "tflm_ext":
-            raise ValueError("a different tool or schema")
         golden = from_json(tuple[str, ...], content["verification"]["golden_sha256"])
         if not golden:
             raise ValueError("no golden vectors")
-        # Check the name before it becomes part of a path.
-        name = model_name(from_json(str, content["model"]["name"]))
-        chosen = content["options"]
+        chosen = choices_in(folder, content)
         exported = Exported(
             folder=folder,
             content=content,
-            name=name,
-            model=(folder / "model" / f"{name}.tflite").read_bytes(),
-            board=from_json(str, chosen["board"]),
-            runtime=from_json(str, chosen["runtime"]),
-            optimize=from_json(str, chosen["optimize"]),
-            labels=from_json(tuple[str, ...], content["model"]["labels"]),
+            chosen=chosen,
+            model=(folder / "model" / f"{chosen.name}.tflite").read_bytes(),
             golden=golden,
             files={f.path: f.sha256 for f in from_json(tuple[FilePart, ...], content["files"])},
         )
-        sha256 = from_json(str, content["model"]["sha256"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise damaged(folder) from error
-    if hashlib.sha256(exported.model).hexdigest() != sha256:
+    if hashlib.sha256(exported.model).hexdigest() != chosen.sha256:
         raise VerificationError(
-            f"model/{name}.tflite is not the model that was exported.",
+            f"model/{chosen.name}.tflite is not the model that was exported.",
             "Restore the original file, or export this model again.",
         )
     return exported

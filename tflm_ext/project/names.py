@@ -1,13 +1,15 @@
-"""Names of a model: its C identifier and its library."""
+"""Names of a model in C: its identifier, its library, its inputs and outputs."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from tflm_ext.errors import ConfigError
 
 LONGEST = 40
+_LONGEST_PORT = 24  # lines with the names of a model and of a port fit into 100 columns
 
 _KEYWORDS = """
     alignas alignof and and_eq asm atomic auto bitand bitor bool break case catch char char8_t
@@ -83,6 +85,33 @@ def library_name(name: str) -> str:
     return name[0].upper() + name[1:]
 
 
+def port_symbols(kind: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the part of each port's names in C: by its own name if there are several ports.
+
+    Args:
+        kind: "input" or "output".
+        names: what Keras or the signature calls the ports, in order; untrusted.
+
+    Example:
+        >>> port_symbols("input", ["image"]), port_symbols("input", ["Image 1", "meta"])
+        (('input0',), ('input_image_1', 'input_meta'))
+        >>> port_symbols("output", ["Identity", ""])
+        ('output0', 'output1')
+    """
+    if len(names) == 1:
+        return (f"{kind}0",)
+    own = [_words(name.removeprefix(f"{kind}_"))[:_LONGEST_PORT].rstrip("_") for name in names]
+    return tuple(
+        f"{kind}{i}" if _meaningless(text) or own.count(text) > 1 else f"{kind}_{text}"
+        for i, text in enumerate(own)
+    )
+
+
+def _meaningless(text: str) -> bool:
+    """Whether a port's own name says no more than its number, or ends like a function of others."""
+    return re.fullmatch(r"(identity(_\d+)?|\d*|input|output|.*_array(_int16)?)", text) is not None
+
+
 def _problem(name: str) -> str | None:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         return "a name consists of a-z, 0-9 and _, and begins with a letter"
@@ -97,10 +126,15 @@ def _problem(name: str) -> str | None:
     return None
 
 
-def _sanitise(text: str) -> str:
+def _words(text: str) -> str:
+    """Return what a text has of a-z and 0-9, with _ between the words."""
     ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     name = re.sub(r"[^a-z0-9]+", "_", ascii_only.lower()).strip("_")
-    name = name[:LONGEST].rstrip("_")
+    return name[:LONGEST].rstrip("_")
+
+
+def _sanitise(text: str) -> str:
+    name = _words(text)
     if name and _problem(name) is not None:
         name = f"model_{name}"[:LONGEST].rstrip("_")
     return name

@@ -21,6 +21,7 @@ class Parts:
         view: the variable `runtime` of those templates, in addition to those of all runtimes.
         for_board: whether the board can run the model; if so, the project has an environment for
             the board, and an Arduino library.
+        self_contained: whether the model's sources need no library, so that any build takes them.
         files: of the project, in addition to those that every project has.
         ignored: lines of .gitignore, in addition to those of every project.
         linked: sources on this computer that project.link.LINK points to.
@@ -31,6 +32,7 @@ class Parts:
     paragraph: str
     view: Any = None
     for_board: bool = True
+    self_contained: bool = True
     files: tuple[RenderedFile, ...] = ()
     ignored: tuple[str, ...] = ()
     linked: Path | None = None

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tflm_ext.emit.escape import markdown, plain
-from tflm_ext.emit.ports import PortView, formula, input_views, output_views, pointer_type
+from tflm_ext.emit.ports import PortView, formula, input_views, output_views, pointer_type, titled
 from tflm_ext.emit.render import render
+from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.plan.sizes import compiler
 from tflm_ext.project.parts import Parts
@@ -42,9 +43,9 @@ class _ReadmeView:
     output_type: str
     all_int8: bool
     ports: tuple[tuple[str, str, str], ...]
-    labels: str
-    binary: bool
+    labels: tuple[str, ...]
     for_board: bool
+    self_contained: bool
     runtime: Any
 
 
@@ -76,16 +77,32 @@ def readme_files(report: Report, board: Board, parts: Parts) -> tuple[RenderedFi
         output_type=pointer_type(facts.outputs),
         all_int8=all(b.quantization for b in (*facts.inputs, *facts.outputs)),
         ports=tuple(
-            (f"{kind} {i}", "x".join(map(str, b.shape)), formula(b))
+            (titled(b, f"{kind} {i}"), "x".join(map(str, b.shape)), formula(b))
             for kind, ports in (("input", facts.inputs), ("output", facts.outputs))
             for i, b in enumerate(ports)
         ),
-        labels=", ".join(plain(label) for label in facts.labels),
-        binary=facts.binary,
+        labels=tuple(_labels(report.facts)),
         for_board=parts.for_board,
+        self_contained=parts.self_contained,
         runtime=parts.view,
     )
     return (RenderedFile.text("README.md", render(parts.template("README.md.j2"), view)),)
+
+
+def _labels(facts: ModelFacts) -> Iterator[str]:
+    """Sentences with the class names of each output that has some."""
+    for i, port in enumerate(facts.outputs):
+        if not port.labels:
+            continue
+        of = f" of {titled(port, f'output {i}')}" if len(facts.outputs) > 1 else ""
+        names = ", ".join(markdown(label, 60) for label in port.labels)
+        if port.binary:
+            yield (
+                f"Classes{of}: {names}. The output is the probability of the second one, which is "
+                "chosen from 0.5 on."
+            )
+        else:
+            yield f"Classes{of}, in the order of the output's values: {names}."
 
 
 def _score_rows(report: Report) -> Iterator[tuple[str, str]]:
@@ -93,7 +110,9 @@ def _score_rows(report: Report) -> Iterator[tuple[str, str]]:
     for score in report.scores:
         what = score.metric.replace("_", " ")
         if len(report.facts.outputs) > 1:
-            what = f"{what} of output {score.output}"
+            what = (
+                f"{what} of {titled(report.facts.outputs[score.output], f'output {score.output}')}"
+            )
         for name, value in (
             ("float", score.float_model),
             ("int8 in TFLM", score.int8_tflm),
@@ -115,6 +134,7 @@ def _error_rows(report: Report) -> Iterator[tuple[str, str]]:
     error = report.int8_error
     for i, row in enumerate(error.outputs if error else ()):
         if error is not None and row.ratio is not None:
-            what = f"RMS error of output {i} as int8 / standard deviation in float"
+            which = titled(report.facts.outputs[i], f"output {i}")
+            what = f"RMS error of {which} as int8 / standard deviation in float"
             where = "test" if error.data == "test_data" else "calibration"
             yield f"{what}, {error.samples} {where} samples", f"{row.ratio:.4f}"

@@ -66,7 +66,11 @@ class _Change:
 
 
 def write_project(
-    folder: Path, files: Sequence[RenderedFile], *, overwrite: bool = False
+    folder: Path,
+    files: Sequence[RenderedFile],
+    *,
+    overwrite: bool = False,
+    spared: Path | None = None,
 ) -> WriteResult:
     """Write a project, or update an existing one.
 
@@ -76,6 +80,7 @@ def write_project(
         folder: new, empty, or a project that was written by this function.
         files: the whole project, including report.json with the SHA-256 of all other files.
         overwrite: discard the user's changes to files below lib/, test/, model/ and platforms/.
+        spared: a file that stays even if an earlier export wrote it and this one does not.
 
     Raises:
         ConfigError: the folder is something else, or files below those folders were edited.
@@ -94,7 +99,13 @@ def write_project(
             _discard(root / HOME)
             if old is None and not _must_stay(root):
                 return _create(root, new)
-            return _update(root, new, old or {}, overwrite)
+            return _update(root, new, _without(old or {}, root, spared), overwrite)
+
+
+def _without(old: Mapping[str, str], root: Path, spared: Path | None) -> Mapping[str, str]:
+    """Return the generated files that may be removed."""
+    kept = None if spared is None else Path(os.path.realpath(spared))
+    return {path: sha256 for path, sha256 in old.items() if root / path != kept}
 
 
 def check_folder(folder: Path) -> None:

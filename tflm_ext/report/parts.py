@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from tflm_ext.document import Bytes, Count, FilePath, Scalar, Sha256, Shape, declared, entry
+from tflm_ext.options import NO_VERSION
 from tflm_ext.plan.sizes import compiler
 from tflm_ext.report.detail import GraphPart, PlacementPart, named_placements
 from tflm_ext.report.scores import Accuracy, Int8Error
-from tflm_ext.version import VERSION
+from tflm_ext.version import PAGE, VERSION
 
 SCHEMA = 1
 """The schema of the report.json that is written. Once it changes, the old one is still read."""
@@ -44,6 +45,20 @@ class PortPart:
 
     name: str = entry(
         "Name of the tensor in the .tflite; untrusted text.", of=lambda port: port.tensor_name
+    )
+    port_name: str | None = entry(
+        "What Keras or the signature calls it; absent if they do not. Untrusted text.",
+        of=lambda port: port.name or None,
+        optional=True,
+    )
+    c_name: str | None = entry(
+        'Part of its names in C: "input0", or "input_image" where there are several.',
+        of=lambda port: port.symbol or None,
+        optional=True,
+    )
+    labels: tuple[str, ...] = entry(
+        "Names of the classes of an output; absent if there are none. Untrusted text.",
+        optional=True,
     )
     shape: Shape = entry()
     dtype: Literal["int8", "int32"] = entry(
@@ -84,8 +99,25 @@ class ModelPart:
     sha256: Sha256 = entry("Digest of the exported .tflite.")
     inputs: tuple[PortPart, ...] = entry(schema={"minItems": 1})
     outputs: tuple[PortPart, ...] = entry(schema={"minItems": 1})
-    labels: tuple[str, ...] = entry("Names of the classes; untrusted text.")
+    labels: tuple[str, ...] = entry("Names of the classes of the first output; untrusted text.")
+    version: str | None = entry(
+        "The version that the user gave the model; absent if none was given.",
+        of=lambda facts: None if facts.model_version == NO_VERSION else facts.model_version,
+        optional=True,
+    )
+    url: str | None = entry(
+        "The page of the model; absent if none was given.",
+        of=lambda facts: None if facts.url == PAGE else facts.url,
+        optional=True,
+    )
     macs: Count = entry("Multiply-accumulate operations per inference.")
+
+
+def _everywhere(methods: Any) -> tuple[str, ...] | None:
+    """Return the methods of an encoding that are not of single tensors."""
+    if methods is None or isinstance(methods, Mapping):
+        return None
+    return (methods,) if isinstance(methods, str) else tuple(methods)
 
 
 @declared("options")
@@ -96,6 +128,21 @@ class OptionsPart:
     board: str = entry()
     runtime: Literal["compiled", "tflm"] = entry()
     optimize: Literal["balanced", "speed", "size"] = entry(of=lambda report: report.optimize.value)
+    budget: Mapping[str, int] | None = entry(
+        "Limits by name; absent if there are none.",
+        of=lambda report: report.budget.limits or None,
+        optional=True,
+    )
+    encoding: tuple[str, ...] | None = entry(
+        'Methods that the weights may be encoded with, or "auto"; absent if they are not encoded.',
+        of=lambda report: _everywhere(report.methods),
+        optional=True,
+    )
+    encoding_by_tensor: Mapping[str, str] | None = entry(
+        "The method of each tensor, by its name, if the user chose them; else absent.",
+        of=lambda report: report.methods if isinstance(report.methods, Mapping) else None,
+        optional=True,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

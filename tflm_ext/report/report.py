@@ -11,7 +11,7 @@ from typing import Any
 from tflm_ext.document import to_json
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.options import Optimize
+from tflm_ext.options import Budget, Methods, Optimize
 from tflm_ext.passes import LeftOut, PassRecord
 from tflm_ext.plan import Plan
 from tflm_ext.plan.footprint import Footprint
@@ -19,8 +19,10 @@ from tflm_ext.report.detail import Detail
 from tflm_ext.report.parts import Envelope, ReportDocument
 from tflm_ext.report.scores import Accuracy, Int8Error
 
+_MOST_SCORES = 3  # in a summary
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Report:
     """All results of an export or an inspection.
 
@@ -29,7 +31,8 @@ class Report:
         plan: kernels and memory.
         footprint: memory that the model needs on the device.
         passes: operators and tensors that rewrites removed.
-        board, runtime, optimize: the options.
+        board, runtime, optimize, budget: the options.
+        methods: of the encoding, as the user gave them; None if nothing is encoded.
         warnings: one sentence each, including losses.
         losses: the warnings about lost accuracy.
         vectors: number of inputs compared with TFLM, all without a mismatch; None if the model was
@@ -51,6 +54,8 @@ class Report:
     board: str
     runtime: str
     optimize: Optimize
+    budget: Budget = Budget()
+    methods: Methods | None = None
     warnings: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
     vectors: int | None = None
@@ -62,6 +67,35 @@ class Report:
     bench: Mapping[str, Any] | None = None
     left_out: tuple[LeftOut, ...] = ()
     detail: Detail | None = None
+
+    def __repr__(self) -> str:
+        """The model and its sizes; print() shows more, to_dict() everything."""
+        return (
+            f"<Report of {self.facts.name}: {len(self.plan.steps)} operators, flash "
+            f"{_bytes(self.flash_bytes)}, RAM {_bytes(self.ram_bytes)}, "
+            f"{len(self.warnings)} warnings>"
+        )
+
+    def __str__(self) -> str:
+        """The model, its sizes, what was compared and the scores, in a few lines."""
+        facts = self.facts
+        flash = f"{_bytes(self.weight_bytes)} of weights"
+        if self.code_bytes is not None:
+            flash = f"{_bytes(self.flash_bytes)} of flash ({flash})"
+        sizes = f"{flash}, {_bytes(self.ram_bytes)} of RAM, {facts.macs:,} MACs"
+        lines = [f"{facts.name} for {self.board}, runtime {self.runtime}: {sizes}"]
+        if self.vectors:
+            lines.append(f"equal to TensorFlow Lite Micro on {self.vectors} inputs")
+        for score in self.scores[:_MOST_SCORES]:
+            of = "" if len(facts.outputs) == 1 else f" of output {score.output}"
+            real = "" if score.float_model is None else f", float {score.float_model:.4f}"
+            lines.append(
+                f"{score.metric.replace('_', ' ')}{of}: int8 {score.int8_tflm:.4f}{real} "
+                f"({score.samples:,} samples)"
+            )
+        if self.warnings:
+            lines.append(f"{len(self.warnings)} warnings: see report.warnings")
+        return "\n".join(lines)
 
     @property
     def accuracy(self) -> Accuracy | None:
@@ -95,6 +129,10 @@ class Report:
     def to_json(self) -> str:
         """Return report.json: sorted keys; no times, host names or absolute paths."""
         return json.dumps(self.to_dict(), indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _bytes(number: int | None) -> str:
+    return "unknown" if number is None else f"{number:,} bytes"
 
 
 def envelope() -> dict[str, Any]:

@@ -64,7 +64,7 @@ def _parts(report: Report, operators: bool) -> list[RenderableType]:
             else:
                 scale = c_float(b.quantization.scale).removesuffix("f")
                 real = (scale, str(b.quantization.zero_point))
-            ports.add_row(f"{kind} {i}", shape, *real, plain(b.tensor_name))
+            ports.add_row(f"{kind} {i}", shape, *real, plain(b.name or b.tensor_name))
     parts += ["", ports]
     if operators:
         table = Table(box=None, pad_edge=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tflm_ext.encoding import Methods
 from tflm_ext.errors import ConfigError
+from tflm_ext.options import Methods, as_methods
 from tflm_ext.runtimes.base import DeviceModel, Planned, Progress, Runtime
 from tflm_ext.runtimes.compiled import Compiled
 from tflm_ext.runtimes.tflm import Tflm
@@ -44,7 +44,7 @@ def make_runtime(
         ConfigError: an option is not valid, or not for this runtime.
     """
     if name == Tflm.name:
-        return Tflm(find_tree(tflm_source, project), encoding)
+        return Tflm(find_tree(tflm_source, project), as_methods(encoding))
     for what, value in (("tflm_source", tflm_source), ("encoding", encoding)):
         if value is not None:
             raise ConfigError(

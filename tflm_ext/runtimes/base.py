@@ -11,7 +11,7 @@ import numpy as np
 from tflm_ext.ir import Graph
 from tflm_ext.ir.facts import ModelFacts, Port
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.options import Budget, Optimize
+from tflm_ext.options import Budget, Methods, Optimize
 from tflm_ext.passes import PassResult
 from tflm_ext.plan import Plan
 from tflm_ext.plan.footprint import Footprint
@@ -112,14 +112,18 @@ class Runtime(Protocol):
         name: value of the option `runtime`.
         own_code: whether the model becomes generated C, which can also run on this computer.
         dense_per_tensor: whether all weights of a Dense layer must share one scale.
+        encoding: methods that may encode the weights; None does not encode them.
     """
 
     name: ClassVar[str]
     own_code: ClassVar[bool]
     dense_per_tensor: ClassVar[bool]
 
+    @property
+    def encoding(self) -> Methods | None: ...
+
     def arguments(self) -> tuple[str, ...]:
-        """Return the arguments of `tflm-ext export` that select it, without paths."""
+        """Return the arguments of `tflm-ext export` that select it, without paths and names."""
         ...
 
     def plan(self, model: bytes, name: str, optimize: Optimize, core: Core) -> Planned:

@@ -73,6 +73,7 @@ class Compiled:
     name: ClassVar[str] = "compiled"
     own_code: ClassVar[bool] = True
     dense_per_tensor: ClassVar[bool] = False
+    encoding: None = None
 
     def arguments(self) -> tuple[str, ...]:
         return ()

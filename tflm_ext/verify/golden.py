@@ -61,16 +61,19 @@ def read_golden(
     """
     ports = {f"input{i}": port for i, port in enumerate(inputs)}
     ports |= {f"output{i}": port for i, port in enumerate(outputs)}
+    numbered = {name: name for name in ports}
+    numbered |= {port.symbol: name for name, port in ports.items()}
     columns: dict[str, list[bytes]] = {}
     for ctype, table, body in re.findall(_TABLE, text):
-        name = re.search(r"(?:input|output)\d+$", table)
-        port = ports.get(name[0]) if name else None
+        found = [symbol for symbol in numbered if symbol and table.endswith(symbol)]
+        name = numbered[max(found, key=len)] if found else None
+        port = ports.get(name) if name else None
         numbers = [int(n) for n in re.findall(r"-?\d+", body.replace(INT32_MIN, str(-(2**31))))]
         if name is None or port is None or ctype != port.dtype.c:
             return ()
         if not Limits.of(port.dtype).allow(np.array(numbers, object)):
             return ()
-        columns.setdefault(name[0], []).append(np.array(numbers, port.dtype.numpy).tobytes())
+        columns.setdefault(name, []).append(np.array(numbers, port.dtype.numpy).tobytes())
     if set(columns) != set(ports):
         return ()
     sizes = [port.bytes for port in ports.values()]

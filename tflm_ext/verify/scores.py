@@ -77,7 +77,7 @@ def score(
     Raises:
         UnsupportedModelError: TFLM cannot compute any of the samples.
     """
-    names = int8.output_names or tuple(port.tensor_name for port in facts.outputs)
+    names = tuple(port.name or port.tensor_name for port in facts.outputs)
     columns, floats, data = samples.test, int8.float_outputs, "test_data"
     if not columns and int8.calibration_outputs is not None:
         columns = tuple(column[looked_at(len(column))] for column in samples.calibration)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from tflm_ext.errors import ConfigError
 from tflm_ext.near import did_you_mean
+from tflm_ext.options import Labels
 from tflm_ext.verify.accuracy import scoring_for
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -26,11 +27,19 @@ class Wanted:
     """Targets as the user gave them, and the class names that they may be.
 
     Attributes:
-        targets, labels: as for by_output().
+        targets: as for by_output().
+        labels: names of the classes.
     """
 
     targets: Any = None
-    labels: Sequence[str] = ()
+    labels: Labels = Labels()
+
+    def by_names(self, names: Mapping[str, str]) -> Wanted:
+        """Return the same with other keys of a dict of targets: by tensor, the output's name."""
+        if not isinstance(self.targets, Mapping):
+            return self
+        renamed = {names.get(key, key): values for key, values in self.targets.items()}
+        return replace(self, targets=renamed)
 
     def check(
         self,
@@ -48,10 +57,10 @@ class Wanted:
             ConfigError: as for by_output() and check_labels(), or the targets do not match the
                 outputs.
         """
-        check_labels(self.labels, math.prod(shapes[0]))
+        labels = check_labels(self.labels, names, [math.prod(shape) for shape in shapes])
         if self.targets is None or "test_data" not in data:
             return ()
-        found = by_output(self.targets, names, self.labels)
+        found = by_output(self.targets, names, labels)
         count = len(data["test_data"][0])
         for name, shape, wanted in zip(names, shapes, found, strict=True):
             if wanted is not None:
@@ -60,20 +69,29 @@ class Wanted:
         return found
 
 
-def check_labels(labels: Sequence[str], values: int) -> None:
-    """Require one label for each value of the first output, or two for a single probability.
+def check_labels(
+    labels: Labels, names: Sequence[str], sizes: Sequence[int]
+) -> tuple[tuple[str, ...], ...]:
+    """Return the labels of each output: one for each value, or two for a single probability.
+
+    Args:
+        names, sizes: of the outputs, in order.
 
     Raises:
-        ConfigError: there are more or fewer.
+        ConfigError: there are more or fewer, or there is no such output.
     """
-    if labels and len(labels) != values and (values, len(labels)) != (1, 2):
-        raise ConfigError(
-            f"labels has {len(labels)} names, but the first output has {values} values.",
-            "Pass one name per class, in the order of the output.",
-        )
+    found = labels.of(names)
+    for place, (own, name, values) in enumerate(zip(found, names, sizes, strict=True)):
+        if own and len(own) != values and (values, len(own)) != (1, 2):
+            which = f"output {name!r}" if place else "the first output"
+            raise ConfigError(
+                f"labels has {len(own)} names, but {which} has {values} values.",
+                labels.hint,
+            )
+    return found
 
 
-def by_output(targets: Any, names: Sequence[str], labels: Sequence[str] = ()) -> Targets:
+def by_output(targets: Any, names: Sequence[str], labels: Sequence[Sequence[str]] = ()) -> Targets:
     """Return the targets of each output, None for outputs without targets.
 
     Args:
@@ -82,7 +100,7 @@ def by_output(targets: Any, names: Sequence[str], labels: Sequence[str] = ()) ->
             function that returns one; a dict of these by output name; or, for several outputs, a
             list of these, with None for outputs without targets; None for no targets.
         names: of the outputs.
-        labels: class names in the order of the outputs, for targets that are class names.
+        labels: class names of each output, for targets that are class names.
 
     Raises:
         ConfigError: an output does not exist, or its targets are not an array of numbers or
@@ -106,7 +124,11 @@ def by_output(targets: Any, names: Sequence[str], labels: Sequence[str] = ()) ->
         given = dict(zip(names, targets, strict=True))
     else:
         given = {names[0]: targets}
-    return tuple(None if given.get(n) is None else _array(given[n], n, labels) for n in names)
+    own: list[Sequence[str]] = [*labels, *[()] * (len(names) - len(labels))]
+    return tuple(
+        None if given.get(name) is None else _array(given[name], name, own[place])
+        for place, name in enumerate(names)
+    )
 
 
 def _is_list(targets: Any, outputs: int) -> bool:

@@ -14,13 +14,14 @@
  *     static two_headed_net_context_t context;
  *
  *     two_headed_net_init(&context);
- *     int8_t *input = two_headed_net_input(&context, 0);
- *     for (size_t i = 0; i < TWO_HEADED_NET_INPUT0_SIZE; ++i) {
- *         input[i] = two_headed_net_quantize_input0(sample[i]);
- *     }
+ *     int8_t *input0 = two_headed_net_input(&context, TWO_HEADED_NET_INPUT0_INDEX);
+ *     two_headed_net_quantize_input0_array(input0, sample_input0, TWO_HEADED_NET_INPUT0_SIZE);
+ *     int8_t *input1 = two_headed_net_input(&context, TWO_HEADED_NET_INPUT1_INDEX);
+ *     two_headed_net_quantize_input1_array(input1, sample_input1, TWO_HEADED_NET_INPUT1_SIZE);
  *     if (two_headed_net_invoke(&context) == TWO_HEADED_NET_OK) {
- *         const int8_t *output = two_headed_net_output(&context, 0);
- *         float first = two_headed_net_dequantize_output0(output[0]);
+ *         const int8_t *output0 = two_headed_net_output(&context, TWO_HEADED_NET_OUTPUT0_INDEX);
+ *         float first_output0 = two_headed_net_dequantize_output0(output0[0]);
+ *         int32_t best_output1 = two_headed_net_classify_output1(&context, 0.5f);
  *     }
  *
  * No function allocates memory or keeps state outside the context. Two contexts are independent;
@@ -36,10 +37,18 @@
 extern "C" {
 #endif
 
+/* SHA-256 of the .tflite that was exported, and the version that its author gave it. */
+/* clang-format off */
+#define TWO_HEADED_NET_MODEL_SHA256 \
+    "8890ab1417f713434a4766f4304f2c611f016c2859293f71e8b3a863d2cb90b2"
+/* clang-format on */
+#define TWO_HEADED_NET_MODEL_VERSION "0.0.0"
+
 #define TWO_HEADED_NET_INPUT_COUNT 2U
 #define TWO_HEADED_NET_OUTPUT_COUNT 2U
 
 /* input 0: left *? int x; ?* */
+#define TWO_HEADED_NET_INPUT0_INDEX 0U
 #define TWO_HEADED_NET_INPUT0_SIZE 6U
 #define TWO_HEADED_NET_INPUT0_RANK 2U
 #define TWO_HEADED_NET_INPUT0_SHAPE { 1, 6 }
@@ -47,6 +56,7 @@ extern "C" {
 #define TWO_HEADED_NET_INPUT0_ZERO_POINT (3)
 
 /* input 1: right?#error ? / */
+#define TWO_HEADED_NET_INPUT1_INDEX 1U
 #define TWO_HEADED_NET_INPUT1_SIZE 6U
 #define TWO_HEADED_NET_INPUT1_RANK 2U
 #define TWO_HEADED_NET_INPUT1_SHAPE { 1, 6 }
@@ -54,6 +64,7 @@ extern "C" {
 #define TWO_HEADED_NET_INPUT1_ZERO_POINT (-7)
 
 /* output 0: net/gated/Mul */
+#define TWO_HEADED_NET_OUTPUT0_INDEX 0U
 #define TWO_HEADED_NET_OUTPUT0_SIZE 6U
 #define TWO_HEADED_NET_OUTPUT0_RANK 2U
 #define TWO_HEADED_NET_OUTPUT0_SHAPE { 1, 6 }
@@ -61,6 +72,7 @@ extern "C" {
 #define TWO_HEADED_NET_OUTPUT0_ZERO_POINT (0)
 
 /* output 1: net/gate/Sigmoid */
+#define TWO_HEADED_NET_OUTPUT1_INDEX 1U
 #define TWO_HEADED_NET_OUTPUT1_SIZE 6U
 #define TWO_HEADED_NET_OUTPUT1_RANK 2U
 #define TWO_HEADED_NET_OUTPUT1_SHAPE { 1, 6 }
@@ -70,15 +82,23 @@ extern "C" {
 /* Upper bound of the interpreter's memory in bytes; it is larger with 64-bit pointers. */
 #define TWO_HEADED_NET_ARENA_SIZE ((sizeof(void *) / 4U) * 1624U)
 
-/* Class names, used like this: static const char *const labels[] = TWO_HEADED_NET_LABELS; */
-#define TWO_HEADED_NET_LABEL_COUNT 2U
+/*
+ * Class names of output 0, used like this: static const char *const labels[] =
+ * TWO_HEADED_NET_OUTPUT0_LABELS;
+ */
+#define TWO_HEADED_NET_OUTPUT0_LABEL_COUNT 2U
 /* clang-format off */
-#define TWO_HEADED_NET_LABELS \
+#define TWO_HEADED_NET_OUTPUT0_LABELS \
     { \
         "no", \
         "*/ \?\?/" \
     }
 /* clang-format on */
+#define TWO_HEADED_NET_LABEL_COUNT TWO_HEADED_NET_OUTPUT0_LABEL_COUNT
+#define TWO_HEADED_NET_LABELS TWO_HEADED_NET_OUTPUT0_LABELS
+
+/* What two_headed_net_classify_... returns if no class is likely enough. */
+#define TWO_HEADED_NET_UNKNOWN (-1)
 
 /* Results of the functions. */
 typedef enum {
@@ -162,6 +182,37 @@ static inline int8_t two_headed_net_quantize_input0(float value)
     return (int8_t)((steps < -128) ? -128 : ((steps > 127) ? 127 : steps));
 }
 
+/* Quantises `count` real values for input 0, each like two_headed_net_quantize_input0(). */
+static inline void two_headed_net_quantize_input0_array(int8_t *quantized, const float *values,
+                                                        size_t count)
+{
+    for (size_t i = 0U; i < count; ++i) {
+        quantized[i] = two_headed_net_quantize_input0(values[i]);
+    }
+}
+
+/*
+ * Quantises `count` samples for input 0 without float arithmetic. A sample v stands for the real
+ * value v / 2^fraction_bits, with 0 to 15 fraction bits: 15 for audio from -1 to 1. The exact
+ * quotient is rounded to the nearest step, halves away from zero.
+ */
+static inline void two_headed_net_quantize_input0_array_int16(int8_t *quantized,
+                                                              const int16_t *values, size_t count,
+                                                              uint32_t fraction_bits)
+{
+    const int64_t reciprocal = INT64_C(87960928911361); /* 2^42 / SCALE */
+    const int64_t zero_point = TWO_HEADED_NET_INPUT0_ZERO_POINT;
+    const uint32_t shift = 42U + fraction_bits;
+    const int64_t half = INT64_C(1) << (shift - 1U);
+
+    for (size_t i = 0U; i < count; ++i) {
+        const int64_t value = values[i];
+        const int64_t size = ((((value < 0) ? -value : value) * reciprocal) + half) >> shift;
+        const int64_t steps = ((value < 0) ? -size : size) + zero_point;
+        quantized[i] = (int8_t)((steps < -128) ? -128 : ((steps > 127) ? 127 : steps));
+    }
+}
+
 /* Quantises a real value for input 1: rounds halves away from zero, clamps to int8. */
 static inline int8_t two_headed_net_quantize_input1(float value)
 {
@@ -188,6 +239,37 @@ static inline int8_t two_headed_net_quantize_input1(float value)
     return (int8_t)((steps < -128) ? -128 : ((steps > 127) ? 127 : steps));
 }
 
+/* Quantises `count` real values for input 1, each like two_headed_net_quantize_input1(). */
+static inline void two_headed_net_quantize_input1_array(int8_t *quantized, const float *values,
+                                                        size_t count)
+{
+    for (size_t i = 0U; i < count; ++i) {
+        quantized[i] = two_headed_net_quantize_input1(values[i]);
+    }
+}
+
+/*
+ * Quantises `count` samples for input 1 without float arithmetic. A sample v stands for the real
+ * value v / 2^fraction_bits, with 0 to 15 fraction bits: 15 for audio from -1 to 1. The exact
+ * quotient is rounded to the nearest step, halves away from zero.
+ */
+static inline void two_headed_net_quantize_input1_array_int16(int8_t *quantized,
+                                                              const int16_t *values, size_t count,
+                                                              uint32_t fraction_bits)
+{
+    const int64_t reciprocal = INT64_C(87960928911361); /* 2^43 / SCALE */
+    const int64_t zero_point = TWO_HEADED_NET_INPUT1_ZERO_POINT;
+    const uint32_t shift = 43U + fraction_bits;
+    const int64_t half = INT64_C(1) << (shift - 1U);
+
+    for (size_t i = 0U; i < count; ++i) {
+        const int64_t value = values[i];
+        const int64_t size = ((((value < 0) ? -value : value) * reciprocal) + half) >> shift;
+        const int64_t steps = ((value < 0) ? -size : size) + zero_point;
+        quantized[i] = (int8_t)((steps < -128) ? -128 : ((steps > 127) ? 127 : steps));
+    }
+}
+
 /* Returns the real value of an element of output 0. */
 static inline float two_headed_net_dequantize_output0(int8_t value)
 {
@@ -202,6 +284,31 @@ static inline float two_headed_net_dequantize_output1(int8_t value)
     const int32_t quantized = value;
     const int32_t steps = quantized - TWO_HEADED_NET_OUTPUT1_ZERO_POINT;
     return TWO_HEADED_NET_OUTPUT1_SCALE * (float)steps;
+}
+
+/*
+ * Returns the class that the last invoke chose: the number of the largest value of output 1, the
+ * first of equal ones. Returns TWO_HEADED_NET_UNKNOWN if its real value is below `threshold`, or if
+ * the context is not initialized.
+ */
+static inline int32_t two_headed_net_classify_output1(const two_headed_net_context_t *ctx,
+                                                      float threshold)
+{
+    const int8_t *const output = two_headed_net_output(ctx, 1U);
+
+    if (output == NULL) {
+        return TWO_HEADED_NET_UNKNOWN;
+    }
+
+    int32_t best = 0;
+
+    for (int32_t i = 1; i < 6; ++i) {
+        best = (output[i] > output[best]) ? i : best;
+    }
+
+    const float likely = two_headed_net_dequantize_output1(output[best]);
+
+    return (likely >= threshold) ? best : TWO_HEADED_NET_UNKNOWN;
 }
 
 #ifdef __cplusplus

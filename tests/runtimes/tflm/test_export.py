@@ -79,6 +79,8 @@ def test_back_to_the_compiled_runtime(project: Path, tmp_path: Path) -> None:
     tflm_ext.export(model, folder, **source)  # type: ignore[arg-type]
     assert (folder / "lib/tflm/src").resolve() == tree
     tflm_ext.export(model, folder, progress=False)
+    assert (folder / "lib/tflm").exists(), "the runtime of the earlier export"
+    tflm_ext.export(model, folder, runtime="compiled", progress=False)
     assert not (folder / "lib/tflm").exists()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.facts import with_labels
 from tests.harness import facts_for
 from tests.models import image_net, recurrent_net, two_headed_net
 from tests.runtimes.tflm import nets
@@ -35,7 +36,7 @@ def generated(name: str, arena: int | None = None) -> tuple[RenderedFile, ...]:
     model = NETS[name]()
     graph = read_graph(model, name)
     facts = facts_for(model, graph, make_plan(run_passes(graph).graph), name)
-    facts = replace(facts, labels=("no", "*/ ??/"), inputs=input_ports(graph))
+    facts = with_labels(replace(facts, inputs=input_ports(graph)), ("no", "*/ ??/"))
     parsed = parse(model, name)
     return interpreter_files(facts, parsed, model, arena or arena_bound(parsed).total)
 
@@ -127,7 +128,7 @@ def test_the_same_interface_as_that_of_the_compiled_runtime(name: str) -> None:
     model = NETS[name]()
     graph = read_graph(model, name)
     plan = make_plan(run_passes(graph).graph)
-    facts = replace(facts_for(model, graph, plan, name), labels=("no", "*/ ??/"))
+    facts = with_labels(facts_for(model, graph, plan, name), ("no", "*/ ??/"))
     ours = text(generated(name), f"{name}_model.h")
     compiled = text(model_files(facts, plan), f"{name}_model.h")
     without_trace = compiled.replace(f"{name}_trace", "").replace(f"{name.upper()}_TRACE", "")

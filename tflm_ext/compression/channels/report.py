@@ -57,7 +57,7 @@ class Round:
     sizes: Sizes | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class PruningReport:
     """What prune_channels() did.
 
@@ -80,6 +80,12 @@ class PruningReport:
     def removed_share(self) -> float:
         """Removed of all prunable channels, 0 to 1."""
         return self.removed_channels / self.prunable_channels if self.prunable_channels else 0.0
+
+    def __repr__(self) -> str:
+        return (
+            f"<PruningReport: {self.removed_channels} of {self.prunable_channels} prunable "
+            f"channels of {len(self.layers)} layers removed>"
+        )
 
     def __str__(self) -> str:
         head = (

@@ -36,7 +36,7 @@ class _HeaderView:
     input_type: str
     output_type: str
     ports: tuple[PortView, ...]
-    labels: tuple[str, ...]
+    model_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def interpreter_files(
         input_type=pointer_type(facts.inputs),
         output_type=pointer_type(facts.outputs),
         ports=port_views(facts),
-        labels=facts.labels,
+        model_version=facts.model_version,
     )
     source = _SourceView(
         name=facts.name,

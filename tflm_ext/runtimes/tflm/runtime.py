@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tflm_ext.encoding import EncodingResult, Methods, encode
+from tflm_ext.encoding import EncodingResult, encode
 from tflm_ext.errors import ConfigError, UnsupportedModelError, UnsupportedOperatorError
 from tflm_ext.frontend import input_ports, output_ports, read_foreign, read_graph
 from tflm_ext.frontend.parse import RawModel, parse
 from tflm_ext.ir import Graph
 from tflm_ext.ir.facts import ModelFacts, Port
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.options import Budget, Optimize
+from tflm_ext.options import Budget, Methods, Optimize
 from tflm_ext.passes import PassResult, run_passes
 from tflm_ext.plan import foreign_plan
 from tflm_ext.plan.footprint import Footprint
@@ -151,11 +151,9 @@ class Tflm:
     dense_per_tensor: ClassVar[bool] = True
 
     def arguments(self) -> tuple[str, ...]:
-        if self.encoding is None:
+        if self.encoding is None or isinstance(self.encoding, Mapping):
             return (f"--runtime {self.name}",)
         text = self.encoding if isinstance(self.encoding, str) else ",".join(self.encoding)
-        # Settings for single tensors are not repeated.
-        text = "..." if isinstance(self.encoding, Mapping) else text
         return (f"--runtime {self.name}", f"--encoding={text}")
 
     def plan(self, model: bytes, name: str, optimize: Optimize, core: Core) -> Planned:
@@ -230,6 +228,7 @@ def tflm_parts(
             emulated_only=emulated_only,
         ),
         for_board=for_board,
+        self_contained=False,
         files=files,
         ignored=(LINK,),
         linked=tree.root if tree else None,

@@ -39,6 +39,13 @@ _COMMON = "tensorflow/lite/kernels/internal/common.h"
 _KERNELS = "tensorflow/lite/micro/kernels"
 _DOWNLOADS = "tensorflow/lite/micro/tools/make/downloads"
 
+_SCHEMA = ("tensorflow/lite/schema/schema_generated.h", f"{_KERNELS}/kernel_util.h")
+_HEADERS = {
+    "flatbuffers": "flatbuffers/include/flatbuffers/flatbuffers.h",
+    "gemmlowp": "gemmlowp/fixedpoint/fixedpoint.h",
+    "ruy": "ruy/ruy/profiler/instrumentation.h",
+}
+
 # From the Arduino library, without files that need Arduino.h, and without AllOpsResolver.
 _ARDUINO_SOURCES = (
     "+<src/tensorflow/>",
@@ -170,6 +177,34 @@ def read_tree(folder: str | os.PathLike[str]) -> TflmTree:
     )
 
 
+def require_complete(tree: TflmTree) -> None:
+    """Require everything that a program with all of the tree's kernels is compiled from.
+
+    Raises:
+        ConfigError: folders or headers are missing; names them.
+    """
+    chosen = [entry for entry in tree.source_filter if entry.startswith("+<src/")]
+    needed = [*_SCHEMA, *(entry.removeprefix("+<src/").removesuffix(">") for entry in chosen)]
+    if tree.flavour is Flavour.ARDUINO:
+        needed += [f"third_party/{header}" for header in _HEADERS.values()]
+    missing = [part for part in needed if not _present(tree.root, part)]
+    if missing:
+        raise ConfigError(
+            f"{tree.root} is incomplete: it lacks {', '.join(missing[:4])}"
+            f"{f' and {len(missing) - 4} more' if len(missing) > 4 else ''}.",
+            f"Clone it again, completely, from "
+            f"{ARDUINO_ADDRESS if tree.flavour is Flavour.ARDUINO else UPSTREAM_ADDRESS}.",
+        )
+
+
+def _present(root: Path, part: str) -> bool:
+    """Whether a file, a folder with files, or any file of a pattern is there."""
+    if "*" in part:
+        return next(root.glob(part), None) is not None
+    place = root / part
+    return place.is_file() or (place.is_dir() and any(place.iterdir()))
+
+
 def find_tree(
     source: str | os.PathLike[str] | None = None, project: Path | None = None
 ) -> TflmTree | None:
@@ -247,14 +282,9 @@ def _arduino_tree(root: Path) -> TflmTree:
 
 
 def _upstream_tree(root: Path) -> TflmTree:
-    headers = {
-        "flatbuffers": "flatbuffers/include/flatbuffers/flatbuffers.h",
-        "gemmlowp": "gemmlowp/fixedpoint/fixedpoint.h",
-        "ruy": "ruy/ruy/profiler/instrumentation.h",
-    }
     places = (_DOWNLOADS, "third_party")
     missing = {
-        place: [name for name, header in headers.items() if not (root / place / header).is_file()]
+        place: [name for name, header in _HEADERS.items() if not (root / place / header).is_file()]
         for place in places
     }
     others = min(places, key=lambda place: len(missing[place]))

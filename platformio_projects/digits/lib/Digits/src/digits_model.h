@@ -15,12 +15,9 @@
  *
  *     digits_init(&context);
  *     int8_t *input = digits_input(&context, 0);
- *     for (size_t i = 0; i < DIGITS_INPUT0_SIZE; ++i) {
- *         input[i] = digits_quantize_input0(sample[i]);
- *     }
+ *     digits_quantize_input0_array(input, sample, DIGITS_INPUT0_SIZE);
  *     if (digits_invoke(&context) == DIGITS_OK) {
- *         const int8_t *output = digits_output(&context, 0);
- *         float first = digits_dequantize_output0(output[0]);
+ *         int32_t best = digits_classify(&context, 0.5f);
  *     }
  *
  * No function allocates memory or keeps state outside the context. Two contexts are independent;
@@ -35,6 +32,10 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* SHA-256 of the .tflite that was exported, and the version that its author gave it. */
+#define DIGITS_MODEL_SHA256 "e8e5d8accdcfbf3a0b6bad408e7da63e4d6128aa015241b1b6246aa2233d2d31"
+#define DIGITS_MODEL_VERSION "0.0.0"
 
 #define DIGITS_INPUT_COUNT 1U
 #define DIGITS_OUTPUT_COUNT 1U
@@ -70,6 +71,9 @@ extern "C" {
         "9" \
     }
 /* clang-format on */
+
+/* What digits_classify returns if no class is likely enough. */
+#define DIGITS_UNKNOWN (-1)
 
 /* Results of the functions. */
 typedef enum {
@@ -146,12 +150,66 @@ static inline int8_t digits_quantize_input0(float value)
     return (int8_t)((steps < -128) ? -128 : ((steps > 127) ? 127 : steps));
 }
 
+/* Quantises `count` real values for input 0, each like digits_quantize_input0(). */
+static inline void digits_quantize_input0_array(int8_t *quantized, const float *values,
+                                                size_t count)
+{
+    for (size_t i = 0U; i < count; ++i) {
+        quantized[i] = digits_quantize_input0(values[i]);
+    }
+}
+
+/*
+ * Quantises `count` samples for input 0 without float arithmetic. A sample v stands for the real
+ * value v / 2^fraction_bits, with 0 to 15 fraction bits: 15 for audio from -1 to 1. The exact
+ * quotient is rounded to the nearest step, halves away from zero.
+ */
+static inline void digits_quantize_input0_array_int16(int8_t *quantized, const int16_t *values,
+                                                      size_t count, uint32_t fraction_bits)
+{
+    const int64_t reciprocal = INT64_C(140187724250881); /* 2^39 / SCALE */
+    const int64_t zero_point = DIGITS_INPUT0_ZERO_POINT;
+    const uint32_t shift = 39U + fraction_bits;
+    const int64_t half = INT64_C(1) << (shift - 1U);
+
+    for (size_t i = 0U; i < count; ++i) {
+        const int64_t value = values[i];
+        const int64_t size = ((((value < 0) ? -value : value) * reciprocal) + half) >> shift;
+        const int64_t steps = ((value < 0) ? -size : size) + zero_point;
+        quantized[i] = (int8_t)((steps < -128) ? -128 : ((steps > 127) ? 127 : steps));
+    }
+}
+
 /* Returns the real value of an element of output 0. */
 static inline float digits_dequantize_output0(int8_t value)
 {
     const int32_t quantized = value;
     const int32_t steps = quantized - DIGITS_OUTPUT0_ZERO_POINT;
     return DIGITS_OUTPUT0_SCALE * (float)steps;
+}
+
+/*
+ * Returns the class that the last invoke chose: the number of the largest value of output 0 in
+ * DIGITS_LABELS, the first of equal ones. Returns DIGITS_UNKNOWN if its real value is below
+ * `threshold`, or if the context is not initialized.
+ */
+static inline int32_t digits_classify(const digits_context_t *ctx, float threshold)
+{
+    const int8_t *const output = digits_output(ctx, 0U);
+
+    if (output == NULL) {
+        return DIGITS_UNKNOWN;
+    }
+
+    int32_t best = 0;
+
+    for (int32_t i = 1; i < 10; ++i) {
+        best = (output[i] > output[best]) ? i : best;
+    }
+
+    const float likely = digits_dequantize_output0(output[best]);
+
+    return (likely >= threshold) ? best : DIGITS_UNKNOWN;
 }
 
 #ifdef __cplusplus

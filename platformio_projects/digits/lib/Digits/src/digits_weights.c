@@ -22,13 +22,18 @@
  */
 #include "digits_weights.h"
 
+/* Define it to place the tables elsewhere: __attribute__((section(".external_flash"))). */
+#ifndef DIGITS_WEIGHTS_ATTRIBUTE
+#define DIGITS_WEIGHTS_ATTRIBUTE
+#endif
+
 /* clang-format off */
 
 /*
  * weights of operator 0 CONV_2D:
  *     [filter pair 8][6 pair words, 2 x 2 requant words] of filters [y 3][x 3][channel 1]
  */
-const int32_t digits_op00_weights[80] = {
+DIGITS_WEIGHTS_ATTRIBUTE const int32_t digits_op00_weights[80] = {
     -637373232, 2135159256, 705025253, 1129359745, 51051, 0, 4165912, -1058830674, 630040,
     -464780550, -343812794, 1691653241, -444002445, 2131930905, 9991, 0, 112152, -380661738,
     -909288, -852995554, 1778100719, -1453401393, 766933119, 1233654380, 32949, 0, 339992,
@@ -45,7 +50,7 @@ const int32_t digits_op00_weights[80] = {
  * weights of operator 2 CONV_2D:
  *     [filter pair 16][72 pair words, 2 x 2 requant words] of filters [y 3][x 3][channel 16]
  */
-const int32_t digits_op02_weights[1216] = {
+DIGITS_WEIGHTS_ATTRIBUTE const int32_t digits_op02_weights[1216] = {
     -418843206, -471272419, 216090498, 355928814, 402005266, 522834642, -902642463,
     136053474, -640017992, -523763165, 943215319, -587402219, 1307382284, -903596805,
     -1275070301, -35058198, 823590902, -437391881, 710990676, -840614724, 156770064,
@@ -224,7 +229,7 @@ const int32_t digits_op02_weights[1216] = {
  * weights of operator 4 FULLY_CONNECTED:
  *     [tile of 4 filters, 16][256 x 2 pair words, 4 doubled biases]
  */
-const int32_t digits_op04_weights[8256] = {
+DIGITS_WEIGHTS_ATTRIBUTE const int32_t digits_op04_weights[8256] = {
     -1474632179, 802177016, -1979573734, 81333498, -1878264117, 857549287, -1858125770,
     332722926, -939001868, -602470977, 305070588, 1156897295, 367661601, -395014,
     -586601018, -15914464, -657773790, 367130159, -569783892, -201593557, -112273646,
@@ -1378,7 +1383,7 @@ const int32_t digits_op04_weights[8256] = {
 };
 
 /* scales of operator 4 FULLY_CONNECTED: [output 64][multiplier, -2^(32 - right shift)] */
-const int32_t digits_op04_scales[128] = {
+DIGITS_WEIGHTS_ATTRIBUTE const int32_t digits_op04_scales[128] = {
     1207883886, -8388608, 2146750421, -4194304, 1261969097, -8388608, 1305012205, -8388608,
     1575117247, -8388608, 1619040723, -8388608, 1412944959, -8388608, 1118183653, -8388608,
     1615326805, -8388608, 1088635328, -4194304, 1643201836, -8388608, 1541328170, -8388608,
@@ -1402,7 +1407,7 @@ const int32_t digits_op04_scales[128] = {
  *     [tile of 4 filters, 2][32 x 2 pair words, 4 doubled biases], then [filter 2][32 half words, 1
  *     doubled bias]
  */
-const int32_t digits_op05_weights[202] = {
+DIGITS_WEIGHTS_ATTRIBUTE const int32_t digits_op05_weights[202] = {
     282085409, -1204031680, 1139869657, 832929998, 1465201110, -337390628, -500218073,
     -333301768, 404398841, -1279770818, 647431977, 1317922235, -1600522286, 569975528,
     731207945, -466565292, -471710822, -846468047, 1018412608, 1245622068, -2126649167,
@@ -1433,14 +1438,14 @@ const int32_t digits_op05_weights[202] = {
 };
 
 /* scales of operator 5 FULLY_CONNECTED: [output 10][multiplier, -2^(32 - right shift)] */
-const int32_t digits_op05_scales[20] = {
+DIGITS_WEIGHTS_ATTRIBUTE const int32_t digits_op05_scales[20] = {
     1160907794, -8388608, 2049140913, -4194304, 2109301090, -4194304, 1969316034, -4194304,
     1400607791, -8388608, 1966869164, -4194304, 1196807743, -8388608, 1205205691, -8388608,
     1149727286, -8388608, 2114221213, -4194304,
 };
 
 /* exponentials of operator 6 SOFTMAX: [96], 2^31 * exp(-i * beta * scale of the input) */
-const int32_t digits_op06_exponentials[96] = {
+DIGITS_WEIGHTS_ATTRIBUTE const int32_t digits_op06_exponentials[96] = {
     2147483647, 1857497758, 1606670117, 1389713149, 1202052942, 1039733576, 899332859,
     777891170, 672848559, 581990310, 503401147, 435424262, 376626730, 325768801, 281778529,
     243728523, 210816591, 182348941, 157725406, 136426899, 118004486, 102069724, 88286721,

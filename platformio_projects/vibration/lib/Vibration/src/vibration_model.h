@@ -15,12 +15,9 @@
  *
  *     vibration_init(&context);
  *     int8_t *input = vibration_input(&context, 0);
- *     for (size_t i = 0; i < VIBRATION_INPUT0_SIZE; ++i) {
- *         input[i] = vibration_quantize_input0(sample[i]);
- *     }
+ *     vibration_quantize_input0_array(input, sample, VIBRATION_INPUT0_SIZE);
  *     if (vibration_invoke(&context) == VIBRATION_OK) {
- *         const int8_t *output = vibration_output(&context, 0);
- *         float first = vibration_dequantize_output0(output[0]);
+ *         int32_t best = vibration_classify(&context, 0.5f);
  *     }
  *
  * No function allocates memory or keeps state outside the context. Two contexts are independent;
@@ -35,6 +32,10 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* SHA-256 of the .tflite that was exported, and the version that its author gave it. */
+#define VIBRATION_MODEL_SHA256 "47a70096b40d47534fed677e54e0f92b8b6ef0633cdc5933abc64e4661c7f043"
+#define VIBRATION_MODEL_VERSION "0.0.0"
 
 #define VIBRATION_INPUT_COUNT 1U
 #define VIBRATION_OUTPUT_COUNT 1U
@@ -65,6 +66,9 @@ extern "C" {
         "bearing" \
     }
 /* clang-format on */
+
+/* What vibration_classify returns if no class is likely enough. */
+#define VIBRATION_UNKNOWN (-1)
 
 /* Results of the functions. */
 typedef enum {
@@ -141,12 +145,66 @@ static inline int8_t vibration_quantize_input0(float value)
     return (int8_t)((steps < -128) ? -128 : ((steps > 127) ? 127 : steps));
 }
 
+/* Quantises `count` real values for input 0, each like vibration_quantize_input0(). */
+static inline void vibration_quantize_input0_array(int8_t *quantized, const float *values,
+                                                   size_t count)
+{
+    for (size_t i = 0U; i < count; ++i) {
+        quantized[i] = vibration_quantize_input0(values[i]);
+    }
+}
+
+/*
+ * Quantises `count` samples for input 0 without float arithmetic. A sample v stands for the real
+ * value v / 2^fraction_bits, with 0 to 15 fraction bits: 15 for audio from -1 to 1. The exact
+ * quotient is rounded to the nearest step, halves away from zero.
+ */
+static inline void vibration_quantize_input0_array_int16(int8_t *quantized, const int16_t *values,
+                                                         size_t count, uint32_t fraction_bits)
+{
+    const int64_t reciprocal = INT64_C(90533535928474); /* 2^38 / SCALE */
+    const int64_t zero_point = VIBRATION_INPUT0_ZERO_POINT;
+    const uint32_t shift = 38U + fraction_bits;
+    const int64_t half = INT64_C(1) << (shift - 1U);
+
+    for (size_t i = 0U; i < count; ++i) {
+        const int64_t value = values[i];
+        const int64_t size = ((((value < 0) ? -value : value) * reciprocal) + half) >> shift;
+        const int64_t steps = ((value < 0) ? -size : size) + zero_point;
+        quantized[i] = (int8_t)((steps < -128) ? -128 : ((steps > 127) ? 127 : steps));
+    }
+}
+
 /* Returns the real value of an element of output 0. */
 static inline float vibration_dequantize_output0(int8_t value)
 {
     const int32_t quantized = value;
     const int32_t steps = quantized - VIBRATION_OUTPUT0_ZERO_POINT;
     return VIBRATION_OUTPUT0_SCALE * (float)steps;
+}
+
+/*
+ * Returns the class that the last invoke chose: the number of the largest value of output 0 in
+ * VIBRATION_LABELS, the first of equal ones. Returns VIBRATION_UNKNOWN if its real value is below
+ * `threshold`, or if the context is not initialized.
+ */
+static inline int32_t vibration_classify(const vibration_context_t *ctx, float threshold)
+{
+    const int8_t *const output = vibration_output(ctx, 0U);
+
+    if (output == NULL) {
+        return VIBRATION_UNKNOWN;
+    }
+
+    int32_t best = 0;
+
+    for (int32_t i = 1; i < 5; ++i) {
+        best = (output[i] > output[best]) ? i : best;
+    }
+
+    const float likely = vibration_dequantize_output0(output[best]);
+
+    return (likely >= threshold) ? best : VIBRATION_UNKNOWN;
 }
 
 #ifdef __cplusplus

@@ -19,13 +19,18 @@
  */
 #include "vibration_weights.h"
 
+/* Define it to place the tables elsewhere: __attribute__((section(".external_flash"))). */
+#ifndef VIBRATION_WEIGHTS_ATTRIBUTE
+#define VIBRATION_WEIGHTS_ATTRIBUTE
+#endif
+
 /* clang-format off */
 
 /*
  * weights of operator 1 CONV_2D:
  *     [filter pair 6][12 pair words, 2 x 2 requant words] of filters [y 1][x 7][channel 3]
  */
-const int32_t vibration_op01_weights[96] = {
+VIBRATION_WEIGHTS_ATTRIBUTE const int32_t vibration_op01_weights[96] = {
     -1510974175, 1523925620, 1373994809, 1666238673, 963945687, -803319745, -487844479,
     1724999670, 1341878344, 1969362237, 12899, 0, 14291479, -624041706, 6033687, -10810262,
     -1928211615, 693040444, -1221035751, -314391320, -635207421, -1895508479, -1791747798,
@@ -45,7 +50,7 @@ const int32_t vibration_op01_weights[96] = {
  * weights of operator 2 CONV_2D:
  *     [filter pair 12][30 pair words, 2 x 2 requant words] of filters [y 1][x 5][channel 12]
  */
-const int32_t vibration_op02_weights[408] = {
+VIBRATION_WEIGHTS_ATTRIBUTE const int32_t vibration_op02_weights[408] = {
     -449586629, -1223323641, 553306729, 1213196547, 1211277140, -716623031, -1289299607,
     -687109619, 1306956671, 337367080, -1622417822, -1254936768, 890807068, -433277697,
     705492853, 540186155, -765153722, 861593982, -452267182, -1640023249, -1510996388,
@@ -110,7 +115,7 @@ const int32_t vibration_op02_weights[408] = {
  * weights of operator 3 CONV_2D:
  *     [filter pair 16][60 pair words, 2 x 2 requant words] of filters [y 1][x 5][channel 24]
  */
-const int32_t vibration_op03_weights[1024] = {
+VIBRATION_WEIGHTS_ATTRIBUTE const int32_t vibration_op03_weights[1024] = {
     502877139, -818026006, 1457511251, 99791376, 204622415, 56039261, 535367959, 607796707,
     1775743765, 1607857955, 1640763374, 709694771, 384720059, -868736244, 1425863239,
     -421151776, 120196169, -146260362, 403440372, 406940160, 1002362630, 1003673872,
@@ -260,7 +265,7 @@ const int32_t vibration_op03_weights[1024] = {
 };
 
 /* weights of operator 6 FULLY_CONNECTED: [output 5][input 32] */
-const int8_t vibration_op06_weights[160] = {
+VIBRATION_WEIGHTS_ATTRIBUTE const int8_t vibration_op06_weights[160] = {
     49, 20, -72, 70, -16, -58, -26, -86, -6, 75, -36, -42, -75, 55, -49, 13, 14, -44, -118,
     -99, 90, 9, 9, 41, -18, -56, -21, 14, -3, 75, -24, -127, -53, 27, 31, -53, -7, 39, 8,
     -37, 26, -18, 46, 32, 5, 10, 58, -114, -41, 11, 57, 29, -127, -24, 12, 39, -31, 47, -37,
@@ -273,22 +278,22 @@ const int8_t vibration_op06_weights[160] = {
 };
 
 /* bias of operator 6 FULLY_CONNECTED: [output 5], the input's zero point folded in */
-const int32_t vibration_op06_bias[5] = {
+VIBRATION_WEIGHTS_ATTRIBUTE const int32_t vibration_op06_bias[5] = {
     -56318, -11902, -31500, -45344, -7591,
 };
 
 /* multipliers of operator 6 FULLY_CONNECTED: [channel 5] */
-const int32_t vibration_op06_multipliers[5] = {
+VIBRATION_WEIGHTS_ATTRIBUTE const int32_t vibration_op06_multipliers[5] = {
     1287031836, 1477332074, 1518296526, 1103004021, 1311538323,
 };
 
 /* shifts of operator 6 FULLY_CONNECTED: [channel 5], negative values shift right */
-const int8_t vibration_op06_shifts[5] = {
+VIBRATION_WEIGHTS_ATTRIBUTE const int8_t vibration_op06_shifts[5] = {
     -9, -9, -9, -9, -9,
 };
 
 /* exponentials of operator 7 SOFTMAX: [13], 2^31 * exp(-i * beta * scale of the input) */
-const int32_t vibration_op07_exponentials[13] = {
+VIBRATION_WEIGHTS_ATTRIBUTE const int32_t vibration_op07_exponentials[13] = {
     2147483647, 717738124, 239884491, 80174876, 26796277, 8955929, 2993276, 1000421, 334364,
     111752, 37350, 12483, 4172,
 };

@@ -15,9 +15,7 @@
  *
  *     recurrent_net_init(&context);
  *     int8_t *input = recurrent_net_input(&context, 0);
- *     for (size_t i = 0; i < RECURRENT_NET_INPUT0_SIZE; ++i) {
- *         input[i] = recurrent_net_quantize_input0(sample[i]);
- *     }
+ *     recurrent_net_quantize_input0_array(input, sample, RECURRENT_NET_INPUT0_SIZE);
  *     if (recurrent_net_invoke(&context) == RECURRENT_NET_OK) {
  *         const int8_t *output = recurrent_net_output(&context, 0);
  *         float first = recurrent_net_dequantize_output0(output[0]);
@@ -35,6 +33,13 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* SHA-256 of the .tflite that was exported, and the version that its author gave it. */
+/* clang-format off */
+#define RECURRENT_NET_MODEL_SHA256 \
+    "8bf1465b2ba644a2236aa1138d3e5ef356c86985ad5308debfeffa9f8cd1df4b"
+/* clang-format on */
+#define RECURRENT_NET_MODEL_VERSION "0.0.0"
 
 #define RECURRENT_NET_INPUT_COUNT 1U
 #define RECURRENT_NET_OUTPUT_COUNT 1U
@@ -126,6 +131,37 @@ static inline int8_t recurrent_net_quantize_input0(float value)
     }
     steps += RECURRENT_NET_INPUT0_ZERO_POINT;
     return (int8_t)((steps < -128) ? -128 : ((steps > 127) ? 127 : steps));
+}
+
+/* Quantises `count` real values for input 0, each like recurrent_net_quantize_input0(). */
+static inline void recurrent_net_quantize_input0_array(int8_t *quantized, const float *values,
+                                                       size_t count)
+{
+    for (size_t i = 0U; i < count; ++i) {
+        quantized[i] = recurrent_net_quantize_input0(values[i]);
+    }
+}
+
+/*
+ * Quantises `count` samples for input 0 without float arithmetic. A sample v stands for the real
+ * value v / 2^fraction_bits, with 0 to 15 fraction bits: 15 for audio from -1 to 1. The exact
+ * quotient is rounded to the nearest step, halves away from zero.
+ */
+static inline void recurrent_net_quantize_input0_array_int16(int8_t *quantized,
+                                                             const int16_t *values, size_t count,
+                                                             uint32_t fraction_bits)
+{
+    const int64_t reciprocal = INT64_C(87960928911361); /* 2^42 / SCALE */
+    const int64_t zero_point = RECURRENT_NET_INPUT0_ZERO_POINT;
+    const uint32_t shift = 42U + fraction_bits;
+    const int64_t half = INT64_C(1) << (shift - 1U);
+
+    for (size_t i = 0U; i < count; ++i) {
+        const int64_t value = values[i];
+        const int64_t size = ((((value < 0) ? -value : value) * reciprocal) + half) >> shift;
+        const int64_t steps = ((value < 0) ? -size : size) + zero_point;
+        quantized[i] = (int8_t)((steps < -128) ? -128 : ((steps > 127) ? 127 : steps));
+    }
 }
 
 /* Returns the real value of an element of output 0. */

@@ -13,13 +13,18 @@
  */
 #include "recurrent_net_weights.h"
 
+/* Define it to place the tables elsewhere: __attribute__((section(".external_flash"))). */
+#ifndef RECURRENT_NET_WEIGHTS_ATTRIBUTE
+#define RECURRENT_NET_WEIGHTS_ATTRIBUTE
+#endif
+
 /* clang-format off */
 
 /*
  * input weights of operator 0 UNIDIRECTIONAL_SEQUENCE_LSTM:
  *     [gate 4: input, forget, cell, output][unit 3][input 2]
  */
-const int8_t recurrent_net_op00_input_weights[24] = {
+RECURRENT_NET_WEIGHTS_ATTRIBUTE const int8_t recurrent_net_op00_input_weights[24] = {
     65, -40, -21, 86, -56, -125, 85, 100, 58, -43, -91, -80, -19, 100, 103, 14, -6, -28,
     -106, -83, 74, 63, -71, 100,
 };
@@ -28,7 +33,7 @@ const int8_t recurrent_net_op00_input_weights[24] = {
  * recurrent weights of operator 0 UNIDIRECTIONAL_SEQUENCE_LSTM:
  *     [gate 4: input, forget, cell, output][unit 3][unit before 3]
  */
-const int8_t recurrent_net_op00_recurrent_weights[36] = {
+RECURRENT_NET_WEIGHTS_ATTRIBUTE const int8_t recurrent_net_op00_recurrent_weights[36] = {
     -28, -15, 123, -101, -29, 106, -23, -52, -98, -23, -84, -83, 80, -45, 113, 2, 58, -111,
     75, 73, 11, -77, 50, 7, -51, 40, 57, 84, -109, 64, 45, -40, -111, -41, 43, -51,
 };
@@ -37,7 +42,7 @@ const int8_t recurrent_net_op00_recurrent_weights[36] = {
  * input bias of operator 0 UNIDIRECTIONAL_SEQUENCE_LSTM:
  *     [gate 4: input, forget, cell, output][unit 3], the zero point folded in
  */
-const int32_t recurrent_net_op00_input_bias[12] = {
+RECURRENT_NET_WEIGHTS_ATTRIBUTE const int32_t recurrent_net_op00_input_bias[12] = {
     1381, 130, -2538, -324, 1595, -2635, 654, -375, -1570, -1254, -437, 677,
 };
 
@@ -45,12 +50,12 @@ const int32_t recurrent_net_op00_input_bias[12] = {
  * recurrent bias of operator 0 UNIDIRECTIONAL_SEQUENCE_LSTM:
  *     [gate 4: input, forget, cell, output][unit 3], the zero point folded in
  */
-const int32_t recurrent_net_op00_recurrent_bias[12] = {
+RECURRENT_NET_WEIGHTS_ATTRIBUTE const int32_t recurrent_net_op00_recurrent_bias[12] = {
     -720, 216, 1557, 1710, -1332, 459, -1431, 180, -414, -351, 954, 441,
 };
 
 /* tanh of operator 0 UNIDIRECTIONAL_SEQUENCE_LSTM: [256], 2^15 * tanh(i / 48) */
-const int16_t recurrent_net_op00_tanh[256] = {
+RECURRENT_NET_WEIGHTS_ATTRIBUTE const int16_t recurrent_net_op00_tanh[256] = {
     0, 683, 1365, 2045, 2725, 3401, 4075, 4745, 5412, 6073, 6730, 7381, 8026, 8664, 9296,
     9920, 10536, 11144, 11743, 12334, 12915, 13487, 14049, 14601, 15143, 15675, 16196,
     16707, 17207, 17696, 18174, 18641, 19097, 19543, 19977, 20401, 20813, 21215, 21606,
@@ -76,11 +81,11 @@ const int16_t recurrent_net_op00_tanh[256] = {
 };
 
 /* weights of operator 2 FULLY_CONNECTED: [output 2][input 9] */
-const int8_t recurrent_net_op02_weights[18] = {
+RECURRENT_NET_WEIGHTS_ATTRIBUTE const int8_t recurrent_net_op02_weights[18] = {
     -104, 116, -40, 111, 112, 97, 41, 119, -34, -81, -82, 94, -112, -42, 93, 46, -82, 104,
 };
 
 /* bias of operator 2 FULLY_CONNECTED: [output 2], the input's zero point folded in */
-const int32_t recurrent_net_op02_bias[2] = {
+RECURRENT_NET_WEIGHTS_ATTRIBUTE const int32_t recurrent_net_op02_bias[2] = {
     -3762, 558,
 };

@@ -14,13 +14,16 @@
  *     static two_headed_net_context_t context;
  *
  *     two_headed_net_init(&context);
- *     int8_t *input = two_headed_net_input(&context, 0);
- *     for (size_t i = 0; i < TWO_HEADED_NET_INPUT0_SIZE; ++i) {
- *         input[i] = two_headed_net_quantize_input0(sample[i]);
- *     }
+ *     int8_t *input_left = two_headed_net_input(&context, TWO_HEADED_NET_INPUT_LEFT_INDEX);
+ *     two_headed_net_quantize_input_left_array(input_left, sample_input_left,
+ *                                              TWO_HEADED_NET_INPUT_LEFT_SIZE);
+ *     int8_t *input1 = two_headed_net_input(&context, TWO_HEADED_NET_INPUT1_INDEX);
+ *     two_headed_net_quantize_input1_array(input1, sample_input1, TWO_HEADED_NET_INPUT1_SIZE);
  *     if (two_headed_net_invoke(&context) == TWO_HEADED_NET_OK) {
- *         const int8_t *output = two_headed_net_output(&context, 0);
- *         float first = two_headed_net_dequantize_output0(output[0]);
+ *         const int8_t *output_gated =
+ *             two_headed_net_output(&context, TWO_HEADED_NET_OUTPUT_GATED_INDEX);
+ *         float first_output_gated = two_headed_net_dequantize_output_gated(output_gated[0]);
+ *         int32_t best_output_gate = two_headed_net_classify_output_gate(&context, 0.5f);
  *     }
  *
  * No function allocates memory or keeps state outside the context. Two contexts are independent;
@@ -36,17 +39,26 @@
 extern "C" {
 #endif
 
+/* SHA-256 of the .tflite that was exported, and the version that its author gave it. */
+/* clang-format off */
+#define TWO_HEADED_NET_MODEL_SHA256 \
+    "8890ab1417f713434a4766f4304f2c611f016c2859293f71e8b3a863d2cb90b2"
+/* clang-format on */
+#define TWO_HEADED_NET_MODEL_VERSION "0.0.0"
+
 #define TWO_HEADED_NET_INPUT_COUNT 2U
 #define TWO_HEADED_NET_OUTPUT_COUNT 2U
 
 /* input 0: left *? int x; ?* */
-#define TWO_HEADED_NET_INPUT0_SIZE 6U
-#define TWO_HEADED_NET_INPUT0_RANK 2U
-#define TWO_HEADED_NET_INPUT0_SHAPE { 1, 6 }
-#define TWO_HEADED_NET_INPUT0_SCALE 0.05f
-#define TWO_HEADED_NET_INPUT0_ZERO_POINT (3)
+#define TWO_HEADED_NET_INPUT_LEFT_INDEX 0U
+#define TWO_HEADED_NET_INPUT_LEFT_SIZE 6U
+#define TWO_HEADED_NET_INPUT_LEFT_RANK 2U
+#define TWO_HEADED_NET_INPUT_LEFT_SHAPE { 1, 6 }
+#define TWO_HEADED_NET_INPUT_LEFT_SCALE 0.05f
+#define TWO_HEADED_NET_INPUT_LEFT_ZERO_POINT (3)
 
 /* input 1: right?#error ? / */
+#define TWO_HEADED_NET_INPUT1_INDEX 1U
 #define TWO_HEADED_NET_INPUT1_SIZE 6U
 #define TWO_HEADED_NET_INPUT1_RANK 2U
 #define TWO_HEADED_NET_INPUT1_SHAPE { 1, 6 }
@@ -54,18 +66,23 @@ extern "C" {
 #define TWO_HEADED_NET_INPUT1_ZERO_POINT (-7)
 
 /* output 0: net/gated/Mul */
-#define TWO_HEADED_NET_OUTPUT0_SIZE 6U
-#define TWO_HEADED_NET_OUTPUT0_RANK 2U
-#define TWO_HEADED_NET_OUTPUT0_SHAPE { 1, 6 }
-#define TWO_HEADED_NET_OUTPUT0_SCALE 0.06f
-#define TWO_HEADED_NET_OUTPUT0_ZERO_POINT (0)
+#define TWO_HEADED_NET_OUTPUT_GATED_INDEX 0U
+#define TWO_HEADED_NET_OUTPUT_GATED_SIZE 6U
+#define TWO_HEADED_NET_OUTPUT_GATED_RANK 2U
+#define TWO_HEADED_NET_OUTPUT_GATED_SHAPE { 1, 6 }
+#define TWO_HEADED_NET_OUTPUT_GATED_SCALE 0.06f
+#define TWO_HEADED_NET_OUTPUT_GATED_ZERO_POINT (0)
 
 /* output 1: net/gate/Sigmoid */
-#define TWO_HEADED_NET_OUTPUT1_SIZE 6U
-#define TWO_HEADED_NET_OUTPUT1_RANK 2U
-#define TWO_HEADED_NET_OUTPUT1_SHAPE { 1, 6 }
-#define TWO_HEADED_NET_OUTPUT1_SCALE 0.00390625f
-#define TWO_HEADED_NET_OUTPUT1_ZERO_POINT (-128)
+#define TWO_HEADED_NET_OUTPUT_GATE_INDEX 1U
+#define TWO_HEADED_NET_OUTPUT_GATE_SIZE 6U
+#define TWO_HEADED_NET_OUTPUT_GATE_RANK 2U
+#define TWO_HEADED_NET_OUTPUT_GATE_SHAPE { 1, 6 }
+#define TWO_HEADED_NET_OUTPUT_GATE_SCALE 0.00390625f
+#define TWO_HEADED_NET_OUTPUT_GATE_ZERO_POINT (-128)
+
+/* What two_headed_net_classify_... returns if no class is likely enough. */
+#define TWO_HEADED_NET_UNKNOWN (-1)
 
 /* Results of the functions. */
 typedef enum {
@@ -117,9 +134,9 @@ void two_headed_net_trace(int32_t tensor, const void *data, size_t bytes);
 #endif
 
 /* Quantises a real value for input 0: rounds halves away from zero, clamps to int8. */
-static inline int8_t two_headed_net_quantize_input0(float value)
+static inline int8_t two_headed_net_quantize_input_left(float value)
 {
-    const float scaled = value / TWO_HEADED_NET_INPUT0_SCALE;
+    const float scaled = value / TWO_HEADED_NET_INPUT_LEFT_SCALE;
     int32_t steps;
 
     if (scaled >= 512.0f) {
@@ -138,8 +155,40 @@ static inline int8_t two_headed_net_quantize_input0(float value)
     } else {
         steps = 0; /* NaN becomes real zero */
     }
-    steps += TWO_HEADED_NET_INPUT0_ZERO_POINT;
+    steps += TWO_HEADED_NET_INPUT_LEFT_ZERO_POINT;
     return (int8_t)((steps < -128) ? -128 : ((steps > 127) ? 127 : steps));
+}
+
+/* Quantises `count` real values for input 0, each like two_headed_net_quantize_input_left(). */
+static inline void two_headed_net_quantize_input_left_array(int8_t *quantized, const float *values,
+                                                            size_t count)
+{
+    for (size_t i = 0U; i < count; ++i) {
+        quantized[i] = two_headed_net_quantize_input_left(values[i]);
+    }
+}
+
+/*
+ * Quantises `count` samples for input 0 without float arithmetic. A sample v stands for the real
+ * value v / 2^fraction_bits, with 0 to 15 fraction bits: 15 for audio from -1 to 1. The exact
+ * quotient is rounded to the nearest step, halves away from zero.
+ */
+static inline void two_headed_net_quantize_input_left_array_int16(int8_t *quantized,
+                                                                  const int16_t *values,
+                                                                  size_t count,
+                                                                  uint32_t fraction_bits)
+{
+    const int64_t reciprocal = INT64_C(87960928911361); /* 2^42 / SCALE */
+    const int64_t zero_point = TWO_HEADED_NET_INPUT_LEFT_ZERO_POINT;
+    const uint32_t shift = 42U + fraction_bits;
+    const int64_t half = INT64_C(1) << (shift - 1U);
+
+    for (size_t i = 0U; i < count; ++i) {
+        const int64_t value = values[i];
+        const int64_t size = ((((value < 0) ? -value : value) * reciprocal) + half) >> shift;
+        const int64_t steps = ((value < 0) ? -size : size) + zero_point;
+        quantized[i] = (int8_t)((steps < -128) ? -128 : ((steps > 127) ? 127 : steps));
+    }
 }
 
 /* Quantises a real value for input 1: rounds halves away from zero, clamps to int8. */
@@ -168,21 +217,99 @@ static inline int8_t two_headed_net_quantize_input1(float value)
     return (int8_t)((steps < -128) ? -128 : ((steps > 127) ? 127 : steps));
 }
 
+/* Quantises `count` real values for input 1, each like two_headed_net_quantize_input1(). */
+static inline void two_headed_net_quantize_input1_array(int8_t *quantized, const float *values,
+                                                        size_t count)
+{
+    for (size_t i = 0U; i < count; ++i) {
+        quantized[i] = two_headed_net_quantize_input1(values[i]);
+    }
+}
+
+/*
+ * Quantises `count` samples for input 1 without float arithmetic. A sample v stands for the real
+ * value v / 2^fraction_bits, with 0 to 15 fraction bits: 15 for audio from -1 to 1. The exact
+ * quotient is rounded to the nearest step, halves away from zero.
+ */
+static inline void two_headed_net_quantize_input1_array_int16(int8_t *quantized,
+                                                              const int16_t *values, size_t count,
+                                                              uint32_t fraction_bits)
+{
+    const int64_t reciprocal = INT64_C(87960928911361); /* 2^43 / SCALE */
+    const int64_t zero_point = TWO_HEADED_NET_INPUT1_ZERO_POINT;
+    const uint32_t shift = 43U + fraction_bits;
+    const int64_t half = INT64_C(1) << (shift - 1U);
+
+    for (size_t i = 0U; i < count; ++i) {
+        const int64_t value = values[i];
+        const int64_t size = ((((value < 0) ? -value : value) * reciprocal) + half) >> shift;
+        const int64_t steps = ((value < 0) ? -size : size) + zero_point;
+        quantized[i] = (int8_t)((steps < -128) ? -128 : ((steps > 127) ? 127 : steps));
+    }
+}
+
 /* Returns the real value of an element of output 0. */
-static inline float two_headed_net_dequantize_output0(int8_t value)
+static inline float two_headed_net_dequantize_output_gated(int8_t value)
 {
     const int32_t quantized = value;
-    const int32_t steps = quantized - TWO_HEADED_NET_OUTPUT0_ZERO_POINT;
-    return TWO_HEADED_NET_OUTPUT0_SCALE * (float)steps;
+    const int32_t steps = quantized - TWO_HEADED_NET_OUTPUT_GATED_ZERO_POINT;
+    return TWO_HEADED_NET_OUTPUT_GATED_SCALE * (float)steps;
 }
 
 /* Returns the real value of an element of output 1. */
-static inline float two_headed_net_dequantize_output1(int8_t value)
+static inline float two_headed_net_dequantize_output_gate(int8_t value)
 {
     const int32_t quantized = value;
-    const int32_t steps = quantized - TWO_HEADED_NET_OUTPUT1_ZERO_POINT;
-    return TWO_HEADED_NET_OUTPUT1_SCALE * (float)steps;
+    const int32_t steps = quantized - TWO_HEADED_NET_OUTPUT_GATE_ZERO_POINT;
+    return TWO_HEADED_NET_OUTPUT_GATE_SCALE * (float)steps;
 }
+
+/*
+ * Returns the class that the last invoke chose: the number of the largest value of output 1, the
+ * first of equal ones. Returns TWO_HEADED_NET_UNKNOWN if its real value is below `threshold`, or if
+ * the context is not initialized.
+ */
+static inline int32_t two_headed_net_classify_output_gate(const two_headed_net_context_t *ctx,
+                                                          float threshold)
+{
+    const int8_t *const output = two_headed_net_output(ctx, 1U);
+
+    if (output == NULL) {
+        return TWO_HEADED_NET_UNKNOWN;
+    }
+
+    int32_t best = 0;
+
+    for (int32_t i = 1; i < 6; ++i) {
+        best = (output[i] > output[best]) ? i : best;
+    }
+
+    const float likely = two_headed_net_dequantize_output_gate(output[best]);
+
+    return (likely >= threshold) ? best : TWO_HEADED_NET_UNKNOWN;
+}
+
+/* The same by number, for programs that were written for earlier exports. */
+/* clang-format off */
+#define TWO_HEADED_NET_INPUT0_SIZE TWO_HEADED_NET_INPUT_LEFT_SIZE
+#define TWO_HEADED_NET_INPUT0_RANK TWO_HEADED_NET_INPUT_LEFT_RANK
+#define TWO_HEADED_NET_INPUT0_SHAPE TWO_HEADED_NET_INPUT_LEFT_SHAPE
+#define TWO_HEADED_NET_INPUT0_SCALE TWO_HEADED_NET_INPUT_LEFT_SCALE
+#define TWO_HEADED_NET_INPUT0_ZERO_POINT TWO_HEADED_NET_INPUT_LEFT_ZERO_POINT
+#define two_headed_net_quantize_input0 two_headed_net_quantize_input_left
+#define TWO_HEADED_NET_OUTPUT0_SIZE TWO_HEADED_NET_OUTPUT_GATED_SIZE
+#define TWO_HEADED_NET_OUTPUT0_RANK TWO_HEADED_NET_OUTPUT_GATED_RANK
+#define TWO_HEADED_NET_OUTPUT0_SHAPE TWO_HEADED_NET_OUTPUT_GATED_SHAPE
+#define TWO_HEADED_NET_OUTPUT0_SCALE TWO_HEADED_NET_OUTPUT_GATED_SCALE
+#define TWO_HEADED_NET_OUTPUT0_ZERO_POINT TWO_HEADED_NET_OUTPUT_GATED_ZERO_POINT
+#define two_headed_net_dequantize_output0 two_headed_net_dequantize_output_gated
+#define TWO_HEADED_NET_OUTPUT1_SIZE TWO_HEADED_NET_OUTPUT_GATE_SIZE
+#define TWO_HEADED_NET_OUTPUT1_RANK TWO_HEADED_NET_OUTPUT_GATE_RANK
+#define TWO_HEADED_NET_OUTPUT1_SHAPE TWO_HEADED_NET_OUTPUT_GATE_SHAPE
+#define TWO_HEADED_NET_OUTPUT1_SCALE TWO_HEADED_NET_OUTPUT_GATE_SCALE
+#define TWO_HEADED_NET_OUTPUT1_ZERO_POINT TWO_HEADED_NET_OUTPUT_GATE_ZERO_POINT
+#define two_headed_net_dequantize_output1 two_headed_net_dequantize_output_gate
+/* clang-format on */
 
 #ifdef __cplusplus
 }

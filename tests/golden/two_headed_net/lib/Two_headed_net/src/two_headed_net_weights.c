@@ -13,10 +13,15 @@
  */
 #include "two_headed_net_weights.h"
 
+/* Define it to place the tables elsewhere: __attribute__((section(".external_flash"))). */
+#ifndef TWO_HEADED_NET_WEIGHTS_ATTRIBUTE
+#define TWO_HEADED_NET_WEIGHTS_ATTRIBUTE
+#endif
+
 /* clang-format off */
 
 /* results of operator 1 LOGISTIC: [256], for inputs -128 to 127 */
-const int8_t two_headed_net_op01_results[256] = {
+TWO_HEADED_NET_WEIGHTS_ATTRIBUTE const int8_t two_headed_net_op01_results[256] = {
     -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128,
     -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128,
     -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128,

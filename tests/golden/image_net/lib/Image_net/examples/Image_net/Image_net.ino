@@ -4,8 +4,8 @@
  * that it took. Open the serial monitor at 115200 baud.
  *
  * The sample is a golden vector: the output must be the same bytes as TensorFlow Lite Micro's. To
- * use your own data, write it into the input; image_net_quantize_input0() converts a real value to
- * int8.
+ * use your own data, write it into the input; image_net_quantize_input0_array()
+ * converts real values to int8.
  */
 #include <string.h>
 
@@ -39,16 +39,12 @@ void loop()
     }
 
     const int8_t *const output = image_net_output(&context, 0);
-    size_t best = 0;
-    for (size_t i = 1; i < IMAGE_NET_OUTPUT0_SIZE; ++i) {
-        if (output[i] > output[best]) {
-            best = i;
-        }
-    }
+    const int32_t best = image_net_classify(&context, 0.0f); // 0.0f: however unlikely
     Serial.print(labels[best]);
     Serial.print(" (");
     Serial.print(image_net_dequantize_output0(output[best]), 3);
-    Serial.print(") in ");
+    Serial.print(")");
+    Serial.print(" in ");
     Serial.print(microseconds);
     Serial.print(" microseconds, ");
 

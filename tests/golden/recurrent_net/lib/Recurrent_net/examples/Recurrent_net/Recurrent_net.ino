@@ -4,8 +4,8 @@
  * that it took. Open the serial monitor at 115200 baud.
  *
  * The sample is a golden vector: the output must be the same bytes as TensorFlow Lite Micro's. To
- * use your own data, write it into the input; recurrent_net_quantize_input0() converts a real value to
- * int8.
+ * use your own data, write it into the input; recurrent_net_quantize_input0_array()
+ * converts real values to int8.
  */
 #include <string.h>
 
@@ -37,10 +37,9 @@ void loop()
     }
 
     const int8_t *const output = recurrent_net_output(&context, 0);
-    Serial.print("output:");
     for (size_t i = 0; i < RECURRENT_NET_OUTPUT0_SIZE && i < 10; ++i) {
-        Serial.print(" ");
         Serial.print(recurrent_net_dequantize_output0(output[i]), 3);
+        Serial.print(" ");
     }
     Serial.print(" in ");
     Serial.print(microseconds);

@@ -10,7 +10,7 @@
 
 /* clang-format off */
 
-static const int8_t sample_input0[6] = {
+static const int8_t sample_input_left[6] = {
     -128, -128, -128, -128, -128, -128,
 };
 
@@ -18,11 +18,11 @@ static const int8_t sample_input1[6] = {
     -128, -128, -128, -128, -128, -128,
 };
 
-static const int8_t sample_output0[6] = {
+static const int8_t sample_output_gated[6] = {
     0, 0, 0, 0, 0, 0,
 };
 
-static const int8_t sample_output1[6] = {
+static const int8_t sample_output_gate[6] = {
     -128, -128, -128, -128, -128, -128,
 };
 

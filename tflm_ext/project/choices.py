@@ -1,0 +1,108 @@
+"""What a user chose for an export, as the project's report.json has it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tflm_ext.document import from_json
+from tflm_ext.errors import ConfigError
+from tflm_ext.options import Budget, Labels, Methods
+from tflm_ext.project.listing import REPORT
+from tflm_ext.project.names import model_name
+from tflm_ext.project.write import recover
+from tflm_ext.report.parts import SCHEMAS
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Options of an export; those that a report does not have are None.
+
+    Attributes:
+        name: of the model in C.
+        board: its name, or its file in the project.
+        labels: class names of the outputs, by the names of the outputs if there are several.
+        sha256: of the exported .tflite.
+        inputs, outputs: names of the ports, "" for those that have none.
+    """
+
+    name: str
+    board: str
+    runtime: str
+    optimize: str
+    labels: Labels
+    budget: Budget | None
+    encoding: Methods | None
+    version: str | None
+    url: str | None
+    sha256: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+def earlier_choices(folder: Path) -> Choices | None:
+    """Return what was chosen for the project in a folder; None if there is none to be read."""
+    recover(folder)
+    try:
+        content = json.loads((folder / REPORT).read_bytes())
+        return choices_in(folder, content)
+    except (OSError, ConfigError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def choices_in(folder: Path, content: Mapping[str, Any]) -> Choices:
+    """Return what was chosen, from the content of report.json; untrusted.
+
+    Raises:
+        ValueError, KeyError, TypeError: a key is missing, or has a value that it cannot have.
+        ConfigError: the name is not valid.
+    """
+    if content["schema"] not in SCHEMAS or content["tool"]["name"] != "tflm_ext":
+        raise ValueError("a different tool or schema")
+    model, options = content["model"], content["options"]
+    board = from_json(str, options["board"])
+    own = folder / board_path(board)
+    methods = from_json(tuple[str, ...] | None, options.get("encoding"))
+    by_tensor = from_json(Mapping[str, str] | None, options.get("encoding_by_tensor"))
+    limits = from_json(Mapping[str, int] | None, options.get("budget"))
+    return Choices(
+        name=model_name(from_json(str, model["name"])),  # before it becomes part of a path
+        board=str(own) if board.isidentifier() and own.is_file() else board,
+        runtime=from_json(str, options["runtime"]),
+        optimize=from_json(str, options["optimize"]),
+        labels=_labels(model),
+        budget=None if limits is None else Budget(**limits),
+        encoding="auto" if methods == ("auto",) else methods or by_tensor,
+        version=from_json(str | None, model.get("version")),
+        url=from_json(str | None, model.get("url")),
+        sha256=from_json(str, model["sha256"]),
+        inputs=_names(model["inputs"]),
+        outputs=_names(model["outputs"]),
+    )
+
+
+def board_path(name: str) -> str:
+    """Return the path in a project where the file of the user's own board is kept."""
+    return f"model/{name}.toml"
+
+
+def _names(ports: Any) -> tuple[str, ...]:
+    return tuple(from_json(str, port.get("port_name", "")) for port in ports)
+
+
+def _labels(model: Mapping[str, Any]) -> Labels:
+    first = from_json(tuple[str, ...], model["labels"])
+    outputs = model["outputs"]
+    found = {
+        from_json(str, port.get("port_name", port["name"])): from_json(
+            tuple[str, ...], port["labels"]
+        )
+        for port in outputs
+        if port.get("labels")
+    }
+    if len(outputs) > 1 and found:
+        return Labels(by_name=tuple(found.items()), kept=True)
+    return Labels(first, kept=True)
