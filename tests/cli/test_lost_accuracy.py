@@ -238,8 +238,8 @@ def test_targets_of_two_outputs(
     assert written["accuracy"]["output"] == 0
     assert [row["output"] for row in written["accuracy_of_other_outputs"]] == [1]
     readme = (folder / "README.md").read_text("utf-8")
-    assert "accuracy of output 0, this C, 100 samples" in readme
-    assert "mean absolute error of output 1, lost as int8 of the mean deviation" in readme
+    assert "accuracy of output 0 (mode), this C, 100 samples" in readme
+    assert "mean absolute error of output 1 (power), lost as int8 of the mean deviation" in readme
     capsys.readouterr()
     assert main(["inspect", str(folder)]) == 0
     printed = capsys.readouterr().out

@@ -90,7 +90,8 @@ def sample_library(facts: ModelFacts, *, state: bool = True) -> tuple[RenderedFi
         macros += f"#define {upper}_{prefix}_SCALE {np.float32(port.quantization.scale)!s}f\n"
         macros += f"#define {upper}_{prefix}_ZERO_POINT ({port.quantization.zero_point})\n"
     if facts.labels:
-        macros += f"#define {upper}_LABELS {{{', '.join(map(c_string, facts.labels))}}}\n"
+        labels = f"{upper}_OUTPUT0_LABELS" if len(facts.outputs) > 1 else f"{upper}_LABELS"
+        macros += f"#define {labels} {{{', '.join(map(c_string, facts.labels))}}}\n"
     members = "".join(f"    int8_t {p.lower()}[{b.size}];\n" for p, b in ports)
     header = f"""/* SPDX-License-Identifier: 0BSD */
 #ifndef {upper}_MODEL_H
@@ -122,11 +123,7 @@ int8_t *{name}_input({name}_context_t *ctx, size_t index);
 const int8_t *{name}_output(const {name}_context_t *ctx, size_t index);
 {name}_status_t {name}_invoke({name}_context_t *ctx);
 
-static inline float {name}_dequantize_output0(int8_t q)
-{{
-    return {upper}_OUTPUT0_SCALE * (float)(q - {upper}_OUTPUT0_ZERO_POINT);
-}}
-{_classify(facts)}
+{_dequantize(facts)}{_classify(facts)}
 #ifdef __cplusplus
 }}
 #endif
@@ -188,6 +185,19 @@ const int8_t *{name}_output(const {name}_context_t *ctx, size_t index)
     return (
         RenderedFile.text(f"{name}_model.h", header),
         RenderedFile.text(f"{name}_model.c", source),
+    )
+
+
+def _dequantize(facts: ModelFacts) -> str:
+    """The functions that give the real values of outputs."""
+    return "".join(
+        f"""
+static inline float {facts.name}_dequantize_output{k}(int8_t q)
+{{
+    return {facts.upper}_OUTPUT{k}_SCALE * (float)(q - {facts.upper}_OUTPUT{k}_ZERO_POINT);
+}}
+"""
+        for k in range(len(facts.outputs))
     )
 
 

@@ -97,7 +97,7 @@ def test_the_report_has_types_and_limits(project: Path, capsys: pytest.CaptureFi
     assert re.search(r"input 0 +1x5 int32 from 0 to 6 +tokens", printed)
     assert re.search(r"output 1 +1x5 int32 ", printed)
     readme = (project / "README.md").read_text("utf-8")
-    assert "| input 0, tokens | 1x5 | q from 0 to 6 |" in readme
+    assert "| input 0 (tokens) | 1x5 | q from 0 to 6 |" in readme
     assert "int32_t *input_tokens = net_input(&context, NET_INPUT_TOKENS_INDEX);" in readme
 
 

@@ -130,9 +130,9 @@ def pointer_type(ports: Sequence[Port]) -> str:
 
 
 def titled(port: Port, what: str) -> str:
-    """A port in Markdown: "input 0", or "input 0, image" where its name is in its symbol."""
+    """A port in Markdown: "input 0", or "input 0 (image)" where its name is in its symbol."""
     named = port.name and port.symbol.rstrip("0123456789") not in ("input", "output")
-    return f"{what}, {markdown(port.name, 60)}" if named else what
+    return f"{what} ({markdown(port.name, 60)})" if named else what
 
 
 def formula(port: Port) -> str:

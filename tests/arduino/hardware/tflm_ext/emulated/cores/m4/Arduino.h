@@ -42,6 +42,7 @@ public:
     size_t write(const uint8_t *bytes, size_t size);
     size_t write(const char *text, size_t size);
     size_t print(const char *text);
+    size_t print(long number);
     size_t print(unsigned long number);
     size_t print(double number, int digits = 2);
     size_t println(const char *text);

@@ -67,6 +67,12 @@ size_t SerialPort::print(const char *text)
     return write(text, strlen(text));
 }
 
+size_t SerialPort::print(long number)
+{
+    const unsigned long size = static_cast<unsigned long>(number < 0 ? -number : number);
+    return (number < 0 ? print("-") : 0u) + print(size);
+}
+
 size_t SerialPort::print(unsigned long number)
 {
     char text[24];
