@@ -9,6 +9,7 @@ from tflm_ext.kernels import (
     batch_matmul,
     conv_2d,
     conv_2d_any,
+    conv_2d_dense,
     conv_2d_points,
     conv_2d_pointwise,
     conv_2d_tile,
@@ -74,6 +75,7 @@ KERNELS: Mapping[str, tuple[Kernel, ...]] = {
     "BATCH_MATMUL": (batch_matmul.BATCH_MATMUL,),
     "CONCATENATION": (join.CONCATENATION,),
     "CONV_2D": (
+        *conv_2d_dense.CONV_2D,
         conv_2d_pointwise.CONV_2D,
         conv_2d_tile.CONV_2D,
         conv_2d_points.CONV_2D_TILE,

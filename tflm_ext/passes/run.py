@@ -22,7 +22,6 @@ from tflm_ext.passes import (
     fuse_pad,
     remove_unused,
     share_bytes,
-    use_dense,
 )
 from tflm_ext.passes.changes import Change
 from tflm_ext.reference import initial_state, run_graph
@@ -39,7 +38,6 @@ REWRITES: tuple[tuple[str, Rewrite], ...] = (
     ("fuse pad", fuse_pad.rewrite),
     ("fuse activation", fuse_activation.rewrite),
     ("drop channels", drop_channels.rewrite),
-    ("use dense", use_dense.rewrite),
     ("remove unused", remove_unused.rewrite),
 )
 
@@ -49,7 +47,6 @@ _EXPLAIN: Mapping[str, Explain] = {
     "fuse pad": fuse_pad.explain,
     "fuse activation": fuse_activation.explain,
     "drop channels": drop_channels.explain,
-    "use dense": use_dense.explain,
     "remove unused": remove_unused.explain,
 }
 
