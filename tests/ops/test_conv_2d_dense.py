@@ -38,7 +38,8 @@ def test_the_whole_input(options: dict[str, Any]) -> None:
     assert dense(model)
     plan = assert_exact(model)
     assert plan.steps[0].view.node.operator == "CONV_2D"
-    assert plan.steps[0].kernel.name in DENSE
+    if "batches" not in options:  # with several, other kernels may cost less
+        assert plan.steps[0].kernel.name in DENSE
 
 
 @pytest.mark.parametrize(
