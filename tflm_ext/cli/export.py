@@ -32,7 +32,11 @@ def add_commands(commands: Any) -> None:
     export = add_command(commands, "export", _export, "export a model as a verified project")
     add_model(export)
     export.add_argument(
-        "-o", "--output", required=True, metavar="DIR", help="folder of the project"
+        "-o",
+        "--output",
+        required=True,
+        metavar="DIR",
+        help="folder of the project; if it has one, options that are not passed are kept",
     )
     export.add_argument(
         "--data", metavar="NPZ", help="test data (x and y) for accuracy and golden vectors"
