@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import tflm_ext
+from tests.models import image_net
 
 ROOT = Path(__file__).resolve().parents[1]
 LOOK = (
@@ -21,6 +22,14 @@ LOOK = (
     "print(tflm_ext.__file__, r.templates_folder(), len(r.verbatim('kernels/conv_2d.h')),"
     "b.board('nano33ble_sense').name, sep='\\n')"
 )
+FIRST_PROJECT = """
+import tflm_ext
+print(tflm_ext.__file__)
+result = tflm_ext.export("net.tflite", "net")
+print(result.build("native").program)
+tested = result.test("native")
+print(tested.passed, tested.failed)
+"""
 
 
 def setup_cfg() -> configparser.ConfigParser:
@@ -128,21 +137,57 @@ def test_the_wheel_holds_every_file(wheel: Path) -> None:
     assert inside == wanted
 
 
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new environment outside the checkout, in which pip installed the wheel."""
+    environment = tmp_path_factory.mktemp("elsewhere") / "environment"
+    venv.create(environment, with_pip=False, symlinks=True)
+    python = environment / "bin" / "python"
+    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
+    subprocess.run([*command, "--no-deps", "--no-index", str(wheel)], check=True)
+    # The dependencies are those of the running interpreter. Python ignores .pth files in folders
+    # that a .pth file names: an editable install of tflm_ext there does not count.
+    theirs = [path for path in sys.path if path.endswith("site-packages")]
+    (site,) = environment.glob("lib/python3*/site-packages")
+    (site / "dependencies.pth").write_text("\n".join(theirs) + "\n")
+    return environment
+
+
 @pytest.mark.slow
 @pytest.mark.tool("git")
-def test_an_installed_wheel_finds_its_templates(wheel: Path, tmp_path: Path) -> None:
-    environment = tmp_path / "environment"
-    # The dependencies are those of the running interpreter; only the package is new.
-    venv.create(environment, with_pip=False, symlinks=True)
-    (site,) = environment.glob("lib/python3*/site-packages")
-    theirs = [path for path in sys.path if path.endswith("site-packages")]
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
-    (site / "dependencies.pth").write_text("\n".join(theirs) + "\n")
-    package, templates, size, board = look(environment / "bin" / "python", tmp_path)
+def test_an_installed_wheel_finds_its_templates(installed: Path, tmp_path: Path) -> None:
+    (site,) = installed.glob("lib/python3*/site-packages")
+    package, templates, size, board = look(installed / "bin" / "python", tmp_path)
     assert package == str(site / "tflm_ext" / "__init__.py")
     assert templates == str(site / "tflm_ext" / "_templates")
     assert (int(size) > 0, board) == (True, "nano33ble_sense")
+
+
+@pytest.mark.slow
+@pytest.mark.tool("git", "gcc", "g++")
+def test_an_installed_wheel_exports_builds_and_tests(installed: Path, tmp_path: Path) -> None:
+    """A first project, from Python and on the command line; nothing is downloaded."""
+    (tmp_path / "net.tflite").write_bytes(image_net())
+    (tmp_path / "home").mkdir()
+    environment = {
+        "PATH": f"{installed / 'bin'}:/usr/bin:/bin",
+        "HOME": str(tmp_path / "home"),
+        "https_proxy": "http://127.0.0.1:9",  # the discard port: no registry can be reached
+    }
+
+    def run(*command: str) -> str:
+        result = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    package, program, passed = run("python", "-c", FIRST_PROJECT).splitlines()
+    assert Path(package).is_relative_to(installed)
+    assert program == str(tmp_path / "net" / ".pio/build/native/program")
+    assert passed == "6 0"
+    assert run("tflm-ext", "--version") == f"tflm-ext {tflm_ext.__version__}\n"
+    assert "CONV_2D" in run("tflm-ext", "inspect", "net.tflite")
 
 
 def test_a_plain_checkout_finds_its_templates(tmp_path: Path) -> None:
