@@ -15,8 +15,10 @@ import pytest
 
 import tflm_ext
 from tests.models import image_net
+from tflm_ext.project.pio import DEBIAN_PACKAGES
 
 ROOT = Path(__file__).resolve().parents[1]
+CONTAINERFILE = ROOT / "Containerfile"
 LOOK = (
     "import tflm_ext, tflm_ext.emit.render as r, tflm_ext.targets as b;"
     "print(tflm_ext.__file__, r.templates_folder(), len(r.verbatim('kernels/conv_2d.h')),"
@@ -214,3 +216,52 @@ def test_this_environment_finds_its_templates(tmp_path: Path) -> None:
     package, templates, *_ = look(Path(sys.executable), tmp_path)
     assert package == str(ROOT / "tflm_ext" / "__init__.py")
     assert templates == str(ROOT / "templates")
+
+
+def instructions(path: Path) -> list[tuple[str, str]]:
+    """The instructions of a Containerfile with their arguments, each on one line."""
+    lines = [line for line in path.read_text("utf-8").splitlines() if not line.startswith("#")]
+    joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
+    return [(words[0], words[1]) for line in joined.splitlines() if (words := line.split(None, 1))]
+
+
+def test_the_container_has_what_the_commands_need() -> None:
+    """The Debian packages of all programs that pio calls; make installs the same ones."""
+    runs = [arguments for name, arguments in instructions(CONTAINERFILE) if name == "RUN"]
+    (installing,) = (arguments for arguments in runs if "apt-get install" in arguments)
+    command = installing.split("apt-get install", 1)[1].split("&&")[0]
+    packages = {word for word in command.split() if not word.startswith("-")}
+    assert packages == {name for names in DEBIAN_PACKAGES.values() for name in names.split()}
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    made = re.search(r"^DEBIAN_PACKAGES := ((?:.|\\\n)*?)\n\n", makefile, re.MULTILINE)
+    assert made is not None
+    # Users of make have a compiler, and gcc-arm-none-eabi depends on its binutils.
+    more = {"build-essential", "binutils-arm-none-eabi"}
+    assert packages - more <= set(made[1].replace("\\\n", " ").split())
+
+
+def test_the_container_copies_what_the_wheel_is_built_from() -> None:
+    """All of it exists, is part of the build context, and is what checkout() copies at least."""
+    copied = {
+        source
+        for name, arguments in instructions(CONTAINERFILE)
+        if name == "COPY"
+        for source in arguments.split()[:-1]
+    }
+    ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert {line[1:] for line in ignored if line.startswith("!")} == copied
+    assert all((ROOT / source).exists() for source in copied)
+    options = setup_cfg()
+    assert {"tflm_ext", "templates", "setup.cfg", "pyproject.toml", "constraints.txt"} <= copied
+    assert options["metadata"]["long_description"].removeprefix("file: ") in copied
+    assert options["metadata"]["license_files"] in copied
+
+
+def test_the_container_runs_the_command_line_of_a_supported_python() -> None:
+    found = dict(instructions(CONTAINERFILE))
+    image = re.fullmatch(r"--platform=linux/amd64 \S+/python:(3\.\d+)-slim-bookworm", found["FROM"])
+    assert image is not None
+    assert f"Programming Language :: Python :: {image[1]}" in setup_cfg()["metadata"]["classifiers"]
+    assert found["ENTRYPOINT"] == '["tflm-ext"]'
+    assert "tflm-ext" in setup_cfg()["options.entry_points"]["console_scripts"]
+    assert (found["USER"], found["WORKDIR"]) == ("1000", "/work")
