@@ -264,4 +264,4 @@ def test_the_container_runs_the_command_line_of_a_supported_python() -> None:
     assert f"Programming Language :: Python :: {image[1]}" in setup_cfg()["metadata"]["classifiers"]
     assert found["ENTRYPOINT"] == '["tflm-ext"]'
     assert "tflm-ext" in setup_cfg()["options.entry_points"]["console_scripts"]
-    assert (found["USER"], found["WORKDIR"]) == ("1000", "/work")
+    assert (found["USER"], found["WORKDIR"]) == ("1000", "/models")
