@@ -747,7 +747,7 @@ COUNTS: tuple[tuple[str, str, Callable[[], int | str]], ...] = (
     ),
     (
         "README.md",
-        r"(?<=^exported to digits\n)(?:.+\n)+?(?=```$)",
+        r"(?<=^exported to /home/you/digits\n)(?:.+\n)+?(?=```$)",
         _measured("printed"),
     ),
     (
