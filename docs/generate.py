@@ -723,6 +723,15 @@ def _refused_layers() -> int:
     return sum(row.refused is not None for row in of_tests("keras_layers").ROWS)
 
 
+def _measured(what: str) -> Callable[[], str]:
+    """A function of docs/measured.py, which is imported when it is called."""
+    return lambda: str(getattr(of_checkout("docs.measured"), what)())
+
+
+_SCORES = (
+    r"(?<=^\| method \| accuracy, float \| accuracy, int8 \|\n\|---\|---:\|---:\|\n)(?:\|.*\n)+"
+)
+
 COUNTS: tuple[tuple[str, str, Callable[[], int | str]], ...] = (
     (
         "README.md",
@@ -736,22 +745,34 @@ COUNTS: tuple[tuple[str, str, Callable[[], int | str]], ...] = (
         r"(?<=and the )\w+(?=\s+that\s+are\s+refused)",
         _refused_layers,
     ),
+    (
+        "README.md",
+        r"(?<=^exported to /home/you/digits\n)(?:.+\n)+?(?=```$)",
+        _measured("printed"),
+    ),
+    (
+        "README.md",
+        r"(?<=^\|---\|---\|---:\|---:\|---:\|---:\|\n)(?:\|.*\n)+",
+        _measured("compression"),
+    ),
+    ("docs/how-to/distil.md", _SCORES, _measured("distillation")),
+    ("docs/how-to/quantize-aware.md", _SCORES, _measured("quantization_aware")),
 )
-"""A page, what surrounds its number, and the number."""
+"""A page, what surrounds a number or the rows of a table in it, and what it is."""
 
 
 def counted(page: str) -> str:
     """A page that is written by hand, with its numbers as the code has them.
 
     Raises:
-        ValueError: the page has no such number any more, or several.
+        ValueError: the page no longer has such a part, or has several.
     """
     text = (ROOT / page).read_text("utf-8")
     for name, pattern, count in COUNTS:
         if name == page:
-            text, found = re.subn(pattern, str(count()), text)
+            text, found = re.subn(pattern, str(count()), text, flags=re.MULTILINE)
             if found != 1:
-                raise ValueError(f"{page} has {found} numbers that match {pattern}")
+                raise ValueError(f"{page} has {found} parts that match {pattern}")
     return text
 
 

@@ -14,13 +14,24 @@ from pathlib import Path
 import pytest
 
 import tflm_ext
+from tests.models import image_net
+from tflm_ext.project.pio import DEBIAN_PACKAGES
 
 ROOT = Path(__file__).resolve().parents[1]
+CONTAINERFILE = ROOT / "Containerfile"
 LOOK = (
     "import tflm_ext, tflm_ext.emit.render as r, tflm_ext.targets as b;"
     "print(tflm_ext.__file__, r.templates_folder(), len(r.verbatim('kernels/conv_2d.h')),"
     "b.board('nano33ble_sense').name, sep='\\n')"
 )
+FIRST_PROJECT = """
+import tflm_ext
+print(tflm_ext.__file__)
+result = tflm_ext.export("net.tflite", "net")
+print(result.build("native").program)
+tested = result.test("native")
+print(tested.passed, tested.failed)
+"""
 
 
 def setup_cfg() -> configparser.ConfigParser:
@@ -128,21 +139,57 @@ def test_the_wheel_holds_every_file(wheel: Path) -> None:
     assert inside == wanted
 
 
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new environment outside the checkout, in which pip installed the wheel."""
+    environment = tmp_path_factory.mktemp("elsewhere") / "environment"
+    venv.create(environment, with_pip=False, symlinks=True)
+    python = environment / "bin" / "python"
+    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
+    subprocess.run([*command, "--no-deps", "--no-index", str(wheel)], check=True)
+    # The dependencies are those of the running interpreter. Python ignores .pth files in folders
+    # that a .pth file names: an editable install of tflm_ext there does not count.
+    theirs = [path for path in sys.path if path.endswith("site-packages")]
+    (site,) = environment.glob("lib/python3*/site-packages")
+    (site / "dependencies.pth").write_text("\n".join(theirs) + "\n")
+    return environment
+
+
 @pytest.mark.slow
 @pytest.mark.tool("git")
-def test_an_installed_wheel_finds_its_templates(wheel: Path, tmp_path: Path) -> None:
-    environment = tmp_path / "environment"
-    # The dependencies are those of the running interpreter; only the package is new.
-    venv.create(environment, with_pip=False, symlinks=True)
-    (site,) = environment.glob("lib/python3*/site-packages")
-    theirs = [path for path in sys.path if path.endswith("site-packages")]
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
-    (site / "dependencies.pth").write_text("\n".join(theirs) + "\n")
-    package, templates, size, board = look(environment / "bin" / "python", tmp_path)
+def test_an_installed_wheel_finds_its_templates(installed: Path, tmp_path: Path) -> None:
+    (site,) = installed.glob("lib/python3*/site-packages")
+    package, templates, size, board = look(installed / "bin" / "python", tmp_path)
     assert package == str(site / "tflm_ext" / "__init__.py")
     assert templates == str(site / "tflm_ext" / "_templates")
     assert (int(size) > 0, board) == (True, "nano33ble_sense")
+
+
+@pytest.mark.slow
+@pytest.mark.tool("git", "gcc", "g++")
+def test_an_installed_wheel_exports_builds_and_tests(installed: Path, tmp_path: Path) -> None:
+    """A first project, from Python and on the command line; nothing is downloaded."""
+    (tmp_path / "net.tflite").write_bytes(image_net())
+    (tmp_path / "home").mkdir()
+    environment = {
+        "PATH": f"{installed / 'bin'}:/usr/bin:/bin",
+        "HOME": str(tmp_path / "home"),
+        "https_proxy": "http://127.0.0.1:9",  # the discard port: no registry can be reached
+    }
+
+    def run(*command: str) -> str:
+        result = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    package, program, passed = run("python", "-c", FIRST_PROJECT).splitlines()
+    assert Path(package).is_relative_to(installed)
+    assert program == str(tmp_path / "net" / ".pio/build/native/program")
+    assert passed == "6 0"
+    assert run("tflm-ext", "--version") == f"tflm-ext {tflm_ext.__version__}\n"
+    assert "CONV_2D" in run("tflm-ext", "inspect", "net.tflite")
 
 
 def test_a_plain_checkout_finds_its_templates(tmp_path: Path) -> None:
@@ -169,3 +216,52 @@ def test_this_environment_finds_its_templates(tmp_path: Path) -> None:
     package, templates, *_ = look(Path(sys.executable), tmp_path)
     assert package == str(ROOT / "tflm_ext" / "__init__.py")
     assert templates == str(ROOT / "templates")
+
+
+def instructions(path: Path) -> list[tuple[str, str]]:
+    """The instructions of a Containerfile with their arguments, each on one line."""
+    lines = [line for line in path.read_text("utf-8").splitlines() if not line.startswith("#")]
+    joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
+    return [(words[0], words[1]) for line in joined.splitlines() if (words := line.split(None, 1))]
+
+
+def test_the_container_has_what_the_commands_need() -> None:
+    """The Debian packages of all programs that pio calls; make installs the same ones."""
+    runs = [arguments for name, arguments in instructions(CONTAINERFILE) if name == "RUN"]
+    (installing,) = (arguments for arguments in runs if "apt-get install" in arguments)
+    command = installing.split("apt-get install", 1)[1].split("&&")[0]
+    packages = {word for word in command.split() if not word.startswith("-")}
+    assert packages == {name for names in DEBIAN_PACKAGES.values() for name in names.split()}
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    made = re.search(r"^DEBIAN_PACKAGES := ((?:.|\\\n)*?)\n\n", makefile, re.MULTILINE)
+    assert made is not None
+    # Users of make have a compiler, and gcc-arm-none-eabi depends on its binutils.
+    more = {"build-essential", "binutils-arm-none-eabi"}
+    assert packages - more <= set(made[1].replace("\\\n", " ").split())
+
+
+def test_the_container_copies_what_the_wheel_is_built_from() -> None:
+    """All of it exists, is part of the build context, and is what checkout() copies at least."""
+    copied = {
+        source
+        for name, arguments in instructions(CONTAINERFILE)
+        if name == "COPY"
+        for source in arguments.split()[:-1]
+    }
+    ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert {line[1:] for line in ignored if line.startswith("!")} == copied
+    assert all((ROOT / source).exists() for source in copied)
+    options = setup_cfg()
+    assert {"tflm_ext", "templates", "setup.cfg", "pyproject.toml", "constraints.txt"} <= copied
+    assert options["metadata"]["long_description"].removeprefix("file: ") in copied
+    assert options["metadata"]["license_files"] in copied
+
+
+def test_the_container_runs_the_command_line_of_a_supported_python() -> None:
+    found = dict(instructions(CONTAINERFILE))
+    image = re.fullmatch(r"--platform=linux/amd64 \S+/python:(3\.\d+)-slim-bookworm", found["FROM"])
+    assert image is not None
+    assert f"Programming Language :: Python :: {image[1]}" in setup_cfg()["metadata"]["classifiers"]
+    assert found["ENTRYPOINT"] == '["tflm-ext"]'
+    assert "tflm-ext" in setup_cfg()["options.entry_points"]["console_scripts"]
+    assert (found["USER"], found["WORKDIR"]) == ("1000", "/models")

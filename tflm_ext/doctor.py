@@ -102,7 +102,7 @@ def _platform() -> Finding:
         purpose="TensorFlow Lite Micro's Python package exists for Linux x86_64 only",
         remedy=""
         if found == "Linux x86_64"
-        else "On Windows, use WSL2; elsewhere, use a container.",
+        else "On Windows, use WSL2; elsewhere, build the container that the README describes.",
     )
 
 

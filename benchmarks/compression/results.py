@@ -60,25 +60,37 @@ def table(result: dict[str, Any]) -> str:
 
 
 def differences(result: dict[str, Any]) -> str:
-    """The int8 score of each way minus that of its network trained from scratch, as Markdown.
-
-    The differences are those of the same seed, which share data and split.
-    """
+    """The int8 score of each way minus that of its network trained from scratch, as Markdown."""
     found = ways(result)
-    compressed = [way for way in found if way.startswith(_COMPRESSED)]
     lines = []
-    for scratch, rows in found.items():
-        if not scratch.startswith(_SCRATCH):
-            continue
-        named = _COMPRESSED + scratch.removeprefix(_SCRATCH)
-        way = named if named in found else compressed[0]
-        by_seed = {row["seed"]: row["score"] for row in rows}
-        pairs = [row["score"] - by_seed[row["seed"]] for row in found[way]]
-        mean, half = interval(pairs)
+    for way, scratch in pairs(found):
+        mean, half = paired(found, way, scratch)
         verdict = "not distinguishable with these data" if abs(mean) <= half else "different"
-        lines.append(f"| {way} | {len(pairs)} | {mean:+.4f} ± {half:.4f} | {verdict} |\n")
+        lines.append(f"| {way} | {len(found[way])} | {signed(mean, half)} | {verdict} |\n")
     head = f"| way | seeds | {result['metric']} minus that of a new network of its size | |\n"
     return f"{head}| --- | ---: | ---: | --- |\n{''.join(lines)}" if lines else ""
+
+
+def pairs(found: dict[str, list[dict[str, Any]]]) -> list[tuple[str, str]]:
+    """The ways to compress, each with its network trained from scratch."""
+    compressed = [way for way in found if way.startswith(_COMPRESSED)]
+    named = {way: _COMPRESSED + way.removeprefix(_SCRATCH) for way in found}
+    return [
+        (named[way] if named[way] in found else compressed[0], way)
+        for way in found
+        if way.startswith(_SCRATCH)
+    ]
+
+
+def paired(
+    found: dict[str, list[dict[str, Any]]], way: str, other: str, key: str = "score"
+) -> tuple[float, float]:
+    """The interval of the int8 score of a way minus another's score, seed by seed.
+
+    Rows of the same seed share data and split.
+    """
+    by_seed = {row["seed"]: row[key] for row in found[other]}
+    return interval([row["score"] - by_seed[row["seed"]] for row in found[way]])
 
 
 def interval(values: list[float]) -> tuple[float, float]:
@@ -87,12 +99,23 @@ def interval(values: list[float]) -> tuple[float, float]:
     return fmean(values), quantile * stdev(values) / math.sqrt(len(values))
 
 
+def signed(mean: float, half: float) -> str:
+    """A difference with its interval, as text."""
+    return f"{mean:+.4f} ± {half:.4f}"
+
+
+def with_interval(values: list[float]) -> str:
+    """The mean and, of several values, half of its 95 % interval, as text."""
+    if len(values) == 1:
+        return f"{values[0]:.4f}"
+    mean, half = interval(values)
+    return f"{mean:.4f} ± {half:.4f}"
+
+
 def _cell(values: list[float], *, spread: bool) -> str:
     if not values:
         return ""
-    mean = fmean(values)
-    if spread and len(values) > 1:
-        return f"{mean:.4f} ± {interval(values)[1]:.4f}"
     if spread:
-        return f"{mean:.4f}"
+        return with_interval(values)
+    mean = fmean(values)
     return f"{mean:,.0f}" if abs(mean) >= 100 or mean == int(mean) else f"{mean:.3g}"

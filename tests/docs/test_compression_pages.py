@@ -155,3 +155,54 @@ def test_results_that_are_added_come_onto_the_page(
     (tmp_path / "docs" / "images" / "compression-net.png").touch()
     monkeypatch.setattr(generator, "ROOT", tmp_path)
     assert "![A small net](../images/compression-net.png)" in generator.compression_measured()
+
+
+def points(name: str, way: str, other: str, key: str = "score") -> str:
+    """The paired difference of two ways, in percentage points, as the pages show it."""
+    results = generator.of_checkout("benchmarks.compression.results")
+    found = results.ways(generator.of_checkout("docs.measured").read(name))
+    mean, half = results.paired(found, way, other, key)
+    return f"{100 * mean:.1f} ± {100 * half:.1f}"
+
+
+def test_the_pages_state_the_measured_differences_with_their_intervals() -> None:
+    distil = (HOW_TO / "distil.md").read_text("utf-8")
+    for epochs, said in ((60, "gained {} percentage points"), (10, "difference of {} was not")):
+        found = points("distillation", f"distilled, {epochs} epochs", f"plain, {epochs} epochs")
+        assert said.format(found) in " ".join(distil.split())
+    aware = " ".join((HOW_TO / "quantize-aware.md").read_text("utf-8").split())
+    float_way, way = "float fine-tuning, plain int8", "quantize_aware()"
+    gained = points("quantization_aware", way, float_way)
+    assert f"was {gained} percentage points more accurate than plain int8" in aware
+    assert f"differ by {gained} points" in aware
+    for below, said in (
+        (float_way, "plain int8 is {} percentage points below it"),
+        (way, "`quantize_aware()` {}."),
+    ):
+        lost = points("quantization_aware", below, float_way, "float_score")
+        assert said.format(lost.removeprefix("-")) in aware
+
+
+def test_no_compressed_network_differs_from_a_new_one_as_the_readme_says() -> None:
+    """That the intervals of all its differences include zero."""
+    readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    assert "The intervals of all differences include zero" in readme
+    results = generator.of_checkout("benchmarks.compression.results")
+    measured = generator.of_checkout("docs.measured")
+    for name in measured.NETWORKS:
+        found = results.ways(measured.read(name))
+        for way, scratch in results.pairs(found):
+            mean, half = results.paired(found, way, scratch)
+            assert abs(mean) <= half, "say in README which networks differ"
+
+
+def test_the_readme_shows_the_intervals_of_the_results() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    rows = generator.of_checkout("docs.measured").compression()
+    assert "+0.0004 ± 0.0077" in rows
+    assert rows in readme
+    generated = generator.compression_measured()
+    for line in rows.splitlines():
+        _, _, _, score, difference, *_ = line.split("|")
+        assert score.strip() in generated
+        assert difference.strip() in generated

@@ -100,6 +100,18 @@ def test_the_readme_says_by_how_much_tflm_is_beaten() -> None:
     assert re.sub(r"% to", " to", claim) in said
 
 
+def test_the_folder_that_the_readme_shows_is_the_exported_one() -> None:
+    """Every file and folder at its top, in both directions."""
+    (listing,) = re.findall(
+        r"^```text\ndigits/\n(.*?)^```$", text_of(ROOT / "README.md"), re.MULTILINE | re.DOTALL
+    )
+    shown = {Path(line.split()[0]) for line in listing.splitlines()}
+    folder = ROOT / "platformio_projects" / "digits"
+    assert all((folder / path).exists() for path in shown)
+    hidden = {".gitignore", "platforms"}  # the latter is the emulated core, for PlatformIO
+    assert {path.parts[0] for path in shown} == {path.name for path in folder.iterdir()} - hidden
+
+
 def test_every_page_is_in_the_index() -> None:
     index = text_of(DOCS / "README.md")
     linked = {(DOCS / link.split("#")[0]).resolve() for link in LINK.findall(index)}

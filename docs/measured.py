@@ -1,0 +1,103 @@
+"""What pages that are written by hand show of measurements and results."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from benchmarks.compression import results
+from tflm_ext.api import inspect_model
+from tflm_ext.report import Accuracy
+
+DIGITS = Path(__file__).resolve().parents[1] / "platformio_projects" / "digits"
+SIZES = ("weight_bytes", "macs")
+NEW_NETWORK = "a new network of that size"
+NETWORKS = {
+    "digits": (
+        "digits, 450 test images",
+        {
+            "as given": "as given",
+            "compress(), balanced": 'compress(), "balanced"',
+            "scratch, as balanced": NEW_NETWORK,
+            "compress(), smallest": 'compress(), "smallest"',
+            "scratch, as smallest": NEW_NETWORK,
+        },
+    ),
+    "machine_sounds": (
+        "sounds of a fan, AUC",
+        {
+            "as given": "as given",
+            "compress(), weights 3 times smaller": "compress(), 3 times smaller",
+            "scratch, as compressed": NEW_NETWORK,
+        },
+    ),
+}
+
+
+def printed() -> str:
+    """What print(result) shows of the committed project, without the line that names its folder."""
+    document = json.loads((DIGITS / "report.json").read_text("utf-8"))
+    report = dataclasses.replace(
+        inspect_model(DIGITS / "model" / "digits.tflite"),
+        vectors=document["verification"]["inputs"],
+        scores=(Accuracy(**document["accuracy"]),),
+    )
+    return f"{report}\n"
+
+
+def compression() -> str:
+    """The README's rows: int8 score, difference from a new network, weights in bytes, MACs."""
+    lines = []
+    for name, (title, names) in NETWORKS.items():
+        found = results.ways(read(name))
+        differences = {
+            way: results.signed(*results.paired(found, way, scratch))
+            for way, scratch in results.pairs(found)
+        }
+        for way, shown in names.items():
+            rows = found[way]
+            lines.append(
+                _line(
+                    title if way == next(iter(names)) else "",
+                    shown,
+                    results.with_interval([row["score"] for row in rows]),
+                    differences.get(way, ""),
+                    *(f"{fmean(row[key] for row in rows):,.0f}" for key in SIZES),
+                )
+            )
+    return "".join(lines)
+
+
+def distillation() -> str:
+    """The rows of the page on distillation."""
+    return _scores("distillation")
+
+
+def quantization_aware() -> str:
+    """The rows of the page on quantisation-aware training."""
+    return _scores("quantization_aware")
+
+
+def _scores(name: str) -> str:
+    """Every way of a results file, its float score and its int8 score."""
+    lines = []
+    for way, found in results.ways(read(name)).items():
+        cells = [
+            results.with_interval([row[key] for row in found]) for key in ("float_score", "score")
+        ]
+        lines.append(_line(f"{way}, one training" if len(found) == 1 else way, *cells))
+    return "".join(lines)
+
+
+def _line(*cells: str) -> str:
+    """A line of a Markdown table."""
+    return f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in cells)}|\n"
+
+
+def read(name: str) -> dict[str, Any]:
+    """One of the committed results files."""
+    (result,) = (result for result in results.read() if result["name"] == name)
+    return result
