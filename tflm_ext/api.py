@@ -219,7 +219,8 @@ def export(
 
     target = as_path("folder", folder)
     overwrite = as_flag("overwrite", overwrite)
-    check_folder(target)
+    given = Path(model) if isinstance(model, str | os.PathLike) else None
+    check_folder(target, given)
     earlier = earlier_choices(target)
     options = make_options(
         _name(name) or (earlier.name if earlier else target.resolve().name),
@@ -242,7 +243,6 @@ def export(
             "max_accuracy_drop needs test_data to measure the loss through int8.",
             "Pass test_data=(x, y), or --data on the command line; or omit the limit.",
         )
-    given = Path(model) if isinstance(model, str | os.PathLike) else None
     with show_progress(progress) as say:
         data = (calibration_data, test_data)
         int8, samples = load(model, *data, options.runtime, say, options.labels, earlier)
