@@ -47,8 +47,8 @@ _VARIABLES = {
 # Limits that end a hanging program, but tolerate a slow computer: even with sanitizers and other
 # programs running, it executes more than this many steps per second.
 _SECONDS = 60.0
-# In steps: -Og compiles in less than half of the time of -O2, with warnings about data flow, too, and its
-# program takes up to one and a half times as long, which is more only from here on.
+# In steps. -Og compiles in less than half of the time of -O2, also with warnings about data flow;
+# its program takes up to one and a half times as long, which is more only from here on.
 _LONG_RUN = 1_000_000_000
 _STEPS_PER_SECOND = 1_000_000
 _LEAST_SHARE = 1 / 20  # of the processor; with less, the computer was too busy
