@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -219,7 +219,8 @@ def export(
 
     target = as_path("folder", folder)
     overwrite = as_flag("overwrite", overwrite)
-    check_folder(target)
+    given = Path(model) if isinstance(model, str | os.PathLike) else None
+    check_folder(target, given)
     earlier = earlier_choices(target)
     options = make_options(
         _name(name) or (earlier.name if earlier else target.resolve().name),
@@ -242,11 +243,10 @@ def export(
             "max_accuracy_drop needs test_data to measure the loss through int8.",
             "Pass test_data=(x, y), or --data on the command line; or omit the limit.",
         )
-    given = Path(model) if isinstance(model, str | os.PathLike) else None
     with show_progress(progress) as say:
         data = (calibration_data, test_data)
-        int8, samples = load(model, *data, options.runtime, say, options.labels)
-        project = make_project(_with_names(int8, earlier), options, samples, say)
+        int8, samples = load(model, *data, options.runtime, say, options.labels, earlier)
+        project = make_project(int8, options, samples, say)
         kept = write(project, target, overwrite=overwrite, spared=given)
     for loss in project.report.losses:
         warnings.warn(loss, AccuracyWarning, stacklevel=2)
@@ -260,13 +260,6 @@ def _name(name: Any) -> str | None:
             'Pass a C identifier in lower case, as in name="digits".',
         )
     return name
-
-
-def _with_names(int8: Int8Model, earlier: Choices | None) -> Int8Model:
-    """Return the model with the names of an earlier export of it: its file may have lost some."""
-    if earlier and earlier.sha256 == int8.sha256 and any((*earlier.inputs, *earlier.outputs)):
-        return replace(int8, input_names=earlier.inputs, output_names=earlier.outputs)
-    return int8
 
 
 def make_options(
@@ -342,14 +335,19 @@ def load(
     runtime: Runtime,
     say: Callable[[str], None],
     labels: Labels = NO_LABELS,
+    earlier: Choices | None = None,
 ) -> tuple[Int8Model, Any]:
     """Load the user's model and data, as an int8 model and Samples.
+
+    Args:
+        earlier: options of an earlier export, which knows the names of its model's ports.
 
     Raises:
         ConfigError, UnsupportedModelError, ToolError: as in export().
     """
     from tflm_ext.convert import convert
     from tflm_ext.convert.given import as_data
+    from tflm_ext.convert.int8_model import KnownNames
     from tflm_ext.verify.scores import Samples
 
     calibration_data = as_data(calibration_data, "calibration_data")
@@ -362,6 +360,9 @@ def load(
         labels=labels,
         progress=say,
         dense_per_tensor=runtime.dense_per_tensor,
+        known_names=KnownNames(earlier.sha256, earlier.inputs, earlier.outputs)
+        if earlier
+        else None,
     )
     return converted.int8, Samples(converted.calibration, converted.test, converted.targets)
 

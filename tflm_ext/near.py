@@ -44,7 +44,7 @@ def one_of(what: str, value: object, known: Sequence[str]) -> str:
         ConfigError: it is not; suggests the nearest.
     """
     if not isinstance(value, str) or value not in known:
-        raise unknown(f"{what}={value!r} is not known.", value, known)
+        raise unknown(f"{what}={value!r:.80} is not known.", value, known)
     return value
 
 

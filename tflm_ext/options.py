@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from numbers import Integral
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 from tflm_ext.errors import ConfigError
 from tflm_ext.near import did_you_mean, unknown
@@ -244,7 +245,12 @@ def _labels(given: Any, what: str) -> tuple[str, ...]:
     return tuple(labels)
 
 
-_VERSION = r"(0|[1-9]\d{0,8})(\.(0|[1-9]\d{0,8})){2}(-[0-9A-Za-z.-]{1,40})?(\+[0-9A-Za-z.-]{1,40})?"
+_NUMBER = r"(0|[1-9]\d{0,8})"
+_BEFORE = rf"({_NUMBER}|[0-9A-Za-z-]*[A-Za-z-][0-9A-Za-z-]*)"
+_VERSION = (
+    rf"{_NUMBER}(\.{_NUMBER}){{2}}(-{_BEFORE}(\.{_BEFORE})*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
+)
+_LONGEST_VERSION = 60
 
 
 def as_version(given: Any) -> str:
@@ -259,7 +265,11 @@ def as_version(given: Any) -> str:
     """
     if given is None:
         return NO_VERSION
-    if not isinstance(given, str) or not re.fullmatch(_VERSION, given, re.ASCII):
+    if (
+        not isinstance(given, str)
+        or len(given) > _LONGEST_VERSION
+        or not re.fullmatch(_VERSION, given, re.ASCII)
+    ):
         raise ConfigError(
             f"version={_short(given)} is not a version.",
             'Pass three numbers, as in version="1.2.0" (--version 1.2.0).',
@@ -271,16 +281,26 @@ def as_url(given: Any) -> str:
     """Return the address of the model's page; by default, that of this package.
 
     Raises:
-        ConfigError: it is not an address of the web, in printable ASCII.
+        ConfigError: it is not an address of the web, in ASCII, with other characters as %XX.
     """
     if given is None:
         return PAGE
-    if not isinstance(given, str) or not re.fullmatch(r"https?://[!-~]{1,400}", given):
+    if not isinstance(given, str) or not _is_address(given):
         raise ConfigError(
             f"url={_short(given)} is not an address of the web.",
             'Pass an address without blanks, as in url="https://example.org/digits".',
         )
     return given
+
+
+def _is_address(text: str) -> bool:
+    if not re.fullmatch(r"https?://[\w.~:/?#@!$&()*+,;=%\[\]'-]{1,400}", text, re.ASCII):
+        return False
+    try:
+        parts = urlsplit(text)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port above 65,535, brackets without an address
+        return False
 
 
 def _short(value: Any) -> str:

@@ -17,6 +17,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -27,6 +28,7 @@ from tests.cli.conftest import Run
 from tests.models import image_net
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.cli import main
+from tflm_ext.cli.export import _labels
 
 needs_compiler = pytest.mark.tool("cc")
 
@@ -287,6 +289,52 @@ def test_too_few_labels(refused: Callable[..., None], model: Path) -> None:
         "Pass one name per class, in the order of the output.",
         *("export", str(model), "-o", "net", "--labels", "yes,no"),
     )
+
+
+@pytest.mark.parametrize(
+    ("texts", "problem"),
+    [
+        (["yes,no", "a=b"], "--labels yes,no does not begin with the name of an output."),
+        (["a=b", "=c"], "--labels =c does not begin with the name of an output."),
+        (["a=b", "c="], "--labels c= does not begin with the name of an output."),
+        (["a=b", "@c=d"], "--labels @c=d does not begin with the name of an output."),
+        (["a=b", "a=c"], "--labels is given twice for a."),
+    ],
+    ids=str,
+)
+def test_labels_of_several_outputs(
+    texts: list[str], problem: str, refused: Callable[..., None], model: Path
+) -> None:
+    words = [word for text in texts for word in ("--labels", text)]
+    twice = "twice" in problem
+    refused(
+        2,
+        problem,
+        "Pass it once for each output."
+        if twice
+        else "Pass --labels OUTPUT=A,B,... once for each output, or once without a name.",
+        *("export", str(model), "-o", "net", *words),
+    )
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels"),
+    [
+        (["yes,no"], ["yes", "no"]),
+        (["a=1,b=2"], ["a=1", "b=2"]),
+        (["species=cat,dog"], {"species": ["cat", "dog"]}),
+        (["species=a=1,b=2", "grown=no"], {"species": ["a=1", "b=2"], "grown": ["no"]}),
+        (["@a=b.txt"], ["x", "y=1"]),
+        (["species=@a=b.txt", "grown=@a=b.txt"], {"species": ["x", "y=1"], "grown": ["x", "y=1"]}),
+    ],
+    ids=str,
+)
+def test_how_labels_are_read(
+    texts: list[str], labels: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a=b.txt").write_text("\ufeffx\ny=1\n\n", "utf-8")
+    assert _labels(texts) == labels
 
 
 def test_no_file_of_labels(refused: Callable[..., None], model: Path) -> None:

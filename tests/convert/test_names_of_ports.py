@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import flatbuffers
 import numpy as np
 import pytest
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tests.tflite_builder import ModelBuilder
 from tflm_ext import export
@@ -114,27 +117,31 @@ def test_the_tflite_has_the_names_too(project: Path, tmp_path: Path) -> None:
 
 def signed(names: dict[str, str]) -> bytes:
     """A net with two inputs, of these names in its signature."""
-    from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
-
     b = ModelBuilder()
     x = [b.tensor((1, 4), scale=0.1, name=f"serving_default_{name}:0") for name in names]
     y = b.tensor((1, 4), scale=0.2, name="StatefulPartitionedCall:0")
     b.operator("ADD", x, [y], schema.AddOptionsT())
-    data = b.finish(x, [y])
+    ports = [*zip(names.values(), x, strict=True), ("sum", y)]
+    return with_signature(b.finish(x, [y]), ports, 2)
+
+
+def with_signature(data: bytes, ports: Sequence[tuple[str, int]], inputs: int) -> bytes:
+    """A model with a signature.
+
+    Args:
+        ports: names and tensors.
+        inputs: how many of the ports are inputs, the others being outputs.
+    """
     tree = schema.ModelT.InitFromPackedBuf(data, 0)
     signature = schema.SignatureDefT()
     signature.signatureKey = "serving_default"
-    signature.inputs, signature.outputs = [], []
-    for tensor, name in zip(x, names.values(), strict=True):
+    entries = []
+    for name, tensor in ports:
         entry = schema.TensorMapT()
         entry.name, entry.tensorIndex = name, tensor
-        signature.inputs.append(entry)
-    entry = schema.TensorMapT()
-    entry.name, entry.tensorIndex = "sum", y
-    signature.outputs.append(entry)
+        entries.append(entry)
+    signature.inputs, signature.outputs = entries[:inputs], entries[inputs:]
     tree.signatureDefs = [signature]
-    import flatbuffers
-
     builder = flatbuffers.Builder(1024)
     builder.Finish(tree.Pack(builder), b"TFL3")
     return bytes(builder.Output())
@@ -158,3 +165,40 @@ def test_names_in_the_signature_of_a_file(
     facts = export(tmp_path / "net.tflite", tmp_path / "net", progress=False).report.facts
     assert [port.symbol for port in facts.inputs] == symbols
     assert facts.outputs[0].symbol == "output0"
+
+
+@pytest.mark.tool("cc")
+def test_the_next_export_knows_the_names(tmp_path: Path) -> None:
+    """Those of float ports are not in the model of the project, whose data and labels have them."""
+    (tmp_path / "net.tflite").write_bytes(with_float_ports())
+    x = {name: np.linspace(-1, 1, 120, dtype=np.float32).reshape(30, 4) for name in ("a", "b")}
+    y = {"difference": np.arange(30) % 4}
+    labels = {"difference": list("wxyz")}
+    for model in ("net.tflite", "net/model/net.tflite"):
+        project = export(
+            *(tmp_path / model, tmp_path / "net", x),
+            test_data=(x, y),
+            labels=labels,
+            progress=False,
+        )
+        facts = project.report.facts
+        assert [port.name for port in (*facts.inputs, *facts.outputs)] == [
+            *("a", "b", "sum", "difference")
+        ]
+        assert [port.labels for port in facts.outputs] == [(), tuple("wxyz")]
+
+
+def with_float_ports() -> bytes:
+    """The sum and the difference of two float32 inputs, whose names only the signature has."""
+    b = ModelBuilder()
+    outer = [b.tensor((1, 4), dtype="float32", name=f"PartitionedCall:{i}") for i in range(4)]
+    x = [b.tensor((1, 4), scale=0.1, name=f"x{i}") for i in range(2)]
+    y = [b.tensor((1, 4), scale=0.2, name=f"y{i}") for i in range(2)]
+    for i in range(2):
+        b.operator("QUANTIZE", [outer[i]], [x[i]])
+    b.operator("ADD", x, [y[0]], schema.AddOptionsT())
+    b.operator("SUB", x, [y[1]], schema.SubOptionsT())
+    for i in range(2):
+        b.operator("DEQUANTIZE", [y[i]], [outer[2 + i]])
+    ports = list(zip(("a", "b", "sum", "difference"), outer, strict=True))
+    return with_signature(b.finish(outer[:2], outer[2:]), ports, 2)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.firmware.sample import sample_facts
+from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.project.builds import build_files
+from tflm_ext.runtimes.compiled import compiled_parts
 
 PAGE = (ROOT / "docs/how-to/own-firmware.md").read_text("utf-8")
 PROJECTS = ROOT / "platformio_projects"
@@ -113,8 +118,8 @@ def test_esp_idf_and_zephyr_get_what_they_ask_for(tmp_path: Path) -> None:
                     "zephyr_include_directories",
                 )
             )
-            + "set(CONFIG_DIGITS y)\n",
-            ["digits", "src/digits_model.c;src/digits_weights.c", "src"],
+            + "set(CONFIG_TFLM_EXT_DIGITS y)\n",
+            ["tflm_ext_digits", "src/digits_model.c;src/digits_weights.c", "src"],
         ),
     ):
         script = tmp_path / f"{kind}.cmake"
@@ -122,3 +127,50 @@ def test_esp_idf_and_zephyr_get_what_they_ask_for(tmp_path: Path) -> None:
         done = subprocess.run(["cmake", "-P", script], check=True, capture_output=True, text=True)
         assert re.findall(r"got (.*)", done.stdout + done.stderr) == wanted
     assert (library / "zephyr/module.yml").is_file() and (library / "idf_component.yml").is_file()
+
+
+@pytest.mark.tool("cmake", "gcc", "make")
+def test_two_libraries_in_a_project_of_cxx(tmp_path: Path) -> None:
+    """In folders with blanks, below a project that has not enabled C."""
+    lines = ["cmake_minimum_required(VERSION 3.13)", "project(firmware CXX)"]
+    for library in LIBRARIES:
+        shutil.copytree(library, tmp_path / "the models" / library.name)
+        lines.append(f'add_subdirectory("the models/{library.name}")')
+    lines += ["add_executable(firmware main.cpp)"]
+    lines += ["target_link_libraries(firmware PRIVATE Digits Vibration)", ""]
+    (tmp_path / "CMakeLists.txt").write_text("\n".join(lines), "utf-8")
+    (tmp_path / "main.cpp").write_text(
+        """
+        #include <Digits.h>
+        #include <Vibration.h>
+        static digits_context_t digits;
+        static vibration_context_t vibration;
+        int main()
+        {
+            return digits_init(&digits) + digits_invoke(&digits) + vibration_init(&vibration) +
+                   vibration_invoke(&vibration);
+        }
+        """,
+        "utf-8",
+    )
+    for command in (["cmake", "-S", ".", "-B", "build"], ["cmake", "--build", "build"]):
+        done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+        assert "warning" not in (done.stdout + done.stderr).lower()
+    subprocess.run([tmp_path / "build/firmware"], check=True)
+
+
+@pytest.mark.parametrize("name", ["kernel", "sensor", "null", "on", "test", "all"])
+def test_names_that_other_builds_use(name: str) -> None:
+    """Zephyr has targets, options and modules of such names, YAML has such words."""
+    facts = replace(sample_facts(), name=name, library=name.capitalize())
+    parts = compiled_parts(facts)
+    files = {
+        file.path.split("/", 2)[2]: file.content.decode("ascii")
+        for file in build_files(facts, [RenderedFile.text("a.c", "")], parts)
+    }
+    own = f"tflm_ext_{name}"
+    assert f"\nname: {own}\n" in files["zephyr/module.yml"]
+    assert f"\nconfig {own.upper()}\n" in files["zephyr/Kconfig"]
+    assert f"zephyr_library_named({own})" in files["CMakeLists.txt"]
+    assert f"if(CONFIG_{own.upper()})" in files["CMakeLists.txt"]
+    assert f"add_library({name.capitalize()} STATIC" in files["CMakeLists.txt"]

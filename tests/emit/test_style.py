@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import GOLDEN, ROOT
 from tests.emit.test_c import NETS
+from tests.emit.test_port_names import facts_of, header, named
+from tests.facts import int8_port, int32_port
 from tests.harness import facts_for
 from tflm_ext.emit.model import model_files
 from tflm_ext.emit.wrap import WIDTH, wrap
@@ -66,6 +69,33 @@ def test_models_with_names_of_every_length(length: int, tmp_path: Path) -> None:
                 path.write_bytes(file.content)
     own = [path for path in sources(tmp_path) if path.parent.name != "tflm_ext"]
     assert not complaints(own)
+
+
+@pytest.mark.parametrize("length", [1, 4, 11, 17, 24])
+def test_models_whose_inputs_and_outputs_have_names_of_every_length(
+    length: int, tmp_path: Path
+) -> None:
+    """And whose own name has every length: the header has both."""
+    ports = {
+        "input": [int8_port("a", (1, 4), 0.1, 0), int32_port("b", (1, 2), 0, 8)],
+        "output": [
+            int8_port("c", (1, 3), 1 / 256, -128),
+            int8_port("d", (1, 1), 1 / 256, -128),
+            int8_port("e", (1, 5), 0.5, 3),
+        ],
+    }
+    for own in (1, 9, 16, 21, 22, 23, 25, 28, 31, 34, 37, LONGEST):
+        name = ("abcdefghij" * 4)[:own]
+        named_ports = {
+            kind: named(kind, found, *(letter * length for letter in "xyz"[: len(found)]))
+            for kind, found in ports.items()
+        }
+        facts = facts_of(named_ports["input"], named_ports["output"], name)
+        labels = (("cat", "dog", "cow"), ("young", "old"), ())
+        outputs = zip(facts.outputs, labels, strict=True)
+        facts = replace(facts, outputs=tuple(replace(o, labels=texts) for o, texts in outputs))
+        (tmp_path / f"{name}_model.h").write_text(header(facts, name=name), "ascii")
+    assert not complaints(sources(tmp_path))
 
 
 @pytest.mark.parametrize("board", boards(), ids=lambda board: board.name)

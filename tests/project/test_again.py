@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.convert.test_names_of_ports import with_float_ports
 from tests.models import image_net, recurrent_net, two_headed_net
 from tflm_ext import export
 from tflm_ext.cli import main
@@ -42,6 +43,9 @@ PROJECTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "tflm": ("image", {"runtime": "tflm"}),
     "encoded": ("image", {"runtime": "tflm", "encoding": ["huffman", "lut"]}),
 }
+
+
+LABELS = {"sum": ["w", "x", "y", "z"]}
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -156,6 +160,30 @@ def test_the_file_given_as_model_is_never_removed(project: Path, tmp_path: Path)
         assert (project / "model/other.tflite").is_file()
         assert not (project / "lib/Net").exists(), "what else belonged to the old name is removed"
         export(model, project, name="net", overwrite=True, progress=False)
+
+
+def test_the_file_given_as_model_is_never_replaced(project: Path) -> None:
+    """It has float ports, and the model of the project has none."""
+    given = project / "model/other.tflite"
+    given.write_bytes(with_float_ports())
+    before = tree(project)
+    for overwrite in (False, True):
+        with pytest.raises(ConfigError) as caught:
+            export(given, project, name="other", overwrite=overwrite, labels=LABELS, progress=False)
+        assert "where the project keeps its own model" in caught.value.problem
+        assert tree(project) == before
+    given.rename(project / "src/other.tflite")
+    export(project / "src/other.tflite", project, name="other", labels=LABELS, progress=False)
+    assert (project / "src/other.tflite").read_bytes() == with_float_ports()
+
+
+def test_a_model_in_the_folder_for_temporary_files(project: Path) -> None:
+    given = project / ".tflm_ext/old/net.tflite"
+    given.parent.mkdir(parents=True)
+    given.write_bytes(image_net())
+    with pytest.raises(ConfigError) as caught:
+        export(given, project, progress=False)
+    assert "temporary files" in caught.value.problem and given.is_file()
 
 
 def test_labels_of_the_earlier_export_that_do_not_fit(project: Path, tmp_path: Path) -> None:

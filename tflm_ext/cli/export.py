@@ -138,18 +138,23 @@ def _labels(given: Sequence[str] | None) -> list[str] | dict[str, list[str]] | N
     """Return the class names of the first output, or of outputs by their names."""
     if given is None:
         return None
-    # "=" in the first name alone separates the output's name from its labels.
-    pairs = [re.match(r"([^=,@]+)=([^=]+)$", text) for text in given]
-    if len(given) == 1 and pairs[0] is None:
+    # One list may be of the first output: "=" in its first name alone separates an output's name.
+    if len(given) == 1 and not re.fullmatch(r"[^=,@]+=[^=]+", given[0]):
         return _read_labels(given[0])
     found: dict[str, list[str]] = {}
-    for text, pair in zip(given, pairs, strict=True):
-        if pair is None or pair[1] in found:
+    for text in given:
+        name, separator, labels = text.partition("=")
+        if not name or not separator or not labels or re.search("[,@]", name):
             raise ConfigError(
-                f"--labels {text} is not of an output, or is the second of its output.",
-                "Pass --labels OUTPUT=A,B,... once for each output.",
+                f"--labels {printable(text, 60)} does not begin with the name of an output.",
+                "Pass --labels OUTPUT=A,B,... once for each output, or once without a name.",
             )
-        found[pair[1]] = _read_labels(pair[2])
+        if name in found:
+            raise ConfigError(
+                f"--labels is given twice for {printable(name, 60)}.",
+                "Pass it once for each output.",
+            )
+        found[name] = _read_labels(labels)
     return found
 
 

@@ -23,7 +23,7 @@ from tflm_ext.convert.data import (
 )
 from tflm_ext.convert.files import FORMATS, compares, is_data_file, kind_of
 from tflm_ext.convert.finite import infinite_refusal
-from tflm_ext.convert.int8_model import Conversion, Int8Model, looked_at
+from tflm_ext.convert.int8_model import Conversion, Int8Model, KnownNames, looked_at
 from tflm_ext.convert.remedies import (
     crash_refusal,
     input_refusal,
@@ -55,6 +55,7 @@ def convert(
     test_inputs: Any = None,
     test_targets: Any = None,
     labels: Labels = NO_LABELS,
+    known_names: KnownNames | None = None,
     dense_per_tensor: bool = False,
 ) -> Conversion:
     """Quantise a model to int8 with batch size 1 and int8 inputs and outputs.
@@ -74,6 +75,7 @@ def convert(
         test_inputs: in the same forms; the float model runs on all of them.
         test_targets: of the test inputs, as for by_output(); checked before the conversion.
         labels: class names, for targets that are class names.
+        known_names: of the ports of a .tflite, from an earlier export of it.
         dense_per_tensor: one scale for the weights of a Dense layer, as in TFLM before 2024,
             instead of one per output.
 
@@ -93,7 +95,7 @@ def convert(
     if path and kind == "tflite":
         from tflm_ext.convert.taken import take
 
-        return take(path, given, Wanted(test_targets, labels))
+        return take(path, given, Wanted(test_targets, labels), known_names)
     with scratch_folder() as folder, _child(folder) as child:
         work = _Work(child, folder, progress, dense_per_tensor, Wanted(test_targets, labels))
         return work.run(model, path, kind, given)

@@ -63,6 +63,29 @@ class Int8Model:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownNames:
+    """Names that an earlier export gave the ports of a .tflite, which may have lost them.
+
+    Attributes:
+        sha256: of the .tflite, in hex.
+        inputs, outputs: names, "" for ports without one; untrusted.
+    """
+
+    sha256: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def fit(self, sha256: str, inputs: int, outputs: int) -> bool:
+        """Whether they are names of this .tflite, with this number of ports; some may be ""."""
+        named = any((*self.inputs, *self.outputs))
+        return named and (self.sha256, len(self.inputs), len(self.outputs)) == (
+            sha256,
+            inputs,
+            outputs,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Conversion:
     """Result of convert().
 

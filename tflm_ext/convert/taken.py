@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tflm_ext.convert.data import gather_all, input_warnings
 from tflm_ext.convert.files import read_tflite
-from tflm_ext.convert.int8_model import Conversion, Int8Model
+from tflm_ext.convert.int8_model import Conversion, Int8Model, KnownNames
 from tflm_ext.convert.samples import InputSpec
 from tflm_ext.frontend import Int8Ports, read_graph, strip_ports
 from tflm_ext.frontend.parse import parse
@@ -22,18 +23,27 @@ from tflm_ext.verify.tflm import run_outputs
 from tflm_ext.verify.unchanged import check_rewritten
 
 
-def take(path: Path, given: Mapping[str, Any], wanted: Wanted) -> Conversion:
-    """Return a model that is already int8, without float ports, and the data passed with it."""
+def take(
+    path: Path, given: Mapping[str, Any], wanted: Wanted, known: KnownNames | None = None
+) -> Conversion:
+    """Return a model that is already int8, without float ports, and the data passed with it.
+
+    Args:
+        known: names of the ports, if this is the file of an earlier export.
+    """
     original = read_tflite(path)
     prepared = prepare(original, path.stem)
     if prepared.whole != original:
         check_rewritten(original, prepared.whole, path.stem)
     found = strip_ports(prepared.data, path.stem)
     inputs, outputs = _names(original, prepared, found, path.stem)
+    model = Int8Model.of(found.data)
+    if known and known.fit(model.sha256, len(inputs), len(outputs)):
+        inputs, outputs = unlike(known.inputs), unlike(known.outputs)
     notes = [*prepared.notes, *(f"{text}." for text in (*found.stripped, *found.notes))]
-    named = {"input_names": inputs, "output_names": outputs}
+    model = replace(model, input_names=inputs, output_names=outputs, warnings=tuple(notes))
     if not given:
-        return Conversion(Int8Model.of(found.data, **named, warnings=tuple(notes)))
+        return Conversion(model)
     graph = read_graph(found.data, path.stem, run=run_outputs)
     tensors = [graph.tensors[i] for i in graph.inputs]
     ports = [
@@ -46,12 +56,7 @@ def take(path: Path, given: Mapping[str, Any], wanted: Wanted) -> Conversion:
     ends = [graph.tensors[i] for i in graph.outputs]
     called = [name or t.name for name, t in zip(outputs, ends, strict=True)]
     return Conversion.of(
-        Int8Model.of(
-            found.data,
-            **named,
-            warnings=(*notes, *warnings, *said.warnings),
-            suspects=said.suspects,
-        ),
+        replace(model, warnings=(*notes, *warnings, *said.warnings), suspects=said.suspects),
         data,
         wanted.by_names({t.name: name for name, t in zip(called, ends, strict=True)}).check(
             called, [t.shape for t in ends], data

@@ -45,7 +45,7 @@ _OTHER_TYPES: Mapping[int, str] = {
 }
 MAX_ELEMENTS = 1 << 24  # far beyond any board's RAM, and a product of two fits into 64 bits
 MAX_RANK = 8
-_MAX_NAME = 1024
+MAX_NAME = 1024
 CUSTOM = 32
 _OF_VARIABLES: Mapping[int, str] = {
     129: "CALL_ONCE",
@@ -214,7 +214,7 @@ def _buffers(model: Table) -> tuple[bytes | None, ...]:
 
 
 def _tensor(index: int, table: Table, buffers: tuple[bytes | None, ...]) -> Tensor:
-    name = table.text(3)[:_MAX_NAME]
+    name = table.text(3)[:MAX_NAME]
     where = f"tensor {index} {name[:80]!r}"
     shape = table.int32s(0) or ()
     _check_shape(where, shape)
@@ -321,7 +321,7 @@ def _zeros_where(scales: tuple[float, ...], axis: int, tensor: Tensor) -> bool:
 
 def _code(table: Table) -> tuple[int, str, int]:
     # Old converters write only the one-byte field. New ones write 127 to it for larger numbers.
-    return max(table.int8(0), table.int32(3)), table.text(1)[:_MAX_NAME], table.int32(2, 1)
+    return max(table.int8(0), table.int32(3)), table.text(1)[:MAX_NAME], table.int32(2, 1)
 
 
 def _indices(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tflm_ext.flatbuffer import Table
-from tflm_ext.frontend.parse import damage_refused, root
+from tflm_ext.frontend.parse import MAX_NAME, damage_refused, root
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +34,4 @@ def read_signature(data: bytes, name: str = "model") -> Signature:
 
 
 def _names(entries: tuple[Table, ...]) -> dict[int, str]:
-    return {entry.uint32(1): entry.text(0) for entry in entries}
+    return {entry.uint32(1): entry.text(0)[:MAX_NAME] for entry in entries}

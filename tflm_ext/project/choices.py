@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tflm_ext.document import from_json
 from tflm_ext.errors import ConfigError
-from tflm_ext.options import Budget, Labels, Methods
+from tflm_ext.options import (
+    DEFAULT_RUNTIME,
+    Budget,
+    Labels,
+    Methods,
+    Optimize,
+    as_budget,
+    as_url,
+    as_version,
+)
 from tflm_ext.project.listing import REPORT
 from tflm_ext.project.names import model_name
 from tflm_ext.project.write import recover
 from tflm_ext.report.parts import SCHEMAS
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -62,26 +73,42 @@ def choices_in(folder: Path, content: Mapping[str, Any]) -> Choices:
     """
     if content["schema"] not in SCHEMAS or content["tool"]["name"] != "tflm_ext":
         raise ValueError("a different tool or schema")
-    model, options = content["model"], content["options"]
+    model, options = _object(content["model"]), _object(content["options"])
     board = from_json(str, options["board"])
     own = folder / board_path(board)
+    runtime = from_json(str, options["runtime"])
     methods = from_json(tuple[str, ...] | None, options.get("encoding"))
     by_tensor = from_json(Mapping[str, str] | None, options.get("encoding_by_tensor"))
-    limits = from_json(Mapping[str, int] | None, options.get("budget"))
+    encoding = "auto" if methods == ("auto",) else methods or by_tensor
+    if encoding is not None and runtime == DEFAULT_RUNTIME:
+        raise ValueError("this runtime takes no encoding")
     return Choices(
         name=model_name(from_json(str, model["name"])),  # before it becomes part of a path
         board=str(own) if board.isidentifier() and own.is_file() else board,
-        runtime=from_json(str, options["runtime"]),
-        optimize=from_json(str, options["optimize"]),
+        runtime=runtime,
+        optimize=Optimize(options["optimize"]).value,
         labels=_labels(model),
-        budget=None if limits is None else Budget(**limits),
-        encoding="auto" if methods == ("auto",) else methods or by_tensor,
-        version=from_json(str | None, model.get("version")),
-        url=from_json(str | None, model.get("url")),
+        budget=_valid(as_budget, options.get("budget")),
+        encoding=encoding,
+        version=_valid(as_version, model.get("version")) if "version" in model else None,
+        url=_valid(as_url, model.get("url")) if "url" in model else None,
         sha256=from_json(str, model["sha256"]),
         inputs=_names(model["inputs"]),
         outputs=_names(model["outputs"]),
     )
+
+
+def _valid(check: Callable[[Any], _T], value: Any) -> _T:
+    """Return what a check of options makes of a value; it is the report that is wrong here."""
+    try:
+        return check(value)
+    except ConfigError as error:
+        raise ValueError(error.problem) from error
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = from_json(Mapping[str, Any], value)
+    return found
 
 
 def board_path(name: str) -> str:
@@ -90,12 +117,12 @@ def board_path(name: str) -> str:
 
 
 def _names(ports: Any) -> tuple[str, ...]:
-    return tuple(from_json(str, port.get("port_name", "")) for port in ports)
+    return tuple(from_json(str, _object(port).get("port_name", "")) for port in ports)
 
 
 def _labels(model: Mapping[str, Any]) -> Labels:
     first = from_json(tuple[str, ...], model["labels"])
-    outputs = model["outputs"]
+    outputs = [_object(port) for port in model["outputs"]]
     found = {
         from_json(str, port.get("port_name", port["name"])): from_json(
             tuple[str, ...], port["labels"]

@@ -79,7 +79,7 @@ class BuildResult:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class TestResult:
     """Result of `pio test`; `failed` is always 0, because failures are raised as errors."""
 
@@ -90,6 +90,9 @@ class TestResult:
     failed: int
     cases: tuple[TestCase, ...]
     seconds: float
+
+    def __repr__(self) -> str:
+        return f"<TestResult of {self.environment}: {self.passed} passed in {self.seconds:.1f} s>"
 
 
 def pio_command() -> tuple[str, ...]:

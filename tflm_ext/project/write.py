@@ -96,6 +96,7 @@ def write_project(
             _recover(root)
             old = _generated(root)
             _check_ours(folder, root, old)
+            _check_spared(root, new, spared)
             _discard(root / HOME)
             if old is None and not _must_stay(root):
                 return _create(root, new)
@@ -108,15 +109,35 @@ def _without(old: Mapping[str, str], root: Path, spared: Path | None) -> Mapping
     return {path: sha256 for path, sha256 in old.items() if root / path != kept}
 
 
-def check_folder(folder: Path) -> None:
+def _check_spared(root: Path, new: Mapping[str, RenderedFile], spared: Path | None) -> None:
+    """Raise ConfigError if a file that must stay is in the place of one with other content."""
+    for path, file in new.items() if spared else ():
+        place = root / path
+        if place == Path(os.path.realpath(str(spared))) and place.read_bytes() != file.content:
+            raise ConfigError(
+                f"{spared} is where the project keeps its own model, which is a different one.",
+                "Move the file to another folder, and export it from there.",
+            )
+
+
+def check_folder(folder: Path, spared: Path | None = None) -> None:
     """Check early, before a long export, that write_project() will accept a folder.
 
+    Args:
+        spared: as for write_project().
+
     Raises:
-        ConfigError: the folder is not new, empty, or one of our projects.
+        ConfigError: the folder is not new, empty, or one of our projects; or the file is in the
+            folder for temporary files.
         StorageError: it cannot be read; or it is new or empty, and nothing can be written there.
     """
     with _storage_errors(folder):
         root = _resolve(folder)
+        if spared and Path(os.path.realpath(spared)).is_relative_to(root / HOME):
+            raise ConfigError(
+                f"{spared} is in the folder for temporary files of tflm_ext.",
+                "Move the file to another folder, and export it from there.",
+            )
         generated = _generated(root) if root.exists() else None
         if root.exists():
             _check_ours(folder, root, generated)
