@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -90,10 +91,17 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_a_registry_that_hangs_costs_two_seconds_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: time.sleep(10))
+    ended = threading.Event()
+
+    def hang(*_: object, **__: object) -> None:
+        ended.wait(10)
+        raise TimeoutError
+
+    monkeypatch.setattr(urllib.request, "urlopen", hang)
     registry.registry_reachable.cache_clear()
     started = time.monotonic()
     assert not registry.registry_reachable()
     assert not registry.registry_reachable()
     assert time.monotonic() - started < 3
+    ended.set()
     registry.registry_reachable.cache_clear()
