@@ -85,6 +85,50 @@ def test_the_command(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @TOOLS
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ((), "does not contain TensorFlow Lite Micro."),
+        (("tensorflow/lite/micro/micro_interpreter.h",), "flatbuffers"),
+        (
+            (
+                *("TensorFlowLite.h", "tensorflow/lite/micro/micro_interpreter.h"),
+                "tensorflow/lite/kernels/internal/common.h",
+            ),
+            "is incomplete: it lacks tensorflow/lite/schema/schema_generated.h, ",
+        ),
+    ],
+    ids=["empty", "tflite-micro", "Arduino library"],
+)
+def test_an_incomplete_tree_is_named_before_anything_is_compiled(
+    files: tuple[str, ...],
+    problem: str,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("compiled")
+
+    monkeypatch.setattr(importlib.import_module("tflm_ext.bench.compare"), "measure", never)
+    (tmp_path / "tflm").mkdir()
+    for name in files:
+        (tmp_path / "tflm" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tflm" / name).touch()
+    assert main(["compare", str(model), "--tflm-source", str(tmp_path / "tflm")]) == 2
+    said = capsys.readouterr()
+    assert problem in said.err and said.out == ""
+
+
+@TOOLS
+def test_without_a_tree_that_is_said_first(model: Path) -> None:
+    said: list[str] = []
+    compare(model, progress=said.append)
+    assert said[0].startswith("measuring runtime compiled only: there are no sources")
+
+
+@TOOLS
 def test_an_output_that_differs_is_an_error(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = emulator.measurement_inputs
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""Choices in report.json that no export wrote: they are not in the way of the next one."""
+"""Choices in report.json that no export wrote do not stop the next export."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.document import Count, declared, entry, to_json
 from tflm_ext.errors import VerificationError
 from tflm_ext.options import DEFAULT_BOARD
-from tflm_ext.runtimes.tflm import InterpretedModel
+from tflm_ext.runtimes.tflm import InterpretedModel, Tflm
 from tflm_ext.runtimes.tflm.tree import SOURCE_VARIABLE, Flavour, require_complete
 from tflm_ext.stages import Analysis, Options, analyse
 from tflm_ext.verify.compare import arena_for
@@ -162,6 +162,8 @@ def compare(
         for runtime in ("compiled", "tflm")
     }
     options, interpreted = chosen["compiled"], chosen["tflm"]
+    if isinstance(interpreted.runtime, Tflm) and interpreted.runtime.tree is not None:
+        require_complete(interpreted.runtime.tree)  # before minutes of compiling
     # One model for both runtimes, which the Arduino library computes correctly.
     data = load_npz(calibration).x if calibration else None
     int8, _ = load(model, data, None, interpreted.runtime, progress)
@@ -197,7 +199,6 @@ def _measure_tflm(
     if tree is None:
         hint = f"no sources; pass them with --tflm-source or {SOURCE_VARIABLE}"
         return None, bound, "", hint
-    require_complete(tree)
     if not tree.cmsis_nn:
         progress("the sources have no CMSIS-NN: measuring TensorFlow Lite Micro's own kernels")
     library = tflm_library(tree, options.board, flags, progress)

@@ -27,6 +27,7 @@ from pathlib import Path
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.listing import HOME, REPORT, check_schema, is_inside, listed_files
+from tflm_ext.project.spared import check_not_replaced, check_not_temporary, removable
 from tflm_ext.storage import check_writable, not_written, require_folders
 
 # An edited file below these folders is an error; edited files elsewhere are kept.
@@ -96,28 +97,11 @@ def write_project(
             _recover(root)
             old = _generated(root)
             _check_ours(folder, root, old)
-            _check_spared(root, new, spared)
+            check_not_replaced(root, new, spared)
             _discard(root / HOME)
             if old is None and not _must_stay(root):
                 return _create(root, new)
-            return _update(root, new, _without(old or {}, root, spared), overwrite)
-
-
-def _without(old: Mapping[str, str], root: Path, spared: Path | None) -> Mapping[str, str]:
-    """Return the generated files that may be removed."""
-    kept = None if spared is None else Path(os.path.realpath(spared))
-    return {path: sha256 for path, sha256 in old.items() if root / path != kept}
-
-
-def _check_spared(root: Path, new: Mapping[str, RenderedFile], spared: Path | None) -> None:
-    """Raise ConfigError if a file that must stay is in the place of one with other content."""
-    for path, file in new.items() if spared else ():
-        place = root / path
-        if place == Path(os.path.realpath(str(spared))) and place.read_bytes() != file.content:
-            raise ConfigError(
-                f"{spared} is where the project keeps its own model, which is a different one.",
-                "Move the file to another folder, and export it from there.",
-            )
+            return _update(root, new, removable(old or {}, root, spared), overwrite)
 
 
 def check_folder(folder: Path, spared: Path | None = None) -> None:
@@ -133,11 +117,7 @@ def check_folder(folder: Path, spared: Path | None = None) -> None:
     """
     with _storage_errors(folder):
         root = _resolve(folder)
-        if spared and Path(os.path.realpath(spared)).is_relative_to(root / HOME):
-            raise ConfigError(
-                f"{spared} is in the folder for temporary files of tflm_ext.",
-                "Move the file to another folder, and export it from there.",
-            )
+        check_not_temporary(root, spared)
         generated = _generated(root) if root.exists() else None
         if root.exists():
             _check_ours(folder, root, generated)
