@@ -93,9 +93,9 @@ extern "C" {
         "no", \
         "*/ \?\?/" \
     }
-/* clang-format on */
 #define TWO_HEADED_NET_LABEL_COUNT TWO_HEADED_NET_OUTPUT0_LABEL_COUNT
 #define TWO_HEADED_NET_LABELS TWO_HEADED_NET_OUTPUT0_LABELS
+/* clang-format on */
 
 /* What two_headed_net_classify_... returns if no class is likely enough. */
 #define TWO_HEADED_NET_UNKNOWN (-1)
