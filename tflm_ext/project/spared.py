@@ -1,4 +1,4 @@
-"""A file in a project that must stay as it is, because the user passed it as the model."""
+"""The file that was passed as the model, which an export into its folder leaves alone."""
 
 from __future__ import annotations
 
