@@ -219,7 +219,7 @@ def export(
 
     target = as_path("folder", folder)
     overwrite = as_flag("overwrite", overwrite)
-    given = Path(model) if isinstance(model, str | os.PathLike) else None
+    given = as_path("model", model) if isinstance(model, str | os.PathLike) else None
     check_folder(target, given)
     earlier = earlier_choices(target)
     options = make_options(

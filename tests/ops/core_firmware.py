@@ -213,7 +213,9 @@ def _only(part: Graph, kernels: Mapping[int, str]) -> Iterator[None]:
     forced = {}
     for operator in {node.operator for node in part.nodes}:
         forced[operator] = tuple(
-            replace(k, applies=lambda view, name=k.name: kernels[view.node.index] == name)
+            replace(
+                k, applies=lambda view, k=k: kernels[view.node.index] == k.name and k.applies(view)
+            )
             for k in KERNELS[operator]
         )
     with patch.dict(KERNELS, forced):

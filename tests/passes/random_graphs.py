@@ -118,8 +118,7 @@ class _Graph:
             return False
         depthwise = self._draw.random() < 0.35
         channels = x.shape[3] * self._one(1, 1, 2) if depthwise else self._one(1, 3, 4, 5, 8, 8, 12)
-        covering = self._draw.random() < 0.15
-        window = list(x.shape[1:3]) if covering else self._some(1, 1, 2, 3, size=2)
+        window = self._some(1, 1, 2, 3, size=2)
         options: Any = schema.DepthwiseConv2DOptionsT() if depthwise else schema.Conv2DOptionsT()
         shape = self._windows(x, options, window)
         if shape is None:

@@ -14,7 +14,6 @@ from tflm_ext.ops.fully_connected import OPERATOR, FullyConnectedOptions
 _DENSE = (
     fully_connected_tile.FULLY_CONNECTED,
     fully_connected_any.FULLY_CONNECTED,
-    fully_connected.PER_TENSOR,
     fully_connected.PER_CHANNEL,
 )
 
