@@ -275,7 +275,9 @@ def operators() -> str:
         said = _one_line((inspect.getdoc(module) or "").split("\n\n")[0])
         supported = said.removeprefix(operator.name).lstrip(":,").strip().rstrip(".")
         kernels = ", ".join(
-            f"[`{k.name}`](../../templates/kernels/{k.header})" for k in KERNELS[operator.name]
+            dict.fromkeys(  # two kernels may run the same C in different ways
+                f"[`{k.name}`](../../templates/kernels/{k.header})" for k in KERNELS[operator.name]
+            )
         )
         rows.append(
             f"| {operator.name} | {operator.max_version} | {supported} | "
