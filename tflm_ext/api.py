@@ -367,7 +367,7 @@ def load(
     return converted.int8, Samples(converted.calibration, converted.test, converted.targets)
 
 
-def _pair(test_data: Any) -> tuple[Int8Model, Any]:
+def _pair(test_data: Any) -> tuple[Any, Any]:
     from tflm_ext.convert.given import as_data
 
     found = as_data(test_data, "test_data")

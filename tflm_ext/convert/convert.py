@@ -210,8 +210,7 @@ class _Work:
             warnings += calibration_warnings(data, ports)
             calibration = self._write(data["calibration_data"])
         out = self.folder / "model.tflite"
-        names = {"inputs": about["inputs"], "outputs": about["outputs"]}
-        quantised = self._quantise(data, calibration, names, out)
+        quantised = self._quantise(data, calibration, out)
         said = input_warnings(data, ports, quantised["inputs"])
         warnings += said.warnings
         outputs: list[Array] = []
@@ -246,18 +245,13 @@ class _Work:
                 raise input_refusal(port.name, port.dtype, self.layers)
 
     def _quantise(
-        self,
-        data: Mapping[str, list[Array]],
-        calibration: str | None,
-        names: Mapping[str, Sequence[str]],
-        out: Path,
+        self, data: Mapping[str, list[Array]], calibration: str | None, out: Path
     ) -> dict[str, Any]:
         with self._infinite_first(data):
             quantised = self._ask(
                 "convert",
                 calibration=calibration,
                 dense_per_tensor=self.dense_per_tensor,
-                names=names,
                 out=str(out),
             )
         if not quantised["finite"]:

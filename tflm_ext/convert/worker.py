@@ -12,7 +12,7 @@ import os
 import resource
 import struct
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -37,6 +37,7 @@ class Converter:
     def __init__(self) -> None:
         self.folder = Path()
         self.module: Any = None
+        self.names: Mapping[str, Any] = {}
         self.reference: faithful.Reference | None = None
 
     @property
@@ -76,13 +77,13 @@ class Converter:
         specs = self._signature.structured_input_signature[1]
         library = self._signature.graph.as_graph_def().library
         nodes = [node for function in library.function for node in function.node_def]
-        names = json.loads((folder / trace.NAMES).read_text(encoding="utf-8"))
+        self.names = json.loads((folder / trace.NAMES).read_text(encoding="utf-8"))
         return {
-            **names,
+            **self.names,
             "shapes": [list(specs[key].shape) for key in sorted(specs)],
             "dtypes": [
                 integer or specs[key].dtype.name
-                for key, integer in zip(sorted(specs), names["integers"], strict=True)
+                for key, integer in zip(sorted(specs), self.names["integers"], strict=True)
             ],
             "output_shapes": [
                 [int(size or 0) for size in self._signature.structured_outputs[key].shape]
@@ -111,8 +112,7 @@ class Converter:
         """
         calibration = request["calibration"]
         data = self._convert(calibration, progress, request["dense_per_tensor"])
-        if request["names"] is not None:
-            data = _named(data, request["names"])
+        data = _named(data, self.names)
         Path(request["out"]).write_bytes(data)
         return _ports(data)
 
@@ -224,11 +224,12 @@ def _in_order(data: bytes) -> bytes:
     return bytes(buffer)
 
 
-def _named(data: bytes, names: Mapping[str, Sequence[str]]) -> bytes:
+def _named(data: bytes, names: Mapping[str, Any]) -> bytes:
     """Return the .tflite with other names in its signature.
 
     Args:
-        names: of the "inputs" and of the "outputs", in the order of the names that they replace.
+        names: what trace() wrote about the model, with those of its "inputs" and "outputs" in the
+            order of the names that they replace.
     """
     from tensorflow.lite.python import schema_py_generated as schema
 
