@@ -64,8 +64,9 @@ def test_the_snippet_of_the_readme_fills_all_inputs(project: Path, tmp_path: Pat
     include, context, body = re.split(r"\n\n", snippet.strip(), maxsplit=2)
     code = f"{include}\n{context}\nvoid run(const float *, const float *);\n"
     code += "void run(const float *sample_input_image, const float *sample_input_meta_data)\n{\n"
-    code += f"{body}\n(void)best_output_species; (void)best_output_grown;"
-    code += "(void)value_output_weight;\n}\n"
+    assert body.endswith("\n}")
+    code += f"{body[:-1]}(void)best_output_species; (void)best_output_grown;"
+    code += "(void)first_output_weight;\n}\n}\n"
     (tmp_path / "run.c").write_text(code, "utf-8")
     flags = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
     flags.append("-fsyntax-only")

@@ -21,6 +21,9 @@ class PortView:
         name: what users call it, "" if they do not.
         macro, function: parts of names in C: "INPUT_IMAGE", "input_image".
         numbered: the same by its number: "input0"; equal to function if it is the only one.
+        own: end of names that a model with one such port does not have: "_input_image", else "".
+        number: its index as a C expression.
+        variable, sample: names of variables in examples.
         ctype: of an element.
         bytes, numbered_bytes: its size as a C expression, with either name.
         scale, zero_point: None if its elements are integers.
@@ -41,6 +44,10 @@ class PortView:
     function: str
     name: str
     numbered: str
+    own: str
+    number: str
+    variable: str
+    sample: str
     tensor_name: str
     ctype: str
     size: int
@@ -67,14 +74,19 @@ def port_views(facts: ModelFacts) -> tuple[PortView, ...]:
 
 
 def input_views(facts: ModelFacts) -> tuple[PortView, ...]:
-    return tuple(_port_view(facts, "input", i, port) for i, port in enumerate(facts.inputs))
+    return _views(facts, "input", facts.inputs)
 
 
 def output_views(facts: ModelFacts) -> tuple[PortView, ...]:
-    return tuple(_port_view(facts, "output", i, port) for i, port in enumerate(facts.outputs))
+    return _views(facts, "output", facts.outputs)
 
 
-def _port_view(facts: ModelFacts, kind: str, index: int, port: Port) -> PortView:
+def _views(facts: ModelFacts, kind: str, ports: Sequence[Port]) -> tuple[PortView, ...]:
+    alone = len(ports) == 1
+    return tuple(_view(facts, kind, i, port, alone) for i, port in enumerate(ports))
+
+
+def _view(facts: ModelFacts, kind: str, index: int, port: Port, alone: bool) -> PortView:
     function, real = port.symbol or f"{kind}{index}", port.quantization
     macro = function.upper()
     multiplier, shift = inverse_of_scale(real.scale) if real else (None, None)
@@ -87,6 +99,10 @@ def _port_view(facts: ModelFacts, kind: str, index: int, port: Port) -> PortView
         function=function,
         name=port.name,
         numbered=f"{kind}{index}",
+        own="" if alone else f"_{function}",
+        number="0" if alone else f"{facts.upper}_{macro}_INDEX",
+        variable=kind if alone else function,
+        sample="sample" if alone else f"sample_{function}",
         tensor_name=port.tensor_name,
         ctype=port.dtype.c,
         size=port.size,
