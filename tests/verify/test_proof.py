@@ -255,6 +255,21 @@ def test_undefined_behaviour_is_a_verification_error(project: Path) -> None:
     assert caught.value.operator == "4 FULLY_CONNECTED"
 
 
+def test_results_that_depend_on_the_optimisation_are_an_error(project: Path) -> None:
+    """As those of undefined behaviour that no sanitizer knows."""
+    edit(
+        project / C_FILES / "net_model.c",
+        r"(    tflm_ext_fully_connected\()",
+        r"#ifdef __OPTIMIZE__\n    for (size_t i = 0U; i < 64U; ++i) {\n"
+        r"        arena[i] = (int8_t)(arena[i] / 2);\n    }\n#endif\n\1",
+    )
+    with pytest.raises(VerificationError) as caught:
+        verify_project(project)
+    assert caught.value.problem == (
+        "The C gives other results with optimisation than without on this computer."
+    )
+
+
 def test_c_that_does_not_compile_is_a_verification_error(project: Path) -> None:
     edit(project / C_FILES / "net_model.c", r"return NET_OK;", "return NET_OKAY;")
     with pytest.raises(VerificationError) as caught:

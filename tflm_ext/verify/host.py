@@ -47,8 +47,7 @@ _VARIABLES = {
 # Limits that end a hanging program, but tolerate a slow computer: even with sanitizers and other
 # programs running, it executes more than this many steps per second.
 _SECONDS = 60.0
-# In steps. -Og compiles in less than half of the time of -O2, also with warnings about data flow;
-# its program takes up to one and a half times as long, which is more only from here on.
+# In steps: from here on, sanitizers without optimisation take longer than the second program saves.
 _LONG_RUN = 1_000_000_000
 _STEPS_PER_SECOND = 1_000_000
 _LEAST_SHARE = 1 / 20  # of the processor; with less, the computer was too busy
@@ -104,6 +103,10 @@ def run_host(
 ) -> HostRun:
     """Compile the model's sources with ASan and UBSan, and run them on vectors.
 
+    A short run is done twice: with sanitizers and without optimisation, which compiles fast, and
+    without sanitizers and with optimisation, as firmware is compiled. A long one is done once, with
+    both.
+
     Args:
         sources: the files of lib/<Name>/src/.
         inputs: per input of the model, an array (vectors, ...) of its element type.
@@ -113,10 +116,12 @@ def run_host(
     Raises:
         ToolError: the compiler is missing or incomplete.
         StorageError: the disk is full.
-        VerificationError: the compiler issues a warning, a sanitizer reports an error, or the
-            program fails.
+        VerificationError: the compiler issues a warning, a sanitizer reports an error, the
+            program fails, or its results depend on the optimisation.
     """
     compiler = find_compiler()
+    steps = len(inputs[0]) * (facts.macs + 64 * facts.arena_bytes)
+    ways = [("-O2", *_SANITIZE)] if steps > _LONG_RUN else [("-O0", *_SANITIZE), ("-O2",)]
     with scratch_folder() as root:
         for file in sources:
             path = root / file.path
@@ -130,19 +135,23 @@ def run_host(
         )
         Path(root, "harness.c").write_text(render("test/host_harness.c.j2", view), "utf-8")
         units = [f.path for f in sources if f.path.endswith(".c")]
-        steps = len(inputs[0]) * (facts.macs + 64 * facts.arena_bytes)
-        optimise = "-O2" if steps > _LONG_RUN else "-Og"
-        command = (
-            *(compiler, "-std=c99", optimise, *WARNINGS, *_SANITIZE, "-I", "."),
-            *((f"-D{facts.upper}_TRACE",) if trace else ()),
-            *("harness.c", *units, "-o", "harness"),
-        )
-        _compile(command, root)
+        defined = (f"-D{facts.upper}_TRACE",) if trace else ()
         vectors = b"".join(
             part.tobytes() for vector in zip(*inputs, strict=True) for part in vector
         )
-        program = (str(root / "harness"), "reset" if reset_each else "stream")
-        output = _run(program, vectors, _SECONDS + steps / _STEPS_PER_SECOND)
+        mode = "reset" if reset_each else "stream"
+        outputs = []
+        for number, flags in enumerate(ways):
+            options = ("-std=c99", *flags, *WARNINGS, "-I", ".", *defined)
+            program = f"harness{number}"
+            _compile((compiler, *options, "harness.c", *units, "-o", program), root)
+            seconds = _SECONDS + steps / _STEPS_PER_SECOND
+            outputs.append(_run((str(root / program), mode), vectors, seconds))
+    output = outputs[0]
+    if any(other != output for other in outputs):
+        raise VerificationError(
+            "The C gives other results with optimisation than without on this computer.", _HINT
+        )
     if trace:
         return HostRun((), _split_trace(output))
     row = np.dtype([(f"output{i}", b.dtype.numpy, b.size) for i, b in enumerate(facts.outputs)])
