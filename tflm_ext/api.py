@@ -64,7 +64,7 @@ class ExportResult:
 
     def __str__(self) -> str:
         """The folder and the summary of the report, in a few lines."""
-        kept = f"\n{len(self.kept)} edited files kept: see kept" if self.kept else ""
+        kept = f"\nedited files that were kept: {len(self.kept)}, in kept" if self.kept else ""
         return f"exported to {self._place()}\n{self.report}{kept}"
 
     def _place(self) -> str:

@@ -19,8 +19,7 @@ def show_progress(
     """Return a function that shows the current step on standard error.
 
     On a terminal and in a notebook, one line shows the current step. Elsewhere, as in a log, each
-    step is a line. A function passed by the user is
-    returned unchanged.
+    step is a line. A function passed by the user is returned unchanged.
 
     Raises:
         ConfigError: it is neither True, False nor a function.

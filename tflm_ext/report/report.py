@@ -73,7 +73,7 @@ class Report:
         return (
             f"<Report of {self.facts.name}: {len(self.plan.steps)} operators, flash "
             f"{_bytes(self.flash_bytes)}, RAM {_bytes(self.ram_bytes)}, "
-            f"{len(self.warnings)} warnings>"
+            f"warnings: {len(self.warnings)}>"
         )
 
     def __str__(self) -> str:
@@ -94,7 +94,7 @@ class Report:
                 f"({score.samples:,} samples)"
             )
         if self.warnings:
-            lines.append(f"{len(self.warnings)} warnings: see report.warnings")
+            lines.append(f"warnings: {len(self.warnings)}, in report.warnings")
         return "\n".join(lines)
 
     @property
