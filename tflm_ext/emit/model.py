@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -10,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from tflm_ext.emit.escape import c_numbers
+from tflm_ext.emit.included import with_included
 from tflm_ext.emit.ports import PortView, input_views, pointer_type, port_views
 from tflm_ext.emit.render import render, verbatim
 from tflm_ext.emit.steps import (
@@ -120,8 +120,8 @@ def model_files(facts: ModelFacts, plan: Plan) -> tuple[RenderedFile, ...]:
         RenderedFile.text(f"{facts.name}_weights.c", render("model/weights.c.j2", weights)),
     ]
     files.extend(
-        RenderedFile(f"tflm_ext/{header}", verbatim(f"kernels/{header}"))
-        for header in _with_included(headers)
+        RenderedFile(f"tflm_ext/{header}", verbatim(path))
+        for header, path in with_included(headers, ("kernels",))
     )
     return tuple(files)
 
@@ -130,19 +130,6 @@ def _kernel_headers(plan: Plan) -> tuple[str, ...]:
     limits = (step.call.limits for step in plan.steps)
     limited = {f"{LIMITS[limit.dtype]}.h" for limit in limits if limit is not None}
     return tuple(sorted(limited | {step.kernel.header for step in plan.steps}))
-
-
-def _with_included(headers: tuple[str, ...]) -> tuple[str, ...]:
-    """The headers and, transitively, those that they include from their own folder."""
-    found: set[str] = set()
-    waiting = list(headers)
-    while waiting:
-        header = waiting.pop()
-        if header not in found:
-            found.add(header)
-            text = verbatim(f"kernels/{header}").decode("utf-8")
-            waiting.extend(re.findall(r'^#include "([^"]+)"', text, re.MULTILINE))
-    return tuple(sorted(found))
 
 
 def _header_view(facts: ModelFacts, plan: Plan) -> _HeaderView:

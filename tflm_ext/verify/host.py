@@ -34,7 +34,7 @@ WARNINGS = (
     "-Werror",
 )
 # -g1: reports name lines; variables, which no report names, would take a quarter of the time.
-_SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g1")
+SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g1")
 # The user's sanitizer options and preloaded libraries must not affect this program. There is
 # nothing to leak, and the leak check fails if programs may not be traced.
 _VARIABLES = {
@@ -121,7 +121,7 @@ def run_host(
     """
     compiler = find_compiler()
     steps = len(inputs[0]) * (facts.macs + 64 * facts.arena_bytes)
-    ways = [("-O2", *_SANITIZE)] if steps > _LONG_RUN else [("-O0", *_SANITIZE), ("-O2",)]
+    ways = [("-O2", *SANITIZE)] if steps > _LONG_RUN else [("-O0", *SANITIZE), ("-O2",)]
     with scratch_folder() as root:
         for file in sources:
             path = root / file.path
@@ -144,9 +144,9 @@ def run_host(
         for number, flags in enumerate(ways):
             options = ("-std=c99", *flags, *WARNINGS, "-I", ".", *defined)
             program = f"harness{number}"
-            _compile((compiler, *options, "harness.c", *units, "-o", program), root)
+            compile_c((compiler, *options, "harness.c", *units, "-o", program), root)
             seconds = _SECONDS + steps / _STEPS_PER_SECOND
-            outputs.append(_run((str(root / program), mode), vectors, seconds))
+            outputs.append(run_c((str(root / program), mode), vectors, seconds))
     output = outputs[0]
     if any(other != output for other in outputs):
         raise VerificationError(
@@ -160,7 +160,7 @@ def run_host(
     return HostRun(tuple(map(np.ascontiguousarray, columns)), {})
 
 
-def _compile(command: Sequence[str], folder: Path) -> None:
+def compile_c(command: Sequence[str], folder: Path) -> None:
     try:
         done = run_program(
             command, seconds=_COMPILER_SECONDS, folder=folder, variables={"LC_ALL": "C"}
@@ -190,7 +190,7 @@ def _compile(command: Sequence[str], folder: Path) -> None:
     )
 
 
-def _run(program: Sequence[str], vectors: bytes, seconds: float) -> bytes:
+def run_c(program: Sequence[str], vectors: bytes, seconds: float) -> bytes:
     before = _children_seconds()
     try:
         ran = run_program(
@@ -238,8 +238,8 @@ def _environment(folder: Path) -> TflmExtError | None:
     Called before a failure is attributed to the C, because sanitizers can fail for many reasons.
     """
     (folder / "nothing.c").write_text("int main(void)\n{\n    return 0;\n}\n", "utf-8")
-    command = (find_compiler(), *_SANITIZE, "nothing.c", "-o", "nothing")
-    _compile(command, folder)
+    command = (find_compiler(), *SANITIZE, "nothing.c", "-o", "nothing")
+    compile_c(command, folder)
     ran = run_program(
         (str(folder / "nothing"),), seconds=_SECONDS, variables=_VARIABLES, leashed=True
     )

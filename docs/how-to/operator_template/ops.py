@@ -74,7 +74,7 @@ def check(view: NodeView) -> None:
 
 
 def reference(view: NodeView, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
-    # Only arithmetic.py rounds: multiply_by_quantized_multiplier() and the like.
+    # Only arithmetic/ rounds: multiply_by_quantized_multiplier() and the like.
     (source, _) = inputs
     assert source is not None
     if view.options.mode is Mode.REFLECT:

@@ -1,0 +1,301 @@
+"""A signal pipeline as C: <name>_sense.h and <name>_sense.c."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflm_ext.emit.escape import c_float, c_numbers
+from tflm_ext.emit.included import with_included
+from tflm_ext.emit.render import render, verbatim
+from tflm_ext.emit.wrap import titled_comment
+from tflm_ext.ir import DType
+from tflm_ext.ir.facts import ModelFacts
+from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.kernels import Const
+from tflm_ext.signals import Pipeline
+from tflm_ext.signals.frames import FramesBlock, StackBlock
+from tflm_ext.signals.spec import Form, Spec
+from tflm_ext.signals.stage import Block, Memory, SignalCall
+
+CHUNK = 32
+"""Samples that the stages of a stream compute at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryView:
+    """A member of a struct."""
+
+    ctype: str
+    name: str
+    count: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableView:
+    """A constant table."""
+
+    ctype: str
+    symbol: str
+    count: int
+    comment: str
+    values: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallView:
+    """A stage: a C function.
+
+    Attributes:
+        number: of the stage, for the trace.
+        member: its struct in the context, "stage3_log_mel".
+        comment: what goes in and what comes out.
+        kernel: function that it calls, without tflm_ext_.
+        fields: of the parameter struct.
+        arguments: of the call between input and output: tables, state, scratch.
+        source, target: expressions for the items that are read and written.
+        state, scratch: members.
+        output: member for its items; None if the next stage has them.
+    """
+
+    number: int
+    member: str
+    comment: str
+    kernel: str
+    fields: tuple[tuple[str, str], ...]
+    arguments: tuple[str, ...]
+    source: str
+    target: str
+    target_type: str
+    bytes: int
+    state: tuple[MemoryView, ...]
+    scratch: tuple[MemoryView, ...]
+    output: MemoryView | None
+
+
+@dataclass(frozen=True, slots=True)
+class _SenseView:
+    """Variables of sense/sense.h.j2 and sense/sense.c.j2."""
+
+    name: str
+    upper: str
+    library: str
+    version: str
+    command: str
+    digest: str
+    lines: tuple[str, ...]
+    headers: tuple[str, ...]
+    tables: tuple[TableView, ...]
+    rate: str
+    sample_type: str
+    channels: int
+    ring: int
+    chunk: int
+    streams: tuple[CallView, ...]
+    chunk_type: str
+    chunk_count: int
+    frame_type: str
+    frame_channels: int
+    length: int
+    hop: int
+    frames: int
+    frame_number: int
+    calls: tuple[CallView, ...]
+    stack: int
+    every: int
+    row: int
+    row_type: str
+    stack_number: int
+    inputs: int
+    input_type: str
+    with_model: bool
+
+
+def sense_files(facts: ModelFacts, pipeline: Pipeline, digest: str) -> tuple[RenderedFile, ...]:
+    """Return the C of a pipeline, with paths below lib/<Name>/src/.
+
+    Args:
+        facts: the model that receives its features; without inputs, the C ends with the features.
+        digest: SHA-256 of the pipeline's JSON.
+    """
+    view = _view(facts, pipeline, digest)
+    found = with_included(view.headers, ("signals", "kernels"))
+    return (
+        RenderedFile.text(f"{facts.name}_sense.h", render("sense/sense.h.j2", view)),
+        RenderedFile.text(f"{facts.name}_sense.c", render("sense/sense.c.j2", view)),
+        *(RenderedFile(f"tflm_ext/{name}", verbatim(path)) for name, path in found),
+    )
+
+
+def ring_samples(pipeline: Pipeline) -> int:
+    """Return the samples of every channel that the ring holds: a power of two, two hops or more."""
+    frames = _frames(pipeline)
+    per_hop = frames.hop * pipeline.source.spec.rate / frames.source.rate
+    return 1 << int(np.ceil(np.log2(max(float(2 * per_hop), 2 * CHUNK))))
+
+
+def _frames(pipeline: Pipeline) -> FramesBlock:
+    (found,) = (block for block in pipeline.blocks if isinstance(block, FramesBlock))
+    return found
+
+
+def _view(facts: ModelFacts, pipeline: Pipeline, digest: str) -> _SenseView:
+    blocks = list(enumerate(pipeline.blocks))
+    frames = _frames(pipeline)
+    at = pipeline.blocks.index(frames)
+    stacks = [(n, b) for n, b in blocks if isinstance(b, StackBlock)]
+    stack_number, stack = stacks[0] if stacks else (0, None)
+    tables = _Tables(f"{facts.name}_sense")
+    ends = stack_number if stack else len(blocks)
+    streams = list(_chain(tables, blocks[:at], "samples", "ctx->chunk"))
+    calls = list(_chain(tables, blocks[at + 1 : ends], "ctx->frame", "row"))
+    source = pipeline.source.spec
+    row = stack.source if stack else pipeline.out
+    calls_made = [block.lower() for n, block in blocks if _called(block)]
+    grown = float(frames.source.rate / source.rate)
+    return _SenseView(
+        name=facts.name,
+        upper=facts.upper,
+        library=facts.library,
+        version=facts.version,
+        command=facts.command,
+        digest=digest,
+        lines=tuple(f"{n}: {type(b).__name__.removesuffix('Block')}: {b.out}" for n, b in blocks),
+        headers=tuple(sorted({call.header for call in calls_made})),
+        tables=tuple(tables.views),
+        rate=c_float(float(source.rate)),
+        sample_type=source.dtype.c,
+        channels=source.channels,
+        ring=ring_samples(pipeline),
+        chunk=CHUNK,
+        streams=tuple(streams),
+        chunk_type=frames.source.dtype.c,
+        chunk_count=int(np.ceil(CHUNK * max(grown, 1.0))) + 1,
+        frame_type=frames.source.dtype.c,
+        frame_channels=frames.source.channels,
+        length=frames.length,
+        hop=frames.hop,
+        frames=frames.length * frames.source.channels,
+        frame_number=at,
+        calls=tuple(calls),
+        stack=stack.frames if stack else 0,
+        every=stack.every if stack else 1,
+        row=row.size,
+        row_type=row.dtype.c,
+        stack_number=stack_number,
+        inputs=pipeline.out.size,
+        input_type=pipeline.out.dtype.c,
+        with_model=bool(facts.inputs),
+    )
+
+
+def _called(block: Block) -> bool:
+    return not isinstance(block, FramesBlock | StackBlock)
+
+
+def _chain(
+    tables: _Tables, blocks: Sequence[tuple[int, Block]], first: str, last: str
+) -> Iterator[CallView]:
+    """Yield the calls of consecutive blocks.
+
+    Args:
+        first: expression for the items that the first one reads.
+        last: expression for the items that the last one writes.
+    """
+    source = first
+    for i, (number, block) in enumerate(blocks):
+        call = block.lower()
+        member = f"stage{number}_{call.name}"
+        ends = i == len(blocks) - 1
+        target = last if ends else f"ctx->{member}.output"
+        memory = None if ends else MemoryView(block.out.dtype.c, "output", _count(block.out), 0)
+        yield _call(tables, number, member, block, call, source, target, memory)
+        source = target
+
+
+def _count(spec: Spec) -> int:
+    return spec.size * (CHUNK if spec.form is Form.STREAM else 1)
+
+
+def _call(
+    tables: _Tables,
+    number: int,
+    member: str,
+    block: Block,
+    call: SignalCall,
+    source: str,
+    target: str,
+    memory: MemoryView | None,
+) -> CallView:
+    return CallView(
+        number=number,
+        member=member,
+        comment=f"{number}: {block.source} -> {block.out}",
+        kernel=call.name,
+        fields=tuple((name, c_value(value)) for name, value in call.fields),
+        arguments=(
+            *(tables.add(member, const) for const in call.tables),
+            *(f"ctx->{member}.{m.role}" for m in call.state),
+            *(f"ctx->scratch.{member}.{m.role}" for m in call.scratch),
+        ),
+        source=source,
+        target=target,
+        target_type=block.out.dtype.c,
+        bytes=block.out.size * block.out.dtype.size,
+        state=tuple(map(_memory, call.state)),
+        scratch=tuple(map(_memory, call.scratch)),
+        output=memory,
+    )
+
+
+def _memory(memory: Memory) -> MemoryView:
+    return MemoryView(memory.ctype, memory.role, memory.count, memory.start)
+
+
+def c_value(value: object) -> str:
+    """Return an initializer for a field of a parameter struct."""
+    if isinstance(value, tuple):
+        return "{ " + ", ".join(map(c_value, value)) + " }"
+    if isinstance(value, float):
+        return c_float(value)
+    return "(-2147483647 - 1)" if value == -(2**31) else str(value)
+
+
+class _Tables:
+    """Constant tables; equal ones are printed once."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._symbols: dict[tuple[DType, bytes], str] = {}
+        self.views: list[TableView] = []
+
+    def add(self, member: str, const: Const) -> str:
+        """Return the symbol of a table."""
+        key = (const.dtype, const.data)
+        if key not in self._symbols:
+            symbol = f"{self._prefix}_{member}_{const.role}"
+            self._symbols[key] = symbol
+            values = np.frombuffer(const.data, const.dtype.numpy)
+            title = const.role.replace("_", " ")
+            self.views.append(
+                TableView(
+                    ctype=const.dtype.c,
+                    symbol=symbol,
+                    count=len(values),
+                    comment=titled_comment((title, const.layout)),
+                    values=number_lines(const.dtype, values.tolist()),
+                )
+            )
+        return self._symbols[key]
+
+
+def number_lines(dtype: DType, values: Iterable[float]) -> str:
+    """Return the values of a table, in lines."""
+    if dtype is not DType.FLOAT32:
+        return c_numbers(map(int, values))
+    texts = [c_float(value) for value in values]
+    lines = [", ".join(texts[i : i + 6]) for i in range(0, len(texts), 6)]
+    return ",\n".join(f"    {line}" for line in lines)

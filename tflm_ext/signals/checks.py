@@ -1,0 +1,107 @@
+"""Checks of the options of stages, which come from users and from JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from numbers import Integral, Rational, Real
+from typing import Any, NoReturn
+
+from tflm_ext.errors import ConfigError
+from tflm_ext.near import one_of
+from tflm_ext.signals.spec import Form, Spec
+
+_FASTEST = 10_000_000
+
+
+def refuse(what: str, value: Any, wanted: str, remedy: str) -> NoReturn:
+    """Raise the error for an option that cannot be used.
+
+    Raises:
+        ConfigError: always.
+    """
+    raise ConfigError(f"{what}={value!r:.60} is not {wanted}.", remedy)
+
+
+def whole(what: str, value: Any, low: int, high: int, remedy: str = "") -> int:
+    """Return an integer option that must be from low to high.
+
+    Args:
+        what: its stage and name, as in "Frames.hop".
+
+    Raises:
+        ConfigError: it is not.
+    """
+    fits = isinstance(value, Integral) and not isinstance(value, bool)
+    if not fits or not low <= int(value) <= high:
+        number = f"an integer from {low:,} to {high:,}"
+        refuse(what, value, number, remedy or f"Pass {number}.")
+    return int(value)
+
+
+def real(what: str, value: Any, low: float, high: float, remedy: str = "") -> float:
+    """Return a real option that must be from low to high.
+
+    Raises:
+        ConfigError: it is not, or it is not finite.
+    """
+    fits = not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
+    if not fits or not low <= float(value) <= high:
+        number = f"a number from {low:g} to {high:g}"
+        refuse(what, value, number, remedy or f"Pass {number}.")
+    return float(value)
+
+
+def choice(what: str, value: Any, known: Sequence[str]) -> str:
+    """Return an option that must be one of several names.
+
+    Raises:
+        ConfigError: it is not; suggests the nearest.
+    """
+    return one_of(what, value, known)
+
+
+def rate(what: str, value: Any) -> Fraction:
+    """Return a rate in items per second: a number, or a text with a fraction like "8000/3".
+
+    Raises:
+        ConfigError: it is not positive, or above 10 million.
+
+    Example:
+        >>> rate("Motion.rate", "8000/3"), rate("Motion.rate", 59.5)
+        (Fraction(8000, 3), Fraction(119, 2))
+    """
+    found = None
+    if isinstance(value, Rational | str | float) and not isinstance(value, bool):
+        try:
+            found = Fraction(value) if len(str(value)) <= 40 else None
+        except (ValueError, ZeroDivisionError, OverflowError):
+            found = None
+    if found is None or not 0 < found <= _FASTEST or found.denominator > _FASTEST:
+        refuse(
+            what,
+            value,
+            f"a rate from 0 to {_FASTEST:,} per second",
+            'Pass a number such as 16_000, or a fraction such as "8000/3".',
+        )
+    return found
+
+
+def expect(stage: str, source: Spec, *forms: Form) -> None:
+    """Require the form of the items that a stage receives.
+
+    Raises:
+        ConfigError: it is another one.
+    """
+    if source.form in forms:
+        return
+    remedies = {
+        Form.STREAM: f"Put {stage} before Frames.",
+        Form.FRAME: f"Put {stage} directly after Frames.",
+        Form.FEATURES: f"Put {stage} after a stage that computes features, such as LogMel.",
+        Form.SCORE: f"Put {stage} after a score, such as Normal or Mahalanobis.",
+        Form.DECISION: f"Put {stage} after a decision.",
+    }
+    wanted = " or ".join(form.value for form in forms)
+    raise ConfigError(f"{stage} works on a {wanted}, but receives {source}.", remedies[forms[0]])

@@ -1,0 +1,156 @@
+"""What a stage is: the contract between signals/, emit/sense.py and the C in templates/signals/.
+
+A stage is what the user writes: a frozen dataclass with options, which are also its JSON. bind()
+checks it against the items that it receives, and returns a Block: the stage with all tables and
+integers final. A block computes in NumPy, and lowers to a call in C that gives the same bytes.
+
+State is explicit: run() takes it and returns the new one. Items are the first axis of every array,
+so a recording may be cut anywhere: running the parts one after another gives what the whole gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+
+from tflm_ext.ir import DType
+from tflm_ext.kernels import Const
+from tflm_ext.kernels.base import FieldValue
+from tflm_ext.signals.spec import Spec
+
+Array: TypeAlias = np.ndarray[Any, Any]
+State: TypeAlias = tuple[Array, ...]
+"""What a block remembers from one item to the next; never changed in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Memory of a call in C.
+
+    Attributes:
+        role: its name in C: "noise".
+        ctype: element type in C, like "uint32_t".
+        count: elements.
+        start: value of every element after init and reset; of state only.
+    """
+
+    role: str
+    ctype: str
+    count: int
+    start: int = 0
+
+    @property
+    def bytes(self) -> int:
+        return self.count * _SIZES[self.ctype]
+
+
+_SIZES: Mapping[str, int] = {
+    **{f"{sign}int{bits}_t": bits // 8 for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    "float": 4,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SignalCall:
+    """A call of a function in templates/signals/, with all parameters computed.
+
+    In C, for items that are frames or features:
+
+        void tflm_ext_<name>(&op, input, <tables>, <state>, <scratch>, output)
+
+    and for streams, which may give more or fewer items than they take:
+
+        uint32_t tflm_ext_<name>(&op, input, count, <tables>, <state>, <scratch>, output)
+
+    where op is a `static const tflm_ext_<name>_t` with these fields, `count` is the number of items
+    at `input`, and the result is the number of items at `output`.
+
+    Attributes:
+        name: of the function.
+        header: file in templates/signals/ that defines it.
+        fields: name and value of every member of the parameter struct, in its order.
+        tables: constant tables, in the order of the arguments.
+        state: memory that keeps its contents from call to call.
+        scratch: memory that is used during the call only.
+    """
+
+    name: str
+    header: str
+    fields: tuple[tuple[str, FieldValue], ...]
+    tables: tuple[Const, ...] = ()
+    state: tuple[Memory, ...] = ()
+    scratch: tuple[Memory, ...] = ()
+
+
+class Block(Protocol):
+    """A stage that is bound to the items that it receives.
+
+    Attributes:
+        source: the items that it receives.
+        out: the items that it gives.
+    """
+
+    @property
+    def source(self) -> Spec: ...
+
+    @property
+    def out(self) -> Spec: ...
+
+    def start(self) -> State:
+        """Return the state before the first item."""
+        ...
+
+    def run(self, items: Array, state: State) -> tuple[Array, State]:
+        """Compute the next items.
+
+        Args:
+            items: (items, *source.shape), of source.dtype.
+            state: as start() or the last run() returned it.
+
+        Returns:
+            (items, *out.shape) of out.dtype, and the new state.
+        """
+        ...
+
+    def lower(self) -> SignalCall:
+        """Return the call in C that computes one item, or the next items of a stream."""
+        ...
+
+
+class Stage(Protocol):
+    """A stage of a pipeline, as the user writes it: a frozen dataclass of entry() fields.
+
+    Attributes:
+        VERSION: of its bits. A stage whose results change gets a new version; JSON with the old one
+            stays reproducible.
+    """
+
+    VERSION: ClassVar[int]
+
+    def bind(self, source: Spec) -> Block:
+        """Return the stage with all tables final.
+
+        Raises:
+            ConfigError: it cannot work on these items.
+        """
+        ...
+
+
+STAGES: dict[str, type[Any]] = {}
+"""Every kind of stage by its name in JSON, which is that of its class."""
+
+_C = TypeVar("_C", bound=type[Any])
+
+
+def registered(cls: _C) -> _C:
+    """Give a class of stages, scores or decisions its name in JSON."""
+    STAGES[cls.__name__] = cls
+    return cls
+
+
+def table(role: str, dtype: DType, values: Any, layout: str) -> Const:
+    """Return a table of integers or of float32 values, checked to fit the type."""
+    return Const.of(role, dtype, values, layout)

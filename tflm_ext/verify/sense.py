@@ -1,0 +1,168 @@
+"""Runs the C of a pipeline, and compares it with NumPy after every stage, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tflm_ext.emit.render import render
+from tflm_ext.emit.sense import ring_samples
+from tflm_ext.errors import VerificationError
+from tflm_ext.ir.facts import ModelFacts
+from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.scratch import scratch_folder
+from tflm_ext.signals import Pipeline
+from tflm_ext.verify.host import SANITIZE, WARNINGS, compile_c, find_compiler, run_c
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+_SECONDS = 120.0
+_SECONDS_PER_SAMPLE = 1e-4
+_NEW = 0xFFFFFFFF
+_HINT = "Do not use these files. Export again; if the error persists, report this bug."
+
+
+@dataclass(frozen=True, slots=True)
+class _HarnessView:
+    name: str
+    upper: str
+    sample_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class SenseCheck:
+    """Proof that the C of a pipeline equals NumPy.
+
+    Attributes:
+        frames: compared.
+        bytes: compared, of all stages.
+    """
+
+    frames: int
+    bytes: int
+
+
+def check_sense(
+    facts: ModelFacts,
+    sources: Sequence[RenderedFile],
+    pipeline: Pipeline,
+    recordings: Sequence[Array],
+    *,
+    seed: int = 0,
+) -> SenseCheck:
+    """Compare the C with NumPy on recordings, which reach the C in pieces of random sizes.
+
+    Args:
+        facts: the model; without inputs if the C ends with the features.
+        sources: the files of lib/<Name>/src/.
+        recordings: each (samples, channels) of the source's type.
+        seed: of the sizes of the pieces.
+
+    Raises:
+        VerificationError: they differ; names the first stage that does.
+    """
+    ring = ring_samples(pipeline)
+    random = np.random.default_rng(seed)
+    data = b"".join(part for own in recordings for part in _blocks(own, ring, random))
+    samples = sum(map(len, recordings))
+    seconds = _SECONDS + samples * _SECONDS_PER_SAMPLE
+    outputs = _run(facts, sources, pipeline, data, seconds)
+    compared = frames = 0
+    for number, (own, theirs) in enumerate(zip(recordings, outputs, strict=True)):
+        expected, _ = pipeline.run(own, pipeline.start())
+        for stage, (block, wanted) in enumerate(zip(pipeline.blocks, expected, strict=True)):
+            got = np.frombuffer(b"".join(theirs.get(stage, [])), block.out.dtype.numpy)
+            _compare(facts.name, pipeline, stage, wanted, got, number)
+            compared += got.nbytes
+        frames += _frames(pipeline, expected)
+    return SenseCheck(frames, compared)
+
+
+def _frames(pipeline: Pipeline, outputs: Sequence[Array]) -> int:
+    kinds = [type(block).__name__ for block in pipeline.blocks]
+    return len(outputs[kinds.index("FramesBlock")])
+
+
+def _blocks(recording: Array, ring: int, random: np.random.Generator) -> list[bytes]:
+    """Return a recording as blocks of the harness."""
+    parts = [np.uint32(_NEW).tobytes()]
+    at = 0
+    while at < len(recording):
+        count = int(random.integers(1, ring + 1))
+        if random.random() < 0.2:
+            count = int(random.integers(1, 8))
+        piece = recording[at : at + count]
+        parts += [np.uint32(len(piece)).tobytes(), np.ascontiguousarray(piece).tobytes()]
+        at += count
+    return parts
+
+
+def _run(
+    facts: ModelFacts,
+    sources: Sequence[RenderedFile],
+    pipeline: Pipeline,
+    data: bytes,
+    seconds: float,
+) -> list[dict[int, list[bytes]]]:
+    """Return what each stage gave, for each recording."""
+    compiler = find_compiler()
+    ways = (("-O0", *SANITIZE), ("-O2",))
+    with scratch_folder() as root:
+        for file in sources:
+            path = root / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.content)
+        view = _HarnessView(facts.name, facts.upper, pipeline.source.spec.dtype.c)
+        Path(root, "harness.c").write_text(render("test/sense_harness.c.j2", view), "utf-8")
+        units = [file.path for file in sources if file.path.endswith(".c")]
+        outputs = []
+        for number, flags in enumerate(ways):
+            options = ("-std=c99", *flags, *WARNINGS, "-I", ".", f"-D{facts.upper}_SENSE_TRACE")
+            program = f"harness{number}"
+            compile_c((compiler, *options, "harness.c", *units, "-o", program), root)
+            outputs.append(run_c((str(root / program),), data, seconds))
+    if outputs[0] != outputs[1]:
+        raise VerificationError(
+            "The C gives other results with optimisation than without on this computer.", _HINT
+        )
+    return _split(outputs[0])
+
+
+def _split(data: bytes) -> list[dict[int, list[bytes]]]:
+    found: list[dict[int, list[bytes]]] = []
+    at = 0
+    while at < len(data):
+        stage, size = np.frombuffer(data, "<i4", 2, at).tolist()
+        if stage < 0:
+            found.append({})
+        else:
+            found[-1].setdefault(stage, []).append(data[at + 8 : at + 8 + size])
+        at += 8 + size
+    return found
+
+
+def _compare(
+    name: str, pipeline: Pipeline, stage: int, wanted: Array, got: Array, number: int
+) -> None:
+    flat = wanted.reshape(-1)
+    same = len(flat) == len(got)
+    if same and flat.tobytes() == got.tobytes():
+        return
+    kind = type(pipeline.blocks[stage]).__name__.removesuffix("Block")
+    if not same:
+        raise VerificationError(
+            f"{name}: stage {stage} {kind} gives {len(got):,} values for recording {number} in C, "
+            f"and {len(flat):,} in NumPy.",
+            _HINT,
+        )
+    item = wanted[0].size
+    at = int(np.flatnonzero(flat.view(f"V{flat.itemsize}") != got.view(f"V{got.itemsize}"))[0])
+    raise VerificationError(
+        f"{name}: stage {stage} {kind} differs from NumPy for recording {number}: "
+        f"value {at % item} of item {at // item} is {got[at]} instead of {flat[at]}.",
+        _HINT,
+    )
