@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tflm_ext.project.pio import BuildResult, TestResult
     from tflm_ext.report import Report
     from tflm_ext.runtimes import Runtime
+    from tflm_ext.signals import Pipeline
     from tflm_ext.stages import Options
 
 
@@ -115,6 +116,7 @@ def export(
     calibration_data: Any = None,
     *,
     test_data: Any = None,
+    pipeline: Pipeline | str | os.PathLike[str] | None = None,
     name: str | None = None,
     labels: Iterable[str] | Mapping[str, Iterable[str]] | None = None,
     version: str | None = None,
@@ -157,6 +159,11 @@ def export(
             outputs, the first one is scored; to score others, pass y as a dict by output name, or
             as a list with one entry, or None, per output.
             Without test_data, the report has the error of the int8 outputs on calibration samples.
+        pipeline: a tflm_ext.sense.Pipeline, or the path of its JSON, whose features are the model's
+            input. The project gets its C, compared with NumPy after every stage. The data are then
+            recordings: calibration_data is a list of them, arrays of samples or paths of WAV, CSV
+            or .npy files; test_data is (recordings, labels), one label for each recording, or
+            (x, y) with features.
         name: C identifier in lower case, prefix of all symbols and files; by default derived from
             the folder's name.
         labels: names of the classes, in the order of the output: a list, an array, a pandas Series
@@ -215,6 +222,7 @@ def export(
     from tflm_ext.project.write import check_folder
     from tflm_ext.report.measured import with_bench
     from tflm_ext.report.progress import show_progress
+    from tflm_ext.signals.data import features_of, pinned_by
     from tflm_ext.stages import make_project, write
 
     target = as_path("folder", folder)
@@ -237,6 +245,7 @@ def export(
         max_accuracy_drop=max_accuracy_drop,
         project=target,
         earlier=earlier,
+        pipeline=pipeline,
     )
     if max_accuracy_drop is not None and test_data is None:
         raise ConfigError(
@@ -244,9 +253,18 @@ def export(
             "Pass test_data=(x, y), or --data on the command line; or omit the limit.",
         )
     with show_progress(progress) as say:
-        data = (calibration_data, test_data)
-        int8, samples = load(model, *data, options.runtime, say, options.labels, earlier)
-        project = make_project(int8, options, samples, say)
+        data = features_of(options.pipeline, calibration_data, test_data)
+        int8, samples = load(
+            model,
+            data.calibration,
+            data.test,
+            options.runtime,
+            say,
+            options.labels,
+            earlier,
+            pinned_by(options.pipeline),
+        )
+        project = make_project(int8, options, samples, say, data.recordings)
         kept = write(project, target, overwrite=overwrite, spared=given)
     for loss in project.report.losses:
         warnings.warn(loss, AccuracyWarning, stacklevel=2)
@@ -278,18 +296,21 @@ def make_options(
     max_accuracy_drop: float | None = None,
     project: Path | None = None,
     earlier: Choices | None = None,
+    pipeline: Any = None,
 ) -> Options:
     """Check the user's options.
 
     Args:
         project: a folder that may contain an earlier export.
         earlier: options of that export, for those that are not passed.
+        pipeline: a Pipeline, or the path of its JSON.
 
     Raises:
         ConfigError: an option is not valid.
     """
     from tflm_ext.project.names import model_name
     from tflm_ext.runtimes import RUNTIMES, make_runtime
+    from tflm_ext.signals.data import as_pipeline
     from tflm_ext.stages import Options
 
     if board is UNSET:
@@ -315,6 +336,7 @@ def make_options(
         labels=as_labels(earlier.labels if earlier and labels is None else labels),
         version=as_version(earlier.version if earlier and version is None else version),
         url=as_url(earlier.url if earlier and url is None else url),
+        pipeline=as_pipeline(earlier.pipeline if earlier and pipeline is None else pipeline),
     )
 
 
@@ -336,11 +358,13 @@ def load(
     say: Callable[[str], None],
     labels: Labels = NO_LABELS,
     earlier: Choices | None = None,
+    pinned: tuple[tuple[float, int], ...] = (),
 ) -> tuple[Int8Model, Any]:
     """Load the user's model and data, as an int8 model and Samples.
 
     Args:
         earlier: options of an earlier export, which knows the names of its model's ports.
+        pinned: scale and zero point that the inputs must have; () leaves them to the calibration.
 
     Raises:
         ConfigError, UnsupportedModelError, ToolError: as in export().
@@ -363,6 +387,7 @@ def load(
         known_names=KnownNames(earlier.sha256, earlier.inputs, earlier.outputs)
         if earlier
         else None,
+        pinned=pinned,
     )
     return converted.int8, Samples(converted.calibration, converted.test, converted.targets)
 

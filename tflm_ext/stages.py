@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tflm_ext.convert.int8_model import Int8Model
+from tflm_ext.emit.sense import sense_files
 from tflm_ext.ir import Graph
 from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
 from tflm_ext.ir.names import port_name, unlike
@@ -26,20 +27,24 @@ from tflm_ext.passes import PassResult
 from tflm_ext.plan import Plan, count_macs
 from tflm_ext.plan.budget import check_budget
 from tflm_ext.project.arduino import arduino_files
-from tflm_ext.project.choices import board_path
+from tflm_ext.project.choices import PIPELINE, board_path
 from tflm_ext.project.firmware import firmware_files
 from tflm_ext.project.link import link_sources
 from tflm_ext.project.names import library_name, port_symbols
 from tflm_ext.project.platformio_tree import platformio_files
 from tflm_ext.project.readme import readme_files
 from tflm_ext.report import Report
+from tflm_ext.report.pipeline import PipelineProof
 from tflm_ext.report.report import digest, digests
 from tflm_ext.runtimes import Compiled, DeviceModel, Progress, Runtime
+from tflm_ext.signals import Pipeline
 from tflm_ext.targets import Board
+from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.computable import keep_computable, left_out
 from tflm_ext.verify.float_model import check_drop
 from tflm_ext.verify.golden import make_golden
 from tflm_ext.verify.scores import Samples, Scores, score
+from tflm_ext.verify.sense import ModelRun, prove_sense
 from tflm_ext.verify.targets import check_labels
 from tflm_ext.verify.vectors import make_vectors, quantize
 from tflm_ext.version import PAGE, VERSION
@@ -61,6 +66,7 @@ class Options:
     labels: Labels = Labels()
     version: str = NO_VERSION
     url: str = PAGE
+    pipeline: Pipeline | None = None
     max_accuracy_drop: float | None = None
 
 
@@ -118,6 +124,7 @@ def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text:
         golden=(),
         model_version=options.version,
         url=options.url,
+        pipeline=options.pipeline.sha256 if options.pipeline else "",
     )
     return Analysis(int8.bytes, graph, planned.passes, planned.plan, facts, on_device)
 
@@ -161,9 +168,16 @@ def report_of(analysis: Analysis, options: Options) -> Report:
 
 
 def make_project(
-    int8: Int8Model, options: Options, samples: Samples, progress: Progress
+    int8: Int8Model,
+    options: Options,
+    samples: Samples,
+    progress: Progress,
+    recordings: Sequence[Array] = (),
 ) -> Project:
     """Run all stages after the conversion, up to the files of a verified project.
+
+    Args:
+        recordings: of the pipeline's source, for its comparison.
 
     Raises:
         BudgetError: the model does not fit, or loses more accuracy than the user allows.
@@ -179,12 +193,44 @@ def make_project(
     compared = on_device.compare(graph, facts, sources, vectors, progress)
     golden = make_golden(int8.bytes, graph, vectors)
     scores = score(int8, graph, facts, samples, compared.sources, progress)
+    if options.pipeline is not None:
+        sensed, proof = _sense(analysis, options.pipeline, compared.sources, recordings, progress)
+        sources, report = (*sources, *sensed), replace(report, pipeline=proof)
     report = replace(report, warnings=(*report.warnings, *notes), vectors=compared.inputs)
     causes = (*report.warnings, *int8.suspects)
     check_drop(options.name, scores.accuracies, scores.names, options.max_accuracy_drop, causes)
     progress("writing the project")
     report = _with_results(report, int8, golden, scores)
     return _assemble(int8, options, analysis, sources, report)
+
+
+def _sense(
+    analysis: Analysis,
+    pipeline: Pipeline,
+    compiled: tuple[RenderedFile, ...] | None,
+    recordings: Sequence[Array],
+    progress: Progress,
+) -> tuple[tuple[RenderedFile, ...], PipelineProof]:
+    """Return the C of a pipeline, and its comparison with NumPy and TFLM.
+
+    Args:
+        compiled: the model's C, if it runs on this computer.
+
+    Raises:
+        VerificationError: they differ.
+    """
+    progress("comparing the pipeline")
+    facts = analysis.facts
+    files = sense_files(facts, pipeline)
+    if compiled is None:  # the features alone
+        alone = replace(facts, inputs=(), outputs=())
+        check = prove_sense(alone, sense_files(alone, pipeline), pipeline, recordings)
+    else:
+        model = ModelRun(analysis.model, arena_for(analysis.graph))
+        check = prove_sense(facts, (*compiled, *files), pipeline, recordings, model)
+    known = {file.path for file in analysis.on_device.sources(facts)}
+    added = tuple(file for file in files if file.path not in known)
+    return added, PipelineProof(pipeline, check.frames, check.bytes)
 
 
 def _with_results(
@@ -222,6 +268,8 @@ def _assemble(
         *parts.files,
         RenderedFile(f"model/{facts.name}.tflite", int8.bytes),
     )
+    if options.pipeline is not None:
+        files = (*files, RenderedFile.text(PIPELINE, options.pipeline.to_json()))
     if options.board.source is not None:
         files = (*files, RenderedFile.text(board_path(options.board.name), options.board.source))
     report = replace(report, files=digests(files))

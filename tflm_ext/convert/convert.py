@@ -24,6 +24,7 @@ from tflm_ext.convert.data import (
 from tflm_ext.convert.files import FORMATS, compares, is_data_file, kind_of
 from tflm_ext.convert.finite import infinite_refusal
 from tflm_ext.convert.int8_model import Conversion, Int8Model, KnownNames, looked_at
+from tflm_ext.convert.pinned import Pinned, check_pinned, require_inputs
 from tflm_ext.convert.remedies import (
     crash_refusal,
     input_refusal,
@@ -57,6 +58,7 @@ def convert(
     labels: Labels = NO_LABELS,
     known_names: KnownNames | None = None,
     dense_per_tensor: bool = False,
+    pinned: Pinned = (),
 ) -> Conversion:
     """Quantise a model to int8 with batch size 1 and int8 inputs and outputs.
 
@@ -78,6 +80,8 @@ def convert(
         known_names: of the ports of a .tflite, from an earlier export of it.
         dense_per_tensor: one scale for the weights of a Dense layer, as in TFLM before 2024,
             instead of one per output.
+        pinned: scale and zero point that the inputs must have, in order; () leaves them to the
+            calibration.
 
     Raises:
         ConfigError: there is no such model, or data is missing, empty, not finite, or has the wrong
@@ -95,9 +99,12 @@ def convert(
     if path and kind == "tflite":
         from tflm_ext.convert.taken import take
 
-        return take(path, given, Wanted(test_targets, labels), known_names)
+        taken = take(path, given, Wanted(test_targets, labels), known_names)
+        check_pinned(taken.int8.bytes, pinned)
+        return taken
     with scratch_folder() as folder, _child(folder) as child:
-        work = _Work(child, folder, progress, dense_per_tensor, Wanted(test_targets, labels))
+        wanted = Wanted(test_targets, labels)
+        work = _Work(child, folder, progress, dense_per_tensor, wanted, pinned)
         return work.run(model, path, kind, given)
 
 
@@ -171,8 +178,10 @@ class _Work:
         progress: Progress,
         dense_per_tensor: bool,
         wanted: Wanted,
+        pinned: Pinned = (),
     ) -> None:
         self.child = child
+        self.pinned = pinned
         self.wanted = wanted
         self.dense_per_tensor = dense_per_tensor
         self.folder = folder
@@ -196,6 +205,7 @@ class _Work:
         self.layers = about["layers"]
         ports = _ports(about)
         self._check_types(ports, about["integers"])
+        require_inputs(self.pinned, [port.name for port in ports])
         self.progress("reading the data")
         data, warnings = gather_all(given, ports, Order(about["order"]))
         targets = self.wanted.check(about["outputs"], about["output_shapes"], data)
@@ -226,6 +236,7 @@ class _Work:
         content = read.data
         if any(port.dtype == "int32" for port in ports):
             content = strip_ports(content).data  # its wrapped positions
+        check_pinned(content, self.pinned)
         int8 = Int8Model.of(
             content,
             input_names=tuple(about["inputs"][place] for place in read.kept),
@@ -252,6 +263,7 @@ class _Work:
                 "convert",
                 calibration=calibration,
                 dense_per_tensor=self.dense_per_tensor,
+                pinned=self.pinned,
                 out=str(out),
             )
         if not quantised["finite"]:

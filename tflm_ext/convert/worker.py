@@ -20,6 +20,7 @@ from tflm_ext.convert import faithful, finite, trace
 from tflm_ext.convert.child import PATIENCE
 from tflm_ext.convert.endpoint import SIGNATURE
 from tflm_ext.convert.load import load_keras
+from tflm_ext.convert.pinned import pinned_inputs
 from tflm_ext.convert.untrusted import admit
 from tflm_ext.convert.wrappers import without_wrappers
 from tflm_ext.errors import TflmExtError, ToolError
@@ -110,8 +111,9 @@ class Converter:
             Scale and zero point of each input and output, None for those that are not int8; and
             whether all outputs are int8 or integers, and all scales are finite.
         """
-        calibration = request["calibration"]
-        data = self._convert(calibration, progress, request["dense_per_tensor"])
+        calibration, pinned = request["calibration"], request["pinned"]
+        with pinned_inputs(pinned):
+            data = self._convert(calibration, progress, request["dense_per_tensor"])
         data = _named(data, self.names)
         Path(request["out"]).write_bytes(data)
         return _ports(data)

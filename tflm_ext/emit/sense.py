@@ -112,16 +112,17 @@ class _SenseView:
     inputs: int
     input_type: str
     with_model: bool
+    outputs_number: int
+    output_bytes: int
 
 
-def sense_files(facts: ModelFacts, pipeline: Pipeline, digest: str) -> tuple[RenderedFile, ...]:
+def sense_files(facts: ModelFacts, pipeline: Pipeline) -> tuple[RenderedFile, ...]:
     """Return the C of a pipeline, with paths below lib/<Name>/src/.
 
     Args:
         facts: the model that receives its features; without inputs, the C ends with the features.
-        digest: SHA-256 of the pipeline's JSON.
     """
-    view = _view(facts, pipeline, digest)
+    view = _view(facts, pipeline)
     found = with_included(view.headers, ("signals", "kernels"))
     return (
         RenderedFile.text(f"{facts.name}_sense.h", render("sense/sense.h.j2", view)),
@@ -142,7 +143,7 @@ def _frames(pipeline: Pipeline) -> FramesBlock:
     return found
 
 
-def _view(facts: ModelFacts, pipeline: Pipeline, digest: str) -> _SenseView:
+def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
     blocks = list(enumerate(pipeline.blocks))
     frames = _frames(pipeline)
     at = pipeline.blocks.index(frames)
@@ -162,7 +163,7 @@ def _view(facts: ModelFacts, pipeline: Pipeline, digest: str) -> _SenseView:
         library=facts.library,
         version=facts.version,
         command=facts.command,
-        digest=digest,
+        digest=pipeline.sha256,
         lines=tuple(f"{n}: {type(b).__name__.removesuffix('Block')}: {b.out}" for n, b in blocks),
         headers=tuple(sorted({call.header for call in calls_made})),
         tables=tuple(tables.views),
@@ -189,6 +190,8 @@ def _view(facts: ModelFacts, pipeline: Pipeline, digest: str) -> _SenseView:
         inputs=pipeline.out.size,
         input_type=pipeline.out.dtype.c,
         with_model=bool(facts.inputs),
+        outputs_number=len(blocks),
+        output_bytes=facts.outputs[0].bytes if facts.outputs else 0,
     )
 
 

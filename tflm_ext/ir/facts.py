@@ -142,6 +142,7 @@ class ModelFacts:
         url: page of the model for library.properties.
         command: the command that regenerates the project, without paths outside it.
         golden: vectors for the tests, self test and example.
+        pipeline: hexadecimal digest of the pipeline before the model; "" if there is none.
     """
 
     name: str
@@ -157,6 +158,7 @@ class ModelFacts:
     golden: tuple[GoldenVector, ...]
     model_version: str = NO_VERSION
     url: str = PAGE
+    pipeline: str = ""
 
     @property
     def upper(self) -> str:

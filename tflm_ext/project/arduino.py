@@ -56,6 +56,7 @@ class _LibraryView:
     ports: tuple[_PortRow, ...]
     what: str
     paragraph: str
+    pipeline: str
     runtime: Any
 
 
@@ -114,8 +115,9 @@ def arduino_files(
     )
     if not parts.for_board:
         return library
-    (interface,) = (f for f in library_sources if f.path == f"{facts.name}_model.h")
-    library = (*library, *_for_arduino(facts, view, parts, interface.content.decode("ascii")))
+    headers = (f"{facts.name}_model.h", f"{facts.name}_sense.h")
+    texts = [f.content.decode("ascii") for f in library_sources if f.path in headers]
+    library = (*library, *_for_arduino(facts, view, parts, "\n".join(texts)))
     return (*library, RenderedFile(f"arduino/{facts.library}.zip", _zip(library)))
 
 
@@ -125,7 +127,7 @@ def _for_arduino(
     """Return the files that turn the PlatformIO library into an Arduino library.
 
     Args:
-        interface: text of <name>_model.h.
+        interface: text of its headers for users.
     """
     folder = f"lib/{facts.library}"
     example = f"{folder}/examples/{facts.library}"
@@ -182,6 +184,7 @@ def _library_view(facts: ModelFacts, parts: Parts) -> _LibraryView:
         ),
         what=parts.what,
         paragraph=parts.paragraph,
+        pipeline=facts.pipeline,
         runtime=parts.view,
     )
 

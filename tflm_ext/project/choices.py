@@ -25,6 +25,8 @@ from tflm_ext.project.names import model_name
 from tflm_ext.project.write import recover
 from tflm_ext.report.parts import SCHEMAS
 
+PIPELINE = "model/pipeline.json"
+"""Path in a project of the JSON of its pipeline."""
 _T = TypeVar("_T")
 
 
@@ -38,6 +40,7 @@ class Choices:
         labels: class names of the outputs, by the names of the outputs if there are several.
         sha256: of the exported .tflite.
         inputs, outputs: names of the ports, "" for those that have none.
+        pipeline: the file of the pipeline in the project; None without one.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Choices:
     sha256: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    pipeline: Path | None = None
 
 
 def earlier_choices(folder: Path) -> Choices | None:
@@ -95,6 +99,7 @@ def choices_in(folder: Path, content: Mapping[str, Any]) -> Choices:
         sha256=from_json(str, model["sha256"]),
         inputs=_names(model["inputs"]),
         outputs=_names(model["outputs"]),
+        pipeline=folder / PIPELINE if content.get("pipeline") is not None else None,
     )
 
 

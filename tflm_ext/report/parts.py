@@ -13,6 +13,7 @@ from tflm_ext.document import Bytes, Count, FilePath, Scalar, Sha256, Shape, dec
 from tflm_ext.options import NO_VERSION
 from tflm_ext.plan.sizes import compiler
 from tflm_ext.report.detail import GraphPart, PlacementPart, named_placements
+from tflm_ext.report.pipeline import PipelinePart
 from tflm_ext.report.scores import Accuracy, Int8Error
 from tflm_ext.version import PAGE, VERSION
 
@@ -344,6 +345,9 @@ class ReportDocument(Envelope):
     )
     verification: VerificationPart | None = entry(
         of=lambda report: None if report.vectors is None else report, optional=True
+    )
+    pipeline: PipelinePart | None = entry(
+        "The pipeline before the model; absent if there is none.", optional=True
     )
     accuracy: Accuracy | None = entry("Score of the first output.", optional=True)
     accuracy_of_other_outputs: tuple[Accuracy, ...] = entry(

@@ -17,6 +17,7 @@ from tflm_ext.plan import Plan
 from tflm_ext.plan.footprint import Footprint
 from tflm_ext.report.detail import Detail
 from tflm_ext.report.parts import Envelope, ReportDocument
+from tflm_ext.report.pipeline import PipelineProof
 from tflm_ext.report.scores import Accuracy, Int8Error
 
 _MOST_SCORES = 3  # in a summary
@@ -44,6 +45,7 @@ class Report:
         encoding: EncodingResult.to_dict() for runtime "tflm" with encoded weights, else None.
         bench: measurements of the same files, see with_bench(); else None.
         left_out: rewrites that failed on this model.
+        pipeline: before the model, None if there is none.
         detail: the rewrites step by step; None unless requested.
     """
 
@@ -66,6 +68,7 @@ class Report:
     encoding: Mapping[str, Any] | None = None
     bench: Mapping[str, Any] | None = None
     left_out: tuple[LeftOut, ...] = ()
+    pipeline: PipelineProof | None = None
     detail: Detail | None = None
 
     def __repr__(self) -> str:
@@ -86,6 +89,8 @@ class Report:
         lines = [f"{facts.name} for {self.board}, runtime {self.runtime}: {sizes}"]
         if self.vectors:
             lines.append(f"equal to TensorFlow Lite Micro on {self.vectors} inputs")
+        if self.pipeline:
+            lines.append(f"pipeline equal to NumPy on {self.pipeline.frames:,} frames")
         for score in self.scores[:_MOST_SCORES]:
             of = "" if len(facts.outputs) == 1 else f" of output {score.output}"
             real = "" if score.float_model is None else f", float {score.float_model:.4f}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -14,7 +16,7 @@ from tflm_ext.document import from_json, to_json
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir import DType
 from tflm_ext.near import unknown
-from tflm_ext.signals.frames import Frames, Stack, StackBlock
+from tflm_ext.signals.frames import Frames, FramesBlock, Stack, StackBlock
 from tflm_ext.signals.recordings import read_recording
 from tflm_ext.signals.spec import Form, Spec
 from tflm_ext.signals.stage import STAGES, Array, Block, State
@@ -94,6 +96,12 @@ class Pipeline:
         return self.blocks[-1].out
 
     @property
+    def frame_rate(self) -> Fraction:
+        """Frames per second."""
+        (frames,) = (block for block in self.blocks if isinstance(block, FramesBlock))
+        return frames.out.rate
+
+    @property
     def window(self) -> int:
         """Samples of the source's stream that one item of `out` sees, without filters' memory."""
         length, hop, frames = 0, 0, 1
@@ -166,9 +174,17 @@ class Pipeline:
                 f"The recording is shorter than a window of {self.window:,} samples.",
                 "Pass a longer recording, or use a smaller Stack or Frames.",
             )
+        return self.real(found)
+
+    def real(self, quantized: Array) -> Array:
+        """Return the real values of a model's input bytes, float32."""
         spec = self.out
-        real = found.astype(np.float32) - np.float32(spec.zero_point)
-        return real * np.float32(spec.scale)
+        return (quantized.astype(np.float32) - np.float32(spec.zero_point)) * np.float32(spec.scale)
+
+    @property
+    def sha256(self) -> str:
+        """Digest of its JSON, in hex, which the project and its C contain."""
+        return hashlib.sha256(self.to_json().encode("utf-8")).hexdigest()
 
     def with_(self: _P, *stages: Any, decide: Any = None) -> _P:
         """Return the same pipeline with other stages and another decision."""

@@ -70,3 +70,17 @@ class Spec:
             f"{self.form.value} of {' x '.join(map(str, self.shape))} {self.dtype.value}, "
             f"{float(self.rate):.6g} per second"
         )
+
+
+def short_scale(value: float) -> float:
+    """Return a scale near a value, with 15 significant bits.
+
+    The ends of the range of int8 are then exact float32 values, so the converter finds the same
+    scale again.
+
+    Example:
+        >>> short_scale(26 / 256), short_scale(1 / 3)
+        (0.1015625, 0.333343505859375)
+    """
+    mantissa, exponent = math.frexp(value)
+    return math.ldexp(round(mantissa * 2**15), exponent - 15)

@@ -11,7 +11,7 @@ import numpy as np
 
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir import DType
-from tflm_ext.signals.spec import Spec
+from tflm_ext.signals.spec import Spec, short_scale
 from tflm_ext.signals.stage import Array, SignalCall, State
 
 _STEPS = 256
@@ -57,7 +57,7 @@ class ToInt8:
     def out(self) -> Spec:
         assert self.source.limits is not None  # of() checks
         low, high = self.source.limits
-        scale = float(np.float32((high - low) / _STEPS))
+        scale = short_scale((high - low) / _STEPS)
         return replace(
             self.source,
             dtype=DType.INT8,

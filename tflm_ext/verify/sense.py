@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,17 @@ from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.scratch import scratch_folder
 from tflm_ext.signals import Pipeline
+from tflm_ext.signals.spec import Spec
 from tflm_ext.verify.host import SANITIZE, WARNINGS, compile_c, find_compiler, run_c
+from tflm_ext.verify.tflm import run_tflm
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
 _SECONDS = 120.0
 _SECONDS_PER_SAMPLE = 1e-4
 _NEW = 0xFFFFFFFF
+LEAST_FRAMES = 2000
+_MOST_WINDOWS = 200  # that TFLM runs
 _HINT = "Do not use these files. Export again; if the error persists, report this bug."
 
 
@@ -31,6 +36,14 @@ class _HarnessView:
     name: str
     upper: str
     sample_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRun:
+    """What TFLM's interpreter needs to run a model."""
+
+    bytes: builtins.bytes
+    arena_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +66,7 @@ def check_sense(
     recordings: Sequence[Array],
     *,
     seed: int = 0,
+    model: ModelRun | None = None,
 ) -> SenseCheck:
     """Compare the C with NumPy on recordings, which reach the C in pieces of random sizes.
 
@@ -61,6 +75,7 @@ def check_sense(
         sources: the files of lib/<Name>/src/.
         recordings: each (samples, channels) of the source's type.
         seed: of the sizes of the pieces.
+        model: the model in the sources, whose output is compared with TFLM's, too.
 
     Raises:
         VerificationError: they differ; names the first stage that does.
@@ -72,6 +87,7 @@ def check_sense(
     seconds = _SECONDS + samples * _SECONDS_PER_SAMPLE
     outputs = _run(facts, sources, pipeline, data, seconds)
     compared = frames = 0
+    windows, results = [], []
     for number, (own, theirs) in enumerate(zip(recordings, outputs, strict=True)):
         expected, _ = pipeline.run(own, pipeline.start())
         for stage, (block, wanted) in enumerate(zip(pipeline.blocks, expected, strict=True)):
@@ -79,7 +95,99 @@ def check_sense(
             _compare(facts.name, pipeline, stage, wanted, got, number)
             compared += got.nbytes
         frames += _frames(pipeline, expected)
+        windows.append(expected[-1])
+        results += theirs.get(len(pipeline.blocks), [])
+    if model is not None:
+        _compare_model(facts, model, np.concatenate(windows), results)
     return SenseCheck(frames, compared)
+
+
+def _compare_model(
+    facts: ModelFacts, model: ModelRun, windows: Array, results: Sequence[bytes]
+) -> None:
+    """Compare what the model computed with what TFLM makes of NumPy's windows."""
+    count = min(len(windows), _MOST_WINDOWS)
+    if len(results) != len(windows):
+        raise VerificationError(
+            f"{facts.name}: the model ran {len(results):,} times for {len(windows):,} windows.",
+            _HINT,
+        )
+    if not count:
+        return
+    port = facts.inputs[0]
+    vectors = windows[:count].reshape(count, *port.shape)
+    run = run_tflm(model.bytes, [vectors], len(facts.outputs), arena_bytes=model.arena_bytes)
+    expected = run.outputs[0].reshape(count, -1)
+    got = np.stack([np.frombuffer(own, expected.dtype) for own in results[:count]])
+    wrong = np.argwhere(expected != got)
+    if len(wrong):
+        window, element = wrong[0].tolist()
+        raise VerificationError(
+            f"{facts.name}: output 0, element {element}, for window {window} of the pipeline is "
+            f"{got[window, element]} instead of {expected[window, element]}.",
+            _HINT,
+        )
+
+
+def prove_sense(
+    facts: ModelFacts,
+    sources: Sequence[RenderedFile],
+    pipeline: Pipeline,
+    recordings: Sequence[Array],
+    model: ModelRun | None = None,
+) -> SenseCheck:
+    """Compare the C of a pipeline with NumPy, and what the model makes of its features with TFLM.
+
+    Args:
+        facts, sources, pipeline: as in check_sense().
+        recordings: of the user; drawn ones are added until there are at least 2,000 frames.
+        model: the model, if the sources contain it.
+
+    Raises:
+        VerificationError: they differ; names the first stage that does.
+    """
+    own = list(recordings)
+    hop = pipeline.source.spec.rate / pipeline.frame_rate
+    frames = sum(int(len(recording) // hop) for recording in own)
+    missing = LEAST_FRAMES - frames
+    if missing > 0:
+        samples = int((missing + 8) * hop) + pipeline.window
+        own += drawn_recordings(pipeline.source.spec, samples, seed=int(pipeline.sha256[:8], 16))
+    return check_sense(facts, sources, pipeline, own, model=model)
+
+
+def drawn_recordings(spec: Spec, samples: int, *, seed: int) -> list[Array]:
+    """Return recordings that make a pipeline work: noise from quiet to loud, tones, clicks, edges.
+
+    Args:
+        spec: of the source.
+        samples: of all recordings together.
+    """
+    random = np.random.default_rng(seed)
+    info = np.iinfo(spec.dtype.numpy)
+    parts = []
+    count = -(-samples // 5)
+    for kind in range(5):
+        shape, time = (count, spec.channels), np.arange(count)[:, np.newaxis]
+        loudness = info.max * 10 ** -(
+            4 * random.random((-(-count // 500), 1)).repeat(500, 0)[:count]
+        )
+        if kind == 0:
+            values = random.normal(0, loudness / 3, shape)
+        elif kind == 1:
+            phase = np.cumsum(random.uniform(0.001, 0.5) * (1 + 0.5 * np.sin(time / 700)), axis=0)
+            values = loudness * np.sin(2 * np.pi * phase) + np.zeros(shape)
+        elif kind == 2:
+            values = random.integers(info.min, info.max, shape, endpoint=True).astype(float)
+        elif kind == 3:
+            values = np.where(
+                random.random(shape) < 0.002, random.choice([info.min, info.max]), 0.0
+            )
+        else:
+            values = random.choice([float(info.min), float(info.max), -1.0, 0.0, 1.0], shape)
+            values[: count // 4], values[count // 4 : count // 3] = info.min, 0
+        parts.append(np.clip(np.rint(values), info.min, info.max).astype(spec.dtype.numpy))
+    return parts
 
 
 def _frames(pipeline: Pipeline, outputs: Sequence[Array]) -> int:
