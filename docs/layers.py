@@ -24,6 +24,7 @@ PACKAGES: Mapping[str, str] = {
     "recheck": "verifies and inspects exported projects",
     "api": "export(), inspect, build(), test()",
     "compression": "trains a Keras model to be smaller",
+    "sense": "signal pipelines, with tf.data and Keras",
     "stages": "an export, stage by stage",
     "runtimes": "what runs the model on the device",
     "encoding": "weights for DECODE",

@@ -12,6 +12,7 @@ import numpy as np
 
 from tflm_ext.errors import ConfigError
 from tflm_ext.near import did_you_mean_file
+from tflm_ext.signals.given import as_recordings
 from tflm_ext.signals.pipeline import Pipeline
 from tflm_ext.signals.stage import Array
 
@@ -45,31 +46,6 @@ def as_pipeline(given: Any) -> Pipeline | None:
             f"{near}Write it with Pipeline.to_json().",
         ) from error
     return Pipeline.from_json(text)
-
-
-def as_recordings(given: Any, what: str) -> list[Any]:
-    """Return one or several recordings as a list.
-
-    Args:
-        given: a recording: an int16 array or the path of a file; or an iterable of recordings.
-
-    Raises:
-        ConfigError: there are none.
-    """
-    if isinstance(given, str | os.PathLike) or hasattr(given, "__array__"):
-        return [given]
-    try:
-        found = list(given)
-    except TypeError as error:
-        raise ConfigError(
-            f"{what} is a {type(given).__name__}, not recordings.",
-            "With a pipeline, pass a list of arrays of samples, or of paths of WAV or CSV files.",
-        ) from error
-    if not found:
-        raise ConfigError(f"{what} has no recordings.", "Pass at least one recording.")
-    if all(isinstance(value, int | float | np.number) for value in found):
-        return [np.asarray(found)]
-    return found
 
 
 def calibration_windows(pipeline: Pipeline, recordings: Sequence[Any]) -> Array:
@@ -149,11 +125,16 @@ def features_of(pipeline: Pipeline | None, calibration_data: Any, test_data: Any
     """
     if pipeline is None:
         return JoinedData(calibration_data, test_data)
-    recordings: tuple[Array, ...] = ()
-    calibration = None
+    if not pipeline.is_fitted:
+        raise ConfigError(
+            "The pipeline is not fitted: numbers of its stages come from recordings.",
+            "Pass pipeline.fitted(recordings).",
+        )
+    recordings, calibration = pipeline.recordings, None
     if calibration_data is not None:
         given = as_recordings(calibration_data, "calibration_data")
         recordings = tuple(pipeline.recording(own) for own in given)
+    if recordings:
         calibration = calibration_windows(pipeline, recordings)
     if isinstance(test_data, tuple | list) and len(test_data) == 2 and _recorded(test_data[0]):
         given = as_recordings(test_data[0], "test_data")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from tflm_ext.errors import ConfigError
 from tflm_ext.ir import DType
 from tflm_ext.near import unknown
 from tflm_ext.signals.frames import Frames, FramesBlock, Stack, StackBlock
+from tflm_ext.signals.given import as_recordings
 from tflm_ext.signals.recordings import read_recording
 from tflm_ext.signals.spec import Form, Spec
 from tflm_ext.signals.stage import STAGES, Array, Block, State
@@ -36,16 +37,19 @@ class Pipeline:
         source: what the sensor gives.
         stages: in order: stages of streams, Frames, stages of frames and features, Stack.
         decide: turns the model's outputs into events; None if the firmware uses the outputs.
+        recordings: samples that it was fitted on; not part of its JSON.
     """
 
     source: Any
     stages: tuple[Any, ...]
     decide: Any = None
+    recordings: tuple[Array, ...] = field(default=(), compare=False, repr=False)
 
     def __init__(self, source: Any, *stages: Any, decide: Any = None) -> None:
         object.__setattr__(self, "source", source)
         object.__setattr__(self, "stages", tuple(stages))
         object.__setattr__(self, "decide", decide)
+        object.__setattr__(self, "recordings", ())
         self._check()
 
     def _check(self) -> None:
@@ -69,24 +73,61 @@ class Pipeline:
                 "A pipeline needs Frames exactly once.",
                 "Put Frames(length, hop) between the stages of streams and those of frames.",
             )
-        self.blocks  # noqa: B018 - binds all stages
+        if self.is_fitted:
+            self.blocks  # noqa: B018 - binds all stages
+        else:
+            _bound(self.source.spec, self.stages[: self._first_unfitted])
+
+    @property
+    def _first_unfitted(self) -> int:
+        """Number of the first stage whose numbers are not known; that of all stages if all are."""
+        fitted = [getattr(stage, "is_fitted", True) for stage in self.stages]
+        return fitted.index(False) if False in fitted else len(fitted)
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether all numbers that come from data are known."""
+        return self._first_unfitted == len(self.stages)
+
+    def fitted(self: _P, recordings: Any) -> _P:
+        """Return the pipeline with the numbers that its stages take from data, like Zscore.
+
+        Stages that are fitted already remain. The result remembers the recordings, so that
+        export() can calibrate the model with them.
+
+        Args:
+            recordings: one or several: arrays, or paths of WAV, CSV or .npy files.
+
+        Raises:
+            ConfigError: a recording does not fit the source, or they are too short.
+        """
+        samples = [self.recording(own) for own in as_recordings(recordings, "recordings")]
+        stages = list(self.stages)
+        for number, stage in enumerate(stages):
+            if getattr(stage, "is_fitted", True):
+                continue
+            blocks = _bound(self.source.spec, stages[:number])
+            items = np.concatenate([_run(blocks, own)[-1] for own in samples])
+            if not len(items):
+                raise ConfigError(
+                    f"The recordings are too short for {type(stage).__name__}: they give no frame.",
+                    "Pass longer recordings.",
+                )
+            stages[number] = stage.fit(blocks[-1].out, items)
+        found = self.with_(*stages, decide=self.decide)
+        object.__setattr__(found, "recordings", tuple(samples))
+        return found
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The stages, bound; with the map to int8 where features enter a Stack or a model.
 
         Raises:
-            ConfigError: a stage cannot work on what it receives.
+            ConfigError: a stage cannot work on what it receives, or is not fitted.
         """
-        found: list[Block] = []
-        spec: Spec = self.source.spec
-        for stage in self.stages:
-            if isinstance(stage, Stack) and spec.form is Form.FEATURES and _wide(spec):
-                found.append(ToInt8.of(spec))
-                spec = found[-1].out
-            found.append(stage.bind(spec))
-            spec = found[-1].out
-        if spec.form is Form.FEATURES and _wide(spec):
+        found = _bound(self.source.spec, self.stages)
+        spec = found[-1].out
+        if spec.form is Form.FEATURES and spec.dtype is not DType.INT8:
             found.append(ToInt8.of(spec))
         return tuple(found)
 
@@ -233,8 +274,25 @@ class Pipeline:
         )
 
 
-def _wide(spec: Spec) -> bool:
-    return spec.dtype is not DType.INT8
+def _bound(spec: Spec, stages: Sequence[Any]) -> list[Block]:
+    """Return stages, bound one after another; with the map to int8 before a Stack."""
+    found: list[Block] = []
+    for stage in stages:
+        wide = spec.form is Form.FEATURES and spec.dtype is not DType.INT8
+        if isinstance(stage, Stack) and wide:
+            found.append(ToInt8.of(spec))
+            spec = found[-1].out
+        found.append(stage.bind(spec))
+        spec = found[-1].out
+    return found
+
+
+def _run(blocks: Sequence[Block], samples: Array) -> list[Array]:
+    """Return what each block gives for a recording; the samples first."""
+    outputs = [samples]
+    for block in blocks:
+        outputs.append(block.run(outputs[-1], block.start())[0])
+    return outputs
 
 
 def _called(value: Any) -> str:

@@ -1,0 +1,32 @@
+"""From a sensor to a decision: pipelines that are defined once, for training and for the device.
+
+Example:
+    >>> from tflm_ext import sense
+    >>> bell = sense.Pipeline(
+    ...     sense.Microphone(16_000), sense.Frames(480, hop=320), sense.LogMel(40), sense.Stack(49)
+    ... )
+    >>> print(bell.out)
+    features of 49 x 40 int8, 50 per second
+"""
+
+from tflm_ext.sense.pipeline import Pipeline
+from tflm_ext.signals import (
+    Frames,
+    LogMel,
+    Microphone,
+    Motion,
+    Pcan,
+    Stack,
+    Subtraction,
+)
+
+__all__ = [
+    "Frames",
+    "LogMel",
+    "Microphone",
+    "Motion",
+    "Pcan",
+    "Pipeline",
+    "Stack",
+    "Subtraction",
+]
