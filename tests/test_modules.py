@@ -41,7 +41,12 @@ ARRAYS = {
     )
 }
 # The others run in a child process of export(), or import TensorFlow or Keras at their head.
-HEAVY = [m for m in MODULES if m.startswith((COMPRESSION, "tflm_ext.convert")) and m not in ARRAYS]
+SENSE = {"tflm_ext.sense.layer", "tflm_ext.sense.operations"}
+HEAVY = [
+    m
+    for m in MODULES
+    if m in SENSE or (m.startswith((COMPRESSION, "tflm_ext.convert")) and m not in ARRAYS)
+]
 LIGHT = [m for m in MODULES if m not in HEAVY]
 FRAMEWORKS = ("tensorflow", "keras", "tf_keras")
 

@@ -247,28 +247,24 @@ def export(
         earlier=earlier,
         pipeline=pipeline,
     )
-    if max_accuracy_drop is not None and test_data is None:
-        raise ConfigError(
-            "max_accuracy_drop needs test_data to measure the loss through int8.",
-            "Pass test_data=(x, y), or --data on the command line; or omit the limit.",
-        )
+    _require_data(max_accuracy_drop, test_data)
     with show_progress(progress) as say:
         data = features_of(options.pipeline, calibration_data, test_data)
-        int8, samples = load(
-            model,
-            data.calibration,
-            data.test,
-            options.runtime,
-            say,
-            options.labels,
-            earlier,
-            pinned_by(options.pipeline),
-        )
+        loaded = (model, data.calibration, data.test, options.runtime, say, options.labels, earlier)
+        int8, samples = load(*loaded, pinned_by(options.pipeline))
         project = make_project(int8, options, samples, say, data.recordings)
         kept = write(project, target, overwrite=overwrite, spared=given)
     for loss in project.report.losses:
         warnings.warn(loss, AccuracyWarning, stacklevel=2)
     return ExportResult(target.resolve(), with_bench(project.report, target), kept)
+
+
+def _require_data(max_accuracy_drop: float | None, test_data: Any) -> None:
+    if max_accuracy_drop is not None and test_data is None:
+        raise ConfigError(
+            "max_accuracy_drop needs test_data to measure the loss through int8.",
+            "Pass test_data=(x, y), or --data on the command line; or omit the limit.",
+        )
 
 
 def _name(name: Any) -> str | None:

@@ -205,7 +205,6 @@ class _Work:
         self.layers = about["layers"]
         ports = _ports(about)
         self._check_types(ports, about["integers"])
-        require_inputs(self.pinned, [port.name for port in ports])
         self.progress("reading the data")
         data, warnings = gather_all(given, ports, Order(about["order"]))
         targets = self.wanted.check(about["outputs"], about["output_shapes"], data)
@@ -254,6 +253,7 @@ class _Work:
         for port, integer in zip(ports, integers, strict=True):
             if integer is None and port.dtype not in ("float32", "int32"):
                 raise input_refusal(port.name, port.dtype, self.layers)
+        require_inputs(self.pinned, [port.name for port in ports])
 
     def _quantise(
         self, data: Mapping[str, list[Array]], calibration: str | None, out: Path

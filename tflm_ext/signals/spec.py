@@ -80,7 +80,7 @@ def short_scale(value: float) -> float:
 
     Example:
         >>> short_scale(26 / 256), short_scale(1 / 3)
-        (0.1015625, 0.333343505859375)
+        (0.1015625, 0.3333282470703125)
     """
     mantissa, exponent = math.frexp(value)
     return math.ldexp(round(mantissa * 2**15), exponent - 15)
