@@ -116,7 +116,7 @@ def export(
     calibration_data: Any = None,
     *,
     test_data: Any = None,
-    pipeline: Pipeline | str | os.PathLike[str] | None = None,
+    pipeline: Pipeline | str | os.PathLike[str] | Unset | None = UNSET,
     name: str | None = None,
     labels: Iterable[str] | Mapping[str, Iterable[str]] | None = None,
     version: str | None = None,
@@ -138,7 +138,7 @@ def export(
     project written, completely or not at all. The model itself is not changed, and pio is not run.
 
     An export into the folder of an earlier one takes name, labels, version, url, board, runtime,
-    optimize, budget and encoding from its report.json, unless they are passed.
+    optimize, budget, encoding and pipeline from it, unless they are passed.
 
     Args:
         model: keras.Model, tf_keras.Model, or the path of a .keras, .h5 or int8 .tflite file or of
@@ -292,7 +292,7 @@ def make_options(
     max_accuracy_drop: float | None = None,
     project: Path | None = None,
     earlier: Choices | None = None,
-    pipeline: Any = None,
+    pipeline: Any = UNSET,
 ) -> Options:
     """Check the user's options.
 
@@ -311,6 +311,8 @@ def make_options(
 
     if board is UNSET:
         board = earlier.board if earlier else DEFAULT_BOARD
+    if pipeline is UNSET:
+        pipeline = earlier.pipeline if earlier else None
     if runtime is None:
         runtime = earlier.runtime if earlier else DEFAULT_RUNTIME
     if optimize is None:
@@ -332,7 +334,7 @@ def make_options(
         labels=as_labels(earlier.labels if earlier and labels is None else labels),
         version=as_version(earlier.version if earlier and version is None else version),
         url=as_url(earlier.url if earlier and url is None else url),
-        pipeline=as_pipeline(earlier.pipeline if earlier and pipeline is None else pipeline),
+        pipeline=as_pipeline(pipeline),
     )
 
 

@@ -17,6 +17,7 @@ from tflm_ext.document import Count, FilePath, declared, entry, from_json, to_js
 from tflm_ext.emit.escape import plain
 from tflm_ext.errors import ConfigError, TflmExtError, VerificationError
 from tflm_ext.ir.facts import GoldenVector
+from tflm_ext.project.choices import PIPELINE
 from tflm_ext.project.exported import GOLDEN_VECTORS, Exported, damaged, read_project
 from tflm_ext.project.pio import upload_command
 from tflm_ext.report import Accuracy, Int8Error, Report
@@ -26,6 +27,7 @@ from tflm_ext.stages import Analysis, Options, analyse, report_of
 from tflm_ext.verify.compare import arena_for, compare_tensors, verify
 from tflm_ext.verify.computable import keep_computable
 from tflm_ext.verify.golden import check_golden
+from tflm_ext.verify.sense import ModelRun, prove_sense
 from tflm_ext.verify.tflm import run_tflm
 from tflm_ext.verify.vectors import make_vectors
 
@@ -100,7 +102,13 @@ def open_project(folder: Path) -> Opened:
         budget=chosen.budget,
         version=chosen.version,
         url=chosen.url,
+        pipeline=chosen.pipeline,
     )
+    if options.pipeline and options.pipeline.sha256 != chosen.pipeline_sha256:
+        raise VerificationError(
+            f"{PIPELINE} is not the pipeline that was exported.",
+            "Restore the original file, or export the model with this pipeline.",
+        )
     # Earlier versions accepted labels that are now refused, such as equal ones.
     options = replace(options, labels=chosen.labels)
     int8 = Int8Model.of(exported.model, input_names=chosen.inputs, output_names=chosen.outputs)
@@ -150,6 +158,9 @@ def verify_project(folder: Path, *, seed: int | None = None) -> Recheck:
             _EXPORT_AGAIN,
         )
     checked = verify(analysis.model, analysis.graph, facts, sources, vectors)
+    if opened.options.pipeline is not None:
+        model = ModelRun(analysis.model, arena_for(analysis.graph))
+        prove_sense(facts, sources, opened.options.pipeline, (), model, seed=seed)
     return Recheck("host", checked.inputs, compared, len(golden), seed, exported.edited())
 
 

@@ -42,6 +42,18 @@ def add_commands(commands: Any) -> None:
         "--data", metavar="NPZ", help="test data (x and y) for accuracy and golden vectors"
     )
     export.add_argument(
+        "--pipeline",
+        metavar="JSON",
+        default=UNSET,
+        help="signal pipeline before the model, written by Pipeline.to_json(); none for none",
+    )
+    export.add_argument(
+        "--recording",
+        metavar="FILE",
+        action="append",
+        help="WAV, CSV or .npy file that calibrates the model after --pipeline; may be repeated",
+    )
+    export.add_argument(
         "--tflm-source",
         metavar="DIR",
         help="TFLM source tree, for --runtime tflm on this computer and the emulated core",
@@ -101,7 +113,8 @@ def _export(options: argparse.Namespace) -> int:
         result = export(
             options.model,
             options.output,
-            calibration_data=load_npz(options.calibration).x if options.calibration else None,
+            calibration_data=_calibration(options),
+            pipeline=None if options.pipeline == "none" else options.pipeline,
             test_data=test_data,
             name=options.name,
             labels=_labels(options.labels),
@@ -124,6 +137,20 @@ def _export(options: argparse.Namespace) -> int:
         note = f"note: {path} was edited and is kept; the new version is {path}.new"
         tell([printable(note)])
     return 0
+
+
+def _calibration(options: argparse.Namespace) -> Any:
+    """Return recordings, or the samples of a .npz; None without either."""
+    from tflm_ext.convert import load_npz
+
+    if options.recording and options.calibration:
+        raise ConfigError(
+            "--calibration and --recording cannot be combined.",
+            "Pass recordings with --pipeline, and a .npz without it.",
+        )
+    if options.calibration:
+        return load_npz(options.calibration).x
+    return options.recording
 
 
 def _print_losses(losses: Sequence[str]) -> None:

@@ -41,6 +41,7 @@ class Choices:
         sha256: of the exported .tflite.
         inputs, outputs: names of the ports, "" for those that have none.
         pipeline: the file of the pipeline in the project; None without one.
+        pipeline_sha256: its digest; "" without one.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Choices:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     pipeline: Path | None = None
+    pipeline_sha256: str = ""
 
 
 def earlier_choices(folder: Path) -> Choices | None:
@@ -83,6 +85,7 @@ def choices_in(folder: Path, content: Mapping[str, Any]) -> Choices:
     runtime = from_json(str, options["runtime"])
     methods = from_json(tuple[str, ...] | None, options.get("encoding"))
     by_tensor = from_json(Mapping[str, str] | None, options.get("encoding_by_tensor"))
+    pipeline = content.get("pipeline")
     encoding = "auto" if methods == ("auto",) else methods or by_tensor
     if encoding is not None and runtime == DEFAULT_RUNTIME:
         raise ValueError("this runtime takes no encoding")
@@ -99,7 +102,8 @@ def choices_in(folder: Path, content: Mapping[str, Any]) -> Choices:
         sha256=from_json(str, model["sha256"]),
         inputs=_names(model["inputs"]),
         outputs=_names(model["outputs"]),
-        pipeline=folder / PIPELINE if content.get("pipeline") is not None else None,
+        pipeline=folder / PIPELINE if pipeline else None,
+        pipeline_sha256=from_json(str, _object(pipeline)["sha256"]) if pipeline else "",
     )
 
 

@@ -135,6 +135,8 @@ def prove_sense(
     pipeline: Pipeline,
     recordings: Sequence[Array],
     model: ModelRun | None = None,
+    *,
+    seed: int | None = None,
 ) -> SenseCheck:
     """Compare the C of a pipeline with NumPy, and what the model makes of its features with TFLM.
 
@@ -142,6 +144,7 @@ def prove_sense(
         facts, sources, pipeline: as in check_sense().
         recordings: of the user; drawn ones are added until there are at least 2,000 frames.
         model: the model, if the sources contain it.
+        seed: of drawn recordings; by default, it depends on the pipeline.
 
     Raises:
         VerificationError: they differ; names the first stage that does.
@@ -152,8 +155,9 @@ def prove_sense(
     missing = LEAST_FRAMES - frames
     if missing > 0:
         samples = int((missing + 8) * hop) + pipeline.window
-        own += drawn_recordings(pipeline.source.spec, samples, seed=int(pipeline.sha256[:8], 16))
-    return check_sense(facts, sources, pipeline, own, model=model)
+        seed = int(pipeline.sha256[:8], 16) if seed is None else seed
+        own += drawn_recordings(pipeline.source.spec, samples, seed=seed)
+    return check_sense(facts, sources, pipeline, own, seed=seed or 0, model=model)
 
 
 def drawn_recordings(spec: Spec, samples: int, *, seed: int) -> list[Array]:
