@@ -40,8 +40,8 @@ class Bank:
         first: the first bin of the spectrum that counts.
         widths: (bands + 1,), how many bins rise to the centre of each band; the last number is that
             of bins that fall from the last centre.
-        weights: (bins,), for the band to whose centre a bin rises, times 2**12.
-        unweights: (bins,), for the band before.
+        weights: (bins,), times 2**12, for the band whose centre comes after the bin.
+        unweights: (bins,), times 2**12, for the band before that one.
     """
 
     first: int
