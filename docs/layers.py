@@ -35,7 +35,7 @@ PACKAGES: Mapping[str, str] = {
     "report": "report.json and text",
     "emit": "prints the model as C",
     "plan": "chooses kernels, places tensors, checks the budget",
-    "signals": "from samples to features: stages in NumPy and C",
+    "signals": "from samples to features, in NumPy and C",
     "kernels": "ways to run an operator, as calls of C functions",
     "passes": "proven rewrites",
     "rewrite": ".tflite to .tflite",
