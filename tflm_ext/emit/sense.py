@@ -89,6 +89,11 @@ class _SenseView:
     lines: tuple[str, ...]
     headers: tuple[str, ...]
     tables: tuple[TableView, ...]
+    after: tuple[CallView, ...]
+    keeps_input: bool
+    decides: bool
+    milliseconds: tuple[int, int]
+    first_milliseconds: int
     rate: str
     sample_type: str
     channels: int
@@ -155,7 +160,13 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
     calls = list(_chain(tables, blocks[at + 1 : ends], "ctx->frame", "row"))
     source = pipeline.source.spec
     row = stack.source if stack else pipeline.out
-    calls_made = [block.lower() for n, block in blocks if _called(block)]
+    after = list(enumerate(after_model(facts, pipeline), len(blocks) + 1))
+    output = f"{facts.name}_output(&ctx->model, 0U)" if facts.outputs else "ctx->features"
+    kept = any(getattr(block, "sees_input", False) for _, block in after)
+    after_calls = list(_chain(tables, after, output, "ctx->result"))
+    period = 1000 / frames.out.rate
+    blocks_called = [*blocks, *after]
+    calls_made = [block.lower() for n, block in blocks_called if _called(block)]
     grown = float(frames.source.rate / source.rate)
     return _SenseView(
         name=facts.name,
@@ -164,7 +175,14 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         version=facts.version,
         command=facts.command,
         digest=pipeline.sha256,
-        lines=tuple(f"{n}: {type(b).__name__.removesuffix('Block')}: {b.out}" for n, b in blocks),
+        lines=tuple(
+            f"{n}: {type(b).__name__.removesuffix('Block')}: {b.out}" for n, b in blocks_called
+        ),
+        after=tuple(after_calls),
+        keeps_input=kept or not facts.inputs,
+        decides=pipeline.decide is not None,
+        milliseconds=(period.numerator, period.denominator),
+        first_milliseconds=int(1000 * frames.length / frames.source.rate),
         headers=tuple(sorted({call.header for call in calls_made})),
         tables=tuple(tables.views),
         rate=c_float(float(source.rate)),
@@ -193,6 +211,19 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         outputs_number=len(blocks),
         output_bytes=facts.outputs[0].bytes if facts.outputs else 0,
     )
+
+
+def after_model(facts: ModelFacts, pipeline: Pipeline) -> tuple[Block, ...]:
+    """Return score and decision; none where there is no model to give what they need."""
+    if pipeline.has_score:
+        return pipeline.after(None)
+    if not facts.outputs:
+        return ()
+    port = facts.outputs[0]
+    if port.quantization is None:
+        return ()
+    own = port.quantization
+    return pipeline.after(pipeline.model_output(port.size, own.scale, own.zero_point))
 
 
 def _called(block: Block) -> bool:
@@ -244,7 +275,7 @@ def _call(
             *(f"ctx->{member}.{m.role}" for m in call.state),
             *(f"ctx->scratch.{member}.{m.role}" for m in call.scratch),
         ),
-        source=source,
+        source=f"ctx->features, {source}" if getattr(block, "sees_input", False) else source,
         target=target,
         target_type=block.out.dtype.c,
         bytes=block.out.size * block.out.dtype.size,

@@ -36,18 +36,22 @@ class Pipeline:
     Attributes:
         source: what the sensor gives.
         stages: in order: stages of streams, Frames, stages of frames and features, Stack.
+        score: turns the model's outputs into one number; None if `decide` takes the outputs, or if
+            a stage computes a score without a model.
         decide: turns the model's outputs into events; None if the firmware uses the outputs.
         recordings: samples that it was fitted on; not part of its JSON.
     """
 
     source: Any
     stages: tuple[Any, ...]
+    score: Any = None
     decide: Any = None
     recordings: tuple[Array, ...] = field(default=(), compare=False, repr=False)
 
-    def __init__(self, source: Any, *stages: Any, decide: Any = None) -> None:
+    def __init__(self, source: Any, *stages: Any, score: Any = None, decide: Any = None) -> None:
         object.__setattr__(self, "source", source)
         object.__setattr__(self, "stages", tuple(stages))
+        object.__setattr__(self, "score", score)
         object.__setattr__(self, "decide", decide)
         object.__setattr__(self, "recordings", ())
         self._check()
@@ -58,7 +62,8 @@ class Pipeline:
                 f"A pipeline begins with a source, not with {_called(self.source)}.",
                 "Pass a source first, as in Pipeline(Microphone(16_000), ...).",
             )
-        for stage in self.stages:
+        after = [stage for stage in (self.score, self.decide) if stage is not None]
+        for stage in (*self.stages, *after):
             if not hasattr(stage, "bind") or isinstance(stage, type):
                 raise ConfigError(
                     f"{_called(stage)} is not a stage.",
@@ -130,6 +135,47 @@ class Pipeline:
         if spec.form is Form.FEATURES and spec.dtype is not DType.INT8:
             found.append(ToInt8.of(spec))
         return tuple(found)
+
+    @property
+    def has_score(self) -> bool:
+        """Whether a stage computes a score, so that no model is needed."""
+        return self.out.form is Form.SCORE
+
+    def after(self, output: Spec | None) -> tuple[Block, ...]:
+        """Return score and decision, bound to what they receive.
+
+        Args:
+            output: the first output of the model; None if a stage computes a score.
+
+        Raises:
+            ConfigError: they cannot work on it.
+        """
+        found: list[Block] = []
+        spec = self.out if output is None else output
+        if self.score is not None:
+            if output is None:
+                raise ConfigError(
+                    "The pipeline has score=, but its last stage is a score already.",
+                    "Leave out score=.",
+                )
+            seen = (self.out,) if getattr(self.score, "SEES_INPUT", False) else ()
+            found.append(self.score.bind(spec, *seen))
+            spec = found[-1].out
+        if self.decide is not None:
+            found.append(self.decide.bind(spec))
+        return tuple(found)
+
+    def model_output(self, size: int, scale: float, zero_point: int) -> Spec:
+        """Return the specification of the int8 output of the model after the pipeline."""
+        return Spec(
+            Form.FEATURES,
+            DType.INT8,
+            (size,),
+            self.out.rate,
+            self.out.sampling,
+            scale=scale,
+            zero_point=zero_point,
+        )
 
     @property
     def out(self) -> Spec:
@@ -229,7 +275,7 @@ class Pipeline:
 
     def with_(self: _P, *stages: Any, decide: Any = None) -> _P:
         """Return the same pipeline with other stages and another decision."""
-        return type(self)(self.source, *stages, decide=decide)
+        return type(self)(self.source, *stages, score=self.score, decide=decide)
 
     # ------------------------------------------------------------ JSON
 
@@ -240,6 +286,7 @@ class Pipeline:
             "version": VERSION,
             "source": _written(self.source),
             "stages": [_written(stage) for stage in self.stages],
+            "score": None if self.score is None else _written(self.score),
             "decide": None if self.decide is None else _written(self.decide),
         }
         return json.dumps(content, indent=2) + "\n"
@@ -266,12 +313,11 @@ class Pipeline:
         stages = content.get("stages")
         if not isinstance(stages, list):
             raise _damaged("it has no list of stages")
-        decide = content.get("decide")
-        return cls(
-            _read(content.get("source")),
-            *map(_read, stages),
-            decide=None if decide is None else _read(decide),
+        score, decide = (
+            None if (own := content.get(key)) is None else _read(own) for key in ("score", "decide")
         )
+        source = _read(content.get("source"))
+        return cls(source, *map(_read, stages), score=score, decide=decide)
 
 
 def _bound(spec: Spec, stages: Sequence[Any]) -> list[Block]:

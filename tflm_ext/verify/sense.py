@@ -11,13 +11,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tflm_ext.emit.render import render
-from tflm_ext.emit.sense import ring_samples
+from tflm_ext.emit.sense import after_model, ring_samples
 from tflm_ext.errors import VerificationError
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.scratch import scratch_folder
 from tflm_ext.signals import Pipeline
 from tflm_ext.signals.spec import Spec
+from tflm_ext.signals.stage import Block
 from tflm_ext.verify.host import SANITIZE, WARNINGS, compile_c, find_compiler, run_c
 from tflm_ext.verify.tflm import run_tflm
 
@@ -92,14 +93,40 @@ def check_sense(
         expected, _ = pipeline.run(own, pipeline.start())
         for stage, (block, wanted) in enumerate(zip(pipeline.blocks, expected, strict=True)):
             got = np.frombuffer(b"".join(theirs.get(stage, [])), block.out.dtype.numpy)
-            _compare(facts.name, pipeline, stage, wanted, got, number)
+            _compare(facts.name, block, stage, wanted, got, number)
             compared += got.nbytes
         frames += _frames(pipeline, expected)
         windows.append(expected[-1])
         results += theirs.get(len(pipeline.blocks), [])
+        _compare_after(facts, pipeline, expected[-1], theirs, number)
     if model is not None:
         _compare_model(facts, model, np.concatenate(windows), results)
     return SenseCheck(frames, compared)
+
+
+def _compare_after(
+    facts: ModelFacts,
+    pipeline: Pipeline,
+    items: Array,
+    theirs: dict[int, list[bytes]],
+    number: int,
+) -> None:
+    """Compare scores and decisions with NumPy, for what the model in C computed."""
+    blocks = after_model(facts, pipeline)
+    first = len(pipeline.blocks)
+    if not blocks:
+        return
+    if facts.outputs:
+        port = facts.outputs[0]
+        seen = items
+        items = np.frombuffer(b"".join(theirs.get(first, [])), port.dtype.numpy)
+        items = items.reshape(-1, port.size)
+        if getattr(blocks[0], "sees_input", False):
+            items = np.concatenate([seen.reshape(len(seen), -1), items], axis=1)
+    for stage, block in enumerate(blocks, first + 1):
+        items, _ = block.run(items, block.start())
+        got = np.frombuffer(b"".join(theirs.get(stage, [])), block.out.dtype.numpy)
+        _compare(facts.name, block, stage, items, got, number)
 
 
 def _compare_model(
@@ -257,14 +284,12 @@ def _split(data: bytes) -> list[dict[int, list[bytes]]]:
     return found
 
 
-def _compare(
-    name: str, pipeline: Pipeline, stage: int, wanted: Array, got: Array, number: int
-) -> None:
+def _compare(name: str, block: Block, stage: int, wanted: Array, got: Array, number: int) -> None:
     flat = wanted.reshape(-1)
     same = len(flat) == len(got)
     if same and flat.tobytes() == got.tobytes():
         return
-    kind = type(pipeline.blocks[stage]).__name__.removesuffix("Block")
+    kind = type(block).__name__.removesuffix("Block")
     if not same:
         raise VerificationError(
             f"{name}: stage {stage} {kind} gives {len(got):,} values for recording {number} in C, "
