@@ -312,9 +312,7 @@ def link(
     return program
 
 
-def emulate(
-    program: Path, core: Core, counts: Path
-) -> tuple[str, list[Interval] | None, str]:
+def emulate(program: Path, core: Core, counts: Path) -> tuple[str, list[Interval] | None, str]:
     """Run a program that counts with now(), as templates/bench/timers.c.j2 defines it.
 
     Args:

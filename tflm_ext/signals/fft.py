@@ -12,6 +12,7 @@ from tflm_ext.kernels.base import FieldValue
 from tflm_ext.signals.stage import Array, table
 
 SHORTEST, LONGEST = 64, 1024
+_ONE_BYTE = 256  # points whose numbers are below
 
 
 def points_for(stage: str, length: int) -> int:
@@ -30,16 +31,18 @@ def points_for(stage: str, length: int) -> int:
 
 
 def fields(half: int) -> FieldValue:
-    """Return the parameters of a complex transform: its points, and whether a radix is 2."""
-    return (half, int(2 in fft_radices(half)))
+    """Return the parameters of a complex transform, a tflm_ext_fft_int16_t."""
+    return (half, int(2 in fft_radices(half)), int(half > _ONE_BYTE))
 
 
 def tables(half: int) -> tuple[Const, ...]:
     """Return the tables of a real transform of 2 * half points."""
+    order = swaps(fft_positions(half))
+    wide = " [byte 2]" if half > _ONE_BYTE else ""
+    if wide:
+        order = np.stack([order % 256, order // 256], 1)
     return (
-        table(
-            "order", DType.INT16, swaps(fft_positions(half)), f"[point {half}], which to swap with"
-        ),
+        table("order", DType.UINT8, order, f"[point {half}]{wide}, which to swap with"),
         table(
             "twiddles", DType.INT32, packed(*_pass_twiddles(half)), "[pass][point][power], pairs"
         ),

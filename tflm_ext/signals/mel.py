@@ -53,6 +53,16 @@ class Bank:
     def bins(self) -> int:
         return len(self.weights)
 
+    def packed(self) -> Array:
+        """Return both weights of each bin as an int16 value, (bins,).
+
+        They add up to 2**12, or to one less because each was rounded down. The sign tells which.
+        """
+        sums = self.weights + self.unweights - 2**WEIGHT_BITS
+        if not np.isin(sums, (0, -1)).all():
+            raise AssertionError("a bin counts for both bands with all its energy")
+        return np.where(sums == 0, self.weights - 2**15, self.weights)
+
 
 def make_bank(points: int, rate: Fraction, bands: int, low_hertz: float, high_hertz: float) -> Bank:
     """Return the filters for a real transform.
