@@ -39,14 +39,14 @@ static inline uint32_t tflm_ext_fft_take(const tflm_ext_fft_int16_t *op, const u
     const uint32_t pair = z[from];
 
     z[from] = z[i];
-    return tflm_ext_pair_of_sums((tflm_ext_low(pair) * factor) + TFLM_EXT_HALF,
-                                 (tflm_ext_high(pair) * factor) + TFLM_EXT_HALF);
+    return tflm_ext_pair_of_sums(tflm_ext_mla(tflm_ext_low(pair), factor, TFLM_EXT_HALF),
+                                 tflm_ext_mla(tflm_ext_high(pair), factor, TFLM_EXT_HALF));
 }
 
 /*
  * Transforms `half` complex numbers in place, after shifting them left by `bits`, which must not
- * overflow. `order` tells with which later one to swap each number; `turns` has the factors of each
- * pass after the first.
+ * overflow. `order` tells with which later one to swap each number; `turns` has the factors of the
+ * last pass, three for each number of its first quarter. Those of other passes are among them.
  */
 static inline void tflm_ext_fft_complex(const tflm_ext_fft_int16_t *op, const uint8_t *order,
                                         const int32_t *turns, int32_t bits, uint32_t *z)
@@ -73,25 +73,22 @@ static inline void tflm_ext_fft_complex(const tflm_ext_fft_int16_t *op, const ui
         length = 4;
     }
     for (; length < half; length *= 4) {
+        const int32_t groups = half / (4 * length);
+
         for (int32_t j = 0; j < length; ++j) {
-            const int32_t turn1 = (j > 0) ? turns[0] : 0;
-            const int32_t turn2 = (j > 0) ? turns[1] : 0;
-            const int32_t turn3 = (j > 0) ? turns[2] : 0;
+            const int32_t *const turn = &turns[3 * groups * j];
 
             for (int32_t k = j; k < half; k += 4 * length) {
-                const uint32_t a = tflm_ext_pair_scaled(z[k], 8191U);
-                uint32_t b = tflm_ext_pair_scaled(z[k + length], 8191U);
-                uint32_t c = tflm_ext_pair_scaled(z[k + (2 * length)], 8191U);
-                uint32_t d = tflm_ext_pair_scaled(z[k + (3 * length)], 8191U);
+                uint32_t *const p = &z[k];
+                const uint32_t a = tflm_ext_pair_scaled(p[0], 8191U);
+                const uint32_t b = tflm_ext_pair_scaled(p[length], 8191U);
+                const uint32_t c = tflm_ext_pair_scaled(p[2 * length], 8191U);
+                const uint32_t d = tflm_ext_pair_scaled(p[3 * length], 8191U);
 
-                if (j > 0) {
-                    b = tflm_ext_pair_turned(b, turn1);
-                    c = tflm_ext_pair_turned(c, turn2);
-                    d = tflm_ext_pair_turned(d, turn3);
-                }
-                tflm_ext_fft_radix_4(&z[k], length, a, b, c, d);
+                tflm_ext_fft_radix_4(p, length, a, tflm_ext_pair_turned(b, turn[0]),
+                                     tflm_ext_pair_turned(c, turn[1]),
+                                     tflm_ext_pair_turned(d, turn[2]));
             }
-            turns = (j > 0) ? &turns[3] : turns;
         }
     }
 }

@@ -16,6 +16,7 @@ typedef struct {
     tflm_ext_fft_int16_t fft; /* the complex transform */
     int32_t first_bin;        /* the first bin that counts */
     int32_t split_from;       /* the first bin that counts, or is as far from the end as one */
+    int32_t whole_bins;       /* 1: the weights of some bins add up to 2^12, see below */
     int32_t bands;
     int32_t subtract;         /* 1: noise is subtracted */
     uint32_t smoothing[2];    /* weights of a frame in the noise of even and odd bands */
@@ -52,9 +53,12 @@ static inline int32_t tflm_ext_log_mel_window(const int16_t *input, const int16_
         const int32_t outer = tflm_ext_low(weights);
         const int32_t inner = tflm_ext_high(weights);
 
-        z[i] = tflm_ext_log_mel_weigh(&input[2 * i], outer, inner);
-        z[other] = tflm_ext_log_mel_weigh(&input[2 * other], inner, outer);
-        found |= tflm_ext_pair_magnitudes(z[i]) | tflm_ext_pair_magnitudes(z[other]);
+        const uint32_t first = tflm_ext_log_mel_weigh(&input[2 * i], outer, inner);
+        const uint32_t second = tflm_ext_log_mel_weigh(&input[2 * other], inner, outer);
+
+        z[i] = first;
+        z[other] = second;
+        found |= tflm_ext_pair_magnitudes(first) | tflm_ext_pair_magnitudes(second);
     }
     for (int32_t i = length / 2; i < half; ++i) {
         z[i] = 0U;
@@ -179,12 +183,16 @@ static inline void tflm_ext_log_mel(const tflm_ext_log_mel_t *op, const int16_t 
 
         for (int32_t i = widths[band + 1]; i > 0; --i) {
             const uint32_t energy = tflm_ext_smlad(*bin, *bin, 0U);
-            const uint32_t weight = (uint32_t)(int32_t)*weights;
-            const uint32_t rising = weight & 0x1FFFU;
-            const uint32_t falling = (4095U + (weight >> 31)) - rising;
+            uint32_t rising = (uint32_t)(int32_t)*weights;
+            uint32_t both = 4095U;
+
+            if (op->whole_bins != 0) {
+                both += rising >> 31;
+                rising &= 0x1FFFU;
+            }
 
             sum += (uint64_t)rising * energy;
-            next += (uint64_t)falling * energy;
+            next += (uint64_t)(both - rising) * energy;
             ++weights;
             ++bin;
         }

@@ -84,6 +84,14 @@ static inline int32_t tflm_ext_smlabb(uint32_t a, uint32_t b, int32_t sum)
     return result;
 }
 
+/* a * b + sum, modulo 2^32. */
+static inline int32_t tflm_ext_mla(int32_t a, int32_t b, int32_t sum)
+{
+    int32_t result;
+    __asm__("mla %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+    return result;
+}
+
 /* The middle 16 bits, from bit 15 on, of two sums as a pair. */
 static inline uint32_t tflm_ext_pair_of_sums(int32_t low, int32_t high)
 {
@@ -152,6 +160,11 @@ static inline int32_t tflm_ext_smladx(uint32_t a, uint32_t b, int32_t sum)
 static inline int32_t tflm_ext_smlabb(uint32_t a, uint32_t b, int32_t sum)
 {
     return (tflm_ext_low(a) * tflm_ext_low(b)) + sum;
+}
+
+static inline int32_t tflm_ext_mla(int32_t a, int32_t b, int32_t sum)
+{
+    return (int32_t)(((uint32_t)a * (uint32_t)b) + (uint32_t)sum);
 }
 
 static inline uint32_t tflm_ext_pair_of_sums(int32_t low, int32_t high)

@@ -44,7 +44,10 @@ def tables(half: int) -> tuple[Const, ...]:
     return (
         table("order", DType.UINT8, order, f"[point {half}]{wide}, which to swap with"),
         table(
-            "twiddles", DType.INT32, packed(*_pass_twiddles(half)), "[pass][point][power], pairs"
+            "twiddles",
+            DType.INT32,
+            packed(*_pass_twiddles(half)),
+            f"[point {half // 4}][power 3], pairs",
         ),
         table("split", DType.INT32, packed(*_split_twiddles(half)), f"[bin {half // 2}], pairs"),
     )
@@ -76,13 +79,9 @@ def swaps(positions: Array) -> Array:
 
 
 def _pass_twiddles(half: int) -> tuple[Array, Array]:
+    """Return the factors of the last pass; those of point 0 are 1, and change nothing."""
     cosine, sine = twiddles(-2 * np.pi * np.arange(half) / half)
-    length, steps = 1, []
-    for radix in reversed(fft_radices(half)):
-        groups = half // (length * radix)
-        if length > 1:
-            steps += [j * groups * power for j in range(1, length) for power in range(1, radix)]
-        length *= radix
+    steps = np.outer(np.arange(half // 4), [1, 2, 3]).ravel()
     return cosine[steps], sine[steps]
 
 

@@ -244,6 +244,7 @@ class LogMelBlock:
             ("fft", fft.fields(half)),
             ("first_bin", bank.first),
             ("split_from", min(bank.first, half - (bank.first + bank.bins) + 1)),
+            ("whole_bins", int((bank.packed() < 0).any())),
             ("bands", stage.bands),
             ("subtract", int(noise is not None)),
             ("smoothing", (smoothing, alternate)),
