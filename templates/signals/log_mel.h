@@ -16,7 +16,6 @@ typedef struct {
     tflm_ext_fft_int16_t fft; /* the complex transform */
     int32_t first_bin;        /* the first bin that counts */
     int32_t split_from;       /* the first bin that counts, or is as far from the end as one */
-    int32_t whole_bins;       /* 1: the weights of some bins add up to 2^12, see below */
     int32_t bands;
     int32_t subtract;         /* 1: noise is subtracted */
     uint32_t smoothing[2];    /* weights of a frame in the noise of even and odd bands */
@@ -160,15 +159,15 @@ static inline int16_t tflm_ext_log_mel_feature(const tflm_ext_log_mel_t *op, int
 
 /*
  * A bin of the spectrum counts for the band to whose centre it rises, and for the one before. The two
- * weights add up to 2^12 - 1, and to 2^12 if the entry in `weights` is negative; its low bits are the
- * first weight.
+ * weights add up to 2^12 - 1, and to 2^12 for the bins in `whole`, which a large number ends.
  */
 static inline void tflm_ext_log_mel(const tflm_ext_log_mel_t *op, const int16_t *input,
                                     const int16_t *window, const uint8_t *order,
                                     const int32_t *turns, const int32_t *split,
                                     const int16_t *widths, const int16_t *weights,
-                                    const int16_t *gain, const int16_t *logarithm, uint32_t *noise,
-                                    uint32_t *spectrum, int16_t *output)
+                                    const int16_t *whole, const int16_t *gain,
+                                    const int16_t *logarithm, uint32_t *noise, uint32_t *spectrum,
+                                    int16_t *output)
 {
     const int32_t bits = tflm_ext_log_mel_window(input, window, op->length, op->half, spectrum);
     const uint32_t scaled_by = (uint32_t)((bits < 0) ? -bits : bits);
@@ -176,25 +175,21 @@ static inline void tflm_ext_log_mel(const tflm_ext_log_mel_t *op, const int16_t 
     tflm_ext_fft_complex(&op->fft, order, turns, (bits > 0) ? bits : 0, spectrum);
     tflm_ext_fft_split(&op->fft, split, op->split_from, spectrum);
 
-    const uint32_t *bin = &spectrum[op->first_bin];
+    int32_t bin = op->first_bin;
     uint64_t sum = 0U;
     for (int32_t band = -1; band < op->bands; ++band) {
+        const int32_t end = bin + widths[band + 1];
         uint64_t next = 0U;
 
-        for (int32_t i = widths[band + 1]; i > 0; --i) {
-            const uint32_t energy = tflm_ext_smlad(*bin, *bin, 0U);
-            uint32_t rising = (uint32_t)(int32_t)*weights;
-            uint32_t both = 4095U;
+        for (; bin < end; ++bin) {
+            const uint32_t energy = tflm_ext_smlad(spectrum[bin], spectrum[bin], 0U);
+            const uint32_t weight = (uint32_t)(int32_t)weights[bin - op->first_bin];
 
-            if (op->whole_bins != 0) {
-                both += rising >> 31;
-                rising &= 0x1FFFU;
-            }
-
-            sum += (uint64_t)rising * energy;
-            next += (uint64_t)(both - rising) * energy;
-            ++weights;
-            ++bin;
+            sum += (uint64_t)weight * energy;
+            next += (uint64_t)(4095U - weight) * energy;
+        }
+        for (; *whole < end; ++whole) {
+            next += tflm_ext_smlad(spectrum[*whole], spectrum[*whole], 0U);
         }
         if (band >= 0) { /* what falls from the lower edge belongs to no band */
             output[band] = tflm_ext_log_mel_feature(op, band, gain, logarithm,

@@ -20,6 +20,7 @@ from tflm_ext.signals.stage import Array, Memory, SignalCall, State, registered,
 
 _LEGACY = 25.6  # TFLM's real values are log values with 6 fraction bits, divided by this
 _SNR_BITS, _GAIN_OUT_BITS = 12, 6
+_LAST = 2**15 - 1  # ends a table of bins
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,6 @@ class LogMelBlock:
             ("fft", fft.fields(half)),
             ("first_bin", bank.first),
             ("split_from", min(bank.first, half - (bank.first + bank.bins) + 1)),
-            ("whole_bins", int((bank.packed() < 0).any())),
             ("bands", stage.bands),
             ("subtract", int(noise is not None)),
             ("smoothing", (smoothing, alternate)),
@@ -267,7 +267,8 @@ class LogMelBlock:
                 table("window", DType.INT16, outer, f"[sample {len(outer)}], times 2^12"),
                 *fft.tables(half),
                 table("widths", DType.INT16, bank.widths, f"[band {stage.bands} + 1]"),
-                table("weights", DType.INT16, bank.packed(), f"[bin {bank.bins}], see log_mel.h"),
+                table("weights", DType.INT16, bank.weights, f"[bin {bank.bins}], times 2^12"),
+                table("whole", DType.INT16, [*bank.whole, _LAST], "[bin], and the end"),
                 table(
                     "gain", DType.INT16, gain, "[interval][value, slope, curvature, 0], from 6 on"
                 ),

@@ -53,15 +53,16 @@ class Bank:
     def bins(self) -> int:
         return len(self.weights)
 
-    def packed(self) -> Array:
-        """Return both weights of each bin as an int16 value, (bins,).
+    @property
+    def whole(self) -> Array:
+        """The bins whose two weights add up to 2**12; those of others, to one less.
 
-        They add up to 2**12, or to one less because each was rounded down. The sign tells which.
+        Every weight is rounded down, so nothing is lost where both are integers.
         """
-        sums = self.weights + self.unweights - 2**WEIGHT_BITS
-        if not np.isin(sums, (0, -1)).all():
-            raise AssertionError("a bin counts for both bands with all its energy")
-        return np.where(sums == 0, self.weights - 2**15, self.weights)
+        missing = 2**WEIGHT_BITS - self.weights - self.unweights
+        if not np.isin(missing, (0, 1)).all():
+            raise AssertionError("two weights add up to 1 before they are rounded down")
+        return self.first + np.flatnonzero(missing == 0)
 
 
 def make_bank(points: int, rate: Fraction, bands: int, low_hertz: float, high_hertz: float) -> Bank:
