@@ -27,12 +27,12 @@ static inline uint32_t tflm_ext_pair(int32_t low, int32_t high)
     return result;
 }
 
-#define TFLM_EXT_PAIR_2(name)                                                              \
-    static inline uint32_t tflm_ext_##name(uint32_t a, uint32_t b)                        \
-    {                                                                                     \
-        uint32_t result;                                                                  \
-        __asm__(#name " %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));                     \
-        return result;                                                                    \
+#define TFLM_EXT_PAIR_2(name)                                                                      \
+    static inline uint32_t tflm_ext_##name(uint32_t a, uint32_t b)                                 \
+    {                                                                                              \
+        uint32_t result;                                                                           \
+        __asm__(#name " %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));                              \
+        return result;                                                                             \
     }
 
 /* Half by half: sum, difference, and the same halved, rounded down. */
@@ -43,6 +43,22 @@ TFLM_EXT_PAIR_2(shsub16)
 /* a + i * b and a - i * b. */
 TFLM_EXT_PAIR_2(sasx)
 TFLM_EXT_PAIR_2(ssax)
+
+/* The low half of a, and the high half of b. */
+static inline uint32_t tflm_ext_pair_low_high(uint32_t a, uint32_t b)
+{
+    uint32_t result;
+    __asm__("pkhbt %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+}
+
+/* The magnitudes, of which that of -32768 is 0x8000. */
+static inline uint32_t tflm_ext_pair_magnitudes(uint32_t a)
+{
+    uint32_t result;
+    __asm__("ssub16 %0, %1, %2\n\tsel %0, %0, %2" : "=&r"(result) : "r"(0), "r"(a) : "cc");
+    return result;
+}
 
 /* a.low * b.low - a.high * b.high + sum, modulo 2^32. */
 static inline int32_t tflm_ext_smlsd(uint32_t a, uint32_t b, int32_t sum)
@@ -65,6 +81,14 @@ static inline int32_t tflm_ext_smlabb(uint32_t a, uint32_t b, int32_t sum)
 {
     int32_t result;
     __asm__("smlabb %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+    return result;
+}
+
+/* a * b + sum, modulo 2^32. */
+static inline int32_t tflm_ext_mla(int32_t a, int32_t b, int32_t sum)
+{
+    int32_t result;
+    __asm__("mla %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
     return result;
 }
 
@@ -110,6 +134,19 @@ static inline uint32_t tflm_ext_ssax(uint32_t a, uint32_t b)
     return tflm_ext_pair(tflm_ext_low(a) + tflm_ext_high(b), tflm_ext_high(a) - tflm_ext_low(b));
 }
 
+static inline uint32_t tflm_ext_pair_low_high(uint32_t a, uint32_t b)
+{
+    return (a & 0xFFFFU) | (b & 0xFFFF0000U);
+}
+
+static inline uint32_t tflm_ext_pair_magnitudes(uint32_t a)
+{
+    const int32_t low = tflm_ext_low(a);
+    const int32_t high = tflm_ext_high(a);
+
+    return tflm_ext_pair((low < 0) ? -low : low, (high < 0) ? -high : high);
+}
+
 static inline int32_t tflm_ext_smlsd(uint32_t a, uint32_t b, int32_t sum)
 {
     return (tflm_ext_low(a) * tflm_ext_low(b)) - (tflm_ext_high(a) * tflm_ext_high(b)) + sum;
@@ -123,6 +160,11 @@ static inline int32_t tflm_ext_smladx(uint32_t a, uint32_t b, int32_t sum)
 static inline int32_t tflm_ext_smlabb(uint32_t a, uint32_t b, int32_t sum)
 {
     return (tflm_ext_low(a) * tflm_ext_low(b)) + sum;
+}
+
+static inline int32_t tflm_ext_mla(int32_t a, int32_t b, int32_t sum)
+{
+    return (int32_t)(((uint32_t)a * (uint32_t)b) + (uint32_t)sum);
 }
 
 static inline uint32_t tflm_ext_pair_of_sums(int32_t low, int32_t high)
@@ -151,7 +193,7 @@ static inline uint32_t tflm_ext_pair_turned(uint32_t a, int32_t turn)
 /* The conjugate; -32768 remains. */
 static inline uint32_t tflm_ext_pair_conjugate(uint32_t a)
 {
-    return (a & 0xFFFFU) | ((0U - (a >> 16)) << 16);
+    return tflm_ext_pair_low_high(a, tflm_ext_ssub16(0U, a));
 }
 
 #endif

@@ -53,7 +53,8 @@ static inline uint32_t tflm_ext_square_root(uint64_t x)
      */
     uint32_t y = 2211908157U - (m >> 2) - (m >> 5);
     for (int32_t i = 0; i < 4; ++i) {
-        const uint32_t square = tflm_ext_high_product(tflm_ext_high_product(m, y), y); /* times 2^28 */
+        const uint32_t square =
+            tflm_ext_high_product(tflm_ext_high_product(m, y), y); /* times 2^28 */
         y = tflm_ext_high_product(y, (3U << 28) - square) << 3;
     }
 
@@ -74,7 +75,8 @@ static inline uint32_t tflm_ext_scaled_log(const int16_t *logarithm, uint32_t x,
 {
     const int32_t whole = tflm_ext_bit_length(x) - 1;
     const uint32_t rest = x - ((uint32_t)1 << whole);
-    const int32_t fraction = (int32_t)((whole < 16) ? (rest << (16 - whole)) : (rest >> (whole - 16)));
+    const int32_t fraction =
+        (int32_t)((whole < 16) ? (rest << (16 - whole)) : (rest >> (whole - 16)));
     const int32_t segment = fraction >> 9;
     const int32_t low = logarithm[segment];
     const int32_t slope = logarithm[segment + 1] - low;

@@ -181,6 +181,7 @@ def measure(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(file.content)
         parts = [f.path for f in sources if f.path.endswith((".c", ".cpp"))]
+        template = library.harness if library else "bench/measure.c.j2"
         view = _HarnessView(
             core=board.core,
             name=facts.name,
@@ -192,18 +193,18 @@ def measure(
         nothing = replace(view, name="", events=0)
         trace = (f"-D{facts.upper}_TRACE",) if events else ()
         own = (*trace, *(library.flags if library else ()))
-        with_model = _link(
+        with_model = link(
             board,
             flags,
             folder / "with",
-            view,
+            render(template, view),
             [(folder / "model" / part, own) for part in parts],
             ("-I", str(folder / "model"), *trace),
             library,
         )
-        without = _link(board, flags, folder / "without", nothing, [], (), None)
-        said, intervals, missing = _emulate(with_model, board.core, folder / "counts.txt")
-        flash = _flash_bytes(with_model) - _flash_bytes(without)
+        without = link(board, flags, folder / "without", render("bench/measure.c.j2", nothing))
+        said, intervals, missing = emulate(with_model, board.core, folder / "counts.txt")
+        flash = flash_bytes(with_model) - flash_bytes(without)
     return _read(facts, said, flash, intervals, missing)
 
 
@@ -253,16 +254,29 @@ def compile_all(
             raise
 
 
-def _link(
+def link(
     board: Board,
     flags: Sequence[str],
     folder: Path,
-    view: _HarnessView,
-    units: list[tuple[Path, Sequence[str]]],
-    include: tuple[str, ...],
-    library: Library | None,
+    harness: str,
+    units: Sequence[tuple[Path, Sequence[str]]] = (),
+    include: Sequence[str] = (),
+    library: Library | None = None,
 ) -> Path:
-    """Link a program with the model, or without it."""
+    """Link a program for the emulated core.
+
+    Args:
+        board: determines the core and the flags.
+        flags: compiler flags after the board's.
+        folder: for its files; it is created.
+        harness: C file that has main().
+        units: other files, with flags of each.
+        include: flags of all files.
+        library: to link with.
+
+    Raises:
+        ToolError: it does not compile.
+    """
     folder.mkdir()
     # The machine's whole memory: models that do not fit the board can still be measured.
     roomy = replace(
@@ -276,12 +290,11 @@ def _link(
         name = Path(file.path).name
         if name in ("startup.c", "linker.ld"):
             (folder / name).write_bytes(file.content)
-    template = library.harness if library else "bench/measure.c.j2"
-    (folder / "measure.c").write_text(render(template, view), encoding="utf-8")
-    harness = (*include, f"-DSTACK_BYTES={board.stack_bytes}U")
+    (folder / "measure.c").write_text(harness, encoding="utf-8")
+    own_flags = (*include, f"-DSTACK_BYTES={board.stack_bytes}U", *flags)
     objects = compile_all(
         board,
-        [(folder / "startup.c", flags), (folder / "measure.c", (*harness, *flags))]
+        [(folder / "startup.c", flags), (folder / "measure.c", own_flags)]
         + [(path, (*include, *flags, *own)) for path, own in units],
         folder / "objects",
     )
@@ -299,27 +312,48 @@ def _link(
     return program
 
 
-def _emulate(program: Path, core: Core, counts: Path) -> tuple[str, list[Interval] | None, str]:
-    """Return the program's output, and the intervals between marks, or why they are unknown."""
+def emulate(program: Path, core: Core, counts: Path) -> tuple[str, list[Interval] | None, str]:
+    """Run a program that counts with now(), as templates/bench/timers.c.j2 defines it.
+
+    Args:
+        counts: file for the plugin's counts.
+
+    Returns:
+        The program's output; and the intervals between calls of now(), or why they are unknown.
+
+    Raises:
+        ToolError: it fails, or does not finish.
+    """
     if core.cycle_model is None:
-        return _run(program, core), None, f"The manual of the {core.title} gives no cycles."
+        return _counted(program, core), None, f"The manual of the {core.title} gives no cycles."
     try:
         plugin = f"{counting_plugin()},mark={_address(program, 'now')},out={counts}"
     except ToolError as error:
-        return _run(program, core), None, error.problem
+        return _counted(program, core), None, error.problem
     try:
-        said = _run(program, core, "-plugin", plugin)
+        said = _counted(program, core, "-plugin", plugin)
     except ToolError:
         if counts.exists() and counts.stat().st_size:
             raise  # the plugin works, but the program fails
-        return _run(program, core), None, "This version of QEMU does not support plugins."
+        return _counted(program, core), None, "This version of QEMU does not support plugins."
     intervals = read_intervals(program, counts.read_text("ascii"), core.cycle_model)
     return said, intervals, ""
 
 
-def _run(program: Path, core: Core, *options: str) -> str:
-    command = ("qemu-system-arm", *qemu_arguments(core), "-icount", "shift=0", *options)
-    command += ("-kernel", str(program))
+def _counted(program: Path, core: Core, *options: str) -> str:
+    return run(program, core, "-icount", "shift=0", *options).decode("ascii", "replace")
+
+
+def run(program: Path, core: Core, *options: str) -> bytes:
+    """Run a program on the emulated core, and return its output.
+
+    Args:
+        options: of QEMU.
+
+    Raises:
+        ToolError: it fails, or does not finish.
+    """
+    command = ("qemu-system-arm", *qemu_arguments(core), *options, "-kernel", str(program))
     try:
         done = run_program(command, seconds=_QEMU_SECONDS, leashed=True)
     except subprocess.TimeoutExpired as error:
@@ -328,7 +362,6 @@ def _run(program: Path, core: Core, *options: str) -> str:
             "Measure a smaller model, or use a faster computer.",
             command=command,
         ) from error
-    said = done.stdout.decode("ascii", "replace")
     if done.returncode != 0:
         errors = done.stderr.decode("utf-8", "replace")
         limit = limit_error(command[0], done.returncode, errors, command)
@@ -338,9 +371,9 @@ def _run(program: Path, core: Core, *options: str) -> str:
             f"The model failed on the emulated core with status {done.returncode}.",
             f"Export it, and run its tests: tflm-ext test DIR -e {core.environment}",
             command=command,
-            output=said + errors,
+            output=done.stdout.decode("ascii", "replace") + errors,
         )
-    return said
+    return done.stdout
 
 
 def _read(
@@ -351,14 +384,14 @@ def _read(
     missing: str,
 ) -> Measurement:
     numbers = {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", said, re.MULTILINE)}
-    _check_count(numbers["loop"])
+    check_count(numbers["loop"])
     rows = re.findall(r"^output ([0-9a-f]*)$", said, re.MULTILINE)
     traced = re.findall(r"^tensor (\d+)\nafter (\d+)$", said, re.MULTILINE)
     cycles: list[int | None] = [None] * (len(traced) + 1)
     if intervals is not None:
         # Marks are: before and after the loop, before the inference, after each operator, after it.
         loop, _, *inference = intervals
-        _check_count(loop.instructions)
+        check_count(loop.instructions)
         cycles = [interval.cycles for interval in inference]
     before = [0, *(int(count) for _, count in traced)]
     return Measurement(
@@ -380,8 +413,12 @@ def _read(
     )
 
 
-def _check_count(loop: int) -> None:
-    """Check the counter itself, with a loop of known length."""
+def check_count(loop: int) -> None:
+    """Check the counter itself, with a loop of known length.
+
+    Raises:
+        ToolError: it is wrong.
+    """
     if abs(loop - _LOOP_INSTRUCTIONS) > 3 * _TICK_INSTRUCTIONS:
         raise ToolError(
             f"The emulator counts {loop:,} instructions in a loop of {_LOOP_INSTRUCTIONS:,}.",
@@ -399,6 +436,7 @@ def _address(program: Path, function: str) -> str:
     return found[1]
 
 
-def _flash_bytes(program: Path) -> int:
+def flash_bytes(program: Path) -> int:
+    """Return the bytes of a program in flash: code, constants and initial values."""
     text, data = run_tool(("arm-none-eabi-size", str(program))).splitlines()[1].split()[:2]
     return int(text) + int(data)

@@ -12,6 +12,7 @@ from tflm_ext.kernels.base import FieldValue
 from tflm_ext.signals.stage import Array, table
 
 SHORTEST, LONGEST = 64, 1024
+_ONE_BYTE = 256  # points whose numbers are below
 
 
 def points_for(stage: str, length: int) -> int:
@@ -30,18 +31,23 @@ def points_for(stage: str, length: int) -> int:
 
 
 def fields(half: int) -> FieldValue:
-    """Return the parameters of a complex transform: its points, and whether a radix is 2."""
-    return (half, int(2 in fft_radices(half)))
+    """Return the parameters of a complex transform, a tflm_ext_fft_int16_t."""
+    return (half, int(2 in fft_radices(half)), int(half > _ONE_BYTE))
 
 
 def tables(half: int) -> tuple[Const, ...]:
     """Return the tables of a real transform of 2 * half points."""
+    order = swaps(fft_positions(half))
+    wide = " [byte 2]" if half > _ONE_BYTE else ""
+    if wide:
+        order = np.stack([order % 256, order // 256], 1)
     return (
+        table("order", DType.UINT8, order, f"[point {half}]{wide}, which to swap with"),
         table(
-            "order", DType.INT16, swaps(fft_positions(half)), f"[point {half}], which to swap with"
-        ),
-        table(
-            "twiddles", DType.INT32, packed(*_pass_twiddles(half)), "[pass][point][power], pairs"
+            "twiddles",
+            DType.INT32,
+            packed(*_pass_twiddles(half)),
+            f"[point {half // 4}][power 3], pairs",
         ),
         table("split", DType.INT32, packed(*_split_twiddles(half)), f"[bin {half // 2}], pairs"),
     )
@@ -73,13 +79,9 @@ def swaps(positions: Array) -> Array:
 
 
 def _pass_twiddles(half: int) -> tuple[Array, Array]:
+    """Return the factors of the last pass; those of point 0 are 1, and change nothing."""
     cosine, sine = twiddles(-2 * np.pi * np.arange(half) / half)
-    length, steps = 1, []
-    for radix in reversed(fft_radices(half)):
-        groups = half // (length * radix)
-        if length > 1:
-            steps += [j * groups * power for j in range(1, length) for power in range(1, radix)]
-        length *= radix
+    steps = np.outer(np.arange(half // 4), [1, 2, 3]).ravel()
     return cosine[steps], sine[steps]
 
 

@@ -20,6 +20,7 @@ from tflm_ext.signals.stage import Array, Memory, SignalCall, State, registered,
 
 _LEGACY = 25.6  # TFLM's real values are log values with 6 fraction bits, divided by this
 _SNR_BITS, _GAIN_OUT_BITS = 12, 6
+_LAST = 2**15 - 1  # ends a table of bins
 
 
 @dataclass(frozen=True)
@@ -243,7 +244,7 @@ class LogMelBlock:
             ("half", half),
             ("fft", fft.fields(half)),
             ("first_bin", bank.first),
-            ("end_bin", bank.first + bank.bins),
+            ("split_from", min(bank.first, half - (bank.first + bank.bins) + 1)),
             ("bands", stage.bands),
             ("subtract", int(noise is not None)),
             ("smoothing", (smoothing, alternate)),
@@ -256,32 +257,25 @@ class LogMelBlock:
             ("correction_bits", max(self.correction_bits, 0)),
             ("log_scale", 1 << stage.log_bits),
         )
-        pairs = np.stack([bank.weights, bank.unweights], 1)
+        outer = self.window[: length // 2 + length // 2 % 2]
         gain = self.gain if len(self.gain) else np.zeros(1, np.int64)
         return SignalCall(
             name="log_mel",
             header="log_mel.h",
             fields=fields,
             tables=(
-                table("window", DType.INT16, self.window, f"[sample {length}], times 2^12"),
+                table("window", DType.INT16, outer, f"[sample {len(outer)}], times 2^12"),
                 *fft.tables(half),
                 table("widths", DType.INT16, bank.widths, f"[band {stage.bands} + 1]"),
-                table(
-                    "weights",
-                    DType.INT16,
-                    pairs,
-                    f"[bin {bank.bins}][its band, the band before], times 2^12",
-                ),
+                table("weights", DType.INT16, bank.weights, f"[bin {bank.bins}], times 2^12"),
+                table("whole", DType.INT16, [*bank.whole, _LAST], "[bin], and the end"),
                 table(
                     "gain", DType.INT16, gain, "[interval][value, slope, curvature, 0], from 6 on"
                 ),
                 table("logarithm", DType.INT16, arithmetic.LOG_TABLE, "[segment 128 + 1]"),
             ),
             state=(Memory("noise", "uint32_t", stage.bands if noise else 1),),
-            scratch=(
-                Memory("spectrum", "uint32_t", half + 1),
-                Memory("magnitudes", "uint32_t", stage.bands),
-            ),
+            scratch=(Memory("spectrum", "uint32_t", half + 1),),
         )
 
 

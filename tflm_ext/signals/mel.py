@@ -53,6 +53,17 @@ class Bank:
     def bins(self) -> int:
         return len(self.weights)
 
+    @property
+    def whole(self) -> Array:
+        """The bins whose two weights add up to 2**12; those of others, to one less.
+
+        Every weight is rounded down, so nothing is lost where both are integers.
+        """
+        missing = 2**WEIGHT_BITS - self.weights - self.unweights
+        if not np.isin(missing, (0, 1)).all():
+            raise AssertionError("two weights add up to 1 before they are rounded down")
+        return self.first + np.flatnonzero(missing == 0)
+
 
 def make_bank(points: int, rate: Fraction, bands: int, low_hertz: float, high_hertz: float) -> Bank:
     """Return the filters for a real transform.
