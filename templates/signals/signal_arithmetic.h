@@ -30,8 +30,8 @@ static inline uint32_t tflm_ext_high_product(uint32_t a, uint32_t b)
  * The square root of x, rounded to nearest: up if the rest is larger than the root. The largest
  * root of x below 2^32 is 65535.
  *
- * Newton's method for 1 / sqrt in fixed point comes within a few units of the root; the exact rest
- * then decides.
+ * Newton's method for 1 / sqrt in fixed point comes within a few units of the root, from below or
+ * above; the exact rest then decides.
  */
 static inline uint32_t tflm_ext_square_root(uint64_t x)
 {
@@ -48,8 +48,7 @@ static inline uint32_t tflm_ext_square_root(uint64_t x)
     const uint32_t m = (uint32_t)((x << shift) >> 32); /* from 2^30 on: 1/4 to 1, times 2^32 */
 
     /*
-     * 1 / sqrt(m), times 2^30: a line that is within 11 %, and four steps y * (3 - m * y^2) / 2,
-     * which never exceed the limit. So the root is not too large either.
+     * 1 / sqrt(m), times 2^30: a line that is within 11 %, and four steps y * (3 - m * y^2) / 2.
      */
     uint32_t y = 2211908157U - (m >> 2) - (m >> 5);
     for (int32_t i = 0; i < 4; ++i) {
@@ -59,12 +58,16 @@ static inline uint32_t tflm_ext_square_root(uint64_t x)
     }
 
     uint32_t root = (tflm_ext_high_product(m, y) << 2) >> ((uint32_t)shift / 2U);
-    uint64_t rest = x - ((uint64_t)root * root);
-    while (rest > (2U * (uint64_t)root)) {
-        rest -= (2U * (uint64_t)root) + 1U;
+    int64_t rest = (int64_t)(x - ((uint64_t)root * root));
+    while (rest < 0) {
+        --root;
+        rest += (2 * (int64_t)root) + 1;
+    }
+    while (rest > (2 * (int64_t)root)) {
+        rest -= (2 * (int64_t)root) + 1;
         ++root;
     }
-    return ((rest > root) && (root != limit)) ? (root + 1U) : root;
+    return ((rest > (int64_t)root) && (root != limit)) ? (root + 1U) : root;
 }
 
 /*

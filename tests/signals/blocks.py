@@ -121,7 +121,10 @@ def c_program(block: Block, call: SignalCall, growth: int) -> str:
         arguments = ["&op", "input", "count", *tables, *memory, "output"]
     else:
         step = f"&input[i * {source.size}U]", f"&output[i * {out.size}U]"
-        arguments = ["&op", step[0], *tables, *memory, step[1]]
+        given = [step[0]]
+        if getattr(block, "sees_input", False):
+            given.append(f"&input[i * {source.size}U + {source.size // 2}U]")
+        arguments = ["&op", *given, *tables, *memory, step[1]]
     values = {
         "name": call.name,
         "fields": ", ".join(f".{name} = {c_value(value)}" for name, value in call.fields),

@@ -88,6 +88,11 @@ class SignalCall:
 class Block(Protocol):
     """A stage that is bound to the items that it receives.
 
+    A block whose attribute `sees_input` is true compares a model's output with its input. Its items
+    are both side by side, in one axis, and its function in C receives two pointers, to the model's
+    input and to its output. Its stage has SEES_INPUT = True, and its bind(source, seen) also
+    receives the specification of the model's input.
+
     Attributes:
         source: the items that it receives.
         out: the items that it gives.

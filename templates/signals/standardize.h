@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: 0BSD */
+/* Values in units of their deviation from the mean, for scores. */
+#ifndef TFLM_EXT_STANDARDIZE_H
+#define TFLM_EXT_STANDARDIZE_H
+
+#include "pairs.h"
+
+/* Limited to int16. */
+static inline int32_t tflm_ext_ssat16(int32_t value)
+{
+#if TFLM_EXT_DSP
+    int32_t result;
+    __asm__("ssat %0, #16, %1" : "=r"(result) : "r"(value));
+    return result;
+#else
+    return (value < -32768) ? -32768 : ((value > 32767) ? 32767 : value);
+#endif
+}
+
+/* One of the features, which are either int16 or int8: the other pointer is NULL. */
+static inline int32_t tflm_ext_feature(const int16_t *wide, const int8_t *narrow, int32_t i)
+{
+    return (narrow != NULL) ? narrow[i] : wide[i];
+}
+
+/*
+ * (value - mean) / deviation with 10 fraction bits, rounded down, and limited to int16; the mean has
+ * 14 fraction bits, the reciprocal of the deviation 28.
+ */
+static inline int32_t tflm_ext_standardized(int32_t value, int32_t mean, int32_t reciprocal)
+{
+    const int32_t above = (int32_t)(((uint32_t)value << 14) - (uint32_t)mean);
+
+    return tflm_ext_ssat16((int32_t)(((int64_t)above * reciprocal) >> 32));
+}
+
+/* The sum of the squares of standardized features; standards are pairs of mean and reciprocal. */
+static inline int64_t tflm_ext_sum_of_squares(int32_t count, const int16_t *wide,
+                                              const int8_t *narrow, const int32_t *standards)
+{
+    int64_t sum = 0;
+
+    for (int32_t i = 0; i < count; ++i) {
+        const int32_t z = tflm_ext_standardized(tflm_ext_feature(wide, narrow, i), standards[2 * i],
+                                                standards[(2 * i) + 1]);
+        sum += (int64_t)z * z;
+    }
+    return sum;
+}
+
+#endif
