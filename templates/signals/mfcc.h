@@ -22,7 +22,8 @@ static inline void tflm_ext_mfcc(const tflm_ext_mfcc_t *op, const int16_t *input
         uint32_t sum = (uint32_t)1 << (uint32_t)(op->shift - 1);
 
         for (int32_t band = 0; band < (bands - 1); band += 2) {
-            sum = tflm_ext_smlad(tflm_ext_load_pair(&input[band]), tflm_ext_load_pair(&row[band]), sum);
+            sum = tflm_ext_smlad(tflm_ext_load_pair(&input[band]), tflm_ext_load_pair(&row[band]),
+                                 sum);
         }
         if ((bands & 1) != 0) {
             sum += (uint32_t)((int32_t)input[bands - 1] * row[bands - 1]);

@@ -2,16 +2,22 @@
 
 from tflm_ext.signals.frames import Frames, Stack
 from tflm_ext.signals.log_mel import LogMel, Pcan, Subtraction
+from tflm_ext.signals.mfcc import MFCC
 from tflm_ext.signals.pipeline import Pipeline
+from tflm_ext.signals.raw import Raw
 from tflm_ext.signals.sources import Microphone, Motion
+from tflm_ext.signals.zscore import Zscore
 
 __all__ = [
+    "MFCC",
     "Frames",
     "LogMel",
     "Microphone",
     "Motion",
     "Pcan",
     "Pipeline",
+    "Raw",
     "Stack",
     "Subtraction",
+    "Zscore",
 ]

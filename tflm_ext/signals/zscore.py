@@ -158,7 +158,7 @@ class ZscoreBlock:
     @cached_property
     def reals(self) -> tuple[Array, Array]:
         """Means and factors, float32; 0 and 0 for features that never change."""
-        steps = np.minimum(np.array(self.steps), 1e30).astype(np.float32)
+        steps = np.minimum(np.array(self.steps), 3e38).astype(np.float32)
         means = np.where(steps > 0, self.mean, 0.0).astype(np.float32)
         return means, steps
 
@@ -191,7 +191,5 @@ class ZscoreBlock:
         centers, factors = self.integers
         return (
             table("centers", DType.INT32, centers, f"[feature {count}]"),
-            table(
-                "factors", DType.INT16, factors, f"[feature {count}][multiplier, offset, shift]"
-            ),
+            table("factors", DType.INT16, factors, f"[feature {count}][multiplier, offset, shift]"),
         )
