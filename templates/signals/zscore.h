@@ -3,6 +3,8 @@
 #ifndef TFLM_EXT_ZSCORE_H
 #define TFLM_EXT_ZSCORE_H
 
+#include <stdint.h>
+
 #include "exact_float.h"
 
 typedef struct {
