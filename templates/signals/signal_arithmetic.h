@@ -49,12 +49,13 @@ static inline uint32_t tflm_ext_square_root(uint64_t x)
 
     /*
      * 1 / sqrt(m), times 2^30: a line that is within 11 %, and four steps y * (3 - m * y^2) / 2,
-     * which never exceed the limit. So the root is not too large either.
+     * which never exceed the limit. Products are rounded down, which makes m * y^2 up to 2 too
+     * small, so 2 is subtracted for them. So the root is not too large either.
      */
     uint32_t y = 2211908157U - (m >> 2) - (m >> 5);
     for (int32_t i = 0; i < 4; ++i) {
         const uint32_t square = tflm_ext_high_product(tflm_ext_high_product(m, y), y); /* times 2^28 */
-        y = tflm_ext_high_product(y, (3U << 28) - square) << 3;
+        y = tflm_ext_high_product(y, ((3U << 28) - 2U) - square) << 3;
     }
 
     uint32_t root = (tflm_ext_high_product(m, y) << 2) >> ((uint32_t)shift / 2U);
