@@ -8,6 +8,7 @@ the order of the C.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Collection
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +19,21 @@ INT8_MIN, INT8_MAX = -128, 127
 INT16_MIN, INT16_MAX = -(2**15), 2**15 - 1
 FACTOR_BITS = 15
 _LARGEST_SHIFT = 60
+
+
+_BATCH = 1 << 20
+
+
+def in_batches(compute: Callable[[Array], Array], items: Array) -> Array:
+    """Return compute(items), computed for some items at a time, to save memory.
+
+    Args:
+        compute: takes (n, ...), and returns (n, ...), where every item depends on itself only.
+    """
+    most = max(_BATCH // max(items[:1].size, 1), 1)
+    if len(items) <= most:
+        return compute(items)
+    return np.concatenate([compute(items[i : i + most]) for i in range(0, len(items), most)])
 
 
 def shifted(values: Array, bits: int) -> Array:
@@ -116,3 +132,111 @@ def real_deviations(values: Array, means: Array, factors: Array) -> Array:
     # The sum is positive, so the cast rounds it down.
     above = (limited.astype(np.float32) + np.float32(128.5)).astype(np.int64)
     return (above + INT8_MIN).astype(np.int8)
+
+
+# ---------------------------------------------------------------- statistics
+
+MEASURES = (
+    "mean",
+    "rms",
+    "variance",
+    "deviation",
+    "peak",
+    "peak_to_peak",
+    "zero_crossings",
+    "energy",
+    "skew",
+    "kurtosis",
+    "crest",
+)
+"""What statistics() computes, in the order of the numbers that the C gives them."""
+
+
+def moment_bits(length: int) -> int:
+    """Return bits of deviations from the mean so that the sum of fourth powers fits 64 bits.
+
+    Args:
+        length: samples that are added, at most 2**16.
+    """
+    return (64 - (length - 1).bit_length()) // 4
+
+
+def statistics(frames: Array, zero_point: int, measures: Collection[str]) -> dict[str, Array]:
+    """Return measures of every channel, in counts.
+
+    Sums of samples, of squares and of powers of deviations are exact; everything after them is
+    float32.
+
+    Args:
+        frames: int16 values, (frames, length, channels).
+        measures: names of MEASURES.
+
+    Returns:
+        By name: (frames, channels), float32.
+    """
+    samples = frames.astype(np.int64)
+    length = samples.shape[1]
+    total, squares = samples.sum(1), (samples * samples).sum(1)
+    least, most = samples.min(1), samples.max(1)
+    energy = squares - 2 * zero_point * total + length * zero_point**2
+    spread = length * squares - total * total
+    negative = samples < zero_point
+    peak = np.maximum(most - zero_point, zero_point - least)
+    count = np.float32(length)
+    mean_square = _real(energy) / count
+    rms = np.sqrt(mean_square)
+    variance = _real(spread) / np.float32(length * length)
+    found = {
+        "mean": _real(total - length * zero_point) / count,
+        "rms": rms,
+        "variance": variance,
+        "deviation": np.sqrt(variance),
+        "peak": peak,
+        "peak_to_peak": most - least,
+        "zero_crossings": (negative[:, 1:] != negative[:, :-1]).sum(1),
+        "energy": energy,
+        "crest": np.where(energy > 0, _real(peak) / np.where(energy > 0, rms, np.float32(1)), 0),
+    }
+    if not {"skew", "kurtosis"}.isdisjoint(measures):
+        found["skew"], found["kurtosis"] = moments(samples, total, least, most)
+    return {name: _real(found[name]) for name in measures}
+
+
+def moments(samples: Array, total: Array, least: Array, most: Array) -> tuple[Array, Array]:
+    """Return skew and kurtosis; 0 where all samples of a channel are equal.
+
+    Args:
+        samples: (frames, length, channels), int64.
+        total, least, most: sums and extremes, (frames, channels).
+
+    Returns:
+        (frames, channels) each, float32; the kurtosis of normally distributed samples is 3.
+    """
+    length = samples.shape[1]
+    center = (2 * total + length) // (2 * length)
+    widest = np.maximum(most - center, center - least)
+    # frexp gives the bits of an integer.
+    shift = np.maximum(np.frexp(widest.astype(np.float64))[1] - moment_bits(length), 0)
+    distance = (samples - center[:, np.newaxis]) >> shift[:, np.newaxis].astype(np.int64)
+    square = distance * distance
+    fourth = square.astype(np.uint64)
+    count = np.float32(length)
+    e1, e2 = _real(distance.sum(1)) / count, _real(square.sum(1)) / count
+    e3 = _real((square * distance).sum(1)) / count
+    e4 = _real((fourth * fourth).sum(1)) / count
+    e11 = e1 * e1
+    m2 = e2 - e11
+    varied = m2 > 0
+    m2 = np.where(varied, m2, np.float32(1))
+    m3 = e3 - np.float32(3) * e1 * e2
+    m3 = m3 + np.float32(2) * e1 * e11
+    m4 = e4 - np.float32(4) * e1 * e3
+    m4 = m4 + np.float32(6) * e11 * e2
+    m4 = m4 - np.float32(3) * e11 * e11
+    zero = np.float32(0)
+    skew = np.where(varied, m3 / (m2 * np.sqrt(m2)), zero)
+    return skew, np.where(varied, m4 / (m2 * m2), zero)
+
+
+def _real(values: Array) -> Array:
+    return np.asarray(values).astype(np.float32)

@@ -6,6 +6,7 @@ from tflm_ext.signals.mfcc import MFCC
 from tflm_ext.signals.pipeline import Pipeline
 from tflm_ext.signals.raw import Raw
 from tflm_ext.signals.sources import Microphone, Motion
+from tflm_ext.signals.statistics import Statistics
 from tflm_ext.signals.zscore import Zscore
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Pipeline",
     "Raw",
     "Stack",
+    "Statistics",
     "Subtraction",
     "Zscore",
 ]
