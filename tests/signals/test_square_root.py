@@ -1,4 +1,4 @@
-"""The square root of the C, next to squares, where an estimate that is too large by 1 would show."""
+"""The square root of the C next to squares, where an estimate that is too large would show."""
 
 from __future__ import annotations
 
