@@ -92,6 +92,28 @@ static inline int32_t tflm_ext_mla(int32_t a, int32_t b, int32_t sum)
     return result;
 }
 
+/* sum + a.low * b.low + a.high * b.high. */
+static inline int64_t tflm_ext_smlald(uint32_t a, uint32_t b, int64_t sum)
+{
+    __asm__("smlald %Q0, %R0, %1, %2" : "+r"(sum) : "r"(a), "r"(b));
+    return sum;
+}
+
+/* Half by half, the larger and the smaller of two. */
+static inline uint32_t tflm_ext_pair_max(uint32_t a, uint32_t b)
+{
+    uint32_t result;
+    __asm__("ssub16 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(result) : "r"(a), "r"(b) : "cc");
+    return result;
+}
+
+static inline uint32_t tflm_ext_pair_min(uint32_t a, uint32_t b)
+{
+    uint32_t result;
+    __asm__("ssub16 %0, %1, %2\n\tsel %0, %2, %1" : "=&r"(result) : "r"(a), "r"(b) : "cc");
+    return result;
+}
+
 /* The middle 16 bits, from bit 15 on, of two sums as a pair. */
 static inline uint32_t tflm_ext_pair_of_sums(int32_t low, int32_t high)
 {
@@ -165,6 +187,28 @@ static inline int32_t tflm_ext_smlabb(uint32_t a, uint32_t b, int32_t sum)
 static inline int32_t tflm_ext_mla(int32_t a, int32_t b, int32_t sum)
 {
     return (int32_t)(((uint32_t)a * (uint32_t)b) + (uint32_t)sum);
+}
+
+static inline int64_t tflm_ext_smlald(uint32_t a, uint32_t b, int64_t sum)
+{
+    return sum + ((int64_t)tflm_ext_low(a) * tflm_ext_low(b)) +
+           ((int64_t)tflm_ext_high(a) * tflm_ext_high(b));
+}
+
+static inline uint32_t tflm_ext_pair_max(uint32_t a, uint32_t b)
+{
+    const int32_t low = (tflm_ext_low(a) > tflm_ext_low(b)) ? tflm_ext_low(a) : tflm_ext_low(b);
+    const int32_t high =
+        (tflm_ext_high(a) > tflm_ext_high(b)) ? tflm_ext_high(a) : tflm_ext_high(b);
+    return tflm_ext_pair(low, high);
+}
+
+static inline uint32_t tflm_ext_pair_min(uint32_t a, uint32_t b)
+{
+    const int32_t low = (tflm_ext_low(a) < tflm_ext_low(b)) ? tflm_ext_low(a) : tflm_ext_low(b);
+    const int32_t high =
+        (tflm_ext_high(a) < tflm_ext_high(b)) ? tflm_ext_high(a) : tflm_ext_high(b);
+    return tflm_ext_pair(low, high);
 }
 
 static inline uint32_t tflm_ext_pair_of_sums(int32_t low, int32_t high)

@@ -48,26 +48,24 @@ static inline uint32_t tflm_ext_square_root(uint64_t x)
     const uint32_t m = (uint32_t)((x << shift) >> 32); /* from 2^30 on: 1/4 to 1, times 2^32 */
 
     /*
-     * 1 / sqrt(m), times 2^30: a line that is within 11 %, and four steps y * (3 - m * y^2) / 2.
+     * 1 / sqrt(m), times 2^30: a line that is within 11 %, and four steps y * (3 - m * y^2) / 2,
+     * which never exceed the limit. Products are rounded down, which makes m * y^2 up to 2 too
+     * small, so 2 is subtracted for them. So the root is not too large either.
      */
     uint32_t y = 2211908157U - (m >> 2) - (m >> 5);
     for (int32_t i = 0; i < 4; ++i) {
         const uint32_t square =
             tflm_ext_high_product(tflm_ext_high_product(m, y), y); /* times 2^28 */
-        y = tflm_ext_high_product(y, (3U << 28) - square) << 3;
+        y = tflm_ext_high_product(y, ((3U << 28) - 2U) - square) << 3;
     }
 
     uint32_t root = (tflm_ext_high_product(m, y) << 2) >> ((uint32_t)shift / 2U);
-    int64_t rest = (int64_t)(x - ((uint64_t)root * root));
-    while (rest < 0) {
-        --root;
-        rest += (2 * (int64_t)root) + 1;
-    }
-    while (rest > (2 * (int64_t)root)) {
-        rest -= (2 * (int64_t)root) + 1;
+    uint64_t rest = x - ((uint64_t)root * root);
+    while (rest > (2U * (uint64_t)root)) {
+        rest -= (2U * (uint64_t)root) + 1U;
         ++root;
     }
-    return ((rest > (int64_t)root) && (root != limit)) ? (root + 1U) : root;
+    return ((rest > root) && (root != limit)) ? (root + 1U) : root;
 }
 
 /*

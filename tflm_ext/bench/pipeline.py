@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -219,16 +219,20 @@ def _read(
     rows = re.findall(r"^stage (\d+)\nafter (\d+)$", said, re.MULTILINE)
     numbered = [int(number) for number, _ in rows]
     before = [0, *(int(count) for _, count in rows)]
-    spent = [(int(count) - start, None) for (_, count), start in zip(rows, before, strict=False)]
+    spent: list[tuple[int, int | None]] = [
+        (int(count) - start, None) for (_, count), start in zip(rows, before, strict=False)
+    ]
     push: tuple[int, int | None] = (numbers["push"], None)
     found: list[tuple[int, int | None]] = [*spent, (numbers["step"] - before[-1], None)]
     if intervals is not None:
         # The last marks are: before and after the push, after each stage, after the step.
-        exact = [(own.instructions, own.cycles) for own in intervals[-len(rows) - 2 :]]
+        exact: list[tuple[int, int | None]] = [
+            (own.instructions, own.cycles) for own in intervals[-len(rows) - 2 :]
+        ]
         push, *found = exact
     *of_stages, last = found
     stages = []
-    for number, block in enumerate(pipeline.blocks):
+    for number in range(len(pipeline.blocks)):
         own = [one for one, stage in zip(of_stages, numbered, strict=True) if stage == number]
         ends = number == len(pipeline.blocks) - 1
         own += [last] if ends else []

@@ -4,12 +4,17 @@ from tflm_ext.signals.frames import Frames, Stack
 from tflm_ext.signals.k_means import KMeans
 from tflm_ext.signals.log_mel import LogMel, Pcan, Subtraction
 from tflm_ext.signals.mahalanobis import Mahalanobis
+from tflm_ext.signals.mfcc import MFCC
 from tflm_ext.signals.normal import Normal
 from tflm_ext.signals.pipeline import Pipeline
+from tflm_ext.signals.raw import Raw
 from tflm_ext.signals.scores import Probability, Reconstruction
 from tflm_ext.signals.sources import Microphone, Motion
+from tflm_ext.signals.statistics import Statistics
+from tflm_ext.signals.zscore import Zscore
 
 __all__ = [
+    "MFCC",
     "Frames",
     "KMeans",
     "LogMel",
@@ -20,7 +25,10 @@ __all__ = [
     "Pcan",
     "Pipeline",
     "Probability",
+    "Raw",
     "Reconstruction",
     "Stack",
+    "Statistics",
     "Subtraction",
+    "Zscore",
 ]

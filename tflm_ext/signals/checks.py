@@ -9,6 +9,7 @@ from numbers import Integral, Rational, Real
 from typing import Any, NoReturn
 
 from tflm_ext.errors import ConfigError
+from tflm_ext.ir import DType
 from tflm_ext.near import one_of
 from tflm_ext.signals.spec import Form, Spec
 
@@ -105,3 +106,18 @@ def expect(stage: str, source: Spec, *forms: Form) -> None:
     }
     wanted = " or ".join(form.value for form in forms)
     raise ConfigError(f"{stage} works on a {wanted}, but receives {source}.", remedies[forms[0]])
+
+
+def expect_type(stage: str, source: Spec, *types: DType) -> None:
+    """Require the element type of the items that a stage receives.
+
+    Raises:
+        ConfigError: it is another one.
+    """
+    if source.dtype in types:
+        return
+    wanted = " or ".join(own.value for own in types)
+    raise ConfigError(
+        f"{stage} takes {wanted}, but receives {source}.",
+        f"Put {stage} after a stage that gives {wanted}.",
+    )

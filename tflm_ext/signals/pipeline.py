@@ -12,16 +12,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tflm_ext.document import from_json, to_json
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir import DType
-from tflm_ext.near import unknown
 from tflm_ext.signals.frames import Frames, FramesBlock, Stack, StackBlock
 from tflm_ext.signals.given import as_recordings
 from tflm_ext.signals.recordings import read_recording
 from tflm_ext.signals.spec import Form, Spec
-from tflm_ext.signals.stage import STAGES, Array, Block, State
+from tflm_ext.signals.stage import Array, Block, State
 from tflm_ext.signals.to_int8 import ToInt8
+from tflm_ext.signals.written import damaged, read_stage, written
 
 FORMAT = "tflm_ext.sense"
 VERSION = 1
@@ -284,10 +283,10 @@ class Pipeline:
         content = {
             "format": FORMAT,
             "version": VERSION,
-            "source": _written(self.source),
-            "stages": [_written(stage) for stage in self.stages],
-            "score": None if self.score is None else _written(self.score),
-            "decide": None if self.decide is None else _written(self.decide),
+            "source": written(self.source),
+            "stages": [written(stage) for stage in self.stages],
+            "score": None if self.score is None else written(self.score),
+            "decide": None if self.decide is None else written(self.decide),
         }
         return json.dumps(content, indent=2) + "\n"
 
@@ -301,9 +300,9 @@ class Pipeline:
         try:
             content = json.loads(text)
         except (ValueError, TypeError, RecursionError) as error:
-            raise _damaged("it is not JSON") from error
+            raise damaged("it is not JSON") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise _damaged(f'it has no "format": "{FORMAT}"')
+            raise damaged(f'it has no "format": "{FORMAT}"')
         version = content.get("version")
         if version != VERSION:
             raise ConfigError(
@@ -312,12 +311,13 @@ class Pipeline:
             )
         stages = content.get("stages")
         if not isinstance(stages, list):
-            raise _damaged("it has no list of stages")
+            raise damaged("it has no list of stages")
         score, decide = (
-            None if (own := content.get(key)) is None else _read(own) for key in ("score", "decide")
+            None if (own := content.get(key)) is None else read_stage(own)
+            for key in ("score", "decide")
         )
-        source = _read(content.get("source"))
-        return cls(source, *map(_read, stages), score=score, decide=decide)
+        source = read_stage(content.get("source"))
+        return cls(source, *map(read_stage, stages), score=score, decide=decide)
 
 
 def _bound(spec: Spec, stages: Sequence[Any]) -> list[Block]:
@@ -343,33 +343,3 @@ def _run(blocks: Sequence[Block], samples: Array) -> list[Array]:
 
 def _called(value: Any) -> str:
     return value.__name__ if isinstance(value, type) else f"{value!r:.60}"
-
-
-def _written(stage: Any) -> dict[str, Any]:
-    kind = type(stage)
-    return {"stage": kind.__name__, "version": kind.VERSION, **to_json(kind, stage)}
-
-
-def _read(content: Any) -> Any:
-    if not isinstance(content, dict):
-        raise _damaged(f"{content!r:.40} is not an object")
-    name = content.get("stage")
-    if not isinstance(name, str) or name not in STAGES:
-        raise unknown(f"The pipeline has a stage {name!r:.40}, which is not known.", name, STAGES)
-    kind = STAGES[name]
-    version = content.get("version")
-    if version != kind.VERSION:
-        raise ConfigError(
-            f"The pipeline has version {version!r:.20} of {name}, which is not known.",
-            "Install a newer tflm_ext.",
-        )
-    try:
-        return from_json(kind, content)
-    except ValueError as error:
-        raise _damaged(f"{name}: {error}") from error
-
-
-def _damaged(why: str) -> ConfigError:
-    return ConfigError(
-        f"The pipeline cannot be read: {why}.", "Write it again with Pipeline.to_json()."
-    )
