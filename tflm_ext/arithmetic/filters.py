@@ -90,3 +90,39 @@ def section_float32(
 def nearest_int16(values: Array) -> Array:
     """Return float32 values as int16: the nearest, halves to even, saturated."""
     return saturated(np.rint(np.clip(values, INT16_MIN, INT16_MAX)))
+
+
+def fir(samples: Array, starts: Array, phases: Array, coefficients: Array, bits: int) -> Array:
+    """Return the outputs of a polyphase filter, rounded to the nearest int16, halves up.
+
+    Args:
+        samples: (samples, channels) int16.
+        starts: (outputs,), the first sample of each output's window.
+        phases: (outputs,), the row of the coefficients of each.
+        coefficients: (phases, taps) int16; products with int16 samples fit their sum in int32.
+        bits: fraction bits of the coefficients.
+
+    Returns:
+        (outputs, channels) int16.
+    """
+    sums = np.zeros((len(starts), samples.shape[1]), np.int32)
+    for tap in range(coefficients.shape[1]):
+        weights = coefficients[phases, tap].astype(np.int32)[:, np.newaxis]
+        sums += weights * samples[starts + tap].astype(np.int32)
+    return saturated((sums + np.int32(1 << (bits - 1))) >> bits)
+
+
+def high_pass_int32(numbers: Sequence[int], share: int, gravity: int) -> tuple[list[int], int]:
+    """Return how far numbers of one channel are above a slow mean, and the mean times 2**32.
+
+    Args:
+        numbers: samples times a gain.
+        share: of the difference by which the mean moves with every number, times 2**32.
+        gravity: the mean times 2**32 before the first number.
+    """
+    given = []
+    for number in numbers:
+        high = number - (gravity >> 32)
+        gravity += share * high
+        given.append(high)
+    return given, gravity

@@ -4,10 +4,13 @@ from tflm_ext.signals.biquad import Biquad, HighPass, LowPass
 from tflm_ext.signals.frames import Frames, Stack
 from tflm_ext.signals.log_mel import LogMel, Pcan, Subtraction
 from tflm_ext.signals.pipeline import Pipeline
+from tflm_ext.signals.remove_gravity import RemoveGravity
+from tflm_ext.signals.resample import Decimate, Resample
 from tflm_ext.signals.sources import Microphone, Motion
 
 __all__ = [
     "Biquad",
+    "Decimate",
     "Frames",
     "HighPass",
     "LogMel",
@@ -16,6 +19,8 @@ __all__ = [
     "Motion",
     "Pcan",
     "Pipeline",
+    "RemoveGravity",
+    "Resample",
     "Stack",
     "Subtraction",
 ]

@@ -110,9 +110,7 @@ def butterworth(cutoff: Fraction, order: int, *, high: bool) -> Cascade:
     return Cascade.of(sections)
 
 
-def _checked(
-    b0: Fraction, b1: Fraction, b2: Fraction, a1: Fraction, a2: Fraction
-) -> Section:
+def _checked(b0: Fraction, b1: Fraction, b2: Fraction, a1: Fraction, a2: Fraction) -> Section:
     found = Section.of(b0, b1, b2, a1, a2)
     if found is None:
         raise AssertionError("a Butterworth filter is stable")
@@ -123,8 +121,10 @@ def _checked(
 
 
 class Sums(NamedTuple):
-    """Sums of magnitudes of an impulse response at every node of a section: the largest number
-    that an input of magnitude 1 can cause there."""
+    """Sums of magnitudes of an impulse response at every node of a section.
+
+    They are the largest numbers that an input of magnitude 1 can cause there.
+    """
 
     input: float
     high: float
@@ -199,9 +199,8 @@ def settling(cascade: Cascade) -> int:
     The cascade must be one whose impulse response dies away, as sums() finds.
     """
     final, gain = float(cascade.steady), float(cascade.gain)
-    last, end, n = 0, 512, 0
-    for nodes in _steps(cascade.sections, "input", constant=True):
-        n += 1
+    last, end = 0, 512
+    for n, nodes in enumerate(_steps(cascade.sections, "input", constant=True), 1):
         if abs(nodes[-1][4] * gain - final) * 2**15 > 0.5:
             last = n
         if n == end:
