@@ -129,7 +129,9 @@ class ResampleBlock:
     @property
     def warm_up(self) -> int:
         """How many of the first outputs depend on the zeros before the start."""
-        return math.ceil(Fraction((self.filter.taps - 1) * self.up, self.down))
+        used = np.flatnonzero(self.filter.coefficients.any(axis=0))
+        before = self.filter.taps - 1 - int(used[0])
+        return math.ceil(Fraction(before * self.up, self.down))
 
     @property
     def delay(self) -> Fraction:
