@@ -12,6 +12,10 @@
 #define TFLM_EXT_EXACT_FLOAT_H
 
 #include <float.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "wide.h"
 
 #if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__)
 #error "-ffast-math and its parts change results; compile this file without them"
@@ -78,6 +82,22 @@ static inline float tflm_ext_subtract_product(float sum, float a, float b)
     return sum;
 #else
     return sum - tflm_ext_product(a, b);
+#endif
+}
+
+/* The nearest int16, halves to the even one; not a NaN. */
+static inline int16_t tflm_ext_to_int16(float x)
+{
+#if TFLM_EXT_VFP
+    int32_t nearest;
+    __asm__("vcvtr.s32.f32 %0, %1" : "=t"(nearest) : "t"(x));
+    return tflm_ext_saturate16(nearest);
+#else
+    const float limited = (x < -32768.0f) ? -32768.0f : ((x > 32767.0f) ? 32767.0f : x);
+    const float moved = limited + 12582912.0f; /* 2^23 + 2^22: no bit remains for a fraction */
+    int32_t bits;
+    (void)memcpy(&bits, &moved, sizeof bits);
+    return (int16_t)(bits - 0x4B400000);
 #endif
 }
 

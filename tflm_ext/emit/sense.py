@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,6 @@ from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.kernels import Const
 from tflm_ext.signals import Pipeline
 from tflm_ext.signals.frames import FramesBlock, StackBlock
-from tflm_ext.signals.spec import Form, Spec
 from tflm_ext.signals.stage import Block, Memory, SignalCall
 
 CHUNK = 32
@@ -156,18 +156,17 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
     stack_number, stack = stacks[0] if stacks else (0, None)
     tables = _Tables(f"{facts.name}_sense")
     ends = stack_number if stack else len(blocks)
-    streams = list(_chain(tables, blocks[:at], "samples", "ctx->chunk"))
-    calls = list(_chain(tables, blocks[at + 1 : ends], "ctx->frame", "row"))
+    streams = list(_chain(tables, blocks[:at], "samples", "ctx->chunk", CHUNK))
+    calls = list(_chain(tables, blocks[at + 1 : ends], "ctx->frame", "row", 1))
     source = pipeline.source.spec
     row = stack.source if stack else pipeline.out
     after = list(enumerate(after_model(facts, pipeline), len(blocks) + 1))
     output = f"{facts.name}_output(&ctx->model, 0U)" if facts.outputs else "ctx->features"
     kept = any(getattr(block, "sees_input", False) for _, block in after)
-    after_calls = list(_chain(tables, after, output, "ctx->result"))
+    after_calls = list(_chain(tables, after, output, "ctx->result", 1))
     period = 1000 / frames.out.rate
     blocks_called = [*blocks, *after]
     calls_made = [block.lower() for n, block in blocks_called if _called(block)]
-    grown = float(frames.source.rate / source.rate)
     return _SenseView(
         name=facts.name,
         upper=facts.upper,
@@ -192,7 +191,7 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         chunk=CHUNK,
         streams=tuple(streams),
         chunk_type=frames.source.dtype.c,
-        chunk_count=int(np.ceil(CHUNK * max(grown, 1.0))) + 1,
+        chunk_count=_items(blocks[:at], CHUNK),
         frame_type=frames.source.dtype.c,
         frame_channels=frames.source.channels,
         length=frames.length,
@@ -231,13 +230,14 @@ def _called(block: Block) -> bool:
 
 
 def _chain(
-    tables: _Tables, blocks: Sequence[tuple[int, Block]], first: str, last: str
+    tables: _Tables, blocks: Sequence[tuple[int, Block]], first: str, last: str, items: int
 ) -> Iterator[CallView]:
     """Yield the calls of consecutive blocks.
 
     Args:
         first: expression for the items that the first one reads.
         last: expression for the items that the last one writes.
+        items: the most that the first one reads at once.
     """
     source = first
     for i, (number, block) in enumerate(blocks):
@@ -245,13 +245,18 @@ def _chain(
         member = f"stage{number}_{call.name}"
         ends = i == len(blocks) - 1
         target = last if ends else f"ctx->{member}.output"
-        memory = None if ends else MemoryView(block.out.dtype.c, "output", _count(block.out), 0)
+        items = _items([(number, block)], items)
+        count = block.out.size * items
+        memory = None if ends else MemoryView(block.out.dtype.c, "output", count, 0)
         yield _call(tables, number, member, block, call, source, target, memory)
         source = target
 
 
-def _count(spec: Spec) -> int:
-    return spec.size * (CHUNK if spec.form is Form.STREAM else 1)
+def _items(blocks: Sequence[tuple[int, Block]], count: int) -> int:
+    """Return the most items that consecutive blocks give for `count` items."""
+    for _, block in blocks:
+        count = math.ceil(count * block.out.rate / block.source.rate)
+    return count
 
 
 def _call(

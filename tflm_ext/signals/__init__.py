@@ -1,5 +1,6 @@
 """Signal pipelines: stages that compute in NumPy and in C, with the same bytes."""
 
+from tflm_ext.signals.biquad import Biquad, HighPass, LowPass
 from tflm_ext.signals.frames import Frames, Stack
 from tflm_ext.signals.k_means import KMeans
 from tflm_ext.signals.log_mel import LogMel, Pcan, Subtraction
@@ -8,6 +9,8 @@ from tflm_ext.signals.mfcc import MFCC
 from tflm_ext.signals.normal import Normal
 from tflm_ext.signals.pipeline import Pipeline
 from tflm_ext.signals.raw import Raw
+from tflm_ext.signals.remove_gravity import RemoveGravity
+from tflm_ext.signals.resample import Decimate, Resample
 from tflm_ext.signals.scores import Probability, Reconstruction
 from tflm_ext.signals.sources import Microphone, Motion
 from tflm_ext.signals.statistics import Statistics
@@ -15,9 +18,13 @@ from tflm_ext.signals.zscore import Zscore
 
 __all__ = [
     "MFCC",
+    "Biquad",
+    "Decimate",
     "Frames",
+    "HighPass",
     "KMeans",
     "LogMel",
+    "LowPass",
     "Mahalanobis",
     "Microphone",
     "Motion",
@@ -27,6 +34,8 @@ __all__ = [
     "Probability",
     "Raw",
     "Reconstruction",
+    "RemoveGravity",
+    "Resample",
     "Stack",
     "Statistics",
     "Subtraction",

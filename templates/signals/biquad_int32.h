@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * Filters as sections of second order, in integers.
+ *
+ * A section is a state-variable filter: two integrators, `band` and `low`, and their distance to
+ * the input, `high`. The output is a sum of the three. With 64 bits, the integrators lose nothing
+ * however slowly they change, so the only errors are those of the numbers that are read from
+ * them: as small as noise of the input far below one count. Integrators are stored negated, so
+ * that everything is added.
+ */
+#ifndef TFLM_EXT_BIQUAD_INT32_H
+#define TFLM_EXT_BIQUAD_INT32_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arithmetic.h"
+#include "biquad.h"
+#include "dsp.h"
+#include "wide.h"
+
+typedef struct {
+    int32_t channels;
+    int32_t sections;
+    int32_t kind;
+    int32_t gain;          /* of samples where they enter the first section */
+    int32_t fraction_bits; /* of numbers between the sections, 1 to 14 */
+} tflm_ext_biquad_int32_t;
+
+/* A section's row in the table; products are divided by 2^32. */
+typedef struct {
+    int32_t band;
+    int32_t low;
+    int32_t high_mix;
+    int32_t band_mix;
+    int32_t low_mix;
+    int32_t band_shift; /* numbers are these words times 2^shift */
+    int32_t low_shift;
+    int32_t mix_shift;
+} tflm_ext_biquad_int32_section_t;
+
+/* Where the samples of a channel come from and go to. */
+typedef struct {
+    const int16_t *input;
+    int32_t *between;
+    int16_t *output;
+} tflm_ext_biquad_int32_place_t;
+
+/* One number through a section. */
+TFLM_EXT_SPECIALIZED int32_t tflm_ext_biquad_int32_step(const tflm_ext_biquad_int32_section_t *own,
+                                                        int32_t kind, int64_t *band, int64_t *low,
+                                                        int32_t number)
+{
+    const int32_t old_band = tflm_ext_upper(*band);
+    const int32_t old_low = tflm_ext_upper(*low);
+    const int32_t shifted_low = tflm_ext_shift_left(old_low, own->low_shift);
+    const int32_t high = number + shifted_low + tflm_ext_shift_left(old_band, own->band_shift);
+
+    *band = tflm_ext_wide_sum(*band, own->band, high);
+    *low = tflm_ext_wide_sum(*low, own->low, tflm_ext_upper(*band));
+    if (kind == TFLM_EXT_BIQUAD_HIGH) {
+        return high;
+    }
+
+    int32_t mixed = tflm_ext_smmulr(own->high_mix, high);
+    if (kind == TFLM_EXT_BIQUAD_LOW) {
+        return tflm_ext_shift_left(mixed, own->mix_shift) - shifted_low;
+    }
+    mixed = tflm_ext_smmlar(own->band_mix, old_band, mixed);
+    mixed = tflm_ext_smmlar(own->low_mix, old_low, mixed);
+    return tflm_ext_shift_left(mixed, own->mix_shift);
+}
+
+/* The next sample, or the next number between two sections. */
+TFLM_EXT_SPECIALIZED void tflm_ext_biquad_int32_next(const tflm_ext_biquad_int32_t *op,
+                                                     const tflm_ext_biquad_int32_section_t *own,
+                                                     int64_t *band, int64_t *low,
+                                                     tflm_ext_biquad_int32_place_t *at, bool first,
+                                                     bool last)
+{
+    int32_t number;
+
+    if (!first) {
+        number = *at->between;
+    } else if (op->kind == TFLM_EXT_BIQUAD_HIGH) {
+        number = *at->input * op->gain;
+    } else {
+        number = tflm_ext_shift_left(*at->input, op->fraction_bits);
+    }
+    number = tflm_ext_biquad_int32_step(own, op->kind, band, low, number);
+    if (last) {
+        const int32_t half = (int32_t)1 << (op->fraction_bits - 1);
+
+        *at->output = tflm_ext_saturate16((number + half) >> op->fraction_bits);
+        at->output = &at->output[op->channels];
+    } else {
+        *at->between = number;
+    }
+    if (first) {
+        at->input = &at->input[op->channels];
+    }
+    if (!first || !last) {
+        ++at->between;
+    }
+}
+
+/* Up to a block of one channel through a section, whose state has two words. */
+TFLM_EXT_SPECIALIZED void tflm_ext_biquad_int32_pass(const tflm_ext_biquad_int32_t *op,
+                                                     const int32_t *row, int64_t *state,
+                                                     tflm_ext_biquad_int32_place_t at,
+                                                     uint32_t count, bool first, bool last)
+{
+    const tflm_ext_biquad_int32_section_t own = { row[0], row[1], row[2], row[3],
+                                                  row[4], row[5], row[6], row[7] };
+    int64_t band = state[0];
+    int64_t low = state[1];
+
+    for (uint32_t pairs = count / 2U; pairs > 0U; --pairs) {
+        tflm_ext_biquad_int32_next(op, &own, &band, &low, &at, first, last);
+        tflm_ext_biquad_int32_next(op, &own, &band, &low, &at, first, last);
+    }
+    if ((count & 1U) != 0U) {
+        tflm_ext_biquad_int32_next(op, &own, &band, &low, &at, first, last);
+    }
+    state[0] = band;
+    state[1] = low;
+}
+
+/* `sections` has 8 numbers of each, `state` 2 of each section of each channel. */
+TFLM_EXT_SPECIALIZED uint32_t tflm_ext_biquad_int32(const tflm_ext_biquad_int32_t *op,
+                                                    const int16_t *input, uint32_t count,
+                                                    const int32_t *sections, int64_t *state,
+                                                    int32_t *between, int16_t *output)
+{
+    const int32_t last = op->sections - 1;
+
+    for (int32_t channel = 0; channel < op->channels; ++channel) {
+        int64_t *const own = &state[channel * op->sections * 2];
+
+        for (uint32_t done = 0U; done < count; done += TFLM_EXT_BIQUAD_BLOCK) {
+            const uint32_t rest = count - done;
+            const uint32_t block = (rest < TFLM_EXT_BIQUAD_BLOCK) ? rest : TFLM_EXT_BIQUAD_BLOCK;
+            const uint32_t from = (done * (uint32_t)op->channels) + (uint32_t)channel;
+            const tflm_ext_biquad_int32_place_t at = { &input[from], between, &output[from] };
+
+            if (last == 0) {
+                tflm_ext_biquad_int32_pass(op, sections, own, at, block, true, true);
+            } else {
+                tflm_ext_biquad_int32_pass(op, sections, own, at, block, true, false);
+                for (int32_t i = 1; i < last; ++i) {
+                    tflm_ext_biquad_int32_pass(op, &sections[i * 8], &own[i * 2], at, block, false,
+                                               false);
+                }
+                tflm_ext_biquad_int32_pass(op, &sections[last * 8], &own[last * 2], at, block,
+                                           false, true);
+            }
+        }
+    }
+    return count;
+}
+
+#endif

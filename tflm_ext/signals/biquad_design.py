@@ -1,0 +1,210 @@
+"""Sections of second order: from frequencies or coefficients to exact numbers, and their errors.
+
+A section is a state-variable filter, of which each step does
+
+    high = x - low - band
+    y    = high_mix * high + band_mix * band + low_mix * low
+    band = band + band_gain * high
+    low  = low + low_gain * band
+
+Any section with stable poles has this form. Its numbers are relative to how fast the filter is, so
+that they need few bits where those of a direct form, near 2 and 1, need many.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+from tflm_ext.arithmetic.filters import ANY, HIGH, LOW
+from tflm_ext.arithmetic.fixed import sin_pi, tan_pi
+
+_LONGEST = 1 << 19
+
+
+@dataclass(frozen=True)
+class Section:
+    """Exact numbers of a section; see the module."""
+
+    band_gain: Fraction
+    low_gain: Fraction
+    high_mix: Fraction
+    band_mix: Fraction
+    low_mix: Fraction
+
+    @classmethod
+    def of(
+        cls, b0: Fraction, b1: Fraction, b2: Fraction, a1: Fraction, a2: Fraction
+    ) -> Section | None:
+        """Return the section with this transfer function, in powers of 1 / z; None if unstable."""
+        band, both = 1 - a2, 1 + a1 + a2
+        if not (abs(a2) < 1 and abs(a1) < 1 + a2):
+            return None
+        return cls(band, both / band, b0, (b0 - b2) / band, (b0 + b1 + b2) / both)
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """Sections one after another.
+
+    Attributes:
+        kind: HIGH, LOW or ANY: how the sections' outputs are computed.
+        gain: of the input; 1 unless the kind is HIGH, whose sections have no gain themselves.
+    """
+
+    kind: int
+    gain: Fraction
+    sections: tuple[Section, ...]
+
+    @classmethod
+    def of(cls, sections: Sequence[Section]) -> Cascade:
+        """Return the cascade with the cheapest kind.
+
+        The gain of high-passes moves to the input, unless it would become too small there.
+        """
+        if all(s.band_mix == 0 and s.low_mix == 1 for s in sections):
+            return cls(LOW, Fraction(1), tuple(sections))
+        gain = Fraction(1)
+        for s in sections:
+            gain *= s.high_mix
+        if all(s.band_mix == s.low_mix == 0 for s in sections) and 1 >= gain >= Fraction(1, 16):
+            bare = [
+                Section(s.band_gain, s.low_gain, Fraction(1), Fraction(0), Fraction(0))
+                for s in sections
+            ]
+            return cls(HIGH, gain, tuple(bare))
+        return cls(ANY, Fraction(1), tuple(sections))
+
+    @property
+    def steady(self) -> Fraction:
+        """The gain for a constant input."""
+        product = self.gain
+        for section in self.sections:
+            product *= section.low_mix
+        return product
+
+
+def butterworth(cutoff: Fraction, order: int, *, high: bool) -> Cascade:
+    """Return a Butterworth filter, made with the bilinear transform.
+
+    Args:
+        cutoff: frequency with half the power, as a fraction of the sampling rate, below 1 / 2.
+        order: number of poles.
+        high: whether high frequencies pass, not low ones.
+    """
+    k = tan_pi(cutoff)
+    sections = []
+    if order % 2:
+        whole = 1 + k
+        numerator = (1 / whole, -1 / whole) if high else (k / whole, k / whole)
+        sections.append(_checked(*numerator, Fraction(0), (k - 1) / whole, Fraction(0)))
+    for pair in reversed(range(order // 2)):
+        damping = 2 * sin_pi(Fraction(2 * pair + 1, 2 * order))
+        whole = 1 + damping * k + k * k
+        b0, sign = (1 / whole, -2) if high else (k * k / whole, 2)
+        poles = (2 * (k * k - 1) / whole, (1 - damping * k + k * k) / whole)
+        sections.append(_checked(b0, sign * b0, b0, *poles))
+    return Cascade.of(sections)
+
+
+def _checked(b0: Fraction, b1: Fraction, b2: Fraction, a1: Fraction, a2: Fraction) -> Section:
+    found = Section.of(b0, b1, b2, a1, a2)
+    if found is None:
+        raise AssertionError("a Butterworth filter is stable")
+    return found
+
+
+# ---------------------------------------------------------------- how large, how exact, how long
+
+
+class Sums(NamedTuple):
+    """Sums of magnitudes of an impulse response at every node of a section.
+
+    They are the largest numbers that an input of magnitude 1 can cause there.
+    """
+
+    input: float
+    high: float
+    band: float
+    low: float
+    output: float
+
+
+def sums(cascade: Cascade, first: int, place: str) -> list[Sums] | None:
+    """Return the sums of every section for an impulse.
+
+    Args:
+        first: section in which the impulse is.
+        place: its "input", "band" or "low".
+
+    Returns:
+        Of the sections from the first on; None if the impulse dies away too slowly.
+    """
+    total: list[list[float]] = []
+    end = 512
+    steps = _steps(cascade.sections[first:], place)
+    before = 0.0
+    while end <= _LONGEST:
+        for nodes in itertools.islice(steps, end // 2 if total else end):
+            total = total or [[0.0] * 5 for _ in nodes]
+            for sum_, node in zip(total, nodes, strict=True):
+                for i, value in enumerate(node):
+                    sum_[i] += abs(value)
+        everything = sum(map(sum, total))
+        if everything - before <= 1e-4 * everything:
+            return [Sums(*sum_) for sum_ in total]
+        before = everything
+        end *= 2
+    return None
+
+
+def _steps(
+    sections: Sequence[Section], place: str, *, constant: bool = False
+) -> Iterator[list[tuple[float, float, float, float, float]]]:
+    """Yield the numbers of every section, for an impulse or a constant input of 1."""
+    rows = [
+        (
+            float(s.band_gain),
+            float(s.low_gain),
+            float(s.high_mix),
+            float(s.band_mix),
+            float(s.low_mix),
+        )
+        for s in sections
+    ]
+    bands = [float(place == "band" and i == 0) for i in range(len(rows))]
+    lows = [float(place == "low" and i == 0) for i in range(len(rows))]
+    given = float(place == "input")
+    while True:
+        x, nodes = given, []
+        for i, (band_gain, low_gain, high_mix, band_mix, low_mix) in enumerate(rows):
+            band, low = bands[i], lows[i]
+            high = x - low - band
+            y = high_mix * high + band_mix * band + low_mix * low
+            bands[i] = band + band_gain * high
+            lows[i] = low + low_gain * bands[i]
+            nodes.append((x, high, band, low, y))
+            x = y
+        yield nodes
+        if not constant:
+            given = 0.0
+
+
+def settling(cascade: Cascade) -> int:
+    """Return after how many samples the response to any constant int16 input stays within a count.
+
+    The cascade must be one whose impulse response dies away, as sums() finds.
+    """
+    final, gain = float(cascade.steady), float(cascade.gain)
+    last, end = 0, 512
+    for n, nodes in enumerate(_steps(cascade.sections, "input", constant=True), 1):
+        if abs(nodes[-1][4] * gain - final) * 2**15 > 0.5:
+            last = n
+        if n == end:
+            if 2 * last < n or end >= 2 * _LONGEST:
+                break
+            end *= 2
+    return last
