@@ -1,29 +1,225 @@
-"""Recordings: arrays and files as samples of a source."""
+"""Recordings: arrays, files and the standard input as samples of a source."""
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from tflm_ext.errors import ConfigError
+from tflm_ext.signals.recordings_arrays import samples_of
+from tflm_ext.signals.recordings_bytes import (
+    FORMATS,
+    STDIN,
+    SUFFIXES,
+    not_read,
+    opened,
+    read_up_to,
+    standard_input,
+)
+from tflm_ext.signals.recordings_csv import read_csv
+from tflm_ext.signals.recordings_npy import NPY, read_npy
+from tflm_ext.signals.recordings_wav import read_wav
+from tflm_ext.signals.sources import Source
+from tflm_ext.signals.spec import Form
 from tflm_ext.signals.stage import Array
+from tflm_ext.storage import as_path, shown
+
+_RAW = "raw:"
+_RAW_SUFFIXES = (".raw", ".pcm")
+_TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
+_OTHERS = {
+    b"fLaC": "FLAC",
+    b"OggS": "Ogg",
+    b"ID3": "MP3",
+    b"\xff\xfb": "MP3",
+    b"RF64": "RF64",
+    b"RIFX": "RIFX",
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"BM": "BMP",
+    b"PAR1": "Parquet",
+    b"\x89HDF": "HDF5",
+    b"PK": "ZIP or .npz",
+    b"\x1f\x8b": "gzip",
+}
+_HEAD = 8
 
 
-def read_recording(given: Any, source: Any) -> Array:
-    """Return a recording as samples of a source: (samples, channels).
+def read_recording(given: Any, source: Source) -> Array:
+    """Return a recording as samples of a source.
+
+    Args:
+        given: one of
+
+            - an array or nested lists: integers are counts of the source, as they come from the
+              sensor; floats are in its real units, and are rounded and saturated;
+            - the path of a WAV, CSV, .npy or .raw file;
+            - "-": the standard input, whose content tells what it is: WAV, .npy, or else a CSV; of
+              images, .npy, or else raw pixels;
+            - "raw:PATH" or "raw:-": raw samples, as in a .raw file: little-endian values of the
+              source's type, whose channels alternate.
+        source: a source of tflm_ext.sense.
+
+    Returns:
+        (samples, channels) of the source's type; of images, (images, height, width, channels).
 
     Raises:
-        ConfigError: it does not fit.
+        ConfigError: it does not fit the source, or it is damaged.
+        StorageError: a file cannot be read.
     """
-    array = np.asarray(given)
-    spec = source.spec
-    if array.ndim == 1:
-        array = array[:, np.newaxis]
-    if array.ndim != 2 or array.shape[1] != spec.channels or array.dtype != spec.dtype.numpy:
+    return _read(given, source, "The recording")
+
+
+def read_recordings(given: Any, source: Source) -> Iterator[Array]:
+    """Yield recordings, one after another.
+
+    Args:
+        given: a folder, of which all files that can be recordings are read, in the order of their
+            names, with those in its folders; or several recordings in a list, another iterable, or
+            an array with one more axis; or a single recording. See read_recording().
+        source: a source of tflm_ext.sense.
+
+    Raises:
+        ConfigError: there are none, or one of them does not fit the source; it is named.
+        StorageError: a file cannot be read.
+    """
+    number = 0
+    for number, own in enumerate(_each(given, source), 1):
+        yield _read(own, source, f"Recording {number}")
+    if number == 0:
+        raise ConfigError("There are no recordings.", "Pass one or more files or arrays.")
+
+
+def _each(given: Any, source: Source) -> Iterable[Any]:
+    """Return what is given for each recording."""
+    if isinstance(given, str | os.PathLike):
+        if str(given) != "-" and not str(given).startswith(_RAW):
+            path = as_path("The recording", given)
+            if os.path.isdir(path):
+                return _files(path)
+        return [given]
+    item = len(source.spec.shape)
+    if hasattr(given, "__array__"):
+        return given if getattr(given, "ndim", 0) > item + 1 else [given]
+    if isinstance(given, Mapping | bytes) or not isinstance(given, Iterable):
+        return [given]
+    if isinstance(given, list | tuple) and given:
+        first = given[0]
+        if not isinstance(first, str | os.PathLike) and not hasattr(first, "__array__"):
+            return given if _depth(given) > item + 1 else [given]
+        scalar = hasattr(first, "__array__") and np.ndim(first) == 0
+        return [given] if scalar else given
+    return given
+
+
+def _depth(given: Any) -> int:
+    """Return the axes of nested lists."""
+    depth = 0
+    while isinstance(given, list | tuple):
+        depth += 1
+        given = given[0] if given else None
+    return depth + (np.ndim(given) if hasattr(given, "__array__") else 0)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the recordings in a folder and its folders, by name."""
+
+    def fail(error: OSError) -> None:
+        raise not_read(shown(folder), error) from error
+
+    found = []
+    for root, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(root, name)
+            if path.suffix.lower() in SUFFIXES and not name.startswith(".") and _regular(path):
+                found.append(path)
+    if not found:
         raise ConfigError(
-            f"The recording is {array.shape} {array.dtype}, not (samples, {spec.channels}) "
-            f"{spec.dtype.value}.",
-            "Convert it.",
+            f"The folder {shown(folder)} has no recordings.",
+            f"Recordings end in {', '.join(SUFFIXES)}.",
         )
-    return array
+    return sorted(found)
+
+
+def _regular(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:  # a link that leads nowhere
+        return False
+
+
+def _read(given: Any, source: Source, where: str) -> Array:
+    if not isinstance(given, str | os.PathLike):
+        if given is None or isinstance(given, Mapping | bytes):
+            raise ConfigError(
+                f"{where} is a {type(given).__name__}, not an array.",
+                "Pass an array, or the path of a file.",
+            )
+        return samples_of(given, source, where)
+    name = os.fspath(given)
+    raw = isinstance(name, str) and name.startswith(_RAW)
+    if raw:
+        name = name.removeprefix(_RAW)
+    if name == "-":
+        with standard_input() as file:
+            return _content(file, source, STDIN, "", raw)
+    path = as_path(where, name)
+    suffix = path.suffix.lower()
+    with opened(path) as file:
+        return _content(file, source, shown(path), suffix, raw or suffix in _RAW_SUFFIXES)
+
+
+def _content(file: BinaryIO, source: Source, where: str, suffix: str, raw: bool) -> Array:
+    """Return the samples of a file, whose first bytes tell what it is.
+
+    Args:
+        suffix: of its name; "" for the standard input.
+        raw: whether it has raw samples.
+    """
+    if raw:
+        return _raw(bytes(read_up_to(file, None, where)), source, where)
+    start = file.read(_HEAD)
+    images = source.spec.form is Form.IMAGE
+    if not start:
+        raise ConfigError(f"{where} is empty.", FORMATS)
+    if start.startswith(NPY):
+        return samples_of(read_npy(file, start, where), source, where)
+    if images and where == STDIN:
+        return _raw(start + read_up_to(file, None, where), source, where)
+    if images:
+        raise _refused(start, where, "Write images with numpy.save(), as .npy.")
+    if start.startswith(b"RIFF") or suffix == ".wav":
+        return read_wav(file, start, source, where)
+    if suffix in _TEXT_SUFFIXES or (where == STDIN and not _known(start)):
+        return read_csv(file, source, where, start)
+    raise _refused(start, where, "Convert it to WAV: ffmpeg -i INPUT -c:a pcm_s16le OUTPUT.wav.")
+
+
+def _known(start: bytes) -> str:
+    """Return the name of a format that cannot be read, from the first bytes; "" if unknown."""
+    return next((name for head, name in _OTHERS.items() if start.startswith(head)), "")
+
+
+def _refused(start: bytes, where: str, remedy: str) -> ConfigError:
+    name = _known(start)
+    what = f"a {name} file" if name else "a file of a format that is not known"
+    return ConfigError(f"{where} is {what}.", remedy if name else FORMATS)
+
+
+def _raw(data: bytes, source: Source, where: str) -> Array:
+    """Return raw samples: little-endian values of the source's type."""
+    spec = source.spec
+    size = spec.size * spec.dtype.size
+    if len(data) % size:
+        raise ConfigError(
+            f"{where} has {len(data):,} bytes; a sample has {size:,}.",
+            f"Pass little-endian {spec.dtype.value} values, whose channels alternate.",
+        )
+    values = np.frombuffer(data, spec.dtype.numpy)
+    return samples_of(values.reshape(-1, *spec.shape), source, where)
