@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from tflm_ext.errors import ConfigError
+from tflm_ext.signals.given import as_recordings
 from tflm_ext.signals.recordings_arrays import samples_of
 from tflm_ext.signals.recordings_bytes import (
     FORMATS,
+    RAW,
     STDIN,
-    SUFFIXES,
-    not_read,
     opened,
     read_up_to,
     standard_input,
@@ -29,7 +27,6 @@ from tflm_ext.signals.spec import Form
 from tflm_ext.signals.stage import Array
 from tflm_ext.storage import as_path, shown
 
-_RAW = "raw:"
 _RAW_SUFFIXES = (".raw", ".pcm")
 _TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 _OTHERS = {
@@ -79,79 +76,15 @@ def read_recordings(given: Any, source: Source) -> Iterator[Array]:
     """Yield recordings, one after another.
 
     Args:
-        given: a folder, of which all files that can be recordings are read, in the order of their
-            names, with those in its folders; or several recordings in a list, another iterable, or
-            an array with one more axis; or a single recording. See read_recording().
+        given: one or several recordings; see as_recordings() and read_recording().
         source: a source of tflm_ext.sense.
 
     Raises:
         ConfigError: there are none, or one of them does not fit the source; it is named.
         StorageError: a file cannot be read.
     """
-    number = 0
-    for number, own in enumerate(_each(given, source), 1):
+    for number, own in enumerate(as_recordings(given, "recordings"), 1):
         yield _read(own, source, f"Recording {number}")
-    if number == 0:
-        raise ConfigError("There are no recordings.", "Pass one or more files or arrays.")
-
-
-def _each(given: Any, source: Source) -> Iterable[Any]:
-    """Return what is given for each recording."""
-    if isinstance(given, str | os.PathLike):
-        if str(given) != "-" and not str(given).startswith(_RAW):
-            path = as_path("The recording", given)
-            if os.path.isdir(path):
-                return _files(path)
-        return [given]
-    item = len(source.spec.shape)
-    if hasattr(given, "__array__"):
-        return given if getattr(given, "ndim", 0) > item + 1 else [given]
-    if isinstance(given, Mapping | bytes) or not isinstance(given, Iterable):
-        return [given]
-    if isinstance(given, list | tuple) and given:
-        first = given[0]
-        if not isinstance(first, str | os.PathLike) and not hasattr(first, "__array__"):
-            return given if _depth(given) > item + 1 else [given]
-        scalar = hasattr(first, "__array__") and np.ndim(first) == 0
-        return [given] if scalar else given
-    return given
-
-
-def _depth(given: Any) -> int:
-    """Return the axes of nested lists."""
-    depth = 0
-    while isinstance(given, list | tuple):
-        depth += 1
-        given = given[0] if given else None
-    return depth + (np.ndim(given) if hasattr(given, "__array__") else 0)
-
-
-def _files(folder: Path) -> list[Path]:
-    """Return the recordings in a folder and its folders, by name."""
-
-    def fail(error: OSError) -> None:
-        raise not_read(shown(folder), error) from error
-
-    found = []
-    for root, folders, names in os.walk(folder, onerror=fail):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            path = Path(root, name)
-            if path.suffix.lower() in SUFFIXES and not name.startswith(".") and _regular(path):
-                found.append(path)
-    if not found:
-        raise ConfigError(
-            f"The folder {shown(folder)} has no recordings.",
-            f"Recordings end in {', '.join(SUFFIXES)}.",
-        )
-    return sorted(found)
-
-
-def _regular(path: Path) -> bool:
-    try:
-        return stat.S_ISREG(path.stat().st_mode)
-    except OSError:  # a link that leads nowhere
-        return False
 
 
 def _read(given: Any, source: Source, where: str) -> Array:
@@ -163,9 +96,9 @@ def _read(given: Any, source: Source, where: str) -> Array:
             )
         return samples_of(given, source, where)
     name = os.fspath(given)
-    raw = isinstance(name, str) and name.startswith(_RAW)
+    raw = isinstance(name, str) and name.startswith(RAW)
     if raw:
-        name = name.removeprefix(_RAW)
+        name = name.removeprefix(RAW)
     if name == "-":
         with standard_input() as file:
             return _content(file, source, STDIN, "", raw)

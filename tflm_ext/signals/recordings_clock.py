@@ -13,6 +13,8 @@ from tflm_ext.signals.stage import Array
 
 TOLERANCE = 0.02
 """By how much the rate of a recording may differ from that of the source."""
+_OTHER = 0.25
+"""If the usual distance of samples differs by more, it is another rate, and nothing is missing."""
 _LATE, _EARLY = 1.5, 0.5  # longest and shortest distance of two samples, in periods
 _UNITS = {1e-3: "ms", 1e-6: "us", 1e-9: "ns", 1e3: "s", 1e6: "s"}
 
@@ -50,10 +52,11 @@ def check_clock(clock: Clock, rate: Fraction, where: str) -> None:
     rounding = 2 * float(np.spacing(np.abs(clock.seconds).max()))
     slack = clock.resolution + rounding
     usual = float(np.median(steps))
-    if usual > 0 and abs(usual - period) > TOLERANCE * period + slack:
-        _refuse_rate(clock, usual, rate, where)
-    _check_steps(steps, clock, period, slack, where)
     mean = float(clock.seconds[-1] - clock.seconds[0]) / len(steps)
+    if usual > 0 and abs(usual - period) > _OTHER * period + slack:
+        regular = abs(mean - usual) < _OTHER * usual
+        _refuse_rate(clock, mean if regular else usual, rate, where)
+    _check_steps(steps, clock, period, slack, where)
     if abs(mean - period) > TOLERANCE * period + slack / len(steps):
         _refuse_rate(clock, mean, rate, where)
 
