@@ -2,6 +2,8 @@
 
 from tflm_ext.signals.biquad import Biquad, HighPass, LowPass
 from tflm_ext.signals.frames import Frames, Stack
+from tflm_ext.signals.image import Crop, Grey, Image
+from tflm_ext.signals.image_resize import Resize
 from tflm_ext.signals.k_means import KMeans
 from tflm_ext.signals.log_mel import LogMel, Pcan, Subtraction
 from tflm_ext.signals.mahalanobis import Mahalanobis
@@ -12,16 +14,20 @@ from tflm_ext.signals.raw import Raw
 from tflm_ext.signals.remove_gravity import RemoveGravity
 from tflm_ext.signals.resample import Decimate, Resample
 from tflm_ext.signals.scores import Probability, Reconstruction
-from tflm_ext.signals.sources import Microphone, Motion
+from tflm_ext.signals.sources import Analog, Microphone, Motion, Recording
 from tflm_ext.signals.statistics import Statistics
 from tflm_ext.signals.zscore import Zscore
 
 __all__ = [
     "MFCC",
+    "Analog",
     "Biquad",
+    "Crop",
     "Decimate",
     "Frames",
+    "Grey",
     "HighPass",
+    "Image",
     "KMeans",
     "LogMel",
     "LowPass",
@@ -34,8 +40,10 @@ __all__ = [
     "Probability",
     "Raw",
     "Reconstruction",
+    "Recording",
     "RemoveGravity",
     "Resample",
+    "Resize",
     "Stack",
     "Statistics",
     "Subtraction",

@@ -100,12 +100,16 @@ def expect(stage: str, source: Spec, *forms: Form) -> None:
     remedies = {
         Form.STREAM: f"Put {stage} before Frames.",
         Form.FRAME: f"Put {stage} directly after Frames.",
+        Form.IMAGE: f"Put {stage} after an Image source.",
         Form.FEATURES: f"Put {stage} after a stage that computes features, such as LogMel.",
         Form.SCORE: f"Put {stage} after a score, such as Normal or Mahalanobis.",
         Form.DECISION: f"Put {stage} after a decision.",
     }
     wanted = " or ".join(form.value for form in forms)
-    raise ConfigError(f"{stage} works on a {wanted}, but receives {source}.", remedies[forms[0]])
+    remedy = remedies[forms[0]]
+    if source.form is Form.IMAGE:
+        remedy = "Of images, only Crop, Resize and Grey make a model's input."
+    raise ConfigError(f"{stage} works on a {wanted}, but receives {source}.", remedy)
 
 
 def expect_type(stage: str, source: Spec, *types: DType) -> None:

@@ -1,29 +1,158 @@
-"""Recordings: arrays and files as samples of a source."""
+"""Recordings: arrays, files and the standard input as samples of a source."""
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from tflm_ext.errors import ConfigError
+from tflm_ext.signals.given import as_recordings
+from tflm_ext.signals.recordings_arrays import samples_of
+from tflm_ext.signals.recordings_bytes import (
+    FORMATS,
+    RAW,
+    STDIN,
+    opened,
+    read_up_to,
+    standard_input,
+)
+from tflm_ext.signals.recordings_csv import read_csv
+from tflm_ext.signals.recordings_npy import NPY, read_npy
+from tflm_ext.signals.recordings_wav import read_wav
+from tflm_ext.signals.sources import Source
+from tflm_ext.signals.spec import Form
 from tflm_ext.signals.stage import Array
+from tflm_ext.storage import as_path, shown
+
+_RAW_SUFFIXES = (".raw", ".pcm")
+_TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
+_OTHERS = {
+    b"fLaC": "FLAC",
+    b"OggS": "Ogg",
+    b"ID3": "MP3",
+    b"\xff\xfb": "MP3",
+    b"RF64": "RF64",
+    b"RIFX": "RIFX",
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"BM": "BMP",
+    b"PAR1": "Parquet",
+    b"\x89HDF": "HDF5",
+    b"PK": "ZIP or .npz",
+    b"\x1f\x8b": "gzip",
+}
+_HEAD = 8
 
 
-def read_recording(given: Any, source: Any) -> Array:
-    """Return a recording as samples of a source: (samples, channels).
+def read_recording(given: Any, source: Source) -> Array:
+    """Return a recording as samples of a source.
+
+    Args:
+        given: one of
+
+            - an array or nested lists: integers are counts of the source, as they come from the
+              sensor; floats are in its real units, and are rounded and saturated;
+            - the path of a WAV, CSV, .npy or .raw file;
+            - "-": the standard input, whose content tells what it is: WAV, .npy, or else a CSV; of
+              images, .npy, or else raw pixels;
+            - "raw:PATH" or "raw:-": raw samples, as in a .raw file: little-endian values of the
+              source's type, whose channels alternate.
+        source: a source of tflm_ext.sense.
+
+    Returns:
+        (samples, channels) of the source's type; of images, (images, height, width, channels).
 
     Raises:
-        ConfigError: it does not fit.
+        ConfigError: it does not fit the source, or it is damaged.
+        StorageError: a file cannot be read.
     """
-    array = np.asarray(given)
+    return _read(given, source, "The recording")
+
+
+def read_recordings(given: Any, source: Source) -> Iterator[Array]:
+    """Yield recordings, one after another.
+
+    Args:
+        given: one or several recordings; see as_recordings() and read_recording().
+        source: a source of tflm_ext.sense.
+
+    Raises:
+        ConfigError: there are none, or one of them does not fit the source; it is named.
+        StorageError: a file cannot be read.
+    """
+    for number, own in enumerate(as_recordings(given, "recordings"), 1):
+        yield _read(own, source, f"Recording {number}")
+
+
+def _read(given: Any, source: Source, where: str) -> Array:
+    if not isinstance(given, str | os.PathLike):
+        if given is None or isinstance(given, Mapping | bytes):
+            raise ConfigError(
+                f"{where} is a {type(given).__name__}, not an array.",
+                "Pass an array, or the path of a file.",
+            )
+        return samples_of(given, source, where)
+    name = os.fspath(given)
+    raw = isinstance(name, str) and name.startswith(RAW)
+    if raw:
+        name = name.removeprefix(RAW)
+    if name == "-":
+        with standard_input() as file:
+            return _content(file, source, STDIN, "", raw)
+    path = as_path(where, name)
+    suffix = path.suffix.lower()
+    with opened(path) as file:
+        return _content(file, source, shown(path), suffix, raw or suffix in _RAW_SUFFIXES)
+
+
+def _content(file: BinaryIO, source: Source, where: str, suffix: str, raw: bool) -> Array:
+    """Return the samples of a file, whose first bytes tell what it is.
+
+    Args:
+        suffix: of its name; "" for the standard input.
+        raw: whether it has raw samples.
+    """
+    if raw:
+        return _raw(bytes(read_up_to(file, None, where)), source, where)
+    start = file.read(_HEAD)
+    images = source.spec.form is Form.IMAGE
+    if not start:
+        raise ConfigError(f"{where} is empty.", FORMATS)
+    if start.startswith(NPY):
+        return samples_of(read_npy(file, start, where), source, where)
+    if images and where == STDIN:
+        return _raw(start + read_up_to(file, None, where), source, where)
+    if images:
+        raise _refused(start, where, "Write images with numpy.save(), as .npy.")
+    if start.startswith(b"RIFF") or suffix == ".wav":
+        return read_wav(file, start, source, where)
+    if suffix in _TEXT_SUFFIXES or (where == STDIN and not _known(start)):
+        return read_csv(file, source, where, start)
+    raise _refused(start, where, "Convert it to WAV: ffmpeg -i INPUT -c:a pcm_s16le OUTPUT.wav.")
+
+
+def _known(start: bytes) -> str:
+    """Return the name of a format that cannot be read, from the first bytes; "" if unknown."""
+    return next((name for head, name in _OTHERS.items() if start.startswith(head)), "")
+
+
+def _refused(start: bytes, where: str, remedy: str) -> ConfigError:
+    name = _known(start)
+    what = f"a {name} file" if name else "a file of a format that is not known"
+    return ConfigError(f"{where} is {what}.", remedy if name else FORMATS)
+
+
+def _raw(data: bytes, source: Source, where: str) -> Array:
+    """Return raw samples: little-endian values of the source's type."""
     spec = source.spec
-    if array.ndim == 1:
-        array = array[:, np.newaxis]
-    if array.ndim != 2 or array.shape[1] != spec.channels or array.dtype != spec.dtype.numpy:
+    size = spec.size * spec.dtype.size
+    if len(data) % size:
         raise ConfigError(
-            f"The recording is {array.shape} {array.dtype}, not (samples, {spec.channels}) "
-            f"{spec.dtype.value}.",
-            "Convert it.",
+            f"{where} has {len(data):,} bytes; a sample has {size:,}.",
+            f"Pass little-endian {spec.dtype.value} values, whose channels alternate.",
         )
-    return array
+    values = np.frombuffer(data, spec.dtype.numpy)
+    return samples_of(values.reshape(-1, *spec.shape), source, where)

@@ -17,6 +17,8 @@ class Form(enum.Enum):
     """A sample of every channel; `rate` is the sampling rate."""
     FRAME = "frame"
     """Consecutive samples of every channel."""
+    IMAGE = "image"
+    """A picture: brightness of every pixel and channel."""
     FEATURES = "features"
     """Values that describe a frame, or what a model computes from them."""
     SCORE = "score"
@@ -32,10 +34,10 @@ class Spec:
     Attributes:
         form: what an item is.
         dtype: element type, which is also that of the C.
-        shape: of an item: (channels,) of a stream, (samples, channels) of a frame, (values,) of
-            features.
+        shape: of an item: (channels,) of a stream, (samples, channels) of a frame, (height, width,
+            channels) of an image, (values,) of features.
         rate: items per second.
-        sampling: samples of a channel per second; of a stream, its rate.
+        sampling: samples of a channel per second; of a stream or images, the rate.
         unit: name of the real unit, like "g"; "" where there is none.
         scale, zero_point: real = scale * (value - zero_point), in that unit.
         limits: the smallest and the largest real value that the stage before can give; None if it
@@ -61,7 +63,7 @@ class Spec:
 
     @property
     def channels(self) -> int:
-        """Channels of a stream or a frame."""
+        """Channels of a stream, a frame or an image."""
         return self.shape[-1]
 
     def __str__(self) -> str:
