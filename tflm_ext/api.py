@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from tflm_ext.options import Methods
     from tflm_ext.project.choices import Choices
     from tflm_ext.project.pio import BuildResult, TestResult
+    from tflm_ext.replay import Replay
     from tflm_ext.report import Report
     from tflm_ext.runtimes import Runtime
     from tflm_ext.signals import Pipeline
@@ -108,6 +110,26 @@ class ExportResult:
         from tflm_ext.project.pio import test
 
         return test(self.folder, environment)
+
+    def replay(self, recording: Any, environment: str = "native") -> Replay:
+        """Run a recording through the pipeline's C, compare it with NumPy, and return the events.
+
+        Args:
+            recording: an array of samples, or the path of a WAV, CSV or .npy file.
+            environment: "native" for this computer, or that of an emulated core, like "cortex_m4".
+
+        Returns:
+            Windows, scores and events; its picture() draws them.
+
+        Raises:
+            ConfigError: the project has no pipeline, or the recording does not fit its source.
+            VerificationError: C and NumPy differ; names the first stage that does.
+            ToolError: a compiler or the emulator is missing or failed.
+        """
+        # Not a plain import, because `replay` uses what imports this module.
+        module: Any = import_module("tflm_ext.replay")
+        found: Replay = module.replay_project(self.folder, recording, environment)
+        return found
 
 
 def export(

@@ -1,4 +1,4 @@
-"""The commands build, test and verify, which work on an exported project."""
+"""The commands build, test, verify and replay, which work on an exported project."""
 
 from __future__ import annotations
 
@@ -41,6 +41,23 @@ def add_commands(commands: Any) -> None:
     )
     verify.add_argument("--seed", type=int, metavar="N", help="seed of the inputs; default: random")
     add_json(verify)
+
+    replay = add_command(
+        commands, "replay", _replay, "run a recording through a project's pipeline, and list events"
+    )
+    replay.add_argument("folder", metavar="DIR", help="an exported project with a pipeline")
+    replay.add_argument(
+        "recording", metavar="RECORDING", help="WAV, CSV or .npy file; - for standard input"
+    )
+    replay.add_argument(
+        "-e",
+        "--environment",
+        default="native",
+        metavar="ENV",
+        help="native, or that of an emulated core, like cortex_m4; default: native",
+    )
+    replay.add_argument("--picture", metavar="FILE", help="write a picture: .png, .svg or .pdf")
+    add_json(replay)
 
 
 def _build(options: argparse.Namespace) -> int:
@@ -93,4 +110,17 @@ def _verify(options: argparse.Namespace) -> int:
         print_json("verify", checked.to_dict())
     else:
         print(checked.to_text())
+    return 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from tflm_ext.replay import replay_project
+
+    found = replay_project(Path(options.folder), options.recording, options.environment)
+    if options.picture is not None:
+        found.picture(options.picture)
+    if options.json:
+        print_json("replay", found.to_dict())
+    else:
+        print(found)
     return 0

@@ -201,6 +201,11 @@ class Pipeline:
                 frames = block.frames
         return round((length + (frames - 1) * hop) * ratio)
 
+    def window_ends(self, count: int) -> Array:
+        """Return when the first `count` windows of a recording end, in seconds."""
+        source = self.source.spec.rate
+        return float(self.window / source) + np.arange(count) / float(self.out.rate)
+
     def start(self) -> tuple[State, ...]:
         """Return the state of every block before the first sample."""
         return tuple(block.start() for block in self.blocks)

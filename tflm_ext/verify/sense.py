@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -57,10 +57,14 @@ class SenseCheck:
     Attributes:
         frames: compared.
         bytes: compared, of all stages.
+        outputs: per recording, what the model gave for its windows: (windows, size), int8.
+        after: per recording, what score and decision gave, one array each: (windows, values).
     """
 
     frames: int
     bytes: int
+    outputs: tuple[Array, ...] = field(default=(), compare=False, repr=False)
+    after: tuple[tuple[Array, ...], ...] = field(default=(), compare=False, repr=False)
 
 
 def check_sense(
@@ -91,7 +95,7 @@ def check_sense(
     data = b"".join(part for own in recordings for part in _blocks(own, ring, random))
     outputs = _split((run or _run_here)(facts, sources, pipeline, data))
     compared = frames = 0
-    windows, results = [], []
+    windows, results, outputs, after = [], [], [], []
     for number, (own, theirs) in enumerate(zip(recordings, outputs, strict=True)):
         expected, _ = pipeline.run(own, pipeline.start())
         for stage, (block, wanted) in enumerate(zip(pipeline.blocks, expected, strict=True)):
@@ -100,11 +104,16 @@ def check_sense(
             compared += got.nbytes
         frames += _frames(pipeline, expected)
         windows.append(expected[-1])
-        results += theirs.get(len(pipeline.blocks), [])
-        _compare_after(facts, pipeline, expected[-1], theirs, number)
+        given = theirs.get(len(pipeline.blocks), [])
+        results += given
+        if facts.outputs:
+            port = facts.outputs[0]
+            rows = np.frombuffer(b"".join(given), port.dtype.numpy)
+            outputs.append(rows.reshape(-1, port.size))
+        after.append(_compare_after(facts, pipeline, expected[-1], theirs, number))
     if model is not None:
         _compare_model(facts, model, np.concatenate(windows), results)
-    return SenseCheck(frames, compared)
+    return SenseCheck(frames, compared, tuple(outputs), tuple(after))
 
 
 def _compare_after(
@@ -113,12 +122,13 @@ def _compare_after(
     items: Array,
     theirs: dict[int, list[bytes]],
     number: int,
-) -> None:
-    """Compare scores and decisions with NumPy, for what the model in C computed."""
+) -> tuple[Array, ...]:
+    """Compare scores and decisions with NumPy, for what the model in C computed; return them."""
     blocks = after_model(facts, pipeline)
     first = len(pipeline.blocks)
     if not blocks:
-        return
+        return ()
+    found = []
     if facts.outputs:
         port = facts.outputs[0]
         seen = items
@@ -130,6 +140,8 @@ def _compare_after(
         items, _ = block.run(items, block.start())
         got = np.frombuffer(b"".join(theirs.get(stage, [])), block.out.dtype.numpy)
         _compare(facts.name, block, stage, items, got, number)
+        found.append(items)
+    return tuple(found)
 
 
 def _compare_model(

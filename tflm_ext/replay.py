@@ -1,0 +1,238 @@
+"""Runs recordings through the C of an exported project, and draws what happened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tflm_ext.document import Count, declared, entry, to_json
+from tflm_ext.emit.escape import printable
+from tflm_ext.errors import ConfigError, StorageError, ToolError
+from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.recheck import Opened, open_project
+from tflm_ext.signals import Pipeline
+from tflm_ext.verify.compare import arena_for
+from tflm_ext.verify.sense import ModelRun, Run, SenseCheck, check_sense
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+NATIVE = "native"
+_MOST_EVENTS = 20  # in a text
+_PICTURES = (".png", ".svg", ".pdf")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event that the decision found."""
+
+    window: Count = entry("Number of the window, from 0.")
+    seconds: float = entry("When the window ends.")
+    label: int = entry("Class; -1 for unknown.")
+    name: str = entry("Label of the class; empty if it has none.")
+    score: float = entry("What the decision compared, as a real value.")
+
+
+@declared("replay", "Output of `tflm-ext replay`.")
+@dataclass(frozen=True)
+class Replay:
+    """A recording that ran through a pipeline in C, with the same bytes as NumPy.
+
+    Attributes:
+        environment: "native", or that of an emulated core.
+        duration: of the recording, in seconds.
+        windows: that the model or the score has seen.
+        compared_bytes: of all stages.
+        events: in order.
+        times: (windows,), when each window ends, in seconds.
+        scores: (windows,), what the decision compared, or the score; real values. Empty without.
+        outputs: (windows, size), what the model gave; real values. Empty without a model.
+        thresholds: of the decision; real values.
+        labels: names of the classes.
+    """
+
+    environment: str = entry("native, or that of an emulated core.")
+    duration: float = entry("Of the recording, in seconds.")
+    windows: Count = entry("Windows that the model or the score has seen.")
+    compared_bytes: Count = entry("Bytes of all stages that were equal in C and NumPy.")
+    events: tuple[Event, ...] = entry("In order.")
+    times: Array = field(compare=False, repr=False, kw_only=True)
+    scores: Array = field(compare=False, repr=False, kw_only=True)
+    outputs: Array = field(compare=False, repr=False, kw_only=True)
+    thresholds: tuple[float, ...] = field(default=(), kw_only=True)
+    labels: tuple[str, ...] = field(default=(), kw_only=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return its part of report.schema.json."""
+        return to_json(Replay, self)
+
+    def __str__(self) -> str:
+        """The events, at most 20, and what was compared."""
+        lines = [
+            f"{own.seconds:10.3f} s  {printable(own.name) or own.label}  score {own.score:.4g}"
+            for own in self.events[:_MOST_EVENTS]
+        ]
+        if len(self.events) > _MOST_EVENTS:
+            lines.append(f"and {len(self.events) - _MOST_EVENTS:,} more, in events")
+        lines.append(
+            f"{len(self.events):,} events in {self.duration:,.3f} s, {self.windows:,} windows; "
+            f"C on {self.environment} equals NumPy in {self.compared_bytes:,} bytes"
+        )
+        return "\n".join(lines)
+
+    def picture(self, path: str | os.PathLike[str]) -> Path:
+        """Draw score, thresholds and events, or the model's outputs, and return the path.
+
+        Args:
+            path: a .png, .svg or .pdf file.
+
+        Raises:
+            ConfigError: the file has another ending.
+            ToolError: matplotlib is not installed.
+            StorageError: the file cannot be written.
+        """
+        target = Path(path)
+        if target.suffix not in _PICTURES:
+            raise ConfigError(
+                f"A picture cannot be written as {target.name!r:.60}.",
+                f"Use one of the endings {', '.join(_PICTURES)}.",
+            )
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise ToolError(
+                "Pictures need matplotlib, which is not installed.",
+                'Run: python -m pip install "tflm_ext[pictures]"',
+            ) from error
+        figure = Figure(figsize=(10, 4), layout="constrained")
+        _draw(figure.subplots(), self)
+        try:
+            figure.savefig(target, dpi=150, metadata=_metadata(target.suffix))
+        except OSError as error:
+            raise StorageError(
+                f"{target} cannot be written: {error.strerror or error}.",
+                "Pass a file in a folder that can be written.",
+            ) from error
+        return target
+
+
+def _metadata(suffix: str) -> Mapping[str, None]:
+    """Return what keeps dates out of a file, so that equal pictures are equal files."""
+    return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
+
+
+def _draw(axes: Any, replay: Replay) -> None:
+    if len(replay.scores):
+        axes.plot(replay.times, replay.scores, linewidth=0.8, label="score")
+    else:
+        for number, values in enumerate(replay.outputs.T):
+            name = replay.labels[number] if number < len(replay.labels) else f"output {number}"
+            axes.plot(replay.times, values, linewidth=0.8, label=name)
+    names = ("on", "off")
+    for name, threshold in zip(names, replay.thresholds, strict=False):
+        axes.axhline(threshold, linestyle="--", linewidth=0.8, color="gray")
+        axes.annotate(name, (0, threshold), xycoords=("axes fraction", "data"), fontsize=8)
+    for event in replay.events:
+        axes.axvline(event.seconds, color="tab:red", linewidth=0.8)
+    if replay.events:
+        axes.plot([], [], color="tab:red", linewidth=0.8, label="event")
+    axes.set_xlabel("seconds")
+    axes.set_xlim(0, max(replay.duration, 1e-9))
+    handles, labels = axes.get_legend_handles_labels()
+    if handles and len(handles) <= 12:
+        axes.legend(handles, labels, loc="upper right", fontsize=8)
+
+
+def replay_project(folder: Path, recording: Any, environment: str = NATIVE) -> Replay:
+    """Run a recording through a project's pipeline, and compare every stage with NumPy.
+
+    Args:
+        folder: an exported project.
+        recording: an array of samples, or the path of a WAV, CSV or .npy file.
+        environment: "native", or that of an emulated core, like "cortex_m4".
+
+    Raises:
+        ConfigError: the project has no pipeline or no such environment, or the recording does not
+            fit.
+        VerificationError: C and NumPy differ; names the first stage that does.
+        ToolError: a compiler or the emulator is missing or failed.
+    """
+    opened = open_project(folder)
+    pipeline = opened.options.pipeline
+    if pipeline is None:
+        raise ConfigError(
+            f"{folder} has no pipeline, so there is nothing to replay.",
+            "Export the model with pipeline=.",
+        )
+    samples = pipeline.recording(recording)
+    run = _runner(opened, environment)
+    sources: Sequence[RenderedFile] = opened.exported.sources()
+    analysis = opened.analysis
+    model = ModelRun(analysis.model, arena_for(analysis.graph))
+    check = check_sense(analysis.facts, sources, pipeline, [samples], model=model, run=run)
+    return _replay(opened, pipeline, samples, check, environment)
+
+
+def _runner(opened: Opened, environment: str) -> Run | None:
+    """Return what runs the C in an environment; None for this computer."""
+    if not opened.options.runtime.own_code:
+        raise ConfigError(
+            "The model of this project runs in TensorFlow Lite Micro, which cannot be replayed.",
+            'Export it with runtime="compiled".',
+        )
+    if environment == NATIVE:
+        return None
+    board = opened.options.board
+    if environment != board.core.environment:
+        raise ConfigError(
+            f"The project has no environment {environment!r:.40} for replays.",
+            f"Pass {NATIVE} or {board.core.environment}.",
+        )
+    from tflm_ext.bench.sense import on_core
+
+    runner: Callable[..., bytes] = on_core(board)
+    return runner
+
+
+def _replay(
+    opened: Opened, pipeline: Pipeline, samples: Array, check: SenseCheck, environment: str
+) -> Replay:
+    port = opened.analysis.facts.outputs[0]
+    labels = port.labels
+    raw = check.outputs[0] if check.outputs else np.zeros((0, 0))
+    own = port.quantization
+    outputs = raw.astype(float) if own is None else (raw.astype(float) - own.zero_point) * own.scale
+    after = check.after[0]
+    windows = len(after[-1]) if after else len(raw)
+    times = pipeline.window_ends(windows)
+    scores, events, thresholds = np.zeros(0), [], ()
+    if after:
+        scale = pipeline.after(
+            None if own is None else pipeline.model_output(port.size, own.scale, own.zero_point)
+        )[-1].out.scale
+        scores = after[-1][:, -1] * scale
+    if pipeline.decide is not None:
+        found = (getattr(pipeline.decide, name, None) for name in ("on", "off"))
+        thresholds = tuple(float(value) for value in found if value is not None)
+        for window in np.flatnonzero(after[-1][:, 0]):
+            label = int(after[-1][window, 1])
+            name = labels[label] if 0 <= label < len(labels) else ""
+            events.append(
+                Event(int(window), float(times[window]), label, name, float(scores[window]))
+            )
+    return Replay(
+        environment=environment,
+        duration=float(len(samples) / pipeline.source.spec.rate),
+        windows=windows,
+        compared_bytes=check.bytes,
+        events=tuple(events),
+        times=times,
+        scores=scores,
+        outputs=outputs,
+        thresholds=thresholds,
+        labels=labels,
+    )
