@@ -209,7 +209,8 @@ def _replay(
     after = check.after[0]
     windows = len(after[-1]) if after else len(raw)
     times = pipeline.window_ends(windows)
-    scores, events, thresholds = np.zeros(0), [], ()
+    scores, events = np.zeros(0), []
+    thresholds: tuple[float, ...] = ()
     if after:
         scale = pipeline.after(
             None if own is None else pipeline.model_output(port.size, own.scale, own.zero_point)

@@ -279,7 +279,7 @@ def test_what_does_not_fit_is_refused(kind: type) -> None:
     stage = kind(**({"clusters": 2} if kind is KMeans else {}))
     items = np.arange(60).reshape(20, 3).astype(np.int16)
     fitted = stage.fit(spec, items)
-    with pytest.raises(ConfigError, match=r"for 4 values|are not 4 values"):
+    with pytest.raises(ConfigError, match=r"(for|are not) 4 values"):
         fitted.bind(features(4))
     for wrong in (features(3, DType.FLOAT32), features(3, DType.INT32), features(5000)):
         with pytest.raises(ConfigError, match="takes"):
@@ -334,7 +334,7 @@ def test_models_that_do_not_fit_are_refused() -> None:
     outputs = features(4, DType.INT8, scale=1 / 256, zero_point=-128)
     with pytest.raises(ConfigError, match="class 4, but the model has 4"):
         Probability(4).bind(outputs)
-    with pytest.raises(ConfigError, match=r"End the model|but the model gives"):
+    with pytest.raises(ConfigError, match="but the model gives"):
         Probability().bind(dataclasses.replace(outputs, scale=0.1, zero_point=0))
     with pytest.raises(ConfigError, match="output of a classifier"):
         Probability().bind(features(4))

@@ -12,10 +12,12 @@ Example:
 from tflm_ext.sense.pipeline import Pipeline
 from tflm_ext.signals import (
     MFCC,
+    Alarm,
     Analog,
     Biquad,
     Crop,
     Decimate,
+    Detect,
     Frames,
     Grey,
     HighPass,
@@ -24,6 +26,7 @@ from tflm_ext.signals import (
     LogMel,
     LowPass,
     Mahalanobis,
+    Majority,
     Microphone,
     Motion,
     Normal,
@@ -43,10 +46,12 @@ from tflm_ext.signals import (
 
 __all__ = [
     "MFCC",
+    "Alarm",
     "Analog",
     "Biquad",
     "Crop",
     "Decimate",
+    "Detect",
     "Frames",
     "Grey",
     "HighPass",
@@ -55,6 +60,7 @@ __all__ = [
     "LogMel",
     "LowPass",
     "Mahalanobis",
+    "Majority",
     "Microphone",
     "Motion",
     "Normal",

@@ -1,12 +1,15 @@
 """Signal pipelines: stages that compute in NumPy and in C, with the same bytes."""
 
+from tflm_ext.signals.alarm import Alarm
 from tflm_ext.signals.biquad import Biquad, HighPass, LowPass
+from tflm_ext.signals.detect import Detect
 from tflm_ext.signals.frames import Frames, Stack
 from tflm_ext.signals.image import Crop, Grey, Image
 from tflm_ext.signals.image_resize import Resize
 from tflm_ext.signals.k_means import KMeans
 from tflm_ext.signals.log_mel import LogMel, Pcan, Subtraction
 from tflm_ext.signals.mahalanobis import Mahalanobis
+from tflm_ext.signals.majority import Majority
 from tflm_ext.signals.mfcc import MFCC
 from tflm_ext.signals.normal import Normal
 from tflm_ext.signals.pipeline import Pipeline
@@ -20,10 +23,12 @@ from tflm_ext.signals.zscore import Zscore
 
 __all__ = [
     "MFCC",
+    "Alarm",
     "Analog",
     "Biquad",
     "Crop",
     "Decimate",
+    "Detect",
     "Frames",
     "Grey",
     "HighPass",
@@ -32,6 +37,7 @@ __all__ = [
     "LogMel",
     "LowPass",
     "Mahalanobis",
+    "Majority",
     "Microphone",
     "Motion",
     "Normal",

@@ -151,6 +151,7 @@ class NormalBlock:
     most: int
     factory: Array | None
     limits: Array
+    saves_state: ClassVar[bool] = True
 
     @property
     def out(self) -> Spec:

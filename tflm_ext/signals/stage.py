@@ -93,6 +93,9 @@ class Block(Protocol):
     input and to its output. Its stage has SEES_INPUT = True, and its bind(source, seen) also
     receives the specification of the model's input.
 
+    The state of a block whose attribute `saves_state` is true is worth saving; see saved.py. Its C
+    has defined behaviour for any contents of the state.
+
     Attributes:
         source: the items that it receives.
         out: the items that it gives.

@@ -93,10 +93,11 @@ def check_sense(
     ring = ring_samples(pipeline)
     random = np.random.default_rng(seed)
     data = b"".join(part for own in recordings for part in _blocks(own, ring, random))
-    outputs = _split((run or _run_here)(facts, sources, pipeline, data))
+    traces = _split((run or _run_here)(facts, sources, pipeline, data))
     compared = frames = 0
-    windows, results, outputs, after = [], [], [], []
-    for number, (own, theirs) in enumerate(zip(recordings, outputs, strict=True)):
+    windows, results, outputs = [], [], []
+    after: list[tuple[Array, ...]] = []
+    for number, (own, theirs) in enumerate(zip(recordings, traces, strict=True)):
         expected, _ = pipeline.run(own, pipeline.start())
         for stage, (block, wanted) in enumerate(zip(pipeline.blocks, expected, strict=True)):
             got = np.frombuffer(b"".join(theirs.get(stage, [])), block.out.dtype.numpy)
