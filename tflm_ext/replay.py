@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from tflm_ext.bench.pipeline_on_core import check_on_core
 from tflm_ext.document import Count, declared, entry, to_json
 from tflm_ext.emit.escape import printable
 from tflm_ext.errors import ConfigError, StorageError, ToolError
@@ -17,12 +18,13 @@ from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.recheck import Opened, open_project
 from tflm_ext.signals import Pipeline
 from tflm_ext.verify.compare import arena_for
-from tflm_ext.verify.sense import ModelRun, Run, SenseCheck, check_sense
+from tflm_ext.verify.sense import ModelRun, SenseCheck, check_sense
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
 NATIVE = "native"
 _MOST_EVENTS = 20  # in a text
+_MOST_BYTES_ON_CORE = 3_000_000
 _PICTURES = (".png", ".svg", ".pdf")
 
 
@@ -169,33 +171,34 @@ def replay_project(folder: Path, recording: Any, environment: str = NATIVE) -> R
             "Export the model with pipeline=.",
         )
     samples = pipeline.recording(recording)
-    run = _runner(opened, environment)
-    sources: Sequence[RenderedFile] = opened.exported.sources()
-    analysis = opened.analysis
-    model = ModelRun(analysis.model, arena_for(analysis.graph))
-    check = check_sense(analysis.facts, sources, pipeline, [samples], model=model, run=run)
+    check = _check(opened, pipeline, samples, environment)
     return _replay(opened, pipeline, samples, check, environment)
 
 
-def _runner(opened: Opened, environment: str) -> Run | None:
-    """Return what runs the C in an environment; None for this computer."""
+def _check(opened: Opened, pipeline: Pipeline, samples: Array, environment: str) -> SenseCheck:
+    """Run the project's C in an environment, and compare it with NumPy."""
     if not opened.options.runtime.own_code:
         raise ConfigError(
             "The model of this project runs in TensorFlow Lite Micro, which cannot be replayed.",
             'Export it with runtime="compiled".',
         )
+    analysis, board = opened.analysis, opened.options.board
+    sources: Sequence[RenderedFile] = opened.exported.sources()
+    model = ModelRun(analysis.model, arena_for(analysis.graph))
     if environment == NATIVE:
-        return None
-    board = opened.options.board
+        return check_sense(analysis.facts, sources, pipeline, [samples], model=model)
     if environment != board.core.environment:
         raise ConfigError(
             f"The project has no environment {environment!r:.40} for replays.",
             f"Pass {NATIVE} or {board.core.environment}.",
         )
-    from tflm_ext.bench.sense import on_core
-
-    runner: Callable[..., bytes] = on_core(board)
-    return runner
+    if samples.nbytes > _MOST_BYTES_ON_CORE:
+        seconds = _MOST_BYTES_ON_CORE / samples[:1].nbytes / float(pipeline.source.spec.rate)
+        raise ConfigError(
+            "The recording does not fit into the memory of the emulated machine.",
+            f"Pass one of at most {seconds:.0f} s, or replay it with -e {NATIVE}.",
+        )
+    return check_on_core(analysis.facts, sources, pipeline, [samples], board, model=model)
 
 
 def _replay(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from tflm_ext.api import load, make_options
 from tflm_ext.bench.compare import require_equal
 from tflm_ext.bench.emulator import Event, compiler_name, measure, require_tools
 from tflm_ext.bench.opponents import Opponent, find_opponent
+from tflm_ext.bench.pipeline import measure_pipeline
+from tflm_ext.bench.pipeline_figures import PipelineFigures, pipeline_figures
+from tflm_ext.bench.pipeline_on_core import check_on_core
 from tflm_ext.convert import load_npz
 from tflm_ext.document import Count, Limits, Sha256, declared, entry, to_json
 from tflm_ext.errors import ConfigError
@@ -24,6 +28,9 @@ from tflm_ext.report.report import digests, envelope
 from tflm_ext.stages import Analysis, Options, analyse
 from tflm_ext.targets import Board
 from tflm_ext.targets import core as find_core
+from tflm_ext.verify.sense import drawn_recordings
+
+_COMPARED_HOPS = 100  # of the pipeline, on the emulated core
 
 _Milliseconds: TypeAlias = Annotated[float, Limits({"minimum": 0})]
 
@@ -75,6 +82,7 @@ class Bench:
         code_bytes: linked image with the model minus the same without it, minus the tables.
         operators: in execution order.
         opponent: measurements of another library on the same model; None if there are none.
+        pipeline: before the model, which is not part of its figures; None if there is none.
     """
 
     model: str = entry()
@@ -102,6 +110,9 @@ class Bench:
     )
     operators: tuple[OperatorFigures, ...] = entry()
     opponent: Opponent | None = entry("Another library on the same model; null if not measured.")
+    pipeline: PipelineFigures | None = entry(
+        "The pipeline before the model; absent if there is none.", optional=True
+    )
 
     def to_dict(self) -> dict[str, Any]:
         """Return its part of report.schema.json."""
@@ -132,7 +143,10 @@ class Bench:
             for row in rows
         ]
         title = f"{self.model}: on the emulated {self.core}, {self.compiler}, {self.optimize}"
-        return "\n".join([title, *self._about_core(), "", *table, "", *self._totals()])
+        lines = [title, *self._about_core(), "", *table, "", *self._totals()]
+        if self.pipeline is not None:
+            lines += ["", *self.pipeline.lines()]
+        return "\n".join(lines)
 
     def _about_core(self) -> list[str]:
         """Return notes about the core that are needed to interpret the figures."""
@@ -237,6 +251,7 @@ def bench(
         code_bytes=whole.flash_bytes - weights,
         operators=_operators(analysis, traced.events),
         opponent=find_opponent(analysis.facts.sha256),
+        pipeline=_pipeline(analysis, sources, options, flags, whole.cycles),
     )
     if exported:
         text = json.dumps(envelope() | {"bench": [found.to_dict()]}, indent=2, sort_keys=True)
@@ -254,6 +269,25 @@ def _project(folder: Path) -> tuple[Options, Analysis, Sequence[RenderedFile]]:
             "Pass a project of runtime 'compiled', or use tflm-ext compare on the model.",
         )
     return opened.options, opened.analysis, opened.exported.sources()
+
+
+def _pipeline(
+    analysis: Analysis,
+    sources: Sequence[RenderedFile],
+    options: Options,
+    flags: Sequence[str],
+    model_cycles: int | None,
+) -> PipelineFigures | None:
+    """Return the figures of the pipeline, whose C equals NumPy on the emulated core."""
+    pipeline, facts, board = options.pipeline, analysis.facts, options.board
+    if pipeline is None:
+        return None
+    hop = pipeline.source.spec.rate / pipeline.frame_rate
+    count = pipeline.window + math.ceil(_COMPARED_HOPS * hop)
+    recordings = drawn_recordings(pipeline.source.spec, count, seed=0)
+    check_on_core(facts, sources, pipeline, recordings, board, flags=flags)
+    measured = measure_pipeline(facts, sources, pipeline, board, flags=flags)
+    return pipeline_figures(pipeline, measured, board, model_cycles)
 
 
 def _milliseconds(cycles: int | None, board: Board) -> tuple[float, float] | None:

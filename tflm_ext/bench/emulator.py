@@ -25,7 +25,7 @@ from tflm_ext.emit.ports import PortView, input_views, output_views
 from tflm_ext.emit.render import render
 from tflm_ext.errors import ToolError
 from tflm_ext.ir.facts import ModelFacts
-from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.ir.rendered import RenderedFile, write_files
 from tflm_ext.programs import limit_error, run_program
 from tflm_ext.project.pio import require_programs
 from tflm_ext.project.platformio_tree import emulator_files, qemu_arguments
@@ -176,10 +176,7 @@ def measure(
     """
     require_tools()
     with scratch_folder() as folder:
-        for file in sources:
-            path = folder / "model" / file.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(file.content)
+        write_files(sources, folder / "model")
         parts = [f.path for f in sources if f.path.endswith((".c", ".cpp"))]
         template = library.harness if library else "bench/measure.c.j2"
         view = _HarnessView(

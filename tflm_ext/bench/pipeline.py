@@ -15,16 +15,19 @@ import numpy as np
 from tflm_ext.bench.cycles import Interval
 from tflm_ext.bench.emulator import check_count, emulate, flash_bytes, link, require_tools
 from tflm_ext.emit.render import render
-from tflm_ext.emit.sense import CHUNK, ring_samples
+from tflm_ext.emit.sense import CHUNK, ring_samples, sense_files
 from tflm_ext.ir.facts import ModelFacts
-from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.ir.rendered import RenderedFile, write_files
 from tflm_ext.scratch import scratch_folder
 from tflm_ext.signals import Pipeline
 from tflm_ext.signals.frames import FramesBlock, StackBlock
 from tflm_ext.signals.spec import Form, Spec
 from tflm_ext.targets import Board, Core
+from tflm_ext.version import VERSION
 
 Array: TypeAlias = np.ndarray[Any, Any]
+
+_Spent: TypeAlias = tuple[int, int | None]  # instructions, cycles
 
 _SAMPLES = 4096
 _PIECE = 256  # samples in a buffer of a driver, as of a PDM microphone on the nRF52
@@ -120,6 +123,24 @@ class _HarnessView:
     events: int
 
 
+def front_end(name: str, pipeline: Pipeline) -> tuple[ModelFacts, tuple[RenderedFile, ...]]:
+    """Return the facts and the C of a pipeline without a model."""
+    facts = ModelFacts(
+        name=name,
+        library=name.title(),
+        sha256=pipeline.sha256,
+        inputs=(),
+        outputs=(),
+        weight_bytes=0,
+        arena_bytes=0,
+        macs=0,
+        version=VERSION,
+        command="",
+        golden=(),
+    )
+    return facts, sense_files(facts, pipeline)
+
+
 def measurement_samples(spec: Spec) -> Array:
     """Return the samples of every measurement: white noise up to an eighth of the range.
 
@@ -180,14 +201,11 @@ def measure_pipeline(
     )
     with scratch_folder() as folder:
         own = folder / "sources"
-        for file in sources:
-            path = own / file.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(file.content)
+        write_files(sources, own)
         (own / "samples.bin").write_bytes(samples.tobytes())
         (own / "no_pipeline.c").write_text(render("bench/no_pipeline.c.j2", view), "utf-8")
         harness = render("bench/measure_pipeline.c.j2", view)
-        include = ("-I", str(own), f"-Wa,-I,{own}")
+        include = ("-I", str(own))
 
         def linked(name: str, without: str, *options: str) -> Path:
             left = [f.path for f in sources if f.path.endswith(".c") and f.path != without]
@@ -217,25 +235,20 @@ def _read(
     numbers = {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", said, re.MULTILINE)}
     check_count(numbers["loop"])
     rows = re.findall(r"^stage (\d+)\nafter (\d+)$", said, re.MULTILINE)
-    numbered = [int(number) for number, _ in rows]
-    before = [0, *(int(count) for _, count in rows)]
-    spent: list[tuple[int, int | None]] = [
-        (int(count) - start, None) for (_, count), start in zip(rows, before, strict=False)
+    ends = [*(int(count) for _, count in rows), numbers["step"]]
+    spent: list[_Spent] = [
+        (end - start, None) for start, end in zip([0, *ends], ends, strict=False)
     ]
-    push: tuple[int, int | None] = (numbers["push"], None)
-    found: list[tuple[int, int | None]] = [*spent, (numbers["step"] - before[-1], None)]
+    push: _Spent = (numbers["push"], None)
     if intervals is not None:
         # The last marks are: before and after the push, after each stage, after the step.
-        exact: list[tuple[int, int | None]] = [
-            (own.instructions, own.cycles) for own in intervals[-len(rows) - 2 :]
-        ]
-        push, *found = exact
-    *of_stages, last = found
+        exact: list[_Spent] = [(i.instructions, i.cycles) for i in intervals[-len(ends) - 1 :]]
+        push, *spent = exact
     stages = []
     for number in range(len(pipeline.blocks)):
-        own = [one for one, stage in zip(of_stages, numbered, strict=True) if stage == number]
-        ends = number == len(pipeline.blocks) - 1
-        own += [last] if ends else []
+        own = [one for one, (stage, _) in zip(spent, rows, strict=False) if int(stage) == number]
+        if number == len(pipeline.blocks) - 1:
+            own.append(spent[-1])  # what follows the last stage or the model is little
         cycles = [cycles for _, cycles in own if cycles is not None]
         stages.append(
             StageMeasurement(

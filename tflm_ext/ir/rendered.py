@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +24,11 @@ class RenderedFile:
     @classmethod
     def text(cls, path: str, text: str, *, executable: bool = False) -> RenderedFile:
         return cls(path, text.encode("utf-8"), executable)
+
+
+def write_files(files: Iterable[RenderedFile], folder: Path) -> None:
+    """Write files below a new folder, for a compiler."""
+    for file in files:
+        path = folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.content)

@@ -13,6 +13,7 @@ from tflm_ext.report.report import Report
 
 NAME = "bench.json"
 _NUMBERS = ("instructions", "stack_bytes", "code_bytes")
+_PIPELINE_NUMBERS = ("instructions", "instructions_per_second", "context_bytes", "flash_bytes")
 
 
 def sources_sha256(digests: Iterable[tuple[str, str]]) -> str:
@@ -45,10 +46,20 @@ def _read(folder: Path, sources: str) -> Mapping[str, Any] | None:
             and all(isinstance(found[name], int) for name in _NUMBERS)
             and all(isinstance(found[name], str) for name in ("core", "compiler"))
             and (found["cycles"] is None or _is_range(found["milliseconds"]))
+            and _is_pipeline(found.get("pipeline"))
         )
         return dict(found) if whole else None
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def _is_pipeline(value: Any) -> bool:
+    """Return whether these are figures of a pipeline, or None: those of a model without one."""
+    return value is None or (
+        all(isinstance(value[name], int) for name in _PIPELINE_NUMBERS)
+        and isinstance(value["window_ms"], int | float)
+        and isinstance(value["clock_share"], int | float | None)
+    )
 
 
 def _is_range(value: Any) -> bool:

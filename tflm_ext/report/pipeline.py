@@ -32,6 +32,11 @@ class StagePart:
     )
 
 
+def milliseconds(pipeline: Pipeline) -> float:
+    """Return how long a window of a pipeline is."""
+    return round(float(1000 * pipeline.window / pipeline.source.spec.rate), 3)
+
+
 @declared("pipeline")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelinePart:
@@ -46,6 +51,14 @@ class PipelinePart:
     window_samples: Count = entry(
         "Samples of the source that an input of the model sees.",
         of=lambda proof: proof.pipeline.window,
+    )
+    window_ms: float = entry(
+        "The same in milliseconds: the delay from the first sample of a window to its result, "
+        "without the time to compute it.",
+        of=lambda proof: milliseconds(proof.pipeline),
+    )
+    hops_per_second: float = entry(
+        "Frames per second.", of=lambda proof: float(proof.pipeline.frame_rate)
     )
     frames: Count = entry("Frames on which C and NumPy were compared, with equal results.")
     compared_bytes: Count = entry(

@@ -179,4 +179,17 @@ def _measured(bench: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         )
         expected = "ms, expected on the board, from published ratios"
         rows.insert(2, ("time", f"{least:.3g} to {most:.3g}", expected))
+    return rows + ([] if bench.get("pipeline") is None else _measured_pipeline(bench["pipeline"]))
+
+
+def _measured_pipeline(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return the rows about the pipeline before the model."""
+    rows = [
+        ("pipeline, instructions", f"{found['instructions']:,}", "for a hop, without the model"),
+        ("pipeline, flash", f"{found['flash_bytes']:,}", "bytes, measured"),
+        ("pipeline, RAM", f"{found['context_bytes']:,}", "bytes, without the model"),
+    ]
+    if found["clock_share"] is not None:
+        share = f"{100 * found['clock_share']:.2f} %"
+        rows.append(("pipeline, busy", share, "of the board's clock, by est. cycles"))
     return rows

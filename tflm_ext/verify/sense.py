@@ -14,7 +14,7 @@ from tflm_ext.emit.render import render
 from tflm_ext.emit.sense import after_model, ring_samples
 from tflm_ext.errors import VerificationError
 from tflm_ext.ir.facts import ModelFacts
-from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.ir.rendered import RenderedFile, write_files
 from tflm_ext.scratch import scratch_folder
 from tflm_ext.signals import Pipeline
 from tflm_ext.signals.spec import Spec
@@ -25,7 +25,7 @@ from tflm_ext.verify.tflm import run_tflm
 Array: TypeAlias = np.ndarray[Any, Any]
 
 _SECONDS = 120.0
-_SECONDS_PER_BYTE = 1e-4
+_SECONDS_PER_BYTE = 5e-5
 _NEW = 0xFFFFFFFF
 LEAST_FRAMES = 2000
 
@@ -264,10 +264,7 @@ def _run_here(
     compiler = find_compiler()
     ways = (("-O0", *SANITIZE), ("-O2",))
     with scratch_folder() as root:
-        for file in sources:
-            path = root / file.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(file.content)
+        write_files(sources, root)
         view = _HarnessView(facts.name, facts.upper, pipeline.source.spec.dtype.c)
         Path(root, "harness.c").write_text(render("test/sense_harness.c.j2", view), "utf-8")
         units = [file.path for file in sources if file.path.endswith(".c")]
