@@ -81,7 +81,7 @@ class Replay:
         if len(self.events) > _MOST_EVENTS:
             lines.append(f"and {len(self.events) - _MOST_EVENTS:,} more, in events")
         lines.append(
-            f"{len(self.events):,} events in {self.duration:,.3f} s, {self.windows:,} windows; "
+            f"events: {len(self.events):,} in {self.duration:,.3f} s, {self.windows:,} windows; "
             f"C on {self.environment} equals NumPy in {self.compared_bytes:,} bytes"
         )
         return "\n".join(lines)
