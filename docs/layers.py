@@ -54,6 +54,7 @@ PACKAGES: Mapping[str, str] = {
     "shell": "streams, signals",
     "document": "JSON",
     "near": "suggestions",
+    "pictures": "plots",
     "storage": "disks",
     "errors": "problem, hint",
     "version": "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,8 +13,9 @@ import numpy as np
 from tflm_ext.bench.pipeline_on_core import check_on_core
 from tflm_ext.document import Count, declared, entry, to_json
 from tflm_ext.emit.escape import printable
-from tflm_ext.errors import ConfigError, StorageError, ToolError
+from tflm_ext.errors import ConfigError
 from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.pictures import draw
 from tflm_ext.recheck import Opened, open_project
 from tflm_ext.signals import Pipeline
 from tflm_ext.verify.compare import arena_for
@@ -25,7 +26,6 @@ Array: TypeAlias = np.ndarray[Any, Any]
 NATIVE = "native"
 _MOST_EVENTS = 20  # in a text
 _MOST_BYTES_ON_CORE = 3_000_000
-_PICTURES = (".png", ".svg", ".pdf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,34 +97,7 @@ class Replay:
             ToolError: matplotlib is not installed.
             StorageError: the file cannot be written.
         """
-        target = Path(path)
-        if target.suffix not in _PICTURES:
-            raise ConfigError(
-                f"A picture cannot be written as {target.name!r:.60}.",
-                f"Use one of the endings {', '.join(_PICTURES)}.",
-            )
-        try:
-            from matplotlib.figure import Figure
-        except ImportError as error:
-            raise ToolError(
-                "Pictures need matplotlib, which is not installed.",
-                'Run: python -m pip install "tflm_ext[pictures]"',
-            ) from error
-        figure = Figure(figsize=(10, 4), layout="constrained")
-        _draw(figure.subplots(), self)
-        try:
-            figure.savefig(target, dpi=150, metadata=_metadata(target.suffix))
-        except OSError as error:
-            raise StorageError(
-                f"{target} cannot be written: {error.strerror or error}.",
-                "Pass a file in a folder that can be written.",
-            ) from error
-        return target
-
-
-def _metadata(suffix: str) -> Mapping[str, None]:
-    """Return what keeps dates out of a file, so that equal pictures are equal files."""
-    return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
+        return draw(path, lambda axes: _draw(axes, self))
 
 
 def _draw(axes: Any, replay: Replay) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 
 from tflm_ext.errors import ConfigError
 from tflm_ext.signals import pipeline as signals
+from tflm_ext.signals.checks import real
 from tflm_ext.signals.data import labelled_windows
 from tflm_ext.signals.given import as_recordings
 from tflm_ext.signals.stage import Array
+
+_P = TypeVar("_P", bound="Pipeline")
 
 
 class Pipeline(signals.Pipeline):
@@ -85,6 +89,59 @@ class Pipeline(signals.Pipeline):
         for own in recordings:
             yield from self.real(self.quantized(own))
 
+    def calibrated(
+        self: _P,
+        model: Any,
+        recordings: Any,
+        events: Any = (),
+        *,
+        false_alarms_per_day: float,
+        calibration_data: Any = None,
+        strict: bool = False,
+        progress: bool | Callable[[str], None] = True,
+    ) -> _P:
+        """Return the pipeline with thresholds that keep false alarms rare, and print what they do.
+
+        The int8 model runs in TensorFlow Lite Micro on the bytes that the device computes. If the
+        recordings are too short to show the rate, the threshold comes from the tail of their
+        scores, and what they do show is printed.
+
+        Args:
+            model: as in export(); None if a stage computes a score.
+            recordings: one or several without any event, not used in training. Three days without a
+                false alarm show one a day.
+            events: recordings with an event each, for the share that is found and the delay.
+            false_alarms_per_day: allowed.
+            calibration_data: recordings for the int8 ranges, as in export(); by default those that
+                the pipeline was fitted on, or `recordings`.
+            strict: refuse thresholds whose rate the recordings do not show.
+            progress: as in export().
+
+        Returns:
+            A pipeline whose `calibration` has the curve.
+
+        Raises:
+            ConfigError: the pipeline has no decision, or the recordings are too short.
+            BudgetError: strict, and the recordings do not show the rate.
+            UnsupportedModelError, ToolError: as in export().
+        """
+        from tflm_ext.report.progress import show_progress
+        from tflm_ext.sense.calibrated import calibration_of, require_shown
+
+        allowed = real("false_alarms_per_day", false_alarms_per_day, 1e-6, 1e6)
+        quiet = as_recordings(recordings, "recordings")
+        eventful = [] if _is_empty(events) else as_recordings(events, "events")
+        data = calibration_data
+        if data is not None:
+            data = as_recordings(data, "calibration_data")
+        with show_progress(progress) as say:
+            found = calibration_of(self, model, quiet, eventful, data, allowed, say)
+        if strict:
+            require_shown(found)
+        print(found)
+        decide = replace(self.decide, on=found.threshold, off=found.off)
+        return self.with_decision(decide, found)
+
     def layer(self, **options: Any) -> Any:
         """Return a Keras layer that turns clips of samples into the model's input.
 
@@ -101,6 +158,10 @@ class Pipeline(signals.Pipeline):
         from tflm_ext.sense.layer import PipelineLayer
 
         return PipelineLayer(self.to_json(), **options)
+
+
+def _is_empty(given: Any) -> bool:
+    return isinstance(given, tuple | list) and not given
 
 
 def _listed(labels: Any) -> list[Any]:

@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tflm_ext.document import from_json, to_json
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir import DType
+from tflm_ext.signals.calibration import Calibration
 from tflm_ext.signals.frames import Frames, FramesBlock, Stack, StackBlock
 from tflm_ext.signals.given import as_recordings
 from tflm_ext.signals.recordings import read_recording
@@ -38,6 +40,7 @@ class Pipeline:
         score: turns the model's outputs into one number; None if `decide` takes the outputs, or if
             a stage computes a score without a model.
         decide: turns the model's outputs into events; None if the firmware uses the outputs.
+        calibration: how the thresholds were chosen; None if the user passed them.
         recordings: samples that it was fitted on; not part of its JSON.
     """
 
@@ -45,6 +48,7 @@ class Pipeline:
     stages: tuple[Any, ...]
     score: Any = None
     decide: Any = None
+    calibration: Calibration | None = None
     recordings: tuple[Array, ...] = field(default=(), compare=False, repr=False)
 
     def __init__(self, source: Any, *stages: Any, score: Any = None, decide: Any = None) -> None:
@@ -52,6 +56,7 @@ class Pipeline:
         object.__setattr__(self, "stages", tuple(stages))
         object.__setattr__(self, "score", score)
         object.__setattr__(self, "decide", decide)
+        object.__setattr__(self, "calibration", None)
         object.__setattr__(self, "recordings", ())
         self._check()
 
@@ -281,6 +286,13 @@ class Pipeline:
         """Return the same pipeline with other stages and another decision."""
         return type(self)(self.source, *stages, score=self.score, decide=decide)
 
+    def with_decision(self: _P, decide: Any, calibration: Calibration | None = None) -> _P:
+        """Return the same pipeline with another decision, and how its thresholds were chosen."""
+        found = self.with_(*self.stages, decide=decide)
+        object.__setattr__(found, "recordings", self.recordings)
+        object.__setattr__(found, "calibration", calibration)
+        return found
+
     # ------------------------------------------------------------ JSON
 
     def to_json(self) -> str:
@@ -293,6 +305,8 @@ class Pipeline:
             "score": None if self.score is None else written(self.score),
             "decide": None if self.decide is None else written(self.decide),
         }
+        if self.calibration is not None:
+            content["calibration"] = to_json(Calibration, self.calibration)
         return json.dumps(content, indent=2) + "\n"
 
     @classmethod
@@ -322,7 +336,12 @@ class Pipeline:
             for key in ("score", "decide")
         )
         source = read_stage(content.get("source"))
-        return cls(source, *map(read_stage, stages), score=score, decide=decide)
+        found = cls(source, *map(read_stage, stages), score=score, decide=decide)
+        try:
+            calibration = from_json(Calibration | None, content.get("calibration"))
+        except ValueError as error:
+            raise damaged(f"calibration: {error}") from error
+        return found.with_decision(decide, calibration)
 
 
 def _bound(spec: Spec, stages: Sequence[Any]) -> list[Block]:

@@ -1,0 +1,54 @@
+"""Pictures of results, drawn by matplotlib where it is installed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tflm_ext.errors import ConfigError, StorageError, ToolError
+
+ENDINGS = (".png", ".svg", ".pdf")
+
+
+def draw(path: str | os.PathLike[str], fill: Callable[[Any], None]) -> Path:
+    """Write a picture, and return its path.
+
+    Args:
+        path: a .png, .svg or .pdf file.
+        fill: draws on the axes of matplotlib that it receives.
+
+    Raises:
+        ConfigError: the file has another ending.
+        ToolError: matplotlib is not installed.
+        StorageError: the file cannot be written.
+    """
+    target = Path(path)
+    if target.suffix not in ENDINGS:
+        raise ConfigError(
+            f"A picture cannot be written as {target.name!r:.60}.",
+            f"Use one of the endings {', '.join(ENDINGS)}.",
+        )
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ToolError(
+            "Pictures need matplotlib, which is not installed.",
+            'Run: python -m pip install "tflm_ext[pictures]"',
+        ) from error
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    fill(figure.subplots())
+    try:
+        figure.savefig(target, dpi=150, metadata=_metadata(target.suffix))
+    except OSError as error:
+        raise StorageError(
+            f"{target} cannot be written: {error.strerror or error}.",
+            "Pass a file in a folder that can be written.",
+        ) from error
+    return target
+
+
+def _metadata(suffix: str) -> Mapping[str, None]:
+    """Return what keeps dates out of a file, so that equal pictures are equal files."""
+    return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
