@@ -18,6 +18,7 @@ from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.kernels import Const
 from tflm_ext.signals import Pipeline
 from tflm_ext.signals.frames import FramesBlock, StackBlock
+from tflm_ext.signals.spec import Form
 from tflm_ext.signals.stage import Block, Memory, SignalCall
 
 CHUNK = 32
@@ -96,6 +97,7 @@ class _SenseView:
     first_milliseconds: int
     rate: str
     sample_type: str
+    image: bool
     channels: int
     ring: int
     chunk: int
@@ -137,13 +139,22 @@ def sense_files(facts: ModelFacts, pipeline: Pipeline) -> tuple[RenderedFile, ..
 
 
 def ring_samples(pipeline: Pipeline) -> int:
-    """Return the samples of every channel that the ring holds: a power of two, two hops or more."""
+    """Return the samples of every channel that the ring holds: a power of two, two hops or more.
+
+    Of images, it holds a single one, in which the first stage reads it.
+    """
+    if pipeline.source.spec.form is Form.IMAGE:
+        return 1
     frames = _frames(pipeline)
     per_hop = frames.hop * pipeline.source.spec.rate / frames.source.rate
     return 1 << int(np.ceil(np.log2(max(float(2 * per_hop), 2 * CHUNK))))
 
 
 def _frames(pipeline: Pipeline) -> FramesBlock:
+    """Return the frames of a pipeline; an image is one frame."""
+    source = pipeline.source.spec
+    if source.form is Form.IMAGE:
+        return FramesBlock(source, 1, 1)
     (found,) = (block for block in pipeline.blocks if isinstance(block, FramesBlock))
     return found
 
@@ -151,13 +162,15 @@ def _frames(pipeline: Pipeline) -> FramesBlock:
 def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
     blocks = list(enumerate(pipeline.blocks))
     frames = _frames(pipeline)
-    at = pipeline.blocks.index(frames)
+    image = pipeline.source.spec.form is Form.IMAGE
+    at = 0 if image else pipeline.blocks.index(frames)
     stacks = [(n, b) for n, b in blocks if isinstance(b, StackBlock)]
     stack_number, stack = stacks[0] if stacks else (0, None)
     tables = _Tables(f"{facts.name}_sense")
     ends = stack_number if stack else len(blocks)
     streams = list(_chain(tables, blocks[:at], "samples", "ctx->chunk", CHUNK))
-    calls = list(_chain(tables, blocks[at + 1 : ends], "ctx->frame", "row", 1))
+    framed = blocks[at if image else at + 1 : ends]
+    calls = list(_chain(tables, framed, "ctx->ring" if image else "ctx->frame", "row", 1))
     source = pipeline.source.spec
     row = stack.source if stack else pipeline.out
     after = list(enumerate(after_model(facts, pipeline), len(blocks) + 1))
@@ -186,17 +199,18 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         tables=tuple(tables.views),
         rate=c_float(float(source.rate)),
         sample_type=source.dtype.c,
-        channels=source.channels,
+        image=image,
+        channels=source.size,
         ring=ring_samples(pipeline),
         chunk=CHUNK,
         streams=tuple(streams),
         chunk_type=frames.source.dtype.c,
         chunk_count=_items(blocks[:at], CHUNK),
         frame_type=frames.source.dtype.c,
-        frame_channels=frames.source.channels,
+        frame_channels=frames.source.size,
         length=frames.length,
         hop=frames.hop,
-        frames=frames.length * frames.source.channels,
+        frames=frames.length * frames.source.size,
         frame_number=at,
         calls=tuple(calls),
         stack=stack.frames if stack else 0,
