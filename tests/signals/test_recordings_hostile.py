@@ -1,4 +1,4 @@
-"""Random bytes and damaged recordings end in samples or in an error of ours."""
+"""Random bytes and damaged recordings end in samples or in an error of tflm_ext."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def damaged(content: bytes, random: np.random.Generator) -> bytes:
 
 
 def _survives(given: Any, source: Any) -> bool:
-    """Whether a recording is read; everything else must be an error of ours."""
+    """Whether a recording is read; everything else must be a TflmExtError."""
     try:
         found = read_recording(given, source)
     except TflmExtError as error:

@@ -86,8 +86,8 @@ def read_csv(file: BinaryIO, source: Source, where: str, start: bytes = b"") -> 
         (samples, channels) of the source's type.
 
     Raises:
-        ConfigError: it has text, gaps or missing numbers, which are named by line; other columns
-            than the source has channels; or its times do not fit the source's rate.
+        ConfigError: it has text, gaps or missing numbers, which are named by line; its columns
+            are not the channels of the source; or its times do not fit the source's rate.
     """
     return _Reader(file, source, where, start).samples()
 
