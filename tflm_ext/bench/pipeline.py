@@ -30,6 +30,7 @@ Array: TypeAlias = np.ndarray[Any, Any]
 _Spent: TypeAlias = tuple[int, int | None]  # instructions, cycles
 
 _SAMPLES = 4096
+_IMAGES = 2
 _PIECE = 256  # samples in a buffer of a driver, as of a PDM microphone on the nRF52
 
 
@@ -147,9 +148,10 @@ def measurement_samples(spec: Spec) -> Array:
     Upper bits of a linear congruential generator (Knuth; Numerical Recipes), from 12345 on.
 
     Returns:
-        (samples, channels) of the source's type; they repeat.
+        (samples, channels) of the source's type, or some images; they repeat.
     """
-    count = _SAMPLES * spec.channels
+    samples = _IMAGES if spec.form is Form.IMAGE else _SAMPLES
+    count = samples * spec.size
     powers = np.cumprod(np.full(count, 1664525, np.uint32), dtype=np.uint32)
     sums = np.cumsum(np.concatenate([[1], powers[:-1]]).astype(np.uint32), dtype=np.uint32)
     states = powers * np.uint32(12345) + sums * np.uint32(1013904223)
@@ -161,7 +163,7 @@ def measurement_samples(spec: Spec) -> Array:
         info = np.iinfo(kind)
         middle = (int(info.max) + int(info.min) + 1) // 2
         values = np.floor(noise * (int(info.max) - int(info.min) + 1) / 2) + middle
-    return values.astype(kind).reshape(_SAMPLES, spec.channels)
+    return values.astype(kind).reshape(samples, *spec.shape)
 
 
 def measure_pipeline(
@@ -259,7 +261,7 @@ def _read(
             )
         )
     source = pipeline.source.spec
-    ring = ring_samples(pipeline) * source.channels * source.dtype.size
+    ring = ring_samples(pipeline) * source.size * source.dtype.size
     stacks = [block for block in pipeline.blocks if isinstance(block, StackBlock)]
     return PipelineMeasurement(
         init=numbers["init"],

@@ -18,6 +18,7 @@ from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.kernels import Const
 from tflm_ext.signals import Pipeline
 from tflm_ext.signals.frames import FramesBlock, StackBlock
+from tflm_ext.signals.spec import Form
 from tflm_ext.signals.stage import Block, Memory, SignalCall
 
 CHUNK = 32
@@ -96,6 +97,7 @@ class _SenseView:
     first_milliseconds: int
     rate: str
     sample_type: str
+    image: bool
     channels: int
     ring: int
     chunk: int
@@ -137,13 +139,22 @@ def sense_files(facts: ModelFacts, pipeline: Pipeline) -> tuple[RenderedFile, ..
 
 
 def ring_samples(pipeline: Pipeline) -> int:
-    """Return the samples of every channel that the ring holds: a power of two, two hops or more."""
+    """Return the samples of every channel that the ring holds: a power of two, two hops or more.
+
+    Of images, it holds a single one, in which the first stage reads it.
+    """
+    if pipeline.source.spec.form is Form.IMAGE:
+        return 1
     frames = _frames(pipeline)
     per_hop = frames.hop * pipeline.source.spec.rate / frames.source.rate
     return 1 << int(np.ceil(np.log2(max(float(2 * per_hop), 2 * CHUNK))))
 
 
 def _frames(pipeline: Pipeline) -> FramesBlock:
+    """Return the frames of a pipeline; an image is one frame."""
+    source = pipeline.source.spec
+    if source.form is Form.IMAGE:
+        return FramesBlock(source, 1, 1)
     (found,) = (block for block in pipeline.blocks if isinstance(block, FramesBlock))
     return found
 
@@ -151,22 +162,20 @@ def _frames(pipeline: Pipeline) -> FramesBlock:
 def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
     blocks = list(enumerate(pipeline.blocks))
     frames = _frames(pipeline)
-    at = pipeline.blocks.index(frames)
-    stacks = [(n, b) for n, b in blocks if isinstance(b, StackBlock)]
-    stack_number, stack = stacks[0] if stacks else (0, None)
-    tables = _Tables(f"{facts.name}_sense")
-    ends = stack_number if stack else len(blocks)
-    streams = list(_chain(tables, blocks[:at], "samples", "ctx->chunk", CHUNK))
-    calls = list(_chain(tables, blocks[at + 1 : ends], "ctx->frame", "row", 1))
     source = pipeline.source.spec
+    image = source.form is Form.IMAGE
+    at = 0 if image else pipeline.blocks.index(frames)
+    stacks = ((n, b) for n, b in blocks if isinstance(b, StackBlock))
+    stack_number, stack = next(stacks, (0, None))
+    tables = _Tables(f"{facts.name}_sense")
+    streams = list(_chain(tables, blocks[:at], "samples", "ctx->chunk", CHUNK))
+    framed = blocks[at if image else at + 1 : stack_number if stack else None]
+    calls = list(_chain(tables, framed, "ctx->ring" if image else "ctx->frame", "row", 1))
     row = stack.source if stack else pipeline.out
     after = list(enumerate(after_model(facts, pipeline), len(blocks) + 1))
     output = f"{facts.name}_output(&ctx->model, 0U)" if facts.outputs else "ctx->features"
-    kept = any(getattr(block, "sees_input", False) for _, block in after)
     after_calls = list(_chain(tables, after, output, "ctx->result", 1))
-    period = 1000 / frames.out.rate
     blocks_called = [*blocks, *after]
-    calls_made = [block.lower() for n, block in blocks_called if _called(block)]
     return _SenseView(
         name=facts.name,
         upper=facts.upper,
@@ -174,29 +183,28 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         version=facts.version,
         command=facts.command,
         digest=pipeline.sha256,
-        lines=tuple(
-            f"{n}: {type(b).__name__.removesuffix('Block')}: {b.out}" for n, b in blocks_called
-        ),
+        lines=_lines(blocks_called),
         after=tuple(after_calls),
-        keeps_input=kept or not facts.inputs,
+        keeps_input=_keeps_input(facts, after),
         decides=pipeline.decide is not None,
-        milliseconds=(period.numerator, period.denominator),
+        milliseconds=(1000 / frames.out.rate).as_integer_ratio(),
         first_milliseconds=int(1000 * frames.length / frames.source.rate),
-        headers=tuple(sorted({call.header for call in calls_made})),
+        headers=_headers(blocks_called),
         tables=tuple(tables.views),
         rate=c_float(float(source.rate)),
         sample_type=source.dtype.c,
-        channels=source.channels,
+        image=image,
+        channels=source.size,
         ring=ring_samples(pipeline),
         chunk=CHUNK,
         streams=tuple(streams),
         chunk_type=frames.source.dtype.c,
         chunk_count=_items(blocks[:at], CHUNK),
         frame_type=frames.source.dtype.c,
-        frame_channels=frames.source.channels,
+        frame_channels=frames.source.size,
         length=frames.length,
         hop=frames.hop,
-        frames=frames.length * frames.source.channels,
+        frames=frames.length * frames.source.size,
         frame_number=at,
         calls=tuple(calls),
         stack=stack.frames if stack else 0,
@@ -210,6 +218,21 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         outputs_number=len(blocks),
         output_bytes=facts.outputs[0].bytes if facts.outputs else 0,
     )
+
+
+def _lines(blocks: Sequence[tuple[int, Block]]) -> tuple[str, ...]:
+    """Return what each block gives, for comments."""
+    return tuple(f"{n}: {type(b).__name__.removesuffix('Block')}: {b.out}" for n, b in blocks)
+
+
+def _keeps_input(facts: ModelFacts, after: Sequence[tuple[int, Block]]) -> bool:
+    """Return whether features are needed after the model, or there is none."""
+    return not facts.inputs or any(getattr(block, "sees_input", False) for _, block in after)
+
+
+def _headers(blocks: Sequence[tuple[int, Block]]) -> tuple[str, ...]:
+    """Return the files that define the functions of blocks."""
+    return tuple(sorted({block.lower().header for _, block in blocks if _called(block)}))
 
 
 def after_model(facts: ModelFacts, pipeline: Pipeline) -> tuple[Block, ...]:

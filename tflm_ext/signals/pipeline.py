@@ -18,6 +18,7 @@ from tflm_ext.ir import DType
 from tflm_ext.signals.calibration import Calibration
 from tflm_ext.signals.frames import Frames, FramesBlock, Stack, StackBlock
 from tflm_ext.signals.given import as_recordings
+from tflm_ext.signals.image import PixelsBlock
 from tflm_ext.signals.recordings import read_recording
 from tflm_ext.signals.spec import Form, Spec
 from tflm_ext.signals.stage import Array, Block, State
@@ -77,7 +78,8 @@ class Pipeline:
             raise ConfigError(
                 f"The pipeline has {len(self.stages)} stages.", f"Use at most {_MOST_STAGES}."
             )
-        if sum(isinstance(stage, Frames) for stage in self.stages) != 1:
+        frames = sum(isinstance(stage, Frames) for stage in self.stages)
+        if frames != 1 and self.source.spec.form is not Form.IMAGE:
             raise ConfigError(
                 "A pipeline needs Frames exactly once.",
                 "Put Frames(length, hop) between the stages of streams and those of frames.",
@@ -116,28 +118,31 @@ class Pipeline:
             if getattr(stage, "is_fitted", True):
                 continue
             blocks = _bound(self.source.spec, stages[:number])
+            spec = blocks[-1].out if blocks else self.source.spec
             items = np.concatenate([_run(blocks, own)[-1] for own in samples])
             if not len(items):
                 raise ConfigError(
                     f"The recordings are too short for {type(stage).__name__}: they give no frame.",
                     "Pass longer recordings.",
                 )
-            stages[number] = stage.fit(blocks[-1].out, items)
+            stages[number] = stage.fit(spec, items)
         found = self.with_(*stages, decide=self.decide)
         object.__setattr__(found, "recordings", tuple(samples))
         return found
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
-        """The stages, bound; with the map to int8 where features enter a Stack or a model.
+        """The stages, bound; with maps to int8 before a Stack and before the model.
 
         Raises:
             ConfigError: a stage cannot work on what it receives, or is not fitted.
         """
         found = _bound(self.source.spec, self.stages)
-        spec = found[-1].out
+        spec = found[-1].out if found else self.source.spec
         if spec.form is Form.FEATURES and spec.dtype is not DType.INT8:
             found.append(ToInt8.of(spec))
+        if spec.form is Form.IMAGE and spec.dtype is DType.UINT8:
+            found.append(PixelsBlock(spec, grey=False))
         return tuple(found)
 
     @property
@@ -188,13 +193,18 @@ class Pipeline:
 
     @property
     def frame_rate(self) -> Fraction:
-        """Frames per second."""
-        (frames,) = (block for block in self.blocks if isinstance(block, FramesBlock))
-        return frames.out.rate
+        """Frames or images per second."""
+        frames = [block for block in self.blocks if isinstance(block, FramesBlock)]
+        return frames[0].out.rate if frames else self.source.spec.rate
 
     @property
     def window(self) -> int:
-        """Samples of the source's stream that one item of `out` sees, without filters' memory."""
+        """Samples of the source's stream that one item of `out` sees, without filters' memory.
+
+        One image, if the source gives images.
+        """
+        if self.source.spec.form is Form.IMAGE:
+            return 1
         length, hop, frames = 0, 0, 1
         ratio = self.source.spec.rate
         for block in self.blocks:

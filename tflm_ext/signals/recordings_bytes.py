@@ -67,7 +67,7 @@ def _check(status: os.stat_result, where: str) -> None:
             'Pass "-" and connect it to the standard input.',
         )
     if status.st_size > MOST_BYTES:
-        raise _too_long(where)
+        raise too_long(where)
 
 
 @contextmanager
@@ -124,6 +124,19 @@ def recordings_in(folder: Path) -> list[Path]:
     return sorted(found)
 
 
+def skip(file: BinaryIO, size: int, where: str) -> None:
+    """Read past bytes; stops where the file ends.
+
+    Raises:
+        ConfigError: there are more than MOST_BYTES.
+    """
+    skipped = 0
+    while skipped < size and (part := file.read(min(size - skipped, _PIECE))):
+        skipped += len(part)
+        if skipped > MOST_BYTES:
+            raise too_long(where)
+
+
 def read_up_to(file: BinaryIO, size: int | None, where: str) -> bytearray:
     """Return the next bytes: `size` of them, or fewer if the file ends before; None for all.
 
@@ -140,11 +153,12 @@ def read_up_to(file: BinaryIO, size: int | None, where: str) -> bytearray:
             break
         found += part
         if len(found) > MOST_BYTES:
-            raise _too_long(where)
+            raise too_long(where)
     return found
 
 
-def _too_long(where: str) -> ConfigError:
+def too_long(where: str) -> ConfigError:
+    """Return the error for more than MOST_BYTES."""
     return ConfigError(
         f"{where} has more than {MOST_BYTES >> 30} GiB.", "Split it into several recordings."
     )

@@ -114,10 +114,10 @@ def _refuse_rate(clock: Clock, step: float, rate: Fraction, where: str) -> NoRet
     else:
         remedy = (
             f"Resample the recording to {wanted:.6g} per second, or use a source with "
-            f"rate={found:.6g}."
+            f"rate={found:.5g}."
         )
     raise ConfigError(
-        f"{where} has {found:.6g} samples per second by its column {clock.column!r}; the source "
+        f"{where} has {found:.5g} samples per second by its column {clock.column!r}; the source "
         f"has {wanted:.6g}.",
         remedy,
     )

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 
 from tflm_ext.errors import ConfigError
+from tflm_ext.signals import recordings_bytes
 from tflm_ext.signals.recordings_arrays import from_counts, from_real
 from tflm_ext.signals.recordings_clock import Clock, check_clock
 from tflm_ext.signals.sources import Channel, Source
@@ -85,8 +86,8 @@ def read_csv(file: BinaryIO, source: Source, where: str, start: bytes = b"") -> 
         (samples, channels) of the source's type.
 
     Raises:
-        ConfigError: it has text, gaps or missing numbers, which are named by line; other columns
-            than the source has channels; or its times do not fit the source's rate.
+        ConfigError: it has text, gaps or missing numbers, which are named by line; its columns
+            are not the channels of the source; or its times do not fit the source's rate.
     """
     return _Reader(file, source, where, start).samples()
 
@@ -202,12 +203,16 @@ class _Lines(Iterator[str]):
     def __init__(self, file: BinaryIO, where: str, start: bytes) -> None:
         self._file, self._where, self._start = file, where, start
         self.number = 0
+        self._bytes = 0
 
     def __next__(self) -> str:
         line = self._readline()
         if not line:
             raise StopIteration
         self.number += 1
+        self._bytes += len(line)
+        if self._bytes > recordings_bytes.MOST_BYTES:
+            raise recordings_bytes.too_long(self._where)
         if len(line) > _LONGEST_LINE:
             self._refuse(f"is longer than {_LONGEST_LINE:,} bytes")
         if b"\0" in line:

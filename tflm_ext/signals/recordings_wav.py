@@ -16,7 +16,7 @@ import numpy as np
 
 from tflm_ext.errors import ConfigError
 from tflm_ext.signals.recordings_arrays import from_counts, from_real, missing_channels
-from tflm_ext.signals.recordings_bytes import STDIN, read_up_to
+from tflm_ext.signals.recordings_bytes import STDIN, read_up_to, skip
 from tflm_ext.signals.sources import FULL_SCALE, Channel, Source
 from tflm_ext.signals.stage import Array
 
@@ -112,14 +112,8 @@ def _to_data(file: BinaryIO, start: bytes, where: str) -> tuple[_Format, int]:
                 raise _damaged(where, f"its format has {size:,} bytes")
             found = _format(file.read(size + size % 2), where)
         else:
-            _skip(file, size + size % 2)
+            skip(file, size + size % 2, where)
     raise _damaged(where, f"it has more than {_MOST_CHUNKS:,} chunks")
-
-
-def _skip(file: BinaryIO, size: int) -> None:
-    """Read past a chunk; stops where the file ends."""
-    while size > 0 and (part := file.read(min(size, 1 << 16))):
-        size -= len(part)
 
 
 def _format(data: bytes, where: str) -> _Format:

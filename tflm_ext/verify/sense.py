@@ -17,7 +17,7 @@ from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile, write_files
 from tflm_ext.scratch import scratch_folder
 from tflm_ext.signals import Pipeline
-from tflm_ext.signals.spec import Spec
+from tflm_ext.signals.spec import Form, Spec
 from tflm_ext.signals.stage import Block
 from tflm_ext.verify.host import SANITIZE, WARNINGS, compile_c, find_compiler, run_c
 from tflm_ext.verify.tflm import run_tflm
@@ -28,6 +28,7 @@ _SECONDS = 120.0
 _SECONDS_PER_BYTE = 5e-5
 _NEW = 0xFFFFFFFF
 LEAST_FRAMES = 2000
+_MOST_PIXELS = 1 << 24  # of drawn images, of which there may then be fewer
 
 Run: TypeAlias = Callable[[ModelFacts, Sequence[RenderedFile], Pipeline, bytes], bytes]
 """Runs the C on blocks of samples, as test/sense_harness.c.j2 reads them, and returns its trace."""
@@ -198,6 +199,8 @@ def prove_sense(
     missing = LEAST_FRAMES - frames
     if missing > 0:
         samples = int((missing + 8) * hop) + pipeline.window
+        if pipeline.source.spec.form is Form.IMAGE:
+            samples = min(samples, max(_MOST_PIXELS // pipeline.source.spec.size, 16))
         seed = int(pipeline.sha256[:8], 16) if seed is None else seed
         own += drawn_recordings(pipeline.source.spec, samples, seed=seed)
     return check_sense(facts, sources, pipeline, own, seed=seed or 0, model=model)
@@ -211,6 +214,11 @@ def drawn_recordings(spec: Spec, samples: int, *, seed: int) -> list[Array]:
         samples: of all recordings together.
     """
     random = np.random.default_rng(seed)
+    if spec.form is Form.IMAGE:
+        levels = random.integers(0, 256, (samples, *spec.shape), np.uint8)
+        levels[::3] = random.choice([0, 255], levels[::3].shape)
+        levels[1::3] //= 64
+        return [levels]
     info = np.iinfo(spec.dtype.numpy)
     parts = []
     count = -(-samples // 5)
@@ -239,6 +247,8 @@ def drawn_recordings(spec: Spec, samples: int, *, seed: int) -> list[Array]:
 
 def _frames(pipeline: Pipeline, outputs: Sequence[Array]) -> int:
     kinds = [type(block).__name__ for block in pipeline.blocks]
+    if pipeline.source.spec.form is Form.IMAGE:
+        return len(outputs[0])
     return len(outputs[kinds.index("FramesBlock")])
 
 
@@ -249,7 +259,7 @@ def _blocks(recording: Array, ring: int, random: np.random.Generator) -> list[by
     while at < len(recording):
         count = int(random.integers(1, ring + 1))
         if random.random() < 0.2:
-            count = int(random.integers(1, 8))
+            count = min(int(random.integers(1, 8)), ring)
         piece = recording[at : at + count]
         parts += [np.uint32(len(piece)).tobytes(), np.ascontiguousarray(piece).tobytes()]
         at += count
