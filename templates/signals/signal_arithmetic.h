@@ -30,8 +30,8 @@ static inline uint32_t tflm_ext_high_product(uint32_t a, uint32_t b)
  * The square root of x, rounded to nearest: up if the rest is larger than the root. The largest
  * root of x below 2^32 is 65535.
  *
- * Newton's method for 1 / sqrt in fixed point comes within a few units of the root, from below or
- * above; the exact rest then decides.
+ * Newton's method for 1 / sqrt in fixed point comes within a few units of the root, from below; the
+ * exact rest then decides.
  */
 static inline uint32_t tflm_ext_square_root(uint64_t x)
 {
