@@ -30,8 +30,8 @@ static inline uint32_t tflm_ext_high_product(uint32_t a, uint32_t b)
  * The square root of x, rounded to nearest: up if the rest is larger than the root. The largest
  * root of x below 2^32 is 65535.
  *
- * Newton's method for 1 / sqrt in fixed point comes within a few units of the root, from below or
- * above; the exact rest then decides.
+ * Newton's method for 1 / sqrt in fixed point comes within a few units of the root, from below; the
+ * exact rest then decides.
  */
 static inline uint32_t tflm_ext_square_root(uint64_t x)
 {
@@ -48,18 +48,18 @@ static inline uint32_t tflm_ext_square_root(uint64_t x)
     const uint32_t m = (uint32_t)((x << shift) >> 32); /* from 2^30 on: 1/4 to 1, times 2^32 */
 
     /*
-     * 1 / sqrt(m), times 2^30: a line that is within 11 %, and four steps y * (3 - m * y^2) / 2,
-     * which never exceed the limit. Products are rounded down, which makes m * y^2 up to 2 too
-     * small, so 2 is subtracted for them. So the root is not too large either.
+     * 1 / sqrt(m), times 2^30: a line that is within 11 %, and four steps y * (3 - m * y^2) / 2.
+     * Products are rounded down, so the root of m that follows, times 2^32, is up to 8 too large and
+     * 26 too small, as was found for every m. It must not be too large, or the rest is negative.
      */
     uint32_t y = 2211908157U - (m >> 2) - (m >> 5);
     for (int32_t i = 0; i < 4; ++i) {
         const uint32_t square =
             tflm_ext_high_product(tflm_ext_high_product(m, y), y); /* times 2^28 */
-        y = tflm_ext_high_product(y, ((3U << 28) - 2U) - square) << 3;
+        y = tflm_ext_high_product(y, (3U << 28) - square) << 3;
     }
 
-    uint32_t root = (tflm_ext_high_product(m, y) << 2) >> ((uint32_t)shift / 2U);
+    uint32_t root = ((tflm_ext_high_product(m, y) << 2) - 9U) >> ((uint32_t)shift / 2U);
     uint64_t rest = x - ((uint64_t)root * root);
     while (rest > (2U * (uint64_t)root)) {
         rest -= (2U * (uint64_t)root) + 1U;

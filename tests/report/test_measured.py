@@ -22,6 +22,15 @@ WHOLE = {
     "milliseconds": [1.5, 2],
 }
 
+PIPELINE = {
+    "instructions": 35_000,
+    "instructions_per_second": 1_750_000,
+    "context_bytes": 4000,
+    "flash_bytes": 5000,
+    "window_ms": 1000.0,
+    "clock_share": 0.03,
+}
+
 
 def read(folder: Path, text: str) -> Any:
     (folder / NAME).write_text(text)
@@ -33,7 +42,16 @@ def test_the_order_of_files_does_not_matter() -> None:
     assert sources_sha256([("a.c", "2"), ("b.c", "1")]) != SOURCES
 
 
-@pytest.mark.parametrize("others", [{}, {"cycles": None, "milliseconds": None}])
+@pytest.mark.parametrize(
+    "others",
+    [
+        {},
+        {"cycles": None, "milliseconds": None},
+        {"pipeline": None},
+        {"pipeline": PIPELINE},
+        {"pipeline": PIPELINE | {"clock_share": None}},
+    ],
+)
 def test_whole_measurements_are_used(tmp_path: Path, others: dict[str, Any]) -> None:
     assert read(tmp_path, json.dumps({"bench": [WHOLE | others]})) == WHOLE | others
 
@@ -52,6 +70,11 @@ def test_whole_measurements_are_used(tmp_path: Path, others: dict[str, Any]) -> 
         {"milliseconds": [1.5, "2"]},
         {"milliseconds": ["1.5", 2]},
         {"milliseconds": None},
+        {"pipeline": 7},
+        {"pipeline": {}},
+        {"pipeline": PIPELINE | {"instructions": None}},
+        {"pipeline": PIPELINE | {"window_ms": "1 s"}},
+        {"pipeline": PIPELINE | {"clock_share": [0.03]}},
     ],
 )
 def test_other_measurements_are_left_out(tmp_path: Path, others: dict[str, Any]) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from typing import Any
+
 import numpy as np
 import pytest
 
 from tests.signals.blocks import assert_block
 from tflm_ext.signals import LogMel, Microphone
 from tflm_ext.signals.frames import Frames
+from tflm_ext.signals.mel import make_bank
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -19,3 +23,37 @@ def test_c_equals_numpy(seed: int) -> None:
     edges = random.choice([-32768, -1, 0, 1, 32767], (10, *frames.out.shape))
     items = np.clip(np.concatenate([loud, edges]), -32768, 32767).astype(np.int16)
     assert_block(block, items)
+
+
+@pytest.mark.parametrize(
+    ("length", "options"),
+    [
+        (600, {"bands": 40, "low_hz": 0, "high_hz": 7600}),  # 1024 points, a whole bin inside
+        (66, {"bands": 3, "low_hz": 1000, "high_hz": 1500, "pcan": None}),  # few bins
+        (2, {"bands": 5, "subtraction": None, "pcan": None, "log_bits": 0}),
+        (1024, {"bands": 1, "low_hz": 0, "high_hz": 7900}),  # more than 255 bins in a band
+    ],
+)
+def test_tables_of_all_kinds(length: int, options: dict[str, Any]) -> None:
+    frames = Frames(length).bind(Microphone().spec)
+    block = LogMel(**options).bind(frames.out)
+    random = np.random.default_rng(length)
+    loud = random.normal(0, 8000, (30, *frames.out.shape))
+    edges = random.choice([-32768, -1, 0, 1, 32767], (10, *frames.out.shape))
+    constant = np.full((2, *frames.out.shape), -32768)
+    items = np.clip(np.concatenate([loud, edges, constant]), -32768, 32767).astype(np.int16)
+    assert_block(block, items)
+
+
+def test_weights_of_a_bin_add_up_to_one_or_a_little_less() -> None:
+    random = np.random.default_rng(0)
+    whole = 0
+    for _ in range(200):
+        points = 64 << int(random.integers(0, 5))
+        low, high = np.sort(random.integers(0, 79, 2)) * 100
+        bank = make_bank(points, Fraction(16_000), int(random.integers(1, 65)), low, high + 100)
+        missing = 4096 - bank.weights - bank.unweights
+        assert (missing[bank.whole - bank.first] == 0).all()
+        assert missing.sum() == bank.bins - len(bank.whole)
+        whole += len(bank.whole)
+    assert whole > 20

@@ -341,18 +341,19 @@ def _counted(program: Path, core: Core, *options: str) -> str:
     return run(program, core, "-icount", "shift=0", *options).decode("ascii", "replace")
 
 
-def run(program: Path, core: Core, *options: str) -> bytes:
+def run(program: Path, core: Core, *options: str, data: bytes = b"") -> bytes:
     """Run a program on the emulated core, and return its output.
 
     Args:
         options: of QEMU.
+        data: standard input of the program.
 
     Raises:
         ToolError: it fails, or does not finish.
     """
     command = ("qemu-system-arm", *qemu_arguments(core), *options, "-kernel", str(program))
     try:
-        done = run_program(command, seconds=_QEMU_SECONDS, leashed=True)
+        done = run_program(command, seconds=_QEMU_SECONDS, data=data, leashed=True)
     except subprocess.TimeoutExpired as error:
         raise ToolError(
             f"The model did not finish within {_QEMU_SECONDS:.0f} s on the emulated core.",

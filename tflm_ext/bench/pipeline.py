@@ -15,13 +15,14 @@ import numpy as np
 from tflm_ext.bench.cycles import Interval
 from tflm_ext.bench.emulator import check_count, emulate, flash_bytes, link, require_tools
 from tflm_ext.emit.render import render
-from tflm_ext.emit.sense import CHUNK, ring_samples, sense_files
+from tflm_ext.emit.sense import CHUNK, after_model, ring_samples, sense_files
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile, write_files
 from tflm_ext.scratch import scratch_folder
 from tflm_ext.signals import Pipeline
 from tflm_ext.signals.frames import FramesBlock, StackBlock
 from tflm_ext.signals.spec import Form, Spec
+from tflm_ext.signals.stage import Block
 from tflm_ext.targets import Board, Core
 from tflm_ext.version import VERSION
 
@@ -39,13 +40,13 @@ class StageMeasurement:
     """What a stage takes of a hop.
 
     Attributes:
-        number: of the block in the pipeline.
+        stage: its name, as in the pipeline's JSON.
         instructions: executed.
         cycles: estimated; None if QEMU cannot count them.
         runs: how often it runs per second.
     """
 
-    number: int
+    stage: str
     instructions: int
     cycles: int | None
     runs: Fraction
@@ -58,7 +59,7 @@ class PipelineMeasurement:
     Attributes:
         init: instructions of <name>_sense_init(), with the model's.
         push, push_cycles: to push the samples of a hop.
-        stages: those of the pipeline; in order, without the model.
+        stages: those of the pipeline and after the model, in order; without the model.
         hops: per second.
         context_bytes: sizeof(<name>_sense_t) without the model's context.
         ring_bytes: of it, the ring of samples.
@@ -199,7 +200,7 @@ def measure_pipeline(
         piece=min(_PIECE, ring_samples(pipeline)),
         hop=math.ceil(hop),
         most_hops=_most_hops(pipeline),
-        events=(math.ceil(hop / CHUNK) + 2) * len(pipeline.blocks) + 8,
+        events=(math.ceil(hop / CHUNK) + 2) * len(pipeline.blocks) + 16,
     )
     with scratch_folder() as folder:
         own = folder / "sources"
@@ -221,7 +222,8 @@ def measure_pipeline(
         without = linked("without", f"{facts.name}_sense.c")
         said, intervals, _ = emulate(traced, board.core, folder / "counts.txt")
         flash = flash_bytes(whole) - flash_bytes(without)
-    return _read(pipeline, said, intervals, flash)
+    after = after_model(facts, pipeline)
+    return _read(pipeline, after, said, intervals, flash)
 
 
 def _most_hops(pipeline: Pipeline) -> int:
@@ -232,7 +234,11 @@ def _most_hops(pipeline: Pipeline) -> int:
 
 
 def _read(
-    pipeline: Pipeline, said: str, intervals: Sequence[Interval] | None, flash: int
+    pipeline: Pipeline,
+    after: Sequence[Block],
+    said: str,
+    intervals: Sequence[Interval] | None,
+    flash: int,
 ) -> PipelineMeasurement:
     numbers = {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", said, re.MULTILINE)}
     check_count(numbers["loop"])
@@ -246,21 +252,14 @@ def _read(
         # The last marks are: before and after the push, after each stage, after the step.
         exact: list[_Spent] = [(i.instructions, i.cycles) for i in intervals[-len(ends) - 1 :]]
         push, *spent = exact
-    stages = []
-    for number in range(len(pipeline.blocks)):
-        own = [one for one, (stage, _) in zip(spent, rows, strict=False) if int(stage) == number]
-        if number == len(pipeline.blocks) - 1:
-            own.append(spent[-1])  # what follows the last stage or the model is little
-        cycles = [cycles for _, cycles in own if cycles is not None]
-        stages.append(
-            StageMeasurement(
-                number,
-                sum(instructions for instructions, _ in own),
-                sum(cycles) if len(cycles) == len(own) else None,
-                _runs(pipeline, number),
-            )
-        )
     source = pipeline.source.spec
+    # Stages after the model are numbered after it.
+    blocks = [*enumerate(pipeline.blocks), *enumerate(after, len(pipeline.blocks) + 1)]
+    by_block: dict[int, list[_Spent]] = {number: [] for number, _ in blocks}
+    for one, (stage, _) in zip(spent, rows, strict=False):
+        by_block.get(int(stage), []).append(one)
+    by_block[blocks[-1][0]].append(spent[-1])  # what follows the last stage or the model is little
+    stages = [_stage(pipeline, block, by_block[number]) for number, block in blocks]
     ring = ring_samples(pipeline) * source.size * source.dtype.size
     stacks = [block for block in pipeline.blocks if isinstance(block, StackBlock)]
     return PipelineMeasurement(
@@ -276,9 +275,12 @@ def _read(
     )
 
 
-def _runs(pipeline: Pipeline, number: int) -> Fraction:
-    """Return how often per second a block computes what was measured in one hop."""
-    block = pipeline.blocks[number]
-    if block.out.form is Form.STREAM or isinstance(block, FramesBlock):
-        return pipeline.frame_rate
-    return block.out.rate
+def _stage(pipeline: Pipeline, block: Block, spent: Sequence[_Spent]) -> StageMeasurement:
+    cycles = [cycles for _, cycles in spent if cycles is not None]
+    by_hop = block.out.form is Form.STREAM or isinstance(block, FramesBlock)
+    return StageMeasurement(
+        stage=type(block).__name__.removesuffix("Block"),
+        instructions=sum(instructions for instructions, _ in spent),
+        cycles=sum(cycles) if len(cycles) == len(spent) else None,
+        runs=pipeline.frame_rate if by_hop else block.out.rate,
+    )

@@ -154,13 +154,8 @@ def pipeline_figures(
         stages=(
             push,
             *(
-                StageFigures(
-                    type(pipeline.blocks[stage.number]).__name__.removesuffix("Block"),
-                    stage.instructions,
-                    stage.cycles,
-                    float(stage.runs),
-                )
-                for stage in measured.stages
+                StageFigures(own.stage, own.instructions, own.cycles, float(own.runs))
+                for own in measured.stages
             ),
         ),
     )

@@ -41,8 +41,7 @@ def check_on_core(
     """Compare what every stage gives on the emulated core of a board with NumPy, byte for byte.
 
     Args:
-        facts, sources, pipeline, seed, model: as in check_sense().
-        recordings: likewise; together up to 3 MB, which are linked into the program.
+        facts, sources, pipeline, recordings, seed, model: as in check_sense().
         board: determines the core and the compiler flags.
         flags: compiler flags after the board's.
 
@@ -59,7 +58,6 @@ def check_on_core(
         with scratch_folder() as folder:
             own = folder / "sources"
             write_files(sources, own)
-            (own / "blocks.bin").write_bytes(blocks)
             include = ("-I", str(own), f"-D{facts.upper}_SENSE_TRACE")
             units = [file.path for file in sources if file.path.endswith(".c")]
             program = link(
@@ -70,6 +68,6 @@ def check_on_core(
                 [(own / unit, (*include, *flags)) for unit in units],
                 include,
             )
-            return run(program, board.core)
+            return run(program, board.core, data=blocks)
 
     return check_sense(facts, sources, pipeline, recordings, seed=seed, model=model, run=run_there)
