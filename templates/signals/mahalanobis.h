@@ -16,14 +16,14 @@ static inline void tflm_ext_mahalanobis_int16(const tflm_ext_mahalanobis_int16_t
                                               const int16_t *input, const int32_t *standards,
                                               int32_t *score)
 {
-    *score = (int32_t)(tflm_ext_sum_of_squares(op->count, input, NULL, standards) >> op->shift);
+    *score = (int32_t)(tflm_ext_sum_of_squares(op->count, input, false, standards) >> op->shift);
 }
 
 static inline void tflm_ext_mahalanobis_int8(const tflm_ext_mahalanobis_int8_t *op,
                                              const int8_t *input, const int32_t *standards,
                                              int32_t *score)
 {
-    *score = (int32_t)(tflm_ext_sum_of_squares(op->count, NULL, input, standards) >> op->shift);
+    *score = (int32_t)(tflm_ext_sum_of_squares(op->count, input, true, standards) >> op->shift);
 }
 
 #endif

@@ -20,18 +20,18 @@ typedef struct {
 typedef tflm_ext_normal_int16_t tflm_ext_normal_int8_t;
 
 /* Adds up a window whose features are all within their limits, and returns whether it is. */
-static inline bool tflm_ext_normal_add(const tflm_ext_normal_int16_t *op, const int16_t *wide,
-                                       const int8_t *narrow, const int16_t *limits, int64_t *sums)
+static inline bool tflm_ext_normal_add(const tflm_ext_normal_int16_t *op, const void *features,
+                                       bool narrow, const int16_t *limits, int64_t *sums)
 {
     for (int32_t i = 0; i < op->count; ++i) {
-        const int32_t value = tflm_ext_feature(wide, narrow, i);
+        const int32_t value = tflm_ext_feature(features, narrow, i);
 
         if ((value < limits[2 * i]) || (value > limits[(2 * i) + 1])) {
             return false;
         }
     }
     for (int32_t i = 0; i < op->count; ++i) {
-        const int32_t value = tflm_ext_feature(wide, narrow, i);
+        const int32_t value = tflm_ext_feature(features, narrow, i);
 
         sums[2 * i] = (int64_t)((uint64_t)sums[2 * i] + (uint64_t)(int64_t)value);
         sums[(2 * i) + 1] =
@@ -82,14 +82,14 @@ TFLM_EXT_SHARED static void tflm_ext_normal_freeze(const tflm_ext_normal_int16_t
 }
 
 /* The score by what was learnt. */
-static inline int32_t tflm_ext_normal_score(const tflm_ext_normal_int16_t *op, const int16_t *wide,
-                                            const int8_t *narrow, const int64_t *learnt)
+static inline int32_t tflm_ext_normal_score(const tflm_ext_normal_int16_t *op, const void *features,
+                                            bool narrow, const int64_t *learnt)
 {
     int64_t sum = 0;
 
     for (int32_t i = 0; i < op->count; ++i) {
         const int32_t z =
-            tflm_ext_standardized(tflm_ext_feature(wide, narrow, i), (int32_t)learnt[2 * i],
+            tflm_ext_standardized(tflm_ext_feature(features, narrow, i), (int32_t)learnt[2 * i],
                                   (int32_t)learnt[(2 * i) + 1]);
         sum += (int64_t)z * z;
     }
@@ -100,19 +100,20 @@ static inline int32_t tflm_ext_normal_score(const tflm_ext_normal_int16_t *op, c
  * The score of a window. Until enough windows are learnt it is that of the factory's values, or 0.
  * `sums` are sums of each feature and of its squares, then means and reciprocal deviations.
  */
-static inline int32_t tflm_ext_normal(const tflm_ext_normal_int16_t *op, const int16_t *wide,
-                                      const int8_t *narrow, const int32_t *standards,
-                                      const int16_t *limits, int64_t *sums, uint32_t *learnt)
+static inline int32_t tflm_ext_normal(const tflm_ext_normal_int16_t *op, const void *features,
+                                      bool narrow, const int32_t *standards, const int16_t *limits,
+                                      int64_t *sums, uint32_t *learnt)
 {
     int32_t score = 0;
 
     if (*learnt >= op->windows) {
-        return tflm_ext_normal_score(op, wide, narrow, sums);
+        return tflm_ext_normal_score(op, features, narrow, sums);
     }
     if (op->factory != 0) {
-        score = (int32_t)(tflm_ext_sum_of_squares(op->count, wide, narrow, standards) >> op->shift);
+        score =
+            (int32_t)(tflm_ext_sum_of_squares(op->count, features, narrow, standards) >> op->shift);
     }
-    if (tflm_ext_normal_add(op, wide, narrow, limits, sums)) {
+    if (tflm_ext_normal_add(op, features, narrow, limits, sums)) {
         ++*learnt;
         if (*learnt == op->windows) {
             tflm_ext_normal_freeze(op, sums);
@@ -125,14 +126,14 @@ static inline void tflm_ext_normal_int16(const tflm_ext_normal_int16_t *op, cons
                                          const int32_t *standards, const int16_t *limits,
                                          int64_t *sums, uint32_t *learnt, int32_t *score)
 {
-    *score = tflm_ext_normal(op, input, NULL, standards, limits, sums, learnt);
+    *score = tflm_ext_normal(op, input, false, standards, limits, sums, learnt);
 }
 
 static inline void tflm_ext_normal_int8(const tflm_ext_normal_int8_t *op, const int8_t *input,
                                         const int32_t *standards, const int16_t *limits,
                                         int64_t *sums, uint32_t *learnt, int32_t *score)
 {
-    *score = tflm_ext_normal(op, NULL, input, standards, limits, sums, learnt);
+    *score = tflm_ext_normal(op, input, true, standards, limits, sums, learnt);
 }
 
 #endif

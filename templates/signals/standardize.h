@@ -17,10 +17,33 @@ static inline int32_t tflm_ext_ssat16(int32_t value)
 #endif
 }
 
-/* One of the features, which are either int16 or int8: the other pointer is NULL. */
-static inline int32_t tflm_ext_feature(const int16_t *wide, const int8_t *narrow, int32_t i)
+/* (a * pair.low) / 2^16 + sum, and the same with pair.high; rounded down. */
+static inline int32_t tflm_ext_smlawb(int32_t a, uint32_t pair, int32_t sum)
 {
-    return (narrow != NULL) ? narrow[i] : wide[i];
+#if TFLM_EXT_DSP
+    int32_t result;
+    __asm__("smlawb %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(pair), "r"(sum));
+    return result;
+#else
+    return (int32_t)(((int64_t)a * tflm_ext_low(pair)) >> 16) + sum;
+#endif
+}
+
+static inline int32_t tflm_ext_smlawt(int32_t a, uint32_t pair, int32_t sum)
+{
+#if TFLM_EXT_DSP
+    int32_t result;
+    __asm__("smlawt %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(pair), "r"(sum));
+    return result;
+#else
+    return (int32_t)(((int64_t)a * tflm_ext_high(pair)) >> 16) + sum;
+#endif
+}
+
+/* One of the features, which are int8 if `narrow`, else int16. */
+static inline int32_t tflm_ext_feature(const void *features, bool narrow, int32_t i)
+{
+    return narrow ? ((const int8_t *)features)[i] : ((const int16_t *)features)[i];
 }
 
 /*
@@ -35,14 +58,14 @@ static inline int32_t tflm_ext_standardized(int32_t value, int32_t mean, int32_t
 }
 
 /* The sum of the squares of standardized features; standards are pairs of mean and reciprocal. */
-static inline int64_t tflm_ext_sum_of_squares(int32_t count, const int16_t *wide,
-                                              const int8_t *narrow, const int32_t *standards)
+static inline int64_t tflm_ext_sum_of_squares(int32_t count, const void *features, bool narrow,
+                                              const int32_t *standards)
 {
     int64_t sum = 0;
 
     for (int32_t i = 0; i < count; ++i) {
-        const int32_t z = tflm_ext_standardized(tflm_ext_feature(wide, narrow, i), standards[2 * i],
-                                                standards[(2 * i) + 1]);
+        const int32_t z = tflm_ext_standardized(tflm_ext_feature(features, narrow, i),
+                                                standards[2 * i], standards[(2 * i) + 1]);
         sum += (int64_t)z * z;
     }
     return sum;

@@ -13,7 +13,7 @@ from tflm_ext.document import from_json, to_json
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir import DType
 from tflm_ext.signals import KMeans, Mahalanobis, Normal, Probability, Reconstruction
-from tflm_ext.signals.k_means import fitted_centres, point_shift
+from tflm_ext.signals.k_means import fitted_centres, point_limit, point_unit
 from tflm_ext.signals.spec import Form, Spec
 from tflm_ext.signals.stage import Array
 
@@ -76,16 +76,16 @@ def test_k_means(count: int, dtype: DType, clusters: int) -> None:
     found = assert_block(block, np.concatenate([items, extremes(spec)]))
     assert found.min() >= 0
     centres = np.array(stage.centres)
-    unit = 1024 >> point_shift(count)
+    unit = point_unit(count)
     deviations = np.maximum(stage.deviations, stage.least_deviation)
     z = np.clip((items - np.array(stage.means)) / deviations, -32, 32)
     exact = ((z[:, None] - centres / unit) ** 2).mean(2).min(1)
-    np.testing.assert_allclose(found[:160, 0] * block.out.scale, exact, rtol=0.05, atol=0.1)
+    np.testing.assert_allclose(found[:160, 0] * block.out.scale, exact, rtol=0.05, atol=0.2)
 
 
-@pytest.mark.parametrize("count", [1, 2, 8, 9, 40, 4096])
+@pytest.mark.parametrize("count", [1, 40, 127, 128, 129, 4096])
 def test_largest_distance_between_points_fits(count: int) -> None:
-    limit = 1 << (15 - point_shift(count))
+    limit = point_limit(count)
     assert count * (2 * limit - 1) ** 2 < 2**31
     spec = features(count)
     ends = tuple((value,) * count for value in (-limit, limit - 1))

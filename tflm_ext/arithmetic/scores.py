@@ -51,6 +51,31 @@ def standardized(values: Array, standards: Array) -> Array:
     return np.clip((above * standards[:, 1]) >> 32, INT16_MIN, INT16_MAX)
 
 
+def line(mean: float, deviation: float, unit: int) -> tuple[int, int]:
+    """Return factor and offset so that unit * (value - mean) / deviation is on_line().
+
+    Args:
+        unit: of a deviation, up to 64.
+
+    Example:
+        >>> line(-1.5, 2.0, 64)
+        (2097152, 48)
+    """
+    factor = round_half_away((unit << 16) / deviation)
+    return factor, round_half_away(-mean * unit / deviation)
+
+
+def on_line(values: Array, lines: Array, limit: int) -> Array:
+    """Return factor * value / 2**16 + offset, rounded down, from -limit to limit - 1.
+
+    Args:
+        values: (items, values), int16 values.
+        lines: (values, 2), factors and offsets as line() returns them.
+    """
+    found = ((values.astype(np.int64) * lines[:, 0]) >> 16) + lines[:, 1]
+    return np.clip(found, -limit, limit - 1)
+
+
 def mean_square_shift(count: int) -> int:
     """Return by how much sums of `count` squares of int16 are shifted right, to fit into int32."""
     return (count - 1).bit_length()

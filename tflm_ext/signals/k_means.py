@@ -13,7 +13,7 @@ from tflm_ext.document import entry
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir import DType
 from tflm_ext.signals.checks import refuse, whole
-from tflm_ext.signals.mahalanobis import Standardized, standards_table
+from tflm_ext.signals.mahalanobis import Standardized
 from tflm_ext.signals.scores import (
     expect_items,
     expect_values,
@@ -69,7 +69,7 @@ class KMeans(Standardized):
         """
         fitted = super().fit(source, items)
         flat = expect_items("KMeans", source, items, 2)
-        points = _points(flat, fitted.standards(source))
+        points = arithmetic.on_line(flat, fitted._lines(source), point_limit(source.size))
         different = len(np.unique(points, axis=0)) if len(points) < 10_000 else self.clusters
         if different < self.clusters:
             raise ConfigError(
@@ -83,14 +83,19 @@ class KMeans(Standardized):
         expect_values("KMeans", source)
         if not self.is_fitted:
             raise unfitted("KMeans")
-        limit = 1 << (15 - point_shift(source.size))
+        limit = point_limit(source.size)
         fits = all(len(row) == source.size for row in self.centres)
         if not fits or not all(-limit <= v < limit for row in self.centres for v in row):
             raise ConfigError(
                 f"The centres of KMeans are not {source.size} values from {-limit} to {limit - 1}.",
                 "Call pipeline.fitted(recordings) again.",
             )
-        return KMeansBlock(source, self.standards(source), np.array(self.centres, np.int64))
+        return KMeansBlock(source, self._lines(source), np.array(self.centres, np.int64))
+
+    def _lines(self, source: Spec) -> Array:
+        unit = point_unit(source.size)
+        pairs = [arithmetic.line(mean, own, unit) for mean, own in self.deviations_for(source)]
+        return np.array(pairs, np.int64)
 
 
 def _rows(given: Any) -> tuple[tuple[int, ...], ...]:
@@ -102,20 +107,24 @@ def _rows(given: Any) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(whole("KMeans.centres", v, *edges, remedy) for v in row) for row in given)
 
 
-def point_shift(count: int) -> int:
-    """Return by how much standardized values are shifted right.
-
-    2 * count <= 4**shift, so a squared distance between points fits into int32.
+def point_bits(count: int) -> int:
+    """Return the bits of a coordinate: squared distances of `count` coordinates fit into int32.
 
     Example:
-        >>> [point_shift(count) for count in (1, 2, 3, 8, 9, 32, 33, 40, 4096)]
-        [1, 1, 2, 2, 3, 3, 4, 4, 7]
+        >>> [point_bits(count) for count in (1, 40, 128, 129, 4096)]
+        [12, 12, 12, 9, 9]
     """
-    return ((2 * count - 1).bit_length() + 1) // 2
+    return 12 if count <= 128 else 9
 
 
-def _points(flat: Array, standards: Array) -> Array:
-    return arithmetic.standardized(flat, standards) >> point_shift(len(standards))
+def point_limit(count: int) -> int:
+    """Return the number that coordinates are below, and not below minus it."""
+    return 1 << (point_bits(count) - 1)
+
+
+def point_unit(count: int) -> int:
+    """Return the coordinate of a deviation; points are within 32 of these."""
+    return point_limit(count) // 32
 
 
 def fitted_centres(points: Array, clusters: int, seed: int) -> Array:
@@ -175,26 +184,26 @@ class KMeansBlock:
     """The score for features of one shape.
 
     Attributes:
-        standards: means and reciprocal deviations, (values, 2); see arithmetic.scores.
+        lines: factors and offsets, (values, 2); see arithmetic.scores.
         centres: (clusters, values).
     """
 
     source: Spec
-    standards: Array
+    lines: Array
     centres: Array
 
     @property
     def out(self) -> Spec:
-        count, shift = self.source.size, point_shift(self.source.size)
-        deviation = 1 << (arithmetic.DEVIATION_BITS - shift)
-        return score_spec(self.source, 1 / (count * deviation * deviation), 2**31 - 1)
+        unit = point_unit(self.source.size)
+        return score_spec(self.source, 1 / (self.source.size * unit * unit), 2**31 - 1)
 
     def start(self) -> State:
         """Nothing."""
         return ()
 
     def run(self, items: Array, state: State) -> tuple[Array, State]:
-        points = _points(items.reshape(len(items), self.source.size), self.standards)
+        flat = items.reshape(len(items), self.source.size)
+        points = arithmetic.on_line(flat, self.lines, point_limit(self.source.size))
         nearest = _distances(points, self.centres).min(axis=1, keepdims=True)
         return nearest.astype(np.int32), state
 
@@ -211,9 +220,14 @@ class KMeansBlock:
         return SignalCall(
             name=f"k_means_{self.source.dtype.value}",
             header="k_means.h",
-            fields=(("count", count), ("shift", point_shift(count)), ("groups", groups)),
+            fields=(("count", count), ("bits", point_bits(count)), ("groups", groups)),
             tables=(
-                standards_table(self.standards),
+                table(
+                    "lines",
+                    DType.INT32,
+                    np.pad(self.lines, ((0, count % 2), (0, 0))).reshape(-1),
+                    f"[value {2 * pairs}][factor * 2^16, offset]",
+                ),
                 table("centres", DType.INT32, words.reshape(-1), layout),
                 table("norms", DType.INT32, norms, f"[centre {len(centres)}], sums of squares"),
             ),

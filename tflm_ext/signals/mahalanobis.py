@@ -13,11 +13,11 @@ from tflm_ext.ir import DType
 from tflm_ext.kernels import Const
 from tflm_ext.signals.checks import real
 from tflm_ext.signals.scores import (
+    deviations_of,
     expect_items,
     expect_values,
     mean_square_spec,
     numbers,
-    standards,
     unfitted,
 )
 from tflm_ext.signals.spec import Spec
@@ -70,14 +70,23 @@ class Standardized:
         means, deviations = arithmetic.mean_and_deviation(flat)
         return replace(self, means=tuple(means), deviations=tuple(deviations))
 
+    def deviations_for(self, source: Spec) -> list[tuple[float, float]]:
+        """Return mean and deviation of every value, in its steps.
+
+        Raises:
+            ConfigError: it was fitted on another number of values.
+        """
+        name = type(self).__name__
+        return deviations_of(name, source, self.means, self.deviations, self.least_deviation)
+
     def standards(self, source: Spec) -> Array:
         """Return means and reciprocal deviations as integers, (values, 2).
 
         Raises:
             ConfigError: it was fitted on another number of values.
         """
-        name = type(self).__name__
-        return standards(name, source, self.means, self.deviations, self.least_deviation)
+        pairs = [arithmetic.standard(mean, own) for mean, own in self.deviations_for(source)]
+        return np.array(pairs, np.int64)
 
 
 @registered

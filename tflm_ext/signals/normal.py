@@ -38,6 +38,7 @@ class Normal(Standardized):
     """
 
     VERSION: ClassVar[int] = 1
+    MUST_FIT: ClassVar[bool] = False
 
     learn_windows: int = entry("Plausible windows that are learnt.", default=600)
     margin: float | None = entry(

@@ -92,7 +92,10 @@ class Pipeline:
     @property
     def _first_unfitted(self) -> int:
         """Number of the first stage whose numbers are not known; that of all stages if all are."""
-        fitted = [getattr(stage, "is_fitted", True) for stage in self.stages]
+        fitted = [
+            getattr(stage, "is_fitted", True) or not getattr(stage, "MUST_FIT", True)
+            for stage in self.stages
+        ]
         return fitted.index(False) if False in fitted else len(fitted)
 
     @property

@@ -107,13 +107,13 @@ def mean_square_spec(source: Spec, count: int, unit: float) -> Spec:
     return score_spec(source, math.ldexp(unit * unit, shift) / count, (count << 30) >> shift)
 
 
-def standards(
+def deviations_of(
     stage: str, source: Spec, means: Sequence[float], deviations: Sequence[float], least: float
-) -> Array:
-    """Return means and reciprocal deviations as integers, (values, 2); see arithmetic.scores.
+) -> list[tuple[float, float]]:
+    """Return mean and deviation of every value, in its steps.
 
     Args:
-        means, deviations: of every value, in its steps.
+        means, deviations: as they were fitted.
         least: smallest deviation that is used.
 
     Raises:
@@ -125,11 +125,7 @@ def standards(
             f"{source.size} values.",
             "Call pipeline.fitted(recordings) again.",
         )
-    pairs = [
-        arithmetic.standard(mean, max(deviation, least))
-        for mean, deviation in zip(means, deviations, strict=True)
-    ]
-    return np.array(pairs, np.int64)
+    return [(m, max(d, least)) for m, d in zip(means, deviations, strict=True)]
 
 
 # ---------------------------------------------------------------- of a model's output
