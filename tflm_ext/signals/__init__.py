@@ -1,5 +1,6 @@
 """Signal pipelines: stages that compute in NumPy and in C, with the same bytes."""
 
+from tflm_ext.signals.bands import Bands
 from tflm_ext.signals.biquad import Biquad, HighPass, LowPass
 from tflm_ext.signals.frames import Frames, Stack
 from tflm_ext.signals.k_means import KMeans
@@ -13,11 +14,13 @@ from tflm_ext.signals.remove_gravity import RemoveGravity
 from tflm_ext.signals.resample import Decimate, Resample
 from tflm_ext.signals.scores import Probability, Reconstruction
 from tflm_ext.signals.sources import Microphone, Motion
+from tflm_ext.signals.spectrum import Spectrum
 from tflm_ext.signals.statistics import Statistics
 from tflm_ext.signals.zscore import Zscore
 
 __all__ = [
     "MFCC",
+    "Bands",
     "Biquad",
     "Decimate",
     "Frames",
@@ -36,6 +39,7 @@ __all__ = [
     "Reconstruction",
     "RemoveGravity",
     "Resample",
+    "Spectrum",
     "Stack",
     "Statistics",
     "Subtraction",
