@@ -1,6 +1,7 @@
 """Signal pipelines: stages that compute in NumPy and in C, with the same bytes."""
 
 from tflm_ext.signals.alarm import Alarm
+from tflm_ext.signals.bands import Bands
 from tflm_ext.signals.biquad import Biquad, HighPass, LowPass
 from tflm_ext.signals.detect import Detect
 from tflm_ext.signals.frames import Frames, Stack
@@ -18,6 +19,7 @@ from tflm_ext.signals.remove_gravity import RemoveGravity
 from tflm_ext.signals.resample import Decimate, Resample
 from tflm_ext.signals.scores import Probability, Reconstruction
 from tflm_ext.signals.sources import Analog, Microphone, Motion, Recording
+from tflm_ext.signals.spectrum import Spectrum
 from tflm_ext.signals.statistics import Statistics
 from tflm_ext.signals.zscore import Zscore
 
@@ -25,6 +27,7 @@ __all__ = [
     "MFCC",
     "Alarm",
     "Analog",
+    "Bands",
     "Biquad",
     "Crop",
     "Decimate",
@@ -50,6 +53,7 @@ __all__ = [
     "RemoveGravity",
     "Resample",
     "Resize",
+    "Spectrum",
     "Stack",
     "Statistics",
     "Subtraction",
