@@ -23,7 +23,7 @@ from tflm_ext.signals.stage import Array, Memory, SignalCall, State, registered,
 ARITHMETICS = ("int32", "float32")
 _BLOCK = 32
 _MOST_SECTIONS = 8
-_SLOWEST = 10_000
+_SLOWEST = 4_000
 _FASTEST = Fraction(9, 20)
 _MOST_ERROR = 2.0
 _ARITHMETIC = (

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from tflm_ext.arithmetic.filters import ANY, HIGH, LOW
 from tflm_ext.arithmetic.fixed import sin_pi, tan_pi
 
-_LONGEST = 1 << 19
+_LONGEST = 1 << 17
 
 
 @dataclass(frozen=True)
