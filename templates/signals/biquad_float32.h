@@ -48,18 +48,20 @@ tflm_ext_biquad_float32_step(const tflm_ext_biquad_float32_section_t *own, int32
     const float old_low = *low;
     const float high = (number + old_low) + old_band;
 
+    float output = high;
+
+    if (kind == TFLM_EXT_BIQUAD_LOW) {
+        output = tflm_ext_product(own->high_mix, high) - old_low;
+    } else if (kind == TFLM_EXT_BIQUAD_ANY) {
+        output = tflm_ext_product(own->high_mix, high);
+        output = tflm_ext_add_product(output, own->band_mix, old_band);
+        output = tflm_ext_add_product(output, own->low_mix, old_low);
+    } else {
+        /* the number as it is */
+    }
     *band = tflm_ext_add_product(old_band, own->band, high);
     *low = tflm_ext_add_product(old_low, own->low, *band);
-    if (kind == TFLM_EXT_BIQUAD_HIGH) {
-        return high;
-    }
-
-    const float mixed = tflm_ext_product(own->high_mix, high);
-    if (kind == TFLM_EXT_BIQUAD_LOW) {
-        return mixed - old_low;
-    }
-    return tflm_ext_add_product(tflm_ext_add_product(mixed, own->band_mix, old_band), own->low_mix,
-                                old_low);
+    return output;
 }
 
 /* The next sample, or the next number between two sections. */
@@ -93,7 +95,7 @@ TFLM_EXT_SPECIALIZED void tflm_ext_biquad_float32_next(const tflm_ext_biquad_flo
     }
 }
 
-/* Up to a block of one channel through a section, whose state has two numbers. */
+/* Numbers of one channel through a section, whose state has two numbers. */
 TFLM_EXT_SPECIALIZED void tflm_ext_biquad_float32_pass(const tflm_ext_biquad_float32_t *op,
                                                        const float *row, float *state,
                                                        tflm_ext_biquad_float32_place_t at,
@@ -105,15 +107,36 @@ TFLM_EXT_SPECIALIZED void tflm_ext_biquad_float32_pass(const tflm_ext_biquad_flo
     float band = state[0];
     float low = state[1];
 
-    for (uint32_t pairs = count / 2U; pairs > 0U; --pairs) {
-        tflm_ext_biquad_float32_next(op, &own, &band, &low, &at, first, last);
-        tflm_ext_biquad_float32_next(op, &own, &band, &low, &at, first, last);
-    }
-    if ((count & 1U) != 0U) {
+    for (; count > 0U; --count) {
         tflm_ext_biquad_float32_next(op, &own, &band, &low, &at, first, last);
     }
     state[0] = band;
     state[1] = low;
+    TFLM_EXT_STORED();
+}
+
+/* A channel through several sections, block by block. */
+TFLM_EXT_SPECIALIZED void tflm_ext_biquad_float32_cascade(const tflm_ext_biquad_float32_t *op,
+                                                          const float *sections, float *state,
+                                                          tflm_ext_biquad_float32_place_t at,
+                                                          uint32_t count)
+{
+    const int32_t last = op->sections - 1;
+
+    while (count > 0U) {
+        const uint32_t block = (count < TFLM_EXT_BIQUAD_BLOCK) ? count : TFLM_EXT_BIQUAD_BLOCK;
+
+        tflm_ext_biquad_float32_pass(op, sections, state, at, block, true, false);
+        for (int32_t i = 1; i < last; ++i) {
+            tflm_ext_biquad_float32_pass(op, &sections[i * 6], &state[i * 2], at, block, false,
+                                         false);
+        }
+        tflm_ext_biquad_float32_pass(op, &sections[last * 6], &state[last * 2], at, block, false,
+                                     true);
+        at.input = &at.input[block * (uint32_t)op->channels];
+        at.output = &at.output[block * (uint32_t)op->channels];
+        count -= block;
+    }
 }
 
 /* `sections` has 6 numbers of each, `state` 2 of each section of each channel. */
@@ -122,28 +145,14 @@ TFLM_EXT_SPECIALIZED uint32_t tflm_ext_biquad_float32(const tflm_ext_biquad_floa
                                                       const float *sections, float *state,
                                                       float *between, int16_t *output)
 {
-    const int32_t last = op->sections - 1;
-
     for (int32_t channel = 0; channel < op->channels; ++channel) {
+        const tflm_ext_biquad_float32_place_t at = { &input[channel], between, &output[channel] };
         float *const own = &state[channel * op->sections * 2];
 
-        for (uint32_t done = 0U; done < count; done += TFLM_EXT_BIQUAD_BLOCK) {
-            const uint32_t rest = count - done;
-            const uint32_t block = (rest < TFLM_EXT_BIQUAD_BLOCK) ? rest : TFLM_EXT_BIQUAD_BLOCK;
-            const uint32_t from = (done * (uint32_t)op->channels) + (uint32_t)channel;
-            const tflm_ext_biquad_float32_place_t at = { &input[from], between, &output[from] };
-
-            if (last == 0) {
-                tflm_ext_biquad_float32_pass(op, sections, own, at, block, true, true);
-            } else {
-                tflm_ext_biquad_float32_pass(op, sections, own, at, block, true, false);
-                for (int32_t i = 1; i < last; ++i) {
-                    tflm_ext_biquad_float32_pass(op, &sections[i * 6], &own[i * 2], at, block,
-                                                 false, false);
-                }
-                tflm_ext_biquad_float32_pass(op, &sections[last * 6], &own[last * 2], at, block,
-                                             false, true);
-            }
+        if (op->sections == 1) {
+            tflm_ext_biquad_float32_pass(op, sections, own, at, count, true, true);
+        } else {
+            tflm_ext_biquad_float32_cascade(op, sections, own, at, count);
         }
     }
     return count;

@@ -56,19 +56,22 @@ TFLM_EXT_SPECIALIZED int32_t tflm_ext_biquad_int32_step(const tflm_ext_biquad_in
     const int32_t shifted_low = tflm_ext_shift_left(old_low, own->low_shift);
     const int32_t high = number + shifted_low + tflm_ext_shift_left(old_band, own->band_shift);
 
+    int32_t output = high;
+
+    if (kind == TFLM_EXT_BIQUAD_LOW) {
+        output =
+            tflm_ext_shift_left(tflm_ext_smmulr(own->high_mix, high), own->mix_shift) - shifted_low;
+    } else if (kind == TFLM_EXT_BIQUAD_ANY) {
+        output = tflm_ext_smmulr(own->high_mix, high);
+        output = tflm_ext_smmlar(own->band_mix, old_band, output);
+        output = tflm_ext_smmlar(own->low_mix, old_low, output);
+        output = tflm_ext_shift_left(output, own->mix_shift);
+    } else {
+        /* the number as it is */
+    }
     *band = tflm_ext_wide_sum(*band, own->band, high);
     *low = tflm_ext_wide_sum(*low, own->low, tflm_ext_upper(*band));
-    if (kind == TFLM_EXT_BIQUAD_HIGH) {
-        return high;
-    }
-
-    int32_t mixed = tflm_ext_smmulr(own->high_mix, high);
-    if (kind == TFLM_EXT_BIQUAD_LOW) {
-        return tflm_ext_shift_left(mixed, own->mix_shift) - shifted_low;
-    }
-    mixed = tflm_ext_smmlar(own->band_mix, old_band, mixed);
-    mixed = tflm_ext_smmlar(own->low_mix, old_low, mixed);
-    return tflm_ext_shift_left(mixed, own->mix_shift);
+    return output;
 }
 
 /* The next sample, or the next number between two sections. */
@@ -89,9 +92,7 @@ TFLM_EXT_SPECIALIZED void tflm_ext_biquad_int32_next(const tflm_ext_biquad_int32
     }
     number = tflm_ext_biquad_int32_step(own, op->kind, band, low, number);
     if (last) {
-        const int32_t half = (int32_t)1 << (op->fraction_bits - 1);
-
-        *at->output = tflm_ext_saturate16((number + half) >> op->fraction_bits);
+        *at->output = tflm_ext_rounded16(number, op->fraction_bits);
         at->output = &at->output[op->channels];
     } else {
         *at->between = number;
@@ -104,26 +105,53 @@ TFLM_EXT_SPECIALIZED void tflm_ext_biquad_int32_next(const tflm_ext_biquad_int32
     }
 }
 
-/* Up to a block of one channel through a section, whose state has two words. */
+/* Numbers of one channel through a section, whose state has two words. */
 TFLM_EXT_SPECIALIZED void tflm_ext_biquad_int32_pass(const tflm_ext_biquad_int32_t *op,
                                                      const int32_t *row, int64_t *state,
                                                      tflm_ext_biquad_int32_place_t at,
                                                      uint32_t count, bool first, bool last)
 {
-    const tflm_ext_biquad_int32_section_t own = { row[0], row[1], row[2], row[3],
-                                                  row[4], row[5], row[6], row[7] };
+    const tflm_ext_biquad_int32_section_t own = { tflm_ext_kept(row[0]),
+                                                  tflm_ext_kept(row[1]),
+                                                  tflm_ext_kept(row[2]),
+                                                  tflm_ext_kept(row[3]),
+                                                  tflm_ext_kept(row[4]),
+                                                  row[5],
+                                                  row[6],
+                                                  row[7] };
     int64_t band = state[0];
     int64_t low = state[1];
 
-    for (uint32_t pairs = count / 2U; pairs > 0U; --pairs) {
-        tflm_ext_biquad_int32_next(op, &own, &band, &low, &at, first, last);
-        tflm_ext_biquad_int32_next(op, &own, &band, &low, &at, first, last);
-    }
-    if ((count & 1U) != 0U) {
+    for (; count > 0U; --count) {
         tflm_ext_biquad_int32_next(op, &own, &band, &low, &at, first, last);
     }
     state[0] = band;
     state[1] = low;
+    TFLM_EXT_STORED();
+}
+
+/* A channel through several sections, block by block. */
+TFLM_EXT_SPECIALIZED void tflm_ext_biquad_int32_cascade(const tflm_ext_biquad_int32_t *op,
+                                                        const int32_t *sections, int64_t *state,
+                                                        tflm_ext_biquad_int32_place_t at,
+                                                        uint32_t count)
+{
+    const int32_t last = op->sections - 1;
+
+    while (count > 0U) {
+        const uint32_t block = (count < TFLM_EXT_BIQUAD_BLOCK) ? count : TFLM_EXT_BIQUAD_BLOCK;
+
+        tflm_ext_biquad_int32_pass(op, sections, state, at, block, true, false);
+        for (int32_t i = 1; i < last; ++i) {
+            tflm_ext_biquad_int32_pass(op, &sections[i * 8], &state[i * 2], at, block, false,
+                                       false);
+        }
+        tflm_ext_biquad_int32_pass(op, &sections[last * 8], &state[last * 2], at, block, false,
+                                   true);
+        at.input = &at.input[block * (uint32_t)op->channels];
+        at.output = &at.output[block * (uint32_t)op->channels];
+        count -= block;
+    }
 }
 
 /* `sections` has 8 numbers of each, `state` 2 of each section of each channel. */
@@ -132,28 +160,14 @@ TFLM_EXT_SPECIALIZED uint32_t tflm_ext_biquad_int32(const tflm_ext_biquad_int32_
                                                     const int32_t *sections, int64_t *state,
                                                     int32_t *between, int16_t *output)
 {
-    const int32_t last = op->sections - 1;
-
     for (int32_t channel = 0; channel < op->channels; ++channel) {
+        const tflm_ext_biquad_int32_place_t at = { &input[channel], between, &output[channel] };
         int64_t *const own = &state[channel * op->sections * 2];
 
-        for (uint32_t done = 0U; done < count; done += TFLM_EXT_BIQUAD_BLOCK) {
-            const uint32_t rest = count - done;
-            const uint32_t block = (rest < TFLM_EXT_BIQUAD_BLOCK) ? rest : TFLM_EXT_BIQUAD_BLOCK;
-            const uint32_t from = (done * (uint32_t)op->channels) + (uint32_t)channel;
-            const tflm_ext_biquad_int32_place_t at = { &input[from], between, &output[from] };
-
-            if (last == 0) {
-                tflm_ext_biquad_int32_pass(op, sections, own, at, block, true, true);
-            } else {
-                tflm_ext_biquad_int32_pass(op, sections, own, at, block, true, false);
-                for (int32_t i = 1; i < last; ++i) {
-                    tflm_ext_biquad_int32_pass(op, &sections[i * 8], &own[i * 2], at, block, false,
-                                               false);
-                }
-                tflm_ext_biquad_int32_pass(op, &sections[last * 8], &own[last * 2], at, block,
-                                           false, true);
-            }
+        if (op->sections == 1) {
+            tflm_ext_biquad_int32_pass(op, sections, own, at, count, true, true);
+        } else {
+            tflm_ext_biquad_int32_cascade(op, sections, own, at, count);
         }
     }
     return count;

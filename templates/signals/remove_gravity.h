@@ -23,8 +23,6 @@ static inline uint32_t tflm_ext_remove_gravity(const tflm_ext_remove_gravity_t *
                                                const int16_t *input, uint32_t count,
                                                int64_t *gravity, int32_t *started, int16_t *output)
 {
-    const int32_t half = (int32_t)1 << (TFLM_EXT_GRAVITY_BITS - 1);
-
     if ((*started == 0) && (count > 0U)) {
         for (int32_t channel = 0; channel < op->channels; ++channel) {
             const int32_t first = input[channel] * op->gain;
@@ -41,7 +39,7 @@ static inline uint32_t tflm_ext_remove_gravity(const tflm_ext_remove_gravity_t *
             const int32_t high = (*sample * op->gain) - tflm_ext_upper(own);
 
             own = tflm_ext_wide_sum(own, op->share, high);
-            *left = tflm_ext_saturate16((high + half) >> TFLM_EXT_GRAVITY_BITS);
+            *left = tflm_ext_rounded16(high, TFLM_EXT_GRAVITY_BITS);
             sample = &sample[op->channels];
             left = &left[op->channels];
         }

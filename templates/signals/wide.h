@@ -12,6 +12,22 @@
 #define TFLM_EXT_SPECIALIZED static inline
 #endif
 
+/* A number whose value the compiler does not know, so that it keeps it in a register. */
+static inline int32_t tflm_ext_kept(int32_t value)
+{
+#if defined(__GNUC__)
+    __asm__("" : "+r"(value));
+#endif
+    return value;
+}
+
+/* Memory is written here, and not kept in registers that the next loop needs. */
+#if defined(__GNUC__)
+#define TFLM_EXT_STORED() __asm__ volatile("" : : : "memory")
+#else
+#define TFLM_EXT_STORED() ((void)0)
+#endif
+
 /* sum + a * b; GCC makes it of up to five instructions if it cannot see that b has 32 bits. */
 static inline int64_t tflm_ext_wide_sum(int64_t sum, int32_t a, int32_t b)
 {
@@ -39,6 +55,21 @@ static inline int16_t tflm_ext_saturate16(int32_t value)
 #else
     return (int16_t)((value < -32768) ? -32768 : ((value > 32767) ? 32767 : value));
 #endif
+}
+
+/* value / 2^bits, halves up, limited to int16; 1 <= bits <= 14, and value is below 2^30. */
+TFLM_EXT_SPECIALIZED int16_t tflm_ext_rounded16(int32_t value, int32_t bits)
+{
+    const int32_t raised = value + ((int32_t)1 << (bits - 1));
+
+#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__) && defined(__thumb2__)
+    if (__builtin_constant_p(bits)) {
+        int32_t result;
+        __asm__("ssat %0, #16, %1, asr %2" : "=r"(result) : "r"(raised), "I"(bits));
+        return (int16_t)result;
+    }
+#endif
+    return tflm_ext_saturate16(raised >> bits);
 }
 
 #endif

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -14,7 +13,8 @@ from tflm_ext.arithmetic import filters as arithmetic
 from tflm_ext.document import entry
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir import DType
-from tflm_ext.signals.biquad_design import Cascade, Section, Sums, butterworth, settling, sums
+from tflm_ext.signals.biquad_design import Cascade, Section, butterworth
+from tflm_ext.signals.biquad_response import inside, settling
 from tflm_ext.signals.biquad_words import Words, float_error, float_rows, integer_words
 from tflm_ext.signals.checks import choice, expect, real, refuse, whole
 from tflm_ext.signals.spec import Form, Spec
@@ -23,7 +23,7 @@ from tflm_ext.signals.stage import Array, Memory, SignalCall, State, registered,
 ARITHMETICS = ("int32", "float32")
 _BLOCK = 32
 _MOST_SECTIONS = 8
-_SLOWEST = 10_000
+_SLOWEST = 4_000
 _FASTEST = Fraction(9, 20)
 _MOST_ERROR = 2.0
 _ARITHMETIC = (
@@ -178,15 +178,18 @@ def _block(stage: str, source: Spec, cascade: Cascade, arithmetic: str) -> Biqua
             f"{float(cascade.steady):.4g}.",
             f"Put HighPass before {stage}; it removes the offset.",
         )
-    analysis = _analysis(cascade)
-    words = integer_words(cascade, analysis) if analysis and arithmetic == "int32" else None
-    block = BiquadBlock(source, cascade, arithmetic, words)
-    if analysis is None or (arithmetic == "int32" and words is None):
+    largest = inside(cascade)
+    words = None
+    if largest is not None and arithmetic == "int32":
+        words = integer_words(cascade, largest)
+    if largest is None or (words is None and arithmetic == "int32"):
         raise ConfigError(
             f"{stage} cannot be computed in {arithmetic}: it rings for too long, or amplifies "
             "too much.",
             "Choose poles further inside the unit circle, or a smaller gain.",
         )
+    error = float_error(cascade, largest) if words is None else words.error
+    block = BiquadBlock(source, cascade, arithmetic, words, error)
     if block.error_bound > _MOST_ERROR:
         remedies = ["a lower order", "a frequency further from 0 and from half the sampling rate"]
         if arithmetic == "float32":
@@ -197,18 +200,6 @@ def _block(stage: str, source: Spec, cascade: Cascade, arithmetic: str) -> Biqua
             f"Use {', or '.join(remedies)}.",
         )
     return block
-
-
-@functools.lru_cache(maxsize=64)
-def _analysis(cascade: Cascade) -> tuple[tuple[Sums, ...], ...] | None:
-    """Return the sums for an impulse at the input of each section; None if one rings too long."""
-    found = []
-    for first in range(len(cascade.sections)):
-        own = sums(cascade, first, "input")
-        if own is None:
-            return None
-        found.append(tuple(own))
-    return tuple(found)
 
 
 def without_offset(source: Spec) -> Spec:
@@ -234,12 +225,15 @@ class BiquadBlock:
         cascade: the exact numbers of the filter.
         arithmetic: "int32" or "float32".
         words: the integers; None for float32.
+        error_bound: how far the number that is rounded to int16 can be from that of the exact
+            filter, in counts, whatever the input is. Coefficients count as exact.
     """
 
     source: Spec
     cascade: Cascade
     arithmetic: str
     words: Words | None
+    error_bound: float
 
     @property
     def out(self) -> Spec:
@@ -255,16 +249,6 @@ class BiquadBlock:
         final value.
         """
         return settling(self.cascade)
-
-    @cached_property
-    def error_bound(self) -> float:
-        """How far the number that is rounded to int16 can be from the exact filter's, in counts.
-
-        The bound holds for any input, with the rounded coefficients taken as exact.
-        """
-        if self.words is not None:
-            return self.words.error
-        return float_error(self.cascade)
 
     @cached_property
     def rows(self) -> Array:

@@ -13,16 +13,14 @@ that they need few bits where those of a direct form, near 2 and 1, need many.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
 
 from tflm_ext.arithmetic.filters import ANY, HIGH, LOW
 from tflm_ext.arithmetic.fixed import sin_pi, tan_pi
 
-_LONGEST = 1 << 19
+_LONGEST = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -115,96 +113,3 @@ def _checked(b0: Fraction, b1: Fraction, b2: Fraction, a1: Fraction, a2: Fractio
     if found is None:
         raise AssertionError("a Butterworth filter is stable")
     return found
-
-
-# ---------------------------------------------------------------- how large, how exact, how long
-
-
-class Sums(NamedTuple):
-    """Sums of magnitudes of an impulse response at every node of a section.
-
-    They are the largest numbers that an input of magnitude 1 can cause there.
-    """
-
-    input: float
-    high: float
-    band: float
-    low: float
-    output: float
-
-
-def sums(cascade: Cascade, first: int, place: str) -> list[Sums] | None:
-    """Return the sums of every section for an impulse.
-
-    Args:
-        first: section in which the impulse is.
-        place: its "input", "band" or "low".
-
-    Returns:
-        Of the sections from the first on; None if the impulse dies away too slowly.
-    """
-    total: list[list[float]] = []
-    end = 512
-    steps = _steps(cascade.sections[first:], place)
-    before = 0.0
-    while end <= _LONGEST:
-        for nodes in itertools.islice(steps, end // 2 if total else end):
-            total = total or [[0.0] * 5 for _ in nodes]
-            for sum_, node in zip(total, nodes, strict=True):
-                for i, value in enumerate(node):
-                    sum_[i] += abs(value)
-        everything = sum(map(sum, total))
-        if everything - before <= 1e-4 * everything:
-            return [Sums(*sum_) for sum_ in total]
-        before = everything
-        end *= 2
-    return None
-
-
-def _steps(
-    sections: Sequence[Section], place: str, *, constant: bool = False
-) -> Iterator[list[tuple[float, float, float, float, float]]]:
-    """Yield the numbers of every section, for an impulse or a constant input of 1."""
-    rows = [
-        (
-            float(s.band_gain),
-            float(s.low_gain),
-            float(s.high_mix),
-            float(s.band_mix),
-            float(s.low_mix),
-        )
-        for s in sections
-    ]
-    bands = [float(place == "band" and i == 0) for i in range(len(rows))]
-    lows = [float(place == "low" and i == 0) for i in range(len(rows))]
-    given = float(place == "input")
-    while True:
-        x, nodes = given, []
-        for i, (band_gain, low_gain, high_mix, band_mix, low_mix) in enumerate(rows):
-            band, low = bands[i], lows[i]
-            high = x - low - band
-            y = high_mix * high + band_mix * band + low_mix * low
-            bands[i] = band + band_gain * high
-            lows[i] = low + low_gain * bands[i]
-            nodes.append((x, high, band, low, y))
-            x = y
-        yield nodes
-        if not constant:
-            given = 0.0
-
-
-def settling(cascade: Cascade) -> int:
-    """Return after how many samples the response to any constant int16 input stays within a count.
-
-    The cascade must be one whose impulse response dies away, as sums() finds.
-    """
-    final, gain = float(cascade.steady), float(cascade.gain)
-    last, end = 0, 512
-    for n, nodes in enumerate(_steps(cascade.sections, "input", constant=True), 1):
-        if abs(nodes[-1][4] * gain - final) * 2**15 > 0.5:
-            last = n
-        if n == end:
-            if 2 * last < n or end >= 2 * _LONGEST:
-                break
-            end *= 2
-    return last

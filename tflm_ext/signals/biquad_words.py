@@ -10,12 +10,14 @@ import numpy as np
 
 from tflm_ext.arithmetic.filters import ANY, HIGH
 from tflm_ext.arithmetic.fixed import rounded
-from tflm_ext.signals.biquad_design import Cascade, Section, Sums, sums
+from tflm_ext.signals.biquad_design import Cascade, Section
+from tflm_ext.signals.biquad_response import Sums, onward
 from tflm_ext.signals.stage import Array
 
 _MOST_FRACTION_BITS = 14
 _LARGEST = 2**30 - 2**16
 _INT16 = 2**15
+_MOST_SHIFT = 24
 
 
 @dataclass(frozen=True)
@@ -35,35 +37,28 @@ class Words:
     error: float
 
 
-def integer_words(cascade: Cascade, analysis: Sequence[Sequence[Sums]]) -> Words | None:
+def integer_words(cascade: Cascade, largest: Sequence[Sums]) -> Words | None:
     """Return the integers with as many fraction bits as no input overflows; None if there are none.
 
     Args:
-        analysis: what an impulse at the input of each section causes from there on.
+        largest: what inside() returned.
     """
-    largest = float(cascade.gain) * max(max(own) for own in analysis[0])
     bits = _MOST_FRACTION_BITS
-    while bits > 0 and largest * _INT16 * 2**bits > _LARGEST:
+    height = float(cascade.gain) * max(max(own) for own in largest) * _INT16
+    while bits > 0 and height * 2**bits > _LARGEST:
         bits -= 1
-    if bits < 1:
-        return None
     rows = [_row(section, cascade.kind) for section in cascade.sections]
-    if any(max(map(abs, row)) >= 2**31 or max(row[5:]) > 30 for row in rows):
+    if bits < 1 or any(max(row[5:]) > _MOST_SHIFT for row in rows):
         return None
     error = 0.0
     for i, (section, row) in enumerate(zip(cascade.sections, rows, strict=True)):
-        drift = sums(cascade, i, "low")
-        if drift is None:
-            return None
         band, low, mix = (2.0**shift for shift in row[5:])
-        error += (band + low) * analysis[i][-1].output
-        error += band * float(section.low_gain) * drift[-1].output
+        error += (band + low) * onward(cascade, i, "input")
+        error += band * float(section.low_gain) * onward(cascade, i, "low")
         if cascade.kind != HIGH:
-            after = analysis[i + 1][-1].output if i + 1 < len(rows) else 1.0
             mixed = abs(float(section.band_mix)) * band + abs(float(section.low_mix)) * low
-            error += (mixed + 1.5 * mix) * after
-    gain = rounded(cascade.gain, bits)
-    return Words(gain, bits, tuple(rows), error / 2**bits)
+            error += (mixed + 1.5 * mix) * onward(cascade, i + 1, "input")
+    return Words(rounded(cascade.gain, bits), bits, tuple(rows), error / 2**bits)
 
 
 def _row(section: Section, kind: int) -> tuple[int, ...]:
@@ -116,32 +111,21 @@ def float_rows(cascade: Cascade) -> Array:
     )
 
 
-def float_error(cascade: Cascade) -> float:
+def float_error(cascade: Cascade, largest: Sequence[Sums]) -> float:
     """Return a bound of the error that roundings in float32 add up to, in counts.
 
     Every result is wrong by up to 2**-24 of itself; that error then goes the way of the signal.
     """
-    inside = sums(cascade, 0, "input")
-    if inside is None:
-        return float("inf")
     error = 0.0
-    for i, own in enumerate(inside):
-        found = [sums(cascade, i, place) for place in ("input", "band", "low")]
-        after = sums(cascade, i + 1, "input") if i + 1 < len(inside) else None
-        onward = [one[-1].output for one in found if one is not None]
-        if len(onward) < len(found):
-            return float("inf")
-        section = cascade.sections[i]
+    for i, (section, own) in enumerate(zip(cascade.sections, largest, strict=True)):
         high = own.input + (own.input + own.low) + own.high
         band = float(section.band_gain) * own.high + own.band
         low = float(section.low_gain) * own.band + own.low
-        mixed = (
-            2 * abs(float(section.high_mix)) * own.high
-            + 2 * abs(float(section.band_mix)) * own.band
-            + abs(float(section.low_mix)) * own.low
-            + own.output
-        )
-        error += high * onward[0] + band * onward[1] + low * onward[2]
+        error += high * onward(cascade, i, "input")
+        error += band * onward(cascade, i, "band") + low * onward(cascade, i, "low")
         if cascade.kind != HIGH:
-            error += mixed * (after[-1].output if after else 1.0)
+            mixed = 2 * abs(float(section.high_mix)) * own.high
+            mixed += 2 * abs(float(section.band_mix)) * own.band
+            mixed += abs(float(section.low_mix)) * own.low + own.output
+            error += mixed * onward(cascade, i + 1, "input")
     return error * float(cascade.gain) * _INT16 * 2.0**-24

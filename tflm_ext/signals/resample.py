@@ -20,13 +20,15 @@ from tflm_ext.signals.stage import Array, Memory, SignalCall, State, registered,
 
 _MOST_COEFFICIENTS = 1 << 14
 _BLOCK = 32
+_SLACK_DB = 4
 _PASSBAND = (
     "Frequencies that pass, as a fraction of half the lower rate. Twice as close to 1 takes twice "
     "as many instructions."
 )
 _ATTENUATION = (
     "How far frequencies are attenuated that the lower rate cannot hold, in dB, from as far above "
-    "half of it as `passband` is below."
+    "half of it as `passband` is below. What is left is up to 6 dB more, because coefficients "
+    "have 16 bits."
 )
 
 
@@ -45,7 +47,7 @@ class Decimate:
     attenuation_db: float = entry(_ATTENUATION, default=60.0)
 
     def __post_init__(self) -> None:
-        whole("Decimate.factor", self.factor, 1, 256)
+        whole("Decimate.factor", self.factor, 1, 64, "Use two Decimate, each with a part of it.")
         _check("Decimate", self.passband, self.attenuation_db)
 
     def bind(self, source: Spec) -> ResampleBlock:
@@ -84,7 +86,7 @@ class Resample:
 
 def _check(stage: str, passband: float, attenuation_db: float) -> None:
     real(f"{stage}.passband", passband, 0.1, 0.95)
-    real(f"{stage}.attenuation_db", attenuation_db, 50, 80)
+    real(f"{stage}.attenuation_db", attenuation_db, 50, 70)
 
 
 def _bound(
@@ -106,7 +108,15 @@ def _bound(
             "possible.",
             "Choose a rate whose ratio has smaller numbers, or a smaller passband.",
         )
-    return ResampleBlock(source, up, down, polyphase(up, down, *options))
+    found = polyphase(up, down, *options)
+    if found.floor_db(up) < attenuation_db - _SLACK_DB:
+        raise ConfigError(
+            f"{stage} with {found.taps:,} coefficients of int16 attenuates by about "
+            f"{found.floor_db(up):.0f} dB, not by {attenuation_db:g} dB.",
+            "Pass a smaller attenuation_db or passband, or use several Decimate, each with a part "
+            "of the factor.",
+        )
+    return ResampleBlock(source, up, down, found)
 
 
 @dataclass(frozen=True, eq=False)

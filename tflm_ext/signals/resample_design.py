@@ -34,6 +34,11 @@ class Polyphase:
     def taps(self) -> int:
         return int(self.coefficients.shape[1])
 
+    def floor_db(self, up: int) -> float:
+        """Return the attenuation that rounding leaves possible: at three times its deviation."""
+        deviation = math.sqrt(self.taps / (12 * up)) / 2**self.bits
+        return -20 * math.log10(3 * deviation)
+
 
 def phase_taps(up: int, down: int, passband: Fraction, attenuation_db: Fraction) -> int:
     """Return the coefficients of a phase, by Kaiser's estimate; an even number."""
@@ -88,8 +93,16 @@ def _short(value: Fraction) -> Fraction:
 
 
 def _integers(phase: list[Fraction], bits: int) -> list[int]:
-    """Return the coefficients of a phase; the largest takes what rounding leaves of their sum."""
+    """Return the coefficients of a phase, whose sum is exactly 2**bits.
+
+    Those that are nearest to being rounded the other way take what rounding leaves of the sum.
+    """
     total = sum(phase)
-    row = [rounded(value / total, bits) for value in phase]
-    row[row.index(max(row))] += 2**bits - sum(row)
+    exact = [value * 2**bits / total for value in phase]
+    row = [round(value) for value in exact]
+    left = 2**bits - sum(row)
+    step = 1 if left > 0 else -1
+    nearest = sorted(range(len(row)), key=lambda i: (row[i] - exact[i]) * step)
+    for i in nearest[: abs(left)]:
+        row[i] += step
     return row
