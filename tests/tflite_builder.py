@@ -10,17 +10,20 @@ model = b.finish(inputs=[x], outputs=[y])
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flatbuffers
 import numpy as np
+from flatbuffers import flexbuffers
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 _TYPES = {
     "float32": schema.TensorType.FLOAT32,
     "int32": schema.TensorType.INT32,
     "int64": schema.TensorType.INT64,
+    "uint32": schema.TensorType.UINT32,
+    "uint64": schema.TensorType.UINT64,
     "bool": schema.TensorType.BOOL,
     "int16": schema.TensorType.INT16,
     "int8": schema.TensorType.INT8,
@@ -95,6 +98,20 @@ class ModelBuilder:
             kind = type(options).__name__.removesuffix("T")
             operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
         self._operators.append(operator)
+
+    def custom(
+        self,
+        name: str,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        options: Mapping[str, int] | None = None,
+    ) -> None:
+        """A custom operator; its options become a map of a flexbuffer."""
+        self.operator("CUSTOM", inputs, outputs)
+        self._codes[-1].customCode = name.encode()
+        if options:
+            data = flexbuffers.Dumps(dict(options))
+            self._operators[-1].customOptions = np.frombuffer(data, np.uint8)
 
     def include(self, model: bytes) -> tuple[list[int], list[int]]:
         """All of another file, in addition to what is there; returns its inputs and outputs."""

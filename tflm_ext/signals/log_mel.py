@@ -13,8 +13,8 @@ from tflm_ext.document import entry
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir import DType
 from tflm_ext.signals import fft
-from tflm_ext.signals.checks import choice, expect, real, whole
-from tflm_ext.signals.mel import WEIGHT_BITS, Bank, gain_table, hann, make_bank
+from tflm_ext.signals.checks import choice, expect, real, refuse, whole
+from tflm_ext.signals.mel import WEIGHT_BITS, Bank, gain_fits, gain_table, hann, make_bank
 from tflm_ext.signals.spec import Form, Spec
 from tflm_ext.signals.stage import Array, Memory, SignalCall, State, registered, table
 
@@ -42,6 +42,8 @@ class Subtraction:
         real("Subtraction.min_signal_remaining", self.min_signal_remaining, 0, 1)
         whole("Subtraction.smoothing_bits", self.smoothing_bits, 0, 16)
         whole("Subtraction.bits", self.bits, 1, 14)
+        if not isinstance(self.clamping, bool):
+            refuse("Subtraction.clamping", self.clamping, "True or False", "Pass one of these.")
 
     def weights(self) -> tuple[int, int, int]:
         """Return smoothing, alternate smoothing and minimum as integers; they round down."""
@@ -96,6 +98,14 @@ class LogMel:
 
     def __post_init__(self) -> None:
         whole("LogMel.bands", self.bands, 1, 128)
+        for name, kind in (("subtraction", Subtraction), ("pcan", Pcan)):
+            if not isinstance(getattr(self, name), kind | None):
+                refuse(
+                    f"LogMel.{name}",
+                    getattr(self, name),
+                    f"a {kind.__name__}",
+                    "Pass one, or None.",
+                )
         real("LogMel.low_hz", self.low_hz, 0, 1e6)
         real("LogMel.high_hz", self.high_hz, 1, 1e6)
         if self.low_hz >= self.high_hz:
@@ -127,7 +137,10 @@ class LogMel:
             )
         points = fft.points_for("LogMel", length)
         bank = make_bank(points, source.sampling, self.bands, self.low_hz, self.high_hz)
-        return LogMelBlock(source, self, points, bank)
+        block = LogMelBlock(source, self, points, bank)
+        if self.pcan is not None:
+            block.check_gain(self.pcan)
+        return block
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,9 +189,41 @@ class LogMelBlock:
 
     @property
     def snr_shift(self) -> int:
-        """By how much the product of a band and its gain is shifted right."""
+        """By how much the product of a band and its gain is shifted right.
+
+        TFLM's Python package computes the same number and then passes 6, which is that of its
+        defaults, to the operator.
+        """
         bits = self.stage.pcan.gain_bits if self.stage.pcan else 0
         return bits - self.correction_bits - _SNR_BITS
+
+    def check_gain(self, pcan: Pcan) -> None:
+        """Require options for which the result of TFLM's gain control is defined.
+
+        Raises:
+            ConfigError: the gain has too few bits, or falls too fast for its table.
+        """
+        lost = self.correction_bits
+        subtraction = self.stage.subtraction
+        if subtraction is not None and subtraction.smoothing_bits < lost:
+            raise ConfigError(
+                f"Gain control after a transform of {self.points} points needs noise with {lost} "
+                f"fraction bits or more, but it has {subtraction.smoothing_bits}.",
+                f"Pass Subtraction(smoothing_bits={lost}), or more.",
+            )
+        least = lost + _SNR_BITS + 1
+        if pcan.gain_bits < least:
+            raise ConfigError(
+                f"Gain control after a transform of {self.points} points needs a gain with {least} "
+                f"fraction bits or more, but it has {pcan.gain_bits}.",
+                f"Pass Pcan(gain_bits={least}), or more.",
+            )
+        if not gain_fits(self.gain):
+            raise ConfigError(
+                f"The gain falls too fast with the noise (strength={pcan.strength:g}, "
+                f"offset={pcan.offset:g}, gain_bits={pcan.gain_bits}): its table overflows.",
+                "Pass a smaller strength or gain_bits, or a larger offset.",
+            )
 
     def start(self) -> State:
         """No noise in any band."""
@@ -270,7 +315,7 @@ class LogMelBlock:
                 table("weights", DType.INT16, bank.weights, f"[bin {bank.bins}], times 2^12"),
                 table("whole", DType.INT16, [*bank.whole, _LAST], "[bin], and the end"),
                 table(
-                    "gain", DType.INT16, gain, "[interval][value, slope, curvature, 0], from 6 on"
+                    "gain", DType.INT16, gain, "[interval][value, slope, curvature, 0], from 2 on"
                 ),
                 table("logarithm", DType.INT16, arithmetic.LOG_TABLE, "[segment 128 + 1]"),
             ),

@@ -11,6 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from tflm_ext.arithmetic.log1p import log1p
 from tflm_ext.errors import ConfigError
 from tflm_ext.signals.stage import Array
 
@@ -24,12 +25,12 @@ def hann(length: int) -> Array:
     return np.round((0.5 - 0.5 * np.cos(angle)) * 2**WEIGHT_BITS).astype(np.int64)
 
 
-def mel(hertz: float) -> np.float32:
-    """Return the mel value of a frequency, in float32: 1127 * ln(1 + f / 700).
+def mel(hertz: Array) -> Array:
+    """Return the mel values of frequencies, float32: 1127 * ln(1 + f / 700).
 
     Source: Young et al., The HTK Book.
     """
-    return np.float32(1127.0 * float(np.float32(np.log1p(float(np.float32(hertz / 700.0))))))
+    return np.float32(1127) * log1p(np.float32(hertz) / np.float32(700))
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,40 +74,68 @@ def make_bank(points: int, rate: Fraction, bands: int, low_hertz: float, high_he
         rate: samples per second.
 
     Raises:
-        ConfigError: the highest frequency is too high.
+        ConfigError: the highest frequency is too high, or no bin is in any band.
     """
-    bins = points // 2 + 1
-    hertz_per_bin = float(rate / 2) / (bins - 1)
-    low, high = mel(low_hertz), mel(high_hertz)
-    spacing = np.float32(high - low) / np.float32(bands + 1)
-    centres = low + spacing * np.arange(1, bands + 2, dtype=np.float32)
+    hertz_per_bin = float(rate / 2) / (points // 2)
+    mels = mel(np.arange(points // 2 + 1) * hertz_per_bin)
+    edges = band_edges(bands, low_hertz, high_hertz)
     first = round(1 + low_hertz / hertz_per_bin)
-    widths, weights, unweights = [], [], []
-    at = first
-    for band, centre in enumerate(centres):
-        before = low if band == 0 else centres[band - 1]
-        begin = at
-        while mel(at * hertz_per_bin) <= centre:
-            if at >= bins - 1:
-                raise ConfigError(
-                    f"Bands up to {high_hertz:g} Hz need a rate above {2 * high_hertz:g} per "
-                    f"second, but the rate is {float(rate):g}.",
-                    "Pass a smaller high_hz, or record at a higher rate.",
-                )
-            weight = np.float32(centre - mel(at * hertz_per_bin)) / np.float32(centre - before)
-            weights.append(int(weight * 2**WEIGHT_BITS))
-            unweights.append(int((1 - weight) * 2**WEIGHT_BITS))
-            at += 1
-        widths.append(at - begin)
-    return Bank(first, np.array(widths), np.array(weights, np.int64), np.array(unweights, np.int64))
+    widths, rising = bank_shape(mels, edges, first, rate, high_hertz)
+    scale = np.float32(2**WEIGHT_BITS)
+    weights, unweights = np.int64(rising * scale), np.int64((np.float32(1) - rising) * scale)
+    return Bank(first, widths, weights, unweights)
+
+
+def band_edges(bands: int, low_hertz: float, high_hertz: float) -> Array:
+    """Return the mel values of the lowest edge, all centres and the highest edge: (bands + 2,)."""
+    low, high = mel(np.array([low_hertz, high_hertz]))
+    spacing = (high - low) / np.float32(bands + 1)
+    return low + spacing * np.arange(bands + 2, dtype=np.float32)
+
+
+def bank_shape(
+    mels: Array, edges: Array, first: int, rate: Fraction, high_hertz: float
+) -> tuple[Array, Array]:
+    """Return where the bins of a transform lie between the edges of bands.
+
+    Args:
+        mels: of all bins.
+        edges: from band_edges().
+        first: the first bin that counts.
+        rate, high_hertz: for the error.
+
+    Returns:
+        Bins from every edge to the next, (bands + 1,); and for each of these bins how far it is
+        below the next edge, from 0 to 1, float32.
+
+    Raises:
+        ConfigError: the highest frequency is too high, or no bin is in any band.
+    """
+    ends = np.maximum(np.searchsorted(mels, edges[1:], side="right"), first)
+    if ends[-1] >= len(mels):
+        raise ConfigError(
+            f"Bands up to {high_hertz:g} Hz need a rate above {2 * high_hertz:g} per second, but "
+            f"the rate is {float(rate):g}.",
+            "Pass a smaller high_hz, or record at a higher rate.",
+        )
+    if ends[-1] == first:
+        apart = float(rate) / (2 * len(mels) - 2)
+        raise ConfigError(
+            f"No bin of the transform is in any band: bins are {apart:g} Hz apart.",
+            "Pass a larger high_hz or a smaller low_hz, or longer frames.",
+        )
+    widths = np.diff(ends, prepend=first)
+    bins = np.arange(first, ends[-1])
+    band = np.repeat(np.arange(len(widths)), widths)
+    return widths, (edges[band + 1] - mels[bins]) / (edges[band + 1] - edges[band])
 
 
 def gain_table(strength: float, offset: float, input_bits: int, gain_bits: int) -> Array:
     """Return the table of the gain of PCAN: parabolas between powers of two.
 
     gain(x) = 2**gain_bits * (x / 2**input_bits + offset) ** -strength, at most 32767. The first two
-    entries are those for 0 and 1, and from 6 on, every interval has four: value, linear and
-    quadratic coefficient, and 0.
+    entries are those for 0 and 1, and from 2 on, every interval has four: value, linear and
+    quadratic coefficient, and 0. See gain_fits().
 
     Source: Wang et al., "Trainable Frontend for Robust and Far-Field Keyword Spotting", 2017.
     """
@@ -124,4 +153,14 @@ def gain_table(strength: float, offset: float, input_bits: int, gain_bits: int) 
         y0, y1, y2 = gain(low), gain(middle), gain(high)
         linear = 4 * (y1 - y0) - (y2 - y0)
         table += [y0, linear, (y2 - y0) - linear, 0]
-    return np.array(table[:-1], np.int64).astype(np.int16).astype(np.int64)
+    return np.array(table[:-1], np.int64)
+
+
+def gain_fits(table: Array) -> bool:
+    """Whether a table of gain_table() has int16 values, whose parabolas do not overflow int32."""
+    if not np.array_equal(table, table.astype(np.int16)):
+        return False
+    _, linear, quadratic = np.append(table[2:], 0).reshape(-1, 4).T[:3, :, np.newaxis]
+    fraction = np.arange(1 << 10)
+    products = (((quadratic * fraction) >> 5) + (linear << 5)) * fraction + (1 << 14)
+    return bool(np.abs(products).max() < 2**31)
