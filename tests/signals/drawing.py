@@ -83,7 +83,7 @@ def drawn_block(random: Random, points: int = 0, **fixed: object) -> tuple[LogMe
 
 
 def drawn_sound(random: Random, samples: int) -> Array:
-    """Parts of 50 to 4,000 samples: noise from quiet to full scale, tones, clicks, edges, silence."""
+    """Parts of 50 to 4,000 samples: noise of any loudness, tones, clicks, edges, silence."""
     parts: list[Array] = []
     while sum(map(len, parts)) < samples:
         parts.append(_part(random, int(random.integers(50, 4000))))

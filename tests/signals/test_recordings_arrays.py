@@ -93,7 +93,7 @@ def test_a_long_recording_is_converted_like_a_short_one() -> None:
         object(),
         range,
     ],
-    ids=lambda value: f"{value!r:.30}",
+    ids=lambda value: f"{type(value).__name__} {value!r:.12}",
 )
 def test_what_is_not_a_recording(given: Any) -> None:
     _refused(given, Microphone())
@@ -191,7 +191,7 @@ def test_images(source: Any, shape: tuple[int, ...], count: int) -> None:
         "image.png",
         [],
     ],
-    ids=lambda value: f"{value!r:.30}",
+    ids=lambda value: f"{type(value).__name__} {value!r:.12}",
 )
 def test_what_is_not_an_image(given: Any) -> None:
     _refused(given, IMAGES)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tflm_ext.document import entry
 from tflm_ext.errors import ConfigError
@@ -71,7 +71,7 @@ class Bands:
         for name in ("low_hz", "high_hz"):
             if getattr(self, name) is not None:
                 real(f"Bands.{name}", getattr(self, name), 0, 1e7)
-        given = self.edges_hz
+        given: Any = self.edges_hz
         if isinstance(given, str) or not isinstance(given, Sequence):
             refuse("Bands.edges_hz", given, "a sequence of frequencies", "Pass frequencies in Hz.")
         edges = tuple(real(f"Bands.edges_hz[{i}]", own, 0, 1e7) for i, own in enumerate(given))

@@ -30,7 +30,7 @@ def mel(hertz: Array) -> Array:
 
     Source: Young et al., The HTK Book.
     """
-    return np.float32(1127) * log1p(np.float32(hertz) / np.float32(700))
+    return np.float32(1127) * log1p(hertz.astype(np.float32) / np.float32(700))
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +82,8 @@ def make_bank(points: int, rate: Fraction, bands: int, low_hertz: float, high_he
     first = round(1 + low_hertz / hertz_per_bin)
     widths, rising = bank_shape(mels, edges, first, rate, high_hertz)
     scale = np.float32(2**WEIGHT_BITS)
-    weights, unweights = np.int64(rising * scale), np.int64((np.float32(1) - rising) * scale)
-    return Bank(first, widths, weights, unweights)
+    weights, unweights = rising * scale, (np.float32(1) - rising) * scale
+    return Bank(first, widths, weights.astype(np.int64), unweights.astype(np.int64))
 
 
 def band_edges(bands: int, low_hertz: float, high_hertz: float) -> Array:
