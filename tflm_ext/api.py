@@ -241,18 +241,14 @@ def export(
         ...     print(error.problem)
         There is no model at missing.tflite.
     """
-    from tflm_ext.project.choices import earlier_choices, known_of
-    from tflm_ext.project.write import check_folder
+    from tflm_ext.project.choices import known_of
     from tflm_ext.report.measured import with_bench
     from tflm_ext.report.progress import show_progress
     from tflm_ext.signals.data import features_of
     from tflm_ext.stages import load, make_project, write
 
-    target = as_path("folder", folder)
     overwrite = as_flag("overwrite", overwrite)
-    given = as_path("model", model) if isinstance(model, str | os.PathLike) else None
-    check_folder(target, given)
-    earlier = earlier_choices(target)
+    target, given, earlier = _opened(folder, model)
     options = make_options(
         _name(name) or (earlier.name if earlier else target.resolve().name),
         derived=name is None and earlier is None,
@@ -281,6 +277,17 @@ def export(
     for loss in project.report.losses:
         warnings.warn(loss, AccuracyWarning, stacklevel=2)
     return ExportResult(target.resolve(), with_bench(project.report, target), kept)
+
+
+def _opened(folder: Any, model: Any) -> tuple[Path, Path | None, Choices | None]:
+    """Return the project's folder, the path of the model, and what is in the folder."""
+    from tflm_ext.project.choices import earlier_choices
+    from tflm_ext.project.write import check_folder
+
+    target = as_path("folder", folder)
+    given = as_path("model", model) if isinstance(model, str | os.PathLike) else None
+    check_folder(target, given)
+    return target, given, earlier_choices(target)
 
 
 def _require_data(max_accuracy_drop: float | None, test_data: Any) -> None:
