@@ -34,7 +34,7 @@ def models() -> Iterator[tuple[str, bytes]]:
 
     def int8(model: Any) -> bytes:
         calibration = data.x_train[: digits.CALIBRATION_IMAGES]
-        return convert(model, calibration, progress=lambda text: None).int8.bytes
+        return convert(model, calibration, progress=lambda text: None, lift=False).int8.bytes
 
     def trained(*callbacks: Any) -> Any:
         model = keras.models.clone_model(given)

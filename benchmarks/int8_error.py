@@ -265,7 +265,9 @@ def measure(net: Net) -> tuple[OutputError, Accuracy]:
     """The error on calibration samples, and the scores on test data."""
     calibration = net.train[0][:400]
     x, y = net.test
-    int8 = convert(net.model, calibration, test_inputs=x, progress=lambda text: None).int8
+    int8 = convert(
+        net.model, calibration, test_inputs=x, progress=lambda text: None, lift=False
+    ).int8
     analysis = analyse(int8, Options("measured", default_board()))
     (source,), (port,) = analysis.facts.inputs, analysis.facts.outputs
 

@@ -147,7 +147,7 @@ def int8(build: Callable[[], Any]) -> bytes:
                 ]
             )
     samples = draw.normal(size=(32, *model.input_shape[1:])).astype(np.float32)
-    return convert(model, samples, progress=lambda text: None).int8.bytes
+    return convert(model, samples, progress=lambda text: None, lift=False).int8.bytes
 
 
 _SAME = ("AVERAGE_POOL_2D", "CONCATENATION", "MAX_POOL_2D", "PAD", "RESHAPE", "STRIDED_SLICE")

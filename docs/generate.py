@@ -360,7 +360,10 @@ def operators() -> str:
                 "quantised with `model.quantize()` is refused: pass the float model.\n\n"
                 "A fixed batch size becomes 1. An integer input of which the model only makes "
                 "floats, like uint8 pictures before `Rescaling`, becomes an int8 input; pass "
-                "integers as data. Masks are not supported: a model in which a mask is read is "
+                "integers as data. Normalization, Rescaling and BatchNormalization at the head of "
+                "a model are [computed before int8](../how-to/keep-accuracy.md"
+                "#begin-the-model-with-normalization), unless `lift=False`. "
+                "Masks are not supported: a model in which a mask is read is "
                 "refused, and the error names the layer that computes it.\n\n"
             ),
             (

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from tflm_ext.convert.child import Child, ChildEnded
-from tflm_ext.convert.convert import explain
+from tflm_ext.convert.explain import explain
 from tflm_ext.errors import TflmExtError
 from tflm_ext.rewrite import narrow_moves
 
@@ -691,7 +691,7 @@ def main() -> None:
     def build_row(request: Any, progress: Any) -> dict[str, Any]:
         folder = Path(request["folder"])
         shutil.rmtree(folder, ignore_errors=True)
-        trace(build(ROWS[request["row"]], tuple(request["shape"])), folder)
+        trace(build(ROWS[request["row"]], tuple(request["shape"])), folder, lift=False)
         return converter.open(folder)
 
     start_tensorflow()

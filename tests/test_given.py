@@ -16,13 +16,13 @@ import pytest
 import tflm_ext
 from tests.models import image_net
 from tflm_ext import Budget, ConfigError, encode, export
-from tflm_ext.api import load, make_options
+from tflm_ext.api import make_options
 from tflm_ext.cli import main
 from tflm_ext.cli.export import _read_labels
 from tflm_ext.convert import load_npz
 from tflm_ext.convert.given import as_data
 from tflm_ext.options import as_budget, as_labels
-from tflm_ext.runtimes import Compiled
+from tflm_ext.stages import load
 
 # ---- labels
 
@@ -248,14 +248,14 @@ def model(tmp_path: Path) -> Path:
     ids=["array", "list", "generator function", "generator", "lambda", "default", "method"],
 )
 def test_data_in_all_forms(model: Path, data: Any) -> None:
-    _, samples = load(model, data, None, Compiled(), lambda text: None)
+    _, samples = load(model, data, None, make_options("net"), lambda text: None)
     np.testing.assert_array_equal(samples.calibration[0], X)
 
 
 def test_functions_of_test_data(model: Path) -> None:
     y = np.array([0, 1, 2])
     for given in ((X, y), [batches, y], lambda: (X, y), lambda: (batches(), y)):
-        _, samples = load(model, None, given, Compiled(), lambda text: None)
+        _, samples = load(model, None, given, make_options("net"), lambda text: None)
         np.testing.assert_array_equal(samples.test[0], X)
         np.testing.assert_array_equal(samples.targets[0], y)
 

@@ -17,10 +17,8 @@ from tflm_ext.near import one_of
 from tflm_ext.options import (
     DEFAULT_BOARD,
     DEFAULT_RUNTIME,
-    NO_LABELS,
     UNSET,
     Budget,
-    Labels,
     Optimize,
     Unset,
     as_budget,
@@ -33,13 +31,11 @@ from tflm_ext.storage import as_path
 from tflm_ext.targets import board as find_board
 
 if TYPE_CHECKING:
-    from tflm_ext.convert.int8_model import Int8Model
     from tflm_ext.options import Methods
     from tflm_ext.project.choices import Choices
     from tflm_ext.project.pio import BuildResult, TestResult
     from tflm_ext.replay import Replay
     from tflm_ext.report import Report
-    from tflm_ext.runtimes import Runtime
     from tflm_ext.signals import Pipeline
     from tflm_ext.stages import Options
 
@@ -149,6 +145,7 @@ def export(
     budget: Budget | Mapping[str, int] | None = None,
     tflm_source: str | os.PathLike[str] | None = None,
     encoding: Methods | None = None,
+    lift: bool | None = None,
     max_accuracy_drop: float | None = None,
     overwrite: bool = False,
     progress: bool | Callable[[str], None] = True,
@@ -160,7 +157,7 @@ def export(
     project written, completely or not at all. The model itself is not changed, and pio is not run.
 
     An export into the folder of an earlier one takes name, labels, version, url, board, runtime,
-    optimize, budget, encoding and pipeline from it, unless they are passed.
+    optimize, budget, encoding, lift and pipeline from it, unless they are passed.
 
     Args:
         model: keras.Model, tf_keras.Model, or the path of a .keras, .h5 or int8 .tflite file or of
@@ -211,6 +208,10 @@ def export(
             for the board.
         encoding: with runtime "tflm", store weights encoded: "auto" or other methods of encode().
             Only a current TFLM decodes them, so the project contains nothing for the board.
+        lift: whether Normalization, Rescaling and BatchNormalization at the head of a Keras model
+            are computed in float32 before its int8 input, exact for each feature, instead of after
+            it (the default). The generated quantise functions do this, and all data remains as it
+            is passed to the Keras model. False leaves these layers in the model.
         max_accuracy_drop: how much of the score on test_data int8 may lose, 0 to 1: accuracy, or
             for real values the increase of the mean absolute error divided by the mean absolute
             deviation of the targets from their median. A larger drop is an error.
@@ -240,18 +241,14 @@ def export(
         ...     print(error.problem)
         There is no model at missing.tflite.
     """
-    from tflm_ext.project.choices import earlier_choices
-    from tflm_ext.project.write import check_folder
+    from tflm_ext.project.choices import known_of
     from tflm_ext.report.measured import with_bench
     from tflm_ext.report.progress import show_progress
-    from tflm_ext.signals.data import features_of, pinned_by
-    from tflm_ext.stages import make_project, write
+    from tflm_ext.signals.data import features_of
+    from tflm_ext.stages import load, make_project, write
 
-    target = as_path("folder", folder)
     overwrite = as_flag("overwrite", overwrite)
-    given = as_path("model", model) if isinstance(model, str | os.PathLike) else None
-    check_folder(target, given)
-    earlier = earlier_choices(target)
+    target, given, earlier = _opened(folder, model)
     options = make_options(
         _name(name) or (earlier.name if earlier else target.resolve().name),
         derived=name is None and earlier is None,
@@ -264,6 +261,7 @@ def export(
         budget=budget,
         tflm_source=tflm_source,
         encoding=encoding,
+        lift=lift,
         max_accuracy_drop=max_accuracy_drop,
         project=target,
         earlier=earlier,
@@ -272,13 +270,24 @@ def export(
     _require_data(max_accuracy_drop, test_data)
     with show_progress(progress) as say:
         data = features_of(options.pipeline, calibration_data, test_data)
-        loaded = (model, data.calibration, data.test, options.runtime, say, options.labels, earlier)
-        int8, samples = load(*loaded, pinned_by(options.pipeline))
+        known = known_of(given, earlier)
+        int8, samples = load(model, data.calibration, data.test, options, say, known)
         project = make_project(int8, options, samples, say, data.recordings)
         kept = write(project, target, overwrite=overwrite, spared=given)
     for loss in project.report.losses:
         warnings.warn(loss, AccuracyWarning, stacklevel=2)
     return ExportResult(target.resolve(), with_bench(project.report, target), kept)
+
+
+def _opened(folder: Any, model: Any) -> tuple[Path, Path | None, Choices | None]:
+    """Return the project's folder, the path of the model, and what is in the folder."""
+    from tflm_ext.project.choices import earlier_choices
+    from tflm_ext.project.write import check_folder
+
+    target = as_path("folder", folder)
+    given = as_path("model", model) if isinstance(model, str | os.PathLike) else None
+    check_folder(target, given)
+    return target, given, earlier_choices(target)
 
 
 def _require_data(max_accuracy_drop: float | None, test_data: Any) -> None:
@@ -311,6 +320,7 @@ def make_options(
     budget: Budget | Mapping[str, int] | None = None,
     tflm_source: str | os.PathLike[str] | None = None,
     encoding: Methods | None = None,
+    lift: bool | None = None,
     max_accuracy_drop: float | None = None,
     project: Path | None = None,
     earlier: Choices | None = None,
@@ -339,6 +349,8 @@ def make_options(
         runtime = earlier.runtime if earlier else DEFAULT_RUNTIME
     if optimize is None:
         optimize = earlier.optimize if earlier else Optimize.BALANCED.value
+    if lift is None:
+        lift = earlier.lift if earlier else True
     if earlier and encoding is None and runtime == earlier.runtime:
         encoding = earlier.encoding
     return Options(
@@ -351,6 +363,7 @@ def make_options(
             encoding=encoding,
             project=project,
         ),
+        lift=as_flag("lift", lift),
         max_accuracy_drop=_share("max_accuracy_drop", max_accuracy_drop),
         optimize=Optimize(one_of("optimize", optimize, [o.value for o in Optimize])),
         labels=as_labels(earlier.labels if earlier and labels is None else labels),
@@ -368,57 +381,6 @@ def _share(what: str, value: Any) -> float | None:
             f"{what}={value!r} is not a number from 0 to 1.", "Pass a number such as 0.02."
         )
     return float(value)
-
-
-def load(
-    model: Any,
-    calibration_data: Any,
-    test_data: Any,
-    runtime: Runtime,
-    say: Callable[[str], None],
-    labels: Labels = NO_LABELS,
-    earlier: Choices | None = None,
-    pinned: tuple[tuple[float, int], ...] = (),
-) -> tuple[Int8Model, Any]:
-    """Load the user's model and data, as an int8 model and Samples.
-
-    Args:
-        earlier: options of an earlier export, which knows the names of its model's ports.
-        pinned: scale and zero point that the inputs must have; () leaves them to the calibration.
-
-    Raises:
-        ConfigError, UnsupportedModelError, ToolError: as in export().
-    """
-    from tflm_ext.convert import convert
-    from tflm_ext.convert.given import as_data
-    from tflm_ext.convert.int8_model import KnownNames
-    from tflm_ext.verify.scores import Samples
-
-    calibration_data = as_data(calibration_data, "calibration_data")
-    inputs, targets = (None, None) if test_data is None else _pair(test_data)
-    converted = convert(
-        model,
-        calibration_data,
-        test_inputs=inputs,
-        test_targets=targets,
-        labels=labels,
-        progress=say,
-        dense_per_tensor=runtime.dense_per_tensor,
-        known_names=KnownNames(earlier.sha256, earlier.inputs, earlier.outputs)
-        if earlier
-        else None,
-        pinned=pinned,
-    )
-    return converted.int8, Samples(converted.calibration, converted.test, converted.targets)
-
-
-def _pair(test_data: Any) -> tuple[Any, Any]:
-    from tflm_ext.convert.given import as_data
-
-    found = as_data(test_data, "test_data")
-    if not isinstance(found, tuple | list) or len(found) != 2:
-        raise ConfigError("test_data is not a pair.", "Pass test_data=(x, y), inputs and targets.")
-    return as_data(found[0], "test_data"), found[1]
 
 
 def inspect_model(
@@ -445,8 +407,9 @@ def inspect_model(
         ConfigError, UnsupportedModelError, ToolError: as in export().
     """
     from tflm_ext.convert import load_npz
+    from tflm_ext.project.choices import known_of
     from tflm_ext.report.detail import with_detail
-    from tflm_ext.stages import analyse, describe
+    from tflm_ext.stages import analyse, describe, load
 
     options = make_options(
         name or Path(str(model)).stem,
@@ -456,7 +419,8 @@ def inspect_model(
         optimize=optimize,
     )
     data = load_npz(calibration).x if calibration else None
-    int8, _ = load(model, data, None, options.runtime, lambda text: None)
+    known = known_of(Path(model), None) if isinstance(model, str | os.PathLike) else None
+    int8, _ = load(model, data, None, options, lambda text: None, known)
     analysis = analyse(int8, options)
     report = describe(analysis, options, int8.warnings)
     return with_detail(report, analysis.graph, analysis.passes) if detail else report

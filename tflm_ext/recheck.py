@@ -103,6 +103,7 @@ def open_project(folder: Path) -> Opened:
         version=chosen.version,
         url=chosen.url,
         pipeline=chosen.pipeline,
+        lift=chosen.lift,
     )
     if options.pipeline and options.pipeline.sha256 != chosen.pipeline_sha256:
         raise VerificationError(
@@ -111,7 +112,12 @@ def open_project(folder: Path) -> Opened:
         )
     # Earlier versions accepted labels that are now refused, such as equal ones.
     options = replace(options, labels=chosen.labels)
-    int8 = Int8Model.of(exported.model, input_names=chosen.inputs, output_names=chosen.outputs)
+    int8 = Int8Model.of(
+        exported.model,
+        input_names=chosen.inputs,
+        output_names=chosen.outputs,
+        affines=chosen.affines,
+    )
     return Opened(exported, options, analyse(int8, options))
 
 

@@ -10,9 +10,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tflm_ext.convert.int8_model import Int8Model
+from tflm_ext.convert.int8_model import Int8Model, Known
 from tflm_ext.emit.sense import sense_files
+from tflm_ext.errors import ConfigError
 from tflm_ext.ir import Graph
+from tflm_ext.ir.affine import Affine
 from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
 from tflm_ext.ir.names import port_name, unlike
 from tflm_ext.ir.rendered import RenderedFile
@@ -67,6 +69,7 @@ class Options:
     version: str = NO_VERSION
     url: str = PAGE
     pipeline: Pipeline | None = None
+    lift: bool = True
     max_accuracy_drop: float | None = None
 
 
@@ -95,6 +98,52 @@ class Project:
     linked: Path | None = None
 
 
+def load(
+    model: Any,
+    calibration_data: Any,
+    test_data: Any,
+    options: Options,
+    say: Progress,
+    known: Known | None = None,
+) -> tuple[Int8Model, Samples]:
+    """Load the user's model and data, as an int8 model and Samples.
+
+    Args:
+        known: what an earlier export knows about a .tflite.
+
+    Raises:
+        ConfigError, UnsupportedModelError, ToolError: as in export().
+    """
+    from tflm_ext.convert import convert
+    from tflm_ext.convert.given import as_data
+    from tflm_ext.signals.data import pinned_by
+
+    calibration_data = as_data(calibration_data, "calibration_data")
+    inputs, targets = (None, None) if test_data is None else _pair(test_data)
+    converted = convert(
+        model,
+        calibration_data,
+        test_inputs=inputs,
+        test_targets=targets,
+        labels=options.labels,
+        progress=say,
+        dense_per_tensor=options.runtime.dense_per_tensor,
+        known=known,
+        pinned=pinned_by(options.pipeline),
+        lift=options.lift,
+    )
+    return converted.int8, Samples(converted.calibration, converted.test, converted.targets)
+
+
+def _pair(test_data: Any) -> tuple[Any, Any]:
+    from tflm_ext.convert.given import as_data
+
+    found = as_data(test_data, "test_data")
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        raise ConfigError("test_data is not a pair.", "Pass test_data=(x, y), inputs and targets.")
+    return as_data(found[0], "test_data"), found[1]
+
+
 def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text: None) -> Analysis:
     """Read, rewrite and plan a model; nothing is compiled.
 
@@ -114,7 +163,7 @@ def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text:
         name=options.name,
         library=library_name(options.name),
         sha256=int8.sha256,
-        inputs=_named("input", planned.inputs, int8.input_names),
+        inputs=_with_affines(_named("input", planned.inputs, int8.input_names), int8.affines),
         outputs=tuple(replace(o, labels=own) for o, own in zip(outputs, labels, strict=True)),
         weight_bytes=on_device.footprint.weight_bytes,
         arena_bytes=on_device.footprint.arena_bytes,
@@ -137,6 +186,12 @@ def _named(kind: str, ports: Sequence[Port], names: Sequence[str]) -> tuple[Port
         replace(port, name=name, symbol=symbol)
         for port, name, symbol in zip(ports, names, symbols, strict=True)
     )
+
+
+def _with_affines(ports: Sequence[Port], affines: Sequence[Affine | None]) -> tuple[Port, ...]:
+    """Return the inputs with what was lifted from each; nothing if there are no affines."""
+    found = affines or (None,) * len(ports)
+    return tuple(replace(port, affine=own) for port, own in zip(ports, found, strict=True))
 
 
 def describe(analysis: Analysis, options: Options, warnings: Sequence[str] = ()) -> Report:
@@ -163,6 +218,7 @@ def report_of(analysis: Analysis, options: Options) -> Report:
         optimize=options.optimize,
         budget=options.budget,
         methods=options.runtime.encoding,
+        lift=options.lift,
         encoding=analysis.on_device.encoding,
     )
 

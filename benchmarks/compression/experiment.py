@@ -96,7 +96,7 @@ def evaluate(
         x: (samples, *input) of the test data.
         score: of the first output.
     """
-    int8 = convert(model, calibration, test_inputs=x, progress=lambda text: None).int8
+    int8 = convert(model, calibration, test_inputs=x, progress=lambda text: None, lift=False).int8
     analysis = analyse(int8, Options("measured", default_board()))
     plan, graph = analysis.plan, analysis.graph
     (source,), result = analysis.facts.inputs, analysis.facts.outputs[0]

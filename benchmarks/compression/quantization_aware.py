@@ -115,7 +115,9 @@ def scales(ours: Any, theirs: Any) -> str:
 
 
 def _graph(model: Any) -> Graph:
-    return read_graph(convert(model, None, progress=lambda text: None).int8.bytes, "net")
+    return read_graph(
+        convert(model, None, progress=lambda text: None, lift=False).int8.bytes, "net"
+    )
 
 
 ABOUT = f"""\

@@ -9,7 +9,7 @@ import pytest
 
 from tflm_ext.convert import convert
 from tflm_ext.convert.child import ChildEnded
-from tflm_ext.convert.convert import explain
+from tflm_ext.convert.explain import explain
 from tflm_ext.errors import (
     StorageError,
     TflmExtError,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 from dataclasses import replace
 from fractions import Fraction
@@ -21,7 +22,7 @@ from tflm_ext.frontend import read_graph
 from tflm_ext.ir import Quantization
 from tflm_ext.ir.facts import ModelFacts, Port
 from tflm_ext.passes import run_passes
-from tflm_ext.plan import make_plan
+from tflm_ext.plan import Plan, make_plan
 from tflm_ext.project.names import port_symbols
 
 SCALES = [
@@ -30,10 +31,14 @@ SCALES = [
 ]
 
 
+@functools.cache
+def planned(model: bytes, name: str) -> Plan:
+    return make_plan(run_passes(read_graph(model, name)).graph)
+
+
 def header(facts: ModelFacts, model: bytes = b"", name: str = "net") -> str:
     """The header of a net, with the ports of these facts."""
-    graph = read_graph(model or image_net(), name)
-    files = model_files(facts, make_plan(run_passes(graph).graph))
+    files = model_files(facts, planned(model or image_net(), name))
     return next(f.content.decode("ascii") for f in files if f.path == f"{facts.name}_model.h")
 
 
@@ -41,8 +46,7 @@ def facts_of(
     inputs: list[Port], outputs: list[Port], name: str = "net", labels: tuple[str, ...] = ()
 ) -> ModelFacts:
     model = image_net()
-    graph = read_graph(model, name)
-    facts = facts_for(model, graph, make_plan(run_passes(graph).graph), name)
+    facts = facts_for(model, read_graph(model, name), planned(model, name), name)
     return with_labels(replace(facts, inputs=tuple(inputs), outputs=tuple(outputs)), labels)
 
 

@@ -19,7 +19,7 @@ from tests.hostile.makers import Baits
 from tests.hostile.watch import opened_files
 from tests.tools import run_python
 from tflm_ext.convert.child import ChildEnded
-from tflm_ext.convert.convert import explain
+from tflm_ext.convert.explain import explain
 from tflm_ext.errors import UnsupportedModelError
 
 

@@ -36,7 +36,8 @@ from tflm_ext.plan.arena import ALIGNMENT
 from tflm_ext.programs import run_program
 from tflm_ext.project.platformio_tree import STDIO_BYTES, emulator_files, qemu_arguments
 from tflm_ext.scratch import scratch_folder
-from tflm_ext.targets import board
+from tflm_ext.targets import Board
+from tflm_ext.targets import board as find_board
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.host import WARNINGS, find_compiler
 
@@ -44,7 +45,7 @@ Array = np.ndarray[Any, Any]
 Kernels = set[tuple[str, str]]
 """Operators with the kernels that ran them."""
 
-_BOARD = board("nano33ble_sense")
+_BOARD = find_board("nano33ble_sense")
 _MEMORY_BYTES = 4 << 20  # the machine's whole memory
 _SECONDS = 600.0
 
@@ -317,7 +318,7 @@ def run_everywhere(firmware: Firmware, odd: int) -> Kernels:
         data = b"".join(part.tobytes() for row in zip(*vectors, strict=True) for part in row)
         with scratch_folder() as folder:
             _write(folder, facts, files, len(vectors[0]))
-            for place, run in (("this computer", _on_host), ("the core", _on_core)):
+            for place, run in (("this computer", _on_host), ("the core", run_on_core)):
                 _compare(
                     firmware, chosen, run(folder, data), f"{name}, {beside} bytes off, on {place}"
                 )
@@ -364,12 +365,12 @@ def _on_host(folder: Path, data: bytes) -> bytes:
     return _run((program,), data)
 
 
-def _on_core(folder: Path, data: bytes) -> bytes:
-    """Run the assembly, compiled with the board's flags."""
+def run_on_core(folder: Path, data: bytes, board: Board = _BOARD) -> bytes:
+    """Run the C of a folder, compiled with the board's flags."""
     roomy = replace(
-        _BOARD,
+        board,
         flash_bytes=_MEMORY_BYTES,
-        ram_bytes=_MEMORY_BYTES - _BOARD.stack_bytes - STDIO_BYTES,
+        ram_bytes=_MEMORY_BYTES - board.stack_bytes - STDIO_BYTES,
         reserved_flash_bytes=0,
         reserved_ram_bytes=0,
     )
@@ -379,7 +380,7 @@ def _on_core(folder: Path, data: bytes) -> bytes:
     for file in emulator_files(roomy):
         if file.path.endswith((".c", ".ld")):
             (core / Path(file.path).name).write_bytes(file.content)
-    objects = compile_all(_BOARD, [*units, (core / "startup.c", ())], core / "objects")
+    objects = compile_all(board, [*units, (core / "startup.c", ())], core / "objects")
     program = str(core / "program.elf")
     link = (
         "-nostartfiles",
@@ -388,8 +389,8 @@ def _on_core(folder: Path, data: bytes) -> bytes:
         "-T",
         str(core / "linker.ld"),
     )
-    run_tool((C_COMPILER, *machine_flags(_BOARD, ()), *link, *map(str, objects), "-o", program))
-    return _run(("qemu-system-arm", *qemu_arguments(_BOARD.core), "-kernel", program), data)
+    run_tool((C_COMPILER, *machine_flags(board, ()), *link, *map(str, objects), "-o", program))
+    return _run(("qemu-system-arm", *qemu_arguments(board.core), "-kernel", program), data)
 
 
 def _run(command: Sequence[str], data: bytes) -> bytes:

@@ -16,7 +16,7 @@ from tests.models import image_net
 from tests.ops.test_softmax import softmax
 from tflm_ext import programs
 from tflm_ext.convert.child import ChildEnded
-from tflm_ext.convert.convert import explain
+from tflm_ext.convert.explain import explain
 from tflm_ext.emit.model import model_files
 from tflm_ext.errors import StorageError, ToolError, UnsupportedModelError, VerificationError
 from tflm_ext.frontend import read_graph

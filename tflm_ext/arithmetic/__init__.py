@@ -164,13 +164,34 @@ def round_half_away_array(values: Array) -> Array:
     return whole + np.where(np.abs(values - whole) >= 0.5, np.sign(values), 0)
 
 
+def normalize_array(values: Array, means: ArrayLike, deviations: ArrayLike) -> Array:
+    """(x - mean) / deviation in float32, with two roundings in this order, like the C.
+
+    Args:
+        values: real numbers, (samples, ...), rounded to float32 first.
+        means: one for all elements of a sample, or for each index of their last axis, or for each.
+        deviations: likewise, not 0.
+
+    Returns:
+        float32 in the same shape, infinite where that overflows.
+    """
+    given = np.asarray(values, np.float32)
+    mean, deviation = np.asarray(means, np.float32), np.asarray(deviations, np.float32)
+    with np.errstate(over="ignore", under="ignore"):
+        rows = (given.reshape(len(given), -1, len(mean)) - mean) / deviation
+    return rows.reshape(given.shape)
+
+
 def quantize_array(values: Array, scale: float, zero_point: int) -> Array:
     """Real values to int8: nearest step in float32, halves away from zero, saturated.
 
     Args:
-        values: finite numbers of any shape.
+        values: numbers of any shape, also infinite ones.
     """
-    rounded = round_half_away_array(np.asarray(values, np.float32) / np.float32(scale))
+    with np.errstate(over="ignore", under="ignore"):
+        steps = np.asarray(values, np.float32) / np.float32(scale)
+    # Every zero point is within 512 of both limits of int8.
+    rounded = round_half_away_array(np.clip(steps, -512, 512))
     return np.clip(rounded.astype(np.float64) + zero_point, INT8_MIN, INT8_MAX).astype(np.int8)
 
 

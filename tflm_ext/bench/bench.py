@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
-from tflm_ext.api import load, make_options
+from tflm_ext.api import make_options
 from tflm_ext.bench.compare import require_equal
 from tflm_ext.bench.emulator import Event, compiler_name, measure, require_tools
 from tflm_ext.bench.opponents import Opponent, find_opponent
@@ -25,7 +25,7 @@ from tflm_ext.project.exported import is_exported
 from tflm_ext.recheck import open_project
 from tflm_ext.report.measured import NAME, sources_sha256
 from tflm_ext.report.report import digests, envelope
-from tflm_ext.stages import Analysis, Options, analyse
+from tflm_ext.stages import Analysis, Options, analyse, load
 from tflm_ext.targets import Board
 from tflm_ext.targets import core as find_core
 from tflm_ext.verify.sense import drawn_recordings
@@ -224,7 +224,7 @@ def bench(
         name = folder.stem
         options = make_options(name, derived=True, board=board, optimize=optimize)
         data = load_npz(calibration).x if calibration else None
-        int8, _ = load(source, data, None, options.runtime, progress)
+        int8, _ = load(source, data, None, options, progress)
         analysis = analyse(int8, options)
         sources = analysis.on_device.sources(analysis.facts)
     progress("measuring")

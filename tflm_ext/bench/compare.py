@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tflm_ext.api import load, make_options
+from tflm_ext.api import make_options
 from tflm_ext.bench.emulator import (
     Measurement,
     compiler_name,
@@ -26,7 +26,7 @@ from tflm_ext.errors import VerificationError
 from tflm_ext.options import DEFAULT_BOARD
 from tflm_ext.runtimes.tflm import InterpretedModel, Tflm
 from tflm_ext.runtimes.tflm.tree import SOURCE_VARIABLE, Flavour, require_complete
-from tflm_ext.stages import Analysis, Options, analyse
+from tflm_ext.stages import Analysis, Options, analyse, load
 from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.computable import keep_computable
 from tflm_ext.verify.tflm import run_tflm
@@ -166,7 +166,7 @@ def compare(
         require_complete(interpreted.runtime.tree)  # before minutes of compiling
     # One model for both runtimes, which the Arduino library computes correctly.
     data = load_npz(calibration).x if calibration else None
-    int8, _ = load(model, data, None, interpreted.runtime, progress)
+    int8, _ = load(model, data, None, interpreted, progress)
     analysis = analyse(int8, options)
     progress("measuring the compiled runtime")
     sources = analysis.on_device.sources(analysis.facts)

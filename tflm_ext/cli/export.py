@@ -29,6 +29,18 @@ from tflm_ext.shell import tell
 
 def add_commands(commands: Any) -> None:
     """Add both to the parser."""
+    _add_export(commands)
+    inspect = add_command(commands, "inspect", _inspect, "show operators, memory plan and sizes")
+    add_model(inspect, f"{MODEL}; or an exported project, with measurements by bench")
+    inspect.add_argument(
+        "--passes",
+        action="store_true",
+        help="also show the graph after each rewrite, why it changed, and the memory plan",
+    )
+    add_json(inspect)
+
+
+def _add_export(commands: Any) -> None:
     export = add_command(commands, "export", _export, "export a model as a verified project")
     add_model(export)
     export.add_argument(
@@ -64,6 +76,13 @@ def add_commands(commands: Any) -> None:
         help="encode the weights, for --runtime tflm; see tflm-ext encode",
     )
     export.add_argument(
+        "--no-lift",
+        dest="lift",
+        action="store_const",
+        const=False,
+        help="keep Normalization, Rescaling and BatchNormalization at the model's head inside it",
+    )
+    export.add_argument(
         "--labels",
         metavar="[OUTPUT=]A,B,...",
         action="append",
@@ -85,15 +104,6 @@ def add_commands(commands: Any) -> None:
     add_json(export)
     # What is not passed may come from an earlier export.
     export.set_defaults(board=UNSET, runtime=None, optimize=None)
-
-    inspect = add_command(commands, "inspect", _inspect, "show operators, memory plan and sizes")
-    add_model(inspect, f"{MODEL}; or an exported project, with measurements by bench")
-    inspect.add_argument(
-        "--passes",
-        action="store_true",
-        help="also show the graph after each rewrite, why it changed, and the memory plan",
-    )
-    add_json(inspect)
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -126,6 +136,7 @@ def _export(options: argparse.Namespace) -> int:
             budget=budget_of(options) if budget_of(options).limits else None,
             tflm_source=options.tflm_source,
             encoding=methods_of(options.encoding),
+            lift=options.lift,
             max_accuracy_drop=options.max_accuracy_drop,
             overwrite=options.overwrite,
             progress=shows_progress(options),

@@ -15,7 +15,7 @@ from tflm_ext.compression.recipe import Recipe
 from tflm_ext.compression.result import CompressionReport
 from tflm_ext.convert import load_npz
 from tflm_ext.convert.child import Child, ChildEnded
-from tflm_ext.convert.convert import explain
+from tflm_ext.convert.explain import explain
 from tflm_ext.convert.files import is_data_file, kind_of
 from tflm_ext.errors import ConfigError
 from tflm_ext.near import did_you_mean_file

@@ -59,7 +59,8 @@ class Compressor:
                 "quantize_epochs=0.",
             )
         train, validation = _pair(request["data"]), request["validation"]
-        with one_child(), warnings.catch_warnings():
+        # A .tflite alone does not say what was lifted.
+        with one_child(lift=not tflite), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the report includes them
             result = compress(
                 self.model,

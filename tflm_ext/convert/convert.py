@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
@@ -14,28 +12,27 @@ from typing import Any
 import numpy as np
 
 from tflm_ext.convert import faithful
-from tflm_ext.convert.child import PATIENCE, Child, ChildEnded, Progress
+from tflm_ext.convert.child import Child, ChildEnded, Progress
 from tflm_ext.convert.data import (
     calibration_warnings,
     gather_all,
     input_warnings,
     output_warnings,
 )
+from tflm_ext.convert.explain import explain
 from tflm_ext.convert.files import FORMATS, compares, is_data_file, kind_of
 from tflm_ext.convert.finite import infinite_refusal
-from tflm_ext.convert.int8_model import Conversion, Int8Model, KnownNames, looked_at
+from tflm_ext.convert.int8_model import Conversion, Int8Model, Known, looked_at
+from tflm_ext.convert.lifted import Affines, affines_of, normalized
 from tflm_ext.convert.pinned import Pinned, check_pinned, require_inputs
 from tflm_ext.convert.remedies import (
-    crash_refusal,
     input_refusal,
     mask_refusal,
-    operator_refusal,
 )
 from tflm_ext.convert.samples import Array, InputSpec, Order
 from tflm_ext.errors import (
     ConfigError,
     StorageError,
-    TflmExtError,
     ToolError,
     UnsupportedModelError,
     UnsupportedOperatorError,
@@ -43,7 +40,6 @@ from tflm_ext.errors import (
 )
 from tflm_ext.frontend import strip_ports
 from tflm_ext.options import NO_LABELS, Labels
-from tflm_ext.programs import limit_error
 from tflm_ext.scratch import scratch_folder
 from tflm_ext.verify.targets import Wanted
 
@@ -56,9 +52,10 @@ def convert(
     test_inputs: Any = None,
     test_targets: Any = None,
     labels: Labels = NO_LABELS,
-    known_names: KnownNames | None = None,
+    known: Known | None = None,
     dense_per_tensor: bool = False,
     pinned: Pinned = (),
+    lift: bool = True,
 ) -> Conversion:
     """Quantise a model to int8 with batch size 1 and int8 inputs and outputs.
 
@@ -77,15 +74,17 @@ def convert(
         test_inputs: in the same forms; the float model runs on all of them.
         test_targets: of the test inputs, as for by_output(); checked before the conversion.
         labels: class names, for targets that are class names.
-        known_names: of the ports of a .tflite, from an earlier export of it.
+        known: about a .tflite, from an earlier export of it.
         dense_per_tensor: one scale for the weights of a Dense layer, as in TFLM before 2024,
             instead of one per output.
         pinned: scale and zero point that the inputs must have, in order; () leaves them to the
             calibration.
+        lift: whether to leave out layers at the head of a Keras model that only scale its inputs;
+            see Int8Model.affines. Nothing is lifted before pinned inputs.
 
     Raises:
         ConfigError: there is no such model, or data is missing, empty, not finite, or has the wrong
-            shape.
+            shape; or a .tflite begins after such layers, and lift is false.
         UnsupportedModelError: the model cannot be converted to int8 with batch size 1.
         UnsupportedOperatorError: TensorFlow Lite has no operator for a layer.
         ToolError: TensorFlow is missing or crashed.
@@ -99,30 +98,36 @@ def convert(
     if path and kind == "tflite":
         from tflm_ext.convert.taken import take
 
-        taken = take(path, given, Wanted(test_targets, labels), known_names)
+        taken = take(path, given, Wanted(test_targets, labels), known, lift=lift)
         check_pinned(taken.int8.bytes, pinned)
         return taken
     with scratch_folder() as folder, _child(folder) as child:
         wanted = Wanted(test_targets, labels)
         work = _Work(child, folder, progress, dense_per_tensor, wanted, pinned)
-        return work.run(model, path, kind, given)
+        return work.run(model, path, kind, given, lift and not pinned and _lifts.get())
 
 
 @contextmanager
-def one_child() -> Iterator[None]:
-    """Let all calls of convert() inside share a child process, which imports TensorFlow once."""
+def one_child(*, lift: bool = True) -> Iterator[None]:
+    """Let all calls of convert() inside share a child process, which imports TensorFlow once.
+
+    Args:
+        lift: false lets no call inside lift anything.
+    """
     if _shared.get() is not None:
         yield
         return
     with scratch_folder() as folder, Child(folder / "log.txt") as child:
-        token = _shared.set(child)
+        token, before = _shared.set(child), _lifts.set(lift)
         try:
             yield
         finally:
             _shared.reset(token)
+            _lifts.reset(before)
 
 
 _shared: ContextVar[Child | None] = ContextVar("shared", default=None)
+_lifts: ContextVar[bool] = ContextVar("lifts", default=True)
 
 
 def _child(folder: Path) -> AbstractContextManager[Child]:
@@ -184,35 +189,44 @@ class _Work:
         self.pinned = pinned
         self.wanted = wanted
         self.dense_per_tensor = dense_per_tensor
-        self.folder = folder
+        self.folder = self.traced = folder
         self.progress = progress
         self.layers: Mapping[str, str] = {}
+        self.affines: Affines = ()
 
-    def run(self, model: Any, path: Path | None, kind: str, given: Mapping[str, Any]) -> Conversion:
-        from tflm_ext.rewrite import drop_unread, narrow_moves
-
+    def run(
+        self, model: Any, path: Path | None, kind: str, given: Mapping[str, Any], lift: bool
+    ) -> Conversion:
         self.progress("starting TensorFlow")
         self.child.start()
-        wrapped: list[str] = []
-        if path is None:
-            model, wrapped = self._trace(model)
-        about = self._ask(
-            "load",
-            path=str((path or self.folder).absolute()),
-            kind=kind,
-            folder=str(self.folder / "model"),
-        )
-        self.layers = about["layers"]
+        live, wrapped = (None, []) if path else self._unwrapped(model)
+        about = self._load(live, path, kind, lift)
         ports = _ports(about)
         self._check_types(ports, about["integers"])
         self.progress("reading the data")
         data, warnings = gather_all(given, ports, Order(about["order"]))
         targets = self.wanted.check(about["outputs"], about["output_shapes"], data)
+        if any(self.affines) and not self._lifts(live, about, ports, data):
+            about = self._load(live, path, kind, lift=False)
         warnings += [*wrapped, *about["warnings"]]
         if not about["changes_state"]:
             with self._infinite_first(data):
-                warnings += self._compare(None if path else model, about, ports, data)
+                warnings += self._compare(live, about, ports, data)
         data = _as_floats(data, about["integers"])
+        int8, kept = self._int8(about, ports, data, warnings)
+        read_data = {what: [columns[k] for k in kept] for what, columns in data.items()}
+        return Conversion.of(int8, read_data, targets)
+
+    def _int8(
+        self,
+        about: Mapping[str, Any],
+        ports: Sequence[InputSpec],
+        data: Mapping[str, list[Array]],
+        warnings: list[str],
+    ) -> tuple[Int8Model, Sequence[int]]:
+        """Return the int8 model with all warnings, and the numbers of the inputs that it reads."""
+        from tflm_ext.rewrite import drop_unread, narrow_moves
+
         calibration = None
         # Calibration data in addition to trained ranges would produce float32 islands.
         if not about["quantisation_aware"]:
@@ -220,7 +234,8 @@ class _Work:
             calibration = self._write(data["calibration_data"])
         out = self.folder / "model.tflite"
         quantised = self._quantise(data, calibration, out)
-        said = input_warnings(data, ports, quantised["inputs"])
+        taken = {what: normalized(columns, self.affines) for what, columns in data.items()}
+        said = input_warnings(taken, ports, quantised["inputs"])
         warnings += said.warnings
         outputs: list[Array] = []
         if data:
@@ -240,14 +255,53 @@ class _Work:
             content,
             input_names=tuple(about["inputs"][place] for place in read.kept),
             output_names=tuple(about["outputs"]),
+            affines=tuple(self.affines[place] for place in read.kept),
             warnings=tuple(warnings),
             log=self.child.output(),
             suspects=said.suspects,
             float_outputs=tuple(outputs) if "test_data" in data else None,
             calibration_outputs=tuple(outputs) if set(data) == {"calibration_data"} else None,
         )
-        read_data = {what: [columns[k] for k in read.kept] for what, columns in data.items()}
-        return Conversion.of(int8, read_data, targets)
+        return int8, read.kept
+
+    def _load(self, live: Any, path: Path | None, kind: str, lift: bool) -> dict[str, Any]:
+        """Trace the model, and load it in the child."""
+        from tflm_ext.convert.trace import trace
+
+        self.traced = self.folder / ("model" if lift else "whole")
+        if live is not None:
+            with _storage():
+                trace(live, self.traced, lift=lift)
+        about = self._ask(
+            "load",
+            path=str((path or self.folder).absolute()),
+            kind=kind,
+            folder=str(self.traced),
+            lift=lift,
+        )
+        self.layers, self.affines = about["layers"], affines_of(about)
+        return about
+
+    def _lifts(
+        self,
+        live: Any,
+        about: Mapping[str, Any],
+        ports: Sequence[InputSpec],
+        data: Mapping[str, list[Array]],
+    ) -> bool:
+        """Whether the model computes the same if what is lifted is computed outside it."""
+        for affine, port, integer in zip(self.affines, ports, about["integers"], strict=True):
+            if affine and integer is None and port.dtype != "float32":
+                return False  # the graph would take integers
+        taken = (normalized(columns, self.affines) for columns in data.values())
+        finite = all(np.isfinite(column).all() for columns in taken for column in columns)
+        if about["changes_state"] or not finite:
+            return False
+        try:
+            self._compare(live, about, ports, data)
+        except (ToolError, UnsupportedModelError, VerificationError):
+            return False  # if it is not because of that, the whole model will show it
+        return True
 
     def _check_types(self, ports: Sequence[InputSpec], integers: Sequence[str | None]) -> None:
         for port, integer in zip(ports, integers, strict=True):
@@ -291,16 +345,13 @@ class _Work:
         if not columns:
             return
         with suppress(ToolError):  # report the failure that led here
-            found = self._ask(
-                "find_infinite", folder=str(self.folder / "model"), data=self._write(columns)
-            )
+            found = self._ask("find_infinite", folder=str(self.traced), data=self._write(columns))
             if found["count"]:
                 raise infinite_refusal(found["path"], found["count"], len(columns[0]), self.layers)
 
-    def _trace(self, model: Any) -> tuple[Any, list[str]]:
-        """Save a live model; return it without wrappers, and warnings about these."""
+    def _unwrapped(self, model: Any) -> tuple[Any, list[str]]:
+        """Return a live model without wrappers, and warnings about these."""
         from tflm_ext.convert.order import library
-        from tflm_ext.convert.trace import trace
         from tflm_ext.convert.wrappers import without_wrappers
 
         if library(model) is None:
@@ -309,13 +360,14 @@ class _Work:
                 "Pass a keras.Model, a tf_keras.Model, or the path of a model file.",
             )
         self.progress("saving the model")
-        model, wrapped = without_wrappers(model)
-        with _storage():
-            trace(model, self.folder / "model")
-        return model, wrapped
+        return without_wrappers(model)
 
     def _write(self, columns: Sequence[Array]) -> str:
-        file = self.folder / "samples.npz"
+        """Write samples as the traced graph takes them: after what was lifted."""
+        return self._store("samples.npz", normalized(columns, self.affines))
+
+    def _store(self, name: str, columns: Sequence[Array]) -> str:
+        file = self.folder / name
         arrays = {f"x{i:03}": column for i, column in enumerate(columns)}
         with _storage():
             np.savez(file, allow_pickle=False, **arrays)
@@ -334,7 +386,10 @@ class _Work:
         columns = faithful.chosen(some) if some else faithful.drawn(ports)
         names = {"inputs": about["inputs"], "outputs": about["outputs"]}
         if live is None:
-            answer = self._ask("check", data=self._write(columns), coarse=coarse, **names)
+            given = self._store("given.npz", columns)
+            answer = self._ask(
+                "check", data=self._write(columns), given=given, coarse=coarse, **names
+            )
             return list(answer["warnings"])
         traced = dict(zip(about["outputs"], self._predict(columns), strict=True))
         samples = dict(zip(about["inputs"], columns, strict=True))
@@ -359,65 +414,3 @@ class _Work:
             return self.child.ask(do, self.progress, **request)
         except ChildEnded as ended:
             raise explain(do, ended, self.layers, self.child.command) from ended
-
-
-def explain(
-    do: str, ended: ChildEnded, layers: Mapping[str, str], command: Sequence[str]
-) -> TflmExtError:
-    """Return the error for the user after a child process ended unexpectedly.
-
-    Args:
-        do: the request that it did not answer.
-        ended: how it ended, and its log.
-        layers: class of every Keras layer, by name; empty if they are not known.
-        command: that started it.
-    """
-    limit = limit_error("TensorFlow", ended.code, ended.log, command)
-    if limit is not None:
-        return limit
-    missing = re.search(r"No module named '(tensorflow|keras|tf_keras|h5py)'", ended.log)
-    if missing:
-        return ToolError(
-            f"{missing[1]} is not installed.",
-            f"Run: {command[0]} -m pip install {missing[1]}",
-            command=tuple(command),
-            output=ended.log,
-        )
-    position = re.search(r"indices\[[\d,]*\] = (-?\d+) is not in \[0, (\d+)\)", ended.log)
-    if position:
-        return ConfigError(
-            f"The data has the integer {position[1]} where the model looks up one from 0 to "
-            f"{int(position[2]) - 1}.",
-            "An Embedding has rows for 0 to its input_dim minus 1.",
-        )
-    refused = re.search(r"(?:TF Select|Custom) ops: (.*)", ended.log)
-    if do == "convert" and refused:
-        operators = [name.strip() for name in refused[1].split(",")]
-        paths = [
-            path
-            for name in operators
-            for path in re.findall(rf'"{re.escape(name)}:", "([^"@]+)@', ended.log)
-        ]
-        return operator_refusal(operators, paths, layers)
-    crash = crash_refusal(layers) if do == "convert" and ended.code < 0 else None
-    if crash:
-        return crash
-    if do == "load" and ended.code == -signal.SIGPROF:
-        return UnsupportedModelError(
-            f"The model cannot be loaded: it took more than {PATIENCE} seconds of processor time.",
-            "The file may be damaged; save the model again with model.save('model.keras').",
-        )
-    said = next((line for line in reversed(ended.log.splitlines()) if line.strip()), "nothing")
-    if do == "load" and ended.code > 0:
-        return UnsupportedModelError(
-            f"The model cannot be loaded: {said.strip()}",
-            "If it has custom classes, load the model yourself and pass the live model.",
-        )
-    how = f"signal {-ended.code}" if ended.code < 0 else f"exit status {ended.code}"
-    return ToolError(
-        f"TensorFlow failed in the step {do!r} ({how}).",
-        "Its last messages are shown above. To find the layer that causes this, remove layers "
-        "until the conversion succeeds.",
-        command=tuple(command),
-        output=ended.log,
-    )

@@ -18,6 +18,11 @@ from tflm_ext.convert.ranges import (
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
+REMEDY = (
+    "begin the Keras model with Normalization, which the device computes before int8, or normalise"
+    " the data before the model, when training and on the device"
+)
+
 _WIDE = 64  # features from which on an input is more likely an image than a table
 _NAMED = 8
 _NOISE = 1e-6  # of the largest value: beyond the precision of float32
@@ -102,7 +107,7 @@ def _offsets(
     yield (
         f"{who} lies between {low[i]:.6g} and {high[i]:.6g}{others}, and the range of int8 "
         f"includes 0: its offset takes up the range and leaves it {_number(steps[i])} of the 256 "
-        "steps; subtract the offset before the model, when training and on the device."
+        f"steps; {REMEDY}."
     )
 
 
@@ -120,8 +125,7 @@ def _small(
         least = f", {kind} {worst} only {_number(steps[worst])}"
     yield (
         f"{who} of the 256 steps of int8{least}: one range holds the whole input,"
-        f" {bounds[0]:.4g} to {bounds[1]:.4g}; scale each {kind} before the model, when training"
-        " and on the device."
+        f" {bounds[0]:.4g} to {bounds[1]:.4g}; {REMEDY}."
     )
 
 

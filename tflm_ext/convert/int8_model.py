@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from tflm_ext.ir.affine import Affine
+
 _LOOKED_AT = 100
 
 
@@ -33,6 +35,8 @@ class Int8Model:
         input_names: the users' names of its inputs, in order; the keys of a dict or a .npz with
             calibration data. "" for those of a .tflite that have none.
         output_names: those of its outputs, in order.
+        affines: for each input, what was lifted out of the model: its int8 values are of normalised
+            real values; None where nothing was; () for a model without any.
         warnings: one sentence each, for the user.
         log: the converter's output.
         suspects: warnings that matter only if int8 differs too much from float.
@@ -46,6 +50,7 @@ class Int8Model:
     sha256: str
     input_names: tuple[str, ...] = ()
     output_names: tuple[str, ...] = ()
+    affines: tuple[Affine | None, ...] = ()
     warnings: tuple[str, ...] = ()
     log: str = ""
     suspects: tuple[str, ...] = ()
@@ -63,26 +68,37 @@ class Int8Model:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownNames:
-    """Names that an earlier export gave the ports of a .tflite, which may have lost them.
+class Known:
+    """What an earlier export knows about the ports of a .tflite.
 
     Attributes:
         sha256: of the .tflite, in hex.
-        inputs, outputs: names, "" for ports without one; untrusted.
+        inputs, outputs: names, which the .tflite may have lost, "" for ports without one;
+            untrusted.
+        affines: what was lifted from each input, which the .tflite does not have; () if nothing.
     """
 
     sha256: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    affines: tuple[Affine | None, ...] = ()
 
     def fit(self, sha256: str, inputs: int, outputs: int) -> bool:
-        """Whether they are names of this .tflite, with this number of ports; some may be ""."""
+        """Whether it has names of this .tflite, with this number of ports; some may be ""."""
         named = any((*self.inputs, *self.outputs))
         return named and (self.sha256, len(self.inputs), len(self.outputs)) == (
             sha256,
             inputs,
             outputs,
         )
+
+    def lifted(self, sha256: str, shapes: Sequence[Sequence[int]]) -> tuple[Affine | None, ...]:
+        """What was lifted from the inputs of this .tflite, given their shapes."""
+        if self.sha256 != sha256 or len(self.affines) != len(shapes):
+            return ()
+        pairs = zip(self.affines, shapes, strict=True)
+        fitting = all(affine is None or affine.fits(shape) for affine, shape in pairs)
+        return self.affines if fitting else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,11 @@ from typing import Any
 
 from tflm_ext.convert.data import gather_all, input_warnings
 from tflm_ext.convert.files import read_tflite
-from tflm_ext.convert.int8_model import Conversion, Int8Model, KnownNames
+from tflm_ext.convert.int8_model import Conversion, Int8Model, Known
+from tflm_ext.convert.lifted import Affines, normalized
 from tflm_ext.convert.samples import InputSpec
+from tflm_ext.emit.escape import plain
+from tflm_ext.errors import ConfigError
 from tflm_ext.frontend import Int8Ports, read_graph, strip_ports
 from tflm_ext.frontend.parse import parse
 from tflm_ext.frontend.signatures import read_signature
@@ -24,12 +27,21 @@ from tflm_ext.verify.unchanged import check_rewritten
 
 
 def take(
-    path: Path, given: Mapping[str, Any], wanted: Wanted, known: KnownNames | None = None
+    path: Path,
+    given: Mapping[str, Any],
+    wanted: Wanted,
+    known: Known | None = None,
+    *,
+    lift: bool = True,
 ) -> Conversion:
     """Return a model that is already int8, without float ports, and the data passed with it.
 
     Args:
-        known: names of the ports, if this is the file of an earlier export.
+        known: about the ports, if this is the file of an earlier export.
+        lift: whether the file may begin after layers that were lifted.
+
+    Raises:
+        ConfigError: it does, although it may not.
     """
     original = read_tflite(path)
     prepared = prepare(original, path.stem)
@@ -40,19 +52,27 @@ def take(
     model = Int8Model.of(found.data)
     if known and known.fit(model.sha256, len(inputs), len(outputs)):
         inputs, outputs = unlike(known.inputs), unlike(known.outputs)
+    graph = read_graph(found.data, path.stem, run=run_outputs) if given or known else None
+    tensors = [graph.tensors[i] for i in graph.inputs] if graph else []
+    affines = known.lifted(model.sha256, [t.shape for t in tensors]) if known else ()
+    if any(affines) and not lift:
+        raise _already_lifted(path.name, affines)
     notes = [*prepared.notes, *(f"{text}." for text in (*found.stripped, *found.notes))]
-    model = replace(model, input_names=inputs, output_names=outputs, warnings=tuple(notes))
-    if not given:
+    model = replace(
+        model, input_names=inputs, output_names=outputs, affines=affines, warnings=tuple(notes)
+    )
+    if not given or graph is None:
         return Conversion(model)
-    graph = read_graph(found.data, path.stem, run=run_outputs)
-    tensors = [graph.tensors[i] for i in graph.inputs]
     ports = [
         InputSpec(name or t.name, t.shape, _given_as(t), keras_name=port_name(t.name))
         for name, t in zip(inputs, tensors, strict=True)
     ]
     quantised = [(q.scale, q.zero_point) if (q := t.quantization) else None for t in tensors]
     data, warnings = gather_all(given, ports)
-    said = input_warnings(data, ports, quantised)
+    taken = {
+        what: normalized(columns, affines or (None,) * len(ports)) for what, columns in data.items()
+    }
+    said = input_warnings(taken, ports, quantised)
     ends = [graph.tensors[i] for i in graph.outputs]
     called = [name or t.name for name, t in zip(outputs, ends, strict=True)]
     return Conversion.of(
@@ -61,6 +81,15 @@ def take(
         wanted.by_names({t.name: name for name, t in zip(called, ends, strict=True)}).check(
             called, [t.shape for t in ends], data
         ),
+    )
+
+
+def _already_lifted(name: str, affines: Affines) -> ConfigError:
+    layers = ", ".join(str(layer) for affine in affines if affine for layer in affine.layers)
+    return ConfigError(
+        f"{name} was exported without its first layers, which lift=False (--no-lift) keeps:"
+        f" {plain(layers, 200)}.",
+        "Pass the Keras model with lift=False, or leave lift=False out.",
     )
 
 

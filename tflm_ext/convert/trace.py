@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 from tflm_ext.convert.endpoint import SIGNATURE, Endpoint
 from tflm_ext.convert.finite import graph_constants, refuse_weights
+from tflm_ext.convert.heads import heads, without
 from tflm_ext.convert.order import (
     OpenInput,
     confusions,
@@ -31,7 +32,9 @@ from tflm_ext.convert.order import (
 from tflm_ext.convert.policies import described, in_float32, other_policies
 from tflm_ext.convert.remedies import loop_refusal
 from tflm_ext.convert.widened import narrowed, widened, without_casts
+from tflm_ext.document import to_json
 from tflm_ext.errors import ConfigError, TflmExtError, UnsupportedModelError
+from tflm_ext.ir.affine import Affine
 
 NAMES = "keras.json"
 
@@ -70,7 +73,7 @@ class Scopes:
         return "/".join([*parts[:end], "_".join(parts[end:])])
 
 
-def trace(model: Any, folder: Path) -> None:
+def trace(model: Any, folder: Path, *, lift: bool = True) -> None:
     """Save the graph of a Keras model for one sample.
 
     The signature's inputs are x000, x001, ... and its outputs y000, y001, ... in the model's own
@@ -80,6 +83,8 @@ def trace(model: Any, folder: Path) -> None:
     Args:
         model: a built keras.Model or tf_keras.Model with known inputs.
         folder: folder for the SavedModel.
+        lift: whether to leave out what heads() finds; keras.json then has its numbers, and the
+            graph takes what these layers would compute.
 
     Raises:
         ConfigError: Keras 3 runs on a backend other than TensorFlow.
@@ -121,6 +126,7 @@ def trace(model: Any, folder: Path) -> None:
     weights = ((getattr(w, "path", w.name), w.numpy()) for w in model.weights)
     refuse_weights(weights, layers)
     policies = other_policies(model)
+    lifted = heads(model) if lift else [None] * len(ports)
     about = {
         "layers": layers,
         "order": input_order(model),
@@ -130,9 +136,10 @@ def trace(model: Any, folder: Path) -> None:
             if type(layer).__name__ == "Masking" or getattr(layer, "mask_zero", False)
         ],
         "warnings": [*confusions(model), *described(policies)],
+        "lifted": [head and to_json(Affine, head.affine) for head in lifted],
     }
     scopes = Scopes(frozenset({*layers, model.name}), numbered)
-    with in_float32(model):
+    with in_float32(model), without([layer for head in lifted if head for layer in head.layers]):
         _save(call, ports, about, folder, scopes=scopes)
 
 
@@ -177,7 +184,13 @@ def narrow(source: Path, folder: Path) -> Endpoint:
         names = [port.name for port in endpoint.inputs]
         return endpoint.call(dict(zip(names, samples, strict=True)))
 
-    about = {"layers": {}, "order": endpoint.order, "masks": [], "warnings": endpoint.warnings}
+    about = {
+        "layers": {},
+        "order": endpoint.order,
+        "masks": [],
+        "warnings": endpoint.warnings,
+        "lifted": [None] * len(endpoint.inputs),
+    }
     _save(call, endpoint.inputs, about, folder, owner=endpoint.loaded)
     return endpoint
 

@@ -56,11 +56,11 @@ class Converter:
         """Load a model file, or a model that the parent traced, and describe it."""
         wrapped: list[str] = []
         path, kind, folder = Path(request["path"]), request["kind"], Path(request["folder"])
-        looked_through = folder.with_name("admitted")
+        looked_through = folder.with_name(f"admitted_{folder.name}")
         if kind in {"keras", "h5"}:
             model = load_keras(path, kind, looked_through, patience=PATIENCE, progress=progress)
             model, wrapped = without_wrappers(model)
-            trace.trace(model, folder)
+            trace.trace(model, folder, lift=request["lift"])
             self.reference = faithful.model_reference(model)
         elif kind == "saved_model":
             admitted = admit(path, kind, looked_through / path.name)
@@ -145,14 +145,14 @@ class Converter:
         return {}
 
     def check(self, request: Request, progress: Progress) -> dict[str, Any]:
-        """Compare the graph with the model loaded from a file, on the samples of a .npz.
+        """Compare the graph with the model loaded from a file, on the samples of a .npz each.
 
         Returns:
             Warnings.
         """
         assert self.reference is not None
         traced = self._predict(request["data"], "comparing with the model", progress)
-        columns = _columns(request["data"])
+        columns = _columns(request["given"])
         samples = dict(zip(request["inputs"], (columns[k] for k in sorted(columns)), strict=True))
         outputs = dict(zip(request["outputs"], (traced[k] for k in sorted(traced)), strict=True))
         found = faithful.check(self.reference, samples, outputs, coarse=request["coarse"])

@@ -100,10 +100,15 @@ def c_number(value: int) -> str:
 
 def c_numbers(values: Iterable[int], indent: str = "    ", width: int = 92) -> str:
     """Integers separated by commas, wrapped to a width; INT32_MIN in a form that C accepts."""
+    return c_list(map(c_number, values), indent, width)
+
+
+def c_list(numbers: Iterable[str], indent: str = "    ", width: int = 92) -> str:
+    """Numbers separated by commas, wrapped to a width."""
     lines: list[str] = []
     line = indent
-    for value in values:
-        text = c_number(value) + ","
+    for number in numbers:
+        text = number + ","
         if len(line) + len(text) > width and line != indent:
             lines.append(line.rstrip())
             line = indent

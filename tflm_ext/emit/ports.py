@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tflm_ext.arithmetic import inverse_of_scale
-from tflm_ext.emit.escape import c_float, c_number, c_numbers, markdown
+from tflm_ext.emit.escape import c_float, c_list, c_number, c_numbers, markdown, plain
+from tflm_ext.ir.affine import Affine
 from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
 
 
@@ -35,6 +36,7 @@ class PortView:
         labels: names of its classes.
         classes: how many it chooses from, 0 if it is not known to choose.
         binary: whether it is the probability of the second of two classes.
+        lifted: what becomes of real values before they become int8; None if nothing does.
     """
 
     what: str
@@ -66,6 +68,23 @@ class PortView:
     labels: tuple[str, ...]
     classes: int
     binary: bool
+    lifted: LiftedView | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiftedView:
+    """The layers of the Keras model that quantise functions compute, (x - mean) / deviation.
+
+    Attributes:
+        layers: their names and classes, as text.
+        count: numbers of each table.
+        mean, deviation: the values of macros: a number, or an initialiser.
+    """
+
+    layers: str
+    count: int
+    mean: str
+    deviation: str
 
 
 def port_views(facts: ModelFacts) -> tuple[PortView, ...]:
@@ -121,15 +140,42 @@ def _view(facts: ModelFacts, kind: str, index: int, port: Port, alone: bool) -> 
         labels=port.labels,
         classes=port.classes,
         binary=port.binary,
+        lifted=None if port.affine is None else _lifted_view(port.affine),
     )
+
+
+def _lifted_view(affine: Affine) -> LiftedView:
+    def macro(values: Sequence[float]) -> str:
+        if len(values) > 1:
+            return _initialiser(map(c_float, values))
+        return c_float(values[0]) if values[0] >= 0 else f"({c_float(values[0])})"
+
+    return LiftedView(
+        lifted_layers(affine), affine.count, macro(affine.mean), macro(affine.deviation)
+    )
+
+
+def lifted_layers(affine: Affine) -> str:
+    """The layers that were lifted, as text: "rescaling (Rescaling), batch_norm (...)"."""
+    return ", ".join(plain(str(layer), 80) for layer in affine.layers)
+
+
+def lifted_inputs(facts: ModelFacts) -> Iterator[str]:
+    """What was lifted from each input, as text: "input 0: normalization (Normalization)"."""
+    for i, port in enumerate(facts.inputs):
+        if port.affine is not None:
+            yield f"input {i}: {lifted_layers(port.affine)}"
 
 
 def _macro(values: Sequence[int]) -> str:
     """The value of a macro: a number, or an initialiser."""
     if len(values) == 1:
         return c_number(values[0])
-    lines = c_numbers(values).splitlines()
-    return " \\\n".join(["{", *lines, "    }"])
+    return _initialiser(map(c_number, values))
+
+
+def _initialiser(numbers: Iterable[str]) -> str:
+    return " \\\n".join(["{", *c_list(numbers).splitlines(), "    }"])
 
 
 def pointer_type(ports: Sequence[Port]) -> str:
@@ -157,7 +203,18 @@ def formula(port: Port) -> str:
         return " ".join(("q", *allowed(port)))
     zero_point = port.quantization.zero_point
     difference = f"q {'+' if zero_point < 0 else '-'} {abs(zero_point)}"
-    return f"{c_float(port.quantization.scale).removesuffix('f')} * ({difference})"
+    real = f"{c_float(port.quantization.scale).removesuffix('f')} * ({difference})"
+    return real if port.affine is None else f"{_restored(port.affine)} {real}"
+
+
+def _restored(affine: Affine) -> str:
+    """What turns a normalised value into a real one, as text: "3.0 + 2.0 *"."""
+    if affine.count > 1:
+        return "mean + deviation *"
+    mean, deviation = (
+        c_float(number[0]).removesuffix("f") for number in (affine.mean, affine.deviation)
+    )
+    return f"{mean} + {deviation} *" if affine.mean[0] else f"{deviation} *"
 
 
 def allowed(port: Port) -> tuple[str, ...]:

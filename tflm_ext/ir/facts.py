@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tflm_ext.ir.affine import Affine
 from tflm_ext.ir.graph import DType, Limits, Quantization, Tensor
 from tflm_ext.options import NO_VERSION
 from tflm_ext.version import PAGE
@@ -31,6 +32,7 @@ class Port:
         name: what Keras or the signature calls it, "" if neither gives it a name; untrusted, too.
         symbol: part of its names in C: "input0", or "input_image" if there are several inputs.
         labels: names of its classes, untrusted; empty if none were given.
+        affine: what becomes of real values before they become int8; None if nothing does.
     """
 
     tensor_name: str
@@ -40,6 +42,7 @@ class Port:
     name: str = ""
     symbol: str = ""
     labels: tuple[str, ...] = ()
+    affine: Affine | None = None
 
     @classmethod
     def of(cls, tensor: Tensor, limits: Sequence[Limits] = ()) -> Port:

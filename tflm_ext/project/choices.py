@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tflm_ext.convert.int8_model import Known
 from tflm_ext.document import from_json
 from tflm_ext.errors import ConfigError
+from tflm_ext.ir.affine import Affine
 from tflm_ext.options import (
     DEFAULT_RUNTIME,
     Budget,
@@ -42,6 +44,8 @@ class Choices:
         inputs, outputs: names of the ports, "" for those that have none.
         pipeline: the file of the pipeline in the project; None without one.
         pipeline_sha256: its digest; "" without one.
+        lift: whether layers at the head of a Keras model may be lifted out of it.
+        affines: what was lifted from each input.
     """
 
     name: str
@@ -58,11 +62,32 @@ class Choices:
     outputs: tuple[str, ...]
     pipeline: Path | None = None
     pipeline_sha256: str = ""
+    lift: bool = True
+    affines: tuple[Affine | None, ...] = ()
 
 
 def earlier_choices(folder: Path) -> Choices | None:
     """Return what was chosen for the project in a folder; None if there is none to be read."""
     recover(folder)
+    return _choices(folder)
+
+
+def known_of(model: Path | None, earlier: Choices | None) -> Known | None:
+    """What an export knows about a .tflite: that into the same folder, or else its own project.
+
+    Args:
+        model: the path that the user passed; None for a live model.
+        earlier: options of an export into the same folder.
+    """
+    if earlier is not None:
+        return Known(earlier.sha256, earlier.inputs, earlier.outputs, earlier.affines)
+    if model is None or model.suffix != ".tflite":
+        return None
+    own = _choices(model.resolve().parent.parent)
+    return Known(own.sha256, affines=own.affines) if own and any(own.affines) else None
+
+
+def _choices(folder: Path) -> Choices | None:
     try:
         content = json.loads((folder / REPORT).read_bytes())
         return choices_in(folder, content)
@@ -104,7 +129,16 @@ def choices_in(folder: Path, content: Mapping[str, Any]) -> Choices:
         outputs=_names(model["outputs"]),
         pipeline=folder / PIPELINE if pipeline else None,
         pipeline_sha256=from_json(str, _object(pipeline)["sha256"]) if pipeline else "",
+        lift=from_json(bool | None, options.get("lift")) is not False,
+        affines=tuple(_affine(_object(port)) for port in model["inputs"]),
     )
+
+
+def _affine(port: Mapping[str, Any]) -> Affine | None:
+    affine: Affine | None = from_json(Affine | None, port.get("lifted"))
+    if affine is not None and not affine.fits(from_json(tuple[int, ...], port["shape"])):
+        raise ValueError("more or fewer numbers than the input has")
+    return affine
 
 
 def _valid(check: Callable[[Any], _T], value: Any) -> _T:

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from tflm_ext.emit.escape import markdown, plain
-from tflm_ext.emit.ports import PortView, formula, input_views, output_views, pointer_type, titled
+from tflm_ext.emit.ports import (
+    PortView,
+    formula,
+    input_views,
+    lifted_inputs,
+    output_views,
+    pointer_type,
+    titled,
+)
 from tflm_ext.emit.render import render
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
@@ -44,6 +52,7 @@ class _ReadmeView:
     all_int8: bool
     ports: tuple[tuple[str, str, str], ...]
     labels: tuple[str, ...]
+    lifted: str
     for_board: bool
     self_contained: bool
     runtime: Any
@@ -82,6 +91,7 @@ def readme_files(report: Report, board: Board, parts: Parts) -> tuple[RenderedFi
             for i, b in enumerate(ports)
         ),
         labels=tuple(_labels(report.facts)),
+        lifted=markdown("; ".join(lifted_inputs(facts))),
         for_board=parts.for_board,
         self_contained=parts.self_contained,
         runtime=parts.view,

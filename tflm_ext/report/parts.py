@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from tflm_ext.document import Bytes, Count, FilePath, Scalar, Sha256, Shape, declared, entry
+from tflm_ext.ir.affine import Affine
 from tflm_ext.options import NO_VERSION
 from tflm_ext.plan.sizes import compiler
 from tflm_ext.report.detail import GraphPart, PlacementPart, named_placements
@@ -86,6 +87,13 @@ class PortPart:
         optional=True,
         schema={"minItems": 1},
     )
+    lifted: Affine | None = entry(
+        "What becomes of real values before they become int8: layers of the Keras model that the "
+        "exported .tflite does not have; scale and zero point are those of the normalised value. "
+        "Absent if nothing was lifted.",
+        of=lambda port: port.affine,
+        optional=True,
+    )
     size_bytes: Bytes = entry(of=lambda port: port.bytes)
 
 
@@ -142,6 +150,11 @@ class OptionsPart:
     encoding_by_tensor: Mapping[str, str] | None = entry(
         "The method of each tensor, by its name, if the user chose them; else absent.",
         of=lambda report: report.methods if isinstance(report.methods, Mapping) else None,
+        optional=True,
+    )
+    lift: Literal[False] | None = entry(
+        "False if layers at the head of the Keras model were to stay in it; absent if not.",
+        of=lambda report: None if report.lift else False,
         optional=True,
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tflm_ext.document import to_json
+from tflm_ext.emit.ports import lifted_inputs
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.options import Budget, Methods, Optimize
@@ -34,6 +35,7 @@ class Report:
         passes: operators and tensors that rewrites removed.
         board, runtime, optimize, budget: the options.
         methods: of the encoding, as the user gave them; None if nothing is encoded.
+        lift: whether layers at the head of a Keras model may be lifted out of it.
         warnings: one sentence each, including losses.
         losses: the warnings about lost accuracy.
         vectors: number of inputs compared with TFLM, all without a mismatch; None if the model was
@@ -58,6 +60,7 @@ class Report:
     optimize: Optimize
     budget: Budget = Budget()
     methods: Methods | None = None
+    lift: bool = True
     warnings: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
     vectors: int | None = None
@@ -87,6 +90,7 @@ class Report:
             flash = f"{_bytes(self.flash_bytes)} of flash ({flash})"
         sizes = f"{flash}, {_bytes(self.ram_bytes)} of RAM, {facts.macs:,} MACs"
         lines = [f"{facts.name} for {self.board}, runtime {self.runtime}: {sizes}"]
+        lines += [f"computed before int8, {text}" for text in lifted_inputs(facts)]
         if self.vectors:
             lines.append(f"equal to TensorFlow Lite Micro on {self.vectors} inputs")
         if self.pipeline:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tflm_ext.document import rows
 from tflm_ext.emit.escape import c_float, plain, printable
-from tflm_ext.emit.ports import allowed
+from tflm_ext.emit.ports import allowed, lifted_inputs
 from tflm_ext.report.detail import detail_lines
 from tflm_ext.report.parts import MemoryPart
 from tflm_ext.report.report import Report
@@ -65,7 +65,7 @@ def _parts(report: Report, operators: bool) -> list[RenderableType]:
                 scale = c_float(b.quantization.scale).removesuffix("f")
                 real = (scale, str(b.quantization.zero_point))
             ports.add_row(f"{kind} {i}", shape, *real, plain(b.name or b.tensor_name))
-    parts += ["", ports]
+    parts += ["", ports, *(f"computed before int8, {text}" for text in lifted_inputs(facts))]
     if operators:
         table = Table(box=None, pad_edge=False)
         for heading, justify in (

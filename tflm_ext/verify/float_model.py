@@ -20,8 +20,9 @@ Array: TypeAlias = np.ndarray[Any, Any]
 LARGE_ERROR = 0.1
 LARGE_DROP = 0.02
 REMEDY = (
-    "Scale all input features to a similar range before the model; if that does not help, train"
-    " with quantize_aware(). See docs/how-to/keep-accuracy.md."
+    "Scale all input features to a similar range, for example with Normalization at the head of the"
+    " Keras model; if that does not help, train with quantize_aware(). See"
+    " docs/how-to/keep-accuracy.md."
 )
 
 _FIXED_SCALES = {1 / 256, 1 / 128}  # of softmax, sigmoid and tanh, for all values

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tflm_ext.arithmetic import dequantize_array, quantize_array
+from tflm_ext.arithmetic import dequantize_array, normalize_array, quantize_array
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir.facts import Port
 
@@ -23,7 +23,7 @@ def quantize(ports: Sequence[Port], columns: Sequence[Array]) -> tuple[Array, ..
     """Convert real inputs to elements of the ports.
 
     Args:
-        columns: an array (samples, ...) for each input of the model.
+        columns: an array (samples, ...) for each input of the model, before what is lifted.
 
     Returns:
         For each input, an array (samples, *shape) of its element type.
@@ -39,6 +39,8 @@ def quantize(ports: Sequence[Port], columns: Sequence[Array]) -> tuple[Array, ..
 
 def _elements(port: Port, column: Array) -> Array:
     if port.quantization is not None:
+        if port.affine is not None:
+            column = normalize_array(column, port.affine.mean, port.affine.deviation)
         return quantize_array(column, port.quantization.scale, port.quantization.zero_point)
     rows, low, high = (
         values.reshape(-1, port.size) for values in (column, port.lowest, port.highest)
