@@ -170,6 +170,23 @@ def rate_bound(count: int, hours: float) -> float:
     return high / hours
 
 
+def count_that_shows(per_day: float, hours: float) -> int:
+    """Return with how many false alarms in some hours a rate is shown; -1 if with none.
+
+    Example:
+        >>> count_that_shows(1.0, 72.0), count_that_shows(1.0, 24.0), count_that_shows(10.0, 72.0)
+        (0, -1, 20)
+    """
+    low, high = -1, int(per_day * hours / _HOURS_PER_DAY) + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if rate_bound(middle, hours) * _HOURS_PER_DAY <= per_day:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
 @dataclass(frozen=True)
 class Tail:
     """Scores above a high quantile, as an exponential distribution.
@@ -236,10 +253,10 @@ def calibrate(
             f"{type(decide).__name__} has no threshold that could be calibrated.",
             "Use Alarm or Detect.",
         )
-    lowest = _lowest(source)
-    plain = replace(decide, on=lowest, off=None)
-    scores = [_scores(plain, source, items) for items in quiet]
-    every = np.concatenate(scores) if scores else np.zeros(0)
+    still, active = (
+        [_Means.of(decide, source, items) for items in part] for part in (quiet, eventful)
+    )
+    every = np.concatenate([own.scores for own in still]) if still else np.zeros(0)
     if len(every) < _LEAST_TAIL / (1 - _TAIL):
         raise ConfigError(
             f"The recordings without events have {len(every):,} windows, which are too few for a "
@@ -247,42 +264,40 @@ def calibrate(
             f"Pass recordings with {_LEAST_TAIL / (1 - _TAIL):,.0f} windows or more.",
         )
     tail = Tail.of(every, len(every) / duration_hours * _HOURS_PER_DAY)
-    allowed = int(false_alarms_per_day * duration_hours / _HOURS_PER_DAY)
-    shown = rate_bound(0, duration_hours) * _HOURS_PER_DAY <= false_alarms_per_day
+    shown = count_that_shows(false_alarms_per_day, duration_hours)
+    allowed = max(shown, 0)
     candidates = _candidates(source, every, tail, false_alarms_per_day)
     off = tail.start if hasattr(decide, "average") and source.form is Form.SCORE else None
 
-    def alarms(threshold: float) -> int:
+    def events(threshold: float, recordings: Sequence[_Means]) -> list[Array]:
         own = _with(decide, threshold, off)
-        return sum(len(_events(own, source, items)) for items in quiet)
+        return [means.events(own) for means in recordings]
 
-    counts = {threshold: alarms(threshold) for threshold in candidates}
+    counts = {t: sum(map(len, events(t, still))) for t in candidates}
     fitting = [t for t in candidates if all(counts[o] <= allowed for o in candidates if o >= t)]
     observed = min(fitting, default=candidates[-1])
     fitted = next((t for t in candidates if t >= tail.threshold(false_alarms_per_day)), observed)
-    threshold = observed if shown else max(observed, fitted)
-    own = _with(decide, threshold, off)
-    firsts = [_events(own, source, items) for items in eventful]
-    delays = [float(ends(found[0] + 1)[-1]) for found in firsts if len(found)]
+    threshold = observed if shown >= 0 else max(observed, fitted)
+    delays = [float(ends(own[0] + 1)[-1]) for own in events(threshold, active) if len(own)]
     curve = tuple(
         CurvePoint(
             t,
             counts[t] / duration_hours * _HOURS_PER_DAY,
             tail.rate(t),
-            _share(_with(decide, t, off), source, eventful),
+            np.mean([len(own) > 0 for own in events(t, active)]).item() if active else None,
         )
         for t in candidates
     )
     return Calibration(
         threshold=threshold,
-        off=own.off,
+        off=_with(decide, threshold, off).off,
         wanted_per_day=false_alarms_per_day,
         hours=duration_hours,
         windows=len(every),
         false_alarms=counts[threshold],
         bound_per_day=rate_bound(counts[threshold], duration_hours) * _HOURS_PER_DAY,
         fitted_per_day=tail.rate(threshold),
-        extrapolated=not shown and threshold > observed,
+        extrapolated=shown < 0 and threshold > observed,
         events=len(eventful),
         found=len(delays),
         delay_seconds=float(np.median(delays)) if delays else None,
@@ -307,25 +322,54 @@ def _with(decide: Any, threshold: float, off: float | None) -> Any:
     return replace(decide, on=threshold, off=None if off is None else min(off, threshold))
 
 
-def _decided(decide: Any, source: Spec, items: Array) -> tuple[Array, float]:
-    block = decide.bind(source)
-    found, _ = block.run(items, block.start())
-    return found, block.out.scale
+@dataclass(frozen=True, eq=False)
+class _Means:
+    """What a decision compares with its thresholds, window by window.
 
+    A decision on these alone, without its running means, is the same; so the means are computed
+    once for all thresholds, and long stretches without anything high are left out.
 
-def _scores(decide: Any, source: Spec, items: Array) -> Array:
-    found, scale = _decided(decide, source, items)
-    return found[:, 2].astype(np.float64) * scale
+    Attributes:
+        source: what the decision receives.
+        items: (windows, *source.shape), of which the means are the largest value.
+        steps: (windows,), the means.
+        scores: the same as real values.
+    """
 
+    source: Spec
+    items: Array
+    steps: Array
+    scores: Array
 
-def _events(decide: Any, source: Spec, items: Array) -> Array:
-    return np.flatnonzero(_decided(decide, source, items)[0][:, 0])
+    @classmethod
+    def of(cls, decide: Any, source: Spec, items: Array) -> _Means:
+        """Run the running means of a decision once."""
+        block = replace(decide, on=_lowest(source), off=None).bind(source)
+        found, _ = block.run(items, block.start())
+        labels, steps = found[:, 1], found[:, 2].astype(np.int64)
+        scores = steps * block.out.scale
+        if source.form is Form.SCORE:
+            return cls(source, found[:, 2:], steps, scores)
+        # Classes as if there were no other: the label has the mean, what is not found the least.
+        alone = np.full((len(found), source.size), -128, np.int8)
+        rows = np.flatnonzero(labels >= 0)
+        alone[rows, labels[rows]] = steps[rows] + source.zero_point
+        return cls(source, alone, np.where(labels >= 0, steps, -256), scores)
 
-
-def _share(decide: Any, source: Spec, eventful: Sequence[Array]) -> float | None:
-    if not eventful:
-        return None
-    return sum(len(_events(decide, source, items)) > 0 for items in eventful) / len(eventful)
+    def events(self, decide: Any) -> Array:
+        """Return the windows with an event."""
+        plain = {"average": 1} | ({"margin": 0.0} if hasattr(decide, "margin") else {})
+        block = replace(decide, **plain).bind(self.source)
+        numbers = np.arange(len(self.steps))
+        high = np.where(self.steps >= block.off, numbers, -1)
+        # After so many windows without anything high, a decision is as in the beginning.
+        kept = numbers - np.maximum.accumulate(high) <= block.of + block.quiet
+        kept &= np.maximum.accumulate(high) >= 0
+        rows = np.flatnonzero(kept)
+        if not len(rows):
+            return rows
+        found, _ = block.run(self.items[rows], block.start())
+        return rows[found[:, 0] != 0]
 
 
 def _candidates(source: Spec, scores: Array, tail: Tail, per_day: float) -> list[float]:

@@ -150,50 +150,69 @@ class DetectBlock:
         values = items.reshape(len(items), self.source.size).astype(np.int64)
         values -= self.source.zero_point
         sums, started, active, history, at, hits, last, wait = state
-        total, history, hits = sums.astype(np.int64), history.copy(), hits.copy()
-        if not started[0] and len(values):
-            total, started = values[0] << self.shift, np.ones_like(started)
+        means, total = self._means(values, sums, bool(started[0]))
+        seen, counts = history.tolist(), hits.tolist()
         label, place, last_label, waiting = (int(part[0]) for part in (active, at, last, wait))
-        found = np.zeros((len(items), 3), np.int32)
-        for i, value in enumerate(values):
-            total = total + value - (total >> self.shift)
-            label, mean = self._found(total >> self.shift, label)
-            found[i, 1:] = label, mean
+        rows = []  # of Python's integers, which are faster than those of NumPy one by one
+        for candidate, best in zip(*self._largest(means), strict=True):
+            reached = best >= (self.off if candidate == label else self.on)
+            label, event = candidate if reached else -1, 0
             again = label >= 0 and label == last_label
             ended, waiting = after_quiet(waiting, self.quiet, again)
-            if not ended:
-                continue
-            if history[place] >= 0:
-                hits[history[place]] -= 1
-            history[place] = label
-            place = (place + 1) % self.of
-            if label < 0:
-                continue
-            hits[label] += 1
-            if hits[label] >= self.needed:
-                found[i, 0] = 1
-                last_label, waiting = label, self.quiet
-                history[:], hits[:] = -1, 0
-        return found, (
+            if ended:
+                if seen[place] >= 0:
+                    counts[seen[place]] -= 1
+                seen[place] = label
+                place = (place + 1) % self.of
+                if label >= 0:
+                    counts[label] += 1
+                    if counts[label] >= self.needed:
+                        event, last_label, waiting = 1, label, self.quiet
+                        seen, counts = [-1] * self.of, [0] * len(counts)
+            rows.append((event, label, best))
+        return np.array(rows, np.int32).reshape(-1, 3), (
             total.astype(np.int32),
-            started,
+            np.ones_like(started) if len(items) else started,
             np.array([label], np.int32),
-            history,
+            np.array(seen, np.int16),
             np.array([place], np.uint32),
-            hits,
+            np.array(counts, np.uint8),
             np.array([last_label], np.int32),
             np.array([waiting], np.uint32),
         )
 
-    def _found(self, means: Array, active: int) -> tuple[int, int]:
-        """Return the class that is found, or -1, and the largest mean; the first of equal ones."""
-        label = int(means.argmax())
-        best = int(means[label])
-        others = np.delete(means, label)
-        second = int(others.max()) if len(others) else _NONE
-        reached = best >= (self.off if label == active else self.on)
-        found = label != self.background and reached and best >= second + self.margin
-        return (label if found else -1), best
+    def _means(self, values: Array, sums: Array, started: bool) -> tuple[Array, Array]:
+        """Return the running means of every window, and the sums after the last one."""
+        total = sums.astype(np.int64)
+        if not len(values):
+            return values, total
+        if not started:
+            total = values[0] << self.shift
+        if not self.shift:
+            return values, values[-1]
+        means = np.empty_like(values)
+        for i, value in enumerate(values):
+            total = total + value - (total >> self.shift)
+            means[i] = total >> self.shift
+        return means, total
+
+    def _largest(self, means: Array) -> tuple[list[int], list[int]]:
+        """Return the class with the largest mean, and that mean, for every window.
+
+        The class is that of the first of equal means, and -1 if it is the background or too near to
+        another one.
+        """
+        labels = means.argmax(axis=1)
+        rows = np.arange(len(means))
+        best = means[rows, labels]
+        if means.shape[1] > 1:
+            others = means.copy()
+            others[rows, labels] = _NONE
+            near = best < others.max(axis=1) + self.margin
+        else:
+            near = np.zeros(len(means), bool)
+        found = np.where(near | (labels == self.background), -1, labels)
+        return found.tolist(), best.tolist()
 
     def lower(self) -> SignalCall:
         classes = self.source.size
