@@ -111,6 +111,7 @@ class _SenseView:
     frames: int
     frame_number: int
     calls: tuple[CallView, ...]
+    tail: tuple[CallView, ...]
     stack: int
     every: int
     row: int
@@ -171,6 +172,8 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
     streams = list(_chain(tables, blocks[:at], "samples", "ctx->chunk", CHUNK))
     framed = blocks[at if image else at + 1 : stack_number if stack else None]
     calls = list(_chain(tables, framed, "ctx->ring" if image else "ctx->frame", "row", 1))
+    stacked = blocks[stack_number + 1 :] if stack else []
+    tail = list(_chain(tables, stacked, "ctx->window", "row", 1))
     row = stack.source if stack else pipeline.out
     after = list(enumerate(after_model(facts, pipeline), len(blocks) + 1))
     output = f"{facts.name}_output(&ctx->model, 0U)" if facts.outputs else "ctx->features"
@@ -207,6 +210,7 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         frames=frames.length * frames.source.size,
         frame_number=at,
         calls=tuple(calls),
+        tail=tuple(tail),
         stack=stack.frames if stack else 0,
         every=stack.every if stack else 1,
         row=row.size,
