@@ -167,13 +167,11 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
     image = source.form is Form.IMAGE
     at = 0 if image else pipeline.blocks.index(frames)
     stacks = ((n, b) for n, b in blocks if isinstance(b, StackBlock))
-    stack_number, stack = next(stacks, (0, None))
+    stack_number, stack = next(stacks, (len(blocks), None))
     tables = _Tables(f"{facts.name}_sense")
     streams = list(_chain(tables, blocks[:at], "samples", "ctx->chunk", CHUNK))
-    framed = blocks[at if image else at + 1 : stack_number if stack else None]
+    framed = blocks[at if image else at + 1 : stack_number]
     calls = list(_chain(tables, framed, "ctx->ring" if image else "ctx->frame", "row", 1))
-    stacked = blocks[stack_number + 1 :] if stack else []
-    tail = list(_chain(tables, stacked, "ctx->window", "row", 1))
     row = stack.source if stack else pipeline.out
     after = list(enumerate(after_model(facts, pipeline), len(blocks) + 1))
     output = f"{facts.name}_output(&ctx->model, 0U)" if facts.outputs else "ctx->features"
@@ -188,6 +186,7 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         digest=pipeline.sha256,
         lines=_lines(blocks_called),
         after=tuple(after_calls),
+        tail=tuple(_chain(tables, blocks[stack_number + 1 :], "ctx->window", "row", 1)),
         keeps_input=_keeps_input(facts, after),
         decides=pipeline.decide is not None,
         milliseconds=(1000 / frames.out.rate).as_integer_ratio(),
@@ -210,7 +209,6 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         frames=frames.length * frames.source.size,
         frame_number=at,
         calls=tuple(calls),
-        tail=tuple(tail),
         stack=stack.frames if stack else 0,
         every=stack.every if stack else 1,
         row=row.size,
