@@ -22,6 +22,8 @@ SCORES: dict[str, tuple[float, tuple[Any, ...]]] = {
 }
 """Threshold and stages."""
 
+LOUDNESS = sense.LogMel(9, subtraction=None, pcan=None)
+
 
 def machine() -> Array:
     """A sound that becomes louder."""
@@ -35,7 +37,7 @@ def pipeline(name: str) -> sense.Pipeline:
     """A pipeline with the scores of this name."""
     on, stages = SCORES[name]
     found = sense.Pipeline(
-        *(sense.Microphone(), sense.Frames(256, hop=200), sense.LogMel(9), *stages),
+        *(sense.Microphone(), sense.Frames(256, hop=200), LOUDNESS, *stages),
         decide=sense.Alarm(average=1, needed=2, of=3, quiet_seconds=0.1, on=on, off=0.8 * on),
     )
     return found if "without" in name else found.fitted(machine()[:12_000])
