@@ -65,8 +65,17 @@ def test_mahalanobis(count: int, dtype: DType) -> None:
     assert found.max() * block.out.scale <= block.out.limits[1]
 
 
-@pytest.mark.parametrize("clusters", [1, 3, 4, 8])
-@pytest.mark.parametrize(("count", "dtype"), SHAPES[1:4])
+@pytest.mark.parametrize(
+    ("count", "dtype", "clusters"),
+    [
+        (1, DType.INT8, 4),
+        (2, DType.INT16, 1),
+        (33, DType.INT8, 3),
+        (33, DType.INT16, 8),
+        (40, DType.INT16, 5),
+        (257, DType.INT8, 8),
+    ],
+)
 def test_k_means(count: int, dtype: DType, clusters: int) -> None:
     random = np.random.default_rng(count * clusters)
     spec = features(count, dtype)
@@ -83,7 +92,7 @@ def test_k_means(count: int, dtype: DType, clusters: int) -> None:
     np.testing.assert_allclose(found[:160, 0] * block.out.scale, exact, rtol=0.05, atol=0.2)
 
 
-@pytest.mark.parametrize("count", [1, 40, 127, 128, 129, 4096])
+@pytest.mark.parametrize("count", [1, 128, 129, 4096])
 def test_largest_distance_between_points_fits(count: int) -> None:
     limit = point_limit(count)
     assert count * (2 * limit - 1) ** 2 < 2**31
@@ -160,13 +169,12 @@ class TestNormal:
         return np.round(random.normal([0, 100, -3000, 7, 20000], [1, 5, 300, 0, 2000], (count, 5)))
 
     @pytest.mark.parametrize(("count", "dtype"), SHAPES)
-    @pytest.mark.parametrize("fitted", [False, True])
-    def test_any_features(self, count: int, dtype: DType, fitted: bool) -> None:
+    def test_any_features(self, count: int, dtype: DType) -> None:
         random = np.random.default_rng(count)
         spec = features(count, dtype)
         items = drawn(random, spec, 200)
         stage = Normal(learn_windows=int(random.integers(2, 60)), least_deviation=0.125)
-        if fitted:
+        if count % 2:
             stage = stage.fit(spec, drawn(random, spec, 100))
         stage = dataclasses.replace(stage, margin=float(random.uniform(0, 0.3)))
         assert_block(stage.bind(spec), np.concatenate([items, extremes(spec), items]))
@@ -225,7 +233,7 @@ class TestNormal:
         found = assert_block(block, np.concatenate([items, extremes(spec)]))
         assert found[-4 if value < 0 else -3, 0] < found[-2, 0]
 
-    @pytest.mark.parametrize("edge", [1 - 2**63, 2**63 - 1, -1])
+    @pytest.mark.parametrize("edge", [1 - 2**63, 2**63 - 1])
     def test_any_state_is_defined(self, edge: int) -> None:
         """A state that was loaded with a right checksum may still be nonsense."""
         spec = features(2)

@@ -111,6 +111,7 @@ class _SenseView:
     frames: int
     frame_number: int
     calls: tuple[CallView, ...]
+    tail: tuple[CallView, ...]
     stack: int
     every: int
     row: int
@@ -166,10 +167,10 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
     image = source.form is Form.IMAGE
     at = 0 if image else pipeline.blocks.index(frames)
     stacks = ((n, b) for n, b in blocks if isinstance(b, StackBlock))
-    stack_number, stack = next(stacks, (0, None))
+    stack_number, stack = next(stacks, (len(blocks), None))
     tables = _Tables(f"{facts.name}_sense")
     streams = list(_chain(tables, blocks[:at], "samples", "ctx->chunk", CHUNK))
-    framed = blocks[at if image else at + 1 : stack_number if stack else None]
+    framed = blocks[at if image else at + 1 : stack_number]
     calls = list(_chain(tables, framed, "ctx->ring" if image else "ctx->frame", "row", 1))
     row = stack.source if stack else pipeline.out
     after = list(enumerate(after_model(facts, pipeline), len(blocks) + 1))
@@ -185,6 +186,7 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         digest=pipeline.sha256,
         lines=_lines(blocks_called),
         after=tuple(after_calls),
+        tail=tuple(_chain(tables, blocks[stack_number + 1 :], "ctx->window", "row", 1)),
         keeps_input=_keeps_input(facts, after),
         decides=pipeline.decide is not None,
         milliseconds=(1000 / frames.out.rate).as_integer_ratio(),
