@@ -289,7 +289,7 @@ def _chain(
 def _branches(
     tables: _Tables, member: str, found: Sequence[Sequence[Block]], first: str, last: str
 ) -> Iterator[CallView]:
-    """Yield the calls of the branches of a block, which write one after the other.
+    """Yield the calls of the branches of a block, which write one after another.
 
     Args:
         member: of the block.

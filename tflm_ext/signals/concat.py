@@ -1,4 +1,4 @@
-"""Concat: features of several kinds, one after the other."""
+"""Concat: features of several kinds, one after another."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _REFUSED = {
 @registered
 @dataclass(frozen=True, init=False)
 class Concat:
-    """The features of several branches, which all receive the same items, one after the other.
+    """The features of several branches, which all receive the same items, one after another.
 
     A branch is a stage, or several that follow one another. Where branches give integers of the
     same type and scale, so does Concat; otherwise it gives float32, in the unit of each branch:
@@ -142,7 +142,7 @@ class ConcatBlock:
         )
 
     def start(self) -> State:
-        """The states of all blocks, one after the other."""
+        """The states of all blocks, one after another."""
         return tuple(own for branch in self.branches for block in branch for own in block.start())
 
     def run(self, items: Array, state: State) -> tuple[Array, State]:
