@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
  * The power spectrum of real samples in float32, with every operation in a fixed order. A complex
- * number is a real part and an imaginary part, one after the other. Tables are made during the
+ * number is a real part and an imaginary part, one after another. Tables are made during the
  * export.
  */
 #ifndef TFLM_EXT_FFT_FLOAT_H
@@ -31,7 +31,7 @@ static inline tflm_ext_complex_t tflm_ext_complex(const float *z)
     return loaded;
 }
 
-/* Combines four numbers; the results go to `z`, one after the other `step` floats further on. */
+/* Combines four numbers; the results go to `z`, one after another `step` floats further on. */
 static inline void tflm_ext_float_radix_4(float *z, int32_t step, tflm_ext_complex_t a,
                                           tflm_ext_complex_t b, tflm_ext_complex_t c,
                                           tflm_ext_complex_t d)

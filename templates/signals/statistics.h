@@ -47,7 +47,7 @@ typedef struct {
 } tflm_ext_statistics_sums_t;
 
 /* Sums and extremes of one channel, whose samples alternate with those of the others. */
-static inline void tflm_ext_statistics_add(const tflm_ext_statistics_t *op, const int16_t *input,
+static inline void tflm_ext_statistics_add(int32_t length, int32_t channels, const int16_t *input,
                                            tflm_ext_statistics_sums_t *sums)
 {
     int64_t squares = 0;
@@ -56,12 +56,12 @@ static inline void tflm_ext_statistics_add(const tflm_ext_statistics_t *op, cons
     int32_t most = -32768;
     int32_t i = 0;
 
-    if ((op->channels == 1) && (op->length > 1)) {
+    if ((channels == 1) && (length > 1)) {
         uint32_t pair_sum = 0U;
         uint32_t pair_least = 0x7FFF7FFFU;
         uint32_t pair_most = 0x80008000U;
 
-        for (; i < (op->length - 1); i += 2) {
+        for (; i < (length - 1); i += 2) {
             const uint32_t pair = tflm_ext_load_pair(&input[i]);
 
             pair_sum = tflm_ext_smlad(pair, 0x00010001U, pair_sum);
@@ -73,8 +73,8 @@ static inline void tflm_ext_statistics_add(const tflm_ext_statistics_t *op, cons
         least = tflm_ext_min(tflm_ext_low(pair_least), tflm_ext_high(pair_least));
         most = tflm_ext_max(tflm_ext_low(pair_most), tflm_ext_high(pair_most));
     }
-    for (; i < op->length; ++i) {
-        const int32_t sample = input[i * op->channels];
+    for (; i < length; ++i) {
+        const int32_t sample = input[i * channels];
 
         sum += sample;
         squares += (int64_t)sample * sample;
@@ -203,7 +203,7 @@ static inline void tflm_ext_statistics(const tflm_ext_statistics_t *op, const in
     for (int32_t channel = 0; channel < op->channels; ++channel) {
         tflm_ext_statistics_sums_t sums = { 0 };
 
-        tflm_ext_statistics_add(op, &input[channel], &sums);
+        tflm_ext_statistics_add(op->length, op->channels, &input[channel], &sums);
         if (op->crossings != 0) {
             sums.crossings = tflm_ext_statistics_crossings(op, &input[channel]);
         }

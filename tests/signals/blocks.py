@@ -40,6 +40,11 @@ _ITEMS = """        for (uint32_t i = 0U; i < count; ++i) {{
             tflm_ext_{name}({arguments});
         }}
         (void)fwrite(output, {out_size}U * sizeof *output, count, stdout);"""
+_GATE = """        for (uint32_t i = 0U; i < count; ++i) {{
+            if (tflm_ext_{name}({arguments})) {{
+                (void)fwrite(&input[i * {size}U], {size}U * sizeof *input, 1U, stdout);
+            }}
+        }}"""
 
 
 def assert_block(block: Block, items: Array, *, seed: int = 0, growth: int = 1) -> Array:
@@ -125,6 +130,8 @@ def c_program(block: Block, call: SignalCall, growth: int) -> str:
         if getattr(block, "sees_input", False):
             given.append(f"&input[i * {source.size}U + {source.size // 2}U]")
         arguments = ["&op", *given, *tables, *memory, step[1]]
+    if call.gate:
+        arguments.pop()
     values = {
         "name": call.name,
         "fields": ", ".join(f".{name} = {c_value(value)}" for name, value in call.fields),
@@ -136,7 +143,8 @@ def c_program(block: Block, call: SignalCall, growth: int) -> str:
         "room": f"(count * {growth}U + {growth}U)",
         "arguments": ", ".join(arguments),
     }
-    values["body"] = (_STREAM if stream else _ITEMS).format(**values)
+    body = _STREAM if stream else _GATE if call.gate else _ITEMS
+    values["body"] = body.format(**values)
     includes = ["#include <stdint.h>", "#include <stdio.h>", "#include <stdlib.h>"]
     includes.append(f'#include "tflm_ext/{call.header}"')
     return "\n".join([*includes, *declared]) + _MAIN.format(**values)

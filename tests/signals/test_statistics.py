@@ -40,7 +40,7 @@ def items(length: int, channels: int, seed: int) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("length", "channels", "zero_point"),
-    [(1, 1, 0), (2, 1, 0), (257, 1, 0), (512, 1, -32768), (150, 3, 0), (1, 16, 7), (33, 2, 32767)],
+    [(1, 16, 7), (2, 1, 0), (257, 1, -32768), (150, 3, 32767)],
 )
 def test_c_equals_numpy(length: int, channels: int, zero_point: int) -> None:
     block = Statistics(*MEASURES).bind(frame(length, channels, zero_point))
@@ -62,7 +62,7 @@ def test_the_longest_frame() -> None:
     assert named["kurtosis"][3] == pytest.approx((1 << 16) / 5, rel=0.01)
 
 
-@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("measure", ["mean", "zero_crossings", "kurtosis"])
 def test_each_alone(measure: str) -> None:
     """Passes that a measure does not need are left out."""
     assert_block(Statistics(measure).bind(frame(20, 2)), items(20, 2, 1))

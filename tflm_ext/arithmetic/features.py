@@ -240,3 +240,38 @@ def moments(samples: Array, total: Array, least: Array, most: Array) -> tuple[Ar
 
 def _real(values: Array) -> Array:
     return np.asarray(values).astype(np.float32)
+
+
+# ---------------------------------------------------------------- gate
+
+
+def spreads(frames: Array) -> Array:
+    """Return the sums of squared deviations from the mean, added up over channels, int64.
+
+    Those of each channel are rounded down.
+
+    Args:
+        frames: int16 values, (frames, length, channels).
+    """
+    samples = frames.astype(np.int64)
+    length = samples.shape[1]
+    total, squares = samples.sum(1), (samples * samples).sum(1)
+    return ((length * squares - total * total) // length).sum(1)
+
+
+def held(loud: Array, hold: int, left: int) -> tuple[Array, int]:
+    """Return which frames pass: loud ones, and `hold` frames after each.
+
+    Args:
+        loud: (frames,), bool.
+        left: how many frames still pass on account of earlier ones, up to hold.
+
+    Returns:
+        (frames,), bool, and how many are left after the last one.
+    """
+    number = np.arange(len(loud))
+    # The last loud frame, up to each; before the first frame, the one that `left` tells of.
+    last = np.maximum.accumulate(np.where(loud, number, left - hold - 1))
+    if len(loud) == 0:
+        return loud, left
+    return number - last <= hold, max(hold - int(number[-1] - last[-1]), 0)

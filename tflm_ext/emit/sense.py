@@ -19,7 +19,7 @@ from tflm_ext.kernels import Const
 from tflm_ext.signals import Pipeline
 from tflm_ext.signals.frames import FramesBlock, StackBlock
 from tflm_ext.signals.spec import Form
-from tflm_ext.signals.stage import Block, Memory, SignalCall
+from tflm_ext.signals.stage import Block, Memory, SignalCall, branches, lowered
 
 CHUNK = 32
 """Samples that the stages of a stream compute at once."""
@@ -51,10 +51,12 @@ class CallView:
     """A stage: a C function.
 
     Attributes:
-        number: of the stage, for the trace.
+        number: of the stage, for the trace; -1 for a part of a stage.
         member: its struct in the context, "stage3_log_mel".
         comment: what goes in and what comes out.
-        kernel: function that it calls, without tflm_ext_.
+        kernel: function that it calls, without tflm_ext_; "" where branches come together.
+        gate: whether that returns if the frame passes, and writes nothing.
+        into_row: whether it writes to the row of the stack, or the model's input.
         fields: of the parameter struct.
         arguments: of the call between input and output: tables, state, scratch.
         source, target: expressions for the items that are read and written.
@@ -66,6 +68,8 @@ class CallView:
     member: str
     comment: str
     kernel: str
+    gate: bool
+    into_row: bool
     fields: tuple[tuple[str, str], ...]
     arguments: tuple[str, ...]
     source: str
@@ -91,6 +95,7 @@ class _SenseView:
     headers: tuple[str, ...]
     tables: tuple[TableView, ...]
     after: tuple[CallView, ...]
+    gates: bool
     keeps_input: bool
     decides: bool
     milliseconds: tuple[int, int]
@@ -187,6 +192,7 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         lines=_lines(blocks_called),
         after=tuple(after_calls),
         tail=tuple(_chain(tables, blocks[stack_number + 1 :], "ctx->window", "row", 1)),
+        gates=any(call.gate for call in calls),
         keeps_input=_keeps_input(facts, after),
         decides=pipeline.decide is not None,
         milliseconds=(1000 / frames.out.rate).as_integer_ratio(),
@@ -234,7 +240,8 @@ def _keeps_input(facts: ModelFacts, after: Sequence[tuple[int, Block]]) -> bool:
 
 def _headers(blocks: Sequence[tuple[int, Block]]) -> tuple[str, ...]:
     """Return the files that define the functions of blocks."""
-    return tuple(sorted({block.lower().header for _, block in blocks if _called(block)}))
+    calls = (call for _, block in blocks if _called(block) for call in lowered(block))
+    return tuple(sorted({call.header for call in calls}))
 
 
 def after_model(facts: ModelFacts, pipeline: Pipeline) -> tuple[Block, ...]:
@@ -266,15 +273,45 @@ def _chain(
     """
     source = first
     for i, (number, block) in enumerate(blocks):
-        call = block.lower()
-        member = f"stage{number}_{call.name}"
+        inner = branches(block)
+        call = None if inner else block.lower()
+        member = f"stage{number}_{call.name if call else 'concat'}"
         ends = i == len(blocks) - 1
         target = last if ends else f"ctx->{member}.output"
         items = _items([(number, block)], items)
         count = block.out.size * items
         memory = None if ends else MemoryView(block.out.dtype.c, "output", count, 0)
+        if call is not None and call.gate:
+            target, memory = source, None
+        yield from _branches(tables, member, inner, source, target)
         yield _call(tables, number, member, block, call, source, target, memory)
         source = target
+
+
+def _branches(
+    tables: _Tables, member: str, found: Sequence[Sequence[Block]], first: str, last: str
+) -> Iterator[CallView]:
+    """Yield the calls of the branches of a block, which write one after another.
+
+    Args:
+        member: of the block.
+        first: expression for the items that each branch reads.
+        last: expression for the items that they write.
+    """
+    offset = 0
+    for branch_number, branch in enumerate(found):
+        source = first
+        for i, block in enumerate(branch):
+            call = block.lower()
+            own = f"{member}_{branch_number}_{i}_{call.name}"
+            target, memory = f"ctx->{own}.output", None
+            if i < len(branch) - 1:
+                memory = MemoryView(block.out.dtype.c, "output", block.out.size, 0)
+            else:
+                target = f"&{last}[{offset}]"
+            yield _call(tables, -1, own, block, call, source, target, memory)
+            source = target
+        offset += branch[-1].out.size
 
 
 def _items(blocks: Sequence[tuple[int, Block]], count: int) -> int:
@@ -289,16 +326,21 @@ def _call(
     number: int,
     member: str,
     block: Block,
-    call: SignalCall,
+    call: SignalCall | None,
     source: str,
     target: str,
     memory: MemoryView | None,
 ) -> CallView:
+    """Return the view of a call; without one, of the place where branches come together."""
+    title = f"{number}: " if number >= 0 else ""
+    call = call or SignalCall("", "", ())
     return CallView(
         number=number,
         member=member,
-        comment=f"{number}: {block.source} -> {block.out}",
+        comment=f"{title}{block.source} -> {block.out}",
         kernel=call.name,
+        gate=call.gate,
+        into_row=target.lstrip("&").split("[")[0] == "row",
         fields=tuple((name, c_value(value)) for name, value in call.fields),
         arguments=(
             *(tables.add(member, const) for const in call.tables),

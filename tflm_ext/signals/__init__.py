@@ -3,8 +3,10 @@
 from tflm_ext.signals.alarm import Alarm
 from tflm_ext.signals.bands import Bands
 from tflm_ext.signals.biquad import Biquad, HighPass, LowPass
+from tflm_ext.signals.concat import Concat
 from tflm_ext.signals.detect import Detect
 from tflm_ext.signals.frames import Frames, Stack
+from tflm_ext.signals.gate import Gate
 from tflm_ext.signals.image import Crop, Grey, Image
 from tflm_ext.signals.image_resize import Resize
 from tflm_ext.signals.k_means import KMeans
@@ -29,10 +31,12 @@ __all__ = [
     "Analog",
     "Bands",
     "Biquad",
+    "Concat",
     "Crop",
     "Decimate",
     "Detect",
     "Frames",
+    "Gate",
     "Grey",
     "HighPass",
     "Image",

@@ -65,6 +65,10 @@ class SignalCall:
 
         uint32_t tflm_ext_<name>(&op, input, count, <tables>, <state>, <scratch>, output)
 
+    and for gates, which pass a frame (true) or leave it out:
+
+        bool tflm_ext_<name>(&op, input, <tables>, <state>, <scratch>)
+
     where op is a `static const tflm_ext_<name>_t` with these fields, `count` is the number of items
     at `input`, and the result is the number of items at `output`.
 
@@ -75,6 +79,7 @@ class SignalCall:
         tables: constant tables, in the order of the arguments.
         state: memory that keeps its contents from call to call.
         scratch: memory that is used during the call only.
+        gate: whether it passes frames or leaves them out.
     """
 
     name: str
@@ -83,6 +88,7 @@ class SignalCall:
     tables: tuple[Const, ...] = ()
     state: tuple[Memory, ...] = ()
     scratch: tuple[Memory, ...] = ()
+    gate: bool = False
 
 
 class Block(Protocol):
@@ -126,6 +132,22 @@ class Block(Protocol):
     def lower(self) -> SignalCall:
         """Return the call in C that computes one item, or the next items of a stream."""
         ...
+
+
+def branches(block: Block) -> tuple[tuple[Block, ...], ...]:
+    """Return the blocks that a block consists of, for those that split; others have none.
+
+    Each branch receives what the block receives, and their results follow one another.
+    """
+    return getattr(block, "branches", ())
+
+
+def lowered(block: Block) -> tuple[SignalCall, ...]:
+    """Return the calls of a block, and of the blocks that it consists of."""
+    inner = branches(block)
+    if not inner:
+        return (block.lower(),)
+    return tuple(call for branch in inner for own in branch for call in lowered(own))
 
 
 class Stage(Protocol):
