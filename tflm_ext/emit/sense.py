@@ -82,6 +82,21 @@ class CallView:
 
 
 @dataclass(frozen=True, slots=True)
+class _SavedView:
+    """What <name>_sense_save() writes.
+
+    Attributes:
+        parts: members of the context.
+        bytes: of the buffer.
+        digest: bytes that tell which pipeline it is of.
+    """
+
+    parts: tuple[str, ...]
+    bytes: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class _SenseView:
     """Variables of sense/sense.h.j2 and sense/sense.c.j2."""
 
@@ -127,6 +142,7 @@ class _SenseView:
     with_model: bool
     outputs_number: int
     output_bytes: int
+    saved: _SavedView | None
 
 
 def sense_files(facts: ModelFacts, pipeline: Pipeline) -> tuple[RenderedFile, ...]:
@@ -225,7 +241,25 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         with_model=bool(facts.inputs),
         outputs_number=len(blocks),
         output_bytes=facts.outputs[0].bytes if facts.outputs else 0,
+        saved=_saved(pipeline, blocks),
     )
+
+
+def _saved(pipeline: Pipeline, blocks: Sequence[tuple[int, Block]]) -> _SavedView | None:
+    """Return what is worth saving of the state of blocks; None if nothing is."""
+    parts = []
+    for number, block in blocks:
+        if getattr(block, "saves_state", False):
+            call = block.lower()
+            parts += [f"{_member(number, call)}.{memory.role}" for memory in call.state]
+    if not parts:
+        return None
+    digest = ", ".join(f"0x{byte:02X}U" for byte in pipeline.learnt_digest)
+    return _SavedView(tuple(parts), len(pipeline.save(pipeline.start())), digest)
+
+
+def _member(number: int, call: SignalCall) -> str:
+    return f"stage{number}_{call.name}"
 
 
 def _lines(blocks: Sequence[tuple[int, Block]]) -> tuple[str, ...]:
@@ -241,7 +275,10 @@ def _keeps_input(facts: ModelFacts, after: Sequence[tuple[int, Block]]) -> bool:
 def _headers(blocks: Sequence[tuple[int, Block]]) -> tuple[str, ...]:
     """Return the files that define the functions of blocks."""
     calls = (call for _, block in blocks if _called(block) for call in lowered(block))
-    return tuple(sorted({call.header for call in calls}))
+    saved = (
+        {"save.h"} if any(getattr(block, "saves_state", False) for _, block in blocks) else set()
+    )
+    return tuple(sorted(saved | {call.header for call in calls}))
 
 
 def after_model(facts: ModelFacts, pipeline: Pipeline) -> tuple[Block, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 from tflm_ext.document import from_json, to_json
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir import DType
+from tflm_ext.signals import saved
 from tflm_ext.signals.calibration import Calibration
 from tflm_ext.signals.frames import Frames, FramesBlock, Stack, StackBlock
 from tflm_ext.signals.given import as_recordings
@@ -305,6 +306,40 @@ class Pipeline:
         object.__setattr__(found, "recordings", self.recordings)
         object.__setattr__(found, "calibration", calibration)
         return found
+
+    # ------------------------------------------------------------ what is learnt on the device
+
+    @property
+    def learnt_digest(self) -> bytes:
+        """Tell which pipelines can load what a device has learnt: those with these stages."""
+        stages = [written(stage) for stage in (self.source, *self.stages)]
+        return hashlib.sha256(json.dumps(stages, sort_keys=True).encode("utf-8")).digest()[:8]
+
+    def _learning(self) -> list[int]:
+        return [i for i, b in enumerate(self.blocks) if getattr(b, "saves_state", False)]
+
+    def save(self, states: Sequence[State]) -> bytes:
+        """Return what the stages have learnt, as <name>_sense_save() writes it on the device.
+
+        Args:
+            states: as run() returned them.
+        """
+        parts = tuple(part for i in self._learning() for part in states[i])
+        return saved.save(parts, self.learnt_digest)
+
+    def load(self, states: Sequence[State], content: bytes) -> tuple[State, ...]:
+        """Return states with what was saved, as <name>_sense_load() reads it on the device.
+
+        Raises:
+            ConfigError: it is damaged, or of a pipeline with other stages.
+        """
+        learning = self._learning()
+        like = tuple(part for i in learning for part in states[i])
+        parts = iter(saved.load(like, self.learnt_digest, content))
+        return tuple(
+            tuple(next(parts) for _ in state) if i in learning else state
+            for i, state in enumerate(states)
+        )
 
     # ------------------------------------------------------------ JSON
 
