@@ -18,8 +18,8 @@ typedef struct {
 } tflm_ext_resample_t;
 
 /*
- * The sum of products of `taps` samples and coefficients, which no input lets overflow. A function
- * of its own has enough registers for its loop.
+ * The sum of products of `taps` samples and coefficients, which no input lets overflow. As a
+ * separate function, its loop has enough registers.
  */
 static TFLM_EXT_SHARED int32_t tflm_ext_resample_sum(const int16_t *samples,
                                                      const int16_t *coefficients, int32_t taps,
@@ -60,8 +60,8 @@ static TFLM_EXT_SHARED int32_t tflm_ext_resample_sum(const int16_t *samples,
 
 /*
  * `coefficients` has `taps` of each phase, for the oldest sample first. `recent` has the last
- * `taps` samples of each channel twice, one after the other, so that they are in order from any
- * of them on. place[0] is where the next sample goes. An output is due as long as its phase,
+ * `taps` samples of each channel twice in a row, so that they are in order from any of them
+ * on. place[0] is where the next sample goes. An output is due as long as its phase,
  * place[1], is below `up`.
  */
 static inline uint32_t tflm_ext_resample(const tflm_ext_resample_t *op, const int16_t *input,

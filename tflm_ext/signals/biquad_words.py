@@ -114,7 +114,7 @@ def float_rows(cascade: Cascade) -> Array:
 def float_error(cascade: Cascade, largest: Sequence[Sums]) -> float:
     """Return a bound of the error that roundings in float32 add up to, in counts.
 
-    Every result is wrong by up to 2**-24 of itself; that error then goes the way of the signal.
+    Every result is wrong by up to 2**-24 of itself; from there on, that error is filtered like the signal.
     """
     error = 0.0
     for i, (section, own) in enumerate(zip(cascade.sections, largest, strict=True)):
