@@ -33,7 +33,7 @@ MOTION = sense.Pipeline(
     sense.Motion("119"),
     sense.RemoveGravity(),
     sense.Resample(100),
-    sense.Biquad([(0.1, 0.0, -0.1, 2.0, -3.2, 1.6)]),
+    sense.Biquad([(0.1, 0.0, -0.1, 2.0, -3.2, 1.6), (0.99, 0.0, 0.99, 1.0, 0.0, 0.98)]),
     sense.HighPass(0.3, arithmetic="float32"),
     sense.Frames(50, 25),
     sense.Raw(),
