@@ -34,7 +34,7 @@ typedef struct {
     int32_t high_mix;
     int32_t band_mix;
     int32_t low_mix;
-    int32_t band_shift; /* numbers are these words times 2^shift */
+    int32_t band_shift; /* numbers are these words times 2^shift; of band, it may be negative */
     int32_t low_shift;
     int32_t mix_shift;
 } tflm_ext_biquad_int32_section_t;
@@ -54,7 +54,10 @@ TFLM_EXT_SPECIALIZED int32_t tflm_ext_biquad_int32_step(const tflm_ext_biquad_in
     const int32_t old_band = tflm_ext_upper(*band);
     const int32_t old_low = tflm_ext_upper(*low);
     const int32_t shifted_low = tflm_ext_shift_left(old_low, own->low_shift);
-    const int32_t high = number + shifted_low + tflm_ext_shift_left(old_band, own->band_shift);
+    const int32_t shifted_band = (own->band_shift >= 0)
+                                     ? tflm_ext_shift_left(old_band, own->band_shift)
+                                     : (old_band >> -own->band_shift);
+    const int32_t high = number + shifted_low + shifted_band;
 
     int32_t output = high;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: 0BSD */
 /*
- * float32 with the same bits on every computer: each operation is rounded to nearest by itself.
+ * float32 with the same bits on every computer: every operation rounds to nearest.
  *
  * Compilers may merge a product and a sum into one instruction, which rounds once instead of twice;
  * GCC does so by default. Write every product that is added to something with the functions here,
@@ -42,7 +42,7 @@
 #endif
 
 /*
- * A product that no compiler merges with a sum: it has to be in a register of its own. The
+ * A product that no compiler merges with a sum, because it must be in a register in between. The
  * constraints name the registers in which the compiler has it anyway, so this takes no instruction.
  */
 static inline float tflm_ext_product(float a, float b)

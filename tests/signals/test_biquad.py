@@ -21,6 +21,8 @@ from tflm_ext.signals.stage import Array
 NOTCH = (0.98, -1.8, 0.98, 1.0, -1.8, 0.96)
 BAND = (0.1, 0.0, -0.1, 2.0, -3.2, 1.6)
 DELAY = (0.0, 1.0, 0.25, 1.0, 0.0, 0.0)
+RING = (0.9975, 0.0, 0.9975, 1.0, 0.0, 0.995)
+"""A narrow notch at a high frequency, whose words for band are finer than counts."""
 
 
 def _sections(cascade: Cascade) -> Array:
@@ -58,7 +60,7 @@ def test_c_equals_numpy_and_is_near_the_exact_filter(seed: int) -> None:
 
 
 @pytest.mark.parametrize("arithmetic", ARITHMETICS)
-@pytest.mark.parametrize("sections", [(NOTCH,), (NOTCH, BAND, DELAY)])
+@pytest.mark.parametrize("sections", [(NOTCH,), (NOTCH, BAND, DELAY, RING)])
 def test_biquads_with_given_coefficients(sections: Any, arithmetic: str) -> None:
     block = Biquad(sections, arithmetic).bind(Microphone().spec)
     samples = hard_samples(np.random.default_rng(1), 1500, 1)
@@ -152,6 +154,25 @@ def test_coefficients_of_scipy_are_taken_as_they_are() -> None:
         np.testing.assert_allclose(
             found[np.abs(found) > 1e-9], roots[np.abs(roots) > 1e-9], atol=1e-7
         )
+
+
+def test_gains_are_spread_over_sections() -> None:
+    """Designs with their whole gain in the first section do not lose bits in the others."""
+    bounds = []
+    for gain in (1e-4, 1.0):
+        first = tuple(gain * b for b in BAND[:3]) + BAND[3:]
+        last = tuple(b / gain for b in NOTCH[:3]) + NOTCH[3:]
+        block = Biquad((first, RING, last)).bind(Microphone().spec)
+        assert block.words is not None
+        assert block.words.rows[1][5] < 0  # band_shift
+        bounds.append(block.error_bound)
+    assert bounds[0] < 2 * bounds[1] < 2
+
+
+def test_a_filter_that_gives_nothing() -> None:
+    block = Biquad([(0, 0, 0, 1, -0.5, 0), NOTCH]).bind(Microphone().spec)
+    output, _ = block.run(np.full((50, 1), 32767, np.int16), block.start())
+    assert not output.any()
 
 
 def test_pipelines_read_them_from_json() -> None:

@@ -43,10 +43,11 @@ def section_int32(
         The output's numbers, and the integrators.
     """
     own_band, own_low, high_mix, band_mix, low_mix, band_shift, low_shift, mix_shift = row
+    left, right = max(band_shift, 0), max(-band_shift, 0)
     given = []
     for number in numbers:
         old_band, old_low = band >> 32, low >> 32
-        high = number + (old_low << low_shift) + (old_band << band_shift)
+        high = number + (old_low << low_shift) + (old_band << left >> right)
         band += own_band * high
         low += own_low * (band >> 32)
         if kind == HIGH:

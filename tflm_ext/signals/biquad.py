@@ -14,7 +14,7 @@ from tflm_ext.document import entry
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir import DType
 from tflm_ext.signals.biquad_design import Cascade, Section, butterworth
-from tflm_ext.signals.biquad_response import inside, settling
+from tflm_ext.signals.biquad_response import balanced, inside, settling
 from tflm_ext.signals.biquad_words import Words, float_error, float_rows, integer_words
 from tflm_ext.signals.checks import choice, expect, real, refuse, whole
 from tflm_ext.signals.spec import Form, Spec
@@ -178,6 +178,7 @@ def _block(stage: str, source: Spec, cascade: Cascade, arithmetic: str) -> Biqua
             f"{float(cascade.steady):.4g}.",
             f"Put HighPass before {stage}; it removes the offset.",
         )
+    cascade = balanced(cascade)
     largest = inside(cascade)
     words = None
     if largest is not None and arithmetic == "int32":

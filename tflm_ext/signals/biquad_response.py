@@ -9,10 +9,14 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from tflm_ext.arithmetic.filters import ANY
 from tflm_ext.signals.biquad_design import Cascade, Section
 from tflm_ext.signals.stage import Array
 
@@ -48,6 +52,30 @@ def inside(cascade: Cascade) -> tuple[Sums, ...] | None:
             return None
         found.append(Sums(*known))
     return tuple(found)
+
+
+def balanced(cascade: Cascade) -> Cascade:
+    """Return the same filter with numbers of about the same size in all sections.
+
+    Coefficients as they are designed often have the whole gain in one section; integers in the
+    others would be small, and lose bits. Outputs are multiplied by powers of two, whose product
+    is 1.
+    """
+    largest = inside(cascade)
+    if largest is None or cascade.kind != ANY:
+        return cascade
+    room = max(largest[0][:_OUTPUT])
+    scales = [Fraction(1)]
+    for own in largest[1:]:
+        height = max(own[:_OUTPUT])
+        scales.append(Fraction(2) ** (math.frexp(room / height)[1] - 1 if height else 0))
+    scales.append(Fraction(1))
+    sections = []
+    for section, (before, after) in zip(cascade.sections, pairwise(scales), strict=True):
+        mixes = (section.high_mix, section.band_mix, section.low_mix)
+        scaled = (mix * after / before for mix in mixes)
+        sections.append(Section(section.band_gain, section.low_gain, *scaled))
+    return replace(cascade, sections=tuple(sections))
 
 
 @functools.lru_cache(maxsize=256)

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from tflm_ext.arithmetic.filters import ANY, HIGH
+from tflm_ext.arithmetic.filters import ANY, HIGH, LOW
 from tflm_ext.arithmetic.fixed import rounded
 from tflm_ext.signals.biquad_design import Cascade, Section
 from tflm_ext.signals.biquad_response import Sums, onward
@@ -47,13 +47,17 @@ def integer_words(cascade: Cascade, largest: Sequence[Sums]) -> Words | None:
     height = float(cascade.gain) * max(max(own) for own in largest) * _INT16
     while bits > 0 and height * 2**bits > _LARGEST:
         bits -= 1
-    rows = [_row(section, cascade.kind) for section in cascade.sections]
+    highest = max(max(own) for own in largest)
+    rows = [
+        _row(section, cascade.kind, own, highest)
+        for section, own in zip(cascade.sections, largest, strict=True)
+    ]
     if bits < 1 or any(max(row[5:]) > _MOST_SHIFT for row in rows):
         return None
     error = 0.0
     for i, (section, row) in enumerate(zip(cascade.sections, rows, strict=True)):
         band, low, mix = (2.0**shift for shift in row[5:])
-        error += (band + low) * onward(cascade, i, "input")
+        error += (max(band, 1.0) + low) * onward(cascade, i, "input")
         error += band * float(section.low_gain) * onward(cascade, i, "low")
         if cascade.kind != HIGH:
             mixed = abs(float(section.band_mix)) * band + abs(float(section.low_mix)) * low
@@ -61,34 +65,42 @@ def integer_words(cascade: Cascade, largest: Sequence[Sums]) -> Words | None:
     return Words(rounded(cascade.gain, bits), bits, tuple(rows), error / 2**bits)
 
 
-def _row(section: Section, kind: int) -> tuple[int, ...]:
-    """Return a row of the table; every product is divided by 2**32."""
+def _row(section: Section, kind: int, own: Sums, highest: float) -> tuple[int, ...]:
+    """Return a row of the table; every product is divided by 2**32.
+
+    Args:
+        own: the largest numbers of the section.
+        highest: the largest number of all sections, for which there is room.
+    """
     band_shift = _shift(section.band_gain)
-    low_shift = _shift(section.low_gain * 2**band_shift)
-    mixes = (
-        section.high_mix,
-        -section.band_mix * 2**band_shift,
-        -section.low_mix * 2**low_shift,
-    )
-    if kind == HIGH:
-        mixes = (Fraction(0),) * 3
-    elif kind != ANY:
-        mixes = (section.high_mix, Fraction(0), Fraction(0))
-    mix_shift = max(map(_shift, mixes))
+    # A filter that rings at a high frequency has a small band and a large gain from it to low:
+    # finer words for band make room for the gain, so that those for low need not be coarse.
+    while (
+        _shift(section.low_gain, -band_shift) > 0
+        and abs(rounded(section.band_gain, 33 - band_shift)) < 2**31
+        and own.band * 2.0 ** (1 - band_shift) <= highest
+    ):
+        band_shift -= 1
+    low_shift = _shift(section.low_gain, -band_shift)
+    used = {HIGH: 0, LOW: 1, ANY: 3}[kind]
+    mixes = (section.high_mix, -section.band_mix, -section.low_mix)[:used]
+    scales = (0, -band_shift, -low_shift)
+    mix_shift = max((_shift(m, s) for m, s in zip(mixes, scales, strict=False)), default=0)
+    words = [rounded(m, 32 - mix_shift - s) for m, s in zip(mixes, scales, strict=False)]
     return (
         rounded(-section.band_gain, 32 - band_shift),
-        rounded(section.low_gain * 2**band_shift, 32 - low_shift),
-        *(rounded(mix, 32 - mix_shift) for mix in mixes),
+        rounded(section.low_gain, 32 + band_shift - low_shift),
+        *(words + [0] * (3 - used)),
         band_shift,
         low_shift,
         mix_shift,
     )
 
 
-def _shift(value: Fraction) -> int:
-    """Return the smallest n >= 0 with which value * 2**(32 - n) rounds to an int32."""
+def _shift(value: Fraction, scale: int = 0) -> int:
+    """Return the smallest n >= 0 with which value * 2**(32 - scale - n) rounds to an int32."""
     n = 0
-    while abs(rounded(value, 32 - n)) >= 2**31:
+    while abs(rounded(value, 32 - scale - n)) >= 2**31:
         n += 1
     return n
 
@@ -114,7 +126,7 @@ def float_rows(cascade: Cascade) -> Array:
 def float_error(cascade: Cascade, largest: Sequence[Sums]) -> float:
     """Return a bound of the error that roundings in float32 add up to, in counts.
 
-    Every result is wrong by up to 2**-24 of itself; that error then goes the way of the signal.
+    Every result is wrong by up to 2**-24 of itself, and that error is filtered from there on.
     """
     error = 0.0
     for i, (section, own) in enumerate(zip(cascade.sections, largest, strict=True)):

@@ -19,7 +19,6 @@ from tflm_ext.signals.spec import Form, Spec
 from tflm_ext.signals.stage import Array, Memory, SignalCall, State, registered, table
 
 _MOST_COEFFICIENTS = 1 << 14
-_BLOCK = 32
 _SLACK_DB = 4
 _PASSBAND = (
     "Frequencies that pass, as a fraction of half the lower rate. Twice as close to 1 takes twice "
@@ -167,7 +166,6 @@ class ResampleBlock:
 
     def lower(self) -> SignalCall:
         taps, channels = self.filter.taps, self.source.channels
-        room = taps + _BLOCK
         return SignalCall(
             name="resample",
             header="resample.h",
@@ -177,7 +175,6 @@ class ResampleBlock:
                 ("up", self.up),
                 ("down", self.down),
                 ("bits", self.filter.bits),
-                ("room", room),
             ),
             tables=(
                 table(
@@ -189,7 +186,7 @@ class ResampleBlock:
                 ),
             ),
             state=(
-                Memory("recent", "int16_t", channels * room),
+                Memory("recent", "int16_t", channels * 2 * taps),
                 Memory("place", "int32_t", 2),
             ),
         )
