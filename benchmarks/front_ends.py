@@ -1,11 +1,12 @@
 """What front ends cost on the emulated Cortex-M4: `make bench-front-ends` adds rows to results.csv.
 
-    python -m benchmarks.front_ends [--tflm-source DIR]
+    python -m benchmarks.front_ends [--tflm-source DIR --tflm-commit ID]
 
 A row has, as those of models do: instructions and estimated cycles of one step, which takes a frame
 from the ring and computes its features; the context without the ring of samples; the stack; the
-tables; and the rest of the flash. With --tflm-source, a checkout of tflite-micro with its downloads,
-it also measures TensorFlow Lite Micro's signal library on the same frame.
+tables; and the rest of the flash. With --tflm-source, a checkout of tflite-micro that has its
+downloads, TensorFlow Lite Micro's signal library is measured on the same frame; its rows have the
+commit in the column `optimize`, and only instructions and cycles.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.bench import FLAGS, Row, read, write
+from benchmarks.bench import COLUMNS, FLAGS, Row, read, write
+from benchmarks.tflm_signals import STEPS, measure_tflm
 from tflm_ext.bench.emulator import compiler_name
 from tflm_ext.bench.pipeline import PipelineMeasurement, front_end, measure_pipeline
 from tflm_ext.signals import Frames, LogMel, Microphone, Pipeline
@@ -22,6 +24,7 @@ from tflm_ext.targets import default_board
 
 OPTIMIZE = "front end"
 """Stands in the column `optimize`, which is the planner's for models."""
+TFLM = "TFLM"
 FRONT_ENDS = {
     "log_mel_512": Pipeline(Microphone(16_000), Frames(480), LogMel()),
     "log_mel_256": Pipeline(Microphone(16_000), Frames(256), LogMel()),
@@ -63,9 +66,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--tflm-source", type=Path, metavar="DIR")
-    parser.parse_args()
-    rows = [row for row in read() if row["optimize"] != OPTIMIZE]
-    for name in FRONT_ENDS:
+    parser.add_argument("--tflm-commit", metavar="ID", help="of the checkout")
+    options = parser.parse_args()
+    tree, commit = options.tflm_source, f"{TFLM} {options.tflm_commit}"
+    if tree is not None and not options.tflm_commit:
+        parser.error("--tflm-source needs --tflm-commit")
+    replaced = (OPTIMIZE,) if tree is None else (OPTIMIZE, TFLM)
+    rows = [row for row in read() if not row["optimize"].startswith(replaced)]
+    for name, pipeline in FRONT_ENDS.items():
         found, row = measured(name)
         rows.append(row)
         print(f"{name}: {int(row['instructions']):,} instructions, {row['cycles']} est. cycles")
@@ -77,6 +85,14 @@ def main() -> None:
             f"    flash                {flash:8,} bytes, {row['weight_bytes']} in tables",
             flush=True,
         )
+        if tree is not None:
+            other = measure_tflm(tree, pipeline, default_board(), FLAGS)
+            figures = {"instructions": str(sum(other.steps)), "cycles": str(other.cycles)}
+            named = {key: row[key] for key in ("model", "sha256", "compiler")}
+            rows.append({**dict.fromkeys(COLUMNS, ""), **named, "optimize": commit, **figures})
+            print(f"  TensorFlow Lite Micro {sum(other.steps):,}, at start {other.start:,}")
+            for step, count in zip(STEPS, other.steps, strict=True):
+                print(f"    {step:20} {count:8,}", flush=True)
     write(rows)
 
 
