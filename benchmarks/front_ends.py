@@ -23,7 +23,7 @@ from tflm_ext.signals.frames import FramesBlock, StackBlock
 from tflm_ext.targets import default_board
 
 OPTIMIZE = "front end"
-"""Stands in the column `optimize`, which is the planner's for models."""
+"""In the column `optimize`, where rows of models have what the planner minimised."""
 TFLM = "TFLM"
 FRONT_ENDS = {
     "log_mel_512": Pipeline(Microphone(16_000), Frames(480), LogMel()),

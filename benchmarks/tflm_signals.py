@@ -1,4 +1,4 @@
-"""TensorFlow Lite Micro's signal library on the emulated core, for the figures beside ours."""
+"""TensorFlow Lite Micro's signal library on the emulated core, compared with our front ends."""
 
 from __future__ import annotations
 
