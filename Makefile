@@ -10,6 +10,7 @@
 #   make kernel-costs KERNEL=name  fit those of one kernel only; CORE=name on one core only
 #   make bench                     count instructions on the emulated Cortex-M4
 #   make bench-nets                count them on eight networks that no kernel was written for
+#   make bench-front-ends          count them on the front ends of signal pipelines
 #   make bench-host                measure the command line on this machine
 #   make bench-accuracy            measure what small networks lose as int8
 #   make bench-compression         measure accuracy against size for every technique; takes hours
@@ -45,8 +46,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help demo test check lint format-check ruff types contracts unit system-packages \
-	test-packages examples kernel-sizes kernel-costs bench bench-nets bench-host bench-accuracy \
-	bench-compression fuzz fuzz-kernels fuzz-passes docs format dist venv clean distclean
+	test-packages examples kernel-sizes kernel-costs bench bench-nets bench-front-ends bench-host \
+	bench-accuracy bench-compression fuzz fuzz-kernels fuzz-passes docs format dist venv clean distclean
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -145,6 +146,9 @@ bench: $(READY)
 
 bench-nets: $(READY)
 	@PYTHONPATH=. $(PYTHON) -m benchmarks.nets
+
+bench-front-ends: $(READY)
+	@PYTHONPATH=. $(PYTHON) -m benchmarks.front_ends
 
 bench-host: $(READY)
 	@$(PYTHON) benchmarks/host.py

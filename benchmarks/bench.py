@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +63,14 @@ def read() -> list[Row]:
         return list(csv.DictReader(file))
 
 
+def write(rows: Iterable[Row]) -> None:
+    """Replace the committed table."""
+    with RESULTS.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(sorted(rows, key=lambda r: (r["model"], r["optimize"])))
+
+
 def errors(path: Path, found: Bench) -> Iterator[Error]:
     """The estimates of the planner for a model that was measured."""
     report = inspect_model(path, optimize=found.optimize)
@@ -107,10 +115,7 @@ def main() -> None:
             known[found.sha256, found.optimize] = row(found)
             all_errors += errors(path, found)
             print(f"{found}\n", flush=True)
-    with RESULTS.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(sorted(known.values(), key=lambda r: (r["model"], r["optimize"])))
+    write(known.values())
     print("What the planner estimated:", *fit(all_errors), sep="\n")
 
 

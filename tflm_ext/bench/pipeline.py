@@ -63,7 +63,8 @@ class PipelineMeasurement:
         hops: per second.
         context_bytes: sizeof(<name>_sense_t) without the model's context.
         ring_bytes: of it, the ring of samples.
-        stack_bytes: of it, the features of earlier frames.
+        features_bytes: of it, the features of earlier frames.
+        stack_bytes: used below the caller of <name>_sense_step(), with the model's.
         flash_bytes: linked program with the pipeline minus the same without it.
     """
 
@@ -74,6 +75,7 @@ class PipelineMeasurement:
     hops: Fraction
     context_bytes: int
     ring_bytes: int
+    features_bytes: int
     stack_bytes: int
     flash_bytes: int
 
@@ -105,8 +107,8 @@ class PipelineMeasurement:
 
     @property
     def work_bytes(self) -> int:
-        """Context without ring and stack."""
-        return self.context_bytes - self.ring_bytes - self.stack_bytes
+        """Context without the ring and earlier features."""
+        return self.context_bytes - self.ring_bytes - self.features_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +272,8 @@ def _read(
         hops=pipeline.frame_rate,
         context_bytes=numbers["context"] - numbers.get("model", 0),
         ring_bytes=ring,
-        stack_bytes=sum(block.out.size * block.out.dtype.size for block in stacks),
+        stack_bytes=numbers["stack"],
+        features_bytes=sum(block.out.size * block.out.dtype.size for block in stacks),
         flash_bytes=flash,
     )
 

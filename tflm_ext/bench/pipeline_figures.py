@@ -50,6 +50,7 @@ class PipelineFigures:
     context_bytes: Bytes = entry("Of the pipeline's context, without the model's.")
     ring_bytes: Bytes = entry("Of these, samples that wait.")
     features_bytes: Bytes = entry("Of these, features of earlier frames.")
+    stack_bytes: Bytes = entry("Used below the caller of the step function, with the model's.")
     flash_bytes: Bytes = entry("Linked program with the pipeline minus the same without it.")
     window_ms: float = entry(
         "Delay from the first sample of a window to its result, without the time to compute it: "
@@ -104,6 +105,7 @@ class PipelineFigures:
             f"{'RAM':14}{self.context_bytes:>12,}  bytes: {self.ring_bytes:,} ring of samples, "
             f"{self.features_bytes:,} earlier features, {self.work_bytes:,} others"
         )
+        yield f"{'stack':14}{self.stack_bytes:>12,}  bytes, with the model's"
         yield (
             f"{'delay':14}{f'{self.window_ms:,.4g} ms':>12}  from the first sample of a window to "
             "its result, without computing"
@@ -148,7 +150,8 @@ def pipeline_figures(
         expected_clock_share=expected,
         context_bytes=measured.context_bytes,
         ring_bytes=measured.ring_bytes,
-        features_bytes=measured.stack_bytes,
+        features_bytes=measured.features_bytes,
+        stack_bytes=measured.stack_bytes,
         flash_bytes=measured.flash_bytes,
         window_ms=milliseconds(pipeline),
         stages=(
