@@ -6,7 +6,7 @@ import numpy as np
 
 from tflm_ext.errors import ConfigError
 from tflm_ext.signals import Frames, LogMel, Microphone, Pcan, Subtraction
-from tflm_ext.signals.log_mel import LogMelBlock
+from tflm_ext.signals.log_mel_block import LogMelBlock
 from tflm_ext.signals.stage import Array
 
 Random = np.random.Generator
