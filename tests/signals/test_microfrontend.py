@@ -7,13 +7,12 @@ Digests are those of what the original computed: for the first setting, the pack
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tests.signals.blocks import assert_block
-from tests.signals.drawing import drawn_length, drawn_log_mel, drawn_sound
+from tests.signals.drawing import drawn_length, drawn_log_mel, drawn_sound, older
 from tflm_ext.errors import ConfigError
 from tflm_ext.signals import Frames, LogMel, Microphone, Pcan, Pipeline, Stack, Subtraction
 from tflm_ext.signals.microfrontend import MicrofrontendBlock, hann_float32
@@ -57,12 +56,6 @@ def sound(samples: int) -> Array:
     found = np.where(part % 9 == 4, 25_000 - 50_000 * (time // 7 % 2), found)
     found = np.where(part % 9 == 6, np.where(noise % 5 == 0, -32768, found >> 4), found)
     return np.where(part % 31 == 30, -32768 * (part % 2), found).astype(np.int16)
-
-
-def older(stage: LogMel) -> LogMel:
-    """The same options, as far as the older library has them."""
-    subtraction = stage.subtraction and replace(stage.subtraction, clamping=False, bits=14)
-    return replace(stage, subtraction=subtraction, like="microfrontend")
 
 
 @pytest.mark.parametrize("name", SETTINGS)
