@@ -111,6 +111,7 @@ class _SenseView:
     frames: int
     frame_number: int
     calls: tuple[CallView, ...]
+    stacked: tuple[CallView, ...]
     stack: int
     every: int
     row: int
@@ -172,6 +173,11 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
     framed = blocks[at if image else at + 1 : stack_number if stack else None]
     calls = list(_chain(tables, framed, "ctx->ring" if image else "ctx->frame", "row", 1))
     row = stack.source if stack else pipeline.out
+    stacked = list(
+        _chain(tables, blocks[stack_number + 1 :], "ctx->window", "ctx->features", 1)
+        if stack
+        else ()
+    )
     after = list(enumerate(after_model(facts, pipeline), len(blocks) + 1))
     output = f"{facts.name}_output(&ctx->model, 0U)" if facts.outputs else "ctx->features"
     after_calls = list(_chain(tables, after, output, "ctx->result", 1))
@@ -207,6 +213,7 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         frames=frames.length * frames.source.size,
         frame_number=at,
         calls=tuple(calls),
+        stacked=tuple(stacked),
         stack=stack.frames if stack else 0,
         every=stack.every if stack else 1,
         row=row.size,
