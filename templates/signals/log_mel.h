@@ -158,7 +158,7 @@ static inline int16_t tflm_ext_log_mel_feature(const tflm_ext_log_mel_t *op, int
 }
 
 /*
- * A bin of the spectrum counts for the band to whose centre it rises, and for the one before. The two
+ * A bin of the spectrum counts for two bands: one whose filter rises there, and the one before. The
  * weights add up to 2^12 - 1, and to 2^12 for the bins in `whole`, which a large number ends.
  */
 static inline void tflm_ext_log_mel(const tflm_ext_log_mel_t *op, const int16_t *input,

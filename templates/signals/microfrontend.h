@@ -40,7 +40,7 @@ static inline int32_t tflm_ext_microfrontend_window(const int16_t *input, const 
     return -bits;
 }
 
-/* `weights` has two for every bin: for the band to whose centre it rises, and for the one before. */
+/* `weights` has two for every bin: for the band whose filter rises there, and for the one before. */
 static inline void tflm_ext_microfrontend(const tflm_ext_microfrontend_t *op, const int16_t *input,
                                           const int16_t *window, const uint8_t *order,
                                           const int32_t *turns, const int32_t *split,

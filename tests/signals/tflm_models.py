@@ -1,6 +1,6 @@
 """The log-mel front end as TFLM runs it: .tflite files of the operators Signal*.
 
-Tables of the filters are made anew here, with the padding that TFLM's Python package adds.
+Tables of the filters are made here, too, with the padding that TFLM's Python package adds.
 """
 
 from __future__ import annotations

@@ -173,11 +173,8 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
     framed = blocks[at if image else at + 1 : stack_number if stack else None]
     calls = list(_chain(tables, framed, "ctx->ring" if image else "ctx->frame", "row", 1))
     row = stack.source if stack else pipeline.out
-    stacked = list(
-        _chain(tables, blocks[stack_number + 1 :], "ctx->window", "ctx->features", 1)
-        if stack
-        else ()
-    )
+    last = blocks[stack_number + 1 :] if stack else []
+    stacked = list(_chain(tables, last, "ctx->window", "ctx->features", 1))
     after = list(enumerate(after_model(facts, pipeline), len(blocks) + 1))
     output = f"{facts.name}_output(&ctx->model, 0U)" if facts.outputs else "ctx->features"
     after_calls = list(_chain(tables, after, output, "ctx->result", 1))
