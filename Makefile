@@ -17,6 +17,7 @@
 #   make fuzz SECONDS=600          feed broken models to the reader
 #   make fuzz-kernels ROUNDS=20    run every kernel on random cases, on the emulated Cortex-M4
 #   make fuzz-passes ROUNDS=20     run every rewrite on random graphs, compared with TFLM
+#   make fuzz-sense FRAMES=1000000 run random pipelines in NumPy and in C
 #   make docs                      regenerate the pages and the picture in docs/
 #   make format                    format the Python code and the kernels
 #   make dist                      build wheel and source archive in dist/
@@ -33,6 +34,7 @@ READY := $(VENV)/.ready
 HALFWAY := $(VENV)/.halfway
 SECONDS := 60
 ROUNDS := 20
+FRAMES := 1000000
 DEBIAN_PACKAGES := gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib \
 	qemu-system-arm cppcheck clang cmake arduino-builder arduino-ctags
 
@@ -47,7 +49,8 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help demo test check lint format-check ruff types contracts unit system-packages \
 	test-packages examples kernel-sizes kernel-costs bench bench-nets bench-front-ends bench-host \
-	bench-accuracy bench-compression fuzz fuzz-kernels fuzz-passes docs format dist venv clean distclean
+	bench-accuracy bench-compression fuzz fuzz-kernels fuzz-passes fuzz-sense docs format dist venv \
+	clean distclean
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -169,6 +172,9 @@ fuzz-kernels: $(READY)
 fuzz-passes: $(READY)
 	TFLM_EXT_GRAPH_SEED=$$(date +%s) TFLM_EXT_GRAPH_ROUNDS=$(ROUNDS) \
 		$(PYTHON) -m pytest -q -n 2 --dist worksteal tests/passes/test_random_graphs.py
+
+fuzz-sense: $(READY)
+	TFLM_EXT_FUZZ_FRAMES=$(FRAMES) $(PYTHON) -m pytest -q -s -k drawn_pipelines tests/fuzz/test_sense.py
 
 docs: $(READY)
 	$(PYTHON) -m docs.generate

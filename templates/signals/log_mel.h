@@ -158,9 +158,8 @@ static inline int16_t tflm_ext_log_mel_feature(const tflm_ext_log_mel_t *op, int
 }
 
 /*
- * A bin of the spectrum counts for two bands: with its weight for the band that still rises there,
- * with the rest for the band before. The two add up to 2^12 - 1, and to 2^12 for the bins in `whole`,
- * which a large number ends.
+ * A bin of the spectrum counts for two bands: one whose filter rises there, and the one before. The
+ * weights add up to 2^12 - 1, and to 2^12 for the bins in `whole`, which a large number ends.
  */
 static inline void tflm_ext_log_mel(const tflm_ext_log_mel_t *op, const int16_t *input,
                                     const int16_t *window, const uint8_t *order,

@@ -27,6 +27,9 @@ PIPELINES = {
         sense.LogMel(8, subtraction=sense.Subtraction(clamping=True)),
         sense.Stack(2),
     ),
+    "microfrontend": sense.Pipeline(
+        sense.Microphone(), sense.Frames(480, 160), sense.LogMel(like="microfrontend")
+    ),
 }
 
 

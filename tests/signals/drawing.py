@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tflm_ext.errors import ConfigError
 from tflm_ext.signals import Frames, LogMel, Microphone, Pcan, Subtraction
-from tflm_ext.signals.log_mel import LogMelBlock
+from tflm_ext.signals.log_mel_block import LogMelBlock
 from tflm_ext.signals.stage import Array
 
 Random = np.random.Generator
@@ -47,16 +49,22 @@ def drawn_log_mel(random: Random, rate: int, **fixed: object) -> LogMel:
     """
     subtraction = drawn_subtraction(random) if random.random() < 0.85 else None
     pcan = drawn_pcan(random) if subtraction and random.random() < 0.75 else None
-    low = float(random.choice([0.0, 125.0, random.uniform(0, rate / 4)]))
+    low = float(random.choice([0.0, min(125.0, rate / 8), random.uniform(0, rate / 4)]))
     options = {
         "bands": int(random.integers(8, 65)),
         "low_hz": low,
-        "high_hz": float(random.uniform(low + 1, 0.5 * rate)),
+        "high_hz": float(random.uniform(low + rate / 20, 0.5 * rate)),
         "subtraction": subtraction,
         "pcan": pcan,
         "log_bits": int(random.integers(0, 11)),
     }
     return LogMel(**{**options, **fixed})  # type: ignore[arg-type]
+
+
+def older(stage: LogMel) -> LogMel:
+    """The same options, as far as the older library has them."""
+    subtraction = stage.subtraction and replace(stage.subtraction, clamping=False, bits=14)
+    return replace(stage, subtraction=subtraction, like="microfrontend")
 
 
 def drawn_length(random: Random, shortest: int = 64) -> int:

@@ -17,7 +17,7 @@ from tflm_ext.arithmetic import signals as arithmetic
 from tflm_ext.arithmetic.log1p import log1p
 from tflm_ext.errors import ConfigError
 from tflm_ext.signals import Frames, LogMel, Microphone, Pcan, Pipeline, Subtraction
-from tflm_ext.signals.log_mel import LogMelBlock, amplified, subtracted
+from tflm_ext.signals.log_mel_block import LogMelBlock, amplified, subtracted
 from tflm_ext.signals.mel import gain_fits, gain_table
 from tflm_ext.signals.stage import Array
 
@@ -131,7 +131,7 @@ def test_subtraction(seed: int) -> None:
         subtraction_options(options, 7),
     )
     rest, noise = tflm(bands)
-    found = subtracted(bands.astype(np.int64), np.zeros(7, np.int64), options)
+    found = subtracted(bands.astype(np.int64), np.zeros(7, np.int64), options, options.weights())
     np.testing.assert_array_equal(found[0], rest)
     np.testing.assert_array_equal(found[1], noise)
 

@@ -39,6 +39,9 @@ PIPELINES = {
         sense.Frames(514, 160),
         sense.LogMel(24, low_hz=0, high_hz=7600, pcan=None),
     ),
+    "microfrontend": sense.Pipeline(
+        sense.Microphone(), sense.Frames(480, 160), sense.LogMel(like="microfrontend")
+    ),
     "mfcc": sense.Pipeline(
         sense.Microphone(), sense.Frames(256, 200), sense.LogMel(), sense.MFCC(), sense.Zscore()
     ),

@@ -1,6 +1,6 @@
 """The log-mel front end as TFLM runs it: .tflite files of the operators Signal*.
 
-Tables of the filters are made anew here, with the padding that TFLM's Python package adds.
+Tables of the filters are made here, too, with the padding that TFLM's Python package adds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tflite_micro.python.tflite_micro.runtime import Interpreter
 
 from tests.tflite_builder import ModelBuilder
 from tflm_ext.arithmetic.log1p import log1p
-from tflm_ext.signals.log_mel import LogMelBlock
+from tflm_ext.signals.log_mel_block import LogMelBlock
 from tflm_ext.signals.stage import Array
 
 _ARENA = 1 << 20

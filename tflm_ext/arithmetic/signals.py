@@ -86,6 +86,22 @@ def _sequential_scale_bits(values: Array) -> int:
     return 0 if largest <= 0 else max(15 - largest.bit_length(), 0)
 
 
+def scale_bits_without_lowest(windowed: Array) -> Array:
+    """Return by how many bits the older microfrontend shifts each frame left.
+
+    It leaves -32768 out of the search for the largest magnitude; the shift makes it 0 or keeps it.
+
+    Args:
+        windowed: int16 values, (frames, length).
+
+    Returns:
+        (frames,), 0 to 15.
+    """
+    magnitudes = np.abs(windowed)
+    magnitudes[magnitudes > INT16_MAX] = 0
+    return 15 - bit_length(magnitudes.max(axis=1))
+
+
 # ---------------------------------------------------------------- Fourier transform
 
 

@@ -14,8 +14,9 @@ import tensorflow as tf
 
 from tflm_ext.arithmetic import signals as arithmetic
 from tflm_ext.signals.frames import FramesBlock, StackBlock
-from tflm_ext.signals.log_mel import LogMelBlock, Subtraction
+from tflm_ext.signals.log_mel_block import LogMelBlock, Subtraction
 from tflm_ext.signals.mel import WEIGHT_BITS
+from tflm_ext.signals.microfrontend import MicrofrontendBlock
 from tflm_ext.signals.to_int8 import ToInt8
 
 _UINT32_MAX = 2**32 - 1
@@ -42,7 +43,8 @@ def log_mel(block: LogMelBlock, items: Any) -> Any:
     clips = tf.shape(items)[0]
     count, bands = items.shape[1], block.stage.bands
     windowed = _window(block, tf.reshape(items, (-1, block.source.shape[0])))
-    bits = _scale_bits(windowed)
+    older = isinstance(block, MicrofrontendBlock)
+    bits = _scale_bits_without_lowest(windowed) if older else _scale_bits(windowed)
     scaled = _wrap16(tf.bitwise.left_shift(windowed, bits[:, tf.newaxis]))
     padded = tf.pad(scaled, ((0, 0), (0, block.points - block.source.shape[0])))
     real, imaginary = _rfft(padded, block.points)
@@ -50,7 +52,7 @@ def log_mel(block: LogMelBlock, items: Any) -> Any:
     roots = tf.bitwise.right_shift(_square_root(_bands(block, energy)), bits[:, tf.newaxis])
     found = tf.reshape(roots, (clips, -1 if count is None else count, bands))
     if block.stage.subtraction is not None:
-        found, noise = _subtract(found, block.stage.subtraction)
+        found, noise = _subtract(found, block.stage.subtraction, block.shares)
         if block.stage.pcan is not None:
             found = _amplify(block, found, noise)
     return _logarithm(block, found)
@@ -59,6 +61,7 @@ def log_mel(block: LogMelBlock, items: Any) -> Any:
 OPERATIONS: Mapping[type[Any], Callable[[Any, Any], Any]] = {
     FramesBlock: frames,
     LogMelBlock: log_mel,
+    MicrofrontendBlock: log_mel,
     StackBlock: stack,
     ToInt8: to_int8,
 }
@@ -118,6 +121,13 @@ def _scale_bits(windowed: Any) -> Any:
     )
     found = tf.where(largest > arithmetic.INT16_MAX, followed, largest)
     return tf.where(found > 0, 15 - _bit_length(tf.maximum(found, 0)), 0)
+
+
+def _scale_bits_without_lowest(windowed: Any) -> Any:
+    """As arithmetic.scale_bits_without_lowest()."""
+    magnitudes = tf.abs(windowed)
+    magnitudes = tf.where(magnitudes > arithmetic.INT16_MAX, tf.zeros_like(windowed), magnitudes)
+    return 15 - _bit_length(tf.reduce_max(magnitudes, axis=1))
 
 
 def _rfft(samples: Any, points: int) -> tuple[Any, Any]:
@@ -225,9 +235,9 @@ def _square_root(values: Any) -> Any:
     return tf.where(up, root + 1, root)
 
 
-def _subtract(bands: Any, options: Subtraction) -> tuple[Any, Any]:
-    """As subtracted() of log_mel.py: (clips, frames, bands), each clip from a fresh start."""
-    smoothing, alternate, least = options.weights()
+def _subtract(bands: Any, options: Subtraction, shares: tuple[int, int, int]) -> tuple[Any, Any]:
+    """As subtracted(): (clips, frames, bands), each clip from a fresh start."""
+    smoothing, alternate, least = shares
     weights = np.where(np.arange(bands.shape[2]) % 2 == 0, smoothing, alternate)
     own, other = _constant(weights), _constant((1 << options.bits) - weights)
     shift, smooth = (tf.constant(n, tf.int64) for n in (options.bits, options.smoothing_bits))
@@ -246,7 +256,7 @@ def _subtract(bands: Any, options: Subtraction) -> tuple[Any, Any]:
 
 
 def _amplify(block: LogMelBlock, bands: Any, noise: Any) -> Any:
-    """As amplified() of log_mel.py."""
+    """As amplified()."""
     gain, last = _constant(block.gain), len(block.gain) - 1
     interval = _bit_length(noise)
     base = tf.maximum(4 * interval - 6, 0)

@@ -10,7 +10,8 @@ from tflm_ext.signals.gate import Gate
 from tflm_ext.signals.image import Crop, Grey, Image
 from tflm_ext.signals.image_resize import Resize
 from tflm_ext.signals.k_means import KMeans
-from tflm_ext.signals.log_mel import LogMel, Pcan, Subtraction
+from tflm_ext.signals.log_mel import LogMel
+from tflm_ext.signals.log_mel_block import Pcan, Subtraction
 from tflm_ext.signals.mahalanobis import Mahalanobis
 from tflm_ext.signals.majority import Majority
 from tflm_ext.signals.mfcc import MFCC

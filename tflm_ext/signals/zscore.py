@@ -167,7 +167,7 @@ class ZscoreBlock:
         return ()
 
     def run(self, items: Array, state: State) -> tuple[Array, State]:
-        values = items.reshape(len(items), -1)
+        values = items.reshape(len(items), self.source.size)
         if self.source.dtype is DType.FLOAT32:
             found = real_deviations(values, *self.reals)
         else:

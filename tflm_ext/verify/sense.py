@@ -137,7 +137,7 @@ def _compare_after(
         items = np.frombuffer(b"".join(theirs.get(first, [])), port.dtype.numpy)
         items = items.reshape(-1, port.size)
         if getattr(blocks[0], "sees_input", False):
-            items = np.concatenate([seen.reshape(len(seen), -1), items], axis=1)
+            items = np.concatenate([seen.reshape(len(seen), pipeline.out.size), items], axis=1)
     for stage, block in enumerate(blocks, first + 1):
         items, _ = block.run(items, block.start())
         got = np.frombuffer(b"".join(theirs.get(stage, [])), block.out.dtype.numpy)
