@@ -25,7 +25,6 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 NATIVE = "native"
 _MOST_EVENTS = 20  # in a text
-_MOST_BYTES_ON_CORE = 3_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +163,6 @@ def _check(opened: Opened, pipeline: Pipeline, samples: Array, environment: str)
         raise ConfigError(
             f"The project has no environment {environment!r:.40} for replays.",
             f"Pass {NATIVE} or {board.core.environment}.",
-        )
-    if samples.nbytes > _MOST_BYTES_ON_CORE:
-        seconds = _MOST_BYTES_ON_CORE / samples[:1].nbytes / float(pipeline.source.spec.rate)
-        raise ConfigError(
-            "The recording does not fit into the memory of the emulated machine.",
-            f"Pass one of at most {seconds:.0f} s, or replay it with -e {NATIVE}.",
         )
     return check_on_core(analysis.facts, sources, pipeline, [samples], board, model=model)
 

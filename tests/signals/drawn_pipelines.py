@@ -120,7 +120,7 @@ PLACES: Mapping[str, Mapping[str, Draw]] = {
         "Detect": lambda r, s: Detect(some(r, 1, 4, 64), 1, 2, r.uniform(0, 5), r.uniform(0.1, 9)),
     },
 }
-"""By where a stage can be: how it is drawn, from what it receives; what does not fit is drawn again.
+"""By where a stage can be: how it is drawn from what it receives; what does not fit is redrawn.
 
 After a stage that is not fitted yet, what a stage receives is that of the stage before.
 """

@@ -40,6 +40,20 @@ def add_commands(commands: Any) -> None:
     add_json(inspect)
 
 
+def _add_pipeline(export: argparse.ArgumentParser) -> None:
+    export.add_argument(
+        "--pipeline",
+        metavar="JSON",
+        help="signal pipeline before the model, written by Pipeline.to_json(); none for none",
+    )
+    export.add_argument(
+        "--recording",
+        metavar="FILE",
+        action="append",
+        help="WAV, CSV or .npy file that calibrates the model after --pipeline; may be repeated",
+    )
+
+
 def _add_export(commands: Any) -> None:
     export = add_command(commands, "export", _export, "export a model as a verified project")
     add_model(export)
@@ -53,18 +67,7 @@ def _add_export(commands: Any) -> None:
     export.add_argument(
         "--data", metavar="NPZ", help="test data (x and y) for accuracy and golden vectors"
     )
-    export.add_argument(
-        "--pipeline",
-        metavar="JSON",
-        default=UNSET,
-        help="signal pipeline before the model, written by Pipeline.to_json(); none for none",
-    )
-    export.add_argument(
-        "--recording",
-        metavar="FILE",
-        action="append",
-        help="WAV, CSV or .npy file that calibrates the model after --pipeline; may be repeated",
-    )
+    _add_pipeline(export)
     export.add_argument(
         "--tflm-source",
         metavar="DIR",
@@ -103,7 +106,7 @@ def _add_export(commands: Any) -> None:
     add_budget(export, "more is an error")
     add_json(export)
     # What is not passed may come from an earlier export.
-    export.set_defaults(board=UNSET, runtime=None, optimize=None)
+    export.set_defaults(board=UNSET, pipeline=UNSET, runtime=None, optimize=None)
 
 
 def _export(options: argparse.Namespace) -> int:

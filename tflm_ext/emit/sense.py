@@ -187,8 +187,7 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
     source = pipeline.source.spec
     image = source.form is Form.IMAGE
     at = 0 if image else pipeline.blocks.index(frames)
-    stacks = ((n, b) for n, b in blocks if isinstance(b, StackBlock))
-    stack_number, stack = next(stacks, (len(blocks), None))
+    stack_number, stack = _stack(blocks)
     tables = _Tables(f"{facts.name}_sense")
     streams = list(_chain(tables, blocks[:at], "samples", "ctx->chunk", CHUNK))
     framed = blocks[at if image else at + 1 : stack_number]
@@ -196,7 +195,6 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
     row = stack.source if stack else pipeline.out
     after = list(enumerate(after_model(facts, pipeline), len(blocks) + 1))
     output = f"{facts.name}_output(&ctx->model, 0U)" if facts.outputs else "ctx->features"
-    after_calls = list(_chain(tables, after, output, "ctx->result", 1))
     blocks_called = [*blocks, *after]
     return _SenseView(
         name=facts.name,
@@ -206,7 +204,7 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         command=facts.command,
         digest=pipeline.sha256,
         lines=_lines(blocks_called),
-        after=tuple(after_calls),
+        after=tuple(_chain(tables, after, output, "ctx->result", 1)),
         tail=tuple(_chain(tables, blocks[stack_number + 1 :], "ctx->window", "row", 1)),
         gates=any(call.gate for call in calls),
         keeps_input=_keeps_input(facts, after),
@@ -243,6 +241,12 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         output_bytes=facts.outputs[0].bytes if facts.outputs else 0,
         saved=_saved(pipeline, blocks),
     )
+
+
+def _stack(blocks: Sequence[tuple[int, Block]]) -> tuple[int, StackBlock | None]:
+    """Return the ring of features and its number; without one, the number after the last block."""
+    stacks = ((n, block) for n, block in blocks if isinstance(block, StackBlock))
+    return next(stacks, (len(blocks), None))
 
 
 def _saved(pipeline: Pipeline, blocks: Sequence[tuple[int, Block]]) -> _SavedView | None:

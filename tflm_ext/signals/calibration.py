@@ -216,7 +216,7 @@ class Tail:
         return self.per_day * math.exp(-(threshold - self.start) / self.mean) if self.mean else 0.0
 
     def threshold(self, per_day: float) -> float:
-        """Return the threshold above which there are so many windows per day."""
+        """Return the threshold with this number of windows above it per day."""
         if per_day >= self.per_day:
             return self.start
         return self.start + self.mean * math.log(self.per_day / per_day)
@@ -256,13 +256,7 @@ def calibrate(
     still, active = (
         [_Means.of(decide, source, items) for items in part] for part in (quiet, eventful)
     )
-    every = np.concatenate([own.scores for own in still]) if still else np.zeros(0)
-    if len(every) < _LEAST_TAIL / (1 - _TAIL):
-        raise ConfigError(
-            f"The recordings without events have {len(every):,} windows, which are too few for a "
-            "threshold.",
-            f"Pass recordings with {_LEAST_TAIL / (1 - _TAIL):,.0f} windows or more.",
-        )
+    every = _every(still)
     tail = Tail.of(every, len(every) / duration_hours * _HOURS_PER_DAY)
     shown = count_that_shows(false_alarms_per_day, duration_hours)
     allowed = max(shown, 0)
@@ -303,6 +297,23 @@ def calibrate(
         delay_seconds=float(np.median(delays)) if delays else None,
         curve=curve,
     )
+
+
+def _every(recordings: Sequence[_Means]) -> Array:
+    """Return the scores of all recordings.
+
+    Raises:
+        ConfigError: there are too few for a tail.
+    """
+    every = np.concatenate([own.scores for own in recordings]) if recordings else np.zeros(0)
+    least = _LEAST_TAIL / (1 - _TAIL)
+    if len(every) < least:
+        raise ConfigError(
+            f"The recordings without events have {len(every):,} windows, which are too few for a "
+            "threshold.",
+            f"Pass recordings with {least:,.0f} windows or more.",
+        )
+    return every
 
 
 def _lowest(source: Spec) -> float:
@@ -362,7 +373,7 @@ class _Means:
         block = replace(decide, **plain).bind(self.source)
         numbers = np.arange(len(self.steps))
         high = np.where(self.steps >= block.off, numbers, -1)
-        # After so many windows without anything high, a decision is as in the beginning.
+        # After this time without anything high, a decision is as in the beginning.
         kept = numbers - np.maximum.accumulate(high) <= block.of + block.quiet
         kept &= np.maximum.accumulate(high) >= 0
         rows = np.flatnonzero(kept)
