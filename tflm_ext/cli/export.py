@@ -53,18 +53,7 @@ def _add_export(commands: Any) -> None:
     export.add_argument(
         "--data", metavar="NPZ", help="test data (x and y) for accuracy and golden vectors"
     )
-    export.add_argument(
-        "--pipeline",
-        metavar="JSON",
-        default=UNSET,
-        help="signal pipeline before the model, written by Pipeline.to_json(); none for none",
-    )
-    export.add_argument(
-        "--recording",
-        metavar="FILE",
-        action="append",
-        help="WAV, CSV or .npy file that calibrates the model after --pipeline; may be repeated",
-    )
+    _add_pipeline(export)
     export.add_argument(
         "--tflm-source",
         metavar="DIR",
@@ -104,6 +93,21 @@ def _add_export(commands: Any) -> None:
     add_json(export)
     # What is not passed may come from an earlier export.
     export.set_defaults(board=UNSET, runtime=None, optimize=None)
+
+
+def _add_pipeline(export: argparse.ArgumentParser) -> None:
+    export.add_argument(
+        "--pipeline",
+        metavar="JSON",
+        default=UNSET,
+        help="signal pipeline before the model, written by Pipeline.to_json(); none for none",
+    )
+    export.add_argument(
+        "--recording",
+        metavar="FILE",
+        action="append",
+        help="WAV, CSV or .npy file that calibrates the model after --pipeline; may be repeated",
+    )
 
 
 def _export(options: argparse.Namespace) -> int:
