@@ -35,6 +35,7 @@ from tflm_ext.project.link import link_sources
 from tflm_ext.project.names import library_name, port_symbols
 from tflm_ext.project.platformio_tree import platformio_files
 from tflm_ext.project.readme import readme_files
+from tflm_ext.project.sense import sense_test_files
 from tflm_ext.report import Report
 from tflm_ext.report.pipeline import PipelineProof
 from tflm_ext.report.report import digest, digests
@@ -45,6 +46,7 @@ from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.computable import keep_computable, left_out
 from tflm_ext.verify.float_model import check_drop
 from tflm_ext.verify.golden import make_golden
+from tflm_ext.verify.golden_recording import make_golden_recording
 from tflm_ext.verify.scores import Samples, Scores, score
 from tflm_ext.verify.sense import ModelRun, prove_sense
 from tflm_ext.verify.targets import check_labels
@@ -249,15 +251,19 @@ def make_project(
     compared = on_device.compare(graph, facts, sources, vectors, progress)
     golden = make_golden(int8.bytes, graph, vectors)
     scores = score(int8, graph, facts, samples, compared.sources, progress)
+    tests: tuple[RenderedFile, ...] = ()
     if options.pipeline is not None:
         sensed, proof = _sense(analysis, options.pipeline, compared.sources, recordings, progress)
         sources, report = (*sources, *sensed), replace(report, pipeline=proof)
+        model = ModelRun(int8.bytes, arena_for(graph))
+        recorded = make_golden_recording(options.pipeline, facts, model, recordings)
+        tests = sense_test_files(facts, options.pipeline, recorded)
     report = replace(report, warnings=(*report.warnings, *notes), vectors=compared.inputs)
     causes = (*report.warnings, *int8.suspects)
     check_drop(options.name, scores.accuracies, scores.names, options.max_accuracy_drop, causes)
     progress("writing the project")
     report = _with_results(report, int8, golden, scores)
-    return _assemble(int8, options, analysis, sources, report)
+    return _assemble(int8, options, analysis, sources, report, tests)
 
 
 def _sense(
@@ -312,6 +318,7 @@ def _assemble(
     analysis: Analysis,
     sources: tuple[RenderedFile, ...],
     report: Report,
+    tests: tuple[RenderedFile, ...],
 ) -> Project:
     """Return all files of a project; the report, which has the digests of the others, is last."""
     facts = report.facts
@@ -322,6 +329,7 @@ def _assemble(
         *arduino_files(facts, sources, parts),
         *readme_files(report, options.board, parts),
         *parts.files,
+        *tests,
         RenderedFile(f"model/{facts.name}.tflite", int8.bytes),
     )
     if options.pipeline is not None:

@@ -109,21 +109,6 @@ def _add_export(commands: Any) -> None:
     export.set_defaults(board=UNSET, pipeline=UNSET, runtime=None, optimize=None)
 
 
-def _add_pipeline(export: argparse.ArgumentParser) -> None:
-    export.add_argument(
-        "--pipeline",
-        metavar="JSON",
-        default=UNSET,
-        help="signal pipeline before the model, written by Pipeline.to_json(); none for none",
-    )
-    export.add_argument(
-        "--recording",
-        metavar="FILE",
-        action="append",
-        help="WAV, CSV or .npy file that calibrates the model after --pipeline; may be repeated",
-    )
-
-
 def _export(options: argparse.Namespace) -> int:
     from tflm_ext.api import export
     from tflm_ext.convert import load_npz
