@@ -16,10 +16,12 @@ from tflm_ext.signals import (
     Analog,
     Bands,
     Biquad,
+    Concat,
     Crop,
     Decimate,
     Detect,
     Frames,
+    Gate,
     Grey,
     HighPass,
     Image,
@@ -70,6 +72,17 @@ SOURCES: Mapping[str, Callable[[Random], Any]] = {
     ),
     "Recording": lambda r: Recording(whole(r, 100, 20_000), channels=whole(r, 1, 2)),
 }
+
+
+def branches(random: Random, spec: Spec) -> list[tuple[Any, ...]]:
+    """Two or three stages of frames, each in a branch of its own."""
+    names = [name for name in PLACES["frame"] if name != "Concat"]
+    return [
+        (PLACES["frame"][name](random, spec),)
+        for name in random.choice(names, whole(random, 2, 3)).tolist()
+    ]
+
+
 PLACES: Mapping[str, Mapping[str, Draw]] = {
     "image": {
         "Crop": lambda r, s: Crop(whole(r, 1, s.shape[0]), whole(r, 1, s.shape[1])),
@@ -89,12 +102,14 @@ PLACES: Mapping[str, Mapping[str, Draw]] = {
         "RemoveGravity": lambda r, s: RemoveGravity(hertz(r, s, 0.1)),
         "Resample": lambda r, s: Resample(s.rate * Fraction(whole(r, 1, 5), whole(r, 1, 5))),
     },
+    "gate": {"Gate": lambda r, s: Gate(s.scale * 10 ** r.uniform(0, 4.3), hold=whole(r, 0, 3))},
     "frame": {
         "Bands": lambda r, s: Bands(
             bands=whole(r, 1, 12),
             form=some(r, "level", "magnitude", "power"),
             arithmetic=some(r, "int16", "float32"),
         ),
+        "Concat": lambda r, s: Concat(*branches(r, s)),
         "LogMel": lambda r, s: drawn_log_mel(r, max(int(s.sampling), 40)),
         "LogMel, older": lambda r, s: older(drawn_log_mel(r, max(int(s.sampling), 40))),
         "Raw": lambda r, s: Raw(whole(r, 0, 8), flat=True),
@@ -120,7 +135,7 @@ PLACES: Mapping[str, Mapping[str, Draw]] = {
         "Detect": lambda r, s: Detect(some(r, 1, 4, 64), 1, 2, r.uniform(0, 5), r.uniform(0.1, 9)),
     },
 }
-"""By where a stage can be: how it is drawn from what it receives; what does not fit is redrawn.
+"""By where a stage can be, how it is drawn; what does not fit is drawn again.
 
 After a stage that is not fitted yet, what a stage receives is that of the stage before.
 """
@@ -154,8 +169,9 @@ def _drawn(random: Random) -> Pipeline:
     stages, spec = _stages(random, source.spec, "stream", whole(random, 0, 2))
     length = 2 * whole(random, 1, some(random, 20, 300))
     frames = Frames(length, whole(random, 1, length + 20))
-    inner, spec = _stages(random, frames.bind(spec).out, "frame", 1)
-    stages += [frames, *inner]
+    gates, spec = _stages(random, frames.bind(spec).out, "gate", int(random.random() < 0.2))
+    inner, spec = _stages(random, spec, "frame", 1)
+    stages += [frames, *gates, *inner]
     stages += _stages(random, spec, "features", whole(random, 0, 3))[0]
     if random.random() < 0.6:
         return Pipeline(source, *stages)
@@ -170,7 +186,7 @@ def _stages(random: Random, spec: Spec, place: str, count: int) -> tuple[list[An
     for name in random.choice(list(PLACES[place]), count).tolist():
         for _ in range(10):
             stage = PLACES[place][name](random, spec)
-            if place not in ("image", "stream", "frame"):
+            if place not in ("image", "stream", "gate", "frame"):
                 break
             try:
                 spec = stage.bind(spec).out
