@@ -116,7 +116,7 @@ def load(
     """
     from tflm_ext.convert import convert
     from tflm_ext.convert.given import as_data
-    from tflm_ext.signals.data import pinned_by
+    from tflm_ext.convert.pinned import pinned_by
 
     calibration_data = as_data(calibration_data, "calibration_data")
     inputs, targets = (None, None) if test_data is None else _pair(test_data)
