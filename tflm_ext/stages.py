@@ -47,6 +47,7 @@ from tflm_ext.verify.computable import keep_computable, left_out
 from tflm_ext.verify.float_model import check_drop
 from tflm_ext.verify.golden import make_golden
 from tflm_ext.verify.golden_recording import make_golden_recording
+from tflm_ext.verify.real_time import check_memory, check_time, inference_us
 from tflm_ext.verify.scores import Samples, Scores, score
 from tflm_ext.verify.sense import ModelRun, prove_sense
 from tflm_ext.verify.targets import check_labels
@@ -118,7 +119,7 @@ def load(
     """
     from tflm_ext.convert import convert
     from tflm_ext.convert.given import as_data
-    from tflm_ext.signals.data import pinned_by
+    from tflm_ext.convert.pinned import pinned_by
 
     calibration_data = as_data(calibration_data, "calibration_data")
     inputs, targets = (None, None) if test_data is None else _pair(test_data)
@@ -176,6 +177,7 @@ def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text:
         model_version=options.version,
         url=options.url,
         pipeline=options.pipeline.sha256 if options.pipeline else "",
+        inference_us=inference_us(planned.plan, options.board) if options.pipeline else 0,
     )
     return Analysis(int8.bytes, graph, planned.passes, planned.plan, facts, on_device)
 
@@ -246,6 +248,10 @@ def make_project(
     graph, facts, on_device = analysis.graph, analysis.facts, analysis.on_device
     report = describe(analysis, options, int8.warnings)
     check_budget(analysis.plan, on_device.footprint, options.budget, options.board)
+    if options.pipeline is not None:
+        ram = on_device.footprint.context_bytes
+        check_memory(facts, options.pipeline, ram, options.budget, options.board)
+        check_time(facts, options.pipeline, options.board)
     vectors, notes = _vectors(analysis, samples)
     sources = on_device.sources(facts)
     compared = on_device.compare(graph, facts, sources, vectors, progress)

@@ -199,7 +199,7 @@ def measure_pipeline(
         with_model=bool(facts.inputs),
         sample_type=source.dtype.c,
         samples=len(samples),
-        piece=min(_PIECE, ring_samples(pipeline)),
+        piece=min(_PIECE, ring_samples(facts, pipeline)),
         hop=math.ceil(hop),
         most_hops=_most_hops(pipeline),
         events=(math.ceil(hop / CHUNK) + 2) * len(pipeline.blocks) + 16,
@@ -224,8 +224,7 @@ def measure_pipeline(
         without = linked("without", f"{facts.name}_sense.c")
         said, intervals, _ = emulate(traced, board.core, folder / "counts.txt")
         flash = flash_bytes(whole) - flash_bytes(without)
-    after = after_model(facts, pipeline)
-    return _read(pipeline, after, said, intervals, flash)
+    return _read(facts, pipeline, said, intervals, flash)
 
 
 def _most_hops(pipeline: Pipeline) -> int:
@@ -236,8 +235,8 @@ def _most_hops(pipeline: Pipeline) -> int:
 
 
 def _read(
+    facts: ModelFacts,
     pipeline: Pipeline,
-    after: Sequence[Block],
     said: str,
     intervals: Sequence[Interval] | None,
     flash: int,
@@ -256,13 +255,14 @@ def _read(
         push, *spent = exact
     source = pipeline.source.spec
     # Stages after the model are numbered after it.
+    after = after_model(facts, pipeline)
     blocks = [*enumerate(pipeline.blocks), *enumerate(after, len(pipeline.blocks) + 1)]
     by_block: dict[int, list[_Spent]] = {number: [] for number, _ in blocks}
     for one, (stage, _) in zip(spent, rows, strict=False):
         by_block.get(int(stage), []).append(one)
     by_block[blocks[-1][0]].append(spent[-1])  # what follows the last stage or the model is little
     stages = [_stage(pipeline, block, by_block[number]) for number, block in blocks]
-    ring = ring_samples(pipeline) * source.size * source.dtype.size
+    ring = ring_samples(facts, pipeline) * source.size * source.dtype.size
     stacks = [block for block in pipeline.blocks if isinstance(block, StackBlock)]
     return PipelineMeasurement(
         init=numbers["init"],

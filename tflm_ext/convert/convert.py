@@ -14,6 +14,8 @@ import numpy as np
 from tflm_ext.convert import faithful
 from tflm_ext.convert.child import Child, ChildEnded, Progress
 from tflm_ext.convert.data import (
+    REALISTIC,
+    RECORDINGS,
     calibration_warnings,
     gather_all,
     input_warnings,
@@ -24,7 +26,7 @@ from tflm_ext.convert.files import FORMATS, compares, is_data_file, kind_of
 from tflm_ext.convert.finite import infinite_refusal
 from tflm_ext.convert.int8_model import Conversion, Int8Model, Known, looked_at
 from tflm_ext.convert.lifted import Affines, affines_of, normalized
-from tflm_ext.convert.pinned import Pinned, check_pinned, require_inputs
+from tflm_ext.convert.pinned import Pinned, check_pinned, require_inputs, shaped_like
 from tflm_ext.convert.remedies import (
     input_refusal,
     mask_refusal,
@@ -77,8 +79,8 @@ def convert(
         known: about a .tflite, from an earlier export of it.
         dense_per_tensor: one scale for the weights of a Dense layer, as in TFLM before 2024,
             instead of one per output.
-        pinned: scale and zero point that the inputs must have, in order; () leaves them to the
-            calibration.
+        pinned: scale, zero point and shape that the inputs must have, in order; () leaves them to
+            the calibration.
         lift: whether to leave out layers at the head of a Keras model that only scale its inputs;
             see Int8Model.affines. Nothing is lifted before pinned inputs.
 
@@ -98,9 +100,8 @@ def convert(
     if path and kind == "tflite":
         from tflm_ext.convert.taken import take
 
-        taken = take(path, given, Wanted(test_targets, labels), known, lift=lift)
-        check_pinned(taken.int8.bytes, pinned)
-        return taken
+        wanted = Wanted(test_targets, labels)
+        return take(path, given, wanted, known, lift=lift, pinned=pinned)
     with scratch_folder() as folder, _child(folder) as child:
         wanted = Wanted(test_targets, labels)
         work = _Work(child, folder, progress, dense_per_tensor, wanted, pinned)
@@ -203,6 +204,7 @@ class _Work:
         about = self._load(live, path, kind, lift)
         ports = _ports(about)
         self._check_types(ports, about["integers"])
+        given = shaped_like(given, self.pinned, [port.shape for port in ports])
         self.progress("reading the data")
         data, warnings = gather_all(given, ports, Order(about["order"]))
         targets = self.wanted.check(about["outputs"], about["output_shapes"], data)
@@ -230,7 +232,8 @@ class _Work:
         calibration = None
         # Calibration data in addition to trained ranges would produce float32 islands.
         if not about["quantisation_aware"]:
-            warnings += calibration_warnings(data, ports)
+            wanted = RECORDINGS if self.pinned else REALISTIC
+            warnings += calibration_warnings(data, ports, wanted)
             calibration = self._write(data["calibration_data"])
         out = self.folder / "model.tflite"
         quantised = self._quantise(data, calibration, out)
@@ -307,7 +310,7 @@ class _Work:
         for port, integer in zip(ports, integers, strict=True):
             if integer is None and port.dtype not in ("float32", "int32"):
                 raise input_refusal(port.name, port.dtype, self.layers)
-        require_inputs(self.pinned, [port.name for port in ports])
+        require_inputs(self.pinned, [port.name for port in ports], [port.shape for port in ports])
 
     def _quantise(
         self, data: Mapping[str, list[Array]], calibration: str | None, out: Path

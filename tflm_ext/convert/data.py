@@ -44,16 +44,25 @@ def input_warnings(
     return Coarse(tuple(warnings), tuple(suspects))
 
 
-def calibration_warnings(data: Mapping[str, list[Array]], ports: Sequence[InputSpec]) -> list[str]:
-    """Require calibration data that has ranges, and say what is odd about it."""
+REALISTIC = "Pass at least 100 samples of realistic input, scaled as in training."
+RECORDINGS = "Pass recordings from which the pipeline makes at least 100 realistic inputs."
+
+
+def calibration_warnings(
+    data: Mapping[str, list[Array]], ports: Sequence[InputSpec], wanted: str = REALISTIC
+) -> list[str]:
+    """Require calibration data that has ranges, and say what is odd about it.
+
+    Args:
+        wanted: what to pass instead of data that cannot be used.
+    """
     if "calibration_data" not in data:
         raise ConfigError(
-            "calibration_data is missing: int8 needs the value range of every layer.",
-            "Pass at least 100 samples of realistic input, scaled as in training.",
+            "calibration_data is missing: int8 needs the value range of every layer.", wanted
         )
     columns = data["calibration_data"]
     warnings = [*ranges.few_samples(len(columns[0]))]
-    _refuse_zeros(columns)
+    _refuse_zeros(columns, wanted)
     for port, column in zip(ports, columns, strict=True):
         warnings += ranges.always_the_same(port.name, column)
     return warnings
@@ -71,10 +80,10 @@ def output_warnings(
     return warnings
 
 
-def _refuse_zeros(columns: Sequence[Array]) -> None:
+def _refuse_zeros(columns: Sequence[Array], wanted: str) -> None:
     """Refuse calibration data that determines no range."""
     if not any(column.any() for column in columns):
         raise ConfigError(
             "calibration_data is 0 everywhere, so it does not determine the range of any layer.",
-            "Pass at least 100 samples of realistic input, scaled as in training.",
+            wanted,
         )

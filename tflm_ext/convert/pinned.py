@@ -6,30 +6,95 @@ be a different number to the model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 from tflm_ext.frontend import input_ports, read_graph
-
-Pinned: TypeAlias = tuple[tuple[float, int], ...]
-"""Scale and zero point of each input; () if the converter chooses them."""
+from tflm_ext.signals import Pipeline
 
 
-def require_inputs(pinned: Pinned, names: Sequence[str]) -> None:
-    """Require as many inputs as are pinned.
+class PinnedInput(NamedTuple):
+    """What an input receives.
+
+    Attributes:
+        shape: of a sample, without the batch.
+    """
+
+    scale: float
+    zero_point: int
+    shape: tuple[int, ...]
+
+    def fits(self, shape: Sequence[int]) -> bool:
+        """Return whether an input with this shape takes the same values in the same order.
+
+        Sizes of 1 make no difference, and one of both may be flat. Any other shape with as many
+        values may be a transposed one.
+        """
+        if math.prod(shape) != math.prod(self.shape):
+            return False
+        own, other = ([size for size in sizes if size != 1] for sizes in (self.shape, shape))
+        return own == other or len(own) <= 1 or len(other) <= 1
+
+
+Pinned: TypeAlias = tuple[PinnedInput, ...]
+"""What each input receives; () if the converter chooses scales and zero points."""
+
+
+def pinned_by(pipeline: Pipeline | None) -> Pinned:
+    """Return what the model's only input receives from a pipeline."""
+    if pipeline is None:
+        return ()
+    spec = pipeline.out
+    return (PinnedInput(spec.scale, spec.zero_point, spec.shape),)
+
+
+def require_inputs(pinned: Pinned, names: Sequence[str], shapes: Sequence[Sequence[int]]) -> None:
+    """Require as many inputs as are pinned, which take what they receive.
+
+    Args:
+        shapes: of the inputs, with the batch.
 
     Raises:
-        ConfigError: there are more or fewer.
+        ConfigError: there are more or fewer, or one has another shape.
     """
     if pinned and len(names) != len(pinned):
         raise ConfigError(
             f"The model has {len(names)} inputs, but a pipeline gives the values of one.",
             "Export a model with one input, or without pipeline=.",
         )
+    for own, shape in zip(pinned, shapes, strict=False):
+        if not own.fits(shape[1:]):
+            raise ConfigError(
+                f"The model's input has the shape {_size(shape[1:])}, but the pipeline gives "
+                f"{_size(own.shape)}.",
+                f"Begin the model with keras.Input({tuple(own.shape)}), or change Frames or Stack.",
+            )
+
+
+def _size(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def shaped_like(
+    given: Mapping[str, Any], pinned: Pinned, shapes: Sequence[Sequence[int]]
+) -> dict[str, Any]:
+    """Return data whose arrays of a pipeline's features have the shapes of the model's inputs.
+
+    Args:
+        given: data by argument.
+        shapes: of the inputs, with the batch.
+    """
+    found = dict(given)
+    for own, shape in zip(pinned, shapes, strict=False):
+        for what, data in given.items():
+            if isinstance(data, np.ndarray) and data.shape[1:] == tuple(own.shape):
+                found[what] = data.reshape(len(data), *shape[1:])
+    return found
 
 
 @contextmanager
@@ -65,7 +130,7 @@ def _with_ranges(calibrated: bytes, pinned: Sequence[Sequence[Any]]) -> bytes:
     from tensorflow.lite.python import schema_py_generated as schema
 
     (only,) = pinned
-    scale, zero_point = only
+    scale, zero_point, _ = only
     buffer = bytearray(calibrated)
     graph = schema.Model.GetRootAs(buffer).Subgraphs(0)
     quantization = graph.Tensors(graph.Inputs(0)).Quantization()
@@ -79,15 +144,16 @@ def check_pinned(model: bytes, pinned: Pinned) -> None:
     """Require that a .tflite takes the values that were pinned, without converting them first.
 
     Raises:
-        ConfigError: it has more inputs, or one with another scale or zero point.
+        ConfigError: it has more inputs, or one with another shape, scale or zero point.
         UnsupportedModelError: its first operator requantises the input.
     """
     if not pinned:
         return
     graph = read_graph(model, "model", run=_not_run)
     ports = input_ports(graph)
-    require_inputs(pinned, [port.name or port.tensor_name for port in ports])
-    for port, (scale, zero_point) in zip(ports, pinned, strict=True):
+    names = [port.name or port.tensor_name for port in ports]
+    require_inputs(pinned, names, [port.shape for port in ports])
+    for port, (scale, zero_point, _) in zip(ports, pinned, strict=True):
         own = port.quantization
         if own is None or (np.float32(own.scale), own.zero_point) != (
             np.float32(scale),

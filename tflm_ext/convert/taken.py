@@ -12,6 +12,7 @@ from tflm_ext.convert.data import gather_all, input_warnings
 from tflm_ext.convert.files import read_tflite
 from tflm_ext.convert.int8_model import Conversion, Int8Model, Known
 from tflm_ext.convert.lifted import Affines, normalized
+from tflm_ext.convert.pinned import Pinned, check_pinned, shaped_like
 from tflm_ext.convert.samples import InputSpec
 from tflm_ext.emit.escape import plain
 from tflm_ext.errors import ConfigError
@@ -33,15 +34,17 @@ def take(
     known: Known | None = None,
     *,
     lift: bool = True,
+    pinned: Pinned = (),
 ) -> Conversion:
     """Return a model that is already int8, without float ports, and the data passed with it.
 
     Args:
         known: about the ports, if this is the file of an earlier export.
         lift: whether the file may begin after layers that were lifted.
+        pinned: as in convert().
 
     Raises:
-        ConfigError: it does, although it may not.
+        ConfigError: it does, although it may not, or its input does not take what is pinned.
     """
     original = read_tflite(path)
     prepared = prepare(original, path.stem)
@@ -50,6 +53,7 @@ def take(
     found = strip_ports(prepared.data, path.stem)
     inputs, outputs = _names(original, prepared, found, path.stem)
     model = Int8Model.of(found.data)
+    check_pinned(model.bytes, pinned)
     if known and known.fit(model.sha256, len(inputs), len(outputs)):
         inputs, outputs = unlike(known.inputs), unlike(known.outputs)
     graph = read_graph(found.data, path.stem, run=run_outputs) if given or known else None
@@ -68,6 +72,7 @@ def take(
         for name, t in zip(inputs, tensors, strict=True)
     ]
     quantised = [(q.scale, q.zero_point) if (q := t.quantization) else None for t in tensors]
+    given = shaped_like(given, pinned, [port.shape for port in ports])
     data, warnings = gather_all(given, ports)
     taken = {
         what: normalized(columns, affines or (None,) * len(ports)) for what, columns in data.items()

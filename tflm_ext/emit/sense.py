@@ -160,16 +160,60 @@ def sense_files(facts: ModelFacts, pipeline: Pipeline) -> tuple[RenderedFile, ..
     )
 
 
-def ring_samples(pipeline: Pipeline) -> int:
-    """Return the samples of every channel that the ring holds: a power of two, two hops or more.
+def ring_samples(facts: ModelFacts, pipeline: Pipeline) -> int:
+    """Return the samples of every channel that the ring holds, a power of two.
 
-    Of images, it holds a single one, in which the first stage reads it.
+    There is room for a hop that was not taken yet, and for the samples of another hop or of an
+    inference, whichever takes longer. Of images, the ring holds a single one, in which the first
+    stage reads it.
     """
     if pipeline.source.spec.form is Form.IMAGE:
         return 1
     frames = _frames(pipeline)
-    per_hop = frames.hop * pipeline.source.spec.rate / frames.source.rate
-    return 1 << int(np.ceil(np.log2(max(float(2 * per_hop), 2 * CHUNK))))
+    rate = pipeline.source.spec.rate
+    per_hop = frames.hop * rate / frames.source.rate
+    during = max(per_hop, facts.inference_us * rate / 10**6)
+    return 1 << (max(math.ceil(per_hop + during), 2 * CHUNK) - 1).bit_length()
+
+
+def context_bytes(facts: ModelFacts, pipeline: Pipeline) -> int:
+    """Return the bytes that a pipeline adds to <name>_sense_t, without the model's context."""
+    view = _view(facts, pipeline)
+    words = 8 + (2 if view.stack else 0) + (2 if view.streams else 0)
+    arrays = [("uint32_t", words), (view.sample_type, view.ring * view.channels)]
+    if view.streams:
+        arrays.append((view.sample_type, view.chunk * view.channels))
+        arrays.append((view.chunk_type, view.chunk_count * view.frame_channels))
+    if not view.image:
+        arrays.append((view.frame_type, view.frames))
+    arrays.append((view.row_type, view.stack * view.row))
+    if view.keeps_input:
+        arrays.append((view.input_type, view.inputs))
+    if view.after:
+        arrays.append(("int32_t", 3 if view.decides else 1))
+    calls = (*view.streams, *view.calls, *view.after)
+    members = [_struct_bytes([(kind, count)]) for kind, count in arrays]
+    for call in calls:
+        output = () if call.output is None else (call.output,)
+        members.append(_struct_bytes([(m.ctype, m.count) for m in (*call.state, *output)]))
+    shared = [_struct_bytes([(m.ctype, m.count) for m in call.scratch]) for call in calls]
+    members.append((max(size for size, _ in shared), max(each for _, each in shared)))  # a union
+    return _laid_out(members)[0]
+
+
+def _struct_bytes(arrays: Sequence[tuple[str, int]]) -> tuple[int, int]:
+    """Return size and alignment of a struct of arrays."""
+    sizes = [Memory("", ctype, 1).bytes for ctype, _ in arrays]
+    return _laid_out([(size * n, size) for size, (_, n) in zip(sizes, arrays, strict=True) if n])
+
+
+def _laid_out(members: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Return size and alignment of a struct of members, of which both are known."""
+    at, widest = 0, 1
+    for size, alignment in members:
+        at = -(-at // alignment) * alignment + size
+        widest = max(widest, alignment)
+    return -(-at // widest) * widest, widest
 
 
 def _frames(pipeline: Pipeline) -> FramesBlock:
@@ -217,7 +261,7 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         sample_type=source.dtype.c,
         image=image,
         channels=source.size,
-        ring=ring_samples(pipeline),
+        ring=ring_samples(facts, pipeline),
         chunk=CHUNK,
         streams=tuple(streams),
         chunk_type=frames.source.dtype.c,

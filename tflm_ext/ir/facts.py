@@ -146,6 +146,8 @@ class ModelFacts:
         command: the command that regenerates the project, without paths outside it.
         golden: vectors for the tests, self test and example.
         pipeline: hexadecimal digest of the pipeline before the model; "" if there is none.
+        inference_us: upper bound of the time of an inference on the board, in microseconds, for
+            the samples that arrive in it; 0 if it is not known.
     """
 
     name: str
@@ -162,6 +164,7 @@ class ModelFacts:
     model_version: str = NO_VERSION
     url: str = PAGE
     pipeline: str = ""
+    inference_us: int = 0
 
     @property
     def upper(self) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from tflm_ext.errors import ConfigError
 from tflm_ext.signals import pipeline as signals
 from tflm_ext.signals.checks import real
-from tflm_ext.signals.data import labelled_windows
+from tflm_ext.signals.data import labelled_windows, listed
 from tflm_ext.signals.given import as_recordings
 from tflm_ext.signals.stage import Array
 
@@ -44,7 +44,7 @@ class Pipeline(signals.Pipeline):
             ConfigError: there are more or fewer labels than recordings.
         """
         given = as_recordings(recordings, "recordings")
-        return labelled_windows(self, given, _listed(labels))[1]
+        return labelled_windows(self, given, listed(labels))[1]
 
     def dataset(self, recordings: Any, labels: Sequence[Any] | None = None) -> Any:
         """Return the windows of recordings as a tf.data.Dataset, one element each.
@@ -70,7 +70,7 @@ class Pipeline(signals.Pipeline):
             return tf.data.Dataset.from_generator(
                 lambda: self._windows(given), output_signature=spec
             )
-        values = np.asarray(_listed(labels))
+        values = np.asarray(listed(labels))
         if len(values) != len(given):
             raise ConfigError(
                 f"There are {len(given)} recordings and {len(values)} labels.",
@@ -162,13 +162,3 @@ class Pipeline(signals.Pipeline):
 
 def _is_empty(given: Any) -> bool:
     return isinstance(given, tuple | list) and not given
-
-
-def _listed(labels: Any) -> list[Any]:
-    try:
-        return list(labels)
-    except TypeError as error:
-        raise ConfigError(
-            f"labels is a {type(labels).__name__}, not a list.",
-            "Pass one label for each recording.",
-        ) from error

@@ -70,13 +70,17 @@ def rate(what: str, value: Any) -> Fraction:
         ConfigError: it is not positive, or above 10 million.
 
     Example:
-        >>> rate("Motion.rate", "8000/3"), rate("Motion.rate", 59.5)
-        (Fraction(8000, 3), Fraction(119, 2))
+        >>> rate("Motion.rate", "8000/3"), rate("Motion.rate", 104.2)
+        (Fraction(8000, 3), Fraction(521, 5))
     """
     found = None
     if isinstance(value, Rational | str | float) and not isinstance(value, bool):
         try:
-            found = Fraction(value) if len(str(value)) <= 40 else None
+            # A float means the decimal fraction that it is written as. A text has no exponent,
+            # which could make an integer of a billion digits.
+            exact = str(value) if isinstance(value, float) else value
+            exponent = isinstance(value, str) and "e" in value.lower()
+            found = Fraction(exact) if len(str(value)) <= 40 and not exponent else None
         except (ValueError, ZeroDivisionError, OverflowError):
             found = None
     if found is None or not 0 < found <= _FASTEST or found.denominator > _FASTEST:

@@ -125,11 +125,7 @@ def features_of(pipeline: Pipeline | None, calibration_data: Any, test_data: Any
     """
     if pipeline is None:
         return JoinedData(calibration_data, test_data)
-    if not pipeline.is_fitted:
-        raise ConfigError(
-            "The pipeline is not fitted: numbers of its stages come from recordings.",
-            "Pass pipeline.fitted(recordings).",
-        )
+    _require_complete(pipeline)
     recordings, calibration = pipeline.recordings, None
     if calibration_data is not None:
         given = as_recordings(calibration_data, "calibration_data")
@@ -138,20 +134,55 @@ def features_of(pipeline: Pipeline | None, calibration_data: Any, test_data: Any
         calibration = calibration_windows(pipeline, recordings)
     if isinstance(test_data, tuple | list) and len(test_data) == 2 and _recorded(test_data[0]):
         given = as_recordings(test_data[0], "test_data")
-        test_data = labelled_windows(pipeline, given, list(test_data[1]))
+        test_data = labelled_windows(pipeline, given, listed(test_data[1]))
     return JoinedData(calibration, test_data, recordings)
+
+
+def _require_complete(pipeline: Pipeline) -> None:
+    """Require that a pipeline has all its numbers, and leaves something to the model.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if not pipeline.is_fitted:
+        raise ConfigError(
+            "The pipeline is not fitted: numbers of its stages come from recordings.",
+            "Pass pipeline.fitted(recordings).",
+        )
+    if pipeline.has_score:
+        last = type(pipeline.stages[-1]).__name__
+        raise ConfigError(
+            f"The pipeline computes a score itself, with {last}, so it takes no model.",
+            f"Leave out {last} to pass its features to a model.",
+        )
+    if getattr(pipeline.decide, "on", 0) is None:
+        raise ConfigError(
+            f"{type(pipeline.decide).__name__} has no threshold yet.",
+            "Call pipeline.calibrated(model, recordings, ...), or pass on= to the decision.",
+        )
+
+
+def listed(labels: Any) -> list[Any]:
+    """Return the labels of recordings as a list.
+
+    Raises:
+        ConfigError: they are not a list.
+    """
+    try:
+        return list(labels)
+    except TypeError as error:
+        raise ConfigError(
+            f"labels is a {type(labels).__name__}, not a list.",
+            "Pass one label for each recording.",
+        ) from error
 
 
 def _recorded(given: Any) -> bool:
     """Whether test inputs are recordings rather than features."""
     if isinstance(given, str | os.PathLike):
         return True
-    if not isinstance(given, list | tuple) or not given:
-        return False
-    first = given[0]
-    return isinstance(first, str | os.PathLike) or np.asarray(first).dtype.kind in "iu"
-
-
-def pinned_by(pipeline: Pipeline | None) -> tuple[tuple[float, int], ...]:
-    """Return scale and zero point of the model's only input, which a pipeline determines."""
-    return () if pipeline is None else ((pipeline.out.scale, pipeline.out.zero_point),)
+    if isinstance(given, list | tuple) and given:
+        given = given[0]
+    if isinstance(given, str | os.PathLike):
+        return True
+    return isinstance(given, np.ndarray) and given.dtype.kind in "iu"

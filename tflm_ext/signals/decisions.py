@@ -59,9 +59,11 @@ def shift_of(what: str, average: int) -> int:
         >>> shift_of("Alarm.average", 16)
         4
     """
-    if isinstance(average, bool) or average not in _AVERAGES:
-        refuse(what, average, "a power of two from 1 to 1024", "Pass 1, 2, 4, 8, 16, ...")
-    return _AVERAGES.index(average)
+    remedy = "Pass 1, 2, 4, 8, 16, ..."
+    found = whole(what, average, 1, _AVERAGES[-1], remedy)
+    if found not in _AVERAGES:
+        refuse(what, average, f"a power of two from 1 to {_AVERAGES[-1]}", remedy)
+    return _AVERAGES.index(found)
 
 
 def windows_of(what: str, seconds: float, source: Spec) -> int:

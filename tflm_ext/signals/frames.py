@@ -116,7 +116,10 @@ class Stack:
     def bind(self, source: Spec) -> StackBlock:
         expect("Stack", source, Form.FEATURES)
         if len(source.shape) != 1:
-            raise ConfigError("There are two Stack in the pipeline.", "Keep one of them.")
+            raise ConfigError(
+                f"Stack takes values in one row, but receives {source}.",
+                "Use one Stack; with Raw, pass Raw(flat=True) before it.",
+            )
         return StackBlock(source, self.frames, self.every)
 
 

@@ -17,7 +17,7 @@ from tflm_ext.signals import fft
 from tflm_ext.signals.checks import real, refuse, whole
 from tflm_ext.signals.mel import WEIGHT_BITS, Bank, gain_fits, gain_table, hann
 from tflm_ext.signals.spec import Form, Spec
-from tflm_ext.signals.stage import Array, Memory, SignalCall, State, table
+from tflm_ext.signals.stage import Array, Memory, SignalCall, State, table, with_python_numbers
 
 if TYPE_CHECKING:
     from tflm_ext.signals.log_mel import LogMel
@@ -27,6 +27,7 @@ _SNR_BITS, _GAIN_OUT_BITS = 12, 6
 _LAST = 2**15 - 1  # ends a table of bins
 
 
+@with_python_numbers
 @dataclass(frozen=True)
 class Subtraction:
     """Subtracts an estimate of the steady noise from every band."""
@@ -62,6 +63,7 @@ class Subtraction:
         return smoothing, alternate, least
 
 
+@with_python_numbers
 @dataclass(frozen=True)
 class Pcan:
     """Gain control per band: a band counts by how far it is above its own noise."""

@@ -85,6 +85,8 @@ class Pipeline:
                 "A pipeline needs Frames exactly once.",
                 "Put Frames(length, hop) between the stages of streams and those of frames.",
             )
+        if sum(isinstance(stage, Stack) for stage in self.stages) > 1:
+            raise ConfigError("There are two Stack in the pipeline.", "Keep one of them.")
         if self.is_fitted:
             self.blocks  # noqa: B018 - binds all stages
         else:

@@ -11,7 +11,7 @@ so a recording may be cut anywhere: running the parts one after another gives wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -176,9 +176,34 @@ _C = TypeVar("_C", bound=type[Any])
 
 
 def registered(cls: _C) -> _C:
-    """Give a class of stages, scores or decisions its name in JSON."""
+    """Give a class of sources, stages, scores or decisions its name in JSON."""
     STAGES[cls.__name__] = cls
+    return with_python_numbers(cls)
+
+
+def with_python_numbers(cls: _C) -> _C:
+    """Let a dataclass take NumPy's numbers as options, too, which become Python's.
+
+    Others have neither exact fractions nor JSON.
+    """
+    check = getattr(cls, "__post_init__", None)
+
+    def checked(self: Any) -> None:
+        for option in fields(self):
+            object.__setattr__(self, option.name, _python(getattr(self, option.name)))
+        if check is not None:
+            check(self)
+
+    cls.__post_init__ = checked
     return cls
+
+
+def _python(value: Any) -> Any:
+    if isinstance(value, np.number | np.bool_):
+        return value.item()
+    if type(value) is tuple:
+        return tuple(map(_python, value))
+    return value
 
 
 def table(role: str, dtype: DType, values: Any, layout: str) -> Const:

@@ -91,7 +91,7 @@ def check_sense(
     Raises:
         VerificationError: they differ; names the first stage that does.
     """
-    ring = ring_samples(pipeline)
+    ring = ring_samples(facts, pipeline)
     random = np.random.default_rng(seed)
     data = b"".join(part for own in recordings for part in _blocks(own, ring, random))
     traces = _split((run or _run_here)(facts, sources, pipeline, data))
