@@ -784,6 +784,7 @@ def _measured(what: str) -> Callable[[], str]:
     return lambda: str(getattr(of_checkout("docs.measured"), what)())
 
 
+_COSTS = "docs/how-to/choose-a-front-end.md"
 _SCORES = (
     r"(?<=^\| method \| accuracy, float \| accuracy, int8 \|\n\|---\|---:\|---:\|\n)(?:\|.*\n)+"
 )
@@ -810,6 +811,14 @@ COUNTS: tuple[tuple[str, str, Callable[[], int | str]], ...] = (
         "README.md",
         r"(?<=^\|---\|---\|---:\|---:\|---:\|---:\|\n)(?:\|.*\n)+",
         _measured("compression"),
+    ),
+    *(
+        (_COSTS, rf"(?<=^\|---\|---:\|---:\|---:\|\n)\| (?:{first}).*\n(?:\|.*\n)*", write)
+        for first, write in (
+            (r"LogMel\(40\) |sound", _measured("front_ends_of_sound")),
+            (r"Statistics|motion", _measured("front_ends_of_motion")),
+            (r"HighPass|streams", _measured("streams")),
+        )
     ),
     ("docs/how-to/distil.md", _SCORES, _measured("distillation")),
     ("docs/how-to/quantize-aware.md", _SCORES, _measured("quantization_aware")),

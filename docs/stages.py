@@ -69,12 +69,14 @@ EXAMPLES: dict[str, str] = {
     "Decimate": "Microphone(16_000), Decimate(2), Frames(256), Spectrum()",
     "Resample": f"Motion(119), Resample(100), {_AFTER}",
     "Frames": "Microphone(16_000), Frames(480, hop=320), LogMel(40)",
+    "Gate": f"{_MOTION}, RemoveGravity(), Frames(200), Gate(rms_g=0.02), Raw()",
     "Stack": _WORDS,
     "LogMel": "Microphone(16_000), Frames(480, hop=320), LogMel(40)",
     "Spectrum": f"{_MOTION}, Frames(128), Spectrum(128)",
     "Bands": f"{_MOTION}, Frames(128), Bands(128, 8)",
     "Statistics": f'{_MOTION}, Frames(200), Statistics("rms", "kurtosis", "crest"), Zscore()',
     "Raw": f"{_MOTION}, Frames(200), Raw()",
+    "Concat": f'{_MOTION}, Frames(128), Concat(Statistics("rms", "crest"), Bands(128, 8)), Zscore()',
     "MFCC": "Microphone(16_000), Frames(480, hop=320), LogMel(40), MFCC(13), Zscore()",
     "Zscore": f"{_MOTION}, {_AFTER}",
     "Crop": "Image(96, 96), Crop(64, 64)",
@@ -214,8 +216,8 @@ def _header(block: Block) -> str:
     """Of the C of a block; frames and stacks are collected by the code that is generated."""
     try:
         header = block.lower().header
-    except AssertionError:
-        return "in the generated step function"
+    except (AssertionError, NotImplementedError):
+        return "in the generated `<name>_sense.c`"
     return f"[`{header}`](../../templates/signals/{header})"
 
 
@@ -242,6 +244,8 @@ def _type(hint: Any) -> str:
         return f"tuple of {_type(typing.get_args(hint)[0])}"
     if hint is Fraction:
         return "number or str"
+    if hint is Any:
+        return "stage"
     return "None" if hint is types.NoneType else getattr(hint, "__name__", str(hint))
 
 
