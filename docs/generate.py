@@ -3,9 +3,10 @@
     python docs/generate.py
 
 api.md comes from the docstrings, cli.md from the command-line parser, operators.md from the
-tuple OPERATORS and the tested Keras layers, errors.md from the classes and from errors that are
-provoked here, compression-measured.md from benchmarks/compression/results/, and the pictures from
-docs/picture.py and docs/layers.py. tests/docs fails if a file differs from what this writes.
+tuple OPERATORS and the tested Keras layers, stages.md from docs/stages.py, errors.md from the
+classes and from errors that are provoked here, compression-measured.md from
+benchmarks/compression/results/, and the pictures from docs/picture.py and docs/layers.py.
+tests/docs fails if a file differs from what this writes.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from typing import Any
 from unittest import mock
 
 import tflm_ext
-from tflm_ext import errors
+from tflm_ext import errors, sense
 from tflm_ext.api import make_options
 from tflm_ext.bench.bench import Bench
 from tflm_ext.bench.compare import Comparison
@@ -47,16 +48,18 @@ from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.kernels import KERNELS
 from tflm_ext.ops import OPERATORS, Operator
 from tflm_ext.opslib.base import no_inputs
-from tflm_ext.options import Budget
+from tflm_ext.options import UNSET, Budget
 from tflm_ext.plan import make_plan
 from tflm_ext.plan.budget import check_budget
 from tflm_ext.plan.footprint import Footprint, arena_bytes, context_bytes
 from tflm_ext.project import pio
 from tflm_ext.project.write import _storage_errors
 from tflm_ext.recheck import Recheck
+from tflm_ext.replay import Event, Replay
 from tflm_ext.report import Accuracy
 from tflm_ext.report.commands import BoardPart, BuildPart, TestPart
 from tflm_ext.report.parts import Envelope, ReportDocument
+from tflm_ext.signals.calibration import Calibration, CurvePoint
 from tflm_ext.targets import cores, default_board
 from tflm_ext.verify.compare import compare_tensors
 from tflm_ext.verify.float_model import check_drop
@@ -99,6 +102,18 @@ COMPRESSION = (
     "SparsityCallback",
     "ClusteringCallback",
 )
+PIPELINE = (
+    "fitted",
+    "features",
+    "quantized",
+    "recording",
+    "labels",
+    "dataset",
+    "layer",
+    "calibrated",
+    "to_json",
+    "from_json",
+)
 ENCODING = ("encode", "EncodingResult", "EncodedTensor", "PlainTensor")
 
 
@@ -116,9 +131,24 @@ def api() -> str:
         _object("tflm_ext.ExportResult", tflm_ext.ExportResult, "##"),
         _object("ExportResult.build", tflm_ext.ExportResult.build, "###"),
         _object("ExportResult.test", tflm_ext.ExportResult.test, "###"),
+        _object("ExportResult.replay", tflm_ext.ExportResult.replay, "###"),
         _object("tflm_ext.Budget", tflm_ext.Budget, "##"),
         *(_object(f"tflm_ext.{name}", getattr(tflm_ext, name), "##") for name in COMPRESSION),
         *(_object(f"tflm_ext.{name}", getattr(tflm_ext, name), "##") for name in ENCODING),
+        (
+            "\n## tflm_ext.sense\n\n"
+            "`from tflm_ext import sense` provides Pipeline and all [stages](stages.md). Of its "
+            "methods, features(), fitted() and the other ones that compute in NumPy do not import "
+            "TensorFlow.\n"
+        ),
+        _object("sense.Pipeline", sense.Pipeline, "###"),
+        *(_object(f"Pipeline.{n}", getattr(sense.Pipeline, n), "###") for n in PIPELINE),
+        _declared("Calibration", Calibration),
+        _object("Calibration.picture", Calibration.picture, "###"),
+        _declared("CurvePoint", CurvePoint),
+        _object("Replay", Replay, "###"),
+        _object("Replay.picture", Replay.picture, "###"),
+        _declared("Event", Event),
         "\n## What build() and test() return\n",
         _object("BuildResult", pio.BuildResult, "###"),
         _object("TestResult", pio.TestResult, "###"),
@@ -133,6 +163,16 @@ def _object(name: str, thing: Any, heading: str) -> str:
     return f"\n{heading} {name}\n\n```python\n{_signature(name, thing)}\n```\n\n{_markdown(doc)}"
 
 
+def _declared(name: str, thing: Any) -> str:
+    """A heading, the docstring, and the attributes of a dataclass of entry() fields."""
+    doc = (inspect.getdoc(thing) or "").split("\n\nAttributes:")[0]
+    attributes = [
+        f"- `{field.name}`: {field.metadata['entry'].description}\n"
+        for field in dataclasses.fields(thing)
+    ]
+    return f"\n### {name}\n\n{_markdown(doc)}\n**Attributes**\n\n{''.join(attributes)}"
+
+
 def _signature(name: str, thing: Any) -> str:
     called = inspect.signature(thing)
     parameters = [p for p in called.parameters.values() if p.name != "self"]
@@ -142,9 +182,11 @@ def _signature(name: str, thing: Any) -> str:
             rows.append("*")
             keyword_only = True
         default = "" if p.default is p.empty else f" = {p.default!r}"
-        stars = "**" if p.kind is p.VAR_KEYWORD else ""
+        stars = {p.VAR_KEYWORD: "**", p.VAR_POSITIONAL: "*"}.get(p.kind, "")
+        keyword_only |= p.kind is p.VAR_POSITIONAL
         rows.append(f"{stars}{p.name}: {p.annotation}{default}")
-    returned = "" if inspect.isclass(thing) else f" -> {called.return_annotation}"
+    annotated = {"_P": "Pipeline"}.get(called.return_annotation, called.return_annotation)
+    returned = "" if inspect.isclass(thing) else f" -> {annotated}"
     line = f"{name}({', '.join(rows)}){returned}"
     if len(line) <= 90:
         return line
@@ -237,7 +279,7 @@ def _option(action: argparse.Action) -> str:
     text = (action.help or "").replace("|", "\\|")
     if not text:
         raise SystemExit(f"docs/generate.py: the option {names} needs a help text.")
-    if action.default not in (None, False, []) and "default" not in text:
+    if action.default not in (None, False, [], UNSET) and "default" not in text:
         text += f"; default: {action.default}"
     return f"| {names} | {text} |\n"
 
@@ -695,6 +737,14 @@ def compression_measured() -> str:
     return "".join(parts)
 
 
+# ---------------------------------------------------------------- stages.md
+
+
+def stages() -> str:
+    """The stages of pipelines, from their classes and examples."""
+    return f"# Stages of pipelines\n\n{NOTE}{of_checkout('docs.stages').page(_markdown)}"
+
+
 # ----------------------------------------------------------------
 
 
@@ -705,6 +755,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": error_classes,
     "operators.md": operators,
     "report.md": report,
+    "stages.md": stages,
     "report.schema.json": lambda: json.dumps(report_schema(), indent=2) + "\n",
 }
 
@@ -733,6 +784,7 @@ def _measured(what: str) -> Callable[[], str]:
     return lambda: str(getattr(of_checkout("docs.measured"), what)())
 
 
+_COSTS = "docs/how-to/choose-a-front-end.md"
 _SCORES = (
     r"(?<=^\| method \| accuracy, float \| accuracy, int8 \|\n\|---\|---:\|---:\|\n)(?:\|.*\n)+"
 )
@@ -759,6 +811,14 @@ COUNTS: tuple[tuple[str, str, Callable[[], int | str]], ...] = (
         "README.md",
         r"(?<=^\|---\|---\|---:\|---:\|---:\|---:\|\n)(?:\|.*\n)+",
         _measured("compression"),
+    ),
+    *(
+        (_COSTS, rf"(?<=^\|---\|---:\|---:\|---:\|\n)\| (?:{first}).*\n(?:\|.*\n)*", write)
+        for first, write in (
+            (r"LogMel\(40\) |sound", _measured("front_ends_of_sound")),
+            (r"Statistics|motion", _measured("front_ends_of_motion")),
+            (r"HighPass|streams", _measured("streams")),
+        )
     ),
     ("docs/how-to/distil.md", _SCORES, _measured("distillation")),
     ("docs/how-to/quantize-aware.md", _SCORES, _measured("quantization_aware")),

@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.compression import results
+from docs import front_ends
 from tflm_ext.api import inspect_model
 from tflm_ext.report import Accuracy
 
@@ -79,6 +80,37 @@ def distillation() -> str:
 def quantization_aware() -> str:
     """The rows of the page on quantisation-aware training."""
     return _scores("quantization_aware")
+
+
+def front_ends_of_sound() -> str:
+    """The rows of the page on front ends: instructions, RAM, flash."""
+    return _front_ends("sound")
+
+
+def front_ends_of_motion() -> str:
+    """The same, of motion."""
+    return _front_ends("motion")
+
+
+def _front_ends(table: str) -> str:
+    return "".join(
+        _line(f"`{row.front_end}`", f"{row.instructions:,}", f"{row.ram:,}", f"{row.flash:,}")
+        for row in front_ends.read()
+        if row.table == table
+    )
+
+
+def streams() -> str:
+    """The rows of the page on front ends: instructions of filters, for a hop and a sample."""
+    lines = []
+    for row in front_ends.read():
+        if row.table == "streams":
+            samples = front_ends.samples(row)
+            per_sample = f"{row.stage / samples:.0f}"
+            lines.append(
+                _line(f"`{row.front_end}`", f"{row.stage:,}", per_sample, f"{row.flash:,}")
+            )
+    return "".join(lines)
 
 
 def _scores(name: str) -> str:

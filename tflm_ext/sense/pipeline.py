@@ -27,7 +27,9 @@ class Pipeline(signals.Pipeline):
     Args:
         source: what the sensor gives, such as Microphone(16_000).
         stages: stages of streams, Frames, stages of frames and features, and Stack, in this order.
-        decide: turns the model's outputs into events; None if the firmware uses the outputs.
+        score: turns the model's outputs into one number; None if `decide` takes the outputs, or if
+            a stage computes a score without a model.
+        decide: turns outputs or scores into events; None if the firmware uses them itself.
 
     Raises:
         ConfigError: a stage cannot work on what it receives.
