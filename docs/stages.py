@@ -76,7 +76,7 @@ EXAMPLES: dict[str, str] = {
     "Bands": f"{_MOTION}, Frames(128), Bands(128, 8)",
     "Statistics": f'{_MOTION}, Frames(200), Statistics("rms", "kurtosis", "crest"), Zscore()',
     "Raw": f"{_MOTION}, Frames(200), Raw()",
-    "Concat": f'{_MOTION}, Frames(128), Concat(Statistics("rms", "crest"), Bands(128, 8)), Zscore()',
+    "Concat": f'{_MOTION}, Frames(128), Concat(Statistics("rms"), Bands(128, 8)), Zscore()',
     "MFCC": "Microphone(16_000), Frames(480, hop=320), LogMel(40), MFCC(13), Zscore()",
     "Zscore": f"{_MOTION}, {_AFTER}",
     "Crop": "Image(96, 96), Crop(64, 64)",

@@ -252,7 +252,7 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         tail=tuple(_chain(tables, blocks[stack_number + 1 :], "ctx->window", "row", 1)),
         gates=any(call.gate for call in calls),
         keeps_input=_keeps_input(facts, after),
-        decides=pipeline.decide is not None,
+        decides=bool(after) and pipeline.decide is not None,
         milliseconds=(1000 / frames.out.rate).as_integer_ratio(),
         first_milliseconds=int(1000 * frames.length / frames.source.rate),
         headers=_headers(blocks_called),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -90,6 +91,27 @@ class Pipeline(signals.Pipeline):
     def _windows(self, recordings: Sequence[Any]) -> Iterator[Array]:
         for own in recordings:
             yield from self.real(self.quantized(own))
+
+    def show(
+        self, picture: str | os.PathLike[str] | None = None, *, board: str | None = None
+    ) -> None:
+        """Print what each stage gives, how often, and what it needs.
+
+        Args:
+            picture: a .png, .svg or .pdf file, to draw it, too.
+            board: a name that `tflm-ext boards` lists, to count instructions on its emulated core.
+
+        Raises:
+            ConfigError: the pipeline is not fitted, or there is no such board.
+            ToolError: the compiler, the emulator or matplotlib is missing.
+            StorageError: the picture cannot be written.
+        """
+        from tflm_ext.sense.shown import shown
+
+        found = shown(self, board)
+        print(found)
+        if picture is not None:
+            found.picture(picture)
 
     def calibrated(
         self: _P,
