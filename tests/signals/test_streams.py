@@ -40,11 +40,16 @@ MOTION = sense.Pipeline(
 )
 
 
+def samples_for(pipeline: sense.Pipeline) -> int:
+    """Of five recordings, each with some windows after the warm-up."""
+    return 5 * (pipeline.first_window + 1000)
+
+
 @pytest.mark.parametrize("name", [*PIPELINES, "motion"])
 def test_on_this_computer(name: str) -> None:
     pipeline = PIPELINES.get(name, MOTION)
     facts, sources = front_end("ear", pipeline)
-    recordings = drawn_recordings(pipeline.source.spec, 5000, seed=len(name))
+    recordings = drawn_recordings(pipeline.source.spec, samples_for(pipeline), seed=len(name))
     assert check_sense(facts, sources, pipeline, recordings).frames > 0
 
 
@@ -62,6 +67,7 @@ def test_on_this_computer(name: str) -> None:
 def test_on_emulated_cores(name: str, board_name: str, flags: tuple[str, ...]) -> None:
     pipeline = PIPELINES.get(name, MOTION)
     facts, sources = front_end("ear", pipeline)
-    recordings = drawn_recordings(pipeline.source.spec, 5000, seed=len(name + board_name))
+    seed = len(name + board_name)
+    recordings = drawn_recordings(pipeline.source.spec, samples_for(pipeline), seed=seed)
     found = check_on_core(facts, sources, pipeline, recordings, board(board_name), flags=flags)
     assert found.frames > 0

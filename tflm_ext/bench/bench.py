@@ -283,7 +283,7 @@ def _pipeline(
     if pipeline is None:
         return None
     hop = pipeline.source.spec.rate / pipeline.frame_rate
-    count = pipeline.window + math.ceil(_COMPARED_HOPS * hop)
+    count = pipeline.first_window + math.ceil(_COMPARED_HOPS * hop)
     recordings = drawn_recordings(pipeline.source.spec, count, seed=0)
     check_on_core(facts, sources, pipeline, recordings, board, flags=flags)
     measured = measure_pipeline(facts, sources, pipeline, board, flags=flags)

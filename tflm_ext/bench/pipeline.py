@@ -229,7 +229,7 @@ def measure_pipeline(
 
 def _most_hops(pipeline: Pipeline) -> int:
     """Return a number of hops after which the second window is complete."""
-    hops = math.ceil(pipeline.window / (pipeline.source.spec.rate / pipeline.frame_rate))
+    hops = math.ceil(pipeline.first_window / (pipeline.source.spec.rate / pipeline.frame_rate))
     every = [block.every for block in pipeline.blocks if isinstance(block, StackBlock)]
     return 4 * (hops + sum(every)) + 16
 

@@ -115,6 +115,7 @@ class _SenseView:
     decides: bool
     milliseconds: tuple[int, int]
     first_milliseconds: int
+    warm_up: int
     rate: str
     sample_type: str
     image: bool
@@ -254,7 +255,8 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         keeps_input=_keeps_input(facts, after),
         decides=bool(after) and pipeline.decide is not None,
         milliseconds=(1000 / frames.out.rate).as_integer_ratio(),
-        first_milliseconds=int(1000 * frames.length / frames.source.rate),
+        first_milliseconds=int(1000 * (frames.warm_up + frames.length) / frames.source.rate),
+        warm_up=frames.warm_up,
         headers=_headers(blocks_called),
         tables=tuple(tables.views),
         rate=c_float(float(source.rate)),

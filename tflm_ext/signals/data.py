@@ -61,8 +61,8 @@ def calibration_windows(pipeline: Pipeline, recordings: Sequence[Any]) -> Array:
     total = sum(map(len, found))
     if total == 0:
         raise ConfigError(
-            f"calibration_data has no recording of {pipeline.window:,} samples or more, which is "
-            "what a window needs.",
+            f"calibration_data has no recording of {pipeline.first_window:,} samples or more, "
+            "which the first window takes.",
             "Pass longer recordings, or use a smaller Stack or Frames.",
         )
     every = max(total / MOST_WINDOWS, 1.0)

@@ -52,11 +52,16 @@ class FramesBlock:
     """Frames of a stream.
 
     In C it has no function: the step function collects samples where the frame stages read them.
+
+    Attributes:
+        warm_up: samples before the first frame, which depend on how filters began; they are left
+            out.
     """
 
     source: Spec
     length: int
     hop: int
+    warm_up: int = 0
 
     @property
     def out(self) -> Spec:
@@ -68,8 +73,9 @@ class FramesBlock:
         )
 
     def start(self) -> State:
-        """No samples, and none to leave out."""
-        return (np.zeros((0, *self.source.shape), self.source.dtype.numpy), np.zeros((), np.int64))
+        """No samples, and those of the warm-up to leave out."""
+        none = np.zeros((0, *self.source.shape), self.source.dtype.numpy)
+        return none, np.array(self.warm_up, np.int64)
 
     def run(self, items: Array, state: State) -> tuple[Array, State]:
         kept, skip = state

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, TypeVar
@@ -222,10 +223,27 @@ class Pipeline:
                 frames = block.frames
         return round((length + (frames - 1) * hop) * ratio)
 
+    @property
+    def warm_up(self) -> int:
+        """Samples of the source before the first window, which filters need to settle."""
+        frames = next((b for b in self.blocks if isinstance(b, FramesBlock)), None)
+        if frames is None:
+            return 0
+        return math.ceil(frames.warm_up * self.source.spec.rate / frames.source.rate)
+
+    @property
+    def first_window(self) -> int:
+        """Samples of the source that the first window takes, with the warm-up of filters."""
+        return self.warm_up + self.window
+
     def window_ends(self, count: int) -> Array:
         """Return when the first `count` windows of a recording end, in seconds."""
         source = self.source.spec.rate
-        return float(self.window / source) + np.arange(count) / float(self.out.rate)
+        return float(self.first_window / source) + np.arange(count) / float(self.out.rate)
+
+    @property
+    def _warming(self) -> str:
+        return f" after {self.warm_up:,} in which filters settle" if self.warm_up else ""
 
     def start(self) -> tuple[State, ...]:
         """Return the state of every block before the first sample."""
@@ -283,7 +301,8 @@ class Pipeline:
         found = self.quantized(recording)
         if len(found) == 0:
             raise ConfigError(
-                f"The recording is shorter than a window of {self.window:,} samples.",
+                f"The recording is shorter than a window of {self.window:,} samples"
+                f"{self._warming}.",
                 "Pass a longer recording, or use a smaller Stack or Frames.",
             )
         return self.real(found)
@@ -402,9 +421,19 @@ def _bound(spec: Spec, stages: Sequence[Any]) -> list[Block]:
         if isinstance(stage, Stack) and wide:
             found.append(ToInt8.of(spec))
             spec = found[-1].out
-        found.append(stage.bind(spec))
+        found.append(_warm(stage.bind(spec), found))
         spec = found[-1].out
     return found
+
+
+def _warm(block: Block, before: Sequence[Block]) -> Block:
+    """Let frames begin when the filters before them have forgotten their start."""
+    if not isinstance(block, FramesBlock):
+        return block
+    wait = 0
+    for own in before:
+        wait = math.ceil(wait * own.out.rate / own.source.rate) + getattr(own, "warm_up", 0)
+    return replace(block, warm_up=wait)
 
 
 def _run(blocks: Sequence[Block], samples: Array) -> list[Array]:

@@ -43,7 +43,7 @@ def make_golden_recording(
     It has at most 32 KB, unless three windows need more.
     """
     source = pipeline.source.spec
-    enough = int(_LEAST_WINDOWS * source.rate / pipeline.out.rate) + pipeline.window
+    enough = int(_LEAST_WINDOWS * source.rate / pipeline.out.rate) + pipeline.first_window
     most = max(_MOST_BYTES // (source.size * source.dtype.size), enough)
     long = [own for own in recordings if len(own) >= enough]
     if long:

@@ -28,6 +28,7 @@ _SECONDS = 120.0
 _SECONDS_PER_BYTE = 5e-5
 _NEW = 0xFFFFFFFF
 LEAST_FRAMES = 2000
+_DRAWN = 5  # kinds of drawn recordings
 _MOST_PIXELS = 1 << 24  # of drawn images, of which there may then be fewer
 
 Run: TypeAlias = Callable[[ModelFacts, Sequence[RenderedFile], Pipeline, bytes], bytes]
@@ -195,10 +196,11 @@ def prove_sense(
     """
     own = list(recordings)
     hop = pipeline.source.spec.rate / pipeline.frame_rate
-    frames = sum(int(len(recording) // hop) for recording in own)
+    first = pipeline.first_window
+    frames = sum(max(int((len(recording) - first) // hop), 0) for recording in own)
     missing = LEAST_FRAMES - frames
     if missing > 0:
-        samples = int((missing + 8) * hop) + pipeline.window
+        samples = int((missing + 8) * hop) + _DRAWN * first
         if pipeline.source.spec.form is Form.IMAGE:
             samples = min(samples, max(_MOST_PIXELS // pipeline.source.spec.size, 16))
         seed = int(pipeline.sha256[:8], 16) if seed is None else seed
@@ -221,8 +223,8 @@ def drawn_recordings(spec: Spec, samples: int, *, seed: int) -> list[Array]:
         return [levels]
     info = np.iinfo(spec.dtype.numpy)
     parts = []
-    count = -(-samples // 5)
-    for kind in range(5):
+    count = -(-samples // _DRAWN)
+    for kind in range(_DRAWN):
         shape, time = (count, spec.channels), np.arange(count)[:, np.newaxis]
         loudness = info.max * 10 ** -(
             4 * random.random((-(-count // 500), 1)).repeat(500, 0)[:count]
