@@ -75,7 +75,7 @@ SOURCES: Mapping[str, Callable[[Random], Any]] = {
 
 
 def branches(random: Random, spec: Spec) -> list[tuple[Any, ...]]:
-    """Two or three stages of frames, each in a branch of its own."""
+    """Two or three stages of frames, each in a separate branch."""
     names = [name for name in PLACES["frame"] if name != "Concat"]
     return [
         (PLACES["frame"][name](random, spec),)
