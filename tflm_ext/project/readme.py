@@ -22,7 +22,25 @@ from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.plan.sizes import compiler
 from tflm_ext.project.parts import Parts
 from tflm_ext.report import Report
+from tflm_ext.signals.spec import Form
 from tflm_ext.targets import Board, Core
+
+
+@dataclass(frozen=True, slots=True)
+class _PipelineView:
+    """The pipeline before the model.
+
+    Attributes:
+        stages: what each gives.
+        frames: on which C and NumPy were compared.
+        unit: what arrives: "samples" or "pixels".
+        decides: whether a step may find an event.
+    """
+
+    stages: tuple[tuple[str, str], ...]
+    frames: str
+    unit: str
+    decides: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +71,7 @@ class _ReadmeView:
     ports: tuple[tuple[str, str, str], ...]
     labels: tuple[str, ...]
     lifted: str
+    pipeline: _PipelineView | None
     for_board: bool
     self_contained: bool
     runtime: Any
@@ -92,11 +111,26 @@ def readme_files(report: Report, board: Board, parts: Parts) -> tuple[RenderedFi
         ),
         labels=tuple(_labels(report.facts)),
         lifted=markdown("; ".join(lifted_inputs(facts))),
+        pipeline=_pipeline(report),
         for_board=parts.for_board,
         self_contained=parts.self_contained,
         runtime=parts.view,
     )
     return (RenderedFile.text("README.md", render(parts.template("README.md.j2"), view)),)
+
+
+def _pipeline(report: Report) -> _PipelineView | None:
+    if report.pipeline is None:
+        return None
+    pipeline = report.pipeline.pipeline
+    source = (type(pipeline.source).__name__, str(pipeline.source.spec))
+    blocks = [(type(b).__name__.removesuffix("Block"), str(b.out)) for b in pipeline.blocks]
+    return _PipelineView(
+        stages=(source, *blocks),
+        frames=f"{report.pipeline.frames:,}",
+        unit="pixels" if pipeline.source.spec.form is Form.IMAGE else "samples",
+        decides=pipeline.decide is not None,
+    )
 
 
 def _labels(facts: ModelFacts) -> Iterator[str]:
