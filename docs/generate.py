@@ -103,6 +103,7 @@ COMPRESSION = (
     "ClusteringCallback",
 )
 PIPELINE = (
+    "show",
     "fitted",
     "features",
     "quantized",
@@ -813,11 +814,11 @@ COUNTS: tuple[tuple[str, str, Callable[[], int | str]], ...] = (
         _measured("compression"),
     ),
     *(
-        (_COSTS, rf"(?<=^\|---\|---:\|---:\|---:\|\n)\| (?:{first}).*\n(?:\|.*\n)*", write)
+        (_COSTS, rf"(?<=^\|---\|---:\|---:\|---:\|\n)\| {first}.*\n(?:\|.*\n)*", write)
         for first, write in (
-            (r"LogMel\(40\) |sound", _measured("front_ends_of_sound")),
-            (r"Statistics|motion", _measured("front_ends_of_motion")),
-            (r"HighPass|streams", _measured("streams")),
+            (r"`LogMel", _measured("front_ends_of_sound")),
+            (r"`Statistics", _measured("front_ends_of_motion")),
+            (r"`HighPass", _measured("streams")),
         )
     ),
     ("docs/how-to/distil.md", _SCORES, _measured("distillation")),

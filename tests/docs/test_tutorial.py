@@ -1,6 +1,7 @@
 """The tutorials are run as a reader would run them, in the order of their pages.
 
-That on compression is shortened: a few epochs, in which it cannot become as accurate as it says.
+That on compression is shortened: a few epochs, in which it cannot become as accurate as it says. So
+is that on a machine: with shorter recordings and fewer epochs.
 """
 
 from __future__ import annotations
@@ -51,6 +52,32 @@ def test_tutorial_on_compression(tmp_path: Path) -> None:
     assert "untouched: dense_2: they are outputs of the model" in printed
     assert "6 tests passed" in printed
     assert accuracy(printed.split("scores on 270 samples")[1]) > 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.tool("cc", "arm-none-eabi-gcc", "arm-none-eabi-g++", "qemu-system-arm")
+def test_tutorial_on_a_machine(tmp_path: Path) -> None:
+    shorter = {"TRAINING = 600": "TRAINING = 200", "HEALTHY = 1_800": "HEALTHY = 260"}
+    shorter["epochs=40"] = "epochs=12"
+    printed = follow("machine.md", tmp_path, shorter)
+    calibrations = re.findall(
+        r"^observed: 0 false alarms in 0.2889 h\n.*\n^bound: +fewer than 248.9 .*\n"
+        r"^1 per day is not shown .*\n^found: +(\d+) of 10 events",
+        printed,
+        re.MULTILINE,
+    )
+    assert len(calibrations) == 2  # with a network and without
+    assert all(int(found) >= 8 for found in calibrations)
+    assert re.search(r"^pipeline equal to NumPy on 2,\d{3} frames$", printed, re.MULTILINE)
+    events = re.findall(r"^ +(\d+\.\d{3}) s  1  score \d\.\d+$", printed, re.MULTILINE)
+    here, there = events[: len(events) // 2], events[len(events) // 2 :]
+    assert here == there  # on this computer and on the emulated core
+    assert 60 < float(here[0]) < 125
+    assert "C on cortex_m4 equals NumPy in 771,840 bytes" in printed
+    stages = re.findall(r"^  (\w+) +[\d,]+ +[\d,]+ +2$", printed, re.MULTILINE)
+    assert stages == ["push", "Frames", "LogMel", "Zscore", "Reconstruction", "Alarm"]
+    assert (tmp_path / "threshold.png").stat().st_size > 10_000
+    assert (tmp_path / "evening.png").stat().st_size > 10_000
 
 
 def follow(page: str, folder: Path, shorter: Mapping[str, str]) -> str:
