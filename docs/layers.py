@@ -53,7 +53,7 @@ PACKAGES: Mapping[str, str] = {
     "scratch": "work folders",
     "shell": "streams, signals",
     "document": "JSON",
-    "near": "suggestions",
+    "near": "hints",
     "pictures": "plots",
     "storage": "disks",
     "errors": "problem, hint",

@@ -33,8 +33,8 @@ from tflm_ext import sense
 {example}
 ```
 
-Every stage has a version, which is also in the pipeline's JSON: a stage that gives other bits than
-before gets a new version. What a stage takes and gives is that of its example; `int16`, `float32`
+Every stage has a version, which is also in the pipeline's JSON: a stage whose results change gets
+a new version. What a stage takes and gives is that of its example; `int16`, `float32`
 and so on are the element types of both NumPy and C. Numbers "from fitting" come from recordings,
 with `pipeline.fitted(recordings)`; you need not pass them.
 
