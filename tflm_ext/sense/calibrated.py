@@ -13,7 +13,7 @@ from tflm_ext.errors import BudgetError, ConfigError
 from tflm_ext.frontend import output_ports, read_graph
 from tflm_ext.signals.calibration import Calibration, calibrate
 from tflm_ext.signals.data import calibration_windows
-from tflm_ext.signals.pipeline import Pipeline
+from tflm_ext.signals.pipeline import Pipeline, run_last
 from tflm_ext.signals.spec import Spec
 from tflm_ext.signals.stage import Array
 from tflm_ext.verify.compare import arena_for
@@ -128,7 +128,7 @@ class _Scored:
 
     def items(self, samples: Array) -> Array:
         """Return what the decision receives for a recording."""
-        items = self._pipeline.run(samples, self._pipeline.start())[0][-1]
+        items = run_last(self._pipeline.blocks, samples)
         if self._model and len(items):
             self._progress("running the model")
             shape = self._graph.tensors[self._graph.inputs[0]].shape

@@ -30,6 +30,7 @@ from tflm_ext.signals.written import damaged, read_stage, written
 FORMAT = "tflm_ext.sense"
 VERSION = 1
 _MOST_STAGES = 32
+_PIECE_VALUES = 1 << 18  # of a recording that run at once
 _P = TypeVar("_P", bound="Pipeline")
 
 
@@ -126,7 +127,7 @@ class Pipeline:
                 continue
             blocks = _bound(self.source.spec, stages[:number])
             spec = blocks[-1].out if blocks else self.source.spec
-            items = np.concatenate([_run(blocks, own)[-1] for own in samples])
+            items = np.concatenate([run_last(blocks, own) for own in samples])
             if not len(items):
                 raise ConfigError(
                     f"The recordings are too short for {type(stage).__name__}: they give no frame.",
@@ -281,8 +282,7 @@ class Pipeline:
 
     def quantized(self, recording: Any) -> Array:
         """Return the bytes that the model receives for a recording: (items, *shape), int8."""
-        outputs, _ = self.run(self.recording(recording), self.start())
-        return outputs[-1]
+        return run_last(self.blocks, self.recording(recording))
 
     def features(self, recording: Any) -> Array:
         """Return the model's inputs for a recording, as real values.
@@ -436,12 +436,20 @@ def _warm(block: Block, before: Sequence[Block]) -> Block:
     return replace(block, warm_up=wait)
 
 
-def _run(blocks: Sequence[Block], samples: Array) -> list[Array]:
-    """Return what each block gives for a recording; the samples first."""
-    outputs = [samples]
-    for block in blocks:
-        outputs.append(block.run(outputs[-1], block.start())[0])
-    return outputs
+def run_last(blocks: Sequence[Block], samples: Array) -> Array:
+    """Return what the last of some blocks gives for a recording, of any length.
+
+    It is computed in pieces, because the values in between take much more memory.
+    """
+    states = [block.start() for block in blocks]
+    parts = []
+    size = max(_PIECE_VALUES // max(samples[:1].size, 1), 1)
+    for at in range(0, max(len(samples), 1), size):
+        items = samples[at : at + size]
+        for i, block in enumerate(blocks):
+            items, states[i] = block.run(items, states[i])
+        parts.append(items)
+    return np.concatenate(parts)
 
 
 def _called(value: Any) -> str:
