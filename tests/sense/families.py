@@ -31,7 +31,7 @@ PIPELINES = {
         decide=sense.Majority(of=3),
     ),
     "raw": lambda: sense.Pipeline(
-        _MOTION, sense.Decimate(2), sense.Frames(16, 20), sense.Raw(), sense.Stack(2)
+        _MOTION, sense.Decimate(2), sense.Frames(16, 20), sense.Raw(flat=True), sense.Stack(2)
     ),
     "concat": lambda: sense.Pipeline(
         _MOTION,
@@ -65,7 +65,7 @@ PIPELINES = {
 }
 SCORES = {
     "k_means": lambda: (sense.LogMel(10), sense.KMeans(3)),
-    "mahalanobis": lambda: (sense.Spectrum(form="power"), sense.Mahalanobis()),
+    "mahalanobis": lambda: (sense.Bands(bands=6), sense.Zscore(), sense.Mahalanobis()),
     "normal": lambda: (sense.LogMel(10), sense.Normal(learn_windows=50)),
 }
 

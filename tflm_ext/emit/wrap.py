@@ -61,7 +61,7 @@ def _broken(line: str) -> str:
     code = line.rstrip("\n")
     if len(code) <= WIDTH or "(" not in code or code.lstrip().startswith(_NOT_CODE):
         return line
-    start = code.index("(") + 1
+    start = code.index("(", code.find("(void)") + 1) + 1
     pieces = list(_pieces(code[start:]))
     return "\n".join(_lines(code[:start], pieces)) + line[len(code) :]
 
@@ -74,13 +74,23 @@ def _lines(head: str, pieces: list[str]) -> list[str]:
         return [assigned[1], *right]
     below = _filled(head, pieces, len(head))
     after = [head, *_filled(indent, pieces, len(indent))]
+    if assigned:
+        call = f"{indent}{assigned[2]}"
+        right = [assigned[1], *_filled(call, pieces, len(call))]
+        others = [len(lines) for lines in (below, after) if _fit(lines)]
+        if _fit(right) and len(right) <= min(others, default=len(right)):
+            return right
     function = re.fullmatch(r"([\w* ]*\w[ *]+)(\w+\()", head)
     if function is None or function[1].strip() == "return":
         return below if _fit(below) and len(below) <= len(after) else after
     typed = [function[1].rstrip(), *_filled(function[2], pieces, len(function[2]))]
-    if _fit(below):
+    # All on a line of its own is better than one on each of three lines.
+    alone = _fit(typed) and len(typed) == 2 and len(below) > 2
+    if _fit(below) and not alone:
         return below
-    return typed if _fit(typed) and len(typed) <= len(after) + 1 else after
+    if _fit(typed) and len(typed) <= len(after) + (typed[0] != "void"):
+        return typed
+    return after if _fit(after) else [function[1].rstrip(), function[2], *after[1:]]
 
 
 def _fit(lines: list[str]) -> bool:
@@ -90,7 +100,7 @@ def _fit(lines: list[str]) -> bool:
 def _pieces(text: str) -> Iterator[str]:
     """What is between the places at which a list in an open parenthesis may be broken."""
     depth, last = 1, 0
-    for match in re.finditer(r"[(\[{]|[)\]}]|(, |&& |\|\| )", text):
+    for match in re.finditer(r"[(\[{]|[)\]}]|(, |&& |\|\| |[!=]= )", text):
         if match[1] is None:
             depth += 1 if match[0] in "([{" else -1
         elif depth == 1:
