@@ -161,6 +161,7 @@ def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text:
     outputs = _named("output", planned.outputs, int8.output_names)
     called = [port.name or port.tensor_name for port in outputs]
     labels = check_labels(options.labels, called, [port.size for port in outputs])
+    joined = options.pipeline is not None and runtime.own_code
     on_device = runtime.deploy(int8.bytes, planned, options.budget, options.board, progress)
     facts = ModelFacts(
         name=options.name,
@@ -177,7 +178,7 @@ def analyse(int8: Int8Model, options: Options, progress: Progress = lambda text:
         model_version=options.version,
         url=options.url,
         pipeline=options.pipeline.sha256 if options.pipeline else "",
-        inference_us=inference_us(planned.plan, options.board) if options.pipeline else 0,
+        inference_us=inference_us(planned.plan, options.board) if joined else 0,
     )
     return Analysis(int8.bytes, graph, planned.passes, planned.plan, facts, on_device)
 
