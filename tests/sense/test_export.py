@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 from tests.facts import int8_port
 from tests.models import two_headed_net
 from tests.sense.families import PIPELINES, SCORES, net, pipeline
-from tests.test_wrong_values import Hostile, attempt, values
+from tests.test_wrong_values import attempt, values
 from tests.tflite_builder import ModelBuilder
 from tflm_ext import sense
 from tflm_ext.bench.pipeline import front_end
@@ -107,3 +107,157 @@ def test_pushes_in_the_middle_of_a_step(name: str, tmp_path: Path) -> None:
     expected = own.run(kept, own.start())[0][-1]
     assert len(expected) > 20
     assert (tmp_path / "features.bin").read_bytes() == expected.tobytes()
+
+
+def joined(model: bytes, own: sense.Pipeline, folder: Path) -> TflmExtError:
+    """The error of an export that must leave nothing."""
+    (folder / "net.tflite").write_bytes(model)
+    with pytest.raises(TflmExtError) as error:
+        tflm_ext.export(folder / "net.tflite", folder / "out", pipeline=own, progress=False)
+    assert [path.name for path in folder.iterdir()] == ["net.tflite"]
+    assert error.value.hint
+    return error.value
+
+
+def requantised(own: sense.Pipeline) -> bytes:
+    b = ModelBuilder()
+    x = b.tensor((1, *own.out.shape), scale=own.out.scale, zero_point=own.out.zero_point)
+    y = b.tensor((1, *own.out.shape), scale=own.out.scale * 2)
+    z = b.tensor((1, *own.out.shape), scale=1 / 256, zero_point=-128)
+    b.operator("QUANTIZE", [x], [y])
+    b.operator("LOGISTIC", [y], [z])
+    return b.finish([x], [z])
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "message"),
+    [
+        (lambda own: net(own, scale=0.5), ConfigError, "scale 0.5, zero point -128, but"),
+        (lambda own: net(own, shape=(40, 10)), ConfigError, "shape 40 x 10, but the pipeline"),
+        (lambda own: net(pipeline("statistics")), ConfigError, "shape 9, but the pipeline gives"),
+        (lambda own: two_headed_net(), ConfigError, "has 2 inputs"),
+        (requantised, UnsupportedModelError, "requantises its input"),
+    ],
+)
+def test_models_that_do_not_fit(
+    make: Callable[[Any], bytes], kind: type[TflmExtError], message: str, tmp_path: Path
+) -> None:
+    own = pipeline("keyword")
+    error = joined(make(own), own, tmp_path)
+    assert isinstance(error, kind)
+    assert message in error.problem
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        (lambda: PIPELINES["statistics"](), "is not fitted"),
+        (lambda: pipeline("normal"), "computes a score itself, with Normal"),
+        (
+            lambda: pipeline("autoencoder").with_decision(sense.Alarm()),
+            "Alarm has no threshold yet",
+        ),
+    ],
+)
+def test_pipelines_that_are_not_complete(own: Any, message: str, tmp_path: Path) -> None:
+    assert message in joined(net(pipeline("keyword")), own(), tmp_path).problem
+
+
+@pytest.mark.parametrize(
+    ("shape", "fits"),
+    [
+        ((10, 40), True),
+        ((10, 40, 1), True),
+        ((1, 10, 40), True),
+        ((400,), True),
+        ((40, 10), False),
+        ((20, 20), False),
+        ((10, 41), False),
+        ((), False),
+    ],
+)
+def test_shapes_that_take_the_same_values(shape: tuple[int, ...], fits: bool) -> None:
+    assert PinnedInput(1.0, 0, (10, 40)).fits(shape) is fits
+
+
+def test_the_ring_has_room_for_an_inference() -> None:
+    own = pipeline("keyword")
+    facts, chip = facts_of(own, "ear", with_model=True), board("nano33ble_sense")
+    assert ring_samples(facts, own) == 1024
+    assert ring_samples(replace(facts, inference_us=30_000), own) == 1024
+    assert ring_samples(replace(facts, inference_us=60_000), own) == 2048
+    check_time(replace(facts, inference_us=40_000), own, chip)
+    with pytest.raises(BudgetError, match=r"60.0 ms .* every 40.0 ms \(20.0 ms too") as error:
+        check_time(replace(facts, inference_us=60_000), own, chip)
+    assert "every=3" in error.value.hint
+
+
+def test_memory_of_the_pipeline_counts() -> None:
+    own = pipeline("keyword")
+    facts, chip = facts_of(own, "ear", with_model=True), board("nano33ble_sense")
+    size = context_bytes(facts, own)
+    check_memory(facts, own, 1000, tflm_ext.Budget(ram_bytes=size + 1000), chip)
+    with pytest.raises(BudgetError, match=r"\(1 over\)") as error:
+        check_memory(facts, own, 1001, tflm_ext.Budget(ram_bytes=size + 1000), chip)
+    assert error.value.needs == size + 1001
+    wide = sense.Pipeline(sense.Microphone(), sense.Frames(1000, 1 << 20), sense.Raw(flat=True))
+    with pytest.raises(BudgetError, match="samples that wait"):
+        check_memory(facts_of(wide, "ear", with_model=True), wide, 0, tflm_ext.Budget(), chip)
+
+
+@pytest.mark.parametrize("argument", ["calibration_data", "test_data", "labels", "pipeline"])
+def test_wrong_values_with_a_pipeline(argument: str, tmp_path: Path) -> None:
+    """All are found before anything is compiled, as the model does not fit the pipeline either."""
+    own = pipeline("keyword")
+    (tmp_path / "net.tflite").write_bytes(net(own, scale=0.5))
+    for make in values(argument):
+        for value in (make(), ([np.zeros(20_000, np.int16)], make())):
+            given = {"pipeline": own, argument: value}
+            attempt(
+                lambda given=given: tflm_ext.export(  # type: ignore[misc]
+                    tmp_path / "net.tflite", tmp_path / "out", progress=False, **given
+                )
+            )
+    assert [path.name for path in tmp_path.iterdir()] == ["net.tflite"]
+
+
+def test_options_may_be_numbers_of_numpy() -> None:
+    own = sense.Pipeline(
+        sense.Motion(np.float64(104.2)),
+        sense.HighPass(np.float32(0.5)),
+        sense.Frames(np.int64(64), np.uint8(32)),
+        sense.Raw(),
+        decide=sense.Detect(average=np.int16(4), on=np.float32(0.5)),
+    )
+    assert own.source.rate.denominator == 5
+    assert sense.Pipeline.from_json(own.to_json()) == own
+
+
+@pytest.mark.parametrize("rate", ["1e99999999", "1E-9999999", "1/0", "nan", "9" * 50])
+def test_rates_that_would_take_for_ever(rate: str) -> None:
+    with pytest.raises(ConfigError, match=r"Microphone\.rate"):
+        sense.Microphone(rate)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PIPELINES)
+def test_model_computes_what_tflm_makes_of_the_features(name: str, tmp_path: Path) -> None:
+    own = pipeline(name)
+    model = net(own)
+    (tmp_path / "net.tflite").write_bytes(model)
+    result = tflm_ext.export(tmp_path / "net.tflite", tmp_path / "out", pipeline=own)
+    report = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
+    assert report["pipeline"]["sha256"] == own.sha256
+    assert report["pipeline"]["frames"] >= 64
+    spec = own.source.spec
+    samples = drawn_recordings(spec, 60 if len(spec.shape) > 1 else 30_000, seed=8)[0]
+    features = own.quantized(samples)
+    outputs = run_tflm(model, [features], 1, arena_bytes=100_000).outputs[0]
+    found = result.replay(samples, "native")
+    assert found.windows == len(features) > 0
+    port = int8_port(
+        "y", (1, 1), *((own.out.scale, -3) if name == "autoencoder" else (1 / 256, -128))
+    )
+    assert port.quantization is not None
+    expected = outputs.reshape(len(features), -1).astype(float) - port.quantization.zero_point
+    np.testing.assert_array_equal(found.outputs, expected * port.quantization.scale)
