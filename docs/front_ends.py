@@ -98,7 +98,7 @@ class Row:
 
     Attributes:
         sha256: of the pipeline.
-        instructions: of a hop, all stages and the push.
+        instructions, cycles: of a hop, all stages and the push; cycles are estimated.
         stage: of them, those of the stages before Frames.
         ram: context without the ring of samples, bytes.
         flash: bytes.
@@ -109,6 +109,7 @@ class Row:
     sha256: str
     compiler: str
     instructions: int
+    cycles: int
     stage: int
     ram: int
     flash: int
@@ -140,6 +141,7 @@ def measure(table: str, name: str) -> Row:
         own.sha256,
         compiler_name(FLAGS),
         found.instructions,
+        found.cycles or 0,
         sum(stage.instructions for stage in found.stages[:streams]),
         found.context_bytes - found.ring_bytes,
         found.flash_bytes,

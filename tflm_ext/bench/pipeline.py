@@ -123,6 +123,7 @@ class _HarnessView:
     samples: int
     piece: int
     hop: int
+    first: int
     most_hops: int
     events: int
 
@@ -201,6 +202,7 @@ def measure_pipeline(
         samples=len(samples),
         piece=min(_PIECE, ring_samples(facts, pipeline)),
         hop=math.ceil(hop),
+        first=_samples_before(pipeline),
         most_hops=_most_hops(pipeline),
         events=(math.ceil(hop / CHUNK) + 2) * len(pipeline.blocks) + 16,
     )
@@ -225,6 +227,20 @@ def measure_pipeline(
         said, intervals, _ = emulate(traced, board.core, folder / "counts.txt")
         flash = flash_bytes(whole) - flash_bytes(without)
     return _read(facts, pipeline, said, intervals, flash)
+
+
+def _samples_before(pipeline: Pipeline) -> int:
+    """Return the samples after which each hop completes a frame, if there are stages of streams.
+
+    Without these, a step collects the samples of a hop whenever they arrive.
+    """
+    blocks = pipeline.blocks
+    frames = next((block for block in blocks if isinstance(block, FramesBlock)), None)
+    if frames is None or frames is blocks[0]:
+        return 0
+    ratio = pipeline.source.spec.rate / frames.source.rate
+    length, hop = (math.ceil(count * ratio) for count in (frames.length, frames.hop))
+    return (pipeline.warm_up + length) % hop
 
 
 def _most_hops(pipeline: Pipeline) -> int:
