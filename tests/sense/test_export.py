@@ -151,7 +151,7 @@ def test_models_that_do_not_fit(
 @pytest.mark.parametrize(
     ("own", "message"),
     [
-        (lambda: PIPELINES["statistics"](), "is not fitted"),
+        (PIPELINES["statistics"], "is not fitted"),
         (lambda: pipeline("normal"), "computes a score itself, with Normal"),
         (
             lambda: pipeline("autoencoder").with_decision(sense.Alarm()),
