@@ -9,7 +9,7 @@ import numpy as np
 
 from tflm_ext.emit.included import with_included
 from tflm_ext.emit.render import verbatim
-from tflm_ext.emit.sense import c_value, number_lines
+from tflm_ext.emit.sense_calls import c_value, number_lines
 from tflm_ext.scratch import scratch_folder
 from tflm_ext.signals.spec import Form
 from tflm_ext.signals.stage import Array, Block, SignalCall

@@ -3,82 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from tflm_ext.emit.escape import c_float, c_numbers
+from tflm_ext.emit.escape import c_float
 from tflm_ext.emit.included import with_included
 from tflm_ext.emit.render import render, verbatim
-from tflm_ext.emit.wrap import titled_comment
-from tflm_ext.ir import DType
+from tflm_ext.emit.sense_calls import (
+    CallView,
+    Tables,
+    TableView,
+    called,
+    chain,
+    items_of,
+)
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.kernels import Const
 from tflm_ext.signals import Pipeline
 from tflm_ext.signals.frames import FramesBlock, StackBlock
 from tflm_ext.signals.spec import Form
-from tflm_ext.signals.stage import Block, Memory, SignalCall, branches, lowered
+from tflm_ext.signals.stage import Block, Memory, SignalCall, lowered
 
 CHUNK = 32
 """Samples that the stages of a stream compute at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryView:
-    """A member of a struct."""
-
-    ctype: str
-    name: str
-    count: int
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class TableView:
-    """A constant table."""
-
-    ctype: str
-    symbol: str
-    count: int
-    comment: str
-    values: str
-
-
-@dataclass(frozen=True, slots=True)
-class CallView:
-    """A stage: a C function.
-
-    Attributes:
-        number: of the stage, for the trace; -1 for a part of a stage.
-        member: its struct in the context, "stage3_log_mel".
-        comment: what goes in and what comes out.
-        kernel: function that it calls, without tflm_ext_; "" where branches come together.
-        gate: whether that returns if the frame passes, and writes nothing.
-        into_row: whether it writes to the row of the stack, or the model's input.
-        fields: of the parameter struct.
-        arguments: of the call between input and output: tables, state, scratch.
-        source, target: expressions for the items that are read and written.
-        state, scratch: members.
-        output: member for its items; None if the next stage has them.
-    """
-
-    number: int
-    member: str
-    comment: str
-    kernel: str
-    gate: bool
-    into_row: bool
-    fields: tuple[tuple[str, str], ...]
-    arguments: tuple[str, ...]
-    source: str
-    target: str
-    target_type: str
-    bytes: int
-    state: tuple[MemoryView, ...]
-    scratch: tuple[MemoryView, ...]
-    output: MemoryView | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,10 +180,10 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
     image = source.form is Form.IMAGE
     at = 0 if image else pipeline.blocks.index(frames)
     stack_number, stack = _stack(blocks)
-    tables = _Tables(f"{facts.name}_sense")
-    streams = list(_chain(tables, blocks[:at], "samples", "ctx->chunk", CHUNK))
+    tables = Tables(f"{facts.name}_sense")
+    streams = list(chain(tables, blocks[:at], "samples", "ctx->chunk", CHUNK))
     framed = blocks[at if image else at + 1 : stack_number]
-    calls = list(_chain(tables, framed, "ctx->ring" if image else "ctx->frame", "row", 1))
+    calls = list(chain(tables, framed, "ctx->ring" if image else "ctx->frame", "row", 1))
     row = stack.source if stack else pipeline.out
     after = list(enumerate(after_model(facts, pipeline), len(blocks) + 1))
     output = f"{facts.name}_output(&ctx->model, 0U)" if facts.outputs else "ctx->features"
@@ -249,8 +196,8 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         command=facts.command,
         digest=pipeline.sha256,
         lines=_lines(blocks_called),
-        after=tuple(_chain(tables, after, output, "ctx->result", 1)),
-        tail=tuple(_chain(tables, blocks[stack_number + 1 :], "ctx->window", "row", 1)),
+        after=tuple(chain(tables, after, output, "ctx->result", 1)),
+        tail=tuple(chain(tables, blocks[stack_number + 1 :], "ctx->window", "row", 1)),
         gates=any(call.gate for call in calls),
         keeps_input=_keeps_input(facts, after),
         decides=bool(after) and pipeline.decide is not None,
@@ -267,7 +214,7 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
         chunk=CHUNK,
         streams=tuple(streams),
         chunk_type=frames.source.dtype.c,
-        chunk_count=_items(blocks[:at], CHUNK),
+        chunk_count=items_of(blocks[:at], CHUNK),
         frame_type=frames.source.dtype.c,
         frame_channels=frames.source.size,
         length=frames.length,
@@ -324,7 +271,7 @@ def _keeps_input(facts: ModelFacts, after: Sequence[tuple[int, Block]]) -> bool:
 
 def _headers(blocks: Sequence[tuple[int, Block]]) -> tuple[str, ...]:
     """Return the files that define the functions of blocks."""
-    calls = (call for _, block in blocks if _called(block) for call in lowered(block))
+    calls = (call for _, block in blocks if called(block) for call in lowered(block))
     saved = (
         {"save.h"} if any(getattr(block, "saves_state", False) for _, block in blocks) else set()
     )
@@ -342,153 +289,3 @@ def after_model(facts: ModelFacts, pipeline: Pipeline) -> tuple[Block, ...]:
         return ()
     own = port.quantization
     return pipeline.after(pipeline.model_output(port.size, own.scale, own.zero_point))
-
-
-def _called(block: Block) -> bool:
-    return not isinstance(block, FramesBlock | StackBlock)
-
-
-def _chain(
-    tables: _Tables, blocks: Sequence[tuple[int, Block]], first: str, last: str, items: int
-) -> Iterator[CallView]:
-    """Yield the calls of consecutive blocks.
-
-    Args:
-        first: expression for the items that the first one reads.
-        last: expression for the items that the last one writes.
-        items: the most that the first one reads at once.
-    """
-    source = first
-    for i, (number, block) in enumerate(blocks):
-        inner = branches(block)
-        call = None if inner else block.lower()
-        member = f"stage{number}_{call.name if call else 'concat'}"
-        ends = i == len(blocks) - 1
-        target = last if ends else f"ctx->{member}.output"
-        items = _items([(number, block)], items)
-        count = block.out.size * items
-        memory = None if ends else MemoryView(block.out.dtype.c, "output", count, 0)
-        if call is not None and call.gate:
-            target, memory = source, None
-        yield from _branches(tables, member, inner, source, target)
-        yield _call(tables, number, member, block, call, source, target, memory)
-        source = target
-
-
-def _branches(
-    tables: _Tables, member: str, found: Sequence[Sequence[Block]], first: str, last: str
-) -> Iterator[CallView]:
-    """Yield the calls of the branches of a block, which write one after another.
-
-    Args:
-        member: of the block.
-        first: expression for the items that each branch reads.
-        last: expression for the items that they write.
-    """
-    offset = 0
-    for branch_number, branch in enumerate(found):
-        source = first
-        for i, block in enumerate(branch):
-            call = block.lower()
-            own = f"{member}_{branch_number}_{i}_{call.name}"
-            target, memory = f"ctx->{own}.output", None
-            if i < len(branch) - 1:
-                memory = MemoryView(block.out.dtype.c, "output", block.out.size, 0)
-            else:
-                target = f"&{last}[{offset}]"
-            yield _call(tables, -1, own, block, call, source, target, memory)
-            source = target
-        offset += branch[-1].out.size
-
-
-def _items(blocks: Sequence[tuple[int, Block]], count: int) -> int:
-    """Return the most items that consecutive blocks give for `count` items."""
-    for _, block in blocks:
-        count = math.ceil(count * block.out.rate / block.source.rate)
-    return count
-
-
-def _call(
-    tables: _Tables,
-    number: int,
-    member: str,
-    block: Block,
-    call: SignalCall | None,
-    source: str,
-    target: str,
-    memory: MemoryView | None,
-) -> CallView:
-    """Return the view of a call; without one, of the place where branches come together."""
-    title = f"{number}: " if number >= 0 else ""
-    call = call or SignalCall("", "", ())
-    return CallView(
-        number=number,
-        member=member,
-        comment=f"{title}{block.source} -> {block.out}",
-        kernel=call.name,
-        gate=call.gate,
-        into_row=target.lstrip("&").split("[")[0] == "row",
-        fields=tuple((name, c_value(value)) for name, value in call.fields),
-        arguments=(
-            *(tables.add(member, const) for const in call.tables),
-            *(f"ctx->{member}.{m.role}" for m in call.state),
-            *(f"ctx->scratch.{member}.{m.role}" for m in call.scratch),
-        ),
-        source=f"ctx->features, {source}" if getattr(block, "sees_input", False) else source,
-        target=target,
-        target_type=block.out.dtype.c,
-        bytes=block.out.size * block.out.dtype.size,
-        state=tuple(map(_memory, call.state)),
-        scratch=tuple(map(_memory, call.scratch)),
-        output=memory,
-    )
-
-
-def _memory(memory: Memory) -> MemoryView:
-    return MemoryView(memory.ctype, memory.role, memory.count, memory.start)
-
-
-def c_value(value: object) -> str:
-    """Return an initializer for a field of a parameter struct."""
-    if isinstance(value, tuple):
-        return "{ " + ", ".join(map(c_value, value)) + " }"
-    if isinstance(value, float):
-        return c_float(value)
-    return "(-2147483647 - 1)" if value == -(2**31) else str(value)
-
-
-class _Tables:
-    """Constant tables; equal ones are printed once."""
-
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
-        self._symbols: dict[tuple[DType, bytes], str] = {}
-        self.views: list[TableView] = []
-
-    def add(self, member: str, const: Const) -> str:
-        """Return the symbol of a table."""
-        key = (const.dtype, const.data)
-        if key not in self._symbols:
-            symbol = f"{self._prefix}_{member}_{const.role}"
-            self._symbols[key] = symbol
-            values = np.frombuffer(const.data, const.dtype.numpy)
-            title = const.role.replace("_", " ")
-            self.views.append(
-                TableView(
-                    ctype=const.dtype.c,
-                    symbol=symbol,
-                    count=len(values),
-                    comment=titled_comment((title, const.layout)),
-                    values=number_lines(const.dtype, values.tolist()),
-                )
-            )
-        return self._symbols[key]
-
-
-def number_lines(dtype: DType, values: Iterable[float]) -> str:
-    """Return the values of a table, in lines."""
-    if dtype is not DType.FLOAT32:
-        return c_numbers(map(int, values))
-    texts = [c_float(value) for value in values]
-    lines = [", ".join(texts[i : i + 6]) for i in range(0, len(texts), 6)]
-    return ",\n".join(f"    {line}" for line in lines)

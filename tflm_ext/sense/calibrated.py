@@ -11,9 +11,10 @@ from tflm_ext.convert import convert
 from tflm_ext.convert.pinned import pinned_by
 from tflm_ext.errors import BudgetError, ConfigError
 from tflm_ext.frontend import output_ports, read_graph
+from tflm_ext.signals.bound import run_last
 from tflm_ext.signals.calibration import Calibration, calibrate
 from tflm_ext.signals.data import calibration_windows
-from tflm_ext.signals.pipeline import Pipeline, run_last
+from tflm_ext.signals.pipeline import Pipeline
 from tflm_ext.signals.spec import Spec
 from tflm_ext.signals.stage import Array
 from tflm_ext.verify.compare import arena_for

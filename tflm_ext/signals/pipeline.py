@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from tflm_ext.document import from_json, to_json
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir import DType
 from tflm_ext.signals import saved
+from tflm_ext.signals.bound import bound, run_last
 from tflm_ext.signals.calibration import Calibration
 from tflm_ext.signals.frames import Frames, FramesBlock, Stack, StackBlock
 from tflm_ext.signals.given import as_recordings
@@ -30,7 +31,6 @@ from tflm_ext.signals.written import damaged, read_stage, written
 FORMAT = "tflm_ext.sense"
 VERSION = 1
 _MOST_STAGES = 32
-_PIECE_VALUES = 1 << 18  # of a recording that run at once
 _P = TypeVar("_P", bound="Pipeline")
 
 
@@ -92,7 +92,7 @@ class Pipeline:
         if self.is_fitted:
             self.blocks  # noqa: B018 - binds all stages
         else:
-            _bound(self.source.spec, self.stages[: self._first_unfitted])
+            bound(self.source.spec, self.stages[: self._first_unfitted])
 
     @property
     def _first_unfitted(self) -> int:
@@ -125,7 +125,7 @@ class Pipeline:
         for number, stage in enumerate(stages):
             if getattr(stage, "is_fitted", True):
                 continue
-            blocks = _bound(self.source.spec, stages[:number])
+            blocks = bound(self.source.spec, stages[:number])
             spec = blocks[-1].out if blocks else self.source.spec
             items = np.concatenate([run_last(blocks, own) for own in samples])
             if not len(items):
@@ -145,7 +145,7 @@ class Pipeline:
         Raises:
             ConfigError: a stage cannot work on what it receives, or is not fitted.
         """
-        found = _bound(self.source.spec, self.stages)
+        found = bound(self.source.spec, self.stages)
         spec = found[-1].out if found else self.source.spec
         if spec.form is Form.FEATURES and spec.dtype is not DType.INT8:
             found.append(ToInt8.of(spec))
@@ -411,45 +411,6 @@ class Pipeline:
         except ValueError as error:
             raise damaged(f"calibration: {error}") from error
         return found.with_decision(decide, calibration)
-
-
-def _bound(spec: Spec, stages: Sequence[Any]) -> list[Block]:
-    """Return stages, bound one after another; with the map to int8 before a Stack."""
-    found: list[Block] = []
-    for stage in stages:
-        wide = spec.form is Form.FEATURES and spec.dtype is not DType.INT8
-        if isinstance(stage, Stack) and wide:
-            found.append(ToInt8.of(spec))
-            spec = found[-1].out
-        found.append(_warm(stage.bind(spec), found))
-        spec = found[-1].out
-    return found
-
-
-def _warm(block: Block, before: Sequence[Block]) -> Block:
-    """Let frames begin when the filters before them have forgotten their start."""
-    if not isinstance(block, FramesBlock):
-        return block
-    wait = 0
-    for own in before:
-        wait = math.ceil(wait * own.out.rate / own.source.rate) + getattr(own, "warm_up", 0)
-    return replace(block, warm_up=wait)
-
-
-def run_last(blocks: Sequence[Block], samples: Array) -> Array:
-    """Return what the last of some blocks gives for a recording, of any length.
-
-    It is computed in pieces, because the values in between take much more memory.
-    """
-    states = [block.start() for block in blocks]
-    parts = []
-    size = max(_PIECE_VALUES // max(samples[:1].size, 1), 1)
-    for at in range(0, max(len(samples), 1), size):
-        items = samples[at : at + size]
-        for i, block in enumerate(blocks):
-            items, states[i] = block.run(items, states[i])
-        parts.append(items)
-    return np.concatenate(parts)
 
 
 def _called(value: Any) -> str:
