@@ -22,7 +22,8 @@ from tests.tflite_builder import ModelBuilder
 from tflm_ext import sense
 from tflm_ext.bench.pipeline import front_end
 from tflm_ext.convert.pinned import PinnedInput
-from tflm_ext.emit.sense import context_bytes, ring_samples, sense_files
+from tflm_ext.emit.sense import ring_samples, sense_files
+from tflm_ext.emit.sense_memory import context_bytes
 from tflm_ext.errors import BudgetError, ConfigError, TflmExtError, UnsupportedModelError
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import write_files
