@@ -44,7 +44,7 @@ class _SavedView:
 
 
 @dataclass(frozen=True, slots=True)
-class _SenseView:
+class SenseView:
     """Variables of sense/sense.h.j2 and sense/sense.c.j2."""
 
     name: str
@@ -99,7 +99,7 @@ def sense_files(facts: ModelFacts, pipeline: Pipeline) -> tuple[RenderedFile, ..
     Args:
         facts: the model that receives its features; without inputs, the C ends with the features.
     """
-    view = _view(facts, pipeline)
+    view = sense_view(facts, pipeline)
     found = with_included(view.headers, ("signals", "kernels"))
     return (
         RenderedFile.text(f"{facts.name}_sense.h", render("sense/sense.h.j2", view)),
@@ -124,46 +124,6 @@ def ring_samples(facts: ModelFacts, pipeline: Pipeline) -> int:
     return 1 << (max(math.ceil(per_hop + during), 2 * CHUNK) - 1).bit_length()
 
 
-def context_bytes(facts: ModelFacts, pipeline: Pipeline) -> int:
-    """Return the bytes that a pipeline adds to <name>_sense_t, without the model's context."""
-    view = _view(facts, pipeline)
-    words = 8 + (2 if view.stack else 0) + (2 if view.streams else 0)
-    arrays = [("uint32_t", words), (view.sample_type, view.ring * view.channels)]
-    if view.streams:
-        arrays.append((view.sample_type, view.chunk * view.channels))
-        arrays.append((view.chunk_type, view.chunk_count * view.frame_channels))
-    if not view.image:
-        arrays.append((view.frame_type, view.frames))
-    arrays.append((view.row_type, view.stack * view.row))
-    if view.keeps_input:
-        arrays.append((view.input_type, view.inputs))
-    if view.after:
-        arrays.append(("int32_t", 3 if view.decides else 1))
-    calls = (*view.streams, *view.calls, *view.after)
-    members = [_struct_bytes([(kind, count)]) for kind, count in arrays]
-    for call in calls:
-        output = () if call.output is None else (call.output,)
-        members.append(_struct_bytes([(m.ctype, m.count) for m in (*call.state, *output)]))
-    shared = [_struct_bytes([(m.ctype, m.count) for m in call.scratch]) for call in calls]
-    members.append((max(size for size, _ in shared), max(each for _, each in shared)))  # a union
-    return _laid_out(members)[0]
-
-
-def _struct_bytes(arrays: Sequence[tuple[str, int]]) -> tuple[int, int]:
-    """Return size and alignment of a struct of arrays."""
-    sizes = [Memory("", ctype, 1).bytes for ctype, _ in arrays]
-    return _laid_out([(size * n, size) for size, (_, n) in zip(sizes, arrays, strict=True) if n])
-
-
-def _laid_out(members: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """Return size and alignment of a struct of members, of which both are known."""
-    at, widest = 0, 1
-    for size, alignment in members:
-        at = -(-at // alignment) * alignment + size
-        widest = max(widest, alignment)
-    return -(-at // widest) * widest, widest
-
-
 def _frames(pipeline: Pipeline) -> FramesBlock:
     """Return the frames of a pipeline; an image is one frame."""
     source = pipeline.source.spec
@@ -173,7 +133,8 @@ def _frames(pipeline: Pipeline) -> FramesBlock:
     return found
 
 
-def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
+def sense_view(facts: ModelFacts, pipeline: Pipeline) -> SenseView:
+    """Return the variables of the templates."""
     blocks = list(enumerate(pipeline.blocks))
     frames = _frames(pipeline)
     source = pipeline.source.spec
@@ -188,7 +149,7 @@ def _view(facts: ModelFacts, pipeline: Pipeline) -> _SenseView:
     after = list(enumerate(after_model(facts, pipeline), len(blocks) + 1))
     output = f"{facts.name}_output(&ctx->model, 0U)" if facts.outputs else "ctx->features"
     blocks_called = [*blocks, *after]
-    return _SenseView(
+    return SenseView(
         name=facts.name,
         upper=facts.upper,
         library=facts.library,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from tflm_ext.emit.sense import context_bytes, ring_samples
+from tflm_ext.emit.sense import ring_samples
+from tflm_ext.emit.sense_memory import context_bytes
 from tflm_ext.errors import BudgetError
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.options import Budget
