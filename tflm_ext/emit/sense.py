@@ -22,7 +22,7 @@ from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.signals import Pipeline
 from tflm_ext.signals.frames import FramesBlock, StackBlock
 from tflm_ext.signals.spec import Form
-from tflm_ext.signals.stage import Block, Memory, SignalCall, lowered
+from tflm_ext.signals.stage import Block, SignalCall, lowered
 
 CHUNK = 32
 """Samples that the stages of a stream compute at once."""
@@ -137,14 +137,13 @@ def sense_view(facts: ModelFacts, pipeline: Pipeline) -> SenseView:
     """Return the variables of the templates."""
     blocks = list(enumerate(pipeline.blocks))
     frames = _frames(pipeline)
-    source = pipeline.source.spec
-    image = source.form is Form.IMAGE
+    source, image = pipeline.source.spec, pipeline.source.spec.form is Form.IMAGE
     at = 0 if image else pipeline.blocks.index(frames)
     stack_number, stack = _stack(blocks)
     tables = Tables(f"{facts.name}_sense")
-    streams = list(chain(tables, blocks[:at], "samples", "ctx->chunk", CHUNK))
+    streams = tuple(chain(tables, blocks[:at], "samples", "ctx->chunk", CHUNK))
     framed = blocks[at if image else at + 1 : stack_number]
-    calls = list(chain(tables, framed, "ctx->ring" if image else "ctx->frame", "row", 1))
+    calls = tuple(chain(tables, framed, "ctx->ring" if image else "ctx->frame", "row", 1))
     row = stack.source if stack else pipeline.out
     after = list(enumerate(after_model(facts, pipeline), len(blocks) + 1))
     output = f"{facts.name}_output(&ctx->model, 0U)" if facts.outputs else "ctx->features"
@@ -173,7 +172,7 @@ def sense_view(facts: ModelFacts, pipeline: Pipeline) -> SenseView:
         channels=source.size,
         ring=ring_samples(facts, pipeline),
         chunk=CHUNK,
-        streams=tuple(streams),
+        streams=streams,
         chunk_type=frames.source.dtype.c,
         chunk_count=items_of(blocks[:at], CHUNK),
         frame_type=frames.source.dtype.c,
@@ -182,7 +181,7 @@ def sense_view(facts: ModelFacts, pipeline: Pipeline) -> SenseView:
         hop=frames.hop,
         frames=frames.length * frames.source.size,
         frame_number=at,
-        calls=tuple(calls),
+        calls=calls,
         stack=stack.frames if stack else 0,
         every=stack.every if stack else 1,
         row=row.size,
