@@ -247,7 +247,7 @@ def make_project(
     progress("planning")
     analysis = analyse(int8, options, progress)
     graph, facts, on_device = analysis.graph, analysis.facts, analysis.on_device
-    report = describe(analysis, options, int8.warnings)
+    report = describe(analysis, options, (*int8.warnings, *_calibrated(int8, options.pipeline)))
     check_budget(analysis.plan, on_device.footprint, options.budget, options.board)
     if options.pipeline is not None:
         ram = on_device.footprint.context_bytes
@@ -271,6 +271,20 @@ def make_project(
     progress("writing the project")
     report = _with_results(report, int8, golden, scores)
     return _assemble(int8, options, analysis, sources, report, tests)
+
+
+def _calibrated(int8: Int8Model, pipeline: Pipeline | None) -> tuple[str, ...]:
+    """Return a warning if the thresholds were chosen with another int8 model."""
+    if pipeline is None or pipeline.calibration is None:
+        return ()
+    if pipeline.calibration.model_sha256 in ("", int8.sha256):
+        return ()
+    warning = (
+        "The thresholds of the pipeline were calibrated with another int8 model, so their false "
+        "alarms are not those of this one. Pass the same model and the same calibration_data to "
+        "calibrated() and export()."
+    )
+    return (warning,)
 
 
 def _sense(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.sense.recordings import clips
-from tflm_ext import sense
+from tflm_ext import export, sense
 from tflm_ext.errors import BudgetError, ConfigError
 from tflm_ext.ir import DType
 from tflm_ext.signals.calibration import calibrate, hours_needed, rate_bound
@@ -136,3 +136,25 @@ def test_what_cannot_be_calibrated(decide: Any, arguments: Any, message: str) ->
             progress=False,
         )
     assert error.value.hint
+
+
+@pytest.mark.slow
+def test_thresholds_of_another_model_are_a_warning(tmp_path: Path) -> None:
+    import keras
+
+    pipeline = sense.Pipeline(
+        sense.Microphone(),
+        sense.Frames(256),
+        sense.LogMel(10, subtraction=None, pcan=None),
+        score=sense.Reconstruction(),
+        decide=sense.Alarm(average=4),
+    )
+    random = np.random.default_rng(1)
+    quiet = random.normal(0, 300, 256 * 3000).astype(np.int16)
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(10)])
+    found = pipeline.calibrated(model, quiet, false_alarms_per_day=9.0, progress=False)
+    same = export(model, tmp_path / "same", quiet, pipeline=found, progress=False)
+    assert not [text for text in same.report.warnings if "thresholds" in text]
+    other = export(model, tmp_path / "other", quiet // 2, pipeline=found, progress=False)
+    assert [text for text in other.report.warnings if "thresholds" in text]

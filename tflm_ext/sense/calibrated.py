@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def calibration_of(
     items = [[scored.items(own) for own in part] for part in samples]
     seconds = sum(map(len, samples[0])) / float(pipeline.source.spec.rate)
     progress("choosing the threshold")
-    return calibrate(
+    found = calibrate(
         pipeline.decide,
         scored.source,
         items[0],
@@ -61,6 +62,7 @@ def calibration_of(
         false_alarms_per_day=false_alarms_per_day,
         duration_hours=seconds / 3600,
     )
+    return replace(found, model_sha256=scored.sha256)
 
 
 def require_shown(calibration: Calibration) -> None:
@@ -90,6 +92,7 @@ class _Scored:
 
     Attributes:
         source: its specification.
+        sha256: of the int8 model; "" without one.
     """
 
     def __init__(
@@ -101,6 +104,7 @@ class _Scored:
     ) -> None:
         self._pipeline = pipeline
         self._model = b""
+        self.sha256 = ""
         self._progress = progress
         output: Spec | None = None
         if not pipeline.has_score:
@@ -117,7 +121,7 @@ class _Scored:
         """Convert the model, and return what its output is."""
         data = calibration_windows(self._pipeline, recordings)
         conversion = convert(model, data, progress=self._progress, pinned=pinned_by(self._pipeline))
-        self._model = conversion.int8.bytes
+        self._model, self.sha256 = conversion.int8.bytes, conversion.int8.sha256
         self._graph = read_graph(self._model, "model", run=run_outputs)
         port = output_ports(self._graph)[0]
         if port.quantization is None:

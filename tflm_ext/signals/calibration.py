@@ -72,6 +72,9 @@ class Calibration:
         "Median time from the beginning of such a recording to its first event."
     )
     curve: tuple[CurvePoint, ...] = entry("From low to high thresholds.")
+    model_sha256: str = entry(
+        "Digest of the int8 model that computed the scores; empty without one.", default=""
+    )
 
     @property
     def observed_per_day(self) -> float:
