@@ -55,8 +55,8 @@ class Bands:
         default="level",
     )
     arithmetic: str = entry(
-        '"int16": the transform of LogMel, fast on every core, with levels as int16; "float32": '
-        "more precise where loud and quiet bins meet, for cores with an FPU, with levels as "
+        '"int16": the transform of LogMel, for cores without an FPU, levels as int16; "float32": '
+        "more precise where loud and quiet bins meet, for cores with an FPU, levels as "
         "float32.",
         default="int16",
     )
