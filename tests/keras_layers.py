@@ -666,6 +666,7 @@ def convert_row(row: Row, child: Child, folder: Path) -> Iterator[Converted]:
                 _silent,
                 calibration=str(calibration),
                 dense_per_tensor=False,
+                pinned=(),
                 out=str(out),
             )
             yield Converted(row, shape, narrow_moves(out.read_bytes()), None)

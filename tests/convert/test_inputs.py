@@ -49,7 +49,8 @@ def test_integers_that_become_floats(library: Any, dtype: str) -> None:
     model = parse(found.int8.bytes, "net")
     q = model.tensors[model.inputs[0]].quantization
     assert q is not None
-    assert (q.scale, q.zero_point) == (1.0, -128)  # the device subtracts 128
+    # Rescaling is computed before: the device subtracts 128 from an integer.
+    assert (q.scale, q.zero_point) == (float(np.float32(1 / 255)), -128)
     assert found.calibration[0].dtype == np.float32
 
 

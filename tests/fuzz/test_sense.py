@@ -35,7 +35,7 @@ def check(seed: int, frames: int) -> int:
     random = np.random.default_rng(seed)
     pipeline = drawn_pipeline(random)
     hop = pipeline.source.spec.rate / pipeline.frame_rate
-    samples = math.ceil(frames * hop) + 5 * pipeline.window
+    samples = math.ceil(frames * hop) + 5 * pipeline.first_window
     recordings = drawn_recordings(pipeline.source.spec, samples, seed=seed)
     try:
         assert Pipeline.from_json(pipeline.to_json()) == pipeline

@@ -89,7 +89,7 @@ def fitted(name: str) -> sense.Pipeline:
 def test_bytes_of_every_stage(name: str, core: str) -> None:
     pipeline, (board_name, flags) = fitted(name), CORES[core]
     hop = pipeline.source.spec.rate / pipeline.frame_rate
-    samples = math.ceil((LEAST_FRAMES + 20) * hop) + pipeline.window
+    samples = math.ceil((LEAST_FRAMES + 20) * hop) + 5 * pipeline.first_window
     recordings = drawn_recordings(pipeline.source.spec, samples, seed=len(name + core))
     facts, sources = front_end("ear", pipeline)
     found = check_on_core(facts, sources, pipeline, recordings, board(board_name), flags=flags)
