@@ -13,7 +13,7 @@ import numpy as np
 from tflm_ext.bench.emulator import emulate, link
 from tflm_ext.bench.pipeline import measurement_samples
 from tflm_ext.emit.render import render
-from tflm_ext.emit.sense import number_lines
+from tflm_ext.emit.sense_calls import number_lines
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir import DType
 from tflm_ext.scratch import scratch_folder
