@@ -31,9 +31,9 @@ from unittest import mock
 
 import tflm_ext
 from tflm_ext import errors, sense
-from tflm_ext.api import make_options
 from tflm_ext.bench.bench import Bench
 from tflm_ext.bench.compare import Comparison
+from tflm_ext.chosen import make_options
 from tflm_ext.cli.parser import EXIT_CODES, make_parser
 from tflm_ext.compression.result import CompressionReport
 from tflm_ext.convert.remedies import _OPERATORS, UNROLL

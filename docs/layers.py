@@ -26,6 +26,8 @@ PACKAGES: Mapping[str, str] = {
     "api": "export(), inspect, build(), test()",
     "compression": "trains a Keras model to be smaller",
     "sense": "signal pipelines, with tf.data and Keras",
+    "chosen": "options, checked",
+    "sensed": "what a pipeline adds to an export",
     "stages": "an export, stage by stage",
     "runtimes": "what runs the model on the device",
     "encoding": "weights for DECODE",

@@ -16,7 +16,7 @@ import pytest
 import tflm_ext
 from tests.models import image_net
 from tflm_ext import Budget, ConfigError, encode, export
-from tflm_ext.api import make_options
+from tflm_ext.chosen import make_options
 from tflm_ext.cli import main
 from tflm_ext.cli.export import _read_labels
 from tflm_ext.convert import load_npz

@@ -12,7 +12,7 @@ import pytest
 
 from tests.models import image_net
 from tflm_ext import ConfigError, Recipe, export, targets
-from tflm_ext.api import make_options
+from tflm_ext.chosen import make_options
 from tflm_ext.cli import main
 from tflm_ext.near import did_you_mean, did_you_mean_file, nearest, one_of, unknown
 

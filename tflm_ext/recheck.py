@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tflm_ext.api import make_options
+from tflm_ext.chosen import make_options
 from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.device import Device
 from tflm_ext.document import Count, FilePath, declared, entry, from_json, to_json

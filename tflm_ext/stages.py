@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tflm_ext.convert.int8_model import Int8Model, Known
-from tflm_ext.emit.sense import sense_files
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir import Graph
 from tflm_ext.ir.affine import Affine
@@ -29,27 +28,23 @@ from tflm_ext.passes import PassResult
 from tflm_ext.plan import Plan, count_macs
 from tflm_ext.plan.budget import check_budget
 from tflm_ext.project.arduino import arduino_files
-from tflm_ext.project.choices import PIPELINE, board_path
+from tflm_ext.project.choices import board_path
 from tflm_ext.project.firmware import firmware_files
 from tflm_ext.project.link import link_sources
 from tflm_ext.project.names import library_name, port_symbols
 from tflm_ext.project.platformio_tree import platformio_files
 from tflm_ext.project.readme import readme_files
-from tflm_ext.project.sense import sense_test_files
 from tflm_ext.report import Report
-from tflm_ext.report.pipeline import PipelineProof
 from tflm_ext.report.report import digest, digests
 from tflm_ext.runtimes import Compiled, DeviceModel, Progress, Runtime
+from tflm_ext.sensed import calibration_warnings, check_pipeline, sense
 from tflm_ext.signals import Pipeline
 from tflm_ext.targets import Board
-from tflm_ext.verify.compare import arena_for
 from tflm_ext.verify.computable import keep_computable, left_out
 from tflm_ext.verify.float_model import check_drop
 from tflm_ext.verify.golden import make_golden
-from tflm_ext.verify.golden_recording import make_golden_recording
-from tflm_ext.verify.real_time import check_memory, check_time, inference_us
+from tflm_ext.verify.real_time import inference_us
 from tflm_ext.verify.scores import Samples, Scores, score
-from tflm_ext.verify.sense import ModelRun, prove_sense
 from tflm_ext.verify.targets import check_labels
 from tflm_ext.verify.vectors import make_vectors, quantize
 from tflm_ext.version import PAGE, VERSION
@@ -247,73 +242,25 @@ def make_project(
     progress("planning")
     analysis = analyse(int8, options, progress)
     graph, facts, on_device = analysis.graph, analysis.facts, analysis.on_device
-    report = describe(analysis, options, (*int8.warnings, *_calibrated(int8, options.pipeline)))
+    pipeline, ram = options.pipeline, on_device.footprint.context_bytes
+    warnings = (*int8.warnings, *calibration_warnings(int8, pipeline))
+    report = describe(analysis, options, warnings)
     check_budget(analysis.plan, on_device.footprint, options.budget, options.board)
-    if options.pipeline is not None:
-        ram = on_device.footprint.context_bytes
-        check_memory(facts, options.pipeline, ram, options.budget, options.board)
-        check_time(facts, options.pipeline, options.board)
+    check_pipeline(facts, pipeline, ram, options.budget, options.board)
     vectors, notes = _vectors(analysis, samples)
     sources = on_device.sources(facts)
     compared = on_device.compare(graph, facts, sources, vectors, progress)
     golden = make_golden(int8.bytes, graph, vectors)
     scores = score(int8, graph, facts, samples, compared.sources, progress)
-    tests: tuple[RenderedFile, ...] = ()
-    if options.pipeline is not None:
-        sensed, proof = _sense(analysis, options.pipeline, compared.sources, recordings, progress)
-        sources, report = (*sources, *sensed), replace(report, pipeline=proof)
-        model = ModelRun(int8.bytes, arena_for(graph))
-        recorded = make_golden_recording(options.pipeline, facts, model, recordings)
-        tests = sense_test_files(facts, options.pipeline, recorded)
+    compiled = (sources, compared.sources)
+    sensed = sense(pipeline, int8.bytes, graph, facts, *compiled, recordings, progress)
+    report = replace(report, pipeline=sensed.proof)
     report = replace(report, warnings=(*report.warnings, *notes), vectors=compared.inputs)
     causes = (*report.warnings, *int8.suspects)
     check_drop(options.name, scores.accuracies, scores.names, options.max_accuracy_drop, causes)
     progress("writing the project")
     report = _with_results(report, int8, golden, scores)
-    return _assemble(int8, options, analysis, sources, report, tests)
-
-
-def _calibrated(int8: Int8Model, pipeline: Pipeline | None) -> tuple[str, ...]:
-    """Return a warning if the thresholds were chosen with another int8 model."""
-    if pipeline is None or pipeline.calibration is None:
-        return ()
-    if pipeline.calibration.model_sha256 in ("", int8.sha256):
-        return ()
-    warning = (
-        "The thresholds of the pipeline were calibrated with another int8 model, so their false "
-        "alarms are not those of this one. Pass the same model and the same calibration_data to "
-        "calibrated() and export()."
-    )
-    return (warning,)
-
-
-def _sense(
-    analysis: Analysis,
-    pipeline: Pipeline,
-    compiled: tuple[RenderedFile, ...] | None,
-    recordings: Sequence[Array],
-    progress: Progress,
-) -> tuple[tuple[RenderedFile, ...], PipelineProof]:
-    """Return the C of a pipeline, and its comparison with NumPy and TFLM.
-
-    Args:
-        compiled: the model's C, if it runs on this computer.
-
-    Raises:
-        VerificationError: they differ.
-    """
-    progress("comparing the pipeline")
-    facts = analysis.facts
-    files = sense_files(facts, pipeline)
-    if compiled is None:  # the features alone
-        alone = replace(facts, inputs=(), outputs=())
-        check = prove_sense(alone, sense_files(alone, pipeline), pipeline, recordings)
-    else:
-        model = ModelRun(analysis.model, arena_for(analysis.graph))
-        check = prove_sense(facts, (*compiled, *files), pipeline, recordings, model)
-    known = {file.path for file in analysis.on_device.sources(facts)}
-    added = tuple(file for file in files if file.path not in known)
-    return added, PipelineProof(pipeline, check.frames, check.bytes)
+    return _assemble(int8, options, analysis, (*sources, *sensed.sources), report, sensed.files)
 
 
 def _with_results(
@@ -339,7 +286,7 @@ def _assemble(
     analysis: Analysis,
     sources: tuple[RenderedFile, ...],
     report: Report,
-    tests: tuple[RenderedFile, ...],
+    more: tuple[RenderedFile, ...],
 ) -> Project:
     """Return all files of a project; the report, which has the digests of the others, is last."""
     facts = report.facts
@@ -350,11 +297,9 @@ def _assemble(
         *arduino_files(facts, sources, parts),
         *readme_files(report, options.board, parts),
         *parts.files,
-        *tests,
+        *more,
         RenderedFile(f"model/{facts.name}.tflite", int8.bytes),
     )
-    if options.pipeline is not None:
-        files = (*files, RenderedFile.text(PIPELINE, options.pipeline.to_json()))
     if options.board.source is not None:
         files = (*files, RenderedFile.text(board_path(options.board.name), options.board.source))
     report = replace(report, files=digests(files))

@@ -13,7 +13,7 @@ import pytest
 
 from tests.models import two_headed_net
 from tflm_ext import export
-from tflm_ext.api import make_options
+from tflm_ext.chosen import make_options
 from tflm_ext.errors import TflmExtError
 from tflm_ext.project.choices import earlier_choices
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
-from tflm_ext.api import make_options
 from tflm_ext.bench.compare import require_equal
 from tflm_ext.bench.emulator import Event, compiler_name, measure, require_tools
 from tflm_ext.bench.opponents import Opponent, find_opponent
 from tflm_ext.bench.pipeline import measure_pipeline
 from tflm_ext.bench.pipeline_figures import PipelineFigures, pipeline_figures
 from tflm_ext.bench.pipeline_on_core import check_on_core
+from tflm_ext.chosen import make_options
 from tflm_ext.convert import load_npz
 from tflm_ext.document import Count, Limits, Sha256, declared, entry, to_json
 from tflm_ext.errors import ConfigError

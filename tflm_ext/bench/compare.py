@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from tflm_ext.api import make_options
 from tflm_ext.bench.emulator import (
     Measurement,
     compiler_name,
@@ -19,6 +18,7 @@ from tflm_ext.bench.emulator import (
     require_tools,
 )
 from tflm_ext.bench.library import tflm_library
+from tflm_ext.chosen import make_options
 from tflm_ext.convert import load_npz
 from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.document import Count, declared, entry, to_json

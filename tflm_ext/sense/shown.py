@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from tflm_ext.bench.pipeline import front_end, measure_pipeline
 from tflm_ext.pictures import draw
 from tflm_ext.signals.frames import FramesBlock, StackBlock
 from tflm_ext.signals.pipeline import Pipeline
@@ -98,10 +98,8 @@ def shown(pipeline: Pipeline, board: str | None) -> Shown:
     if board is not None:
         target = find_board(board)
         name = target.name
-        # Not a plain import, because it uses what imports this module.
-        bench: Any = import_module("tflm_ext.bench.pipeline")
-        facts, sources = bench.front_end("shown", pipeline)
-        measured = bench.measure_pipeline(facts, sources, pipeline, target)
+        facts, sources = front_end("shown", pipeline)
+        measured = measure_pipeline(facts, sources, pipeline, target)
         counts = {n: float(own.instructions * own.runs) for n, own in enumerate(measured.stages)}
     source = ShownStage(type(pipeline.source).__name__, pipeline.source.spec, 0, 0, None)
     stages = [source]
