@@ -34,6 +34,7 @@ PACKAGES: Mapping[str, str] = {
     "project": "writes the tree, runs pio",
     "convert": "Keras to int8 .tflite",
     "verify": "compares C with TFLM",
+    "qat": "layers that round in training as int8 does",
     "device": "talks to boards",
     "report": "report.json and text",
     "emit": "prints the model as C",

@@ -11,9 +11,9 @@ import pytest
 import tflm_ext
 from tests.compress.qat_nets import NETS, graph_of, operators, samples, shake, tflite, train
 from tests.harness import assert_exact, run_here
-from tflm_ext.compression.qat.linear import weight_limits
 from tflm_ext.frontend import strip_ports
 from tflm_ext.ir import DType, Graph
+from tflm_ext.qat.linear import weight_limits
 from tflm_ext.verify.compare import arena_for
 
 pytestmark = pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,9 @@ from tests.compress.qat_nets import (
     train,
 )
 from tests.conftest import ROOT
-from tflm_ext.compression.qat.layers import FakeQuant, Formula, QuantizedAffine, QuantizedLayer
-from tflm_ext.compression.qat.model import QuantizedModel
 from tflm_ext.errors import ConfigError, TflmExtError, UnsupportedModelError
+from tflm_ext.qat.layers import FakeQuant, Formula, QuantizedAffine, QuantizedLayer
+from tflm_ext.qat.model import QuantizedModel
 
 pytestmark = pytest.mark.slow
 
@@ -186,6 +187,23 @@ def test_export_from_a_file(tmp_path: Path) -> None:
     assert [n.operator for n in graph.nodes] == [n.operator for n in live.nodes]
     for node, other in zip(graph.views(), live.views(), strict=True):
         assert node.output().quantization == other.output().quantization
+
+
+def test_a_file_of_an_earlier_version(tmp_path: Path) -> None:
+    """Its classes had another module, which nothing imports any more."""
+    from tflm_ext.convert import convert
+
+    path = tmp_path / "aware.keras"
+    train(tflm_ext.quantize_aware(plain())).save(path)
+    expected = convert(path, progress=lambda text: None).int8.bytes
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    assert b'"tflm_ext.qat.model"' in parts["config.json"]
+    old = parts["config.json"].replace(b'"tflm_ext.qat.', b'"tflm_ext.compression.qat.')
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {**parts, "config.json": old}.items():
+            archive.writestr(name, content)
+    assert convert(path, progress=lambda text: None).int8.bytes == expected
 
 
 def sparse(model: Any) -> Any:

@@ -73,7 +73,7 @@ def test_the_picture_of_the_layers_shows_every_package() -> None:
     modules = {p.stem for p in (ROOT / "tflm_ext").glob("*.py")} - {"__init__", "__main__"}
     assert sorted(shown) == sorted(folders | modules) == sorted(layers.PACKAGES)
     assert set(layers.GROUPS) <= {layer[0] for layer in held.layers} and set(layers.FLOW) < {*shown}
-    assert held.frameworks == {"convert", "compression", "sense"}
+    assert held.frameworks == {"convert", "compression", "qat", "sense"}
     assert set(held.runtimes) == set(RUNTIMES)
     drawn = re.findall(r'<tspan class="name">(\w+)<', layers.picture())
     assert drawn == shown

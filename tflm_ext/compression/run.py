@@ -396,7 +396,7 @@ def _is_aware(model: Any) -> bool:
         from tflm_ext.compression.qat.tf_keras import is_quantized
 
         return is_quantized(model)
-    from tflm_ext.compression.qat.model import QuantizedModel
+    from tflm_ext.qat.model import QuantizedModel
 
     return isinstance(model, QuantizedModel)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -42,7 +41,7 @@ def load_keras(
         admitted = admit(path, kind, folder, trains=trains)
         progress("loading the model")
         if admitted.ours:
-            importlib.import_module("tflm_ext.compression.qat")  # registers its layers
+            import tflm_ext.qat.model  # noqa: F401 - registers its layers with Keras
         if admitted.library == "tf_keras":
             import tf_keras as keras
         else:

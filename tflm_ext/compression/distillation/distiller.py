@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from tflm_ext.compression.checks import NeedsBatches, check_batched, check_optimizer, fits
+from tflm_ext.compression.checks import NeedsBatches, check_batched, fits
 from tflm_ext.compression.distillation.callback import StopAtNaN
 from tflm_ext.compression.distillation.features import FeatureMatching, pairs
 from tflm_ext.compression.distillation.losses import (
@@ -24,6 +24,7 @@ from tflm_ext.compression.distillation.losses import (
 from tflm_ext.compression.distillation.models import check_pair, graph, output_names, tapped
 from tflm_ext.compression.distillation.teacher import Teacher, TeacherOutputs, split
 from tflm_ext.errors import ConfigError
+from tflm_ext.qat.checks import check_optimizer
 
 
 @keras.saving.register_keras_serializable(package="tflm_ext")

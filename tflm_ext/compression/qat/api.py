@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from tflm_ext.compression.checks import check_order, check_weights
-from tflm_ext.compression.qat import model as keras3
 from tflm_ext.compression.qat import tf_keras
 from tflm_ext.convert.order import library
 from tflm_ext.errors import ConfigError
 from tflm_ext.near import one_of
+from tflm_ext.qat import model as keras3
 
 
 def quantize_aware(model: Any, *, preserve: str | None = "auto") -> Any:

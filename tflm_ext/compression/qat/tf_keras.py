@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tflm_ext.compression.checks import nothing_to_train, unknown_layers
 from tflm_ext.errors import ConfigError, UnsupportedModelError
+from tflm_ext.qat.checks import nothing_to_train, unknown_layers
 
 _CLUSTERS = 256  # int8 does not have more distinct values
 

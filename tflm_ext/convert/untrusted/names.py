@@ -192,13 +192,14 @@ WRAPPERS_IN = words("""
 
 FUNCTIONS = ACTIVATIONS | INITIALIZERS | REGULARIZERS | CONSTRAINTS | LOSSES | METRICS
 
-# Classes of ours that are registered with Keras when tflm_ext.compression.qat is imported.
+# Classes of ours that are registered with Keras when tflm_ext.qat.model is imported.
 REGISTERED = words("""
     tflm_ext>FakeQuant tflm_ext>Formula tflm_ext>QuantizedAffine tflm_ext>QuantizedLayer
     tflm_ext>QuantizedModel
 """)
 
-REGISTERED_IN = "tflm_ext.compression.qat"
+# Now, and in files of earlier versions.
+REGISTERED_IN = ("tflm_ext.qat", "tflm_ext.compression.qat")
 
 # Packages of Keras, without "keras" or "tf_keras" before them.
 PACKAGES = words("""

@@ -10,13 +10,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from tflm_ext.compression.checks import check_optimizer, nothing_to_train, unknown_layers
-from tflm_ext.compression.qat.expansion import OWN, SAME, Expansion, Fixed, Keep, Piece
-from tflm_ext.compression.qat.flatten import Value, flatten, functional
-from tflm_ext.compression.qat.layers import PACKAGE, FakeQuant, QuantizedLayer
-from tflm_ext.compression.qat.linear import KINDS
-from tflm_ext.compression.qat.rules import expand
 from tflm_ext.errors import ConfigError, UnsupportedModelError
+from tflm_ext.qat.checks import check_optimizer, nothing_to_train, unknown_layers
+from tflm_ext.qat.expansion import OWN, SAME, Expansion, Fixed, Keep, Piece
+from tflm_ext.qat.flatten import Value, flatten, functional
+from tflm_ext.qat.layers import PACKAGE, FakeQuant, QuantizedLayer
+from tflm_ext.qat.linear import KINDS
+from tflm_ext.qat.rules import expand
 
 _CLUSTERS = 256  # int8 does not have more distinct values
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tflm_ext.compression.qat.expansion import (
+from tflm_ext.qat.expansion import (
     OWN,
     SAME,
     Expansion,
@@ -17,9 +17,9 @@ from tflm_ext.compression.qat.expansion import (
     last_axis,
     like,
 )
-from tflm_ext.compression.qat.flatten import Call, Flat
-from tflm_ext.compression.qat.layers import QuantizedAffine
-from tflm_ext.compression.qat.linear import KINDS
+from tflm_ext.qat.flatten import Call, Flat
+from tflm_ext.qat.layers import QuantizedAffine
+from tflm_ext.qat.linear import KINDS
 
 
 def _unknown(model: Expansion, call: Call) -> None:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tflm_ext.compression.qat.linear import BITS, KINDS, rounded_weights
+from tflm_ext.qat.linear import BITS, KINDS, rounded_weights
 
 PACKAGE = "tflm_ext"
 

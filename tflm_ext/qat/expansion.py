@@ -14,9 +14,9 @@ from typing import Any, NoReturn, TypeAlias
 
 import keras
 
-from tflm_ext.compression.qat.flatten import Call, Flat, Value
-from tflm_ext.compression.qat.layers import Formula, QuantizedLayer
 from tflm_ext.errors import UnsupportedModelError
+from tflm_ext.qat.flatten import Call, Flat, Value
+from tflm_ext.qat.layers import Formula, QuantizedLayer
 
 Keep: TypeAlias = str | int | None
 Rule: TypeAlias = "Callable[[Expansion, Call], None]"
