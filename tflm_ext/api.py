@@ -144,12 +144,16 @@ def export(
     sanitizers and compared with TensorFlow Lite Micro on at least 64 inputs. Only then is the
     project written, completely or not at all. The model itself is not changed, and pio is not run.
 
+    A pipeline that ends with a score, such as sense.Normal, needs no model: pass None. Its C is
+    compared with NumPy.
+
     An export into the folder of an earlier one takes name, labels, version, url, board, runtime,
     optimize, budget, encoding, lift and pipeline from it, unless they are passed.
 
     Args:
         model: keras.Model, tf_keras.Model, or the path of a .keras, .h5 or int8 .tflite file or of
             a SavedModel folder. All sizes except the batch must be fixed; the batch becomes 1.
+            None if the pipeline computes a score itself.
         folder: the project's folder: new, empty, or an earlier export. A file in it that is passed
             as model is never removed.
         calibration_data: real inputs that determine the int8 ranges, scaled as in training,
@@ -233,8 +237,8 @@ def export(
     from tflm_ext.project.choices import known_of
     from tflm_ext.report.measured import with_bench
     from tflm_ext.report.progress import show_progress
-    from tflm_ext.signals.data import features_of
-    from tflm_ext.stages import load, make_project, write
+    from tflm_ext.signals.data import features_of, recordings_alone
+    from tflm_ext.stages import load, make_pipeline_project, make_project, write
 
     overwrite = as_flag("overwrite", overwrite)
     target, given, earlier = _opened(folder, model)
@@ -255,13 +259,19 @@ def export(
         project=target,
         earlier=earlier,
         pipeline=pipeline,
+        alone=model is None,
     )
     _require_data(max_accuracy_drop, test_data)
     with show_progress(progress) as say:
-        data = features_of(options.pipeline, calibration_data, test_data)
-        known = known_of(given, earlier)
-        int8, samples = load(model, data.calibration, data.test, options, say, known)
-        project = make_project(int8, options, samples, say, data.recordings)
+        if model is None:
+            _require_no_data(test_data=test_data, labels=labels)
+            own, recordings = recordings_alone(options.pipeline, calibration_data)
+            project = make_pipeline_project(own, options, say, recordings)
+        else:
+            data = features_of(options.pipeline, calibration_data, test_data)
+            known = known_of(given, earlier)
+            int8, samples = load(model, data.calibration, data.test, options, say, known)
+            project = make_project(int8, options, samples, say, data.recordings)
         kept = write(project, target, overwrite=overwrite, spared=given)
     for loss in project.report.losses:
         warnings.warn(loss, AccuracyWarning, stacklevel=2)
@@ -285,6 +295,15 @@ def _require_data(max_accuracy_drop: float | None, test_data: Any) -> None:
             "max_accuracy_drop needs test_data to measure the loss through int8.",
             "Pass test_data=(x, y), or --data on the command line; or omit the limit.",
         )
+
+
+def _require_no_data(**given: Any) -> None:
+    """Refuse arguments that are about a model where there is none."""
+    for name, value in given.items():
+        if value is not None:
+            raise ConfigError(
+                f"{name} is for a model, but model is None.", f"Pass a model, or leave out {name}."
+            )
 
 
 def _name(name: Any) -> str | None:

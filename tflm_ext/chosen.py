@@ -26,7 +26,7 @@ from tflm_ext.options import (
 )
 from tflm_ext.project.choices import Choices
 from tflm_ext.project.names import model_name
-from tflm_ext.runtimes import RUNTIMES, make_runtime
+from tflm_ext.runtimes import RUNTIMES, NoModel, make_runtime
 from tflm_ext.signals.data import as_pipeline
 from tflm_ext.stages import Options
 from tflm_ext.targets import board as find_board
@@ -50,10 +50,12 @@ def make_options(
     project: Path | None = None,
     earlier: Choices | None = None,
     pipeline: Any = UNSET,
+    alone: bool = False,
 ) -> Options:
     """Check the user's options.
 
     Args:
+        alone: whether there is no model, but a pipeline that needs none.
         project: a folder that may contain an earlier export.
         earlier: options of that export, for those that are not passed.
         pipeline: a Pipeline, or the path of its JSON.
@@ -65,8 +67,10 @@ def make_options(
         board = earlier.board if earlier else DEFAULT_BOARD
     if pipeline is UNSET:
         pipeline = earlier.pipeline if earlier else None
+    runtimes = (NoModel.name,) if alone else RUNTIMES
+    default = NoModel.name if alone else DEFAULT_RUNTIME
     if runtime is None:
-        runtime = earlier.runtime if earlier else DEFAULT_RUNTIME
+        runtime = earlier.runtime if earlier and earlier.runtime in runtimes else default
     if optimize is None:
         optimize = earlier.optimize if earlier else Optimize.BALANCED.value
     if lift is None:
@@ -78,7 +82,7 @@ def make_options(
         board=find_board(board),
         budget=as_budget(earlier.budget if earlier and budget is None else budget) or Budget(),
         runtime=make_runtime(
-            one_of("runtime", runtime, RUNTIMES),
+            one_of("runtime", runtime, runtimes),
             tflm_source=tflm_source,
             encoding=encoding,
             project=project,
@@ -86,7 +90,7 @@ def make_options(
         lift=as_flag("lift", lift),
         max_accuracy_drop=_share("max_accuracy_drop", max_accuracy_drop),
         optimize=Optimize(one_of("optimize", optimize, [o.value for o in Optimize])),
-        labels=as_labels(earlier.labels if earlier and labels is None else labels),
+        labels=as_labels(earlier.labels if earlier and labels is None and not alone else labels),
         version=as_version(earlier.version if earlier and version is None else version),
         url=as_url(earlier.url if earlier and url is None else url),
         pipeline=as_pipeline(pipeline),

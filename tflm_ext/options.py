@@ -176,7 +176,7 @@ class Labels:
             ConfigError: there is no output of a name.
         """
         if not self.by_name:
-            return (self.first, *[()] * (len(outputs) - 1))
+            return (self.first, *[()] * (len(outputs) - 1))[: len(outputs)]
         for name, _ in self.by_name:
             if name not in outputs:
                 raise ConfigError(

@@ -15,6 +15,8 @@ from tflm_ext.convert.int8_model import Int8Model
 from tflm_ext.device import Device
 from tflm_ext.document import Count, FilePath, declared, entry, from_json, to_json
 from tflm_ext.emit.escape import plain
+from tflm_ext.emit.sense import ring_bytes
+from tflm_ext.emit.sense_memory import context_bytes
 from tflm_ext.errors import ConfigError, TflmExtError, VerificationError
 from tflm_ext.ir.facts import GoldenVector
 from tflm_ext.project.choices import PIPELINE
@@ -23,6 +25,7 @@ from tflm_ext.project.pio import upload_command
 from tflm_ext.report import Accuracy, Int8Error, Report
 from tflm_ext.report.detail import with_detail
 from tflm_ext.report.measured import with_bench
+from tflm_ext.report.pipeline import PipelineProof
 from tflm_ext.stages import Analysis, Options, analyse, report_of
 from tflm_ext.verify.compare import arena_for, compare_tensors, verify
 from tflm_ext.verify.computable import keep_computable
@@ -47,6 +50,8 @@ class Recheck:
         golden: number of golden vectors in the project's files, all equal to TFLM's.
         seed: reproduces the inputs.
         edited: generated files that have changed since the export.
+        frames: number of frames of the pipeline on which its C was compared with NumPy; None if
+            there is no pipeline, or on a board.
         mismatches: always 0, because a mismatch is an error.
     """
 
@@ -56,6 +61,11 @@ class Recheck:
     golden: Count = entry()
     seed: Count = entry()
     edited: tuple[FilePath, ...] = entry()
+    frames: Count | None = entry(
+        "Frames on which the C of the pipeline was compared with NumPy; absent without a pipeline.",
+        default=None,
+        optional=True,
+    )
     mismatches: Literal[0] = entry(default=0)
 
     def to_dict(self) -> dict[str, Any]:
@@ -64,13 +74,20 @@ class Recheck:
 
     def to_text(self) -> str:
         where = {"host": "this computer", "board": "the board"}[self.target]
-        text = (
-            f"equal to TensorFlow Lite Micro on {where}: {_count(self.tensors, 'tensor')} on "
-            f"{_count(self.inputs, 'input')} (--seed {self.seed}), "
-            f"{_count(self.golden, 'golden vector')}"
-        )
-        lines = [
-            text,
+        lines = []
+        if self.tensors:
+            lines.append(
+                f"equal to TensorFlow Lite Micro on {where}: {_count(self.tensors, 'tensor')} on "
+                f"{_count(self.inputs, 'input')} (--seed {self.seed}), "
+                f"{_count(self.golden, 'golden vector')}"
+            )
+        elif self.target == "board":
+            lines.append(f"equal to NumPy on the board: {_count(self.golden, 'golden window')}")
+        if self.frames is not None:
+            lines.append(
+                f"pipeline equal to NumPy on {where}: {self.frames:,} frames (--seed {self.seed})"
+            )
+        lines += [
             *(f"note: {plain(path)} has been edited since the export" for path in self.edited),
         ]
         return "\n".join(lines)
@@ -104,6 +121,7 @@ def open_project(folder: Path) -> Opened:
         url=chosen.url,
         pipeline=chosen.pipeline,
         lift=chosen.lift,
+        alone=not chosen.outputs,
     )
     if options.pipeline and options.pipeline.sha256 != chosen.pipeline_sha256:
         raise VerificationError(
@@ -148,7 +166,10 @@ def verify_project(folder: Path, *, seed: int | None = None) -> Recheck:
             f"{folder} runs TensorFlow Lite Micro itself, so there is no C to compare with it.",
             "Run its tests with tflm-ext test, or compare a board with --port.",
         )
-    sources = exported.sources()
+    sources, pipeline = exported.sources(), opened.options.pipeline
+    if pipeline is not None and not facts.outputs:
+        found = prove_sense(facts, sources, pipeline, (), seed=seed)
+        return Recheck("host", 0, 0, 0, seed, exported.edited(), found.frames)
     golden = _golden(opened)
     given = [
         np.frombuffer(b"".join(vector.inputs[i] for vector in golden), port.dtype.numpy)
@@ -164,10 +185,11 @@ def verify_project(folder: Path, *, seed: int | None = None) -> Recheck:
             _EXPORT_AGAIN,
         )
     checked = verify(analysis.model, analysis.graph, facts, sources, vectors)
-    if opened.options.pipeline is not None:
+    frames = None
+    if pipeline is not None:
         model = ModelRun(analysis.model, arena_for(analysis.graph))
-        prove_sense(facts, sources, opened.options.pipeline, (), model, seed=seed)
-    return Recheck("host", checked.inputs, compared, len(golden), seed, exported.edited())
+        frames = prove_sense(facts, sources, pipeline, (), model, seed=seed).frames
+    return Recheck("host", checked.inputs, compared, len(golden), seed, exported.edited(), frames)
 
 
 def inspect_project(folder: Path, *, detail: bool = False) -> Report:
@@ -190,7 +212,8 @@ def inspect_project(folder: Path, *, detail: bool = False) -> Report:
         report = replace(
             report_of(opened.analysis, opened.options),
             warnings=from_json(tuple[str, ...], content["warnings"]),
-            vectors=from_json(int, content["verification"]["inputs"]),
+            vectors=_vectors(content),
+            pipeline=_proof(opened),
             golden=exported.golden,
             scores=from_json(tuple[Accuracy, ...], scores),
             int8_error=from_json(Int8Error | None, content.get("int8_error")),
@@ -203,6 +226,29 @@ def inspect_project(folder: Path, *, detail: bool = False) -> Report:
     if detail:
         report = with_detail(report, opened.analysis.graph, opened.analysis.passes)
     return report if exported.edited() else with_bench(report, folder)
+
+
+def _vectors(content: Mapping[str, Any]) -> int | None:
+    """Return the inputs of the comparison; None if there is no model."""
+    if not content["model"]["outputs"]:
+        return None
+    found: int = from_json(int, content["verification"]["inputs"])
+    return found
+
+
+def _proof(opened: Opened) -> PipelineProof | None:
+    """Return what the export found out about the pipeline; None without one."""
+    pipeline, facts = opened.options.pipeline, opened.analysis.facts
+    if pipeline is None:
+        return None
+    content = opened.exported.content["pipeline"]
+    return PipelineProof(
+        pipeline,
+        from_json(int, content["frames"]),
+        from_json(int, content["compared_bytes"]),
+        context_bytes(facts, pipeline),
+        ring_bytes(facts, pipeline),
+    )
 
 
 def explain(folder: Path, error: VerificationError) -> VerificationError:
@@ -266,6 +312,11 @@ def verify_port(folder: Path, port: str, *, seed: int | None = None) -> Recheck:
     opened = open_project(folder)
     analysis = opened.analysis
     facts, graph = analysis.facts, analysis.graph
+    if not facts.outputs:
+        with Device.on_port(port, upload=upload_command(folder, opened.options.board)) as device:
+            device.expect(facts.name, facts.sha256)
+            total = _selftest(device, "golden windows")
+        return Recheck("board", 0, 0, total, seed, opened.exported.edited())
     made = make_vectors(facts.inputs, seed=seed)
     vectors = [v[:_BOARD_VECTORS] for v in keep_computable(analysis.model, graph, made)[0]]
     expected = run_tflm(
@@ -278,13 +329,7 @@ def verify_port(folder: Path, port: str, *, seed: int | None = None) -> Recheck:
     upload = upload_command(folder, opened.options.board)
     with Device.on_port(port, upload=upload) as device:
         device.expect(facts.name, facts.sha256)
-        test = device.selftest()
-        if test.passed != test.total or not test.total:
-            raise VerificationError(
-                f"The board passed only {test.passed} of {test.total} golden vectors.",
-                "Upload the firmware again; if the error persists, check the board's power supply "
-                "and the compiler.",
-            )
+        total = _selftest(device, "golden vectors")
         for i in range(len(vectors[0])):
             device.reset()
             got, _ = device.run([column[i].tobytes() for column in vectors])
@@ -303,5 +348,21 @@ def verify_port(folder: Path, port: str, *, seed: int | None = None) -> Recheck:
                         got=g,
                     )
     return Recheck(
-        "board", len(vectors[0]), len(graph.outputs), test.total, seed, opened.exported.edited()
+        "board", len(vectors[0]), len(graph.outputs), total, seed, opened.exported.edited()
     )
+
+
+def _selftest(device: Device, what: str) -> int:
+    """Return how many golden vectors or windows a board passed: all.
+
+    Raises:
+        VerificationError: some failed.
+    """
+    test = device.selftest()
+    if test.passed != test.total or not test.total:
+        raise VerificationError(
+            f"The board passed only {test.passed} of {test.total} {what}.",
+            "Upload the firmware again; if the error persists, check the board's power supply "
+            "and the compiler.",
+        )
+    return test.total

@@ -13,6 +13,7 @@ import numpy as np
 from tflm_ext.bench.pipeline_on_core import check_on_core
 from tflm_ext.document import Count, declared, entry, to_json
 from tflm_ext.emit.escape import printable
+from tflm_ext.emit.sense import after_model
 from tflm_ext.errors import ConfigError
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.pictures import draw
@@ -156,7 +157,8 @@ def _check(opened: Opened, pipeline: Pipeline, samples: Array, environment: str)
         )
     analysis, board = opened.analysis, opened.options.board
     sources: Sequence[RenderedFile] = opened.exported.sources()
-    model = ModelRun(analysis.model, arena_for(analysis.graph))
+    graph = analysis.graph
+    model = ModelRun(analysis.model, arena_for(graph)) if graph.outputs else None
     if environment == NATIVE:
         return check_sense(analysis.facts, sources, pipeline, [samples], model=model)
     if environment != board.core.environment:
@@ -170,10 +172,9 @@ def _check(opened: Opened, pipeline: Pipeline, samples: Array, environment: str)
 def _replay(
     opened: Opened, pipeline: Pipeline, samples: Array, check: SenseCheck, environment: str
 ) -> Replay:
-    port = opened.analysis.facts.outputs[0]
-    labels = port.labels
-    raw = check.outputs[0] if check.outputs else np.zeros((0, 0))
-    own = port.quantization
+    facts = opened.analysis.facts
+    labels, raw = facts.labels, check.outputs[0] if check.outputs else np.zeros((0, 0))
+    own = facts.outputs[0].quantization if facts.outputs else None
     outputs = raw.astype(float) if own is None else (raw.astype(float) - own.zero_point) * own.scale
     after = check.after[0]
     windows = len(after[-1]) if after else len(raw)
@@ -181,9 +182,8 @@ def _replay(
     scores, events = np.zeros(0), []
     thresholds: tuple[float, ...] = ()
     if after:
-        scale = pipeline.after(
-            None if own is None else pipeline.model_output(port.size, own.scale, own.zero_point)
-        )[-1].out.scale
+        blocks = after_model(facts, pipeline)
+        scale = (blocks[-1].out if blocks else pipeline.out).scale
         scores = after[-1][:, -1] * scale
     if pipeline.decide is not None:
         found = (getattr(pipeline.decide, name, None) for name in ("on", "off"))

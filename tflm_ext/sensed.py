@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tflm_ext.convert.int8_model import Int8Model
-from tflm_ext.emit.sense import sense_files
+from tflm_ext.emit.sense import ring_bytes, sense_files
+from tflm_ext.emit.sense_memory import context_bytes
 from tflm_ext.ir import Graph
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
@@ -20,7 +21,7 @@ from tflm_ext.report.pipeline import PipelineProof
 from tflm_ext.signals import Pipeline
 from tflm_ext.targets import Board
 from tflm_ext.verify.compare import arena_for
-from tflm_ext.verify.golden_recording import make_golden_recording
+from tflm_ext.verify.golden_recording import GoldenRecording, make_golden_recording
 from tflm_ext.verify.real_time import check_memory, check_time
 from tflm_ext.verify.sense import ModelRun, prove_sense
 
@@ -35,11 +36,13 @@ class Sensed:
         sources: files of lib/<Name>/src/ that the model does not have already.
         files: of the project.
         proof: of the comparison.
+        golden: a recording with what pipeline and model make of it.
     """
 
     sources: tuple[RenderedFile, ...] = ()
     files: tuple[RenderedFile, ...] = ()
     proof: PipelineProof | None = None
+    golden: GoldenRecording | None = None
 
 
 def check_pipeline(
@@ -85,7 +88,7 @@ def sense(
     """Print a pipeline as C, and compare it with NumPy, and the model after it with TFLM.
 
     Args:
-        model: bytes of the .tflite.
+        model: bytes of the .tflite; not used if there is no model.
         graph: as read from them.
         sources: the model's files of lib/<Name>/src/.
         compiled: these, if they run on this computer; None compares the features alone.
@@ -98,7 +101,7 @@ def sense(
         return Sensed()
     progress("comparing the pipeline")
     files = sense_files(facts, pipeline)
-    run = ModelRun(model, arena_for(graph))
+    run = ModelRun(model, arena_for(graph)) if facts.outputs else None
     if compiled is None:
         alone = replace(facts, inputs=(), outputs=())
         check = prove_sense(alone, sense_files(alone, pipeline), pipeline, recordings)
@@ -112,5 +115,12 @@ def sense(
             *sense_test_files(facts, pipeline, golden),
             RenderedFile.text(PIPELINE, pipeline.to_json()),
         ),
-        proof=PipelineProof(pipeline, check.frames, check.bytes),
+        proof=PipelineProof(
+            pipeline,
+            check.frames,
+            check.bytes,
+            context_bytes=context_bytes(facts, pipeline),
+            ring_bytes=ring_bytes(facts, pipeline),
+        ),
+        golden=golden,
     )

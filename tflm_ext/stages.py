@@ -28,16 +28,18 @@ from tflm_ext.passes import PassResult
 from tflm_ext.plan import Plan, count_macs
 from tflm_ext.plan.budget import check_budget
 from tflm_ext.project.arduino import arduino_files
-from tflm_ext.project.choices import board_path
+from tflm_ext.project.choices import PIPELINE, board_path
 from tflm_ext.project.firmware import firmware_files
 from tflm_ext.project.link import link_sources
 from tflm_ext.project.names import library_name, port_symbols
+from tflm_ext.project.parts import Parts
 from tflm_ext.project.platformio_tree import platformio_files
 from tflm_ext.project.readme import readme_files
+from tflm_ext.project.sense import sense_example, sense_firmware_files
 from tflm_ext.report import Report
 from tflm_ext.report.report import digest, digests
-from tflm_ext.runtimes import Compiled, DeviceModel, Progress, Runtime
-from tflm_ext.sensed import calibration_warnings, check_pipeline, sense
+from tflm_ext.runtimes import Compiled, DeviceModel, NoModel, Progress, Runtime
+from tflm_ext.sensed import Sensed, calibration_warnings, check_pipeline, sense
 from tflm_ext.signals import Pipeline
 from tflm_ext.targets import Board
 from tflm_ext.verify.computable import keep_computable, left_out
@@ -260,7 +262,36 @@ def make_project(
     check_drop(options.name, scores.accuracies, scores.names, options.max_accuracy_drop, causes)
     progress("writing the project")
     report = _with_results(report, int8, golden, scores)
-    return _assemble(int8, options, analysis, (*sources, *sensed.sources), report, sensed.files)
+    return _assemble(int8, options, analysis, sources, report, sensed)
+
+
+def make_pipeline_project(
+    pipeline: Pipeline, options: Options, progress: Progress, recordings: Sequence[Array] = ()
+) -> Project:
+    """Run the stages of a pipeline that computes its score itself, without a model.
+
+    Args:
+        options: those with this pipeline; the runtime is NoModel.
+        recordings: of the pipeline's source, for its comparison.
+
+    Raises:
+        BudgetError: the pipeline does not fit.
+        VerificationError: the C differs from NumPy.
+    """
+    progress("planning")
+    exported = pipeline_alone(pipeline)
+    analysis = analyse(exported, options, progress)
+    facts = analysis.facts
+    check_pipeline(facts, pipeline, 0, options.budget, options.board)
+    sensed = sense(pipeline, b"", analysis.graph, facts, (), (), recordings, progress)
+    progress("writing the project")
+    report = replace(describe(analysis, options), pipeline=sensed.proof)
+    return _assemble(exported, options, analysis, (), report, sensed)
+
+
+def pipeline_alone(pipeline: Pipeline) -> Int8Model:
+    """Return what a project without a model has in the place of a .tflite: its pipeline's JSON."""
+    return Int8Model.of(pipeline.to_json().encode("utf-8"))
 
 
 def _with_results(
@@ -286,25 +317,40 @@ def _assemble(
     analysis: Analysis,
     sources: tuple[RenderedFile, ...],
     report: Report,
-    more: tuple[RenderedFile, ...],
+    sensed: Sensed,
 ) -> Project:
     """Return all files of a project; the report, which has the digests of the others, is last."""
     facts = report.facts
     parts = analysis.on_device.parts(facts)
     files = (
         *platformio_files(facts, options.board, parts),
-        *firmware_files(facts, parts),
-        *arduino_files(facts, sources, parts),
+        *_programs(facts, options.pipeline, (*sources, *sensed.sources), sensed, parts),
         *readme_files(report, options.board, parts),
         *parts.files,
-        *more,
-        RenderedFile(f"model/{facts.name}.tflite", int8.bytes),
+        *sensed.files,
     )
+    if facts.outputs:
+        files = (*files, RenderedFile(f"model/{facts.name}.tflite", int8.bytes))
     if options.board.source is not None:
         files = (*files, RenderedFile.text(board_path(options.board.name), options.board.source))
     report = replace(report, files=digests(files))
     files = (*files, RenderedFile.text("report.json", report.to_json()))
     return Project(report, files, parts.linked)
+
+
+def _programs(
+    facts: ModelFacts,
+    pipeline: Pipeline | None,
+    sources: tuple[RenderedFile, ...],
+    sensed: Sensed,
+    parts: Parts,
+) -> tuple[RenderedFile, ...]:
+    """Return the firmware and the library with its example, which run the model if there is one."""
+    if pipeline is None or sensed.golden is None or facts.outputs:
+        return (*firmware_files(facts, parts), *arduino_files(facts, sources, parts))
+    firmware = sense_firmware_files(facts, pipeline, sensed.golden, parts)
+    example = sense_example(facts, pipeline, sensed.golden, parts)
+    return (*firmware, *arduino_files(facts, sources, parts, example))
 
 
 def write(
@@ -328,7 +374,9 @@ def _command(options: Options) -> str:
     It omits what a shell or a comment could misinterpret: an export into the same folder takes
     options that are not passed from report.json.
     """
-    words = ["tflm-ext export", f"model/{options.name}.tflite -o .", f"--name {options.name}"]
+    alone = options.runtime.name == NoModel.name
+    model = f"--pipeline {PIPELINE}" if alone else f"model/{options.name}.tflite"
+    words = ["tflm-ext export", f"{model} -o .", f"--name {options.name}"]
     words += options.runtime.arguments()
     if options.board.source is not None:
         words.append(f"--board {board_path(options.board.name)}")

@@ -15,7 +15,7 @@ from tflm_ext.bench.pipeline import front_end
 from tflm_ext.ir.rendered import write_files
 
 PAGE = (ROOT / "docs/how-to/use-a-pipeline-in-firmware.md").read_text("utf-8")
-LOOP, WATCH, TWO = re.findall(r"^```c\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+LOOP, KEEP, WATCH, TWO = re.findall(r"^```c\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 FLAGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wundef", "-Werror", "-O2"]
 PIECE = 160
 RECORDING = """
@@ -82,6 +82,47 @@ int main(void)
 }
 """
 
+RESTART = """
+#include <stdio.h>
+#include <string.h>
+
+static uint8_t flash[FAN_SENSE_SAVED_BYTES];
+static uint32_t kept;
+
+uint32_t read_kept(uint8_t *buffer, uint32_t size)
+{
+    memcpy(buffer, flash, size);
+    return kept;
+}
+
+void keep(const uint8_t *buffer, uint32_t size)
+{
+    memcpy(flash, buffer, size);
+    kept = size;
+}
+
+int main(void)
+{
+    static fan_sense_t fan;
+    static int16_t samples[PIECE];
+    fan_event_t event;
+    size_t count;
+
+    start(&fan);
+    while ((count = fread(samples, sizeof samples[0], PIECE, stdin)) > 0U) {
+        fan_sense_push(&fan, samples, (uint32_t)count);
+        while (fan_sense_step(&fan, &event) != FAN_SENSE_WAITING) {
+        }
+    }
+    stop(&fan);
+    fwrite(flash, 1, kept, stdout);
+    start(&fan); /* after a restart */
+    stop(&fan);
+    fwrite(flash, 1, kept, stdout);
+    return 0;
+}
+"""
+
 
 def fan() -> tuple[sense.Pipeline, np.ndarray]:
     """A pipeline with a decision, and a sound that becomes louder, twice."""
@@ -98,9 +139,9 @@ def fan() -> tuple[sense.Pipeline, np.ndarray]:
     return pipeline.fitted(sound[:16_000]), sound
 
 
-def built(folder: Path, code: str) -> Path:
+def built(folder: Path, code: str, pipeline: sense.Pipeline | None = None) -> Path:
     """A program with the code of the page."""
-    pipeline, _ = fan()
+    pipeline = pipeline or fan()[0]
     _, sources = front_end("fan", pipeline)
     write_files(sources, folder)
     (folder / "main.c").write_text(code, "utf-8")
@@ -140,3 +181,16 @@ def test_one_of_two_contexts_has_the_events(tmp_path: Path) -> None:
     _, sound = fan()
     found = printed(built(tmp_path, TWO + BOTH), sound).split()
     assert set(found) == {"-1", "1"} and found.count("1") == 2
+
+
+@pytest.mark.tool("gcc")
+def test_what_was_learnt_outlasts_a_restart(tmp_path: Path) -> None:
+    alarm, sound = fan()
+    pipeline = alarm.with_(*alarm.stages[:-1], sense.Normal(learn_windows=20), decide=alarm.decide)
+    _, states = pipeline.run(pipeline.recording(sound[:16_000]), pipeline.start())
+    expected = pipeline.save(states)
+    program = built(tmp_path, KEEP + RESTART, pipeline)
+    done = subprocess.run(
+        [program], input=sound[:16_000].tobytes(), capture_output=True, check=True
+    )
+    assert done.stdout == expected + expected

@@ -143,7 +143,9 @@ class Bench:
             for row in rows
         ]
         title = f"{self.model}: on the emulated {self.core}, {self.compiler}, {self.optimize}"
-        lines = [title, *self._about_core(), "", *table, "", *self._totals()]
+        lines = [title, *self._about_core()]
+        if self.operators or self.pipeline is None:
+            lines += ["", *table, "", *self._totals()]
         if self.pipeline is not None:
             lines += ["", *self.pipeline.lines()]
         return "\n".join(lines)
@@ -228,12 +230,27 @@ def bench(
         analysis = analyse(int8, options)
         sources = analysis.on_device.sources(analysis.facts)
     progress("measuring")
+    if exported and not analysis.facts.outputs:
+        found = _alone(analysis, sources, options, flags)
+    else:
+        found = _with_model(analysis, sources, options, flags)
+    if exported:
+        text = json.dumps(envelope() | {"bench": [found.to_dict()]}, indent=2, sort_keys=True)
+        new = folder / f"{NAME}.new"
+        new.write_text(text + "\n", "utf-8")
+        new.replace(folder / NAME)
+    return found
+
+
+def _with_model(
+    analysis: Analysis, sources: Sequence[RenderedFile], options: Options, flags: Sequence[str]
+) -> Bench:
     whole = measure(analysis.facts, sources, options.board, flags=flags)
     require_equal(analysis, whole, "compiled")
     events = sum(len(step.view.outputs) for step in analysis.plan.steps)
     traced = measure(analysis.facts, sources, options.board, flags=flags, events=events)
     weights = analysis.plan.weight_bytes
-    found = Bench(
+    return Bench(
         model=analysis.facts.name,
         sha256=analysis.facts.sha256,
         sources_sha256=sources_sha256(digests(sources)),
@@ -253,12 +270,32 @@ def bench(
         opponent=find_opponent(analysis.facts.sha256),
         pipeline=_pipeline(analysis, sources, options, flags, whole.cycles),
     )
-    if exported:
-        text = json.dumps(envelope() | {"bench": [found.to_dict()]}, indent=2, sort_keys=True)
-        new = folder / f"{NAME}.new"
-        new.write_text(text + "\n", "utf-8")
-        new.replace(folder / NAME)
-    return found
+
+
+def _alone(
+    analysis: Analysis, sources: Sequence[RenderedFile], options: Options, flags: Sequence[str]
+) -> Bench:
+    """Return the figures of a pipeline without a model, of which there are none of a model."""
+    return Bench(
+        model=analysis.facts.name,
+        sha256=analysis.facts.sha256,
+        sources_sha256=sources_sha256(digests(sources)),
+        optimize=options.optimize.value,
+        core=options.board.core.name,
+        compiler=compiler_name((*options.board.common_flags, *flags)),
+        macs=0,
+        instructions=0,
+        cycles=0,
+        cycles_missing="",
+        milliseconds=(0.0, 0.0),
+        context_bytes=0,
+        stack_bytes=0,
+        weight_bytes=0,
+        code_bytes=0,
+        operators=(),
+        opponent=None,
+        pipeline=_pipeline(analysis, sources, options, flags, 0),
+    )
 
 
 def _project(folder: Path) -> tuple[Options, Analysis, Sequence[RenderedFile]]:

@@ -15,7 +15,7 @@ import numpy as np
 from tflm_ext.bench.cycles import Interval
 from tflm_ext.bench.emulator import check_count, emulate, flash_bytes, link, require_tools
 from tflm_ext.emit.render import render
-from tflm_ext.emit.sense import CHUNK, after_model, ring_samples, sense_files
+from tflm_ext.emit.sense import CHUNK, after_model, ring_bytes, ring_samples, sense_files
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile, write_files
 from tflm_ext.scratch import scratch_folder
@@ -269,7 +269,6 @@ def _read(
         # The last marks are: before and after the push, after each stage, after the step.
         exact: list[_Spent] = [(i.instructions, i.cycles) for i in intervals[-len(ends) - 1 :]]
         push, *spent = exact
-    source = pipeline.source.spec
     # Stages after the model are numbered after it.
     after = after_model(facts, pipeline)
     blocks = [*enumerate(pipeline.blocks), *enumerate(after, len(pipeline.blocks) + 1)]
@@ -278,7 +277,6 @@ def _read(
         by_block.get(int(stage), []).append(one)
     by_block[blocks[-1][0]].append(spent[-1])  # what follows the last stage or the model is little
     stages = [_stage(pipeline, block, by_block[number]) for number, block in blocks]
-    ring = ring_samples(facts, pipeline) * source.size * source.dtype.size
     stacks = [block for block in pipeline.blocks if isinstance(block, StackBlock)]
     return PipelineMeasurement(
         init=numbers["init"],
@@ -287,7 +285,7 @@ def _read(
         stages=tuple(stages),
         hops=pipeline.frame_rate,
         context_bytes=numbers["context"] - numbers.get("model", 0),
-        ring_bytes=ring,
+        ring_bytes=ring_bytes(facts, pipeline),
         stack_bytes=numbers["stack"],
         features_bytes=sum(block.out.size * block.out.dtype.size for block in stacks),
         flash_bytes=flash,

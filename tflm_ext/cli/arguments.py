@@ -20,9 +20,13 @@ def add_command(
     return command
 
 
-def add_model(command: argparse.ArgumentParser, what: str = MODEL) -> None:
-    """Add the model, and the options of its export."""
-    command.add_argument("model", metavar="MODEL", help=what)
+def add_model(command: argparse.ArgumentParser, what: str = MODEL, **options: Any) -> None:
+    """Add the model, and the options of its export.
+
+    Args:
+        options: of the argument.
+    """
+    command.add_argument("model", metavar="MODEL", help=what, **options)
     command.add_argument(
         "--name", help="name of the model in C; default: derived from the folder or file"
     )

@@ -55,8 +55,10 @@ def _add_pipeline(export: argparse.ArgumentParser) -> None:
 
 
 def _add_export(commands: Any) -> None:
-    export = add_command(commands, "export", _export, "export a model as a verified project")
-    add_model(export)
+    export = add_command(
+        commands, "export", _export, "export a model, or a pipeline, as a verified project"
+    )
+    add_model(export, f"{MODEL}; none for a --pipeline that computes its score itself", nargs="?")
     export.add_argument(
         "-o",
         "--output",

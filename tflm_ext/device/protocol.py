@@ -182,14 +182,19 @@ def parse_info(pairs: Mapping[str, str]) -> DeviceInfo:
             sha256=pairs["sha256"],
             context_bytes=int(pairs["context"]),
             chunk_bytes=int(pairs["chunk"]),
-            input_bytes=tuple(int(size) for size in pairs["inputs"].split(",")),
-            output_bytes=tuple(int(size) for size in pairs["outputs"].split(",")),
+            input_bytes=_sizes(pairs["inputs"]),
+            output_bytes=_sizes(pairs["outputs"]),
         )
     except KeyError as error:
         raise ValueError(f"{error} is missing") from error
-    if info.chunk_bytes < 1 or min(info.input_bytes + info.output_bytes) < 1:
+    if min((info.chunk_bytes, *info.input_bytes, *info.output_bytes)) < 1:
         raise ValueError("a size is less than 1")
     return info
+
+
+def _sizes(values: str) -> tuple[int, ...]:
+    """Return sizes that commas separate; none if there is no model."""
+    return tuple(int(size) for size in values.split(",")) if values else ()
 
 
 def parse_numbers(values: str, count: int) -> tuple[int, ...]:

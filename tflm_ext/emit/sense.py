@@ -60,6 +60,7 @@ class SenseView:
     gates: bool
     keeps_input: bool
     decides: bool
+    score: str
     milliseconds: tuple[int, int]
     first_milliseconds: int
     warm_up: int
@@ -124,6 +125,12 @@ def ring_samples(facts: ModelFacts, pipeline: Pipeline) -> int:
     return 1 << (max(math.ceil(per_hop + during), 2 * CHUNK) - 1).bit_length()
 
 
+def ring_bytes(facts: ModelFacts, pipeline: Pipeline) -> int:
+    """Return the size of the ring."""
+    source = pipeline.source.spec
+    return ring_samples(facts, pipeline) * source.size * source.dtype.size
+
+
 def _frames(pipeline: Pipeline) -> FramesBlock:
     """Return the frames of a pipeline; an image is one frame."""
     source = pipeline.source.spec
@@ -161,6 +168,7 @@ def sense_view(facts: ModelFacts, pipeline: Pipeline) -> SenseView:
         gates=any(call.gate for call in calls),
         keeps_input=_keeps_input(facts, after),
         decides=bool(after) and pipeline.decide is not None,
+        score=_score(pipeline, after),
         milliseconds=(1000 / frames.out.rate).as_integer_ratio(),
         first_milliseconds=int(1000 * (frames.warm_up + frames.length) / frames.source.rate),
         warm_up=frames.warm_up,
@@ -222,6 +230,13 @@ def _member(number: int, call: SignalCall) -> str:
 def _lines(blocks: Sequence[tuple[int, Block]]) -> tuple[str, ...]:
     """Return what each block gives, for comments."""
     return tuple(f"{n}: {type(b).__name__.removesuffix('Block')}: {b.out}" for n, b in blocks)
+
+
+def _score(pipeline: Pipeline, after: Sequence[tuple[int, Block]]) -> str:
+    """Return the expression for the score of a window; "" if it has none."""
+    if after:
+        return "ctx->result[0]" if pipeline.decide is None else "ctx->result[2]"
+    return "ctx->features[0]" if pipeline.has_score else ""
 
 
 def _keeps_input(facts: ModelFacts, after: Sequence[tuple[int, Block]]) -> bool:

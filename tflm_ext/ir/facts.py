@@ -134,8 +134,9 @@ class ModelFacts:
     Attributes:
         name: C identifier in lower case, prefix of every symbol and file: "digits".
         library: name of the Arduino / PlatformIO library and its folder: "Digits".
-        sha256: hexadecimal digest of the .tflite that was exported.
-        inputs, outputs: the ports, in order.
+        sha256: hexadecimal digest of the .tflite that was exported; of the pipeline's JSON if it
+            needs no model.
+        inputs, outputs: the ports, in order; none if a pipeline needs no model.
         weight_bytes: size of all constant tables, exact.
         arena_bytes: size of activations, state and scratch memory, exact.
         macs: multiply-accumulate operations per inference of the .tflite; the compiled runtime may
@@ -172,6 +173,11 @@ class ModelFacts:
         return self.name.upper()
 
     @property
+    def header(self) -> str:
+        """The file that describes all functions: the model's, or the pipeline's without a model."""
+        return f"{self.name}_model.h" if self.outputs else f"{self.name}_sense.h"
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Names of the classes of the first output; empty if none were given."""
-        return self.outputs[0].labels
+        return self.outputs[0].labels if self.outputs else ()

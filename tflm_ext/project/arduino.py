@@ -54,6 +54,8 @@ class _LibraryView:
     weight_bytes: int
     arena_bytes: int
     ports: tuple[_PortRow, ...]
+    subject: str
+    header: str
     what: str
     paragraph: str
     pipeline: str
@@ -91,14 +93,17 @@ class _ExampleView:
 
 
 def arduino_files(
-    facts: ModelFacts, library_sources: tuple[RenderedFile, ...], parts: Parts
+    facts: ModelFacts,
+    library_sources: tuple[RenderedFile, ...],
+    parts: Parts,
+    example: tuple[RenderedFile, ...] | None = None,
 ) -> tuple[RenderedFile, ...]:
     """Return the library around a model's C, and its .zip.
 
     Args:
-        facts: the model, with at least one golden vector.
         library_sources: C or C++ of the model; paths are relative to the library's src/.
         parts: what the runtime contributes.
+        example: a sketch and its files; by default, model_example().
 
     Returns:
         lib/<Name>/, including the sources; if the board can run the model, also the files that
@@ -118,6 +123,9 @@ def arduino_files(
     headers = (f"{facts.name}_model.h", f"{facts.name}_sense.h")
     texts = [f.content.decode("ascii") for f in library_sources if f.path in headers]
     library = (*library, *_for_arduino(facts, view, parts, "\n".join(texts)))
+    folder = f"{folder}/examples/{facts.library}"
+    shown = model_example(facts, parts) if example is None else example
+    library += tuple(RenderedFile(f"{folder}/{file.path}", file.content) for file in shown)
     return (*library, RenderedFile(f"arduino/{facts.library}.zip", _zip(library)))
 
 
@@ -130,9 +138,6 @@ def _for_arduino(
         interface: text of its headers for users.
     """
     folder = f"lib/{facts.library}"
-    example = f"{folder}/examples/{facts.library}"
-    sketch = render(parts.template("example.ino.j2"), _example_view(facts, parts))
-    sample = render("arduino/sample.h.j2", _sample_view(facts))
     return (
         RenderedFile.text(
             f"{folder}/library.properties", render("arduino/library.properties.j2", view)
@@ -142,8 +147,15 @@ def _for_arduino(
             render("arduino/keywords.txt.j2", _keywords(facts, interface)),
         ),
         RenderedFile.text(f"{folder}/README.md", render(parts.template("library.md.j2"), view)),
-        RenderedFile.text(f"{example}/{facts.library}.ino", sketch),
-        RenderedFile.text(f"{example}/sample.h", sample),
+    )
+
+
+def model_example(facts: ModelFacts, parts: Parts) -> tuple[RenderedFile, ...]:
+    """Return the sketch of a model, which runs its first golden vector, and its sample.h."""
+    sketch = render(parts.template("example.ino.j2"), _example_view(facts, parts))
+    return (
+        RenderedFile.text(f"{facts.library}.ino", sketch),
+        RenderedFile.text("sample.h", render("arduino/sample.h.j2", _sample_view(facts))),
     )
 
 
@@ -182,6 +194,8 @@ def _library_view(facts: ModelFacts, parts: Parts) -> _LibraryView:
             for kind, ports in (("input", facts.inputs), ("output", facts.outputs))
             for i, port in enumerate(ports)
         ),
+        subject=parts.subject,
+        header=facts.header,
         what=parts.what,
         paragraph=parts.paragraph,
         pipeline=facts.pipeline,
@@ -211,7 +225,7 @@ def _library_json(view: _LibraryView) -> str:
     manifest = {
         "name": view.library,
         "version": view.model_version,
-        "description": f"The neural network {view.name} {view.what}",
+        "description": f"{view.subject} {view.name} {view.what}",
         "license": "0BSD",
         "headers": f"{view.library}.h",
         "frameworks": "*",

@@ -28,6 +28,8 @@ class _BuildView:
     model_version: str
     numbers: str
     url: str
+    subject: str
+    header: str
     what: str
     paragraph: str
     sources: tuple[str, ...]
@@ -54,6 +56,8 @@ def build_files(
         model_version=facts.model_version,
         numbers=re.split("[-+]", facts.model_version)[0],
         url=facts.url,
+        subject=parts.subject,
+        header=facts.header,
         what=parts.what,
         paragraph=parts.paragraph,
         sources=tuple(sorted(f"src/{f.path}" for f in library_sources if f.path.endswith(".c"))),

@@ -40,7 +40,7 @@ class Choices:
         name: of the model in C.
         board: its name, or its file in the project.
         labels: class names of the outputs, by the names of the outputs if there are several.
-        sha256: of the exported .tflite.
+        sha256: of the exported .tflite, or of the pipeline's JSON if there is no model.
         inputs, outputs: names of the ports, "" for those that have none.
         pipeline: the file of the pipeline in the project; None without one.
         pipeline_sha256: its digest; "" without one.
@@ -64,6 +64,11 @@ class Choices:
     pipeline_sha256: str = ""
     lift: bool = True
     affines: tuple[Affine | None, ...] = ()
+
+    @property
+    def model_path(self) -> str:
+        """Path in the project of what was exported: a .tflite, or a pipeline without a model."""
+        return f"model/{self.name}.tflite" if self.outputs else PIPELINE
 
 
 def earlier_choices(folder: Path) -> Choices | None:
@@ -111,6 +116,8 @@ def choices_in(folder: Path, content: Mapping[str, Any]) -> Choices:
     methods = from_json(tuple[str, ...] | None, options.get("encoding"))
     by_tensor = from_json(Mapping[str, str] | None, options.get("encoding_by_tensor"))
     pipeline = content.get("pipeline")
+    if not model["outputs"] and not pipeline:
+        raise ValueError("neither a model nor a pipeline")
     encoding = "auto" if methods == ("auto",) else methods or by_tensor
     if encoding is not None and runtime == DEFAULT_RUNTIME:
         raise ValueError("this runtime takes no encoding")

@@ -33,8 +33,8 @@ class Exported:
         folder: the project's folder.
         content: content of report.json.
         chosen: options of the export.
-        model: bytes of the exported .tflite.
-        golden: SHA-256 of each golden vector.
+        model: bytes of the exported .tflite, or of the pipeline's JSON if there is no model.
+        golden: SHA-256 of each golden vector; none if there is no model.
         files: SHA-256 of each generated file, by path.
     """
 
@@ -119,24 +119,27 @@ def read_project(folder: Path) -> Exported:
         report = (folder / REPORT).read_bytes()
         check_schema(folder, report)
         content = json.loads(report)
-        golden = from_json(tuple[str, ...], content["verification"]["golden_sha256"])
-        if not golden:
-            raise ValueError("no golden vectors")
         chosen = choices_in(folder, content)
+        golden: tuple[str, ...] = ()
+        if chosen.outputs:
+            golden = from_json(tuple[str, ...], content["verification"]["golden_sha256"])
+            if not golden:
+                raise ValueError("no golden vectors")
         exported = Exported(
             folder=folder,
             content=content,
             chosen=chosen,
-            model=(folder / "model" / f"{chosen.name}.tflite").read_bytes(),
+            model=(folder / chosen.model_path).read_bytes(),
             golden=golden,
             files={f.path: f.sha256 for f in from_json(tuple[FilePart, ...], content["files"])},
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise damaged(folder) from error
     if hashlib.sha256(exported.model).hexdigest() != chosen.sha256:
+        what = "model" if chosen.outputs else "pipeline"
         raise VerificationError(
-            f"model/{chosen.name}.tflite is not the model that was exported.",
-            "Restore the original file, or export this model again.",
+            f"{chosen.model_path} is not the {what} that was exported.",
+            f"Restore the original file, or export this {what} again.",
         )
     return exported
 

@@ -16,6 +16,7 @@ class Parts:
     Attributes:
         runtime: its name. templates/runtimes/<name>/ has its version of each template that is
             passed to template().
+        subject: what the library is, before its name: "The neural network".
         what: what runs the model; for library managers, follows "The neural network digits".
         paragraph: sizes and dependencies, likewise for library managers.
         view: the variable `runtime` of those templates, in addition to those of all runtimes.
@@ -30,6 +31,7 @@ class Parts:
     runtime: str
     what: str
     paragraph: str
+    subject: str = "The neural network"
     view: Any = None
     for_board: bool = True
     self_contained: bool = True

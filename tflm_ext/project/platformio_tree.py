@@ -180,6 +180,13 @@ def _emulated_board(core: Core) -> str:
 
 
 def _test_files(facts: ModelFacts) -> tuple[RenderedFile, ...]:
+    """Return what runs the tests, and the test of the model if there is one."""
+    paths = ("test_custom_runner.py", "sanitize.py", "unity/unity.h", "unity/unity.c")
+    runner = tuple(RenderedFile(f"test/{path}", verbatim(f"test/{path}")) for path in paths)
+    return (*_model_test(facts), *runner) if facts.outputs else runner
+
+
+def _model_test(facts: ModelFacts) -> tuple[RenderedFile, ...]:
     test = _TestView(
         name=facts.name,
         upper=facts.upper,
@@ -203,8 +210,4 @@ def _test_files(facts: ModelFacts) -> tuple[RenderedFile, ...]:
         RenderedFile.text(f"{suite}/test_model.cpp", render("test/test_model.cpp.j2", test)),
         RenderedFile.text(f"{suite}/golden_vectors.h", render("test/golden_vectors.h.j2", golden)),
         RenderedFile.text(f"{suite}/golden_vectors.c", render("test/golden_vectors.c.j2", golden)),
-        *(
-            RenderedFile(f"test/{path}", verbatim(f"test/{path}"))
-            for path in ("test_custom_runner.py", "sanitize.py", "unity/unity.h", "unity/unity.c")
-        ),
     )

@@ -22,6 +22,7 @@ from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.plan.sizes import compiler
 from tflm_ext.project.parts import Parts
 from tflm_ext.report import Report
+from tflm_ext.report.pipeline import delay_ms
 from tflm_ext.signals.spec import Form
 from tflm_ext.targets import Board, Core
 
@@ -35,12 +36,18 @@ class _PipelineView:
         frames: on which C and NumPy were compared.
         unit: what arrives: "samples" or "pixels".
         decides: whether a step may find an event.
+        context_bytes: RAM without the model's.
+        ring_bytes: of these, samples that wait.
+        delay_ms: from a sound to its event.
     """
 
     stages: tuple[tuple[str, str], ...]
     frames: str
     unit: str
     decides: bool
+    context_bytes: str
+    ring_bytes: str
+    delay_ms: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +137,9 @@ def _pipeline(report: Report) -> _PipelineView | None:
         frames=f"{report.pipeline.frames:,}",
         unit="pixels" if pipeline.source.spec.form is Form.IMAGE else "samples",
         decides=pipeline.decide is not None,
+        context_bytes=f"{report.pipeline.context_bytes:,}",
+        ring_bytes=f"{report.pipeline.ring_bytes:,}",
+        delay_ms=f"{delay_ms(pipeline):,g}",
     )
 
 

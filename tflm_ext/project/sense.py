@@ -1,13 +1,18 @@
-"""test/test_sense/ of a generated project: a recording with what pipeline and model make of it."""
+"""What a pipeline adds to a generated project: a recording with what becomes of it.
+
+test/test_sense/ compares pipeline and model with it. Without a model, it is also the self-test of
+the firmware, and what the Arduino example runs.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from tflm_ext.emit.escape import c_numbers
-from tflm_ext.emit.render import render
+from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.project.parts import Parts
 from tflm_ext.signals import Pipeline
 from tflm_ext.verify.golden_recording import GoldenRecording
 
@@ -15,8 +20,15 @@ SUITE = "test/test_sense"
 
 
 @dataclass(frozen=True, slots=True)
-class _TestView:
-    """Variables of the templates."""
+class _RecordingView:
+    """Variables of the templates.
+
+    Attributes:
+        guard: of the header, if the tables are in it.
+        values: samples of all channels, which alternate.
+        outputs: CRC-32 for each window of the model's output; none without a model.
+        scores, events, labels: one for each window, "" if there are none.
+    """
 
     name: str
     upper: str
@@ -35,6 +47,19 @@ class _TestView:
     events: str
     labels: str
     decides: bool
+    guard: str
+
+
+@dataclass(frozen=True, slots=True)
+class _ProgramView:
+    """Variables of main.cpp and of the example, without a model."""
+
+    name: str
+    upper: str
+    library: str
+    version: str
+    sha256: str
+    decides: bool
 
 
 def sense_test_files(
@@ -45,10 +70,56 @@ def sense_test_files(
     Args:
         facts: the model after it.
     """
+    view = _recording_view(facts, pipeline, golden)
+    files = ("test_sense.cpp", "golden_recording.h", "golden_recording.c")
+    return tuple(
+        RenderedFile.text(f"{SUITE}/{file}", render(f"test/{file}.j2", view)) for file in files
+    )
+
+
+def sense_firmware_files(
+    facts: ModelFacts, pipeline: Pipeline, golden: GoldenRecording, parts: Parts
+) -> tuple[RenderedFile, ...]:
+    """Return src/ of a project without a model: main.cpp, protocol.h and golden.h."""
+    main = render(parts.template("main.cpp.j2"), _program_view(facts, pipeline))
+    view = _recording_view(facts, pipeline, golden, f"{facts.upper}_GOLDEN_H")
+    return (
+        RenderedFile.text("src/main.cpp", main),
+        RenderedFile("src/protocol.h", verbatim("apps/protocol.h")),
+        RenderedFile.text("src/golden.h", render("apps/recording.h.j2", view)),
+    )
+
+
+def sense_example(
+    facts: ModelFacts, pipeline: Pipeline, golden: GoldenRecording, parts: Parts
+) -> tuple[RenderedFile, ...]:
+    """Return the sketch of a library without a model, and its sample.h."""
+    sketch = render(parts.template("example.ino.j2"), _program_view(facts, pipeline))
+    view = _recording_view(facts, pipeline, golden, "SAMPLE_H")
+    return (
+        RenderedFile.text(f"{facts.library}.ino", sketch),
+        RenderedFile.text("sample.h", render("apps/recording.h.j2", view)),
+    )
+
+
+def _program_view(facts: ModelFacts, pipeline: Pipeline) -> _ProgramView:
+    return _ProgramView(
+        name=facts.name,
+        upper=facts.upper,
+        library=facts.library,
+        version=facts.version,
+        sha256=facts.sha256,
+        decides=pipeline.decide is not None,
+    )
+
+
+def _recording_view(
+    facts: ModelFacts, pipeline: Pipeline, golden: GoldenRecording, guard: str = ""
+) -> _RecordingView:
     source = pipeline.source.spec
     rows = golden.decisions
     decides = pipeline.decide is not None
-    view = _TestView(
+    return _RecordingView(
         name=facts.name,
         upper=facts.upper,
         library=facts.library,
@@ -59,20 +130,12 @@ def sense_test_files(
         samples=len(golden.samples),
         values=c_numbers(golden.samples.reshape(-1).tolist()),
         size=source.size,
-        windows=len(golden.outputs),
+        windows=golden.windows,
         outputs=tuple(f"0x{crc:08X}U" for crc in golden.outputs),
-        output_bytes=facts.outputs[0].bytes,
+        output_bytes=facts.outputs[0].bytes if facts.outputs else 0,
         scores=c_numbers([row[-1] for row in rows]) if rows else "",
         events=c_numbers([row[0] for row in rows]) if decides else "",
         labels=c_numbers([row[1] for row in rows]) if decides else "",
         decides=decides,
-    )
-    return (
-        RenderedFile.text(f"{SUITE}/test_sense.cpp", render("test/test_sense.cpp.j2", view)),
-        RenderedFile.text(
-            f"{SUITE}/golden_recording.h", render("test/golden_recording.h.j2", view)
-        ),
-        RenderedFile.text(
-            f"{SUITE}/golden_recording.c", render("test/golden_recording.c.j2", view)
-        ),
+        guard=guard,
     )

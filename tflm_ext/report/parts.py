@@ -100,14 +100,16 @@ class PortPart:
 @declared("model")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPart:
-    """The model, written from ModelFacts."""
+    """The model, or a pipeline that needs none, written from ModelFacts."""
 
     name: str = entry(
         "C identifier, prefix of all symbols.", schema={"pattern": "^[a-z][a-z0-9_]*$"}
     )
-    sha256: Sha256 = entry("Digest of the exported .tflite.")
-    inputs: tuple[PortPart, ...] = entry(schema={"minItems": 1})
-    outputs: tuple[PortPart, ...] = entry(schema={"minItems": 1})
+    sha256: Sha256 = entry(
+        "Digest of the exported .tflite; of model/pipeline.json if there is no model."
+    )
+    inputs: tuple[PortPart, ...] = entry("Empty if there is no model.")
+    outputs: tuple[PortPart, ...] = entry("Empty if there is no model.")
     labels: tuple[str, ...] = entry("Names of the classes of the first output; untrusted text.")
     version: str | None = entry(
         "The version that the user gave the model; absent if none was given.",
@@ -135,7 +137,9 @@ class OptionsPart:
     """Options chosen by the user."""
 
     board: str = entry()
-    runtime: Literal["compiled", "tflm"] = entry()
+    runtime: Literal["compiled", "tflm", "none"] = entry(
+        "What runs the model; none if a pipeline needs no model."
+    )
     optimize: Literal["balanced", "speed", "size"] = entry(of=lambda report: report.optimize.value)
     budget: Mapping[str, int] | None = entry(
         "Limits by name; absent if there are none.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from tflm_ext.plan import Plan
 from tflm_ext.plan.footprint import Footprint
 from tflm_ext.report.detail import Detail
 from tflm_ext.report.parts import Envelope, ReportDocument
-from tflm_ext.report.pipeline import PipelineProof
+from tflm_ext.report.pipeline import PipelineProof, delay_ms
 from tflm_ext.report.scores import Accuracy, Int8Error
 
 _MOST_SCORES = 3  # in a summary
@@ -76,6 +76,8 @@ class Report:
 
     def __repr__(self) -> str:
         """The model and its sizes; print() shows more, to_dict() everything."""
+        if not self.facts.outputs:
+            return f"<Report of {self.facts.name}: a pipeline without a model>"
         return (
             f"<Report of {self.facts.name}: {len(self.plan.steps)} operators, flash "
             f"{_bytes(self.flash_bytes)}, RAM {_bytes(self.ram_bytes)}, "
@@ -85,6 +87,8 @@ class Report:
     def __str__(self) -> str:
         """The model, its sizes, what was compared and the scores, in a few lines."""
         facts = self.facts
+        if not facts.outputs and self.pipeline:
+            return "\n".join(self._without_model(self.pipeline))
         flash = f"{_bytes(self.weight_bytes)} of weights"
         if self.code_bytes is not None:
             flash = f"{_bytes(self.flash_bytes)} of flash ({flash})"
@@ -105,6 +109,15 @@ class Report:
         if self.warnings:
             lines.append(f"warnings: {len(self.warnings)}, in report.warnings")
         return "\n".join(lines)
+
+    def _without_model(self, proof: PipelineProof) -> Iterator[str]:
+        yield (
+            f"{self.facts.name} for {self.board}, a pipeline without a model: "
+            f"{_bytes(proof.context_bytes)} of RAM, {delay_ms(proof.pipeline):,g} ms to an event"
+        )
+        yield f"pipeline equal to NumPy on {proof.frames:,} frames"
+        if self.warnings:
+            yield f"warnings: {len(self.warnings)}, in report.warnings"
 
     @property
     def accuracy(self) -> Accuracy | None:

@@ -11,6 +11,7 @@ from tflm_ext.emit.escape import c_float, plain, printable
 from tflm_ext.emit.ports import allowed, lifted_inputs
 from tflm_ext.report.detail import detail_lines
 from tflm_ext.report.parts import MemoryPart
+from tflm_ext.report.pipeline import delay_ms
 from tflm_ext.report.report import Report
 
 if TYPE_CHECKING:
@@ -65,8 +66,9 @@ def _parts(report: Report, operators: bool) -> list[RenderableType]:
                 scale = c_float(b.quantization.scale).removesuffix("f")
                 real = (scale, str(b.quantization.zero_point))
             ports.add_row(f"{kind} {i}", shape, *real, plain(b.name or b.tensor_name))
-    parts += ["", ports, *(f"computed before int8, {text}" for text in lifted_inputs(facts))]
-    if operators:
+    if facts.inputs:
+        parts += ["", ports, *(f"computed before int8, {text}" for text in lifted_inputs(facts))]
+    if operators and facts.inputs:
         table = Table(box=None, pad_edge=False)
         for heading, justify in (
             ("#", "right"),
@@ -105,6 +107,10 @@ def _figures(report: Report) -> RenderableType:
     table.add_column()
     table.add_column(justify="right")
     table.add_column()
+    for row in _pipeline(report):
+        table.add_row(*row)
+    if not report.facts.inputs:
+        return table
     for row in _footprint(report):
         table.add_row(*row)
     for row in rows(MemoryPart, report):
@@ -139,6 +145,19 @@ def _figures(report: Report) -> RenderableType:
         for row in _measured(report.bench):
             table.add_row(*row)
     return table
+
+
+def _pipeline(report: Report) -> Iterator[tuple[str, str, str]]:
+    """Return the rows about the pipeline, as it was exported."""
+    proof = report.pipeline
+    if proof is None:
+        return
+    ring = f"bytes, exact, of which {proof.ring_bytes:,} for samples that wait"
+    yield "pipeline, RAM", f"{proof.context_bytes:,}", ring
+    yield "pipeline, delay", f"{delay_ms(proof.pipeline):,g}", "ms from a sound to its event"
+    yield "pipeline, compared", f"{proof.frames:,}", "frames with NumPy, 0 mismatches"
+    if report.bench is not None and not report.facts.inputs:
+        yield from _measured_pipeline(report.bench["pipeline"])
 
 
 def _footprint(report: Report) -> Iterator[tuple[str, str, str]]:
@@ -187,7 +206,6 @@ def _measured_pipeline(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     rows = [
         ("pipeline, instructions", f"{found['instructions']:,}", "for a hop, without the model"),
         ("pipeline, flash", f"{found['flash_bytes']:,}", "bytes, measured"),
-        ("pipeline, RAM", f"{found['context_bytes']:,}", "bytes, without the model"),
     ]
     if found["clock_share"] is not None:
         share = f"{100 * found['clock_share']:.2f} %"

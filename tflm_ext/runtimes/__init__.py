@@ -9,6 +9,7 @@ from tflm_ext.errors import ConfigError
 from tflm_ext.options import Methods, as_methods
 from tflm_ext.runtimes.base import DeviceModel, Planned, Progress, Runtime
 from tflm_ext.runtimes.compiled import Compiled
+from tflm_ext.runtimes.none import NoModel
 from tflm_ext.runtimes.tflm import Tflm
 from tflm_ext.runtimes.tflm.tree import find_tree
 
@@ -16,6 +17,7 @@ __all__ = [
     "RUNTIMES",
     "Compiled",
     "DeviceModel",
+    "NoModel",
     "Planned",
     "Progress",
     "Runtime",
@@ -24,6 +26,7 @@ __all__ = [
 ]
 
 RUNTIMES = (Compiled.name, Tflm.name)
+"""What may run a model; NoModel is not the user's choice, but follows from having none."""
 
 
 def make_runtime(
@@ -36,7 +39,7 @@ def make_runtime(
     """Return the chosen runtime with its options.
 
     Args:
-        name: one of RUNTIMES.
+        name: one of RUNTIMES, or that of NoModel.
         tflm_source, encoding: as in export(); for "tflm" only.
         project: a folder that may contain an earlier export.
 
@@ -51,4 +54,4 @@ def make_runtime(
                 f"{what} has no effect with runtime={name!r}.",
                 f'Add runtime="tflm", or remove {what}.',
             )
-    return Compiled()
+    return NoModel() if name == NoModel.name else Compiled()

@@ -18,6 +18,7 @@ from tflm_ext.signals.decisions import (
     shift_of,
     thresholds,
     windows_of,
+    windows_of_delay,
 )
 from tflm_ext.signals.spec import Form, Spec
 from tflm_ext.signals.stage import Array, Memory, SignalCall, State, registered
@@ -53,6 +54,11 @@ class Alarm:
 
     def __post_init__(self) -> None:
         check_shared(self)
+
+    @property
+    def delay(self) -> int:
+        """Windows after the first one that a lasting change takes to become an event."""
+        return windows_of_delay(self)
 
     def bind(self, source: Spec) -> AlarmBlock:
         expect("Alarm", source, Form.SCORE)

@@ -125,7 +125,13 @@ def features_of(pipeline: Pipeline | None, calibration_data: Any, test_data: Any
     """
     if pipeline is None:
         return JoinedData(calibration_data, test_data)
-    _require_complete(pipeline)
+    require_complete(pipeline)
+    if pipeline.has_score:
+        last = type(pipeline.stages[-1]).__name__
+        raise ConfigError(
+            f"The pipeline computes a score itself, with {last}, so it takes no model.",
+            f"Pass None instead of the model, or leave out {last} to pass its features to a model.",
+        )
     recordings, calibration = pipeline.recordings, None
     if calibration_data is not None:
         given = as_recordings(calibration_data, "calibration_data")
@@ -138,8 +144,35 @@ def features_of(pipeline: Pipeline | None, calibration_data: Any, test_data: Any
     return JoinedData(calibration, test_data, recordings)
 
 
-def _require_complete(pipeline: Pipeline) -> None:
-    """Require that a pipeline has all its numbers, and leaves something to the model.
+def recordings_alone(
+    pipeline: Pipeline | None, recordings: Any
+) -> tuple[Pipeline, tuple[Array, ...]]:
+    """Return a pipeline that needs no model, and recordings as samples of its source.
+
+    Args:
+        recordings: as the user passed them; None for those that the pipeline was fitted on.
+
+    Raises:
+        ConfigError: there is no pipeline, it needs a model, or a recording does not fit it.
+    """
+    if pipeline is None:
+        raise ConfigError(
+            "There is neither a model nor a pipeline.", "Pass a model, or pipeline= with a score."
+        )
+    require_complete(pipeline)
+    if not pipeline.has_score:
+        raise ConfigError(
+            "model is None, but the pipeline gives features for a model.",
+            "Pass the model, or end the pipeline with a score, such as Normal or KMeans.",
+        )
+    if recordings is None:
+        return pipeline, pipeline.recordings
+    given = as_recordings(recordings, "calibration_data")
+    return pipeline, tuple(pipeline.recording(own) for own in given)
+
+
+def require_complete(pipeline: Pipeline) -> None:
+    """Require that a pipeline has all its numbers.
 
     Raises:
         ConfigError: it does not.
@@ -148,12 +181,6 @@ def _require_complete(pipeline: Pipeline) -> None:
         raise ConfigError(
             "The pipeline is not fitted: numbers of its stages come from recordings.",
             "Pass pipeline.fitted(recordings).",
-        )
-    if pipeline.has_score:
-        last = type(pipeline.stages[-1]).__name__
-        raise ConfigError(
-            f"The pipeline computes a score itself, with {last}, so it takes no model.",
-            f"Leave out {last} to pass its features to a model.",
         )
     if getattr(pipeline.decide, "on", 0) is None:
         raise ConfigError(

@@ -39,6 +39,14 @@ def check_shared(stage: Any) -> None:
     real(f"{name}.quiet_seconds", stage.quiet_seconds, 0, _MOST_SECONDS)
 
 
+def windows_of_delay(stage: Any) -> int:
+    """Return after how many windows a lasting change becomes an event, for Alarm and Detect.
+
+    The running mean has 63 % of the change after `average` windows.
+    """
+    return int(stage.average - 1 + stage.needed - 1)
+
+
 def check_threshold(what: str, value: float | None) -> None:
     """Require None or a finite number.
 

@@ -19,6 +19,7 @@ from tflm_ext.signals.decisions import (
     shift_of,
     thresholds,
     windows_of,
+    windows_of_delay,
 )
 from tflm_ext.signals.scores import expect_classes
 from tflm_ext.signals.spec import Form, Spec
@@ -70,6 +71,11 @@ class Detect:
         if self.background is not None:
             whole("Detect.background", self.background, 0, 4095)
         real("Detect.margin", self.margin, 0, 1e6)
+
+    @property
+    def delay(self) -> int:
+        """Windows after the first one that a lasting change takes to become an event."""
+        return windows_of_delay(self)
 
     def bind(self, source: Spec) -> DetectBlock | AlarmBlock:
         expect("Detect", source, Form.FEATURES, Form.SCORE)

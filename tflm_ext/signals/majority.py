@@ -45,6 +45,11 @@ class Majority:
         real("Majority.hold_seconds", self.hold_seconds, 0, _MOST_SECONDS)
         check_threshold("Majority.threshold", self.threshold)
 
+    @property
+    def delay(self) -> int:
+        """Windows after the first one that another class takes to have most votes."""
+        return self.of // 2
+
     def bind(self, source: Spec) -> MajorityBlock:
         expect("Majority", source, Form.FEATURES)
         expect_classes("Majority", source)

@@ -25,22 +25,27 @@ class GoldenRecording:
 
     Attributes:
         samples: (samples, *shape) of the source's type.
+        windows: of the recording.
         outputs: for every window, the CRC-32 of the model's first output, as TFLM computes it from
-            NumPy's features.
+            NumPy's features; empty without a model.
         decisions: for every window, event, label and score; or a score alone; empty without.
     """
 
     samples: Array
+    windows: int
     outputs: tuple[int, ...]
     decisions: tuple[tuple[int, ...], ...]
 
 
 def make_golden_recording(
-    pipeline: Pipeline, facts: ModelFacts, model: ModelRun, recordings: Sequence[Array]
+    pipeline: Pipeline, facts: ModelFacts, model: ModelRun | None, recordings: Sequence[Array]
 ) -> GoldenRecording:
     """Return the beginning of the user's first recording, or a drawn one if there is none.
 
     It has at most 32 KB, unless three windows need more.
+
+    Args:
+        model: None if the pipeline computes a score itself.
     """
     source = pipeline.source.spec
     enough = int(_LEAST_WINDOWS * source.rate / pipeline.out.rate) + pipeline.first_window
@@ -51,17 +56,25 @@ def make_golden_recording(
     else:
         samples = drawn_recordings(source, 5 * enough, seed=int(pipeline.sha256[:8], 16))[0][:most]
     windows = pipeline.run(samples, pipeline.start())[0][-1]
-    port = facts.inputs[0]
-    items = np.zeros((0, facts.outputs[0].size), np.int8)
-    if len(windows):
-        vectors = windows.reshape(len(windows), *port.shape)
-        run = run_tflm(model.bytes, [vectors], len(facts.outputs), arena_bytes=model.arena_bytes)
-        items = run.outputs[0].reshape(len(windows), -1)
-    outputs = tuple(zlib.crc32(np.ascontiguousarray(own).tobytes()) for own in items)
+    items = windows
+    outputs: tuple[int, ...] = ()
+    if model is not None:
+        items = _modelled(facts, model, windows)
+        outputs = tuple(zlib.crc32(np.ascontiguousarray(own).tobytes()) for own in items)
     blocks = after_model(facts, pipeline)
     if blocks and getattr(blocks[0], "sees_input", False):
         items = np.concatenate([windows.reshape(len(windows), -1), items], axis=1)
     for block in blocks:
         items = block.run(items, block.start())[0]
-    decisions = tuple(tuple(row) for row in items.tolist()) if blocks else ()
-    return GoldenRecording(samples, outputs, decisions)
+    decides = blocks or model is None
+    decisions = tuple(tuple(row) for row in items.tolist()) if decides else ()
+    return GoldenRecording(samples, len(windows), outputs, decisions)
+
+
+def _modelled(facts: ModelFacts, model: ModelRun, windows: Array) -> Array:
+    """Return the first output of the model for every window: (windows, size)."""
+    if not len(windows):
+        return np.zeros((0, facts.outputs[0].size), np.int8)
+    vectors = windows.reshape(len(windows), *facts.inputs[0].shape)
+    run = run_tflm(model.bytes, [vectors], len(facts.outputs), arena_bytes=model.arena_bytes)
+    return run.outputs[0].reshape(len(windows), -1)

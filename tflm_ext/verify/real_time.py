@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tflm_ext.emit.sense import ring_samples
+from tflm_ext.emit.sense import ring_bytes
 from tflm_ext.emit.sense_memory import context_bytes
 from tflm_ext.errors import BudgetError
 from tflm_ext.ir.facts import ModelFacts
@@ -65,8 +65,7 @@ def check_memory(
     """
     own = context_bytes(facts, pipeline)
     needs = model_bytes + own
-    spec = pipeline.source.spec
-    ring = ring_samples(facts, pipeline) * spec.size * spec.dtype.size
+    ring = ring_bytes(facts, pipeline)
     limits = (
         (budget.ram_bytes, "the budget allows"),
         (board.usable_ram_bytes, f"the {board.title} leaves a program"),

@@ -131,7 +131,7 @@ def _compare_after(
     blocks = after_model(facts, pipeline)
     first = len(pipeline.blocks)
     if not blocks:
-        return ()
+        return (items,) if pipeline.has_score else ()
     found = []
     if facts.outputs:
         port = facts.outputs[0]
