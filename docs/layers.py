@@ -226,7 +226,7 @@ def _ends(rows: Mapping[str, int]) -> Iterator[str]:
 def _notes(rows: Mapping[str, int], held: Contracts) -> Iterator[str]:
     """The text to the right of the layers."""
     for package, lines in {
-        "runtimes": (" | ".join(held.runtimes), "neither knows the other"),
+        "runtimes": (" | ".join(held.runtimes), "none knows another"),
         "emit": ("templates/", "the C, C++ and text of projects"),
         "kernels": ("templates/kernels/", "the C that kernels call"),
         "targets": (f"{len(boards())} boards, {len(cores())} cores", "data without code"),

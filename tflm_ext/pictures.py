@@ -8,8 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from tflm_ext.errors import ConfigError, StorageError, ToolError
+from tflm_ext.storage import as_path
 
 ENDINGS = (".png", ".svg", ".pdf")
+
+
+def check_path(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a picture, before long work whose result it shows.
+
+    Raises:
+        ConfigError: the file has another ending.
+    """
+    target = as_path("picture", path)
+    if target.suffix not in ENDINGS:
+        raise ConfigError(
+            f"A picture cannot be written as {target.name!r:.60}.",
+            f"Use one of the endings {', '.join(ENDINGS)}.",
+        )
+    return target
 
 
 def draw(path: str | os.PathLike[str], fill: Callable[[Any], None]) -> Path:
@@ -24,12 +40,7 @@ def draw(path: str | os.PathLike[str], fill: Callable[[Any], None]) -> Path:
         ToolError: matplotlib is not installed.
         StorageError: the file cannot be written.
     """
-    target = Path(path)
-    if target.suffix not in ENDINGS:
-        raise ConfigError(
-            f"A picture cannot be written as {target.name!r:.60}.",
-            f"Use one of the endings {', '.join(ENDINGS)}.",
-        )
+    target = check_path(path)
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

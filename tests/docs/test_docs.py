@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 from tflm_ext.cli.parser import make_parser
 from tflm_ext.errors import TflmExtError
 from tflm_ext.ops import OPERATORS
-from tflm_ext.runtimes import RUNTIMES
+from tflm_ext.runtimes import RUNTIMES, NoModel
 from tflm_ext.targets import boards
 
 DOCS = ROOT / "docs"
@@ -74,7 +74,7 @@ def test_the_picture_of_the_layers_shows_every_package() -> None:
     assert sorted(shown) == sorted(folders | modules) == sorted(layers.PACKAGES)
     assert set(layers.GROUPS) <= {layer[0] for layer in held.layers} and set(layers.FLOW) < {*shown}
     assert held.frameworks == {"convert", "compression", "qat", "sense"}
-    assert set(held.runtimes) == set(RUNTIMES)
+    assert set(held.runtimes) == {*RUNTIMES, NoModel.name}
     drawn = re.findall(r'<tspan class="name">(\w+)<', layers.picture())
     assert drawn == shown
     for layer in held.layers:

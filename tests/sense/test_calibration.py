@@ -102,12 +102,17 @@ def test_a_whole_pipeline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     quiet = random.normal(0, 300, 256 * 3000).astype(np.int16)
     fitted = pipeline.fitted(quiet[: 256 * 300])
     found = fitted.calibrated(
-        None, quiet, [clips(6, 256 * 50)[3]], false_alarms_per_day=5.0, progress=False
+        *(None, quiet, [clips(6, 256 * 50)[3]]),
+        false_alarms_per_day=5.0,
+        picture=tmp_path / "curve.png",
+        progress=False,
     )
     assert found.decide.on == found.calibration.threshold
     assert str(found.calibration) in capsys.readouterr().out
     assert sense.Pipeline.from_json(found.to_json()) == found
-    assert found.calibration.picture(tmp_path / "curve.png").stat().st_size > 1000
+    assert (tmp_path / "curve.png").stat().st_size > 1000
+    with pytest.raises(ConfigError, match=r"cannot be written as 'curve\.gif'"):
+        fitted.calibrated(None, "missing.wav", false_alarms_per_day=5.0, picture="curve.gif")
     with pytest.raises(BudgetError, match="show fewer than"):
         fitted.calibrated(None, quiet, false_alarms_per_day=1.0, strict=True, progress=False)
 

@@ -55,7 +55,12 @@ def test_largest_and_smallest_levels() -> None:
     values[2, 0] = 32766
     everything = Gate(rms=0).bind(source)
     assert len(assert_block(everything, values)) == 3
-    assert len(assert_block(Gate(rms=1e12).bind(source), values)) == 0
+    highest = Gate(rms=32767.49 * source.scale).bind(source)
+    assert len(assert_block(highest, values)) == 1
+    for level in (32767.51 * source.scale, 1e12):
+        with pytest.raises(ConfigError, match="Gate never opens"):
+            Gate(rms=level).bind(source)
+    Gate(rms=1.7 * 32767 * source.scale).bind(frame(50, 3))  # of three channels together
     half = 32767.4 * source.scale
     assert len(Gate(rms=half).bind(source).run(values, everything.start())[0]) == 1
 

@@ -114,8 +114,11 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
+    from tflm_ext.pictures import check_path
     from tflm_ext.replay import replay_project
 
+    if options.picture is not None:
+        check_path(options.picture)
     found = replay_project(Path(options.folder), options.recording, options.environment)
     if options.picture is not None:
         found.picture(options.picture)

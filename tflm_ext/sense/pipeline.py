@@ -106,8 +106,11 @@ class Pipeline(signals.Pipeline):
             ToolError: the compiler, the emulator or matplotlib is missing.
             StorageError: the picture cannot be written.
         """
+        from tflm_ext.pictures import check_path
         from tflm_ext.sense.shown import shown
 
+        if picture is not None:
+            check_path(picture)
         found = shown(self, board)
         print(found)
         if picture is not None:
@@ -122,6 +125,7 @@ class Pipeline(signals.Pipeline):
         false_alarms_per_day: float,
         calibration_data: Any = None,
         strict: bool = False,
+        picture: str | os.PathLike[str] | None = None,
         progress: bool | Callable[[str], None] = True,
     ) -> _P:
         """Return the pipeline with thresholds that keep false alarms rare, and print what they do.
@@ -139,6 +143,7 @@ class Pipeline(signals.Pipeline):
             calibration_data: recordings for the int8 ranges, as in export(); by default those that
                 the pipeline was fitted on, or `recordings`.
             strict: refuse thresholds whose rate the recordings do not show.
+            picture: a .png, .svg or .pdf file, to draw rates and share found over the threshold.
             progress: as in export().
 
         Returns:
@@ -147,11 +152,15 @@ class Pipeline(signals.Pipeline):
         Raises:
             ConfigError: the pipeline has no decision, or the recordings are too short.
             BudgetError: strict, and the recordings do not show the rate.
-            UnsupportedModelError, ToolError: as in export().
+            UnsupportedModelError, ToolError: as in export(); or matplotlib is missing.
+            StorageError: the picture cannot be written.
         """
+        from tflm_ext.pictures import check_path
         from tflm_ext.report.progress import show_progress
         from tflm_ext.sense.calibrated import calibration_of, require_shown
 
+        if picture is not None:
+            check_path(picture)
         allowed = real("false_alarms_per_day", false_alarms_per_day, 1e-6, 1e6)
         quiet = as_recordings(recordings, "recordings")
         eventful = [] if _is_empty(events) else as_recordings(events, "events")
@@ -163,6 +172,8 @@ class Pipeline(signals.Pipeline):
         if strict:
             require_shown(found)
         print(found)
+        if picture is not None:
+            found.picture(picture)
         decide = replace(self.decide, on=found.threshold, off=found.off)
         return self.with_decision(decide, found)
 

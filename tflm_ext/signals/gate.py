@@ -16,8 +16,8 @@ from tflm_ext.signals.checks import expect, expect_type, real, whole
 from tflm_ext.signals.spec import Form, Spec
 from tflm_ext.signals.stage import Array, Memory, SignalCall, State, registered
 
-_LARGEST = 1 << 62
 _HIGHEST = 1e12
+_WIDEST = (1 << 16) - 1  # from the smallest int16 to the largest, of which half is a deviation
 
 
 @registered
@@ -63,7 +63,14 @@ class Gate:
                 "Pass rms=, in the unit of the source.",
             )
         counts = level / source.scale
-        threshold = min(math.ceil(counts * counts * source.shape[0]), _LARGEST)
+        threshold = math.ceil(counts * counts * source.shape[0])
+        length, channels = source.shape
+        if 4 * threshold > length * channels * _WIDEST**2:
+            most = math.sqrt(channels) * _WIDEST / 2 * source.scale
+            raise ConfigError(
+                f"Gate never opens: its level is {level:g}, and no frame has more than {most:g}.",
+                "Pass a smaller level, in the unit of the source.",
+            )
         return GateBlock(source, threshold, self.hold)
 
 
