@@ -21,12 +21,14 @@ from tflm_ext.options import (
 from tflm_ext.storage import as_path
 
 if TYPE_CHECKING:
+    from tflm_ext.bench import Bench
     from tflm_ext.options import Methods
     from tflm_ext.project.choices import Choices
     from tflm_ext.project.pio import BuildResult, TestResult
     from tflm_ext.replay import Replay
     from tflm_ext.report import Report
     from tflm_ext.signals import Pipeline
+    from tflm_ext.stages import Options, Project
 
 
 _LONGEST_PATH = 120  # characters of a folder in a summary
@@ -174,7 +176,8 @@ def export(
             input. The project gets its C, compared with NumPy after every stage. The data are then
             recordings: calibration_data is a list of them, arrays of samples or paths of WAV, CSV
             or .npy files; test_data is (recordings, labels), one label for each recording, or
-            (x, y) with features.
+            (x, y) with features. Where the compiler for the board's core and its emulator are
+            installed, instructions and flash are measured, too, as by `tflm-ext bench`.
         name: C identifier in lower case, prefix of all symbols and files; by default derived from
             the folder's name.
         labels: names of the classes, in the order of the output: a list, an array, a pandas Series
@@ -233,6 +236,7 @@ def export(
         ...     print(error.problem)
         There is no model at missing.tflite.
     """
+    from tflm_ext.bench import keep
     from tflm_ext.chosen import make_options
     from tflm_ext.project.choices import known_of
     from tflm_ext.report.measured import with_bench
@@ -272,7 +276,10 @@ def export(
             known = known_of(given, earlier)
             int8, samples = load(model, data.calibration, data.test, options, say, known)
             project = make_project(int8, options, samples, say, data.recordings)
+        found = _measured(project, options, say)
         kept = write(project, target, overwrite=overwrite, spared=given)
+        if found is not None:
+            keep(found, target)
     for loss in project.report.losses:
         warnings.warn(loss, AccuracyWarning, stacklevel=2)
     return ExportResult(target.resolve(), with_bench(project.report, target), kept)
@@ -287,6 +294,16 @@ def _opened(folder: Any, model: Any) -> tuple[Path, Path | None, Choices | None]
     given = as_path("model", model) if isinstance(model, str | os.PathLike) else None
     check_folder(target, given)
     return target, given, earlier_choices(target)
+
+
+def _measured(project: Project, options: Options, say: Callable[[str], None]) -> Bench | None:
+    """Return what a project with a pipeline needs on the emulated core, if that is at hand."""
+    from tflm_ext.bench import measured, tools_at_hand
+
+    if options.pipeline is None or not options.runtime.own_code or not tools_at_hand():
+        return None
+    say("counting instructions on the emulated core")
+    return measured(project.analysis, project.sources, options)
 
 
 def _require_data(max_accuracy_drop: float | None, test_data: Any) -> None:

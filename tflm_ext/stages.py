@@ -90,12 +90,21 @@ class Project:
     """A verified project, ready to be written.
 
     Attributes:
+        analysis: of the model.
         linked: sources on this computer that its link points to.
     """
 
     report: Report
+    analysis: Analysis
     files: tuple[RenderedFile, ...]
     linked: Path | None = None
+
+    @property
+    def sources(self) -> tuple[RenderedFile, ...]:
+        """The files of lib/<Name>/src/, with paths below it."""
+        root = f"lib/{self.report.facts.library}/src/"
+        own = (file for file in self.files if file.path.startswith(root))
+        return tuple(RenderedFile(f.path.removeprefix(root), f.content) for f in own)
 
 
 def load(
@@ -335,7 +344,7 @@ def _assemble(
         files = (*files, RenderedFile.text(board_path(options.board.name), options.board.source))
     report = replace(report, files=digests(files))
     files = (*files, RenderedFile.text("report.json", report.to_json()))
-    return Project(report, files, parts.linked)
+    return Project(report, analysis, files, parts.linked)
 
 
 def _programs(

@@ -230,16 +230,36 @@ def bench(
         analysis = analyse(int8, options)
         sources = analysis.on_device.sources(analysis.facts)
     progress("measuring")
-    if exported and not analysis.facts.outputs:
-        found = _alone(analysis, sources, options, flags)
-    else:
-        found = _with_model(analysis, sources, options, flags)
+    found = measured(analysis, sources, options, flags)
     if exported:
-        text = json.dumps(envelope() | {"bench": [found.to_dict()]}, indent=2, sort_keys=True)
-        new = folder / f"{NAME}.new"
-        new.write_text(text + "\n", "utf-8")
-        new.replace(folder / NAME)
+        keep(found, folder)
     return found
+
+
+def measured(
+    analysis: Analysis,
+    sources: Sequence[RenderedFile],
+    options: Options,
+    flags: Sequence[str] = (),
+) -> Bench:
+    """Return the figures of a model, with its pipeline, or of a pipeline without a model.
+
+    Args:
+        sources: the files of lib/<Name>/src/.
+
+    Raises:
+        ToolError, VerificationError: as bench().
+    """
+    measure_them = _with_model if analysis.facts.outputs else _alone
+    return measure_them(analysis, sources, options, flags)
+
+
+def keep(found: Bench, folder: Path) -> None:
+    """Write bench.json of a project, whole or not at all."""
+    text = json.dumps(envelope() | {"bench": [found.to_dict()]}, indent=2, sort_keys=True)
+    new = folder / f"{NAME}.new"
+    new.write_text(text + "\n", "utf-8")
+    new.replace(folder / NAME)
 
 
 def _with_model(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -117,6 +118,11 @@ def require_tools() -> None:
         ToolError: one is missing.
     """
     require_programs(*_PROGRAMS)
+
+
+def tools_at_hand() -> bool:
+    """Whether compiler and emulator are installed."""
+    return all(shutil.which(program) for program in _PROGRAMS)
 
 
 def compiler_name(flags: Sequence[str]) -> str:

@@ -99,6 +99,7 @@ class Report:
             lines.append(f"equal to TensorFlow Lite Micro on {self.vectors} inputs")
         if self.pipeline:
             lines.append(f"pipeline equal to NumPy on {self.pipeline.frames:,} frames")
+            lines += self._about_pipeline(self.pipeline)
         for score in self.scores[:_MOST_SCORES]:
             of = "" if len(facts.outputs) == 1 else f" of output {score.output}"
             real = "" if score.float_model is None else f", float {score.float_model:.4f}"
@@ -111,13 +112,26 @@ class Report:
         return "\n".join(lines)
 
     def _without_model(self, proof: PipelineProof) -> Iterator[str]:
-        yield (
-            f"{self.facts.name} for {self.board}, a pipeline without a model: "
-            f"{_bytes(proof.context_bytes)} of RAM, {delay_ms(proof.pipeline):,g} ms to an event"
-        )
-        yield f"pipeline equal to NumPy on {proof.frames:,} frames"
+        yield f"{self.facts.name} for {self.board}, a pipeline without a model"
+        yield f"equal to NumPy on {proof.frames:,} frames"
+        yield from self._about_pipeline(proof)
         if self.warnings:
             yield f"warnings: {len(self.warnings)}, in report.warnings"
+
+    def _about_pipeline(self, proof: PipelineProof) -> Iterator[str]:
+        """Yield a line with what the pipeline costs, as far as it is known."""
+        found = None if self.bench is None else self.bench.get("pipeline")
+        words = [f"{_bytes(proof.context_bytes)} of RAM"]
+        if found is not None:
+            words += [f"{_bytes(found['flash_bytes'])} of flash"]
+            words += [f"{found['instructions']:,} instructions per hop"]
+            words += [f"{found['instructions_per_second']:,} per second"]
+            if found["clock_share"] is not None:
+                words += [f"{100 * found['clock_share']:.2f} % of the clock"]
+        words += [f"{delay_ms(proof.pipeline):,g} ms from a sound to its event"]
+        yield f"pipeline: {', '.join(words)}"
+        if found is None:
+            yield "tflm-ext bench measures flash and instructions"
 
     @property
     def accuracy(self) -> Accuracy | None:

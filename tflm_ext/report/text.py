@@ -205,6 +205,7 @@ def _measured_pipeline(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return the rows about the pipeline before the model."""
     rows = [
         ("pipeline, instructions", f"{found['instructions']:,}", "for a hop, without the model"),
+        ("pipeline, instructions", f"{found['instructions_per_second']:,}", "per second"),
         ("pipeline, flash", f"{found['flash_bytes']:,}", "bytes, measured"),
     ]
     if found["clock_share"] is not None:
