@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from tests.signals.drawing import RATES, Random, drawn_log_mel, older
-from tests.signals.drawn_pipelines import PLACES, some, whole
+from tests.signals.drawn_pipelines import PLACES, possible_recordings, some, whole
 from tflm_ext.errors import ConfigError
 from tflm_ext.signals import (
     MFCC,
@@ -33,7 +33,6 @@ from tflm_ext.signals import (
 from tflm_ext.signals.frames import FramesBlock
 from tflm_ext.signals.spec import Spec
 from tflm_ext.signals.statistics import MEASURES
-from tflm_ext.verify.sense import drawn_recordings
 
 Options: TypeAlias = Mapping[str, Any]
 Draw: TypeAlias = Callable[[Random, Spec, Options], Sequence[Any]]
@@ -95,12 +94,14 @@ def one_channel(random: Random) -> Any:
 
 def any_channels(random: Random) -> Any:
     """Samples of all kinds: those with a zero point, with more channels, with few bits."""
-    bits, low = whole(random, 6, 15), some(random, 0.0, -random.uniform(0, 3))
+    bits, low = whole(random, 6, 15), some(random, 0.0, *random.uniform(-3, 3, 3))
+    analog = Analog(whole(random, 50, 5000), bits, low, 3.3, channels=whole(random, 1, 3))
     return some(
         random,
+        analog,
+        analog,
         Microphone(some(random, *RATES), whole(random, 1, 2)),
         Motion(whole(random, 20, 900), axes=some(random, "acceleration", "both")),
-        Analog(whole(random, 50, 5000), bits, low, 3.3, channels=whole(random, 1, 3)),
         Recording(whole(random, 100, 20_000), channels=whole(random, 1, 3), scale=1e-3),
     )
 
@@ -254,9 +255,8 @@ def drawn_pipeline(random: Random, front_end: FrontEnd, setting: Setting) -> Pip
         try:
             found = _drawn(random, front_end, setting, source)
             if not found.is_fitted:
-                found = found.fitted(
-                    drawn_recordings(source.spec, 9000 + 100 * setting.points, seed=1)
-                )
+                samples = 9000 + 100 * setting.points
+                found = found.fitted(possible_recordings(source, samples, seed=1))
             found.out  # noqa: B018 - binds what comes last
         except ConfigError:
             continue

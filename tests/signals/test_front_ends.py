@@ -15,7 +15,7 @@ from tflm_ext.signals.stage import Array
 from tflm_ext.verify.sense import drawn_recordings
 
 LEAST_FRAMES = 100_000
-SANITIZED = 8  # of so many frames, one is also compared without optimisation and with sanitizers
+SANITIZED = 8  # a share of one in 8 is also compared without optimisation and with sanitizers
 
 
 def recording(pipeline: Pipeline, setting: Setting, seed: int) -> list[Array]:
