@@ -109,10 +109,11 @@ def c_program(block: Block, call: SignalCall, growth: int) -> str:
     source, out = block.source, block.out
     tables = [f"table_{const.role}" for const in call.tables]
     memory = [f"memory_{own.role}" for own in (*call.state, *call.scratch)]
+    # The same table may be passed twice.
     declared = [
         f"static const {const.dtype.c} {name}[] = {{\n"
         f"{number_lines(const.dtype, np.frombuffer(const.data, const.dtype.numpy).tolist())}\n}};"
-        for const, name in zip(call.tables, tables, strict=True)
+        for name, const in dict(zip(tables, call.tables, strict=True)).items()
     ]
     declared += [
         f"static {own.ctype} {name}[{own.count}];"

@@ -42,7 +42,7 @@ from tflm_ext.signals import (
     Statistics,
     Zscore,
 )
-from tflm_ext.signals.spec import Spec
+from tflm_ext.signals.spec import Form, Spec
 from tflm_ext.signals.statistics import MEASURES
 from tflm_ext.verify.sense import drawn_recordings
 
@@ -142,6 +142,16 @@ After a stage that is not fitted yet, what a stage receives is that of the stage
 NEED_A_MODEL = {"Majority", "Probability", "Reconstruction"}
 
 
+def possible_recordings(source: Any, samples: int, seed: int) -> list[np.ndarray[Any, Any]]:
+    """Recordings that a converter with few bits can give, as those for a fit have to be."""
+    found = drawn_recordings(source.spec, samples, seed=seed)
+    if source.spec.form is Form.IMAGE:
+        return found
+    low = [channel.low for channel in source.layout]
+    high = [channel.high for channel in source.layout]
+    return [np.clip(own, low, high).astype(own.dtype) for own in found]
+
+
 def drawn_pipeline(random: Random) -> Pipeline:
     """A pipeline that is fitted; one of eight takes images."""
     make = _drawn_for_images if random.random() < 1 / 8 else _drawn
@@ -149,7 +159,7 @@ def drawn_pipeline(random: Random) -> Pipeline:
         try:
             pipeline = make(random)
             if not pipeline.is_fitted:
-                pipeline = pipeline.fitted(drawn_recordings(pipeline.source.spec, 9000, seed=0))
+                pipeline = pipeline.fitted(possible_recordings(pipeline.source, 9000, seed=0))
             pipeline.out  # noqa: B018 - binds what comes last
             pipeline.after(None if pipeline.has_score else pipeline.out)
         except ConfigError:

@@ -25,6 +25,7 @@ from tflm_ext.signals import (
     Spectrum,
     Stack,
     Statistics,
+    Subtraction,
     Zscore,
 )
 from tflm_ext.signals.concat import ToFloat
@@ -38,6 +39,17 @@ def motion(samples: int, seed: int = 0) -> np.ndarray:
 
 def fitted(count: int) -> Zscore:
     return Zscore(mean=(0.1,) * count, deviation=(3.0,) * count)
+
+
+@pytest.mark.parametrize("like", ["tflm", "microfrontend"])
+def test_two_front_ends_without_gain_control(like: str) -> None:
+    """GCC warned that a function that is not called reads beyond their table of the gain."""
+    bands = [
+        LogMel(count, high_hz=3800, pcan=None, subtraction=noise, like=like)
+        for count, noise in ((32, Subtraction()), (9, None))
+    ]
+    samples = np.random.default_rng(0).integers(-3000, 3000, (2000, 1)).astype(np.int16)
+    assert_sense(Pipeline(Microphone(8000), Frames(64), Concat(*bands)), [samples])
 
 
 def test_branches_follow_one_another() -> None:

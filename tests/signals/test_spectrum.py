@@ -64,14 +64,6 @@ def test_bands(arithmetic: str, form: str) -> None:
     assert np.isfinite(found).all()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("arithmetic", ["int16", "float32"])
-@pytest.mark.parametrize("points", [512, 1024])
-def test_every_size(arithmetic: str, points: int) -> None:
-    block = Spectrum(points, "power", arithmetic).bind(frame(points))
-    assert_block(block, items(points, 1, points))
-
-
 def reference(frames: np.ndarray, source: Spec, points: int) -> np.ndarray:
     """Powers of all bins in float64, (frames, channels, bins)."""
     length = min(source.shape[0], points)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,16 +14,9 @@ from tflm_ext.ir.rendered import RenderedFile, write_files
 from tflm_ext.scratch import scratch_folder
 from tflm_ext.signals import Pipeline
 from tflm_ext.targets import Board
-from tflm_ext.verify.sense import ModelRun, SenseCheck, check_sense
+from tflm_ext.verify.sense import HarnessView, ModelRun, SenseCheck, check_sense
 
 Array: TypeAlias = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _HarnessView:
-    name: str
-    upper: str
-    sample_type: str
 
 
 def check_on_core(
@@ -54,7 +46,7 @@ def check_on_core(
     def run_there(
         facts: ModelFacts, sources: Sequence[RenderedFile], pipeline: Pipeline, blocks: bytes
     ) -> bytes:
-        view = _HarnessView(facts.name, facts.upper, pipeline.source.spec.dtype.c)
+        view = HarnessView(facts.name, facts.upper, pipeline.source.spec.dtype.c)
         with scratch_folder() as folder:
             own = folder / "sources"
             write_files(sources, own)

@@ -266,7 +266,11 @@ class LogMelBlock:
             ("log_scale", 1 << stage.log_bits),
         )
         window = self.window_table
-        gain = self.gain if len(self.gain) else np.zeros(1, np.int64)
+        logarithm = table("logarithm", DType.INT16, arithmetic.LOG_TABLE, "[segment 128 + 1]")
+        gain = logarithm  # without gain control, not read, but GCC warns of a shorter table
+        if len(self.gain):
+            layout = "[interval][value, slope, curvature, 0], from 2 on"
+            gain = table("gain", DType.INT16, self.gain, layout)
         return SignalCall(
             name=self.KERNEL,
             header=f"{self.KERNEL}.h",
@@ -276,10 +280,8 @@ class LogMelBlock:
                 *fft.tables(half),
                 table("widths", DType.INT16, bank.widths, f"[band {stage.bands} + 1]"),
                 *self.weight_tables,
-                table(
-                    "gain", DType.INT16, gain, "[interval][value, slope, curvature, 0], from 2 on"
-                ),
-                table("logarithm", DType.INT16, arithmetic.LOG_TABLE, "[segment 128 + 1]"),
+                gain,
+                logarithm,
             ),
             state=(Memory("noise", "uint32_t", stage.bands if noise else 1),),
             scratch=(Memory("spectrum", "uint32_t", half + 1),),

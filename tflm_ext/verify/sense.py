@@ -39,7 +39,9 @@ _HINT = "Do not use these files. Export again; if the error persists, report thi
 
 
 @dataclass(frozen=True, slots=True)
-class _HarnessView:
+class HarnessView:
+    """Variables of test/sense_harness.c.j2."""
+
     name: str
     upper: str
     sample_type: str
@@ -280,7 +282,7 @@ def _run_here(
     ways = (("-O0", *SANITIZE), ("-O2",))
     with scratch_folder() as root:
         write_files(sources, root)
-        view = _HarnessView(facts.name, facts.upper, pipeline.source.spec.dtype.c)
+        view = HarnessView(facts.name, facts.upper, pipeline.source.spec.dtype.c)
         Path(root, "harness.c").write_text(render("test/sense_harness.c.j2", view), "utf-8")
         units = [file.path for file in sources if file.path.endswith(".c")]
         outputs = []
