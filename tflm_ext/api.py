@@ -21,7 +21,7 @@ from tflm_ext.options import (
 from tflm_ext.storage import as_path
 
 if TYPE_CHECKING:
-    from tflm_ext.bench import Bench
+    from tflm_ext.convert.int8_model import Known
     from tflm_ext.options import Methods
     from tflm_ext.project.choices import Choices
     from tflm_ext.project.pio import BuildResult, TestResult
@@ -236,13 +236,10 @@ def export(
         ...     print(error.problem)
         There is no model at missing.tflite.
     """
-    from tflm_ext.bench import keep
     from tflm_ext.chosen import make_options
     from tflm_ext.project.choices import known_of
     from tflm_ext.report.measured import with_bench
     from tflm_ext.report.progress import show_progress
-    from tflm_ext.signals.data import features_of, recordings_alone
-    from tflm_ext.stages import load, make_pipeline_project, make_project, write
 
     overwrite = as_flag("overwrite", overwrite)
     target, given, earlier = _opened(folder, model)
@@ -266,20 +263,12 @@ def export(
         alone=model is None,
     )
     _require_data(max_accuracy_drop, test_data)
+    if model is None:
+        _require_no_data(test_data=test_data, labels=labels)
     with show_progress(progress) as say:
-        if model is None:
-            _require_no_data(test_data=test_data, labels=labels)
-            own, recordings = recordings_alone(options.pipeline, calibration_data)
-            project = make_pipeline_project(own, options, say, recordings)
-        else:
-            data = features_of(options.pipeline, calibration_data, test_data)
-            known = known_of(given, earlier)
-            int8, samples = load(model, data.calibration, data.test, options, say, known)
-            project = make_project(int8, options, samples, say, data.recordings)
-        found = _measured(project, options, say)
-        kept = write(project, target, overwrite=overwrite, spared=given)
-        if found is not None:
-            keep(found, target)
+        known = known_of(given, earlier)
+        project = _made(model, calibration_data, test_data, options, known, say)
+        kept = _written(project, options, target, overwrite, given, say)
     for loss in project.report.losses:
         warnings.warn(loss, AccuracyWarning, stacklevel=2)
     return ExportResult(target.resolve(), with_bench(project.report, target), kept)
@@ -296,14 +285,49 @@ def _opened(folder: Any, model: Any) -> tuple[Path, Path | None, Choices | None]
     return target, given, earlier_choices(target)
 
 
-def _measured(project: Project, options: Options, say: Callable[[str], None]) -> Bench | None:
-    """Return what a project with a pipeline needs on the emulated core, if that is at hand."""
-    from tflm_ext.bench import measured, tools_at_hand
+def _made(
+    model: Any,
+    calibration_data: Any,
+    test_data: Any,
+    options: Options,
+    known: Known | None,
+    say: Callable[[str], None],
+) -> Project:
+    """Return the project of a model, or of a pipeline that needs none."""
+    from tflm_ext.signals.data import features_of, recordings_alone
+    from tflm_ext.stages import load, make_pipeline_project, make_project
 
-    if options.pipeline is None or not options.runtime.own_code or not tools_at_hand():
-        return None
-    say("counting instructions on the emulated core")
-    return measured(project.analysis, project.sources, options)
+    if model is None:
+        own, recordings = recordings_alone(options.pipeline, calibration_data)
+        return make_pipeline_project(own, options, say, recordings)
+    data = features_of(options.pipeline, calibration_data, test_data)
+    int8, samples = load(model, data.calibration, data.test, options, say, known)
+    return make_project(int8, options, samples, say, data.recordings)
+
+
+def _written(
+    project: Project,
+    options: Options,
+    target: Path,
+    overwrite: bool,
+    spared: Path | None,
+    say: Callable[[str], None],
+) -> tuple[str, ...]:
+    """Write a project, and return the edited files that were kept.
+
+    Where the emulated core is at hand, bench.json of a pipeline is written, too.
+    """
+    from tflm_ext.bench import keep, measured, tools_at_hand
+    from tflm_ext.stages import write
+
+    found = None
+    if options.pipeline is not None and options.runtime.own_code and tools_at_hand():
+        say("counting instructions on the emulated core")
+        found = measured(project.analysis, project.sources, options)
+    kept = write(project, target, overwrite=overwrite, spared=spared)
+    if found is not None:
+        keep(found, target)
+    return kept
 
 
 def _require_data(max_accuracy_drop: float | None, test_data: Any) -> None:

@@ -66,6 +66,7 @@ PIPELINES = {
 SCORES = {
     "k_means": lambda: (sense.LogMel(10), sense.KMeans(3)),
     "mahalanobis": lambda: (sense.Bands(bands=6), sense.Zscore(), sense.Mahalanobis()),
+    "stack": lambda: (sense.LogMel(6), sense.Stack(3, every=2), sense.KMeans(2)),
     "normal": lambda: (sense.LogMel(10), sense.Normal(learn_windows=50)),
 }
 

@@ -187,6 +187,8 @@ def parse_info(pairs: Mapping[str, str]) -> DeviceInfo:
         )
     except KeyError as error:
         raise ValueError(f"{error} is missing") from error
+    if bool(info.input_bytes) != bool(info.output_bytes):
+        raise ValueError("there are inputs without outputs, or the other way round")
     if min((info.chunk_bytes, *info.input_bytes, *info.output_bytes)) < 1:
         raise ValueError("a size is less than 1")
     return info

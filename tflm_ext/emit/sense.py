@@ -153,7 +153,6 @@ def sense_view(facts: ModelFacts, pipeline: Pipeline) -> SenseView:
     calls = tuple(chain(tables, framed, "ctx->ring" if image else "ctx->frame", "row", 1))
     row = stack.source if stack else pipeline.out
     after = list(enumerate(after_model(facts, pipeline), len(blocks) + 1))
-    output = f"{facts.name}_output(&ctx->model, 0U)" if facts.outputs else "ctx->features"
     blocks_called = [*blocks, *after]
     return SenseView(
         name=facts.name,
@@ -163,7 +162,7 @@ def sense_view(facts: ModelFacts, pipeline: Pipeline) -> SenseView:
         command=facts.command,
         digest=pipeline.sha256,
         lines=_lines(blocks_called),
-        after=tuple(chain(tables, after, output, "ctx->result", 1)),
+        after=tuple(chain(tables, after, _outputs(facts), "ctx->result", 1)),
         tail=tuple(chain(tables, blocks[stack_number + 1 :], "ctx->window", "row", 1)),
         gates=any(call.gate for call in calls),
         keeps_input=_keeps_input(facts, after),
@@ -202,6 +201,11 @@ def sense_view(facts: ModelFacts, pipeline: Pipeline) -> SenseView:
         output_bytes=facts.outputs[0].bytes if facts.outputs else 0,
         saved=_saved(pipeline, blocks),
     )
+
+
+def _outputs(facts: ModelFacts) -> str:
+    """Return the expression for what score and decision receive."""
+    return f"{facts.name}_output(&ctx->model, 0U)" if facts.outputs else "ctx->features"
 
 
 def _stack(blocks: Sequence[tuple[int, Block]]) -> tuple[int, StackBlock | None]:

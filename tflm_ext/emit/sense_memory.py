@@ -21,11 +21,13 @@ def context_bytes(facts: ModelFacts, pipeline: Pipeline) -> int:
     if not view.image:
         arrays.append((view.frame_type, view.frames))
     arrays.append((view.row_type, view.stack * view.row))
+    if view.tail:
+        arrays.append((view.row_type, view.stack * view.row))
     if view.keeps_input:
         arrays.append((view.input_type, view.inputs))
     if view.after:
         arrays.append(("int32_t", 3 if view.decides else 1))
-    calls = (*view.streams, *view.calls, *view.after)
+    calls = (*view.streams, *view.calls, *view.tail, *view.after)
     members = [_struct_bytes([(kind, count)]) for kind, count in arrays]
     for call in calls:
         output = () if call.output is None else (call.output,)
