@@ -235,6 +235,7 @@ def export(
     from tflm_ext.report.progress import show_progress
     from tflm_ext.signals.data import features_of
     from tflm_ext.stages import load, make_project, write
+    from tflm_ext.warm import warm_python
 
     overwrite = as_flag("overwrite", overwrite)
     target, given, earlier = _opened(folder, model)
@@ -257,7 +258,7 @@ def export(
         pipeline=pipeline,
     )
     _require_data(max_accuracy_drop, test_data)
-    with show_progress(progress) as say:
+    with show_progress(progress) as say, warm_python():
         data = features_of(options.pipeline, calibration_data, test_data)
         known = known_of(given, earlier)
         int8, samples = load(model, data.calibration, data.test, options, say, known)
