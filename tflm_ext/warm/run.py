@@ -23,7 +23,7 @@ from typing import Any
 from tflm_ext.programs import LimitError, leash, run_program, start_program
 from tflm_ext.scratch import scratch_folder
 
-_SERVER = str(Path(__file__).resolve().with_name("warm_server.py"))
+_SERVER = str(Path(__file__).resolve().with_name("server.py"))
 _LIMITS = (
     resource.RLIMIT_AS,
     resource.RLIMIT_CPU,
@@ -77,7 +77,7 @@ class _ServerEnded(Exception):
 
 
 class _Server:
-    """The warm process: warm_server.py."""
+    """The warm process: server.py."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None

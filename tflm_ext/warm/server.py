@@ -1,4 +1,4 @@
-"""The warm process of warm.py. Reads requests, runs each in a fork, answers with its exit status.
+"""The warm process of run.py. Reads requests, runs each in a fork, answers with its exit status.
 
 It imports nothing from this package unless a request says so, so that it runs as a plain program.
 """
