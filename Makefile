@@ -41,7 +41,7 @@ DEBIAN_PACKAGES := gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-
 # What the user's shell says about Python is about another environment.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONOPTIMIZE \
 	PIP_TARGET PIP_PREFIX PIP_USER PIP_REQUIRE_VIRTUALENV PIP_CONSTRAINT \
-	PYTEST_ADDOPTS PYTEST_PLUGINS MYPYPATH
+	PYTHONDONTWRITEBYTECODE PYTEST_ADDOPTS PYTEST_PLUGINS MYPYPATH
 export PYTHONNOUSERSITE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # pio, the console scripts and whatever they call come from our environment first.

@@ -52,6 +52,7 @@ PACKAGES: Mapping[str, str] = {
     "ir": "graph, tensors, nodes, facts about the model",
     "flatbuffer": "a reader that trusts no offset",
     "options": "what users choose",
+    "warm": "starts our Python programs quickly, as forks",
     "programs": "processes",
     "scratch": "work folders",
     "shell": "streams, signals",

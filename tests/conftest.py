@@ -15,6 +15,7 @@ import pytest
 
 from tflm_ext.convert import one_child
 from tflm_ext.passes.run import STRICT_VARIABLE
+from tflm_ext.warm import warm_python
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden"
@@ -48,9 +49,9 @@ hypothesis.settings.load_profile("tflm_ext")
 def _one_child() -> Iterator[None]:
     """All conversions of this process share a child, since TensorFlow takes seconds to start.
 
-    What has to have one of its own runs in an empty contextvars.Context().
+    So do all runs of TFLM. What has to have one of its own runs in an empty contextvars.Context().
     """
-    with one_child():
+    with one_child(), warm_python():
         yield
 
 

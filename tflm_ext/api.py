@@ -240,6 +240,7 @@ def export(
     from tflm_ext.project.choices import known_of
     from tflm_ext.report.measured import with_bench
     from tflm_ext.report.progress import show_progress
+    from tflm_ext.warm import warm_python
 
     overwrite = as_flag("overwrite", overwrite)
     target, given, earlier = _opened(folder, model)
@@ -265,7 +266,7 @@ def export(
     _require_data(max_accuracy_drop, test_data)
     if model is None:
         _require_no_data(test_data=test_data, labels=labels)
-    with show_progress(progress) as say:
+    with show_progress(progress) as say, warm_python():
         known = known_of(given, earlier)
         project = _made(model, calibration_data, test_data, options, known, say)
         kept = _written(project, options, target, overwrite, given, say)

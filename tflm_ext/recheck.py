@@ -33,6 +33,7 @@ from tflm_ext.verify.golden import check_golden
 from tflm_ext.verify.sense import ModelRun, prove_sense
 from tflm_ext.verify.tflm import run_tflm
 from tflm_ext.verify.vectors import make_vectors
+from tflm_ext.warm import warm_python
 
 _BOARD_VECTORS = 16
 _EXPORT_AGAIN = "Restore the exported file, or export the model again with --overwrite."
@@ -143,6 +144,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+@warm_python()
 def verify_project(folder: Path, *, seed: int | None = None) -> Recheck:
     """Compile the files in a project, and compare every tensor with TFLM on new inputs.
 

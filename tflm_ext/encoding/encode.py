@@ -31,6 +31,7 @@ from tflm_ext.storage import as_path, shown
 from tflm_ext.verify.computable import keep_computable
 from tflm_ext.verify.tflm import TflmRun
 from tflm_ext.verify.unchanged import any_values, port_values, require_equal, run_any
+from tflm_ext.warm import warm_python
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Progress: TypeAlias = Callable[[str], None]
@@ -105,7 +106,8 @@ def encode(
     if any(node.code == _CUSTOM and node.custom == "TFLM_DECODE" for node in parsed.nodes):
         raise ConfigError("The model is already encoded.", "Pass the model it was made from.")
     chosen = _methods(methods, parsed)
-    return _Encoding(given, parsed, say).result(chosen, limits)
+    with warm_python():
+        return _Encoding(given, parsed, say).result(chosen, limits)
 
 
 def _read(path: Path) -> bytes:

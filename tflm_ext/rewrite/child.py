@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from tflm_ext.errors import UnsupportedModelError
-from tflm_ext.programs import limit_error, run_program
+from tflm_ext.programs import limit_error
 from tflm_ext.scratch import scratch_folder
+from tflm_ext.warm import run_python
 
 Array: TypeAlias = np.ndarray[Any, Any]
 _SECONDS = 60.0  # for a rewrite that takes less than one
+_NEEDS = ("numpy", "tflm_ext.rewrite.tree")
 
 
 def run_rewrite(module: str, model: bytes, changes: Mapping[str, Array]) -> bytes:
@@ -34,15 +35,15 @@ def run_rewrite(module: str, model: bytes, changes: Mapping[str, Array]) -> byte
         request, response = folder / "request.npz", folder / "response.tflite"
         arrays: dict[str, Any] = {"model": np.frombuffer(model, np.uint8), **changes}
         np.savez(request, **arrays)
-        command = (sys.executable, "-P", "-m", module, str(request), str(response))
+        program = ("-m", module, str(request), str(response))
         try:
-            done = run_program(command, seconds=_SECONDS, leashed=True)
+            done = run_python(program, seconds=_SECONDS, needs=_NEEDS)
         except subprocess.TimeoutExpired:
             done = None
         if done is not None and done.returncode == 0:
             return response.read_bytes()
         said = "" if done is None else done.stderr.decode("utf-8", "replace")
-        limit = limit_error("Python", done.returncode, said, command) if done else None
+        limit = limit_error("Python", done.returncode, said, done.args) if done else None
         if limit is not None:
             raise limit
         last = (said.strip().splitlines() or ["it did not finish within a minute"])[-1]

@@ -18,11 +18,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tflm_ext.errors import ToolError, UnsupportedModelError
-from tflm_ext.programs import limit_error, run_program
+from tflm_ext.programs import limit_error
 from tflm_ext.scratch import scratch_folder
+from tflm_ext.warm import run_python
 
 Array: TypeAlias = np.ndarray[Any, Any]
 _CHILD = str(Path(__file__).resolve().with_name("tflm_child.py"))
+_NEEDS = ("numpy", "tflite_micro.python.tflite_micro.runtime")
 
 # Far more than any model for a microcontroller needs on a busy computer.
 _SECONDS = 120.0
@@ -95,20 +97,20 @@ def run_tflm(
         arrays["model"] = np.frombuffer(model, np.uint8)
         arrays["numbers"] = np.array(numbers, np.int64)
         np.savez(request, **arrays)
-        command = (sys.executable, "-P", _CHILD, str(request), str(response), str(progress))
+        program = (_CHILD, str(request), str(response), str(progress))
         seconds = _SECONDS + _SECONDS_PER_VECTOR * len(inputs[0])
         try:
-            done = run_program(command, seconds=seconds, leashed=True)
+            done = run_python(program, seconds=seconds, needs=_NEEDS)
         except subprocess.TimeoutExpired as error:
             raise ToolError(
                 f"TensorFlow Lite Micro's interpreter did not finish within {seconds:.0f} s.",
                 "Check the model with a TensorFlow Lite interpreter; the file may be damaged.",
-                command=command,
+                command=tuple(error.cmd),
             ) from error
         printed = done.stderr.decode("utf-8", "replace")
         started = progress.read_bytes() if progress.exists() else b""  # empty before the first
         vector = int(started) if started else None
-        _raise_for(done.returncode, printed, command, vector)
+        _raise_for(done.returncode, printed, tuple(done.args), vector)
         used = re.search(r"Arena allocation total (\d+) bytes", printed)
         with np.load(response) as archive:
             return TflmRun(
