@@ -107,7 +107,8 @@ def _source(block: Block, result: Result) -> Iterator[str]:
     """Yield the C that calls the function of a block in step()."""
     call = block.lower()
     yield f'#include "tflm_ext/{call.header}"'
-    yield _table(DType.INT16, "samples", samples())
+    # Not constant, and not static: the compiler knows no sample.
+    yield _table(DType.INT16, "samples", samples()).removeprefix("static const ")
     for const in call.tables:
         values = np.frombuffer(const.data, const.dtype.numpy)
         yield _table(const.dtype, f"table_{const.role}", values)
