@@ -150,8 +150,13 @@ bench: $(READY)
 bench-nets: $(READY)
 	@PYTHONPATH=. $(PYTHON) -m benchmarks.nets
 
+# TFLM=DIR TFLM_COMMIT=ID adds TensorFlow Lite Micro's signal library, CMSIS_DSP=DIR CMSIS_CORE=DIR
+# adds CMSIS-DSP, with CMSIS_COMMIT=ID if git cannot tell it.
 bench-front-ends: $(READY)
-	@PYTHONPATH=. $(PYTHON) -m benchmarks.front_ends
+	@PYTHONPATH=. $(PYTHON) -m benchmarks.front_ends \
+		$(if $(TFLM),--tflm-source "$(TFLM)" --tflm-commit "$(TFLM_COMMIT)") \
+		$(if $(CMSIS_DSP),--cmsis-dsp "$(CMSIS_DSP)" --cmsis-core "$(CMSIS_CORE)") \
+		$(if $(CMSIS_COMMIT),--cmsis-commit "$(CMSIS_COMMIT)")
 
 bench-host: $(READY)
 	@$(PYTHON) benchmarks/host.py

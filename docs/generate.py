@@ -821,6 +821,16 @@ COUNTS: tuple[tuple[str, str, Callable[[], int | str]], ...] = (
             (r"`HighPass", _measured("streams")),
         )
     ),
+    (
+        "docs/explanation/performance.md",
+        r"(?<=^\|---\|---\|---:\|---:\|\n)\| LogMel.*\n(?:\|.*\n)*",
+        _measured("against_libraries"),
+    ),
+    (
+        "docs/explanation/performance.md",
+        r"(?<=CMSIS-DSP is commit )\w+",
+        _measured("cmsis_commit"),
+    ),
     ("docs/how-to/distil.md", _SCORES, _measured("distillation")),
     ("docs/how-to/quantize-aware.md", _SCORES, _measured("quantization_aware")),
 )

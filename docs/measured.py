@@ -8,7 +8,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from benchmarks import bench
 from benchmarks.compression import results
+from benchmarks.front_ends import CMSIS_DSP, OPTIMIZE, STAGE, TFLM
 from docs import front_ends
 from tflm_ext.api import inspect_model
 from tflm_ext.report import Accuracy
@@ -35,6 +37,15 @@ NETWORKS = {
             "scratch, as compressed": NEW_NETWORK,
         },
     ),
+}
+TASKS = {
+    "log_mel_512": "LogMel, 40 bands of 480 samples",
+    "log_mel_256": "LogMel, 40 bands of 256 samples",
+    "spectrum_512": "Hann window, Fourier transform, power, 512 points",
+    "spectrum_256": "the same, 256 points",
+    "biquad_1": "filter, one section, 512 samples",
+    "biquad_2": "filter, two sections, 512 samples",
+    "statistics": "mean, RMS, variance and peak, 512 samples",
 }
 
 
@@ -111,6 +122,38 @@ def streams() -> str:
                 _line(f"`{row.front_end}`", f"{row.stage:,}", per_sample, f"{row.flash:,}")
             )
     return "".join(lines)
+
+
+def against_libraries() -> str:
+    """The rows of the page on performance: tasks that other libraries do, from results.csv."""
+    rows = bench.read()
+    lines = []
+    for task, title in TASKS.items():
+        own = [row for row in rows if row["model"] == task]
+        counts = {row["optimize"]: f"{int(row['instructions']):,}" for row in own}
+        names = [name for name in counts if not name.endswith(" of int16")]
+        names.sort(key=lambda name: name.startswith((OPTIMIZE, STAGE)))
+        for name in names:
+            with_int16 = counts.get(f"{name} of int16")
+            bare = counts[name] if with_int16 else ""
+            shown = title if name == names[0] else ""
+            lines.append(_line(shown, _code(name), bare, with_int16 or counts[name]))
+    return "".join(lines)
+
+
+def _code(name: str) -> str:
+    """Whose code a row of results.csv is about."""
+    if name.startswith((TFLM, CMSIS_DSP)):
+        library, _, *which = name.split()
+        return ", ".join([library, *(f"`{part}`" for part in which)])
+    return " ".join(["tflm_ext", *name.split()[1:]]) if name != OPTIMIZE else "tflm_ext"
+
+
+def cmsis_commit() -> str:
+    """The commit of CMSIS-DSP whose rows are in results.csv."""
+    names = {row["optimize"] for row in bench.read()}
+    (commit,) = {name.split()[1] for name in names if name.startswith(CMSIS_DSP)}
+    return commit
 
 
 def _scores(name: str) -> str:

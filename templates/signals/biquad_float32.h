@@ -64,34 +64,48 @@ tflm_ext_biquad_float32_step(const tflm_ext_biquad_float32_section_t *own, int32
     return output;
 }
 
-/* The next sample, or the next number between two sections. */
+/* The next `count` samples, 1 or 2, or as many numbers between two sections. */
 TFLM_EXT_SPECIALIZED void tflm_ext_biquad_float32_next(const tflm_ext_biquad_float32_t *op,
                                                        const tflm_ext_biquad_float32_section_t *own,
                                                        float *band, float *low,
                                                        tflm_ext_biquad_float32_place_t *at,
-                                                       bool first, bool last)
+                                                       int32_t count, bool first, bool last)
 {
-    float number;
+    int32_t samples[2] = { 0, 0 };
+    float numbers[2] = { 0.0f, 0.0f };
+    int16_t rounded[2];
 
-    if (!first) {
-        number = *at->between;
-    } else if (op->kind == TFLM_EXT_BIQUAD_HIGH) {
-        number = tflm_ext_product((float)*at->input, own->gain);
-    } else {
-        number = (float)*at->input;
-    }
-    number = tflm_ext_biquad_float32_step(own, op->kind, band, low, number);
-    if (last) {
-        *at->output = tflm_ext_to_int16(number);
-        at->output = &at->output[op->channels];
-    } else {
-        *at->between = number;
+    for (int32_t i = 0; i < count; ++i) {
+        if (first) {
+            samples[i] = at->input[i * op->channels];
+        } else {
+            numbers[i] = at->between[i];
+        }
     }
     if (first) {
-        at->input = &at->input[op->channels];
+        tflm_ext_two_floats(samples, numbers);
+        at->input = &at->input[count * op->channels];
+    }
+    for (int32_t i = 0; i < count; ++i) {
+        if (first && (op->kind == TFLM_EXT_BIQUAD_HIGH)) {
+            numbers[i] = tflm_ext_product(numbers[i], own->gain);
+        }
+        numbers[i] = tflm_ext_biquad_float32_step(own, op->kind, band, low, numbers[i]);
+    }
+    if (last) {
+        tflm_ext_two_int16(numbers, rounded);
+    }
+    for (int32_t i = 0; i < count; ++i) {
+        if (last) {
+            *at->output = rounded[i];
+            at->output = &at->output[op->channels];
+            TFLM_EXT_MOVED(at->output);
+        } else {
+            at->between[i] = numbers[i];
+        }
     }
     if (!first || !last) {
-        ++at->between;
+        at->between = &at->between[count];
     }
 }
 
@@ -107,8 +121,11 @@ TFLM_EXT_SPECIALIZED void tflm_ext_biquad_float32_pass(const tflm_ext_biquad_flo
     float band = state[0];
     float low = state[1];
 
-    for (; count > 0U; --count) {
-        tflm_ext_biquad_float32_next(op, &own, &band, &low, &at, first, last);
+    for (uint32_t pairs = count / 2U; pairs > 0U; --pairs) {
+        tflm_ext_biquad_float32_next(op, &own, &band, &low, &at, 2, first, last);
+    }
+    if ((count % 2U) != 0U) {
+        tflm_ext_biquad_float32_next(op, &own, &band, &low, &at, 1, first, last);
     }
     state[0] = band;
     state[1] = low;

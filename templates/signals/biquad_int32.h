@@ -46,10 +46,10 @@ typedef struct {
     int16_t *output;
 } tflm_ext_biquad_int32_place_t;
 
-/* One number through a section. */
+/* One number through a section; gives a result plus `half`, of ANY divided by 2^mix_shift. */
 TFLM_EXT_SPECIALIZED int32_t tflm_ext_biquad_int32_step(const tflm_ext_biquad_int32_section_t *own,
                                                         int32_t kind, int64_t *band, int64_t *low,
-                                                        int32_t number)
+                                                        int32_t number, int32_t half)
 {
     const int32_t old_band = tflm_ext_upper(*band);
     const int32_t old_low = tflm_ext_upper(*low);
@@ -59,18 +59,19 @@ TFLM_EXT_SPECIALIZED int32_t tflm_ext_biquad_int32_step(const tflm_ext_biquad_in
                                      : (old_band >> -own->band_shift);
     const int32_t high = number + shifted_low + shifted_band;
 
-    int32_t output = high;
+    int32_t output;
 
-    if (kind == TFLM_EXT_BIQUAD_LOW) {
-        output =
-            tflm_ext_shift_left(tflm_ext_smmulr(own->high_mix, high), own->mix_shift) - shifted_low;
+    if (kind == TFLM_EXT_BIQUAD_HIGH) {
+        output = high + half;
     } else if (kind == TFLM_EXT_BIQUAD_ANY) {
         output = tflm_ext_smmulr(own->high_mix, high);
         output = tflm_ext_smmlar(own->band_mix, old_band, output);
-        output = tflm_ext_smmlar(own->low_mix, old_low, output);
-        output = tflm_ext_shift_left(output, own->mix_shift);
+        output = tflm_ext_smmlar(own->low_mix, old_low, output) + half;
+    } else if (own->mix_shift == 0) {
+        output = tflm_ext_smmlar(own->high_mix, high, half - shifted_low);
     } else {
-        /* the number as it is */
+        output = tflm_ext_shift_left(tflm_ext_smmulr(own->high_mix, high), own->mix_shift) +
+                 (half - shifted_low);
     }
     *band = tflm_ext_wide_sum(*band, own->band, high);
     *low = tflm_ext_wide_sum(*low, own->low, tflm_ext_upper(*band));
@@ -84,6 +85,9 @@ TFLM_EXT_SPECIALIZED void tflm_ext_biquad_int32_next(const tflm_ext_biquad_int32
                                                      tflm_ext_biquad_int32_place_t *at, bool first,
                                                      bool last)
 {
+    /* What rounds the last result to int16 is added to its sum, before that is shifted. */
+    const int32_t shift = (op->kind == TFLM_EXT_BIQUAD_ANY) ? own->mix_shift : 0;
+    const int32_t half = last ? (((int32_t)1 << (op->fraction_bits - 1)) >> shift) : 0;
     int32_t number;
 
     if (!first) {
@@ -93,19 +97,23 @@ TFLM_EXT_SPECIALIZED void tflm_ext_biquad_int32_next(const tflm_ext_biquad_int32
     } else {
         number = tflm_ext_shift_left(*at->input, op->fraction_bits);
     }
-    number = tflm_ext_biquad_int32_step(own, op->kind, band, low, number);
+    number = tflm_ext_biquad_int32_step(own, op->kind, band, low, number, half);
     if (last) {
-        *at->output = tflm_ext_rounded16(number, op->fraction_bits);
+        *at->output = tflm_ext_shifted16(number, op->fraction_bits - shift);
         at->output = &at->output[op->channels];
+        TFLM_EXT_MOVED(at->output);
     } else {
-        *at->between = number;
+        *at->between = tflm_ext_shift_left(number, shift);
     }
     if (first) {
         at->input = &at->input[op->channels];
+        TFLM_EXT_MOVED(at->input);
     }
     if (!first || !last) {
         ++at->between;
+        TFLM_EXT_MOVED(at->between);
     }
+    TFLM_EXT_STORED(); /* there are no registers for two samples at once */
 }
 
 /* Numbers of one channel through a section, whose state has two words. */
@@ -125,7 +133,11 @@ TFLM_EXT_SPECIALIZED void tflm_ext_biquad_int32_pass(const tflm_ext_biquad_int32
     int64_t band = state[0];
     int64_t low = state[1];
 
-    for (; count > 0U; --count) {
+    for (uint32_t pairs = count / 2U; pairs > 0U; --pairs) {
+        tflm_ext_biquad_int32_next(op, &own, &band, &low, &at, first, last);
+        tflm_ext_biquad_int32_next(op, &own, &band, &low, &at, first, last);
+    }
+    if ((count % 2U) != 0U) {
         tflm_ext_biquad_int32_next(op, &own, &band, &low, &at, first, last);
     }
     state[0] = band;

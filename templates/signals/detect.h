@@ -18,36 +18,65 @@ typedef struct {
     uint32_t quiet;     /* windows without the class before the next event, at least 1 */
 } tflm_ext_detect_t;
 
-/* Updates the means, and returns the class that is found, or -1. */
-static inline int32_t tflm_ext_detect_class(const tflm_ext_detect_t *op, const int8_t *input,
-                                            int32_t *sums, int32_t active, int32_t *mean)
+/* The largest mean, the next one, and the class of the largest. */
+typedef struct {
+    int32_t best;
+    int32_t second;
+    int32_t label;
+} tflm_ext_detect_largest_t;
+
+/* Updates the mean of a class, or begins it. */
+static inline void tflm_ext_detect_mean(const tflm_ext_detect_t *op, bool begins, int32_t i,
+                                        const int8_t *input, int32_t *sums,
+                                        tflm_ext_detect_largest_t *largest)
 {
-    int32_t best = INT32_MIN;
-    int32_t second = INT32_MIN;
-    int32_t label = 0;
+    const int32_t sum = begins ? (input[i] * ((int32_t)1 << op->average))
+                               : ((sums[i] - (sums[i] >> op->average)) + input[i]);
+    const int32_t mean = sum >> op->average;
 
-    for (int32_t i = 0; i < op->classes; ++i) {
-        const int32_t value = input[i] - op->zero_point;
-        const int32_t sum = sums[i] + value - (sums[i] >> op->average);
-        const int32_t own = sum >> op->average;
-
-        sums[i] = sum;
-        if (own > best) {
-            second = best;
-            best = own;
-            label = i;
-        } else if (own > second) {
-            second = own;
+    sums[i] = sum;
+    if (mean > largest->second) {
+        if (mean > largest->best) {
+            largest->second = largest->best;
+            largest->best = mean;
+            largest->label = i;
         } else {
-            /* neither */
+            largest->second = mean;
         }
     }
-    *mean = best;
+}
 
-    const bool found = (label != op->background) &&
-                       (best >= ((label == active) ? op->off : op->on)) &&
-                       (best >= (second + op->margin));
-    return found ? label : -1;
+/*
+ * Updates the means, and returns the class that is found, or -1. The sums are those of values with
+ * their zero point, which is subtracted from the largest mean only.
+ */
+static inline int32_t tflm_ext_detect_class(const tflm_ext_detect_t *op, bool begins,
+                                            const int8_t *input, int32_t *sums, int32_t active,
+                                            int32_t *mean)
+{
+    tflm_ext_detect_largest_t largest = { INT32_MIN, INT32_MIN, 0 };
+    int32_t i = 0;
+
+    if (begins) {
+        for (; i < op->classes; ++i) {
+            tflm_ext_detect_mean(op, true, i, input, sums, &largest);
+        }
+    }
+    for (; i < (op->classes - 3); i += 4) {
+        tflm_ext_detect_mean(op, false, i, input, sums, &largest);
+        tflm_ext_detect_mean(op, false, i + 1, input, sums, &largest);
+        tflm_ext_detect_mean(op, false, i + 2, input, sums, &largest);
+        tflm_ext_detect_mean(op, false, i + 3, input, sums, &largest);
+    }
+    for (; i < op->classes; ++i) {
+        tflm_ext_detect_mean(op, false, i, input, sums, &largest);
+    }
+    *mean = largest.best - op->zero_point;
+
+    const bool found = (largest.label != op->background) &&
+                       (*mean >= ((largest.label == active) ? op->off : op->on)) &&
+                       (largest.best >= (largest.second + op->margin));
+    return found ? largest.label : -1;
 }
 
 /* Forgets the classes of the last windows. */
@@ -55,32 +84,28 @@ static inline void tflm_ext_detect_forget(const tflm_ext_detect_t *op, int16_t *
                                           uint8_t *hits)
 {
     for (uint32_t i = 0U; i < op->of; ++i) {
+        if (history[i] >= 0) {
+            hits[history[i]] = 0U;
+        }
         history[i] = -1;
-    }
-    for (int32_t i = 0; i < op->classes; ++i) {
-        hits[i] = 0U;
     }
 }
 
 /*
- * State: running means times 2^average, whether there are any, the class found in the last window,
- * the classes found in the windows that count, where the next one goes, how often each class is among
- * them, the class of the last event, and windows until the next event may come. The decision is:
- * event, class, its mean.
+ * State: running means times 2^average, of values with their zero point; whether there are any; the
+ * class found in the last window; the classes found in the windows that count; where the next one
+ * goes; how often each class is among them; the class of the last event; windows until the next
+ * event may come. The decision is: event, class, its mean.
  */
 static inline void tflm_ext_detect(const tflm_ext_detect_t *op, const int8_t *input, int32_t *sums,
                                    uint32_t *started, int32_t *active, int16_t *history,
                                    uint32_t *at, uint8_t *hits, int32_t *last, uint32_t *wait,
                                    int32_t *decision)
 {
-    if (*started == 0U) {
-        *started = 1U;
-        for (int32_t i = 0; i < op->classes; ++i) {
-            sums[i] = (input[i] - op->zero_point) * ((int32_t)1 << op->average);
-        }
-    }
+    const bool begins = (*started == 0U);
+    const int32_t label = tflm_ext_detect_class(op, begins, input, sums, *active, &decision[2]);
 
-    const int32_t label = tflm_ext_detect_class(op, input, sums, *active, &decision[2]);
+    *started = 1U;
     *active = label;
     decision[0] = 0;
     decision[1] = label;

@@ -101,4 +101,36 @@ static inline int16_t tflm_ext_to_int16(float x)
 #endif
 }
 
+/* Two integers as floats; they move to the FPU with one instruction. */
+static inline void tflm_ext_two_floats(const int32_t *integers, float *floats)
+{
+#if TFLM_EXT_VFP
+    __asm__("vmov s14, s15, %2, %3\n\tvcvt.f32.s32 %0, s14\n\tvcvt.f32.s32 %1, s15"
+            : "=t"(floats[0]), "=t"(floats[1])
+            : "r"(integers[0]), "r"(integers[1])
+            : "s14", "s15");
+#else
+    floats[0] = (float)integers[0];
+    floats[1] = (float)integers[1];
+#endif
+}
+
+/* Two floats as int16; they move from the FPU with one instruction. */
+static inline void tflm_ext_two_int16(const float *floats, int16_t *integers)
+{
+#if TFLM_EXT_VFP
+    int32_t first;
+    int32_t second;
+    __asm__("vcvtr.s32.f32 s14, %2\n\tvcvtr.s32.f32 s15, %3\n\tvmov %0, %1, s14, s15"
+            : "=r"(first), "=r"(second)
+            : "t"(floats[0]), "t"(floats[1])
+            : "s14", "s15");
+    integers[0] = tflm_ext_saturate16(first);
+    integers[1] = tflm_ext_saturate16(second);
+#else
+    integers[0] = tflm_ext_to_int16(floats[0]);
+    integers[1] = tflm_ext_to_int16(floats[1]);
+#endif
+}
+
 #endif

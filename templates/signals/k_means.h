@@ -24,6 +24,30 @@ static inline uint32_t tflm_ext_feature_pair(const void *features, bool narrow, 
     return tflm_ext_load_pair(&((const int16_t *)features)[i]);
 }
 
+/* The next four words; an instruction loads them if their registers have consecutive numbers. */
+static inline void tflm_ext_k_means_four(const int32_t **words, int32_t *four)
+{
+#if TFLM_EXT_DSP
+    const int32_t *next = *words;
+    register int32_t first __asm__("r0");
+    register int32_t second __asm__("r1");
+    register int32_t third __asm__("r2");
+    register int32_t fourth __asm__("r3");
+    __asm__("ldmia %4!, {r0, r1, r2, r3}"
+            : "=r"(first), "=r"(second), "=r"(third), "=r"(fourth), "+r"(next)
+            :
+            : "memory");
+    four[0] = first;
+    four[1] = second;
+    four[2] = third;
+    four[3] = fourth;
+    *words = next;
+#else
+    (void)memcpy(four, *words, 4U * sizeof *four);
+    *words = &(*words)[4];
+#endif
+}
+
 /* Limited to 12 or 9 bits with a sign. */
 static inline int32_t tflm_ext_k_means_limited(int32_t value, int32_t bits)
 {
@@ -43,74 +67,90 @@ static inline int32_t tflm_ext_k_means_limited(int32_t value, int32_t bits)
 
 /* Two features as coordinates: factor * feature / 2^16 + offset, rounded down and limited. */
 static inline uint32_t tflm_ext_k_means_pair(const tflm_ext_k_means_int16_t *op, uint32_t two,
-                                             const int32_t *lines)
+                                             const int32_t **lines)
 {
-    const int32_t first = tflm_ext_smlawb(lines[0], two, lines[1]);
-    const int32_t second = tflm_ext_smlawt(lines[2], two, lines[3]);
+    int32_t own[4];
 
-    return tflm_ext_pair(tflm_ext_k_means_limited(first, op->bits),
-                         tflm_ext_k_means_limited(second, op->bits));
+    tflm_ext_k_means_four(lines, own);
+    return tflm_ext_pair(tflm_ext_k_means_limited(tflm_ext_smlawb(own[0], two, own[1]), op->bits),
+                         tflm_ext_k_means_limited(tflm_ext_smlawt(own[2], two, own[3]), op->bits));
 }
 
-/* Adds the products of two coordinates with those of four centres. */
-static inline void tflm_ext_k_means_add(uint32_t pair, const int32_t *centres, uint32_t *products)
+/* Adds the products of two coordinates with those of the next four centres. */
+static inline void tflm_ext_k_means_add(uint32_t pair, const int32_t **centres, uint32_t *sums)
 {
-    products[0] = tflm_ext_smlad(pair, (uint32_t)centres[0], products[0]);
-    products[1] = tflm_ext_smlad(pair, (uint32_t)centres[1], products[1]);
-    products[2] = tflm_ext_smlad(pair, (uint32_t)centres[2], products[2]);
-    products[3] = tflm_ext_smlad(pair, (uint32_t)centres[3], products[3]);
+    int32_t own[4];
+
+    tflm_ext_k_means_four(centres, own);
+    sums[0] = tflm_ext_smlad(pair, (uint32_t)own[0], sums[0]);
+    sums[1] = tflm_ext_smlad(pair, (uint32_t)own[1], sums[1]);
+    sums[2] = tflm_ext_smlad(pair, (uint32_t)own[2], sums[2]);
+    sums[3] = tflm_ext_smlad(pair, (uint32_t)own[3], sums[3]);
 }
 
-/* The smallest |c|^2 - 2 z * c of four centres. */
-static inline int32_t tflm_ext_k_means_least(const int32_t *norms, const uint32_t *products)
+/* The smallest of four sums. */
+static inline int32_t tflm_ext_k_means_least(const uint32_t *sums)
 {
-    const int32_t least01 =
-        tflm_ext_min(norms[0] - (2 * (int32_t)products[0]), norms[1] - (2 * (int32_t)products[1]));
-    const int32_t least23 =
-        tflm_ext_min(norms[2] - (2 * (int32_t)products[2]), norms[3] - (2 * (int32_t)products[3]));
+    return tflm_ext_min(tflm_ext_min((int32_t)sums[0], (int32_t)sums[1]),
+                        tflm_ext_min((int32_t)sums[2], (int32_t)sums[3]));
+}
 
-    return tflm_ext_min(least01, least23);
+/* Turns features into `pairs` of coordinates, and returns the sum of their squares. */
+static inline uint32_t tflm_ext_k_means_pairs(const tflm_ext_k_means_int16_t *op,
+                                              const void *features, bool narrow,
+                                              const int32_t *lines, uint32_t *pairs)
+{
+    const int32_t whole = op->count / 2;
+    uint32_t squares = 0U;
+
+    for (int32_t i = 0; i < whole; ++i) {
+        const uint32_t two = tflm_ext_feature_pair(features, narrow, 2 * i);
+
+        pairs[i] = tflm_ext_k_means_pair(op, two, &lines);
+        squares = tflm_ext_smlad(pairs[i], pairs[i], squares);
+    }
+    if ((op->count % 2) != 0) {
+        const int32_t last = tflm_ext_feature(features, narrow, op->count - 1);
+
+        pairs[whole] = tflm_ext_k_means_pair(op, tflm_ext_pair(last, 0), &lines);
+        squares = tflm_ext_smlad(pairs[whole], pairs[whole], squares);
+    }
+    return squares;
 }
 
 /*
- * |z - c|^2 = |z|^2 + (|c|^2 - 2 z * c), with the smallest bracket. Centres come in groups of four,
- * as pairs: the first pair of each centre, then the second ones, and so on. If there are an odd
- * number of features, `lines` ends with zeros, which make the last coordinate 0.
+ * |z - c|^2 = |z|^2 + (|c|^2 - 2 z * c), with the smallest bracket. Centres are stored as -2 c and
+ * come in groups of four, as pairs: the first pair of each centre, then the second ones, and so on.
+ * If there are an odd number of features, `lines` ends with zeros, which make the last coordinate 0.
  */
 static inline int32_t tflm_ext_k_means(const tflm_ext_k_means_int16_t *op, const void *features,
                                        bool narrow, const int32_t *lines, const int32_t *centres,
                                        const int32_t *norms, uint32_t *pairs)
 {
-    const int32_t whole = op->count / 2;
+    const int32_t squares = (int32_t)tflm_ext_k_means_pairs(op, features, narrow, lines, pairs);
     const int32_t all = (op->count + 1) / 2;
-    uint32_t first[4] = { 0U, 0U, 0U, 0U };
-    uint32_t squares = 0U;
+    int32_t least = INT32_MAX;
 
-    for (int32_t i = 0; i < all; ++i) {
-        const uint32_t two = (i < whole)
-                                 ? tflm_ext_feature_pair(features, narrow, 2 * i)
-                                 : tflm_ext_pair(tflm_ext_feature(features, narrow, 2 * i), 0);
-        const uint32_t pair = tflm_ext_k_means_pair(op, two, &lines[4 * i]);
+    for (int32_t group = 0; group < op->groups; ++group) {
+        uint32_t sums[4] = { (uint32_t)norms[0], (uint32_t)norms[1], (uint32_t)norms[2],
+                             (uint32_t)norms[3] };
+        const uint32_t *next = pairs;
 
-        if (op->groups > 1) {
-            pairs[i] = pair;
+        for (int32_t left = all / 4; left > 0; --left) {
+            tflm_ext_k_means_add(next[0], &centres, sums);
+            tflm_ext_k_means_add(next[1], &centres, sums);
+            tflm_ext_k_means_add(next[2], &centres, sums);
+            tflm_ext_k_means_add(next[3], &centres, sums);
+            next = &next[4];
         }
-        squares = tflm_ext_smlad(pair, pair, squares);
-        tflm_ext_k_means_add(pair, centres, first);
-        centres = &centres[4];
-    }
-
-    int32_t least = tflm_ext_k_means_least(norms, first);
-    for (int32_t group = 1; group < op->groups; ++group) {
-        uint32_t products[4] = { 0U, 0U, 0U, 0U };
-
-        for (int32_t i = 0; i < all; ++i) {
-            tflm_ext_k_means_add(pairs[i], centres, products);
-            centres = &centres[4];
+        for (int32_t left = all % 4; left > 0; --left) {
+            tflm_ext_k_means_add(*next, &centres, sums);
+            ++next;
         }
-        least = tflm_ext_min(least, tflm_ext_k_means_least(&norms[4 * group], products));
+        least = tflm_ext_min(least, tflm_ext_k_means_least(sums));
+        norms = &norms[4];
     }
-    return (int32_t)squares + least;
+    return squares + least;
 }
 
 static inline void tflm_ext_k_means_int16(const tflm_ext_k_means_int16_t *op, const int16_t *input,

@@ -21,6 +21,13 @@ static inline int32_t tflm_ext_kept(int32_t value)
     return value;
 }
 
+/* A pointer likewise, so that it moves with every access, and not later for several of them. */
+#if defined(__GNUC__)
+#define TFLM_EXT_MOVED(pointer) __asm__("" : "+r"(pointer))
+#else
+#define TFLM_EXT_MOVED(pointer) ((void)0)
+#endif
+
 /* Memory is written here, and not kept in registers that the next loop needs. */
 #if defined(__GNUC__)
 #define TFLM_EXT_STORED() __asm__ volatile("" : : : "memory")
@@ -57,19 +64,26 @@ static inline int16_t tflm_ext_saturate16(int32_t value)
 #endif
 }
 
-/* value / 2^bits, halves up, limited to int16; 1 <= bits <= 14, and value is below 2^30. */
-TFLM_EXT_SPECIALIZED int16_t tflm_ext_rounded16(int32_t value, int32_t bits)
+/* value / 2^bits, rounded down and limited to int16; bits <= 14. */
+TFLM_EXT_SPECIALIZED int16_t tflm_ext_shifted16(int32_t value, int32_t bits)
 {
-    const int32_t raised = value + ((int32_t)1 << (bits - 1));
-
+    if (bits <= 0) {
+        return tflm_ext_saturate16((int32_t)((uint32_t)value << (uint32_t)-bits));
+    }
 #if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__) && defined(__thumb2__)
     if (__builtin_constant_p(bits)) {
         int32_t result;
-        __asm__("ssat %0, #16, %1, asr %2" : "=r"(result) : "r"(raised), "I"(bits));
+        __asm__("ssat %0, #16, %1, asr %2" : "=r"(result) : "r"(value), "I"(bits));
         return (int16_t)result;
     }
 #endif
-    return tflm_ext_saturate16(raised >> bits);
+    return tflm_ext_saturate16(value >> bits);
+}
+
+/* value / 2^bits, halves up, limited to int16; 1 <= bits <= 14, and value is below 2^30. */
+TFLM_EXT_SPECIALIZED int16_t tflm_ext_rounded16(int32_t value, int32_t bits)
+{
+    return tflm_ext_shifted16(value + ((int32_t)1 << (bits - 1)), bits);
 }
 
 #endif

@@ -213,10 +213,10 @@ class KMeansBlock:
         missing = -len(self.centres) % _GROUP
         centres = np.concatenate([self.centres, np.repeat(self.centres[-1:], missing, axis=0)])
         groups = len(centres) // _GROUP
-        padded = np.pad(centres, ((0, 0), (0, count % 2))).astype("<i2")
+        padded = np.pad(-2 * centres, ((0, 0), (0, count % 2))).astype("<i2")
         words = padded.view("<i4").reshape(groups, _GROUP, pairs).transpose(0, 2, 1)
         norms = (centres * centres).sum(axis=1)
-        layout = f"[group {groups}][pair {pairs}][centre {_GROUP}], two values in a word"
+        layout = f"[group {groups}][pair {pairs}][centre {_GROUP}], two values times -2 in a word"
         return SignalCall(
             name=f"k_means_{self.source.dtype.value}",
             header="k_means.h",
