@@ -181,6 +181,36 @@ def test_shapes_that_take_the_same_values(shape: tuple[int, ...], fits: bool) ->
     assert PinnedInput(1.0, 0, (10, 40)).fits(shape) is fits
 
 
+@pytest.mark.slow
+def test_a_model_with_other_numbers_for_the_same_bytes(tmp_path: Path) -> None:
+    """The bytes that the pipeline gives do not change, only what they are called."""
+    own = pipeline("keyword")
+    error = joined(net(own, scale=26 / 255), own, tmp_path)
+    assert "quantization=(0.1019" in error.hint
+    named = sense.Pipeline(
+        *(own.source, *own.stages), decide=own.decide, quantization=(26 / 255, -128)
+    )
+    assert sense.Pipeline.from_json(named.to_json()) == named
+    assert named.sha256 != own.sha256
+    samples = drawn_recordings(own.source.spec, 20_000, seed=1)[0]
+    np.testing.assert_array_equal(named.quantized(samples), own.quantized(samples))
+    features = own.features(samples).astype(np.float64) * (26 / 255 / own.out.scale)
+    np.testing.assert_allclose(named.features(samples), features, rtol=1e-6)
+    for same in (named.with_(*named.stages, decide=None), named.with_decision(named.decide)):
+        assert same.quantization == named.quantization
+    result = tflm_ext.export(
+        tmp_path / "net.tflite", tmp_path / "out", pipeline=named, progress=False
+    )
+    assert result.replay(samples).windows == len(named.quantized(samples))
+
+
+@pytest.mark.parametrize("value", [5, "ab", (1,), (0.0, 0), (0.1, 128), (0.1, 0.5), (None, 0)])
+def test_wrong_quantizations(value: Any) -> None:
+    with pytest.raises(ConfigError) as error:
+        sense.Pipeline(sense.Image(2, 2, 1), quantization=value)
+    assert error.value.hint
+
+
 def test_the_ring_has_room_for_an_inference() -> None:
     own = pipeline("keyword")
     facts, chip = facts_of(own, "ear", with_model=True), board("nano33ble_sense")

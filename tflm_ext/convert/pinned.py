@@ -15,6 +15,7 @@ import numpy as np
 
 from tflm_ext.errors import ConfigError, UnsupportedModelError
 from tflm_ext.frontend import input_ports, read_graph
+from tflm_ext.ir import Quantization
 from tflm_ext.signals import Pipeline
 
 
@@ -164,7 +165,7 @@ def check_pinned(model: bytes, pinned: Pinned) -> None:
                 f"The model's input has {has}, but the pipeline gives values with scale {scale!r}, "
                 f"zero point {zero_point}.",
                 "Export the Keras model with this pipeline, or use the pipeline that the model was "
-                "trained with.",
+                f"trained with{_as_they_are(own)}.",
             )
     for node in graph.nodes:
         if node.operator == "QUANTIZE" and set(node.inputs) & set(graph.inputs):
@@ -173,6 +174,14 @@ def check_pinned(model: bytes, pinned: Pinned) -> None:
                 "the pipeline's resolution.",
                 "Feed the features to one layer only, or export without pipeline=.",
             )
+
+
+def _as_they_are(own: Quantization | None) -> str:
+    """Return the way out if the model was trained on the pipeline's bytes under other numbers."""
+    if own is None:
+        return ""
+    called = f"Pipeline(..., quantization=({own.scale!r}, {own.zero_point}))"
+    return f"; if it takes the same bytes, pass {called}"
 
 
 def _not_run(*arguments: Any) -> Any:

@@ -129,3 +129,20 @@ def expect_type(stage: str, source: Spec, *types: DType) -> None:
         f"{stage} takes {wanted}, but receives {source}.",
         f"Put {stage} after a stage that gives {wanted}.",
     )
+
+
+def as_quantization(value: Any) -> tuple[float, int] | None:
+    """Return the scale and the zero point of a model's input, or None.
+
+    Raises:
+        ConfigError: they are something else.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise ConfigError(
+            f"quantization={value!r:.60} is not a scale and a zero point.",
+            "Pass those of the model's input, as in quantization=(0.1, -128).",
+        )
+    scale, zero_point = value
+    return real("scale", scale, 1e-30, 1e30), whole("zero point", zero_point, -128, 127)

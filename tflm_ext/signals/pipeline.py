@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from tflm_ext.ir import DType
 from tflm_ext.signals import saved
 from tflm_ext.signals.bound import bound, run_last
 from tflm_ext.signals.calibration import Calibration
+from tflm_ext.signals.checks import as_quantization
 from tflm_ext.signals.frames import Frames, FramesBlock, Stack, StackBlock
 from tflm_ext.signals.given import as_recordings
 from tflm_ext.signals.image import PixelsBlock
@@ -44,6 +45,8 @@ class Pipeline:
         score: turns the model's outputs into one number; None if `decide` takes the outputs, or if
             a stage computes a score without a model.
         decide: turns the model's outputs into events; None if the firmware uses the outputs.
+        quantization: scale and zero point that a finished model gives to its input's bytes, if they
+            are not those of the last stage; the bytes are the same. None for those.
         calibration: how the thresholds were chosen; None if the user passed them.
         recordings: samples that it was fitted on; not part of its JSON.
     """
@@ -52,14 +55,23 @@ class Pipeline:
     stages: tuple[Any, ...]
     score: Any = None
     decide: Any = None
+    quantization: tuple[float, int] | None = None
     calibration: Calibration | None = None
     recordings: tuple[Array, ...] = field(default=(), compare=False, repr=False)
 
-    def __init__(self, source: Any, *stages: Any, score: Any = None, decide: Any = None) -> None:
+    def __init__(
+        self,
+        source: Any,
+        *stages: Any,
+        score: Any = None,
+        decide: Any = None,
+        quantization: tuple[float, int] | None = None,
+    ) -> None:
         object.__setattr__(self, "source", source)
         object.__setattr__(self, "stages", tuple(stages))
         object.__setattr__(self, "score", score)
         object.__setattr__(self, "decide", decide)
+        object.__setattr__(self, "quantization", as_quantization(quantization))
         object.__setattr__(self, "calibration", None)
         object.__setattr__(self, "recordings", ())
         self._check()
@@ -197,7 +209,11 @@ class Pipeline:
     @property
     def out(self) -> Spec:
         """What the model receives, or the score if a stage computes one."""
-        return self.blocks[-1].out
+        last = self.blocks[-1].out
+        if self.quantization is None or last.form is Form.SCORE:
+            return last
+        scale, zero_point = self.quantization
+        return replace(last, scale=scale, zero_point=zero_point)
 
     @property
     def frame_rate(self) -> Fraction:
@@ -319,7 +335,8 @@ class Pipeline:
 
     def with_(self: _P, *stages: Any, decide: Any = None) -> _P:
         """Return the same pipeline with other stages and another decision."""
-        return type(self)(self.source, *stages, score=self.score, decide=decide)
+        options = {"score": self.score, "quantization": self.quantization}
+        return type(self)(self.source, *stages, decide=decide, **options)
 
     def with_decision(self: _P, decide: Any, calibration: Calibration | None = None) -> _P:
         """Return the same pipeline with another decision, and how its thresholds were chosen."""
@@ -374,6 +391,8 @@ class Pipeline:
             "score": None if self.score is None else written(self.score),
             "decide": None if self.decide is None else written(self.decide),
         }
+        if self.quantization is not None:
+            content["quantization"] = list(self.quantization)
         if self.calibration is not None:
             content["calibration"] = to_json(Calibration, self.calibration)
         return json.dumps(content, indent=2) + "\n"
@@ -405,7 +424,9 @@ class Pipeline:
             for key in ("score", "decide")
         )
         source = read_stage(content.get("source"))
-        found = cls(source, *map(read_stage, stages), score=score, decide=decide)
+        own = content.get("quantization")
+        options = {"score": score, "decide": decide, "quantization": own}
+        found = cls(source, *map(read_stage, stages), **options)
         try:
             calibration = from_json(Calibration | None, content.get("calibration"))
         except ValueError as error:

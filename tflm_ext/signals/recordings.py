@@ -21,6 +21,8 @@ from tflm_ext.signals.recordings_bytes import (
 )
 from tflm_ext.signals.recordings_csv import read_csv
 from tflm_ext.signals.recordings_npy import NPY, read_npy
+from tflm_ext.signals.recordings_picture import FORMATS as PICTURES
+from tflm_ext.signals.recordings_picture import is_picture, read_picture
 from tflm_ext.signals.recordings_wav import read_wav
 from tflm_ext.signals.sources import Source
 from tflm_ext.signals.spec import Form
@@ -36,9 +38,7 @@ _OTHERS = {
     b"\xff\xfb": "MP3",
     b"RF64": "RF64",
     b"RIFX": "RIFX",
-    b"\x89PNG": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"BM": "BMP",
+    **PICTURES,
     b"PAR1": "Parquet",
     b"\x89HDF": "HDF5",
     b"PK": "ZIP or .npz",
@@ -55,9 +55,10 @@ def read_recording(given: Any, source: Source) -> Array:
 
             - an array or nested lists: integers are counts of the source, as they come from the
               sensor; floats are in its real units, and are rounded and saturated;
-            - the path of a WAV, CSV, .npy or .raw file;
+            - the path of a WAV, CSV, .npy or .raw file; of images, also of a PNG, BMP or JPEG
+              file;
             - "-": the standard input, whose content tells what it is: WAV, .npy, or else a CSV; of
-              images, .npy, or else raw pixels;
+              images, .npy, a picture, or else raw pixels;
             - "raw:PATH" or "raw:-": raw samples, as in a .raw file: little-endian values of the
               source's type, whose channels alternate.
         source: a source of tflm_ext.sense.
@@ -123,10 +124,12 @@ def _content(file: BinaryIO, source: Source, where: str, suffix: str, raw: bool)
         raise ConfigError(f"{where} is empty.", FORMATS)
     if start.startswith(NPY):
         return samples_of(read_npy(file, start, where), source, where)
+    if images and is_picture(start):
+        return samples_of(read_picture(file, start, source, where), source, where)
     if images and where == STDIN:
         return _raw(start + read_up_to(file, None, where), source, where)
     if images:
-        raise _refused(start, where, "Write images with numpy.save(), as .npy.")
+        raise _refused(start, where, "Pass a PNG, BMP or JPEG file, or images in a .npy file.")
     if start.startswith(b"RIFF") or suffix == ".wav":
         return read_wav(file, start, source, where)
     if suffix in _TEXT_SUFFIXES or (where == STDIN and not _known(start)):
