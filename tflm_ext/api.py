@@ -243,6 +243,8 @@ def export(
     from tflm_ext.warm import warm_python
 
     overwrite = as_flag("overwrite", overwrite)
+    if model is None:
+        _require_no_model(test_data, labels, runtime, encoding, tflm_source)
     target, given, earlier = _opened(folder, model)
     options = make_options(
         _name(name) or (earlier.name if earlier else target.resolve().name),
@@ -264,8 +266,6 @@ def export(
         alone=model is None,
     )
     _require_data(max_accuracy_drop, test_data)
-    if model is None:
-        _require_no_data(test_data=test_data, labels=labels)
     with show_progress(progress) as say, warm_python():
         known = known_of(given, earlier)
         project = _made(model, calibration_data, test_data, options, known, say)
@@ -279,9 +279,14 @@ def _opened(folder: Any, model: Any) -> tuple[Path, Path | None, Choices | None]
     """Return the project's folder, the path of the model, and what is in the folder."""
     from tflm_ext.project.choices import earlier_choices
     from tflm_ext.project.write import check_folder
+    from tflm_ext.signals import Pipeline
 
     target = as_path("folder", folder)
+    if isinstance(model, Pipeline):
+        raise _not_a_model("model")
     given = as_path("model", model) if isinstance(model, str | os.PathLike) else None
+    if given is not None and given.suffix == ".json" and given.is_file():
+        raise _not_a_model(str(given))
     check_folder(target, given)
     return target, given, earlier_choices(target)
 
@@ -339,13 +344,22 @@ def _require_data(max_accuracy_drop: float | None, test_data: Any) -> None:
         )
 
 
-def _require_no_data(**given: Any) -> None:
+def _require_no_model(*given: Any) -> None:
     """Refuse arguments that are about a model where there is none."""
-    for name, value in given.items():
+    names = ("test_data", "labels", "runtime", "encoding", "tflm_source")
+    for name, value in zip(names, given, strict=True):
         if value is not None:
             raise ConfigError(
-                f"{name} is for a model, but model is None.", f"Pass a model, or leave out {name}."
+                f"{name} is for a model, but there is none.", f"Pass a model, or leave out {name}."
             )
+
+
+def _not_a_model(what: str) -> ConfigError:
+    return ConfigError(
+        f"{what} is a pipeline, not a model.",
+        "Pass pipeline= (--pipeline on the command line), and a model unless the pipeline computes "
+        "a score itself.",
+    )
 
 
 def _name(name: Any) -> str | None:

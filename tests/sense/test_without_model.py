@@ -241,7 +241,8 @@ def refused(call: Callable[[], object], folder: Path) -> tuple[str, str]:
                                      sense.KMeans(3))}, "is not fitted"),
         ({"pipeline": LEARNING, "labels": ["a", "b"]}, "labels is for a model"),
         ({"pipeline": LEARNING, "test_data": ([], [])}, "test_data is for a model"),
-        ({"pipeline": LEARNING, "runtime": "tflm"}, "'tflm'"),
+        ({"pipeline": LEARNING, "runtime": "tflm"}, "runtime is for a model"),
+        ({"pipeline": LEARNING, "encoding": "auto"}, "encoding is for a model"),
         ({"pipeline": LEARNING, "calibration_data": ["x.wav"]}, "x.wav"),
     ],
 )  # fmt: skip
@@ -262,6 +263,18 @@ def test_a_model_that_is_too_much(tmp_path: Path) -> None:
         folder,
     )
     assert "Pass None instead of the model" in hint
+
+
+def test_a_pipeline_in_the_place_of_the_model(tmp_path: Path) -> None:
+    path = tmp_path / "fan.json"
+    path.write_text(LEARNING.to_json(), "utf-8")
+    for given in (LEARNING, path, str(path)):
+        problem, hint = refused(
+            lambda given=given: tflm_ext.export(given, tmp_path / "out"),  # type: ignore[misc]
+            tmp_path / "out",
+        )
+        assert "is a pipeline, not a model" in problem
+        assert "--pipeline" in hint
 
 
 def test_command_line_without_anything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
