@@ -21,8 +21,9 @@ import numpy as np
 
 from tflm_ext import sense
 from tflm_ext.document import Entry
+from tflm_ext.emit.sense_calls import called
 from tflm_ext.signals.spec import Form, Spec
-from tflm_ext.signals.stage import STAGES, Block
+from tflm_ext.signals.stage import STAGES, Block, branches
 
 INTRODUCTION = """\
 A pipeline is a source, stages, maybe a score, and a decision:
@@ -214,10 +215,9 @@ def _code(arguments: str) -> str:
 
 def _header(block: Block) -> str:
     """Of the C of a block; frames and stacks are collected by the code that is generated."""
-    try:
-        header = block.lower().header
-    except (AssertionError, NotImplementedError):
+    if branches(block) or not called(block):
         return "in the generated `<name>_sense.c`"
+    header = block.lower().header
     return f"[`{header}`](../../templates/signals/{header})"
 
 
