@@ -98,23 +98,30 @@ class ExportResult:
 
         return test(self.folder, environment)
 
-    def replay(self, recording: Any, environment: str = "native") -> Replay:
+    def replay(
+        self, recording: Any, environment: str = "native", *, port: str | None = None
+    ) -> Replay:
         """Run a recording through the pipeline's C, compare it with NumPy, and return the events.
 
         Args:
             recording: an array of samples, or the path of a WAV, CSV or .npy file.
             environment: "native" for this computer, or that of an emulated core, like "cortex_m4".
+            port: serial port of a board with the project's firmware, which then gets the samples in
+                the place of its sensor.
 
         Returns:
             Windows, scores and events; its picture() draws them.
 
         Raises:
             ConfigError: the project has no pipeline, or the recording does not fit its source.
-            VerificationError: C and NumPy differ; names the first stage that does.
-            ToolError: a compiler or the emulator is missing or failed.
+            VerificationError: C and NumPy differ; names the first stage that does, or the first
+                event of the board.
+            ToolError: a compiler or the emulator is missing or failed, or the port cannot be used.
         """
-        from tflm_ext.replay import replay_project
+        from tflm_ext.replay import replay_port, replay_project
 
+        if port is not None:
+            return replay_port(self.folder, recording, port)
         return replay_project(self.folder, recording, environment)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,12 +11,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tflm_ext.bench.pipeline_on_core import check_on_core
+from tflm_ext.device import Device
 from tflm_ext.document import Count, declared, entry, to_json
 from tflm_ext.emit.escape import printable
 from tflm_ext.emit.sense import after_model
-from tflm_ext.errors import ConfigError
+from tflm_ext.errors import ConfigError, VerificationError
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.pictures import draw
+from tflm_ext.project.pio import upload_command
 from tflm_ext.recheck import Opened, open_project
 from tflm_ext.signals import Pipeline
 from tflm_ext.verify.compare import arena_for
@@ -136,6 +138,13 @@ def replay_project(folder: Path, recording: Any, environment: str = NATIVE) -> R
         VerificationError: C and NumPy differ; names the first stage that does.
         ToolError: a compiler or the emulator is missing or failed.
     """
+    opened, pipeline, samples = _opened(folder, recording)
+    check = _check(opened, pipeline, samples, environment)
+    return _replay(opened, pipeline, samples, check, environment)
+
+
+def _opened(folder: Path, recording: Any) -> tuple[Opened, Pipeline, Array]:
+    """Return a project, its pipeline and samples of its source."""
     opened = open_project(folder)
     pipeline = opened.options.pipeline
     if pipeline is None:
@@ -143,9 +152,58 @@ def replay_project(folder: Path, recording: Any, environment: str = NATIVE) -> R
             f"{folder} has no pipeline, so there is nothing to replay.",
             "Export the model with pipeline=.",
         )
-    samples = pipeline.recording(recording)
-    check = _check(opened, pipeline, samples, environment)
-    return _replay(opened, pipeline, samples, check, environment)
+    return opened, pipeline, pipeline.recording(recording)
+
+
+def replay_port(
+    folder: Path,
+    recording: Any,
+    port: str,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Replay:
+    """Send a recording to a device in the place of its sensor, and compare the events with NumPy.
+
+    Args:
+        folder, recording: as in replay_project().
+        port: the serial port of a board that runs the project's firmware.
+
+    Raises:
+        ConfigError: as in replay_project(); or the device runs another model or pipeline.
+        VerificationError: the device found other events, or this computer's C differs from NumPy.
+        ToolError: the port cannot be used.
+    """
+    opened, pipeline, samples = _opened(folder, recording)
+    check = _check(opened, pipeline, samples, NATIVE)
+    facts = opened.analysis.facts
+    upload = upload_command(folder, opened.options.board)
+    with Device.on_port(port, upload=upload) as device:
+        device.expect(facts.name, facts.sha256)
+        if device.info().pipeline != pipeline.sha256:
+            raise ConfigError(
+                f"The board at {port} has another pipeline than the project.",
+                f"Upload the project's firmware{f': {upload}' if upload else '.'}",
+            )
+        data = np.ascontiguousarray(samples).tobytes()
+        found = device.replay(data, lambda at: progress(f"{at:,} of {len(data):,} bytes"))
+    rows = check.after[0][-1] if pipeline.decide is not None else np.zeros((0, 3), np.int32)
+    expected = [tuple(row[1:]) for row in rows.tolist() if row[0]]
+    got = [(event.label, event.score) for event in found]
+    if got != expected:
+        at = next(
+            (i for i, pair in enumerate(zip(got, expected, strict=False)) if len({*pair}) > 1),
+            min(len(got), len(expected)),
+        )
+        raise VerificationError(
+            f"{facts.name} on {port} found {len(got)} events and NumPy {len(expected)}; event {at} "
+            f"is {_pair(got, at)} instead of {_pair(expected, at)} (label, score).",
+            "Run tflm-ext replay without --port to see whether the project's files are right.",
+            index=at,
+        )
+    return _replay(opened, pipeline, samples, check, port)
+
+
+def _pair(events: Sequence[tuple[int, ...]], at: int) -> str:
+    return str(events[at]) if at < len(events) else "missing"
 
 
 def _check(opened: Opened, pipeline: Pipeline, samples: Array, environment: str) -> SenseCheck:

@@ -342,7 +342,7 @@ def _assemble(
         files = (*files, RenderedFile(f"model/{facts.name}.tflite", int8.bytes))
     if options.board.source is not None:
         files = (*files, RenderedFile.text(board_path(options.board.name), options.board.source))
-    report = replace(report, files=digests(files))
+    report = replace(report, files=digests([file for file in files if not file.once]))
     files = (*files, RenderedFile.text("report.json", report.to_json()))
     return Project(report, analysis, files, parts.linked)
 
@@ -356,7 +356,7 @@ def _programs(
 ) -> tuple[RenderedFile, ...]:
     """Return the firmware and the library with its example, which run the model if there is one."""
     if pipeline is None or sensed.golden is None or facts.outputs:
-        return (*firmware_files(facts, parts), *arduino_files(facts, sources, parts))
+        return (*firmware_files(facts, parts, pipeline), *arduino_files(facts, sources, parts))
     firmware = sense_firmware_files(facts, pipeline, sensed.golden, parts)
     example = sense_example(facts, pipeline, sensed.golden, parts)
     return (*firmware, *arduino_files(facts, sources, parts, example))

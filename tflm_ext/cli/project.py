@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tflm_ext.cli.arguments import add_command, add_json
-from tflm_ext.cli.output import print_json
+from tflm_ext.cli.output import print_json, shows_progress
 from tflm_ext.document import to_json
 from tflm_ext.emit.escape import printable
 from tflm_ext.errors import VerificationError
@@ -55,6 +55,11 @@ def add_commands(commands: Any) -> None:
         default="native",
         metavar="ENV",
         help="native, or that of an emulated core, like cortex_m4; default: native",
+    )
+    replay.add_argument(
+        "--port",
+        metavar="PORT",
+        help="serial port of the board, which then gets the samples in the place of its sensor",
     )
     replay.add_argument("--picture", metavar="FILE", help="write a picture: .png, .svg or .pdf")
     add_json(replay)
@@ -115,11 +120,17 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _replay(options: argparse.Namespace) -> int:
     from tflm_ext.pictures import check_path
-    from tflm_ext.replay import replay_project
+    from tflm_ext.replay import replay_port, replay_project
+    from tflm_ext.report.progress import show_progress
 
     if options.picture is not None:
         check_path(options.picture)
-    found = replay_project(Path(options.folder), options.recording, options.environment)
+    folder = Path(options.folder)
+    if options.port is not None:
+        with show_progress(shows_progress(options)) as say:
+            found = replay_port(folder, options.recording, options.port, say)
+    else:
+        found = replay_project(folder, options.recording, options.environment)
     if options.picture is not None:
         found.picture(options.picture)
     if options.json:

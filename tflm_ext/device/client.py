@@ -11,13 +11,20 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from tflm_ext.device import protocol
-from tflm_ext.device.protocol import UNREADABLE, DeviceInfo, ErrorCode, LineBuffer, Reply
+from tflm_ext.device.protocol import (
+    UNREADABLE,
+    DeviceEvent,
+    DeviceInfo,
+    ErrorCode,
+    LineBuffer,
+    Reply,
+)
 from tflm_ext.device.transports import ByteStream, PortStream, ProgramStream
 from tflm_ext.errors import ConfigError, ToolError, VerificationError
 
@@ -124,6 +131,34 @@ class Device:
     def reset(self) -> None:
         """Return the state of a stateful model to its initial value."""
         self._request("RESET")
+
+    def replay(self, samples: bytes, progress: Callable[[int], None]) -> tuple[DeviceEvent, ...]:
+        """Reset the pipeline, push samples in the place of its sensor, and return the events.
+
+        Args:
+            samples: of the source's type, little-endian, channels alternating.
+            progress: called with the number of bytes that were pushed.
+
+        Raises:
+            VerificationError: the pipeline failed on the device.
+            ToolError: the connection was lost, or is too noisy.
+        """
+        self.reset()
+        found: list[DeviceEvent] = []
+        chunk = self.info().chunk_bytes
+        for at in range(0, len(samples), chunk):
+            data = samples[at : at + chunk]
+            values = self._request(f"SAMPLES {at % protocol.WRAP} {data.hex().upper()}")
+            with self._protocol_errors(values):
+                _, count = protocol.parse_numbers(values, 2)
+            found += map(self._event, range(len(found), count))
+            progress(at + len(data))
+        return tuple(found)
+
+    def _event(self, number: int) -> DeviceEvent:
+        values = self._request(f"EVENT {number}")
+        with self._protocol_errors(values):
+            return protocol.parse_event(values)
 
     def run(self, inputs: Sequence[bytes]) -> tuple[tuple[bytes, ...], int]:
         """Run one inference.

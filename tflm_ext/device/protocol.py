@@ -28,6 +28,8 @@ class ErrorCode(enum.IntEnum):
     MODEL_FAILED = 5
 
 
+WRAP = 10**9
+"""Bytes of samples are counted modulo this."""
 UNREADABLE = (ErrorCode.WRONG_CRC, ErrorCode.TOO_LONG)
 
 
@@ -150,6 +152,7 @@ class DeviceInfo:
         context_bytes: RAM of the model.
         chunk_bytes: most bytes that one IN or OUT can carry.
         input_bytes, output_bytes: sizes of the inputs and outputs, in order.
+        pipeline: SHA-256 of the pipeline; "" without one.
     """
 
     model: str
@@ -158,6 +161,36 @@ class DeviceInfo:
     chunk_bytes: int
     input_bytes: tuple[int, ...]
     output_bytes: tuple[int, ...]
+    pipeline: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEvent:
+    """An event that a pipeline on the device found.
+
+    Attributes:
+        number: since the reset, from 0.
+        milliseconds: of signal.
+        label: class, -1 for unknown.
+        score: what the decision compared, in its steps.
+    """
+
+    number: int
+    milliseconds: int
+    label: int
+    score: int
+
+
+def parse_event(values: str) -> DeviceEvent:
+    """Return the event in a reply to EVENT.
+
+    Raises:
+        ValueError: it does not have four integers.
+    """
+    words = values.split(" ")
+    if len(words) != 4:
+        raise ValueError("4 numbers were expected")
+    return DeviceEvent(*map(int, words))
 
 
 def parse_pairs(values: str) -> dict[str, str]:
@@ -184,6 +217,7 @@ def parse_info(pairs: Mapping[str, str]) -> DeviceInfo:
             chunk_bytes=int(pairs["chunk"]),
             input_bytes=_sizes(pairs["inputs"]),
             output_bytes=_sizes(pairs["outputs"]),
+            pipeline=pairs.get("pipeline", ""),
         )
     except KeyError as error:
         raise ValueError(f"{error} is missing") from error

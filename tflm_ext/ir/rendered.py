@@ -15,15 +15,20 @@ class RenderedFile:
         path: relative to the project, with forward slashes.
         content: bytes as they are written.
         executable: whether the file is run as a program.
+        once: whether the file belongs to the user as soon as it exists: it is never changed, and is
+            not among the files of report.json.
     """
 
     path: str
     content: bytes
     executable: bool = False
+    once: bool = False
 
     @classmethod
-    def text(cls, path: str, text: str, *, executable: bool = False) -> RenderedFile:
-        return cls(path, text.encode("utf-8"), executable)
+    def text(
+        cls, path: str, text: str, *, executable: bool = False, once: bool = False
+    ) -> RenderedFile:
+        return cls(path, text.encode("utf-8"), executable, once)
 
 
 def write_files(files: Iterable[RenderedFile], folder: Path) -> None:

@@ -18,6 +18,8 @@ from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.parts import Parts
+from tflm_ext.signals import Pipeline
+from tflm_ext.signals.spec import Form
 
 GOLDEN_BYTES = 32 * 1024
 """Limit, in bytes of flash, for the golden vectors in the firmware; it always has the first one."""
@@ -38,6 +40,27 @@ class GoldenView:
 
 
 @dataclass(frozen=True, slots=True)
+class AppView:
+    """Variables of app.h and app.cpp, and what main.cpp knows about the pipeline.
+
+    Attributes:
+        decides: whether there are events.
+        unit: what a sample is.
+        digest: of the pipeline.
+    """
+
+    name: str
+    library: str
+    version: str
+    with_model: bool
+    decides: bool
+    sample_type: str
+    unit: str
+    rate: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class MainView:
     """Variables of apps/main.cpp.j2."""
 
@@ -50,19 +73,24 @@ class MainView:
     input_type: str
     outputs: tuple[PortView, ...]
     output_type: str
+    pipeline: AppView | None
     runtime: Any
 
 
-def firmware_files(facts: ModelFacts, parts: Parts) -> tuple[RenderedFile, ...]:
+def firmware_files(
+    facts: ModelFacts, parts: Parts, pipeline: Pipeline | None = None
+) -> tuple[RenderedFile, ...]:
     """Return the files of src/.
 
     Args:
         facts: the model, with at least one golden vector.
         parts: what the runtime contributes.
+        pipeline: before the model.
 
     Returns:
-        src/main.cpp, src/protocol.h and src/golden.h.
+        src/main.cpp, src/protocol.h and src/golden.h; with a pipeline also app.h and app.cpp.
     """
+    app = None if pipeline is None else app_view(facts, pipeline)
     main = MainView(
         name=facts.name,
         upper=facts.upper,
@@ -73,12 +101,39 @@ def firmware_files(facts: ModelFacts, parts: Parts) -> tuple[RenderedFile, ...]:
         input_type=pointer_type(facts.inputs),
         outputs=output_views(facts),
         output_type=pointer_type(facts.outputs),
+        pipeline=app,
         runtime=parts.view,
     )
     return (
+        *(() if app is None else app_files(app)),
         RenderedFile.text("src/main.cpp", render(parts.template("main.cpp.j2"), main)),
         RenderedFile("src/protocol.h", verbatim("apps/protocol.h")),
         RenderedFile.text("src/golden.h", golden_header(facts, _fitting(facts.golden))),
+    )
+
+
+def app_view(facts: ModelFacts, pipeline: Pipeline) -> AppView:
+    """Return what the firmware says about a pipeline."""
+    source = pipeline.source.spec
+    channels = f"{source.size} values each" if source.size > 1 else "one value each"
+    return AppView(
+        name=facts.name,
+        library=facts.library,
+        version=facts.version,
+        with_model=bool(facts.outputs),
+        decides=pipeline.decide is not None,
+        sample_type=source.dtype.c,
+        unit=f"images of {source.size} values" if source.form is Form.IMAGE else channels,
+        rate=f"{float(source.rate):g}",
+        digest=pipeline.sha256,
+    )
+
+
+def app_files(view: AppView) -> tuple[RenderedFile, ...]:
+    """Return src/app.h, and src/app.cpp, which is the user's."""
+    return (
+        RenderedFile.text("src/app.h", render("apps/app.h.j2", view)),
+        RenderedFile.text("src/app.cpp", render("apps/app.cpp.j2", view), once=True),
     )
 
 

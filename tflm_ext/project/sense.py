@@ -12,6 +12,7 @@ from tflm_ext.emit.escape import c_numbers
 from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.project.firmware import AppView, app_files, app_view
 from tflm_ext.project.parts import Parts
 from tflm_ext.signals import Pipeline
 from tflm_ext.verify.golden_recording import GoldenRecording
@@ -60,6 +61,7 @@ class _ProgramView:
     version: str
     sha256: str
     decides: bool
+    pipeline: AppView
 
 
 def sense_test_files(
@@ -84,6 +86,7 @@ def sense_firmware_files(
     main = render(parts.template("main.cpp.j2"), _program_view(facts, pipeline))
     view = _recording_view(facts, pipeline, golden, f"{facts.upper}_GOLDEN_H")
     return (
+        *app_files(app_view(facts, pipeline)),
         RenderedFile.text("src/main.cpp", main),
         RenderedFile("src/protocol.h", verbatim("apps/protocol.h")),
         RenderedFile.text("src/golden.h", render("apps/recording.h.j2", view)),
@@ -110,6 +113,7 @@ def _program_view(facts: ModelFacts, pipeline: Pipeline) -> _ProgramView:
         version=facts.version,
         sha256=facts.sha256,
         decides=pipeline.decide is not None,
+        pipeline=app_view(facts, pipeline),
     )
 
 

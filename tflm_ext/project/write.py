@@ -79,7 +79,8 @@ def write_project(
 
     Args:
         folder: new, empty, or a project that was written by this function.
-        files: the whole project, including report.json with the SHA-256 of all other files.
+        files: the whole project, including report.json with the SHA-256 of all other files except
+            those that are written once.
         overwrite: discard the user's changes to files below lib/, test/, model/ and platforms/.
         spared: a file that stays even if an earlier export wrote it and this one does not.
 
@@ -98,6 +99,9 @@ def write_project(
             old = _generated(root)
             _check_ours(folder, root, old)
             check_not_replaced(root, new, spared)
+            new = {
+                p: file for p, file in new.items() if not (file.once and os.path.lexists(root / p))
+            }
             _discard(root / HOME)
             if old is None and not _must_stay(root):
                 return _create(root, new)
@@ -308,10 +312,11 @@ def _generated(root: Path) -> dict[str, str] | None:
 
 def _check_files(files: Sequence[RenderedFile]) -> None:
     """Raise ValueError for inconsistencies that only a bug in tflm_ext can cause."""
-    digests = {file.path: _digest(file.content) for file in files}
+    digests = {file.path: _digest(file.content) for file in files if not file.once}
     report = next((file.content for file in files if file.path == REPORT), b"")
     digests.pop(REPORT, None)
-    if not all(is_inside(file.path) for file in files) or len(digests) + 1 != len(files):
+    paths = {file.path for file in files}
+    if not all(is_inside(file.path) for file in files) or len(paths) != len(files):
         raise ValueError("a generated file is outside the project, or two have the same name")
     if listed_files(report) != digests:
         raise ValueError(f"{REPORT} does not match the generated files")
