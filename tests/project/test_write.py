@@ -11,6 +11,7 @@ import signal
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -346,6 +347,59 @@ def test_what_is_no_file_stays_where_a_file_is_no_longer_generated(
         assert (project / path / "thesis.tex").read_text() == "years of work"
 
 
+# A file that is written once
+
+
+APP = RenderedFile.text("src/app.cpp", "template", once=True)
+
+
+def test_a_file_that_is_written_once_belongs_to_the_user(tmp_path: Path) -> None:
+    folder = tmp_path / "digits"
+    app = folder / "src/app.cpp"
+    result = write_project(folder, [APP, *rendered(FIRST)])
+    assert "src/app.cpp" in result.written
+    assert app.read_text() == "template"
+    app.write_text("mine")
+    changed = [replace(APP, content=b"new template"), *rendered(SECOND)]
+    for overwrite in (False, True):
+        result = write_project(folder, changed, overwrite=overwrite)
+        assert tree(folder) == {**expected(SECOND), "src/app.cpp": "mine"}
+        assert "src/app.cpp" not in (*result.written, *result.kept, *result.removed)
+
+
+def test_a_file_that_is_written_once_stays_when_it_is_no_longer_generated(tmp_path: Path) -> None:
+    folder = tmp_path / "digits"
+    write_project(folder, [APP, *rendered(FIRST)])
+    assert write_project(folder, rendered(SECOND), overwrite=True).removed == (
+        "platforms/tflm_ext_m4_11111111/main.py",
+    )
+    assert tree(folder) == {**expected(SECOND), "src/app.cpp": "template"}
+
+
+def test_a_file_that_is_written_once_is_added_later_and_comes_back(project: Path) -> None:
+    for _ in range(2):
+        assert write_project(project, [APP, *rendered(FIRST)]).written == ("src/app.cpp",)
+        assert tree(project) == {**expected(FIRST), "src/app.cpp": "template"}
+        (project / "src/app.cpp").unlink()
+
+
+def test_a_link_in_the_place_of_a_file_that_is_written_once_stays(
+    project: Path, tmp_path: Path
+) -> None:
+    """Even if it leads nowhere: the user may have put it on a drive that is not there."""
+    (project / "src/app.cpp").symlink_to(tmp_path / "elsewhere.cpp")
+    assert write_project(project, [APP, *rendered(FIRST)]).written == ()
+    assert (project / "src/app.cpp").is_symlink()
+    assert not (tmp_path / "elsewhere.cpp").exists()
+
+
+def test_a_report_that_lists_a_file_that_is_written_once_is_a_bug(tmp_path: Path) -> None:
+    files = rendered({**FIRST, APP.path: "template"})
+    with pytest.raises(ValueError, match=r"report\.json does not match the generated files"):
+        write_project(tmp_path / "digits", [replace(f, once=f.path == APP.path) for f in files])
+    assert not any(tmp_path.iterdir())
+
+
 # Folders that are not ours
 
 
@@ -552,12 +606,14 @@ DRIVER = """
 import errno, os, shutil, signal, sys
 from pathlib import Path
 from tests.project.test_write import (
-    EDITED, FIRST, FOREIGN, SECOND, expected, rendered, recover, tree, write_project
+    APP, EDITED, FIRST, FOREIGN, SECOND, expected, rendered, recover, tree, write_project
 )
+
+FILES = [APP, *rendered(SECOND)]
+ALL = expected(SECOND) | {APP.path: APP.content.decode()}
 
 def fault_at(step, kind, folder):
     '''Export in a child in which file system operation `step` fails; its exit code.'''
-    files = rendered(SECOND)
     child = os.fork()
     if child:
         return os.waitpid(child, 0)[1]
@@ -575,13 +631,13 @@ def fault_at(step, kind, folder):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     sys.addaudithook(hook)
     try:
-        write_project(folder, files, overwrite=True)
+        write_project(folder, FILES, overwrite=True)
     except BaseException:
         os._exit(1)
     os._exit(0 if count < step else 2)
 
 def main(top, kind, start):
-    write_project(Path(top) / "warm", rendered(SECOND))
+    write_project(Path(top) / "warm", FILES)
     for step in range(1, 1000):
         outer = Path(top) / str(step)
         folder = outer / "digits"
@@ -603,8 +659,8 @@ def main(top, kind, start):
 
 def after(start):
     if start != "project":
-        return {f"digits/{k}": v for k, v in expected(SECOND).items()}
-    files = expected(SECOND) | FOREIGN | {"README.md": "edited", "README.md.new": "second"}
+        return {f"digits/{k}": v for k, v in ALL.items()}
+    files = ALL | FOREIGN | {"README.md": "edited", "README.md.new": "second"}
     return {f"digits/{k}": v for k, v in files.items()}
 
 top, kind, start = sys.argv[1:]
@@ -628,7 +684,7 @@ for step, status, outer, folder, before in main(top, kind, start):
     assert left in (before, after(start)), (step, left)
     undone += left == before
     finished += left == after(start)
-    write_project(folder, rendered(SECOND), overwrite=True)
+    write_project(folder, FILES, overwrite=True)
     assert {k: v for k, v in tree(outer).items() if v != "empty folder"} == after(start), step
 print(steps, undone, finished)
 """
