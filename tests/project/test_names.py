@@ -40,6 +40,7 @@ def test_upper_case_becomes_lower_case() -> None:
         ("int", "C, C++ or the board's core already uses it", "model_int"),
         ("Class", "C, C++ or the board's core already uses it", "model_class"),
         ("math", "C, C++ or the board's core already uses it", "model_math"),
+        ("app", "C, C++ or the board's core already uses it", "model_app"),
         ("i2c", "C, C++ or the board's core already uses it", "model_i2c"),
         ("arduino_digits", "are reserved", "model_arduino_digits"),
         ("tflm_ext", "are reserved", "model_tflm_ext"),

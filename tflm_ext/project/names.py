@@ -29,7 +29,7 @@ _HEADERS = """
     queue random set setjmp setup signal span stack stdalign stdarg stdatomic stdbool stddef stdint
     stdio stdlib stdnoreturn string tgmath thread threads time tuple uchar utility variant vector
     wchar wctype client ipaddress loop pdm print printable server spi stream unity usb wire wstring
-    golden protocol sample
+    app golden protocol sample
 """
 
 # The board's core defines functions like i2c_init and serial_reset.
