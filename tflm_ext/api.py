@@ -106,8 +106,8 @@ class ExportResult:
         Args:
             recording: an array of samples, or the path of a WAV, CSV or .npy file.
             environment: "native" for this computer, or that of an emulated core, like "cortex_m4".
-            port: serial port of a board with the project's firmware, which then gets the samples in
-                the place of its sensor.
+            port: serial port of a board with the project's firmware, which also gets the samples,
+                in the place of its sensor.
 
         Returns:
             Windows, scores and events; its picture() draws them.
@@ -121,7 +121,7 @@ class ExportResult:
         from tflm_ext.replay import replay_port, replay_project
 
         if port is not None:
-            return replay_port(self.folder, recording, port)
+            return replay_port(self.folder, recording, port, environment)
         return replay_project(self.folder, recording, environment)
 
 

@@ -48,6 +48,7 @@ class Replay:
 
     Attributes:
         environment: "native", or that of an emulated core.
+        port: of a board that found the same events; "" without one.
         duration: of the recording, in seconds.
         windows: that the model or the score has seen.
         compared_bytes: of all stages.
@@ -64,6 +65,7 @@ class Replay:
     windows: Count = entry("Windows that the model or the score has seen.")
     compared_bytes: Count = entry("Bytes of all stages that were equal in C and NumPy.")
     events: tuple[Event, ...] = entry("In order.")
+    port: str = entry("Serial port of a board with the same events; empty without.", default="")
     times: Array = field(compare=False, repr=False, kw_only=True)
     scores: Array = field(compare=False, repr=False, kw_only=True)
     outputs: Array = field(compare=False, repr=False, kw_only=True)
@@ -86,6 +88,8 @@ class Replay:
             f"events: {len(self.events):,} in {self.duration:,.3f} s, {self.windows:,} windows; "
             f"C on {self.environment} equals NumPy in {self.compared_bytes:,} bytes"
         )
+        if self.port:
+            lines.append(f"The board at {self.port} found the same events.")
         return "\n".join(lines)
 
     def picture(self, path: str | os.PathLike[str]) -> Path:
@@ -140,7 +144,7 @@ def replay_project(folder: Path, recording: Any, environment: str = NATIVE) -> R
     """
     opened, pipeline, samples = _opened(folder, recording)
     check = _check(opened, pipeline, samples, environment)
-    return _replay(opened, pipeline, samples, check, environment)
+    return _replay(opened, pipeline, samples, check, environment=environment)
 
 
 def _opened(folder: Path, recording: Any) -> tuple[Opened, Pipeline, Array]:
@@ -159,28 +163,29 @@ def replay_port(
     folder: Path,
     recording: Any,
     port: str,
+    environment: str = NATIVE,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Replay:
     """Send a recording to a device in the place of its sensor, and compare the events with NumPy.
 
     Args:
-        folder, recording: as in replay_project().
+        folder, recording, environment: as in replay_project(), whose comparison comes first.
         port: the serial port of a board that runs the project's firmware.
 
     Raises:
         ConfigError: as in replay_project(); or the device runs another model or pipeline.
-        VerificationError: the device found other events, or this computer's C differs from NumPy.
-        ToolError: the port cannot be used.
+        VerificationError: the device found other events; or as in replay_project().
+        ToolError: the port cannot be used; or as in replay_project().
     """
     opened, pipeline, samples = _opened(folder, recording)
-    check = _check(opened, pipeline, samples, NATIVE)
+    check = _check(opened, pipeline, samples, environment)
     facts = opened.analysis.facts
     upload = upload_command(folder, opened.options.board)
     with Device.on_port(port, upload=upload) as device:
         device.expect(facts.name, facts.sha256)
         if device.info().pipeline != pipeline.sha256:
             raise ConfigError(
-                f"The board at {port} has another pipeline than the project.",
+                f"The pipeline of the board at {port} is not that of the project.",
                 f"Upload the project's firmware{f': {upload}' if upload else '.'}",
             )
         data = np.ascontiguousarray(samples).tobytes()
@@ -199,7 +204,7 @@ def replay_port(
             "Run tflm-ext replay without --port to see whether the project's files are right.",
             index=at,
         )
-    return _replay(opened, pipeline, samples, check, port)
+    return _replay(opened, pipeline, samples, check, environment=environment, port=port)
 
 
 def _pair(events: Sequence[tuple[int, ...]], at: int) -> str:
@@ -228,7 +233,13 @@ def _check(opened: Opened, pipeline: Pipeline, samples: Array, environment: str)
 
 
 def _replay(
-    opened: Opened, pipeline: Pipeline, samples: Array, check: SenseCheck, environment: str
+    opened: Opened,
+    pipeline: Pipeline,
+    samples: Array,
+    check: SenseCheck,
+    *,
+    environment: str,
+    port: str = "",
 ) -> Replay:
     facts = opened.analysis.facts
     labels, raw = facts.labels, check.outputs[0] if check.outputs else np.zeros((0, 0))
@@ -254,6 +265,7 @@ def _replay(
             )
     return Replay(
         environment=environment,
+        port=port,
         duration=float(len(samples) / pipeline.source.spec.rate),
         windows=windows,
         compared_bytes=check.bytes,

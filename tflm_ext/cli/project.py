@@ -59,7 +59,7 @@ def add_commands(commands: Any) -> None:
     replay.add_argument(
         "--port",
         metavar="PORT",
-        help="serial port of the board, which then gets the samples in the place of its sensor",
+        help="serial port of the board, which also gets the samples, in the place of its sensor",
     )
     replay.add_argument("--picture", metavar="FILE", help="write a picture: .png, .svg or .pdf")
     add_json(replay)
@@ -128,7 +128,7 @@ def _replay(options: argparse.Namespace) -> int:
     folder = Path(options.folder)
     if options.port is not None:
         with show_progress(shows_progress(options)) as say:
-            found = replay_port(folder, options.recording, options.port, say)
+            found = replay_port(folder, options.recording, options.port, options.environment, say)
     else:
         found = replay_project(folder, options.recording, options.environment)
     if options.picture is not None:
