@@ -41,7 +41,7 @@
 #include <string.h>
 
 #define PROTOCOL_VERSION 2
-#define PROTOCOL_CHUNK 240 /* most data bytes in one IN or OUT */
+#define PROTOCOL_CHUNK 240 /* most data bytes in one command */
 #define PROTOCOL_LINE 512  /* most characters between '>' and the end of the line */
 #define PROTOCOL_TAG 6     /* most digits of a tag */
 
@@ -74,8 +74,9 @@ typedef struct {
     bool (*run)(uint32_t *microseconds);   /* one inference; false if it failed */
     bool (*reset)(void);
 #ifdef PROTOCOL_PIPELINE
-    bool (*push)(const uint8_t *bytes, size_t count); /* takes samples, computes what they complete */
-    const char *pipeline;                             /* sha256 of its JSON */
+    /* Takes samples, and computes what they complete; false if that failed. */
+    bool (*push)(const uint8_t *bytes, size_t count);
+    const char *pipeline; /* sha256 of its JSON */
 #endif
     void (*write)(const char *text, size_t length); /* sends all characters */
 } protocol_device_t;
@@ -100,7 +101,7 @@ typedef struct {
     size_t events; /* since the reset */
     protocol_event_t event[PROTOCOL_EVENTS];
 #endif
-    const char *tag;       /* of the request, in line[], with its '#' */
+    const char *tag; /* of the request, in line[], with its '#' */
     size_t tag_length;
     uint16_t crc;        /* of the reply so far */
     size_t reply_length; /* characters waiting in reply[] */
@@ -341,11 +342,11 @@ static inline void protocol_in(protocol_t *self, const protocol_device_t *device
 /* RUN */
 static inline void protocol_run(protocol_t *self, const protocol_device_t *device)
 {
-    if (self->state == PROTOCOL_EMPTY) {
+    if (self->state == PROTOCOL_EMPTY && device->input_count != 0u) {
         protocol_reply(self, device, "ERR 5 no input was written");
         return;
     }
-    if (self->state == PROTOCOL_WRITTEN) {
+    if (self->state == PROTOCOL_EMPTY || self->state == PROTOCOL_WRITTEN) {
         self->state = device->run(&self->microseconds) ? PROTOCOL_RAN : PROTOCOL_FAILED;
     }
     if (self->state == PROTOCOL_FAILED) {
@@ -448,6 +449,7 @@ static inline void protocol_samples(protocol_t *self, const protocol_device_t *d
     }
     if (at == self->pushed) {
         self->pushed = (at + count) % PROTOCOL_WRAP;
+        self->state = PROTOCOL_EMPTY; /* the pipeline overwrites the model's tensors */
         if (!device->push(bytes, count)) {
             protocol_reply(self, device, "ERR 5 the pipeline failed");
             return;
@@ -480,14 +482,20 @@ static inline void protocol_event(protocol_t *self, const protocol_device_t *dev
 
 #endif /* PROTOCOL_PIPELINE */
 
-/* RESET */
-static inline void protocol_reset(protocol_t *self, const protocol_device_t *device)
+/* Forgets what was written, pushed and found. */
+static inline void protocol_forget(protocol_t *self)
 {
     self->state = PROTOCOL_EMPTY;
 #ifdef PROTOCOL_PIPELINE
     self->pushed = 0;
     self->events = 0;
 #endif
+}
+
+/* RESET */
+static inline void protocol_reset(protocol_t *self, const protocol_device_t *device)
+{
+    protocol_forget(self);
     protocol_reply(self, device, device->reset() ? "OK" : "ERR 5 the model is not usable");
 }
 

@@ -45,7 +45,8 @@ class AppView:
 
     Attributes:
         decides: whether there are events.
-        unit: what a sample is.
+        samples: what arrives from the sensor, in words.
+        several: whether there is more than one channel.
         digest: of the pipeline.
     """
 
@@ -54,8 +55,10 @@ class AppView:
     version: str
     with_model: bool
     decides: bool
+    image: bool
     sample_type: str
-    unit: str
+    samples: str
+    several: bool
     rate: str
     digest: str
 
@@ -115,15 +118,23 @@ def firmware_files(
 def app_view(facts: ModelFacts, pipeline: Pipeline) -> AppView:
     """Return what the firmware says about a pipeline."""
     source = pipeline.source.spec
-    channels = f"{source.size} values each" if source.size > 1 else "one value each"
+    image, several = source.form is Form.IMAGE, source.size > 1
+    if image:
+        samples = f"images of {source.size} values of {source.dtype.c}"
+    elif several:
+        samples = f"{source.dtype.c} of {source.size} channels, which alternate"
+    else:
+        samples = source.dtype.c
     return AppView(
         name=facts.name,
         library=facts.library,
         version=facts.version,
         with_model=bool(facts.outputs),
         decides=pipeline.decide is not None,
+        image=image,
         sample_type=source.dtype.c,
-        unit=f"images of {source.size} values" if source.form is Form.IMAGE else channels,
+        samples=samples,
+        several=several,
         rate=f"{float(source.rate):g}",
         digest=pipeline.sha256,
     )
