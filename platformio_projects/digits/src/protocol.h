@@ -14,7 +14,16 @@
  *     IN index offset hex         write bytes of an input
  *     RUN                         run the model; returns microseconds
  *     OUT index offset length     read bytes of an output, in hex
- *     RESET                       reset the state of a stateful model
+ *     RESET                       reset the state of a stateful model, and of a pipeline
+ *
+ * and, if PROTOCOL_PIPELINE is defined before this file is included:
+ *
+ *     SAMPLES at hex              push samples; `at` is how many bytes were pushed since the reset
+ *     EVENT number                one of the last events since the reset, from 0
+ *
+ * An event is also sent when it happens, without a request:
+ *
+ *     <EVENT number milliseconds label score*CRC16
  *
  * If a reply is lost, any command may be sent again: RUN without an IN since the last RUN repeats
  * its reply without running the model again. Bytes between lines are ignored, and a '>' always
@@ -32,9 +41,21 @@
 #include <string.h>
 
 #define PROTOCOL_VERSION 2
-#define PROTOCOL_CHUNK 240 /* most data bytes in one IN or OUT */
+#define PROTOCOL_CHUNK 240 /* most data bytes in one command */
 #define PROTOCOL_LINE 512  /* most characters between '>' and the end of the line */
 #define PROTOCOL_TAG 6     /* most digits of a tag */
+
+#ifdef PROTOCOL_PIPELINE
+#define PROTOCOL_EVENTS 8         /* the last events, which EVENT can repeat */
+#define PROTOCOL_WRAP 1000000000u /* the bytes of SAMPLES are counted modulo this */
+
+/* An event of a pipeline. */
+typedef struct {
+    uint32_t milliseconds;
+    int32_t label;
+    int32_t score;
+} protocol_event_t;
+#endif
 
 /* What the firmware provides. All members must be set. */
 typedef struct {
@@ -52,6 +73,11 @@ typedef struct {
     const int8_t *(*output)(size_t index); /* the same */
     bool (*run)(uint32_t *microseconds);   /* one inference; false if it failed */
     bool (*reset)(void);
+#ifdef PROTOCOL_PIPELINE
+    /* Takes samples, and computes what they complete; false if that failed. */
+    bool (*push)(const uint8_t *bytes, size_t count);
+    const char *pipeline; /* sha256 of its JSON */
+#endif
     void (*write)(const char *text, size_t length); /* sends all characters */
 } protocol_device_t;
 
@@ -70,7 +96,12 @@ typedef struct {
     char line[PROTOCOL_LINE];
     protocol_state_t state;
     uint32_t microseconds; /* of the last RUN */
-    const char *tag;       /* of the request, in line[], with its '#' */
+#ifdef PROTOCOL_PIPELINE
+    size_t pushed; /* bytes of samples since the reset */
+    size_t events; /* since the reset */
+    protocol_event_t event[PROTOCOL_EVENTS];
+#endif
+    const char *tag; /* of the request, in line[], with its '#' */
     size_t tag_length;
     uint16_t crc;        /* of the reply so far */
     size_t reply_length; /* characters waiting in reply[] */
@@ -252,6 +283,10 @@ static inline void protocol_info(protocol_t *self, const protocol_device_t *devi
     protocol_sizes(self, device, device->input_bytes, device->input_count);
     protocol_text(self, device, " outputs=");
     protocol_sizes(self, device, device->output_bytes, device->output_count);
+#ifdef PROTOCOL_PIPELINE
+    protocol_text(self, device, " pipeline=");
+    protocol_text(self, device, device->pipeline);
+#endif
     protocol_close(self, device);
 }
 
@@ -307,11 +342,11 @@ static inline void protocol_in(protocol_t *self, const protocol_device_t *device
 /* RUN */
 static inline void protocol_run(protocol_t *self, const protocol_device_t *device)
 {
-    if (self->state == PROTOCOL_EMPTY) {
+    if (self->state == PROTOCOL_EMPTY && device->input_count != 0u) {
         protocol_reply(self, device, "ERR 5 no input was written");
         return;
     }
-    if (self->state == PROTOCOL_WRITTEN) {
+    if (self->state == PROTOCOL_EMPTY || self->state == PROTOCOL_WRITTEN) {
         self->state = device->run(&self->microseconds) ? PROTOCOL_RAN : PROTOCOL_FAILED;
     }
     if (self->state == PROTOCOL_FAILED) {
@@ -349,10 +384,118 @@ static inline void protocol_out(protocol_t *self, const protocol_device_t *devic
     protocol_close(self, device);
 }
 
+#ifdef PROTOCOL_PIPELINE
+
+static inline void protocol_integer(protocol_t *self, const protocol_device_t *device,
+                                    int32_t value)
+{
+    if (value < 0) {
+        protocol_put(self, device, '-');
+    }
+    protocol_number(self, device, value < 0 ? 0u - (uint32_t)value : (uint32_t)value);
+}
+
+/* number milliseconds label score */
+static inline void protocol_about(protocol_t *self, const protocol_device_t *device, size_t number)
+{
+    const protocol_event_t *const event = &self->event[number % PROTOCOL_EVENTS];
+    protocol_number(self, device, number);
+    protocol_put(self, device, ' ');
+    protocol_number(self, device, event->milliseconds);
+    protocol_put(self, device, ' ');
+    protocol_integer(self, device, event->label);
+    protocol_put(self, device, ' ');
+    protocol_integer(self, device, event->score);
+}
+
+/* Reports an event; may be called while a command is being executed, before its reply. */
+static inline void protocol_report(protocol_t *self, const protocol_device_t *device,
+                                   protocol_event_t event)
+{
+    const size_t tag_length = self->tag_length;
+    self->event[self->events % PROTOCOL_EVENTS] = event;
+    self->tag_length = 0; /* it answers no request */
+    protocol_open(self, device, "EVENT ");
+    protocol_about(self, device, self->events);
+    protocol_close(self, device);
+    ++self->events;
+    self->tag_length = tag_length;
+}
+
+/* SAMPLES at hex */
+static inline void protocol_samples(protocol_t *self, const protocol_device_t *device,
+                                    protocol_rest_t rest)
+{
+    uint8_t bytes[PROTOCOL_CHUNK];
+    size_t at = 0;
+    if (!protocol_take_number(&rest, &at) || rest.at == rest.end || *rest.at != ' ') {
+        protocol_bad_argument(self, device);
+        return;
+    }
+    ++rest.at;
+    const size_t digits = (size_t)(rest.end - rest.at);
+    const size_t count = digits / 2u;
+    if (digits % 2u != 0u || count == 0u || count > PROTOCOL_CHUNK) {
+        protocol_bad_argument(self, device);
+        return;
+    }
+    for (size_t i = 0; i < count; ++i) {
+        const int byte = protocol_byte(rest.at + 2u * i);
+        if (byte < 0) {
+            protocol_bad_argument(self, device);
+            return;
+        }
+        bytes[i] = (uint8_t)byte;
+    }
+    if (at == self->pushed) {
+        self->pushed = (at + count) % PROTOCOL_WRAP;
+        self->state = PROTOCOL_EMPTY; /* the pipeline overwrites the model's tensors */
+        if (!device->push(bytes, count)) {
+            protocol_reply(self, device, "ERR 5 the pipeline failed");
+            return;
+        }
+    } else if ((at + count) % PROTOCOL_WRAP != self->pushed) {
+        protocol_reply(self, device, "ERR 4 samples are missing"); /* else, they are repeated */
+        return;
+    }
+    protocol_open(self, device, "OK ");
+    protocol_number(self, device, self->pushed);
+    protocol_put(self, device, ' ');
+    protocol_number(self, device, self->events);
+    protocol_close(self, device);
+}
+
+/* EVENT number */
+static inline void protocol_event(protocol_t *self, const protocol_device_t *device,
+                                  protocol_rest_t rest)
+{
+    size_t number = 0;
+    if (!protocol_take_number(&rest, &number) || rest.at != rest.end || number >= self->events ||
+        number + PROTOCOL_EVENTS < self->events) {
+        protocol_bad_argument(self, device);
+        return;
+    }
+    protocol_open(self, device, "OK ");
+    protocol_about(self, device, number);
+    protocol_close(self, device);
+}
+
+#endif /* PROTOCOL_PIPELINE */
+
+/* Forgets what was written, pushed and found. */
+static inline void protocol_forget(protocol_t *self)
+{
+    self->state = PROTOCOL_EMPTY;
+#ifdef PROTOCOL_PIPELINE
+    self->pushed = 0;
+    self->events = 0;
+#endif
+}
+
 /* RESET */
 static inline void protocol_reset(protocol_t *self, const protocol_device_t *device)
 {
-    self->state = PROTOCOL_EMPTY;
+    protocol_forget(self);
     protocol_reply(self, device, device->reset() ? "OK" : "ERR 5 the model is not usable");
 }
 
@@ -401,6 +544,12 @@ static inline void protocol_execute(protocol_t *self, const protocol_device_t *d
         protocol_out(self, device, rest);
     } else if (protocol_take_word(&rest, "RUN") && rest.at == rest.end) {
         protocol_run(self, device);
+#ifdef PROTOCOL_PIPELINE
+    } else if (protocol_take_word(&rest, "SAMPLES")) {
+        protocol_samples(self, device, rest);
+    } else if (protocol_take_word(&rest, "EVENT")) {
+        protocol_event(self, device, rest);
+#endif
     } else if (protocol_take_word(&rest, "INFO") && rest.at == rest.end) {
         protocol_info(self, device);
     } else if (protocol_take_word(&rest, "SELFTEST") && rest.at == rest.end) {
