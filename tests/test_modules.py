@@ -41,12 +41,12 @@ ARRAYS = {
     )
 }
 # The others run in a child process of export(), or import TensorFlow or Keras at their head.
-SENSE = {"tflm_ext.sense.layer", "tflm_ext.sense.operations"}
+SENSE = ("tflm_ext.sense.layer", "tflm_ext.sense.operations")
 QAT = "tflm_ext.qat."
 HEAVY = [
     m
     for m in MODULES
-    if m in SENSE or (m.startswith((COMPRESSION, "tflm_ext.convert", QAT)) and m not in ARRAYS)
+    if m.startswith((COMPRESSION, "tflm_ext.convert", QAT, *SENSE)) and m not in ARRAYS
 ]
 LIGHT = [m for m in MODULES if m not in HEAVY]
 FRAMEWORKS = ("tensorflow", "keras", "tf_keras")

@@ -161,6 +161,38 @@ def moment_bits(length: int) -> int:
     return (64 - (length - 1).bit_length()) // 4
 
 
+RISING = (
+    "mean",
+    "rms",
+    "variance",
+    "deviation",
+    "peak",
+    "peak_to_peak",
+    "zero_crossings",
+    "energy",
+)
+"""Measures that are functions of one integer each, see rising_measure()."""
+
+
+def rising_measure(name: str, integers: Array, length: int) -> Array:
+    """Return one of RISING, in counts; it rises, or stays the same, with its integer.
+
+    Args:
+        integers: for mean, the sum of samples; for rms and energy, that of squares; for variance
+            and deviation, length times the sum of squared deviations from the mean.
+        length: samples that were added.
+
+    Returns:
+        float32, of the same shape.
+    """
+    found = _real(integers)
+    if name in ("mean", "rms"):
+        found = found / np.float32(length)
+    elif name in ("variance", "deviation"):
+        found = found / np.float32(length * length)
+    return np.sqrt(found) if name in ("rms", "deviation") else found
+
+
 def statistics(frames: Array, zero_point: int, measures: Collection[str]) -> dict[str, Array]:
     """Return measures of every channel, in counts.
 
@@ -182,24 +214,22 @@ def statistics(frames: Array, zero_point: int, measures: Collection[str]) -> dic
     spread = length * squares - total * total
     negative = samples < zero_point
     peak = np.maximum(most - zero_point, zero_point - least)
-    count = np.float32(length)
-    mean_square = _real(energy) / count
-    rms = np.sqrt(mean_square)
-    variance = _real(spread) / np.float32(length * length)
-    found = {
-        "mean": _real(total - length * zero_point) / count,
-        "rms": rms,
-        "variance": variance,
-        "deviation": np.sqrt(variance),
+    integers = {
+        "mean": total - length * zero_point,
+        "rms": energy,
+        "variance": spread,
+        "deviation": spread,
         "peak": peak,
         "peak_to_peak": most - least,
         "zero_crossings": (negative[:, 1:] != negative[:, :-1]).sum(1),
         "energy": energy,
-        "crest": np.where(energy > 0, _real(peak) / np.where(energy > 0, rms, np.float32(1)), 0),
     }
+    found = {name: rising_measure(name, integers[name], length) for name in RISING}
+    rms = np.where(energy > 0, found["rms"], np.float32(1))
+    found["crest"] = np.where(energy > 0, _real(peak) / rms, np.float32(0))
     if not {"skew", "kurtosis"}.isdisjoint(measures):
         found["skew"], found["kurtosis"] = moments(samples, total, least, most)
-    return {name: _real(found[name]) for name in measures}
+    return {name: found[name] for name in measures}
 
 
 def moments(samples: Array, total: Array, least: Array, most: Array) -> tuple[Array, Array]:

@@ -13,6 +13,7 @@ from tflm_ext.errors import ConfigError
 from tflm_ext.signals import pipeline as signals
 from tflm_ext.signals.checks import real
 from tflm_ext.signals.data import labelled_windows, listed
+from tflm_ext.signals.gate import GateBlock
 from tflm_ext.signals.given import as_recordings
 from tflm_ext.signals.stage import Array
 
@@ -180,16 +181,29 @@ class Pipeline(signals.Pipeline):
     def layer(self, **options: Any) -> Any:
         """Return a Keras layer that turns clips of samples into the model's input.
 
-        Its input is (batch, samples) or (batch, samples, channels), integers of the source's type,
-        and its output (batch, windows, *shape), or (batch, *shape) if a clip has one window. The
-        stages that compute in integers are TensorFlow operations, which give the same values in
-        eager mode, in a tf.function and in XLA. Others are computed in NumPy by
-        tf.numpy_function, which XLA cannot compile: float operations of TensorFlow round
-        differently from mode to mode.
+        Its input is (batch, samples) or (batch, samples, channels), or (batch, *image), integers of
+        the source's type. Its output is (batch, windows, *shape), or (batch, *shape) if a clip has
+        one window, like an image. Where all stages compute in integers, it consists of TensorFlow
+        operations, which give the same values in eager mode, in a tf.function and in XLA. The
+        others are computed in NumPy by tf.numpy_function, which XLA cannot compile: float
+        operations of TensorFlow round differently from mode to mode.
 
         Args:
             options: of keras.layers.Layer, like name.
+
+        Raises:
+            ConfigError: the pipeline is not fitted, computes a score, or has a Gate.
         """
+        if self.has_score:
+            raise ConfigError(
+                "The pipeline computes a score, which no model receives.",
+                "Leave out the stage of the score.",
+            )
+        if any(isinstance(block, GateBlock) for block in self.blocks):
+            raise ConfigError(
+                "Gate leaves out frames, so clips of one batch have different numbers of windows.",
+                "Use dataset() or features(), which take recordings one by one.",
+            )
         from tflm_ext.sense.layer import PipelineLayer
 
         return PipelineLayer(self.to_json(), **options)

@@ -19,7 +19,7 @@ from tflm_ext.signals.checks import expect, real
 from tflm_ext.signals.spec import Form, Spec
 from tflm_ext.signals.stage import Array, Memory, SignalCall, State, registered
 
-_BITS = 13  # TFLM_EXT_GRAVITY_BITS
+GRAVITY_BITS = 13  # TFLM_EXT_GRAVITY_BITS
 _SLOWEST = 100_000
 _FASTEST = Fraction(1, 20)
 
@@ -62,7 +62,7 @@ class RemoveGravity:
         k = tan_pi(cutoff)
         return RemoveGravityBlock(
             source,
-            gain=rounded(1 / (1 + k), _BITS),
+            gain=rounded(1 / (1 + k), GRAVITY_BITS),
             share=rounded(2 * k / (1 + k), 32),
         )
 
@@ -109,7 +109,7 @@ class RemoveGravityBlock:
                 numbers[:, channel].tolist(), self.share, int(gravity[channel])
             )
             gravity[channel] = after
-            rounded_up = (np.array(given, np.int64) + (1 << (_BITS - 1))) >> _BITS
+            rounded_up = (np.array(given, np.int64) + (1 << (GRAVITY_BITS - 1))) >> GRAVITY_BITS
             output[:, channel] = arithmetic.saturated(rounded_up)
         return output, (gravity, np.ones((), np.int32))
 
