@@ -273,6 +273,7 @@ def export(
         alone=model is None,
     )
     _require_data(max_accuracy_drop, test_data)
+    _require_flash_tools(options)
     with show_progress(progress) as say, warm_python():
         known = known_of(given, earlier)
         project = _made(model, calibration_data, test_data, options, known, say)
@@ -328,15 +329,16 @@ def _written(
 ) -> tuple[str, ...]:
     """Write a project, and return the edited files that were kept.
 
-    Where the emulated core is at hand, bench.json of a pipeline is written, too.
+    Where the emulated core is at hand, the flash of a pipeline is checked, and bench.json written.
     """
-    from tflm_ext.bench import keep, measured, tools_at_hand
+    from tflm_ext.bench import check_pipeline_flash, keep, measured, tools_at_hand
     from tflm_ext.stages import write
 
     found = None
     if options.pipeline is not None and options.runtime.own_code and tools_at_hand():
         say("counting instructions on the emulated core")
         found = measured(project.analysis, project.sources, options)
+        check_pipeline_flash(found, options)
     kept = write(project, target, overwrite=overwrite, spared=spared)
     if found is not None:
         keep(found, target)
@@ -349,6 +351,15 @@ def _require_data(max_accuracy_drop: float | None, test_data: Any) -> None:
             "max_accuracy_drop needs test_data to measure the loss through int8.",
             "Pass test_data=(x, y), or --data on the command line; or omit the limit.",
         )
+
+
+def _require_flash_tools(options: Options) -> None:
+    """Require what measures the flash of a pipeline, if the budget limits it."""
+    from tflm_ext.bench import require_tools
+
+    limited = options.budget.flash_bytes is not None and options.runtime.own_code
+    if options.pipeline is not None and limited:
+        require_tools()
 
 
 def _require_no_model(*given: Any) -> None:

@@ -24,12 +24,18 @@ from tflm_ext.bench.pipeline import front_end
 from tflm_ext.convert.pinned import PinnedInput
 from tflm_ext.emit.sense import ring_samples, sense_files
 from tflm_ext.emit.sense_memory import context_bytes
-from tflm_ext.errors import BudgetError, ConfigError, TflmExtError, UnsupportedModelError
+from tflm_ext.errors import (
+    BudgetError,
+    ConfigError,
+    TflmExtError,
+    ToolError,
+    UnsupportedModelError,
+)
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import write_files
 from tflm_ext.project.names import LONGEST
 from tflm_ext.targets import board
-from tflm_ext.verify.real_time import check_memory, check_time
+from tflm_ext.verify.real_time import check_flash, check_memory, check_time
 from tflm_ext.verify.sense import drawn_recordings
 from tflm_ext.verify.tflm import run_tflm
 
@@ -234,6 +240,35 @@ def test_memory_of_the_pipeline_counts() -> None:
     wide = sense.Pipeline(sense.Microphone(), sense.Frames(1000, 1 << 20), sense.Raw(flat=True))
     with pytest.raises(BudgetError, match="samples that wait"):
         check_memory(facts_of(wide, "ear", with_model=True), wide, 0, tflm_ext.Budget(), chip)
+
+
+def test_flash_of_the_pipeline_counts() -> None:
+    chip = board("nano33ble_sense")
+    check_flash("ear", 4000, 1000, tflm_ext.Budget(flash_bytes=5000), chip)
+    with pytest.raises(BudgetError, match=r"ear and .* 5,000 bytes of flash; .* 4,999 \(1 over\)"):
+        check_flash("ear", 4000, 1000, tflm_ext.Budget(flash_bytes=4999), chip)
+    most = chip.usable_flash_bytes
+    with pytest.raises(BudgetError, match="leaves a program"):
+        check_flash("ear", 4000, most - 3999, tflm_ext.Budget(), chip)
+
+
+@pytest.mark.slow
+def test_a_limit_of_flash_is_checked_with_what_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = pipeline("k_means")
+    report = tflm_ext.export(None, tmp_path / "fan", pipeline=own, progress=False).report
+    assert report.bench is not None
+    needs = report.bench["pipeline"]["flash_bytes"]
+    limit = {"flash_bytes": needs - 1}
+    with pytest.raises(BudgetError, match=r"bytes of flash; the budget allows .* \(1 over\)"):
+        tflm_ext.export(None, tmp_path / "less", pipeline=own, budget=limit, progress=False)
+    limit = {"flash_bytes": needs}
+    tflm_ext.export(None, tmp_path / "just", pipeline=own, budget=limit, progress=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolError, match="arm-none-eabi-gcc"):
+        tflm_ext.export(None, tmp_path / "more", pipeline=own, budget=limit, progress=False)
+    assert {path.name for path in tmp_path.iterdir()} == {"fan", "just"}
 
 
 @pytest.mark.parametrize("argument", ["calibration_data", "test_data", "labels"])

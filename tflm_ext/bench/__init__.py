@@ -1,8 +1,8 @@
 """Measurements with a compiler for the board's core, and its emulator."""
 
-from tflm_ext.bench.bench import Bench, OperatorFigures, bench, keep, measured
+from tflm_ext.bench.bench import Bench, OperatorFigures, bench, check_pipeline_flash, keep, measured
 from tflm_ext.bench.compare import Comparison, compare
-from tflm_ext.bench.emulator import Measurement, tools_at_hand
+from tflm_ext.bench.emulator import Measurement, require_tools, tools_at_hand
 
 __all__ = [
     "Bench",
@@ -10,8 +10,10 @@ __all__ = [
     "Measurement",
     "OperatorFigures",
     "bench",
+    "check_pipeline_flash",
     "compare",
     "keep",
     "measured",
+    "require_tools",
     "tools_at_hand",
 ]

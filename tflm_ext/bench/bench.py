@@ -28,6 +28,7 @@ from tflm_ext.report.report import digests, envelope
 from tflm_ext.stages import Analysis, Options, analyse, load
 from tflm_ext.targets import Board
 from tflm_ext.targets import core as find_core
+from tflm_ext.verify.real_time import check_flash
 from tflm_ext.verify.sense import drawn_recordings
 
 _COMPARED_HOPS = 100  # of the pipeline, on the emulated core
@@ -252,6 +253,18 @@ def measured(
     """
     measure_them = _with_model if analysis.facts.outputs else _alone
     return measure_them(analysis, sources, options, flags)
+
+
+def check_pipeline_flash(found: Bench, options: Options) -> None:
+    """Require that a model and its pipeline fit the flash of the budget and the board.
+
+    Raises:
+        BudgetError: they do not.
+    """
+    if found.pipeline is not None:
+        model = found.weight_bytes + found.code_bytes
+        own = found.pipeline.flash_bytes
+        check_flash(found.model, own, model, options.budget, options.board)
 
 
 def keep(found: Bench, folder: Path) -> None:

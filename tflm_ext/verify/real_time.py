@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from tflm_ext.emit.sense import ring_bytes
 from tflm_ext.emit.sense_memory import context_bytes
@@ -64,20 +65,58 @@ def check_memory(
         BudgetError: they need more.
     """
     own = context_bytes(facts, pipeline)
-    needs = model_bytes + own
     ring = ring_bytes(facts, pipeline)
-    limits = (
-        (budget.ram_bytes, "the budget allows"),
-        (board.usable_ram_bytes, f"the {board.title} leaves a program"),
+    _require(
+        f"{facts.name} and its pipeline need {{}} bytes of RAM; {{}}. The pipeline takes {own:,}, "
+        f"of which {ring:,} are for samples that wait.",
+        "Use a smaller hop, frame or Stack, or a lower rate.",
+        {"pipeline": own, "model": model_bytes},
+        (budget.ram_bytes, board.usable_ram_bytes),
+        board,
     )
-    for has, owner in limits:
+
+
+def check_flash(
+    name: str, pipeline_bytes: int, model_bytes: int, budget: Budget, board: Board
+) -> None:
+    """Compare the flash of a model and its pipeline, as measured, with the budget and the board.
+
+    Raises:
+        BudgetError: they need more.
+    """
+    _require(
+        f"{name} and its pipeline need {{}} bytes of flash; {{}}. The pipeline takes "
+        f"{pipeline_bytes:,}.",
+        "Use a front end with less code or smaller tables, or make the model smaller.",
+        {"pipeline": pipeline_bytes, "model": model_bytes},
+        (budget.flash_bytes, board.usable_flash_bytes),
+        board,
+    )
+
+
+def _require(
+    problem: str,
+    hint: str,
+    parts: Mapping[str, int],
+    limits: tuple[int | None, int | None],
+    board: Board,
+) -> None:
+    """Compare the sum of parts with the limits of budget and board.
+
+    Args:
+        problem: with braces for the sum, and for the limit.
+
+    Raises:
+        BudgetError: it is larger.
+    """
+    needs = sum(parts.values())
+    owners = ("the budget allows", f"the {board.title} leaves a program")
+    for has, owner in zip(limits, owners, strict=True):
         if has is not None and needs > has:
             raise BudgetError(
-                f"{facts.name} and its pipeline need {needs:,} bytes of RAM; {owner} {has:,} "
-                f"({needs - has:,} over). The pipeline takes {own:,}, of which {ring:,} are for "
-                "samples that wait.",
-                "Use a smaller hop, frame or Stack, or a lower rate.",
+                problem.format(f"{needs:,}", f"{owner} {has:,} ({needs - has:,} over)"),
+                hint,
                 needs=needs,
                 has=has,
-                largest=(("pipeline", own), ("model", model_bytes)),
+                largest=tuple(parts.items()),
             )
