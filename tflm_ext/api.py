@@ -143,6 +143,7 @@ def export(
     tflm_source: str | os.PathLike[str] | None = None,
     encoding: Methods | None = None,
     lift: bool | None = None,
+    capture_seconds: float | None = None,
     max_accuracy_drop: float | None = None,
     overwrite: bool = False,
     progress: bool | Callable[[str], None] = True,
@@ -157,7 +158,7 @@ def export(
     compared with NumPy.
 
     An export into the folder of an earlier one takes name, labels, version, url, board, runtime,
-    optimize, budget, encoding, lift and pipeline from it, unless they are passed.
+    optimize, budget, encoding, lift, capture_seconds and pipeline from it, unless they are passed.
 
     Args:
         model: keras.Model, tf_keras.Model, or the path of a .keras, .h5 or int8 .tflite file or of
@@ -214,6 +215,9 @@ def export(
             are computed in float32 before its int8 input, exact for each feature, instead of after
             it (the default). The generated quantise functions do this, and all data remains as it
             is passed to the Keras model. False leaves these layers in the model.
+        capture_seconds: for how long the firmware of a pipeline remembers the sensor's samples,
+            which it sends when a host asks for them; 0 (the default) for firmware that has no code
+            to send samples.
         max_accuracy_drop: how much of the score on test_data int8 may lose, 0 to 1: accuracy, or
             for real values the increase of the mean absolute error divided by the mean absolute
             deviation of the targets from their median. A larger drop is an error.
@@ -266,6 +270,7 @@ def export(
         tflm_source=tflm_source,
         encoding=encoding,
         lift=lift,
+        capture_seconds=capture_seconds,
         max_accuracy_drop=max_accuracy_drop,
         project=target,
         earlier=earlier,

@@ -19,6 +19,7 @@ from tflm_ext.options import (
     Optimize,
     Unset,
     as_budget,
+    as_capture_seconds,
     as_flag,
     as_labels,
     as_url,
@@ -50,6 +51,7 @@ def make_options(
     project: Path | None = None,
     earlier: Choices | None = None,
     pipeline: Any = UNSET,
+    capture_seconds: float | None = None,
     alone: bool = False,
 ) -> Options:
     """Check the user's options.
@@ -59,6 +61,7 @@ def make_options(
         project: a folder that may contain an earlier export.
         earlier: options of that export, for those that are not passed.
         pipeline: a Pipeline, or the path of its JSON.
+        capture_seconds: for how long the firmware remembers samples; 0 if it must not send any.
 
     Raises:
         ConfigError: an option is not valid.
@@ -75,6 +78,8 @@ def make_options(
         optimize = earlier.optimize if earlier else Optimize.BALANCED.value
     if lift is None:
         lift = earlier.lift if earlier else True
+    if capture_seconds is None:
+        capture_seconds = earlier.capture_seconds if earlier and pipeline is not None else 0.0
     if earlier and encoding is None and runtime == earlier.runtime:
         encoding = earlier.encoding
     return Options(
@@ -94,7 +99,18 @@ def make_options(
         version=as_version(earlier.version if earlier and version is None else version),
         url=as_url(earlier.url if earlier and url is None else url),
         pipeline=as_pipeline(pipeline),
+        capture_seconds=_capture_seconds(capture_seconds, pipeline),
     )
+
+
+def _capture_seconds(given: Any, pipeline: Any) -> float:
+    seconds = as_capture_seconds(given)
+    if seconds and pipeline is None:
+        raise ConfigError(
+            "capture_seconds is for the samples of a pipeline, but there is none.",
+            "Pass pipeline= (--pipeline), or leave out capture_seconds (--capture-seconds).",
+        )
+    return seconds
 
 
 def _share(what: str, value: Any) -> float | None:

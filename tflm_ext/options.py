@@ -7,7 +7,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -275,6 +275,24 @@ def as_version(given: Any) -> str:
             'Pass three numbers, as in version="1.2.0" (--version 1.2.0).',
         )
     return given
+
+
+_MOST_SECONDS = 86_400.0
+
+
+def as_capture_seconds(given: Any) -> float:
+    """Return for how many seconds the firmware remembers samples, which it may then send.
+
+    Raises:
+        ConfigError: it is not a number from 0 to 86,400.
+    """
+    number = isinstance(given, Real) and not isinstance(given, bool)
+    if not number or not 0 <= float(given) <= _MOST_SECONDS:
+        raise ConfigError(
+            f"capture_seconds={_short(given)} is not a number from 0 to {_MOST_SECONDS:,.0f}.",
+            "Pass a number of seconds such as 2, or 0 for firmware that never sends samples.",
+        )
+    return float(given)
 
 
 def as_url(given: Any) -> str:

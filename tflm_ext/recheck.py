@@ -121,6 +121,7 @@ def open_project(folder: Path) -> Opened:
         version=chosen.version,
         url=chosen.url,
         pipeline=chosen.pipeline,
+        capture_seconds=chosen.capture_seconds,
         lift=chosen.lift,
         alone=not chosen.outputs,
     )

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tflm_ext.convert.int8_model import Int8Model
-from tflm_ext.emit.sense import ring_bytes, sense_files
+from tflm_ext.emit.sense import capture_bytes, ring_bytes, sense_files
 from tflm_ext.emit.sense_memory import context_bytes
 from tflm_ext.ir import Graph
 from tflm_ext.ir.facts import ModelFacts
@@ -46,18 +46,26 @@ class Sensed:
 
 
 def check_pipeline(
-    facts: ModelFacts, pipeline: Pipeline | None, ram_bytes: int, budget: Budget, board: Board
+    facts: ModelFacts,
+    pipeline: Pipeline | None,
+    ram_bytes: int,
+    budget: Budget,
+    board: Board,
+    *,
+    capture_seconds: float = 0.0,
 ) -> None:
     """Require that pipeline and model fit the board, and that the model is fast enough.
 
     Args:
         ram_bytes: of the model.
+        capture_seconds: for how long the firmware remembers samples.
 
     Raises:
         BudgetError: they do not.
     """
     if pipeline is not None:
-        check_memory(facts, pipeline, ram_bytes, budget, board)
+        capture = capture_bytes(pipeline, capture_seconds)
+        check_memory(facts, pipeline, ram_bytes, budget, board, capture)
         check_time(facts, pipeline, board)
 
 
@@ -84,6 +92,8 @@ def sense(
     compiled: tuple[RenderedFile, ...] | None,
     recordings: Sequence[Array],
     progress: Callable[[str], None],
+    *,
+    capture_seconds: float = 0.0,
 ) -> Sensed:
     """Print a pipeline as C, and compare it with NumPy, and the model after it with TFLM.
 
@@ -93,6 +103,7 @@ def sense(
         sources: the model's files of lib/<Name>/src/.
         compiled: these, if they run on this computer; None compares the features alone.
         recordings: of the pipeline's source.
+        capture_seconds: for how long the firmware remembers samples.
 
     Raises:
         VerificationError: they differ.
@@ -121,6 +132,8 @@ def sense(
             check.bytes,
             context_bytes=context_bytes(facts, pipeline),
             ring_bytes=ring_bytes(facts, pipeline),
+            capture_seconds=capture_seconds,
+            capture_bytes=capture_bytes(pipeline, capture_seconds),
         ),
         golden=golden,
     )

@@ -71,6 +71,7 @@ class Options:
     pipeline: Pipeline | None = None
     lift: bool = True
     max_accuracy_drop: float | None = None
+    capture_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -254,17 +255,27 @@ def make_project(
     analysis = analyse(int8, options, progress)
     graph, facts, on_device = analysis.graph, analysis.facts, analysis.on_device
     pipeline, ram = options.pipeline, on_device.footprint.context_bytes
+    seconds = options.capture_seconds
     warnings = (*int8.warnings, *calibration_warnings(int8, pipeline))
     report = describe(analysis, options, warnings)
     check_budget(analysis.plan, on_device.footprint, options.budget, options.board)
-    check_pipeline(facts, pipeline, ram, options.budget, options.board)
+    check_pipeline(facts, pipeline, ram, options.budget, options.board, capture_seconds=seconds)
     vectors, notes = _vectors(analysis, samples)
     sources = on_device.sources(facts)
     compared = on_device.compare(graph, facts, sources, vectors, progress)
     golden = make_golden(int8.bytes, graph, vectors)
     scores = score(int8, graph, facts, samples, compared.sources, progress)
     compiled = (sources, compared.sources)
-    sensed = sense(pipeline, int8.bytes, graph, facts, *compiled, recordings, progress)
+    sensed = sense(
+        pipeline,
+        int8.bytes,
+        graph,
+        facts,
+        *compiled,
+        recordings,
+        progress,
+        capture_seconds=seconds,
+    )
     report = replace(report, pipeline=sensed.proof)
     report = replace(report, warnings=(*report.warnings, *notes), vectors=compared.inputs)
     causes = (*report.warnings, *int8.suspects)
@@ -290,9 +301,19 @@ def make_pipeline_project(
     progress("planning")
     exported = pipeline_alone(pipeline)
     analysis = analyse(exported, options, progress)
-    facts = analysis.facts
-    check_pipeline(facts, pipeline, 0, options.budget, options.board)
-    sensed = sense(pipeline, b"", analysis.graph, facts, (), (), recordings, progress)
+    facts, seconds = analysis.facts, options.capture_seconds
+    check_pipeline(facts, pipeline, 0, options.budget, options.board, capture_seconds=seconds)
+    sensed = sense(
+        pipeline,
+        b"",
+        analysis.graph,
+        facts,
+        (),
+        (),
+        recordings,
+        progress,
+        capture_seconds=seconds,
+    )
     progress("writing the project")
     report = replace(describe(analysis, options), pipeline=sensed.proof)
     return _assemble(exported, options, analysis, (), report, sensed)
@@ -355,9 +376,11 @@ def _programs(
     parts: Parts,
 ) -> tuple[RenderedFile, ...]:
     """Return the firmware and the library with its example, which run the model if there is one."""
+    seconds = 0.0 if sensed.proof is None else sensed.proof.capture_seconds
     if pipeline is None or sensed.golden is None or facts.outputs:
-        return (*firmware_files(facts, parts, pipeline), *arduino_files(facts, sources, parts))
-    firmware = sense_firmware_files(facts, pipeline, sensed.golden, parts)
+        firmware = firmware_files(facts, parts, pipeline, seconds)
+        return (*firmware, *arduino_files(facts, sources, parts))
+    firmware = sense_firmware_files(facts, pipeline, sensed.golden, parts, seconds)
     example = sense_example(facts, pipeline, sensed.golden, parts)
     return (*firmware, *arduino_files(facts, sources, parts, example))
 
@@ -391,6 +414,8 @@ def _command(options: Options) -> str:
         words.append(f"--board {board_path(options.board.name)}")
     elif options.board.name != DEFAULT_BOARD:
         words.append(f"--board {options.board.name}")
+    if options.capture_seconds:
+        words.append(f"--capture-seconds {options.capture_seconds:g}")
     if options.optimize is not Optimize.BALANCED:
         words.append(f"--optimize {options.optimize.value}")
     for limit, value in options.budget.limits.items():

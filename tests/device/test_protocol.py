@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tflm_ext.device.frames import Received
 from tflm_ext.device.protocol import (
     ErrorCode,
-    LineBuffer,
     Reply,
     crc16,
     parse_bytes,
@@ -108,8 +108,8 @@ def test_kinds_of_replies() -> None:
 @given(st.lists(st.binary(max_size=9)), st.randoms())
 def test_lines_are_the_same_however_they_arrive(lines: list[bytes], cut: object) -> None:
     """In pieces of any length; what follows the last newline is not a line yet."""
-    sent = b"\n".join(lines)
-    buffer, got, at = LineBuffer(), [], 0
+    sent = b"\n".join(lines).replace(b"\0", b"")
+    buffer, got, at = Received(), [], 0
     while at < len(sent):
         size = cut.randint(1, 7)
         buffer.add(sent[at : at + size])
@@ -120,9 +120,9 @@ def test_lines_are_the_same_however_they_arrive(lines: list[bytes], cut: object)
 
 
 def test_an_endless_line_does_not_fill_the_memory() -> None:
-    buffer = LineBuffer()
+    buffer = Received()
     for _ in range(100):
-        buffer.add(bytes(10_000))
+        buffer.add(b"a" * 10_000)
         assert buffer.pop() is None
     buffer.add(b"<OK*F952\n")
     found = buffer.pop()

@@ -52,6 +52,13 @@ def _add_pipeline(export: argparse.ArgumentParser) -> None:
         action="append",
         help="WAV, CSV or .npy file that calibrates the model after --pipeline; may be repeated",
     )
+    export.add_argument(
+        "--capture-seconds",
+        type=float,
+        metavar="N",
+        help="let the firmware remember the last N seconds of samples, and send samples on "
+        "request; default: 0, firmware that cannot send samples",
+    )
 
 
 def _add_export(commands: Any) -> None:
@@ -142,6 +149,7 @@ def _export(options: argparse.Namespace) -> int:
             tflm_source=options.tflm_source,
             encoding=methods_of(options.encoding),
             lift=options.lift,
+            capture_seconds=options.capture_seconds,
             max_accuracy_drop=options.max_accuracy_drop,
             overwrite=options.overwrite,
             progress=shows_progress(options),

@@ -11,18 +11,19 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from tflm_ext.device import protocol
+from tflm_ext.device.frames import Frame, Received, parse_position
 from tflm_ext.device.protocol import (
     UNREADABLE,
     DeviceEvent,
     DeviceInfo,
     ErrorCode,
-    LineBuffer,
     Reply,
 )
 from tflm_ext.device.transports import ByteStream, PortStream, ProgramStream
@@ -58,7 +59,9 @@ class Device:
         self._stream = stream
         self._upload = f": {upload}" if upload else "."
         self._attempts = attempts
-        self._lines = LineBuffer()
+        self._lines = Received()
+        self._answers: dict[int, Reply] = {}
+        self._events: deque[DeviceEvent] = deque()
         self._tag = secrets.randbelow(protocol.TAGS)  # replies to an earlier session may arrive
         self._tagged = True
         self._untagged_greetings = 0  # requested and not answered yet
@@ -154,6 +157,83 @@ class Device:
             found += map(self._event, range(len(found), count))
             progress(at + len(data))
         return tuple(found)
+
+    # ------------------------------------------------------------ what comes without a request
+
+    def listen(self, seconds: float) -> None:
+        """Receive what comes, for frames() and events().
+
+        Raises:
+            ToolError: the connection was lost.
+        """
+        self._lines.add(self._stream.read(seconds))
+        while (line := self._lines.pop()) is not None:
+            with contextlib.suppress(ValueError):
+                reply = protocol.parse_reply(line)
+                if reply is not None and not self._reports(reply) and reply.tag is not None:
+                    self._answers = {reply.tag: reply}
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the frames that have arrived, each once."""
+        while self._lines.frames:
+            yield self._lines.frames.popleft()
+
+    def events(self) -> Iterator[DeviceEvent]:
+        """Yield the events that the device has reported, each once."""
+        while self._events:
+            yield self._events.popleft()
+
+    # ------------------------------------------------------------ samples of the sensor
+
+    def start_stream(self, number: int) -> int:
+        """Let the device send frames with samples, and return the position of the first one.
+
+        Args:
+            number: of the stream, 1 to 255; that of the last stream continues it.
+
+        Raises:
+            ConfigError: the firmware cannot send samples.
+        """
+        if not self.info().item_bytes:
+            raise ConfigError(
+                f"The firmware of {self._stream.name} does not send samples.",
+                "Export the project with capture_seconds= (--capture-seconds), and upload its "
+                f"firmware{self._upload}",
+            )
+        return self._position(self._request(f"STREAM {number}"))
+
+    def stop_stream(self) -> int:
+        """Let the device send no more samples, and return the position after the last one."""
+        return self._position(self._request("STOP"))
+
+    def source(self) -> str:
+        """Return the JSON of the pipeline's source; untrusted."""
+        values = self._request("SOURCE")
+        with self._protocol_errors(values):
+            return bytes.fromhex(values).decode("utf-8")
+
+    def post(self, command: str) -> int:
+        """Send a command without waiting for its reply, which answer() returns, and its tag."""
+        tag = self._next_tag()
+        if tag is None:
+            raise AssertionError("a device without tags sends no samples")
+        self._answers.clear()
+        self._stream.write(protocol.request(command, tag))
+        return tag
+
+    def answer(self, tag: int) -> Reply | None:
+        """Return the reply to the last post(), once; None if it has not arrived."""
+        return self._answers.pop(tag, None)
+
+    def _position(self, text: str) -> int:
+        with self._protocol_errors(text):
+            return parse_position(text)
+
+    # ------------------------------------------------------------ requests
+
+    def event(self, number: int) -> DeviceEvent:
+        """Return one of the last events since the reset, by its number."""
+        return self._event(number)
 
     def _event(self, number: int) -> DeviceEvent:
         values = self._request(f"EVENT {number}")
@@ -292,8 +372,10 @@ class Device:
                 try:
                     reply = protocol.parse_reply(line)
                 except ValueError:
+                    if self._lines.has_frames:
+                        continue  # it may be a part of a frame
                     return None
-                if reply is None:
+                if reply is None or self._reports(reply):
                     continue
                 if reply.tag is not None:
                     if reply.tag in tags:
@@ -306,6 +388,13 @@ class Device:
             if left <= 0:
                 return None
             self._lines.add(self._stream.read(min(left, _POLL_SECONDS)))
+
+    def _reports(self, reply: Reply) -> bool:
+        """Keep an event that the device reports without a request."""
+        event = None if reply.tag is not None else protocol.parse_report(reply.text)
+        if event is not None:
+            self._events.append(event)
+        return event is not None
 
     def _parse_info(self, values: str) -> DeviceInfo:
         pairs = protocol.parse_pairs(values)

@@ -15,8 +15,6 @@ VERSIONS = ("1", "2")
 TAGS = 1_000_000
 """All tags are less than this."""
 
-_LONGEST_REPLY = 4096
-
 
 class ErrorCode(enum.IntEnum):
     """Why a device did not execute a request. The first two mean that it could not read it."""
@@ -28,6 +26,8 @@ class ErrorCode(enum.IntEnum):
     MODEL_FAILED = 5
 
 
+MOST_RESENT = 1600
+"""Bytes of samples that one RESEND asks for at most."""
 WRAP = 10**9
 """Bytes of samples are counted modulo this."""
 UNREADABLE = (ErrorCode.WRONG_CRC, ErrorCode.TOO_LONG)
@@ -119,29 +119,6 @@ def parse_reply(line: bytes | bytearray) -> Reply | None:
     return Reply(text, int(tag)) if tag.isdecimal() else None
 
 
-class LineBuffer:
-    """Received bytes, which are read line by line."""
-
-    def __init__(self) -> None:
-        self._received = bytearray()
-
-    def add(self, data: bytes) -> None:
-        """Append received bytes."""
-        self._received += data
-
-    def pop(self) -> bytes | None:
-        """Return the next line without its newline; None if it is not complete yet.
-
-        Of an incomplete line, no more bytes are kept than the longest reply has.
-        """
-        line, newline, rest = self._received.partition(b"\n")
-        if not newline:
-            del self._received[:-_LONGEST_REPLY]
-            return None
-        self._received = rest
-        return bytes(line)
-
-
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
     """A device's reply to INFO; sizes in bytes.
@@ -153,6 +130,8 @@ class DeviceInfo:
         chunk_bytes: most bytes that one IN or OUT can carry.
         input_bytes, output_bytes: sizes of the inputs and outputs, in order.
         pipeline: SHA-256 of the pipeline; "" without one.
+        item_bytes: of a sample of all channels; 0 if the device sends no samples.
+        ring_bytes: how many bytes of samples the device remembers.
     """
 
     model: str
@@ -162,6 +141,8 @@ class DeviceInfo:
     input_bytes: tuple[int, ...]
     output_bytes: tuple[int, ...]
     pipeline: str = ""
+    item_bytes: int = 0
+    ring_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +174,15 @@ def parse_event(values: str) -> DeviceEvent:
     return DeviceEvent(*map(int, words))
 
 
+def parse_report(text: str) -> DeviceEvent | None:
+    """Return the event in a line without a request; None if the line is something else."""
+    word, _, values = text.partition(" ")
+    try:
+        return parse_event(values) if word == "EVENT" else None
+    except ValueError:
+        return None
+
+
 def parse_pairs(values: str) -> dict[str, str]:
     """Return the keys and values of a reply to INFO.
 
@@ -218,6 +208,7 @@ def parse_info(pairs: Mapping[str, str]) -> DeviceInfo:
             input_bytes=_sizes(pairs["inputs"]),
             output_bytes=_sizes(pairs["outputs"]),
             pipeline=pairs.get("pipeline", ""),
+            **_stream(pairs.get("stream")),
         )
     except KeyError as error:
         raise ValueError(f"{error} is missing") from error
@@ -226,6 +217,16 @@ def parse_info(pairs: Mapping[str, str]) -> DeviceInfo:
     if min((info.chunk_bytes, *info.input_bytes, *info.output_bytes)) < 1:
         raise ValueError("a size is less than 1")
     return info
+
+
+def _stream(values: str | None) -> dict[str, int]:
+    """Return the sizes of a sample and of the ring."""
+    if values is None:
+        return {}
+    item, ring = map(int, values.split(","))
+    if item < 1 or ring < item:
+        raise ValueError("a size is less than 1")
+    return {"item_bytes": item, "ring_bytes": ring}
 
 
 def _sizes(values: str) -> tuple[int, ...]:

@@ -131,6 +131,12 @@ def ring_bytes(facts: ModelFacts, pipeline: Pipeline) -> int:
     return ring_samples(facts, pipeline) * source.size * source.dtype.size
 
 
+def capture_bytes(pipeline: Pipeline, seconds: float) -> int:
+    """Return the size of the firmware's ring of samples that it may send; 0 for 0 seconds."""
+    source = pipeline.source.spec
+    return math.ceil(seconds * source.rate) * source.size * source.dtype.size
+
+
 def _frames(pipeline: Pipeline) -> FramesBlock:
     """Return the frames of a pipeline; an image is one frame."""
     source = pipeline.source.spec

@@ -19,6 +19,7 @@ from tflm_ext.options import (
     Methods,
     Optimize,
     as_budget,
+    as_capture_seconds,
     as_url,
     as_version,
 )
@@ -44,6 +45,7 @@ class Choices:
         inputs, outputs: names of the ports, "" for those that have none.
         pipeline: the file of the pipeline in the project; None without one.
         pipeline_sha256: its digest; "" without one.
+        capture_seconds: for how long the firmware remembers samples.
         lift: whether layers at the head of a Keras model may be lifted out of it.
         affines: what was lifted from each input.
     """
@@ -62,6 +64,7 @@ class Choices:
     outputs: tuple[str, ...]
     pipeline: Path | None = None
     pipeline_sha256: str = ""
+    capture_seconds: float = 0.0
     lift: bool = True
     affines: tuple[Affine | None, ...] = ()
 
@@ -136,9 +139,15 @@ def choices_in(folder: Path, content: Mapping[str, Any]) -> Choices:
         outputs=_names(model["outputs"]),
         pipeline=folder / PIPELINE if pipeline else None,
         pipeline_sha256=from_json(str, _object(pipeline)["sha256"]) if pipeline else "",
+        capture_seconds=_capture_seconds(pipeline),
         lift=from_json(bool | None, options.get("lift")) is not False,
         affines=tuple(_affine(_object(port)) for port in model["inputs"]),
     )
+
+
+def _capture_seconds(pipeline: Any) -> float:
+    found = _object(pipeline).get("capture_seconds") if pipeline else None
+    return _valid(as_capture_seconds, found or 0.0)
 
 
 def _affine(port: Mapping[str, Any]) -> Affine | None:

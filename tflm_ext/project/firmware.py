@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +16,13 @@ from tflm_ext.emit.ports import (
     pointer_type,
 )
 from tflm_ext.emit.render import render, verbatim
+from tflm_ext.emit.sense import capture_bytes
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.parts import Parts
 from tflm_ext.signals import Pipeline
 from tflm_ext.signals.spec import Form
+from tflm_ext.signals.written import written
 
 GOLDEN_BYTES = 32 * 1024
 """Limit, in bytes of flash, for the golden vectors in the firmware; it always has the first one."""
@@ -48,6 +51,9 @@ class AppView:
         samples: what arrives from the sensor, in words.
         several: whether there is more than one channel.
         digest: of the pipeline.
+        item_bytes: of a sample of all channels.
+        source: JSON of the pipeline's source, in hexadecimal digits.
+        capture_bytes: of the ring of samples that may be sent; 0 if the firmware sends none.
     """
 
     name: str
@@ -61,6 +67,9 @@ class AppView:
     several: bool
     rate: str
     digest: str
+    item_bytes: int
+    source: str
+    capture_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +90,10 @@ class MainView:
 
 
 def firmware_files(
-    facts: ModelFacts, parts: Parts, pipeline: Pipeline | None = None
+    facts: ModelFacts,
+    parts: Parts,
+    pipeline: Pipeline | None = None,
+    capture_seconds: float = 0.0,
 ) -> tuple[RenderedFile, ...]:
     """Return the files of src/.
 
@@ -89,11 +101,13 @@ def firmware_files(
         facts: the model, with at least one golden vector.
         parts: what the runtime contributes.
         pipeline: before the model.
+        capture_seconds: for how long samples are remembered, which may be sent; 0 if none may.
 
     Returns:
-        src/main.cpp, src/protocol.h and src/golden.h; with a pipeline also app.h and app.cpp.
+        src/main.cpp, src/protocol.h and src/golden.h; with a pipeline also app.h and app.cpp; and
+        what sends samples if they may be sent.
     """
-    app = None if pipeline is None else app_view(facts, pipeline)
+    app = None if pipeline is None else app_view(facts, pipeline, capture_seconds)
     main = MainView(
         name=facts.name,
         upper=facts.upper,
@@ -110,12 +124,19 @@ def firmware_files(
     return (
         *(() if app is None else app_files(app)),
         RenderedFile.text("src/main.cpp", render(parts.template("main.cpp.j2"), main)),
-        RenderedFile("src/protocol.h", verbatim("apps/protocol.h")),
+        *protocol_files(app),
         RenderedFile.text("src/golden.h", golden_header(facts, _fitting(facts.golden))),
     )
 
 
-def app_view(facts: ModelFacts, pipeline: Pipeline) -> AppView:
+def protocol_files(view: AppView | None) -> tuple[RenderedFile, ...]:
+    """Return src/protocol.h; with stream.h and recorded_sensor.h if samples may be sent."""
+    sends = view is not None and view.capture_bytes > 0
+    names = ("protocol.h", *(("stream.h", "recorded_sensor.h") if sends else ()))
+    return tuple(RenderedFile(f"src/{name}", verbatim(f"apps/{name}")) for name in names)
+
+
+def app_view(facts: ModelFacts, pipeline: Pipeline, capture_seconds: float) -> AppView:
     """Return what the firmware says about a pipeline."""
     source = pipeline.source.spec
     image, several = source.form is Form.IMAGE, source.size > 1
@@ -137,6 +158,9 @@ def app_view(facts: ModelFacts, pipeline: Pipeline) -> AppView:
         several=several,
         rate=f"{float(source.rate):g}",
         digest=pipeline.sha256,
+        item_bytes=source.size * source.dtype.size,
+        source=json.dumps(written(pipeline.source)).encode().hex().upper(),
+        capture_bytes=capture_bytes(pipeline, capture_seconds),
     )
 
 

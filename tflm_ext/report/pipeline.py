@@ -17,6 +17,8 @@ class PipelineProof:
         bytes: compared, of all stages.
         context_bytes: sizeof(<name>_sense_t) without the model's context.
         ring_bytes: of it, samples that wait.
+        capture_seconds: for how long the firmware remembers samples that it may send; 0 if none.
+        capture_bytes: RAM that it needs for that.
     """
 
     pipeline: Pipeline
@@ -24,6 +26,8 @@ class PipelineProof:
     bytes: int
     context_bytes: int
     ring_bytes: int
+    capture_seconds: float = 0.0
+    capture_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,17 @@ class PipelinePart:
     )
     ring_bytes: Bytes | None = entry(
         "Of these, samples that wait. Absent in reports of earlier versions.", optional=True
+    )
+    capture_seconds: float | None = entry(
+        "For how long the firmware remembers samples, which it sends when a host asks for them. "
+        "Absent if it never sends samples.",
+        of=lambda proof: proof.capture_seconds or None,
+        optional=True,
+    )
+    capture_bytes: Bytes | None = entry(
+        "RAM for these samples, in addition to context_bytes; absent without.",
+        of=lambda proof: proof.capture_bytes or None,
+        optional=True,
     )
     hops_per_second: float = entry(
         "Frames per second.", of=lambda proof: float(proof.pipeline.frame_rate)

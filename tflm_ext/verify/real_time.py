@@ -54,23 +54,34 @@ def check_time(facts: ModelFacts, pipeline: Pipeline, board: Board) -> None:
 
 
 def check_memory(
-    facts: ModelFacts, pipeline: Pipeline, model_bytes: int, budget: Budget, board: Board
+    facts: ModelFacts,
+    pipeline: Pipeline,
+    model_bytes: int,
+    budget: Budget,
+    board: Board,
+    capture: int = 0,
 ) -> None:
     """Compare the RAM of a model and its pipeline with the budget, then with the board.
 
     Args:
         model_bytes: RAM of the model alone.
+        capture: bytes for samples that the firmware may send.
 
     Raises:
         BudgetError: they need more.
     """
     own = context_bytes(facts, pipeline)
     ring = ring_bytes(facts, pipeline)
+    parts = {"pipeline": own, "model": model_bytes}
+    if capture:
+        parts["capture"] = capture
+    kept = f", and capture_seconds {capture:,}" if capture else ""
+    less = "Pass less capture_seconds, or u" if capture else "U"
     _require(
         f"{facts.name} and its pipeline need {{}} bytes of RAM; {{}}. The pipeline takes {own:,}, "
-        f"of which {ring:,} are for samples that wait.",
-        "Use a smaller hop, frame or Stack, or a lower rate.",
-        {"pipeline": own, "model": model_bytes},
+        f"of which {ring:,} are for samples that wait{kept}.",
+        f"{less}se a smaller hop, frame or Stack, or a lower rate.",
+        parts,
         (budget.ram_bytes, board.usable_ram_bytes),
         board,
     )
