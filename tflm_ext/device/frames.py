@@ -74,7 +74,7 @@ def decode(block: bytes | bytearray) -> Frame | None:
     content, at = bytearray(), 0
     while at < len(block):
         end = at + block[at]
-        if end > len(block):
+        if end > len(block) or end == at:
             return None
         content += block[at + 1 : end]
         content += b"\0"

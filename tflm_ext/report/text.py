@@ -157,7 +157,7 @@ def _pipeline(report: Report) -> Iterator[tuple[str, str, str]]:
     if proof.capture_bytes:
         kept = f"bytes, for {proof.capture_seconds:g} s of samples that the firmware may send"
         yield "pipeline, capture", f"{proof.capture_bytes:,}", kept
-    yield "pipeline, delay", f"{delay_ms(proof.pipeline):,g}", "ms from a sound to its event"
+    yield "pipeline, delay", f"{delay_ms(proof.pipeline):,g}", "ms from a cause to its event"
     yield "pipeline, compared", f"{proof.frames:,}", "frames with NumPy, 0 mismatches"
     if report.bench is not None and not report.facts.inputs:
         yield from _measured_pipeline(report.bench["pipeline"])
