@@ -25,7 +25,7 @@
  *
  *     <EVENT number milliseconds label score*CRC16
  *
- * If PROTOCOL_MORE is defined, the firmware has further commands of its own.
+ * If PROTOCOL_MORE is defined, the firmware adds further commands.
  *
  * If a reply is lost, any command may be sent again: RUN without an IN since the last RUN repeats
  * its reply without running the model again. Bytes between lines are ignored, and a '>' always

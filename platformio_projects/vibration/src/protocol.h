@@ -25,6 +25,8 @@
  *
  *     <EVENT number milliseconds label score*CRC16
  *
+ * If PROTOCOL_MORE is defined, the firmware adds further commands.
+ *
  * If a reply is lost, any command may be sent again: RUN without an IN since the last RUN repeats
  * its reply without running the model again. Bytes between lines are ignored, and a '>' always
  * starts a new line, so both sides resynchronise after noise.
@@ -57,8 +59,16 @@ typedef struct {
 } protocol_event_t;
 #endif
 
-/* What the firmware provides. All members must be set. */
+/* Requests: the unread characters of a line. */
 typedef struct {
+    const char *at;
+    const char *end;
+} protocol_rest_t;
+
+struct protocol;
+
+/* What the firmware provides. All members must be set. */
+typedef struct protocol_device {
     const char *model;         /* name, a C identifier */
     const char *sha256;        /* of the .tflite, 64 hexadecimal digits */
     size_t context_bytes;      /* RAM of the model */
@@ -78,6 +88,11 @@ typedef struct {
     bool (*push)(const uint8_t *bytes, size_t count);
     const char *pipeline; /* sha256 of its JSON */
 #endif
+#ifdef PROTOCOL_MORE
+    const char *info; /* further pairs of INFO, each after a space */
+    /* Executes a further command, and replies; false if there is none. */
+    bool (*more)(struct protocol *self, const struct protocol_device *device, protocol_rest_t rest);
+#endif
     void (*write)(const char *text, size_t length); /* sends all characters */
 } protocol_device_t;
 
@@ -90,7 +105,7 @@ typedef enum {
 } protocol_state_t;
 
 /* A connection; initially all zero. */
-typedef struct {
+typedef struct protocol {
     bool in_line;  /* after a '>', until the end of its line */
     size_t length; /* characters of the line; PROTOCOL_LINE + 1 if too many */
     char line[PROTOCOL_LINE];
@@ -199,12 +214,6 @@ static inline void protocol_reply(protocol_t *self, const protocol_device_t *dev
     protocol_close(self, device);
 }
 
-/* Requests: the unread characters of a line. */
-typedef struct {
-    const char *at;
-    const char *end;
-} protocol_rest_t;
-
 /* Whether the next word is this one; if so, skips it. */
 static inline bool protocol_take_word(protocol_rest_t *rest, const char *word)
 {
@@ -286,6 +295,9 @@ static inline void protocol_info(protocol_t *self, const protocol_device_t *devi
 #ifdef PROTOCOL_PIPELINE
     protocol_text(self, device, " pipeline=");
     protocol_text(self, device, device->pipeline);
+#endif
+#ifdef PROTOCOL_MORE
+    protocol_text(self, device, device->info);
 #endif
     protocol_close(self, device);
 }
@@ -558,6 +570,10 @@ static inline void protocol_execute(protocol_t *self, const protocol_device_t *d
         protocol_reset(self, device);
     } else if (rest.at != self->line) {
         protocol_bad_argument(self, device); /* a known command with extra arguments */
+#ifdef PROTOCOL_MORE
+    } else if (device->more(self, device, rest)) {
+        /* it has replied */
+#endif
     } else {
         protocol_reply(self, device, "ERR 3 unknown command");
     }
