@@ -267,13 +267,7 @@ def make_project(
     scores = score(int8, graph, facts, samples, compared.sources, progress)
     compiled = (sources, compared.sources)
     sensed = sense(
-        pipeline,
-        int8.bytes,
-        graph,
-        facts,
-        *compiled,
-        recordings,
-        progress,
+        *(pipeline, int8.bytes, graph, facts, *compiled, recordings, progress),
         capture_seconds=seconds,
     )
     report = replace(report, pipeline=sensed.proof)
