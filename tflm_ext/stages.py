@@ -36,6 +36,7 @@ from tflm_ext.project.parts import Parts
 from tflm_ext.project.platformio_tree import platformio_files
 from tflm_ext.project.readme import readme_files
 from tflm_ext.project.sense import sense_example, sense_firmware_files
+from tflm_ext.project.sensors import Sensor, sensor_for
 from tflm_ext.report import Report
 from tflm_ext.report.report import digest, digests
 from tflm_ext.runtimes import Compiled, DeviceModel, NoModel, Progress, Runtime
@@ -331,9 +332,10 @@ def _assemble(
     """Return all files of a project; the report, which has the digests of the others, is last."""
     facts = report.facts
     parts = analysis.on_device.parts(facts)
+    sensor = sensor_for(facts, options.pipeline, options.board) if parts.for_board else None
     files = (
-        *platformio_files(facts, options.board, parts),
-        *_programs(facts, options.pipeline, (*sources, *sensed.sources), sensed, parts),
+        *platformio_files(facts, options.board, parts, sensor),
+        *_programs(facts, options.pipeline, (*sources, *sensed.sources), sensed, parts, sensor),
         *readme_files(report, options.board, parts),
         *parts.files,
         *sensed.files,
@@ -353,13 +355,15 @@ def _programs(
     sources: tuple[RenderedFile, ...],
     sensed: Sensed,
     parts: Parts,
+    sensor: Sensor | None,
 ) -> tuple[RenderedFile, ...]:
     """Return the firmware and the library with its example, which run the model if there is one."""
     if pipeline is None or sensed.golden is None or facts.outputs:
-        return (*firmware_files(facts, parts, pipeline), *arduino_files(facts, sources, parts))
-    firmware = sense_firmware_files(facts, pipeline, sensed.golden, parts)
+        firmware = firmware_files(facts, parts, pipeline, sensor)
+        return (*firmware, *arduino_files(facts, sources, parts, sensor=sensor))
+    firmware = sense_firmware_files(facts, pipeline, sensed.golden, parts, sensor)
     example = sense_example(facts, pipeline, sensed.golden, parts)
-    return (*firmware, *arduino_files(facts, sources, parts, example))
+    return (*firmware, *arduino_files(facts, sources, parts, example, sensor))
 
 
 def write(

@@ -18,6 +18,7 @@ from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.parts import Parts
+from tflm_ext.project.sensors import Sensor
 from tflm_ext.signals import Pipeline
 from tflm_ext.signals.spec import Form
 
@@ -48,6 +49,7 @@ class AppView:
         samples: what arrives from the sensor, in words.
         several: whether there is more than one channel.
         digest: of the pipeline.
+        sensor: that the firmware can start.
     """
 
     name: str
@@ -61,6 +63,7 @@ class AppView:
     several: bool
     rate: str
     digest: str
+    sensor: Sensor | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,10 @@ class MainView:
 
 
 def firmware_files(
-    facts: ModelFacts, parts: Parts, pipeline: Pipeline | None = None
+    facts: ModelFacts,
+    parts: Parts,
+    pipeline: Pipeline | None = None,
+    sensor: Sensor | None = None,
 ) -> tuple[RenderedFile, ...]:
     """Return the files of src/.
 
@@ -89,11 +95,13 @@ def firmware_files(
         facts: the model, with at least one golden vector.
         parts: what the runtime contributes.
         pipeline: before the model.
+        sensor: of the board, for the pipeline.
 
     Returns:
-        src/main.cpp, src/protocol.h and src/golden.h; with a pipeline also app.h and app.cpp.
+        src/main.cpp, src/protocol.h and src/golden.h; with a pipeline also app.h, app.cpp and
+        sensor.cpp.
     """
-    app = None if pipeline is None else app_view(facts, pipeline)
+    app = None if pipeline is None else app_view(facts, pipeline, sensor)
     main = MainView(
         name=facts.name,
         upper=facts.upper,
@@ -115,7 +123,7 @@ def firmware_files(
     )
 
 
-def app_view(facts: ModelFacts, pipeline: Pipeline) -> AppView:
+def app_view(facts: ModelFacts, pipeline: Pipeline, sensor: Sensor | None) -> AppView:
     """Return what the firmware says about a pipeline."""
     source = pipeline.source.spec
     image, several = source.form is Form.IMAGE, source.size > 1
@@ -137,12 +145,14 @@ def app_view(facts: ModelFacts, pipeline: Pipeline) -> AppView:
         several=several,
         rate=f"{float(source.rate):g}",
         digest=pipeline.sha256,
+        sensor=sensor,
     )
 
 
 def app_files(view: AppView) -> tuple[RenderedFile, ...]:
-    """Return src/app.h, and src/app.cpp, which is the user's."""
+    """Return src/app.h, src/sensor.cpp, and src/app.cpp, which is the user's."""
     return (
+        RenderedFile.text("src/sensor.cpp", render("apps/sensor.cpp.j2", view)),
         RenderedFile.text("src/app.h", render("apps/app.h.j2", view)),
         RenderedFile.text("src/app.cpp", render("apps/app.cpp.j2", view), once=True),
     )

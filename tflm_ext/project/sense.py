@@ -14,6 +14,7 @@ from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.firmware import AppView, app_files, app_view
 from tflm_ext.project.parts import Parts
+from tflm_ext.project.sensors import Sensor
 from tflm_ext.signals import Pipeline
 from tflm_ext.verify.golden_recording import GoldenRecording
 
@@ -80,13 +81,17 @@ def sense_test_files(
 
 
 def sense_firmware_files(
-    facts: ModelFacts, pipeline: Pipeline, golden: GoldenRecording, parts: Parts
+    facts: ModelFacts,
+    pipeline: Pipeline,
+    golden: GoldenRecording,
+    parts: Parts,
+    sensor: Sensor | None = None,
 ) -> tuple[RenderedFile, ...]:
     """Return src/ of a project without a model: main.cpp, protocol.h and golden.h."""
-    main = render(parts.template("main.cpp.j2"), _program_view(facts, pipeline))
+    main = render(parts.template("main.cpp.j2"), _program_view(facts, pipeline, sensor))
     view = _recording_view(facts, pipeline, golden, f"{facts.upper}_GOLDEN_H")
     return (
-        *app_files(app_view(facts, pipeline)),
+        *app_files(app_view(facts, pipeline, sensor)),
         RenderedFile.text("src/main.cpp", main),
         RenderedFile("src/protocol.h", verbatim("apps/protocol.h")),
         RenderedFile.text("src/golden.h", render("apps/recording.h.j2", view)),
@@ -105,7 +110,9 @@ def sense_example(
     )
 
 
-def _program_view(facts: ModelFacts, pipeline: Pipeline) -> _ProgramView:
+def _program_view(
+    facts: ModelFacts, pipeline: Pipeline, sensor: Sensor | None = None
+) -> _ProgramView:
     return _ProgramView(
         name=facts.name,
         upper=facts.upper,
@@ -113,7 +120,7 @@ def _program_view(facts: ModelFacts, pipeline: Pipeline) -> _ProgramView:
         version=facts.version,
         sha256=facts.sha256,
         decides=pipeline.decide is not None,
-        pipeline=app_view(facts, pipeline),
+        pipeline=app_view(facts, pipeline, sensor),
     )
 
 
