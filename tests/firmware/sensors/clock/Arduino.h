@@ -7,5 +7,6 @@
 #include <stdint.h>
 
 unsigned long micros();
+void delay(unsigned long milliseconds);
 
 #endif /* ARDUINO_H */
