@@ -121,7 +121,7 @@ void sensor_interrupt()
 @pytest.mark.slow
 @pytest.mark.tool("gcc", "g++")
 def test_events_from_the_microphone(tmp_path: Path) -> None:
-    """setup() and loop() as on the board: nobody but the driver gives samples."""
+    """setup() and loop() as on the board: all samples come from the driver."""
     own = pipeline("mahalanobis").with_decision(sense.Alarm(on=1.0))
     project = exported(own, tmp_path, model=False)
     for name, text in (("main.cpp", LOOP), ("app.cpp", SOUND)):
