@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: 0BSD */
-/*
- * The inertial sensor's place on the Arduino Nano 33 BLE Sense: the inner I2C bus, Wire1. Rev1 has
- * an LSM9DS1 there, Rev2 a BMI270, whose program is in the library Arduino_BMI270_BMM150.
- */
+/* The inner I2C bus of the Arduino Nano 33 BLE Sense, Wire1, on which its sensors are. */
 #ifndef SENSORS_NANO33BLE_H
 #define SENSORS_NANO33BLE_H
 
 #include <Arduino.h>
-#include <Arduino_BMI270_BMM150.h>
 #include <Wire.h>
 
 #include "bus.h"
@@ -73,14 +69,6 @@ inline Nano33bleBus &nano33ble_bus()
 {
     static Nano33bleBus bus;
     return bus;
-}
-
-/* Writes the program of the BMI270. The library does it at 100 kHz, in about a second. */
-inline bool load_bmi270()
-{
-    const bool loaded = IMU_BMI270_BMM150.begin(BOSCH_ACCELEROMETER_ONLY) != 0;
-    nano33ble_bus().begin();
-    return loaded;
 }
 
 } // namespace sensors

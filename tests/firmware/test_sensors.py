@@ -49,6 +49,7 @@ def with_source(source: object) -> sense.Pipeline:
         (sense.Microphone(8_000), None),
         (sense.Microphone(16_000, channels=2), None),
         (sense.Analog(50), None),
+        (sense.Analog(5, high=2, unit="Pa", columns=("pressure",)), "environment sensor"),
     ],
 )
 def test_sensors_of_sources(source: object, title: str | None) -> None:
@@ -72,13 +73,22 @@ def test_a_board_with_other_sensors_is_an_error(tmp_path: Path) -> None:
     for sensors in ('["radar"]', "7", "[[]]", '"motion"'):
         path = tmp_path / "mine.toml"
         path.write_text(re.sub(r"(?m)^sensors = .*", f"sensors = {sensors}", text), "utf-8")
-        with pytest.raises(tflm_ext.ConfigError, match='a list of some of "motion", "microphone"'):
+        with pytest.raises(
+            tflm_ext.ConfigError, match='a list of some of "motion", "microphone", "environment"'
+        ):
             board(str(path))
 
 
 @pytest.fixture(scope="module")
 def moving(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return exported(pipeline("statistics"), tmp_path_factory.mktemp("moving"), model=True)
+
+
+@pytest.fixture(scope="module")
+def feeling(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    source = sense.Analog(5, bits=15, low=900, high=1100, unit="hPa", columns=("pressure",))
+    own = sense.Pipeline(source, sense.Frames(50, 25), sense.Raw(flat=True))
+    return exported(own, tmp_path_factory.mktemp("feeling"), model=True)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +176,7 @@ static Monitor monitor;
 
 @pytest.mark.slow
 @pytest.mark.tool("gcc", "g++")
-@pytest.mark.parametrize("name", ["moving", "hearing"])
+@pytest.mark.parametrize("name", ["moving", "hearing", "feeling"])
 def test_the_sketch_compiles(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     folder: Path = request.getfixturevalue(name)
     sketch = folder / "lib/Bell/examples/BellSensor/BellSensor.ino"
@@ -186,7 +196,7 @@ def real_core() -> tuple[Path, Path] | None:
 
 @pytest.mark.slow
 @pytest.mark.tool("gcc", "arm-none-eabi-g++")
-def test_with_the_real_core(moving: Path, hearing: Path, tmp_path: Path) -> None:
+def test_with_the_real_core(moving: Path, hearing: Path, feeling: Path, tmp_path: Path) -> None:
     """Firmware and sketch compile with the board's own core, libraries and flags, if at hand."""
     found = real_core()
     if found is None:
@@ -202,7 +212,7 @@ def test_with_the_real_core(moving: Path, hearing: Path, tmp_path: Path) -> None
         *(f"-I{folder}" for folder in include),
         *("-iprefix", str(arduino), f"@{variant / 'includes.txt'}"),
     ]
-    for folder in (moving, hearing):
+    for folder in (moving, hearing, feeling):
         units = [*(folder / "src").glob("*.cpp"), *folder.glob("lib/Bell/examples/*/*.ino")]
         assert len(units) >= 4
         for unit in units:

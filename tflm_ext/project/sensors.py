@@ -15,8 +15,9 @@ from tflm_ext.emit.render import render, verbatim
 from tflm_ext.emit.sense import ring_samples
 from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
+from tflm_ext.project.gauges import gauge_files, gauges_for
 from tflm_ext.project.motion import Measured, measured
-from tflm_ext.signals import Alarm, Microphone, Motion, Pipeline
+from tflm_ext.signals import Alarm, Analog, Microphone, Motion, Pipeline
 from tflm_ext.targets import Board
 
 BMI270_LIBRARY = "Arduino_BMI270_BMM150"
@@ -30,7 +31,15 @@ _MICROPHONE_RATES = {
 }
 """What the library PDM can set, as it is called there; of the second rate, 125000/3 is exact."""
 _MOST_BLOCK = 256
-_MOTION_HEADERS = ("bus.h", "imu.h", "lsm9ds1.h", "bmi270.h", "motion.h", "nano33ble.h")
+_MOTION_HEADERS = (
+    "bus.h",
+    "imu.h",
+    "lsm9ds1.h",
+    "bmi270.h",
+    "motion.h",
+    "nano33ble.h",
+    "nano33ble_bmi270.h",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,9 @@ def sensor_for(facts: ModelFacts, pipeline: Pipeline | None, board: Board) -> Se
         rate = _MICROPHONE_RATES.get(source.rate)
         if rate is not None and source.channels == 1:
             return _microphone(facts, pipeline, rate)
+    if isinstance(source, Analog) and "environment" in board.sensors:
+        gauges = gauges_for(source)
+        return _gauges(facts, pipeline, gauge_files(facts, source, gauges)) if gauges else None
     return None
 
 
@@ -201,6 +213,17 @@ def motion_files(
         RenderedFile.text(f"{facts.name}_sensor.h", render("sensors/motion_sensor.h.j2", view)),
         *map(_driver, _MOTION_HEADERS),
         *(RenderedFile(f"tflm_ext/{name}", verbatim(path)) for name, path in kernels),
+    )
+
+
+def _gauges(facts: ModelFacts, pipeline: Pipeline, files: tuple[RenderedFile, ...]) -> Sensor:
+    return _sensor(
+        facts,
+        pipeline,
+        "environment sensor",
+        f"{facts.name}_sensor.h",
+        f"{facts.name}_sensor sensor(sensors::nano33ble_bus(), push_samples, lose_samples)",
+        files,
     )
 
 

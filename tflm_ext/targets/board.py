@@ -25,7 +25,7 @@ _NUMBERS = (
 )
 _PLATFORMIO = ("environment", "platform", "board", "framework")
 _FLAGS = ("machine", "common", "c", "cxx")
-_SENSORS = ("motion", "microphone")
+_SENSORS = ("motion", "microphone", "environment")
 STDIO_BYTES = 4096
 """Heap of the emulated core, where newlib allocates its FILEs and buffers; reserved RAM."""
 
@@ -49,7 +49,7 @@ class Board:
         machine_flags: compiler flags that select the core and its floating-point unit.
         common_flags, c_flags, cxx_flags: of the framework's compilers.
         sensors: of those of the Nano 33 BLE Sense, for which there are drivers: "motion",
-            "microphone".
+            "microphone", "environment".
         source: text of the file, if it is the user's own.
     """
 

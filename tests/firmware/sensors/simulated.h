@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sensors/imu.h"
+#include "sensors/bus.h"
 
 namespace simulated {
 
