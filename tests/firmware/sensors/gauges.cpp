@@ -43,17 +43,17 @@ class Chips : public simulated::Device {
     void read(uint8_t first, uint8_t *values, size_t count) override
     {
         const uint32_t k = number(_now);
-        const bool measures = !silent && _pressure[0x10] >> 4 == 3 && _now - _begun > 40000;
-        const bool shines = !silent && (_light[0x80] & 0x05) == 0x05 && _now - _begun > 10000;
+        const bool measures = !silent && _pressure[0x10] >> 4 == 3 && _now - _begun > delay;
+        const bool shines = !silent && (_light[0x80] & 0x05) == 0x05 && _now - _begun > delay;
         const uint32_t pressure = measures ? pressure_of(k) : 0;
         const uint32_t temperature = measures ? static_cast<uint32_t>(temperature_of(k)) : 0;
-        _pressure[0x27] = measures ? 0x03 : 0x00;
+        _pressure[0x27] = measures ? 0x03 : 0x11; /* pressure is ready, temperature is not */
         _pressure[0x28] = static_cast<uint8_t>(pressure & 0xFF);
         _pressure[0x29] = static_cast<uint8_t>((pressure >> 8) & 0xFF);
         _pressure[0x2A] = static_cast<uint8_t>((pressure >> 16) & 0xFF);
         _pressure[0x2B] = static_cast<uint8_t>(temperature & 0xFF);
         _pressure[0x2C] = static_cast<uint8_t>((temperature >> 8) & 0xFF);
-        _light[0x93] = shines ? 0x02 : 0x00;
+        _light[0x93] = shines ? 0x02 : 0x11; /* the light sensor is ready */
         _light[0x9C] = shines ? static_cast<uint8_t>(k & 0xFF) : static_cast<uint8_t>(0);
         for (size_t i = 0; i < count; ++i) {
             values[i] = content(static_cast<uint8_t>(first + i));
@@ -90,6 +90,7 @@ class Chips : public simulated::Device {
     }
 
     uint8_t identity = 0xB1;
+    uint32_t delay = 40000; /* microseconds until the first value */
     uint8_t selected = 0;
 
   private:
@@ -194,11 +195,19 @@ int main()
 {
     { /* two samples each second */
         Board board;
+        board.chips.delay = 700000;
         printing = true;
         require(board.sensor.begin(), "not found", 0);
         board.run(60000);
         printing = false;
-        require(pushed >= 119 && pushed <= 120 && lost == 0, "the rate", 0);
+        require(pushed >= 118 && pushed <= 119 && lost == 0, "the rate", 0);
+        if (strcmp(FIRST, "proximity") == 0) {
+            require(board.chips.content(0x80) == 0x05, "register", 0x80);
+            require(board.chips.content(0x8E) == 0x87, "register", 0x8E);
+            require(board.chips.content(0x8F) == 0x08, "register", 0x8F);
+        } else {
+            require(board.chips.content(0x10) == 0x32, "register", 0x10);
+        }
         require(board.sensor.measured_millihertz() == 2000, "the rate", 1);
     }
     for (uint32_t length = 1; length < 60; length += 7) { /* every transfer fails once */
