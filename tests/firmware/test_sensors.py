@@ -27,7 +27,9 @@ from tests.sense.families import pipeline
 from tests.sense.test_without_model import LEARNING
 from tflm_ext import sense
 from tflm_ext.device import Device
+from tflm_ext.project.platformio_tree import platformio_files
 from tflm_ext.project.sensors import sensor_for
+from tflm_ext.runtimes.tflm.runtime import tflm_parts
 from tflm_ext.targets import board
 
 NANO = board("nano33ble_sense")
@@ -108,6 +110,17 @@ def test_libraries_that_a_sensor_needs(moving: Path, hearing: Path) -> None:
         assert ("\ndepends=Arduino_BMI270_BMM150\n" in properties) == (dependency is not None)
         assert (folder / "lib/Bell/examples/BellSensor/BellSensor.ino").is_file()
         assert "start_sensor();" in (folder / "src/app.cpp").read_text("utf-8")
+
+
+def test_libraries_of_a_sensor_and_of_tflm() -> None:
+    facts = sample_facts()
+    sensor = sensor_for(facts, with_source(sense.Motion(50)), NANO)
+    file, *_ = platformio_files(facts, NANO, tflm_parts(facts, None), sensor)
+    ini = configparser.RawConfigParser()
+    ini.read_string(file.content.decode())
+    tflm, imu = ini["env:nano33ble"]["lib_deps"].split()
+    assert "tflite-micro-arduino-examples" in tflm
+    assert imu == "arduino-libraries/Arduino_BMI270_BMM150@1.2.3"
 
 
 SOUND = """
