@@ -58,16 +58,19 @@ class Motion {
     /* Passes on what the sensor has measured. Call it as often as possible. */
     void poll()
     {
-        const uint32_t spent = tick();
+        tick();
         if (_source == NULL) {
             if (_waited >= RETRY && !start()) {
                 count_absence();
             }
             return;
         }
+        if (_left == 0 && _since < UNIT / _rate) {
+            return; /* no sample can have come */
+        }
         Counts samples[MOST];
         const Taken taken = _source->imu->take(_bus, samples, MOST);
-        account(taken, spent);
+        account(taken);
         for (size_t i = 0; i < taken.count; ++i) {
             pass(samples[i]);
         }
@@ -106,15 +109,14 @@ class Motion {
     static const uint32_t SECOND = 1000000;
     static const uint32_t UNIT = 1000000000; /* microseconds times millihertz, for one sample */
 
-    /* Returns the microseconds since the last call. */
-    uint32_t tick()
+    void tick()
     {
         const uint32_t now = _bus.microseconds();
         const uint32_t spent = now - _time;
         _time = now;
+        _since += spent;
         _waited += spent;
         _owed += static_cast<int64_t>(spent) * _rate;
-        return spent;
     }
 
     /* Microseconds without a sample after which a sensor counts as silent. */
@@ -131,7 +133,8 @@ class Motion {
                 _source = &_sources[i];
             }
         }
-        (void)tick();
+        tick();
+        _since = 0;
         _waited = 0;
         _left = 0;
         _gap = true;
@@ -159,13 +162,14 @@ class Motion {
      * Counts what was lost. `_owed` is what the clock says should have come and was not taken yet,
      * so that it is known how many samples an overrun or a restart has cost, give or take one.
      */
-    void account(const Taken &taken, uint32_t spent)
+    void account(const Taken &taken)
     {
         const size_t come = taken.count + taken.dropped + taken.left - _left;
         const int64_t owed = _owed - static_cast<int64_t>(taken.count + taken.left) * UNIT;
         const int64_t samples = (owed + UNIT / 2) / UNIT;
 
-        _pending += spent;
+        _pending += _since;
+        _since = 0;
         if (taken.failed || (come == 0 && !taken.overrun)) {
             _owed -= static_cast<int64_t>(taken.count) * UNIT;
             _passed = _passed || taken.count > 0;
@@ -250,6 +254,7 @@ class Motion {
     int32_t _place[2] = {};           /* of the resampler */
     uint32_t _rate = 0;
     uint32_t _time = 0;
+    uint32_t _since = 0;    /* microseconds since the buffer was looked at */
     uint32_t _waited = 0;   /* microseconds since a sample came, or an attempt to start */
     uint32_t _pending = 0;  /* the same since a sample came, of a sensor without gaps */
     uint64_t _counted = 0;  /* samples without gaps, */
