@@ -69,7 +69,7 @@ class Microphone {
     {
         return _measured < 1000000u
                    ? 0u
-                   : static_cast<uint32_t>(_counted * _block * 1000000000u / _measured);
+                   : static_cast<uint32_t>(_counted * _block * 1000000u / (_measured / 1000u));
     }
 
     /* How often the microphone had to be started again. */
