@@ -1,0 +1,244 @@
+"""What is written, and what a reader finds."""
+
+from __future__ import annotations
+
+import os
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.store.motions import SENSOR, contents, drawn, failing, record
+from tflm_ext.errors import ConfigError, StorageError
+from tflm_ext.store import Segment, Store
+
+
+def test_other_programs_read_the_file(tmp_path: Path) -> None:
+    samples = drawn(0, 123)
+    segment = record(Store(tmp_path), "wave", samples, "a", who="ada", firmware="f" * 64)
+    assert segment.path == tmp_path / "wave" / "a-1.wav"
+    with wave.open(str(segment.path)) as file:
+        assert file.getparams()[:4] == (3, 2, 50, 123)
+        assert file.readframes(200) == samples.astype("<i2").tobytes()
+    assert segment.description.complete
+    assert segment.description.who == "ada"
+    assert segment.day == segment.description.when[:10] != ""
+    assert np.array_equal(segment.read(), samples)
+
+
+def test_random_segments_are_read_as_they_were_written(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for seed in range(25):
+        random = np.random.default_rng(seed)
+        most = int(random.integers(1, 60)) * SENSOR.channels * 2
+        blocks, gaps, position = [], [], 0
+        with store.writer(f"l{seed % 3}", SENSOR, session=f"s{seed}", most_bytes=most) as writer:
+            for _ in range(int(random.integers(1, 12))):
+                if random.random() < 0.3:
+                    count = int(random.integers(1, 9))
+                    writer.gap(count)
+                    gaps.append((position, count))
+                block = drawn(int(random.integers(1 << 30)), int(random.integers(0, 80)))
+                writer.write(block)
+                blocks.append(block)
+                position += len(block)
+        wanted = np.concatenate(blocks)
+        found = [Segment.open(path) for path in writer.paths]
+        read = [own.read() for own in found]
+        assert np.array_equal(np.concatenate([*read, np.zeros((0, 3), np.int16)]), wanted)
+        assert all(len(own) * 6 <= most for own in read)
+        assert all(own.description.complete for own in found)
+        # A gap at the very end, after which nothing was written, may be in a file without samples.
+        starts = np.cumsum([0, *map(len, read)])
+        kept: dict[int, int] = {}
+        for start, own in zip(starts, found, strict=False):
+            for at, count in own.description.gaps:
+                kept[int(start) + at] = kept.get(int(start) + at, 0) + count
+        given: dict[int, int] = {}
+        for at, count in gaps:
+            given[at] = given.get(at, 0) + count
+        given.pop(position, None)
+        kept.pop(position, None)
+        assert kept == given
+    assert len({own.name for own in store.segments()}) == len(store.segments())
+
+
+def test_a_gap_separates_pieces(tmp_path: Path) -> None:
+    samples = drawn(1, 100)
+    with Store(tmp_path).writer("wave", SENSOR) as writer:
+        writer.gap(3)
+        writer.write(samples[:40])
+        writer.gap(5)
+        writer.gap(2)
+        writer.write(samples[40:])
+        writer.gap(1)
+    segment = Segment.open(writer.paths[0])
+    assert segment.description.gaps == ((0, 3), (40, 7), (100, 1))
+    assert segment.missing == 11
+    first, second = segment.pieces()
+    assert np.array_equal(first, samples[:40])
+    assert np.array_equal(second, samples[40:])
+
+
+def test_the_clock_keeps_some_times_and_the_largest_jitter(tmp_path: Path) -> None:
+    start = 2**32 - 1_000_000  # of a counter of 32 bits, which begins again
+    with Store(tmp_path).writer("wave", SENSOR) as writer:
+        for i in range(500):
+            late = 1500 if i == 321 else 0
+            writer.write(drawn(i, 10), time_us=(start + i * 200_000 + late) % 2**32)
+    found = Segment.open(writer.paths[0]).description
+    assert found.clock[0] == (0, start)
+    assert found.clock[-1] == (4990, start + 499 * 200_000)
+    assert 20 < len(found.clock) <= 64
+    assert all((t - start) == i * 20_000 for i, t in found.clock)
+    assert found.jitter_us == 1500
+
+
+def test_sessions_continue_and_are_numbered_over_all_labels(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert record(store, "wave", drawn(0, 5), "a").name == "wave/a-1"
+    assert record(store, "rest", drawn(0, 5), "a").name == "rest/a-2"
+    assert record(store, "wave", drawn(0, 5), "a").name == "wave/a-3"
+    assert record(store, "wave", drawn(0, 5), "b").name == "wave/b-1"
+
+
+def test_two_writers_never_share_a_session(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with store.writer("wave", SENSOR) as one, Store(tmp_path).writer("wave", SENSOR) as two:
+        assert one.session != two.session
+        with pytest.raises(ConfigError, match=f"recording the session '{one.session}'"):
+            store.writer("rest", SENSOR, session=one.session)
+        one.write(drawn(0, 5))
+        two.write(drawn(1, 5))
+        assert store.repair() == ()
+    assert [own.samples for own in store.segments()] == [5, 5]
+    record(store, "rest", drawn(2, 5), one.session)
+
+
+def test_nothing_is_left_of_a_recording_without_samples(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.writer("wave", SENSOR).close()
+    with store.writer("wave", SENSOR) as writer:
+        writer.gap(4)
+    assert contents(tmp_path) == {}
+
+
+def test_an_error_of_the_caller_leaves_an_incomplete_segment(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    writer = store.writer("wave", SENSOR, note="wet")
+
+    def record_and_fail() -> None:
+        with writer:
+            writer.write(drawn(0, 7))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        record_and_fail()
+    (segment,) = store.segments()
+    assert (segment.samples, segment.description.complete) == (7, False)
+    assert segment.description.note == "wet; ended by ZeroDivisionError"
+    before = contents(tmp_path)
+    assert store.repair() == ()
+    assert contents(tmp_path) == before
+    with pytest.raises(ConfigError, match="is closed"):
+        writer.write(drawn(0, 1))
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    store = Store(tmp_path)
+    writer = store.writer("wave", SENSOR)
+    written = 0
+    write = os.write
+
+    def half(file: int, data: bytes) -> int:
+        return write(file, data[: max(len(data) // 2, 1)])
+
+    monkeypatch.setattr(os, "write", failing(half, number))
+    while True:
+        try:
+            writer.write(drawn(written, 10))
+        except StorageError as error:
+            assert "Free some space" in error.hint
+            break
+        written += 1
+    monkeypatch.undo()
+    writer.close()
+    store.repair()
+    assert sum(own.samples for own in store.segments()) == 10 * written
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [[1, 2, 3], [[1, 2]], [[0.5, 1, 2]], [["a", "b", "c"]], [[2**15, 0, 0]], [[-(2**40), 0, 0]]],
+    ids=str,
+)
+def test_other_samples(tmp_path: Path, samples: Any) -> None:
+    with Store(tmp_path).writer("wave", SENSOR) as writer:
+        with pytest.raises(ConfigError):
+            writer.write(samples)
+        for count in (0, -1, 1.5, True, None):
+            with pytest.raises(ConfigError):
+                writer.gap(count)  # type: ignore[arg-type]
+        writer.write([[1, 2, 3]])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "a/b", "a\\b", "/etc", "con", "NUL", "com1.txt", "LPT9", "a:b", "a.", "a ",
+     " a", "-a", ".a", "~a", "a\0b", "a\nb", "\x1b[2J", "a" * 65, "ä" * 64 + "ä", "e\u0301", "a*",
+     "\ud800", 7, None, b"a"],
+    ids=ascii,
+)  # fmt: skip
+def test_names_that_some_systems_refuse(tmp_path: Path, name: Any) -> None:
+    store = Store(tmp_path / "store")
+    with pytest.raises(ConfigError, match="cannot be the name of a folder"):
+        store.writer(name, SENSOR)
+    if name is not None:
+        with pytest.raises(ConfigError, match="cannot be the name of a folder"):
+            store.writer("wave", SENSOR, session=name)
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("name", ["wave", "Wave 2", "winken", "größe", "a-b_c.d", "20260412-1"])
+def test_names_that_all_systems_accept(tmp_path: Path, name: str) -> None:
+    store = Store(tmp_path)
+    segment = record(store, name, drawn(0, 3), name)
+    assert store.segments() == (segment,)
+    assert (segment.label, segment.session, segment.number) == (name, name, 1)
+
+
+def test_labels_that_differ_in_case(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    record(store, "wave", drawn(0, 3))
+    with pytest.raises(ConfigError, match="only in upper and lower case"):
+        store.writer("Wave", SENSOR)
+
+
+def test_a_file_in_the_place_of_the_store(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("")
+    with pytest.raises(ConfigError, match="not a folder"):
+        Store(tmp_path / "a")
+    with pytest.raises(ConfigError):
+        Store(7)  # type: ignore[arg-type]
+
+
+def test_relabelling_renames_both_files(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    segment = record(store, "wave", drawn(0, 9), "a")
+    files = (segment.path, segment.path.with_suffix(".json"))
+    before = [(path.stat().st_ino, path.read_bytes()) for path in files]
+    moved = store.relabel("a-1", "rest")
+    assert moved.name == "rest/a-1"
+    files = (moved.path, moved.path.with_suffix(".json"))
+    assert [(path.stat().st_ino, path.read_bytes()) for path in files] == before
+    assert not (tmp_path / "wave").exists()
+    assert store.relabel(moved, "rest") == moved
+    with pytest.raises(ConfigError, match="cannot be the name"):
+        store.relabel(moved, "../rest")
+    with pytest.raises(ConfigError, match="has no recording 'b-1'"):
+        store.relabel("b-1", "wave")
+    with store.writer("wave", SENSOR, session="a"), pytest.raises(ConfigError, match="recorded"):
+        store.relabel(moved, "wave")

@@ -1,0 +1,224 @@
+"""A store: a folder with a folder for each label, which has WAV files and their descriptions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tflm_ext.errors import ConfigError
+from tflm_ext.near import did_you_mean
+from tflm_ext.signals.described import Description, Sensor, described
+from tflm_ext.storage import as_path, not_written, require_folders, shown
+from tflm_ext.store import names, wave
+from tflm_ext.store.files import files_in, folders_in
+from tflm_ext.store.lock import Lock
+from tflm_ext.store.moves import relabel
+from tflm_ext.store.repair import Repaired, repair
+from tflm_ext.store.segment import Segment
+from tflm_ext.store.writer import SegmentWriter
+
+_LETTERS = "bcdefghijklmnopqrstuvwxyz"
+
+
+class Store:
+    """Recordings in a folder: DIR/<label>/<session>-<n>.wav, each with a JSON next to it.
+
+    Args:
+        folder: need not exist; it is created when something is recorded.
+
+    Raises:
+        ConfigError: the path leads through a file.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = as_path("The store", folder)
+        require_folders(self.folder / "label")
+
+    def __repr__(self) -> str:
+        return f"Store({os.fspath(self.folder)!r})"
+
+    # ------------------------------------------------------------ what is in it
+
+    def labels(self) -> list[str]:
+        """Return the labels, by name."""
+        return [path.name for path in folders_in(self.folder) if names.is_name(path.name)]
+
+    def segments(self, label: str | None = None) -> tuple[Segment, ...]:
+        """Return the segments, by label, session and number.
+
+        WAV files without a JSON, or with another name, are left out; see strangers().
+
+        Args:
+            label: of those to return; None for all.
+
+        Raises:
+            ConfigError: a description is damaged, or there is no such label.
+            StorageError: a file cannot be read.
+        """
+        known = self.labels()
+        if label is not None and label not in known:
+            raise ConfigError(
+                f"{shown(self.folder)} has no label {label!r:.80}.",
+                f"{did_you_mean(label, known)}It has: {', '.join(known) or 'none'}.",
+            )
+        found = [
+            Segment.open(path)
+            for path, ours in self._files()
+            if ours and label in (None, path.parent.name)
+        ]
+        return tuple(sorted(found, key=lambda one: (one.label, one.session, one.number)))
+
+    def strangers(self) -> list[Path]:
+        """Return the WAV files that are not segments, because they have no description."""
+        return [path for path, ours in self._files() if not ours]
+
+    def _files(self) -> Iterator[tuple[Path, bool]]:
+        """Yield every WAV file, and whether it is a segment."""
+        for label in self.labels():
+            for path in files_in(self.folder / label, ".wav"):
+                ours = names.split_name(path.stem) is not None and described(path) is not None
+                yield path, ours
+
+    def segment(self, name: str) -> Segment:
+        """Return a segment by its name.
+
+        Args:
+            name: as in "wave/20260412-093000-1", or without the label; ".wav" may follow.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        plain = str(name).removesuffix(".wav")
+        found = [one for one in self.segments() if plain in (one.name, one.path.stem)]
+        if len(found) == 1:
+            return found[0]
+        known = [one.name for one in self.segments()]
+        raise ConfigError(
+            f"{shown(self.folder)} has no recording {plain!r:.80}."
+            if not found
+            else f"{shown(self.folder)} has {len(found)} recordings {plain!r:.80}.",
+            f"{did_you_mean(plain, known)}Pass a name that tflm-ext recordings lists, as in "
+            "wave/20260412-093000-1.",
+        )
+
+    # ------------------------------------------------------------ what changes it
+
+    def writer(
+        self,
+        label: str,
+        sensor: Sensor,
+        *,
+        session: str | None = None,
+        firmware: str = "",
+        pipeline: str = "",
+        who: str = "",
+        note: str = "",
+        event: Mapping[str, Any] | None = None,
+        most_bytes: int = wave.MOST_BYTES,
+    ) -> SegmentWriter:
+        """Return a writer of a recording, after a repair of what an earlier one left.
+
+        Args:
+            label: class of the recording, a name of a folder.
+            sensor: what gives the samples.
+            session: recordings that belong together; one that exists is continued. By default, a
+                new one with the time as its name.
+            firmware, pipeline: SHA-256 of what runs on the device.
+            who: the person who records, or who is recorded.
+            note: what else is worth knowing.
+            event: what the device reported, of a capture.
+            most_bytes: samples of a segment before the next one begins.
+
+        Raises:
+            ConfigError: a name cannot be that of a file, or another program writes the session.
+            StorageError: the folder cannot be written.
+        """
+        names.require_name("label", label)
+        description = Description(
+            sensor, firmware, pipeline, who=who, note=note, event=event, complete=False
+        )
+        self.repair()
+        self._require_one_case(label)
+        session, lock = self._claimed(session)
+        try:
+            folder = self.folder / label
+            folder.mkdir(parents=True, exist_ok=True)
+            number = 1 + max(self._numbers(session), default=0)
+        except OSError as error:
+            lock.release()
+            raise not_written(self.folder / label, error, "record again") from error
+        except BaseException:
+            lock.release()
+            raise
+        return SegmentWriter(folder, session, number, description, lock, most_bytes=most_bytes)
+
+    def repair(self) -> tuple[Repaired, ...]:
+        """Complete the files that a killed program left, and return what was done. Idempotent.
+
+        Sessions that are being recorded are not touched.
+
+        Raises:
+            StorageError: a file cannot be read or written.
+        """
+        return repair(self.folder)
+
+    def relabel(self, segment: Segment | str, label: str) -> Segment:
+        """Move a segment to another label, and return it; its files are renamed, not written.
+
+        Raises:
+            ConfigError: there is no such segment, it is being recorded, or `label` cannot be the
+                name of a folder.
+            StorageError: the files cannot be renamed.
+        """
+        names.require_name("label", label)
+        own = self.segment(segment) if isinstance(segment, str) else segment
+        self._require_one_case(label)
+        return Segment.open(relabel(self.folder, own.path, own.session, label))
+
+    def _require_one_case(self, label: str) -> None:
+        """Refuse a label that differs from another one only in case: some disks ignore it."""
+        for known in self.labels():
+            if known != label and known.casefold() == label.casefold():
+                raise ConfigError(
+                    f"The label {label!r} differs from {known!r} only in upper and lower case.",
+                    f"Pass {known!r}, or another name.",
+                )
+
+    def _claimed(self, session: str | None) -> tuple[str, Lock]:
+        """Return a session and its lock."""
+        if session is not None:
+            names.require_name("session", session)
+            lock = Lock.take(self.folder, session)
+            if lock is None:
+                raise ConfigError(
+                    f"Another program is recording the session {session!r} in "
+                    f"{shown(self.folder)}.",
+                    "Wait until it ends, or pass another session.",
+                )
+            return session, lock
+        base = names.session_of(datetime.now(tz=UTC).astimezone())
+        for suffix in ("", *_LETTERS):
+            name = base + suffix
+            lock = Lock.take(self.folder, name)
+            if lock is not None:
+                if not self._numbers(name):
+                    return name, lock
+                lock.release()
+        raise ConfigError(
+            f"More than {len(_LETTERS)} programs began to record in this second.",
+            "Try again, or pass session=.",
+        )
+
+    def _numbers(self, session: str) -> list[int]:
+        """Return the numbers of a session's segments, of all labels."""
+        found = []
+        for folder in folders_in(self.folder):
+            for suffix in (".wav", ".json"):
+                for path in files_in(folder, suffix):
+                    name = names.split_name(path.stem)
+                    if name is not None and name[0].casefold() == session.casefold():
+                        found.append(name[1])
+        return found
