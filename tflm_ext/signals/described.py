@@ -193,9 +193,11 @@ def described(path: Path) -> Description | None:
         ConfigError: it is damaged, or a newer version wrote it.
         StorageError: it cannot be read.
     """
+    if path.suffix.lower() != ".wav":
+        return None
     place = beside(path)
     try:
-        if path.suffix.lower() != ".wav" or not place.is_file():
+        if not place.is_file():
             return None
         with place.open("rb") as file:
             text = file.read(_MOST_BYTES + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from tflm_ext.errors import ConfigError
 from tflm_ext.near import did_you_mean
 from tflm_ext.signals.described import Description, Sensor, described
+from tflm_ext.signals.parts import Part
 from tflm_ext.storage import as_path, not_written, require_folders, shown
 from tflm_ext.store import names, wave
 from tflm_ext.store.files import files_in, folders_in
@@ -70,6 +71,41 @@ class Store:
             if ours and label in (None, path.parent.name)
         ]
         return tuple(sorted(found, key=lambda one: (one.label, one.session, one.number)))
+
+    def recordings(self, label: str | None = None) -> list[Path | Part]:
+        """Return the recordings of a label, for features(), fitted(), calibrated() and export().
+
+        A segment in which samples are missing gives a Part for each stretch between the gaps, so
+        that no window reaches across one, and filters start again after it.
+
+        Args:
+            label: of those to return; None for all.
+
+        Raises:
+            ConfigError: as in segments().
+            StorageError: a file cannot be read.
+        """
+        return [part for own in self.segments(label) for part in own.recordings()]
+
+    def labelled(
+        self, classes: Sequence[str] | None = None, segments: Sequence[Segment] | None = None
+    ) -> tuple[list[Path | Part], list[int]]:
+        """Return recordings, and the number of the class of each, for dataset() and test_data.
+
+        Args:
+            classes: labels in the order of the model's outputs; by default, all by name.
+            segments: those to return, like a side of split(); by default, all of these classes.
+
+        Raises:
+            ConfigError: as in segments(), or a label has no segments.
+            StorageError: a file cannot be read.
+        """
+        order = list(self.labels() if classes is None else classes)
+        own = [one for label in order for one in self.segments(label)]
+        if segments is not None:
+            own = [one for one in segments if one.label in order]
+        found = [(part, order.index(one.label)) for one in own for part in one.recordings()]
+        return [part for part, _ in found], [number for _, number in found]
 
     def strangers(self) -> list[Path]:
         """Return the WAV files that are not segments, because they have no description."""

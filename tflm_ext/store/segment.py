@@ -10,6 +10,7 @@ import numpy as np
 
 from tflm_ext.errors import ConfigError
 from tflm_ext.signals.described import Description, described
+from tflm_ext.signals.parts import Part, parts_of
 from tflm_ext.signals.recordings_bytes import opened, read_up_to
 from tflm_ext.signals.stage import Array
 from tflm_ext.storage import shown
@@ -105,3 +106,11 @@ class Segment:
         """Return its samples between gaps, as read() does: no window may reach across a gap."""
         samples = self.read()
         return [samples[a:b] for a, b in self.description.ranges(len(samples))]
+
+    def recordings(self) -> list[Path | Part]:
+        """Return it as recordings of a pipeline: its file, or the parts between gaps in it.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        return parts_of(self.path)
