@@ -105,6 +105,23 @@ def read_wav(
     return _samples(data, form, source, where)
 
 
+def rate_and_channels(path: Path) -> tuple[int, int]:
+    """Return the samples of each channel per second, and the channels, by a file's header.
+
+    Raises:
+        ConfigError: it is damaged.
+        StorageError: it cannot be read.
+    """
+    where = shown(path)
+    with opened(path) as file:
+        form, _ = _to_data(file, file.read(8), where)
+    if not form.rate or not form.channels:
+        raise _damaged(
+            where, f"it has {form.rate:,} samples per second of {form.channels} channels"
+        )
+    return form.rate, form.channels
+
+
 def samples_in(path: Path) -> int:
     """Return the samples of each channel that a WAV file has.
 

@@ -151,6 +151,7 @@ class Store:
         firmware: str = "",
         pipeline: str = "",
         who: str = "",
+        when: str | None = None,
         note: str = "",
         event: Mapping[str, Any] | None = None,
         most_bytes: int = wave.MOST_BYTES,
@@ -164,6 +165,7 @@ class Store:
                 new one with the time as its name.
             firmware, pipeline: SHA-256 of what runs on the device.
             who: the person who records, or who is recorded.
+            when: time of the first sample, ISO 8601, "" if unknown; by default, now.
             note: what else is worth knowing.
             event: what the device reported, of a capture.
             most_bytes: samples of a segment before the next one begins.
@@ -174,7 +176,7 @@ class Store:
         """
         names.require_name("label", label)
         description = Description(
-            sensor, firmware, pipeline, who=who, note=note, event=event, complete=False
+            sensor, firmware, pipeline, who=who, when=when or "", note=note, event=event
         )
         self.repair()
         self._require_one_case(label)
@@ -189,7 +191,9 @@ class Store:
         except BaseException:
             lock.release()
             raise
-        return SegmentWriter(folder, session, number, description, lock, most_bytes=most_bytes)
+        return SegmentWriter(
+            folder, session, number, description, lock, now=when is None, most_bytes=most_bytes
+        )
 
     def repair(self) -> tuple[Repaired, ...]:
         """Complete the files that a killed program left, and return what was done. Idempotent.

@@ -43,12 +43,13 @@ class SegmentWriter:
         description: Description,
         lock: Lock,
         *,
+        now: bool = True,
         most_bytes: int = wave.MOST_BYTES,
     ) -> None:
         self.label, self.session = folder.name, session
         self.paths: list[Path] = []
         self._folder, self._next, self._lock = folder, number, lock
-        self._like = description
+        self._like, self._now = description, now
         self._frame = 2 * description.sensor.channels
         self._most = max(most_bytes // self._frame, 1)
         self._file = -1
@@ -163,8 +164,9 @@ class SegmentWriter:
         if self._file >= 0:
             return
         path = self._folder / f"{segment_name(self.session, self._next)}.wav"
-        when = datetime.now(tz=UTC).astimezone().isoformat(timespec="seconds")
-        self._like = replace(self._like, when=when)
+        if self._now:
+            when = datetime.now(tz=UTC).astimezone().isoformat(timespec="seconds")
+            self._like = replace(self._like, when=when)
         self._samples, self._gaps = 0, []
         self._clock = self._clock.restarted()
         self.paths.append(path)
