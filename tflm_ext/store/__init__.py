@@ -11,8 +11,26 @@ Example:
 """
 
 from tflm_ext.signals.described import Description, Sensor
+from tflm_ext.store.exports import export_file, export_folder, export_npz
 from tflm_ext.store.folder import Store
+from tflm_ext.store.imports import import_file
+from tflm_ext.store.quality import Quality, quality
 from tflm_ext.store.segment import Segment
+from tflm_ext.store.splits import Split, split
 from tflm_ext.store.writer import SegmentWriter
 
-__all__ = ["Description", "Segment", "SegmentWriter", "Sensor", "Store"]
+__all__ = [
+    "Description",
+    "Quality",
+    "Segment",
+    "SegmentWriter",
+    "Sensor",
+    "Split",
+    "Store",
+    "export_file",
+    "export_folder",
+    "export_npz",
+    "import_file",
+    "quality",
+    "split",
+]
