@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from tflm_ext.document import Count, declared, entry, to_json
+from tflm_ext.ir import DType
 from tflm_ext.signals.bound import run_last
 from tflm_ext.signals.pipeline import Pipeline
 from tflm_ext.signals.sources import FULL_SCALE
-from tflm_ext.signals.spec import Form
 from tflm_ext.signals.stage import Array
 from tflm_ext.store.duplicates import Duplicate, duplicates
 from tflm_ext.store.folder import Store
@@ -190,15 +190,15 @@ def _clock_rate(segment: Segment) -> float | None:
 
 
 def _saturated(segment: Segment, pipeline: Pipeline) -> float | None:
-    """Return the share of a model's input bytes that are at an end of their range."""
+    """Return the share of int8 features, for the model or the score, at an end of their range."""
+    int8 = [i for i, block in enumerate(pipeline.blocks) if block.out.dtype is DType.INT8]
     ends, total = 0, 0
     for part in segment.recordings():
         samples = pipeline.recording(part)
-        if pipeline.out.form is Form.SCORE:
-            continue
-        found = run_last(pipeline.blocks, samples)
-        ends += int(((found == -128) | (found == 127)).sum())
-        total += found.size
+        if int8:
+            found = run_last(pipeline.blocks[: int8[-1] + 1], samples)
+            ends += int(((found == -128) | (found == 127)).sum())
+            total += found.size
     return ends / total if total else None
 
 
