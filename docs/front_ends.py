@@ -1,9 +1,9 @@
-"""What front ends cost: measurements for docs/how-to/choose-a-front-end.md.
+"""What front ends and scores cost: measurements for choose-a-front-end.md and detect-events.md.
 
     python -m docs.front_ends
 
-measures every front end of the page on the emulated Cortex-M4, a few seconds each, and writes
-docs/front_ends.csv, from which docs/generate.py fills the page's tables.
+measures every front end of the pages on the emulated Cortex-M4, a few seconds each, and writes
+docs/front_ends.csv, from which docs/generate.py fills their tables.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _FRAME = sense.Frames(512)
 _MOTION = sense.Motion(100)
 _SECOND = sense.Frames(128, hop=64)
 _THREE = ("rms", "kurtosis", "crest")
+_STEADY = (_SOUND, _FRAME, sense.LogMel(40, subtraction=None, pcan=None))
+_ALARM = sense.Alarm(average=16, needed=3, of=5, quiet_seconds=60, on=3.0)
 
 FRONT_ENDS: dict[str, dict[str, tuple[object, ...]]] = {
     "sound": {
@@ -88,8 +90,15 @@ FRONT_ENDS: dict[str, dict[str, tuple[object, ...]]] = {
         ),
         "RemoveGravity()": (_MOTION, sense.RemoveGravity(), _SECOND, sense.Raw()),
     },
+    "scores": {
+        "Mahalanobis()": (*_STEADY, sense.Mahalanobis()),
+        "Normal(learn_windows=600)": (*_STEADY, sense.Normal(learn_windows=600)),
+        "KMeans(4)": (*_STEADY, sense.KMeans(4)),
+        "KMeans(8)": (*_STEADY, sense.KMeans(8)),
+        "KMeans(16)": (*_STEADY, sense.KMeans(16)),
+    },
 }
-"""By table of the page and text of a row: source and stages."""
+"""By table of a page and text of a row: source and stages."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +108,7 @@ class Row:
     Attributes:
         sha256: of the pipeline.
         instructions, cycles: of a hop, all stages and the push; cycles are estimated.
-        stage: of them, those of the stages before Frames.
+        stage: of them, those of the stages before Frames, or of a score and the decision after it.
         ram: context without the ring of samples, bytes.
         flash: bytes.
     """
@@ -117,7 +126,7 @@ class Row:
 
 def pipeline(table: str, name: str) -> sense.Pipeline:
     """A pipeline of the page."""
-    found = sense.Pipeline(*FRONT_ENDS[table][name])
+    found = sense.Pipeline(*FRONT_ENDS[table][name], decide=_ALARM if table == "scores" else None)
     if found.is_fitted:
         return found
     noise = np.random.default_rng(0).integers(0, 4000, (50_000, found.source.spec.channels))
@@ -134,7 +143,7 @@ def measure(table: str, name: str) -> Row:
     """Measure a front end of the page."""
     own = pipeline(table, name)
     found = measure_pipeline(*front_end("cost", own), own, default_board(), flags=FLAGS)
-    streams = len(own.stages) - 2 if table == "streams" else 0
+    of_stage = {"streams": found.stages[: len(own.stages) - 2], "scores": found.stages[-2:]}
     return Row(
         table,
         name,
@@ -142,7 +151,7 @@ def measure(table: str, name: str) -> Row:
         compiler_name(FLAGS),
         found.instructions,
         found.cycles or 0,
-        sum(stage.instructions for stage in found.stages[:streams]),
+        sum(stage.instructions for stage in of_stage.get(table, ())),
         found.context_bytes - found.ring_bytes,
         found.flash_bytes,
     )

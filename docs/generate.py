@@ -852,6 +852,11 @@ COUNTS: tuple[tuple[str, str, Callable[[], int | str]], ...] = (
         )
     ),
     (
+        "docs/how-to/detect-events.md",
+        r"(?<=^\|---\|---:\|\n)\| `Mahalanobis.*\n(?:\|.*\n)*",
+        _measured("scores_and_alarm"),
+    ),
+    (
         "docs/explanation/performance.md",
         r"(?<=^\|---\|---\|---:\|---:\|\n)\| LogMel.*\n(?:\|.*\n)*",
         _measured("against_libraries"),

@@ -124,6 +124,15 @@ def streams() -> str:
     return "".join(lines)
 
 
+def scores_and_alarm() -> str:
+    """The rows of the page on events: instructions of a score and of the decision after it."""
+    return "".join(
+        _line(f"`{row.front_end}`", f"{row.stage:,}")
+        for row in front_ends.read()
+        if row.table == "scores"
+    )
+
+
 def against_libraries() -> str:
     """The rows of the page on performance: tasks that other libraries do, from results.csv."""
     rows = bench.read()

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    _print_minutes(terminalreporter)
     skipped = [r for r in terminalreporter.stats.get("skipped", ()) if _missing_tool(r)]
     if skipped:
         terminalreporter.write_sep("-", "missing tools")
@@ -104,6 +106,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             f"{len(skipped)} tests were skipped for want of a tool. To run them, too:"
         )
         terminalreporter.write_line("    make system-packages")
+
+
+def _print_minutes(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where the time of a long run went: minutes of one process, by folder."""
+    spent: dict[str, float] = defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                spent["/".join(report.nodeid.split("/")[:2]).split("::")[0]] += report.duration / 60
+    if sum(spent.values()) > 2:
+        rows = sorted(spent.items(), key=lambda row: -row[1])
+        terminalreporter.write_sep("-", "minutes by folder")
+        terminalreporter.write_line(", ".join(f"{name} {own:.1f}" for name, own in rows))
 
 
 def _missing_tool(report: pytest.TestReport) -> bool:

@@ -14,7 +14,7 @@ typedef struct {
 
 typedef tflm_ext_k_means_int16_t tflm_ext_k_means_int8_t;
 
-/* Two consecutive features. */
+/* Two features, from feature i on. */
 static inline uint32_t tflm_ext_feature_pair(const void *features, bool narrow, int32_t i)
 {
     if (narrow) {
@@ -22,6 +22,24 @@ static inline uint32_t tflm_ext_feature_pair(const void *features, bool narrow, 
         return tflm_ext_pair(bytes[i], bytes[i + 1]);
     }
     return tflm_ext_load_pair(&((const int16_t *)features)[i]);
+}
+
+/* Four features, from feature i on, as two pairs; of int8, the first and the third are a pair. */
+static inline void tflm_ext_feature_pairs(const void *features, bool narrow, int32_t i,
+                                          uint32_t *first, uint32_t *second)
+{
+    if (narrow) {
+        uint32_t four;
+
+        (void)memcpy(&four, &((const int8_t *)features)[i], sizeof four);
+        *first = tflm_ext_sxtb16(four);
+        *second = tflm_ext_sxtb16_ror8(four);
+    } else {
+        const int16_t *const values = &((const int16_t *)features)[i];
+
+        *first = tflm_ext_load_pair(values);
+        *second = tflm_ext_load_pair(&values[2]);
+    }
 }
 
 /* The next four words; an instruction loads them if their registers have consecutive numbers. */
@@ -95,6 +113,14 @@ static inline int32_t tflm_ext_k_means_least(const uint32_t *sums)
                         tflm_ext_min((int32_t)sums[2], (int32_t)sums[3]));
 }
 
+/* Turns two features into coordinates, and adds their squares. */
+static inline void tflm_ext_k_means_next(const tflm_ext_k_means_int16_t *op, uint32_t two,
+                                         const int32_t **lines, uint32_t *pair, uint32_t *squares)
+{
+    *pair = tflm_ext_k_means_pair(op, two, lines);
+    *squares = tflm_ext_smlad(*pair, *pair, *squares);
+}
+
 /* Turns features into `pairs` of coordinates, and returns the sum of their squares. */
 static inline uint32_t tflm_ext_k_means_pairs(const tflm_ext_k_means_int16_t *op,
                                               const void *features, bool narrow,
@@ -102,12 +128,25 @@ static inline uint32_t tflm_ext_k_means_pairs(const tflm_ext_k_means_int16_t *op
 {
     const int32_t whole = op->count / 2;
     uint32_t squares = 0U;
+    int32_t i = 0;
 
-    for (int32_t i = 0; i < whole; ++i) {
-        const uint32_t two = tflm_ext_feature_pair(features, narrow, 2 * i);
+    for (int32_t left = whole / 4; left > 0; --left) {
+        uint32_t first;
+        uint32_t second;
 
-        pairs[i] = tflm_ext_k_means_pair(op, two, &lines);
-        squares = tflm_ext_smlad(pairs[i], pairs[i], squares);
+        tflm_ext_feature_pairs(features, narrow, 2 * i, &first, &second);
+        tflm_ext_k_means_next(op, first, &lines, &pairs[i], &squares);
+        tflm_ext_k_means_next(op, second, &lines, &pairs[i + 1], &squares);
+        tflm_ext_feature_pairs(features, narrow, (2 * i) + 4, &first, &second);
+        tflm_ext_k_means_next(op, first, &lines, &pairs[i + 2], &squares);
+        tflm_ext_k_means_next(op, second, &lines, &pairs[i + 3], &squares);
+        i += 4;
+    }
+    for (int32_t left = whole % 4; left > 0; --left) {
+        const uint32_t own = tflm_ext_feature_pair(features, narrow, 2 * i);
+
+        tflm_ext_k_means_next(op, own, &lines, &pairs[i], &squares);
+        ++i;
     }
     if ((op->count % 2) != 0) {
         const int32_t last = tflm_ext_feature(features, narrow, op->count - 1);
@@ -122,6 +161,7 @@ static inline uint32_t tflm_ext_k_means_pairs(const tflm_ext_k_means_int16_t *op
  * |z - c|^2 = |z|^2 + (|c|^2 - 2 z * c), with the smallest bracket. Centres are stored as -2 c and
  * come in groups of four, as pairs: the first pair of each centre, then the second ones, and so on.
  * If there are an odd number of features, `lines` ends with zeros, which make the last coordinate 0.
+ * Tables are in the order of the pairs, which is another one for int8: see above.
  */
 static inline int32_t tflm_ext_k_means(const tflm_ext_k_means_int16_t *op, const void *features,
                                        bool narrow, const int32_t *lines, const int32_t *centres,

@@ -81,17 +81,33 @@ TFLM_EXT_SHARED static void tflm_ext_normal_freeze(const tflm_ext_normal_int16_t
     }
 }
 
+/* The square of feature i, standardized by what was learnt. */
+static inline int64_t tflm_ext_normal_square(const void *features, bool narrow,
+                                             const int64_t *learnt, int32_t i)
+{
+    const int32_t z = tflm_ext_standardized(tflm_ext_feature(features, narrow, i),
+                                            (int32_t)learnt[2 * i], (int32_t)learnt[(2 * i) + 1]);
+
+    return (int64_t)z * z;
+}
+
 /* The score by what was learnt. */
 static inline int32_t tflm_ext_normal_score(const tflm_ext_normal_int16_t *op, const void *features,
                                             bool narrow, const int64_t *learnt)
 {
     int64_t sum = 0;
+    int32_t i = 0;
 
-    for (int32_t i = 0; i < op->count; ++i) {
-        const int32_t z =
-            tflm_ext_standardized(tflm_ext_feature(features, narrow, i), (int32_t)learnt[2 * i],
-                                  (int32_t)learnt[(2 * i) + 1]);
-        sum += (int64_t)z * z;
+    for (int32_t left = op->count / 4; left > 0; --left) {
+        sum += tflm_ext_normal_square(features, narrow, learnt, i);
+        sum += tflm_ext_normal_square(features, narrow, learnt, i + 1);
+        sum += tflm_ext_normal_square(features, narrow, learnt, i + 2);
+        sum += tflm_ext_normal_square(features, narrow, learnt, i + 3);
+        i += 4;
+    }
+    for (int32_t left = op->count % 4; left > 0; --left) {
+        sum += tflm_ext_normal_square(features, narrow, learnt, i);
+        ++i;
     }
     return (int32_t)(sum >> op->shift);
 }

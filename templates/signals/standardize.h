@@ -57,16 +57,33 @@ static inline int32_t tflm_ext_standardized(int32_t value, int32_t mean, int32_t
     return tflm_ext_ssat16((int32_t)(((int64_t)above * reciprocal) >> 32));
 }
 
-/* The sum of the squares of standardized features; standards are pairs of mean and reciprocal. */
+/* The square of feature i, standardized; standards are pairs of mean and reciprocal. */
+static inline int64_t tflm_ext_square(const void *features, bool narrow, const int32_t *standards,
+                                      int32_t i)
+{
+    const int32_t z = tflm_ext_standardized(tflm_ext_feature(features, narrow, i), standards[2 * i],
+                                            standards[(2 * i) + 1]);
+
+    return (int64_t)z * z;
+}
+
+/* The sum of the squares of standardized features. */
 static inline int64_t tflm_ext_sum_of_squares(int32_t count, const void *features, bool narrow,
                                               const int32_t *standards)
 {
     int64_t sum = 0;
+    int32_t i = 0;
 
-    for (int32_t i = 0; i < count; ++i) {
-        const int32_t z = tflm_ext_standardized(tflm_ext_feature(features, narrow, i),
-                                                standards[2 * i], standards[(2 * i) + 1]);
-        sum += (int64_t)z * z;
+    for (int32_t left = count / 4; left > 0; --left) {
+        sum += tflm_ext_square(features, narrow, standards, i);
+        sum += tflm_ext_square(features, narrow, standards, i + 1);
+        sum += tflm_ext_square(features, narrow, standards, i + 2);
+        sum += tflm_ext_square(features, narrow, standards, i + 3);
+        i += 4;
+    }
+    for (int32_t left = count % 4; left > 0; --left) {
+        sum += tflm_ext_square(features, narrow, standards, i);
+        ++i;
     }
     return sum;
 }

@@ -21,7 +21,7 @@ def test_the_file_has_the_front_ends_of_the_page() -> None:
 
 @pytest.mark.slow
 @pytest.mark.tool("arm-none-eabi-gcc", "arm-none-eabi-g++", "qemu-system-arm")
-@pytest.mark.parametrize("number", [0, 6, 14])
+@pytest.mark.parametrize("number", [0, 6, 14, 21])
 def test_measured_again(number: int) -> None:
     """A figure may not grow unseen; `python -m docs.front_ends` writes all of them again."""
     row = ROWS[number]

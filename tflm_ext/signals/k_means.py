@@ -24,6 +24,7 @@ from tflm_ext.signals.spec import Spec
 from tflm_ext.signals.stage import Array, Memory, SignalCall, State, registered, table
 
 _MOST_CLUSTERS = 64
+_EIGHT = 8
 _GROUP = 4
 _STARTS, _ROUNDS = 4, 100
 _S = TypeVar("_S", bound="KMeans")
@@ -213,8 +214,17 @@ class KMeansBlock:
         missing = -len(self.centres) % _GROUP
         centres = np.concatenate([self.centres, np.repeat(self.centres[-1:], missing, axis=0)])
         groups = len(centres) // _GROUP
-        padded = np.pad(-2 * centres, ((0, 0), (0, count % 2))).astype("<i2")
-        words = padded.view("<i4").reshape(groups, _GROUP, pairs).transpose(0, 2, 1)
+        order = np.arange(count)
+        if self.source.dtype is DType.INT8:  # of eight, k_means.h makes these pairs
+            whole = order[: count - count % _EIGHT]
+            whole[:] = whole.reshape(-1, 2, 2).transpose(0, 2, 1).reshape(-1)
+        padded = np.pad(-2 * centres[:, order], ((0, 0), (0, count % 2)))
+        words = (
+            np.ascontiguousarray(padded, "<i2")
+            .view("<i4")
+            .reshape(groups, _GROUP, pairs)
+            .transpose(0, 2, 1)
+        )
         norms = (centres * centres).sum(axis=1)
         layout = f"[group {groups}][pair {pairs}][centre {_GROUP}], two values times -2 in a word"
         return SignalCall(
@@ -225,7 +235,7 @@ class KMeansBlock:
                 table(
                     "lines",
                     DType.INT32,
-                    np.pad(self.lines, ((0, count % 2), (0, 0))).reshape(-1),
+                    np.pad(self.lines[order], ((0, count % 2), (0, 0))).reshape(-1),
                     f"[value {2 * pairs}][factor * 2^16, offset]",
                 ),
                 table("centres", DType.INT32, words.reshape(-1), layout),
