@@ -143,8 +143,12 @@ def test_balance_and_files_without_description(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- duplicates
 
 
-def test_copies_are_found_wherever_they_are(tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", [1 << 20, 37])
+def test_copies_are_found_wherever_they_are(
+    tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A stretch of one recording, at a random place of another one."""
+    monkeypatch.setattr("tflm_ext.store.duplicates._BLOCK", block)
     for seed in range(12):
         random = np.random.default_rng(seed)
         one, other = drawn(seed, 400), drawn(seed + 100, 500)

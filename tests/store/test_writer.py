@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import wave
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 
 from tests.store.motions import SENSOR, contents, drawn, failing, record
 from tflm_ext.errors import ConfigError, StorageError
-from tflm_ext.store import Segment, Store
+from tflm_ext.signals import Image
+from tflm_ext.store import Segment, Sensor, Store
 
 
 def test_other_programs_read_the_file(tmp_path: Path) -> None:
@@ -117,12 +119,22 @@ def test_two_writers_never_share_a_session(tmp_path: Path) -> None:
     record(store, "rest", drawn(2, 5), one.session)
 
 
+def test_a_label_that_another_writer_removes(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with store.writer("wave", SENSOR) as one:
+        store.writer("wave", SENSOR).close()
+        assert not (tmp_path / "wave").exists()
+        one.write(drawn(0, 5))
+    assert [own.samples for own in store.segments()] == [5]
+
+
 def test_nothing_is_left_of_a_recording_without_samples(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.writer("wave", SENSOR).close()
     with store.writer("wave", SENSOR) as writer:
         writer.gap(4)
     assert contents(tmp_path) == {}
+    assert store.labels() == []
 
 
 def test_an_error_of_the_caller_leaves_an_incomplete_segment(tmp_path: Path) -> None:
@@ -182,7 +194,39 @@ def test_other_samples(tmp_path: Path, samples: Any) -> None:
         for count in (0, -1, 1.5, True, None):
             with pytest.raises(ConfigError):
                 writer.gap(count)  # type: ignore[arg-type]
+        for time in (-1, 0.5, True, 2**62):
+            with pytest.raises(ConfigError, match="time in microseconds"):
+                writer.write([[1, 2, 3]], time_us=time)  # type: ignore[arg-type]
         writer.write([[1, 2, 3]])
+        assert writer.samples == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"event": {"score": float("nan")}}, {"event": {"a": object()}}, {"event": {"a": "b" * 5000}},
+     {"when": "yesterday"}, {"who": "a\nb"}, {"note": 7}, {"firmware": None}],
+    ids=str,
+)  # fmt: skip
+def test_other_descriptions(tmp_path: Path, options: Any) -> None:
+    with pytest.raises(ConfigError, match="Description"):
+        Store(tmp_path).writer("wave", SENSOR, **options)
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"rate": 0}, {"axes": ()}, {"axes": "xyz"}, {"axes": ("x", "x", "y")}, {"units": ("g",)},
+     {"scale": (1, 2, 0)}, {"scale": (1, 2, float("nan"))}, {"zero": (0, 0, "a")}, {"name": 7}],
+    ids=str,
+)  # fmt: skip
+def test_other_sensors(change: Any) -> None:
+    with pytest.raises(ConfigError, match="Sensor"):
+        replace(SENSOR, **change)
+
+
+def test_images_are_not_recorded() -> None:
+    with pytest.raises(ConfigError, match="gives images"):
+        Sensor.of(Image(8, 8))
 
 
 @pytest.mark.parametrize(
@@ -242,3 +286,11 @@ def test_relabelling_renames_both_files(tmp_path: Path) -> None:
         store.relabel("b-1", "wave")
     with store.writer("wave", SENSOR, session="a"), pytest.raises(ConfigError, match="recorded"):
         store.relabel(moved, "wave")
+    with pytest.raises(ConfigError, match="is not a recording of"):
+        Store(tmp_path / "other").relabel(moved, "wave")
+    record(store, "wave", drawn(1, 9), "b")
+    place = tmp_path / "rest" / "b-1.wav"
+    place.write_bytes(b"mine")
+    with pytest.raises(ConfigError, match="already has the recording b-1"):
+        store.relabel("b-1", "rest")
+    assert place.read_bytes() == b"mine"

@@ -26,29 +26,7 @@ def add_commands(commands: Any) -> None:
     command.add_argument(
         "folder", metavar="DIR", help="folder with recordings, DIR/<label>/<session>-<n>.wav"
     )
-    action = command.add_mutually_exclusive_group()
-    action.add_argument(
-        "--relabel",
-        nargs=2,
-        metavar=("SEGMENT", "LABEL"),
-        help="move a recording, as in wave/20260412-093000-1, to another label",
-    )
-    action.add_argument(
-        "--export",
-        metavar="TARGET",
-        help="write recordings to a .npz; one to a .csv, or a .json or .cbor of Edge Impulse; or "
-        "each to a file in a folder",
-    )
-    action.add_argument(
-        "--import",
-        dest="imported",
-        nargs="+",
-        metavar="FILE",
-        help="copy WAV, CSV, .npz, or Edge Impulse's .json and .cbor files into the folder",
-    )
-    action.add_argument(
-        "--repair", action="store_true", help="complete the files that a killed program left"
-    )
+    _add_actions(command)
     command.add_argument(
         "--check",
         metavar="PROJECT",
@@ -78,6 +56,33 @@ def add_commands(commands: Any) -> None:
         help="file with an HMAC key, which signs Edge Impulse files or checks their signature",
     )
     add_json(command)
+
+
+def _add_actions(command: argparse.ArgumentParser) -> None:
+    """Add what the command can do besides listing."""
+    action = command.add_mutually_exclusive_group()
+    action.add_argument(
+        "--relabel",
+        nargs=2,
+        metavar=("SEGMENT", "LABEL"),
+        help="move a recording, as in wave/20260412-093000-1, to another label",
+    )
+    action.add_argument(
+        "--export",
+        metavar="TARGET",
+        help="write recordings to a .npz; one to a .csv, or a .json or .cbor of Edge Impulse; or "
+        "each to a file in a folder",
+    )
+    action.add_argument(
+        "--import",
+        dest="imported",
+        nargs="+",
+        metavar="FILE",
+        help="copy WAV, CSV, .npz, or Edge Impulse's .json and .cbor files into the folder",
+    )
+    action.add_argument(
+        "--repair", action="store_true", help="complete the files that a killed program left"
+    )
 
 
 def _recordings(options: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ _MOST_GAPS = 10_000
 _MOST_SAMPLES = 1 << 40
 _LONGEST_TEXT = 200
 _LONGEST_NAME = 40
+_LONGEST_EVENT = 4096
 _EQUAL = 1e-6
 """By which part rates and scales of the same sensor may differ: that of printed decimals."""
 
@@ -143,6 +145,9 @@ class Description:
                     f"a list of at most {_MOST_GAPS:,} ascending pairs",
                     "Pass pairs of integers, each with a greater sample than the one before.",
                 )
+        _time(self.when)
+        if self.event is not None:
+            _plain(self.event)
         if any(count < 1 for _, count in self.gaps):
             refuse("Description.gaps", self.gaps, "a list of samples", "Pass counts from 1.")
 
@@ -164,6 +169,29 @@ class Description:
 def _text(what: str, value: Any, longest: int = _LONGEST_TEXT) -> None:
     if not isinstance(value, str) or len(value) > longest or not value.isprintable():
         refuse(what, value, "a short text", f"Pass one line of at most {longest} characters.")
+
+
+def _time(when: str) -> None:
+    try:
+        if when:
+            datetime.fromisoformat(when)
+    except ValueError:
+        refuse("Description.when", when, "a time", 'Pass one like "2026-04-12T09:30:00+02:00".')
+
+
+def _plain(event: Mapping[str, Any]) -> None:
+    """Require what JSON can hold, and a reader takes."""
+    try:
+        size = len(json.dumps(dict(event), allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        size = _LONGEST_EVENT + 1
+    if size > _LONGEST_EVENT:
+        refuse(
+            "Description.event",
+            event,
+            "a short object of JSON",
+            f"Pass texts and finite numbers, at most {_LONGEST_EVENT:,} bytes.",
+        )
 
 
 def _ascending(pairs: Sequence[tuple[Any, ...]], most: int) -> bool:

@@ -20,6 +20,7 @@ _BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2**64
 _MIX = 0xBF58476D1CE4E5B9
 _CHANGES = 16
 """Samples of a window that must differ from the one before: a still sensor repeats itself."""
+_BLOCK = 1 << 20  # windows that are hashed at once
 _MOST_PAIRS = 1000
 
 
@@ -75,23 +76,33 @@ def duplicates(segments: Sequence[Segment]) -> tuple[Duplicate, ...]:
 
 def _kept(samples: Array) -> tuple[Array, Array]:
     """Return hashes of windows of a recording, and where these begin."""
+    hashes, places = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
+    for start in range(0, max(len(samples) - WINDOW + 1, 0), _BLOCK):
+        own, at = _hashed(samples[start : start + _BLOCK + WINDOW - 1])
+        hashes.append(own)
+        places.append(at + start)
+    return np.concatenate(hashes), np.concatenate(places)
+
+
+def _hashed(samples: Array) -> tuple[Array, Array]:
+    """Return the hashes of windows that are kept, of at least WINDOW samples."""
     count = len(samples) - WINDOW + 1
-    if count < 1:
-        return np.zeros(0, np.uint64), np.zeros(0, np.int64)
     with np.errstate(over="ignore"):
         rows = _rows(samples)
-        powers = np.full(len(rows), _BASE, np.uint64)
-        powers[0] = 1
-        powers = np.cumprod(powers, dtype=np.uint64)
-        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(rows * powers, dtype=np.uint64)])
-        inverse = np.full(count, pow(_BASE, -1, 1 << 64), np.uint64)
-        inverse[0] = 1
-        found = (sums[WINDOW:] - sums[:-WINDOW]) * np.cumprod(inverse, dtype=np.uint64)
+        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(rows * _powers(_BASE, len(rows)))])
+        # A window is a polynomial; divided by the power of its place, it is the same everywhere.
+        found = (sums[WINDOW:] - sums[:-WINDOW]) * _powers(pow(_BASE, -1, 1 << 64), count)
         found = (found ^ (found >> np.uint64(31))) * np.uint64(_MIX)
     changes = np.concatenate([[0], np.cumsum((samples[1:] != samples[:-1]).any(axis=1))])
     moves = changes[WINDOW - 1 :] - changes[:count] >= _CHANGES
     at = np.flatnonzero(((found >> np.uint64(32)) % np.uint64(_EVERY) == 0) & moves)
     return found[at], at
+
+
+def _powers(base: int, count: int) -> Array:
+    found = np.full(count, base, np.uint64)
+    found[0] = 1
+    return np.cumprod(found, dtype=np.uint64)
 
 
 def _rows(samples: Array) -> Array:

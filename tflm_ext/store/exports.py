@@ -20,6 +20,8 @@ from tflm_ext.store.segment import Segment
 from tflm_ext.store.tables import write_csv
 
 FORMATS = ("csv", "json", "cbor")
+_MOST_VALUES = 1 << 24
+"""Numbers in a text or CBOR file, 17 minutes of sound at 16,000 samples per second."""
 
 
 def export_npz(
@@ -151,6 +153,11 @@ def _parts(segments: Sequence[Segment]) -> Iterator[tuple[str, Array, Descriptio
 
 
 def _content(samples: Array, description: Description, form: str, key: str | None) -> bytes:
+    if samples.size > _MOST_VALUES:
+        raise ConfigError(
+            f"A recording has {samples.size:,} values, too many for {form}.",
+            "Export it as .npz, or pass the WAV file to the other program.",
+        )
     if form == "csv":
         return write_csv(samples, description)
     return encode(samples, description, binary=form == "cbor", key=key)

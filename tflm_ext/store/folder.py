@@ -37,6 +37,7 @@ class Store:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = as_path("The store", folder)
         require_folders(self.folder / "label")
+        self._repaired = False
 
     def __repr__(self) -> str:
         return f"Store({os.fspath(self.folder)!r})"
@@ -44,8 +45,11 @@ class Store:
     # ------------------------------------------------------------ what is in it
 
     def labels(self) -> list[str]:
-        """Return the labels, by name."""
-        return [path.name for path in folders_in(self.folder) if names.is_name(path.name)]
+        """Return the labels that have WAV files, by name."""
+        return [path.name for path in self._folders() if files_in(path, ".wav")]
+
+    def _folders(self) -> list[Path]:
+        return [path for path in folders_in(self.folder) if names.is_name(path.name)]
 
     def segments(self, label: str | None = None) -> tuple[Segment, ...]:
         """Return the segments, by label, session and number.
@@ -156,7 +160,7 @@ class Store:
         event: Mapping[str, Any] | None = None,
         most_bytes: int = wave.MOST_BYTES,
     ) -> SegmentWriter:
-        """Return a writer of a recording, after a repair of what an earlier one left.
+        """Return a writer of a recording; the first one repairs what killed programs left.
 
         Args:
             label: class of the recording, a name of a folder.
@@ -178,7 +182,8 @@ class Store:
         description = Description(
             sensor, firmware, pipeline, who=who, when=when or "", note=note, event=event
         )
-        self.repair()
+        if not self._repaired:
+            self.repair()
         self._require_one_case(label)
         session, lock = self._claimed(session)
         try:
@@ -203,7 +208,9 @@ class Store:
         Raises:
             StorageError: a file cannot be read or written.
         """
-        return repair(self.folder)
+        done = repair(self.folder)
+        self._repaired = True
+        return done
 
     def relabel(self, segment: Segment | str, label: str) -> Segment:
         """Move a segment to another label, and return it; its files are renamed, not written.
@@ -215,12 +222,17 @@ class Store:
         """
         names.require_name("label", label)
         own = self.segment(segment) if isinstance(segment, str) else segment
+        if own.path.parent.parent != self.folder:
+            raise ConfigError(
+                f"{own.name} is not a recording of {shown(self.folder)}.",
+                "Pass one of Store.segments(), or its name.",
+            )
         self._require_one_case(label)
         return Segment.open(relabel(self.folder, own.path, own.session, label))
 
     def _require_one_case(self, label: str) -> None:
         """Refuse a label that differs from another one only in case: some disks ignore it."""
-        for known in self.labels():
+        for known in (path.name for path in self._folders()):
             if known != label and known.casefold() == label.casefold():
                 raise ConfigError(
                     f"The label {label!r} differs from {known!r} only in upper and lower case.",

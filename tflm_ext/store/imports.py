@@ -21,6 +21,8 @@ from tflm_ext.store.tables import read_table
 from tflm_ext.store.waves import read_wav_file
 
 ENDINGS = (".wav", ".csv", ".tsv", ".txt", ".npz", ".json", ".cbor")
+_MOST_BYTES = 1 << 27
+"""Of JSON and CBOR, which take several times as much memory."""
 _HOW = f"Pass a file that ends in {', '.join(ENDINGS)}."
 
 
@@ -75,7 +77,11 @@ def _read(path: Path, source: Source | None, key: str | None) -> Iterable[Incomi
     if suffix in (".json", ".cbor"):
         where = shown(path)
         with opened(path) as file:
-            data = bytes(read_up_to(file, None, where))
+            data = bytes(read_up_to(file, _MOST_BYTES + 1, where))
+        if len(data) > _MOST_BYTES:
+            raise ConfigError(
+                f"{where} has more than {_MOST_BYTES >> 20} MiB.", "Split it into several files."
+            )
         return [decode(data, where, source, binary=suffix == ".cbor", key=key)]
     return [read_table(path, source)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,7 @@ class SegmentWriter:
     Attributes:
         label, session: of its files.
         paths: of the WAV files so far; the last one is being written.
+        samples: of each channel that were written so far.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class SegmentWriter:
     ) -> None:
         self.label, self.session = folder.name, session
         self.paths: list[Path] = []
+        self.samples = 0
         self._folder, self._next, self._lock = folder, number, lock
         self._like, self._now = description, now
         self._frame = 2 * description.sensor.channels
@@ -90,6 +93,8 @@ class SegmentWriter:
         block = self._checked(samples)
         if not len(block):
             return
+        if time_us is not None:
+            _require_time(time_us)
         self._begin()
         if time_us is not None:
             self._clock.mark(self._samples, time_us)
@@ -99,6 +104,7 @@ class SegmentWriter:
             part = block[: self._most - self._samples]
             self._append(part.astype("<i2").tobytes())
             self._samples += len(part)
+            self.samples += len(part)
             self._clock.count(len(part))
             block = block[len(part) :]
 
@@ -163,6 +169,11 @@ class SegmentWriter:
         """Begin a segment, unless one is being written: first its JSON, then its WAV file."""
         if self._file >= 0:
             return
+        try:
+            # Another writer of this label may have removed it, when it ended without a sample.
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise not_written(self._folder, error, "record again") from error
         path = self._folder / f"{segment_name(self.session, self._next)}.wav"
         if self._now:
             when = datetime.now(tz=UTC).astimezone().isoformat(timespec="seconds")
@@ -244,5 +255,15 @@ class SegmentWriter:
         self._closed = True
         try:
             self._finish(note)
+            with suppress(OSError):  # that of a folder with files
+                self._folder.rmdir()
         finally:
             self._lock.release()
+
+
+def _require_time(time_us: object) -> None:
+    whole = isinstance(time_us, int) and not isinstance(time_us, bool)
+    if not whole or not 0 <= time_us < 2**62:  # type: ignore[operator]
+        raise ConfigError(
+            f"time_us={time_us!r:.40} is not a time in microseconds.", "Pass an integer from 0."
+        )
