@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.store.motions import SENSOR, contents, drawn, record
-from tflm_ext.store import Segment, Store, wave
+from tests.store.motions import RATE, SENSOR, contents, drawn, record
+from tflm_ext.signals import Motion
+from tflm_ext.store import Segment, Sensor, Store, wave
 from tflm_ext.store import moves as moves_module
 
 FRAME = 6
@@ -145,6 +146,7 @@ with Store(sys.argv[1]).writer("wave", SENSOR, session="a", most_bytes=6 * 700) 
 """
 
 
+@pytest.mark.slow
 def test_twenty_real_kills(tmp_path: Path) -> None:
     """What a child has said to be written is there after SIGKILL, bit for bit."""
     order = random.Random(3)
@@ -176,3 +178,53 @@ def test_twenty_real_kills(tmp_path: Path) -> None:
         assert store.repair() == ()
         assert contents(tmp_path) == before
     assert all(isinstance(one, Segment) for one in store.segments())
+
+
+def _random_step(store: Store, order: random.Random, number: int, known: dict[str, bytes]) -> None:
+    """Do one thing to a store, and to what is known to be in it: samples by name."""
+    names = sorted(known)
+    kind = order.choice(["record", "kill", "kill", "relabel", "repair"])
+    label = order.choice(["rest", "wave", "jump"])
+    if kind == "relabel" and names:
+        name = order.choice(names)
+        known[store.relabel(name, label).name] = known.pop(name)
+    elif kind == "repair":
+        store.repair()
+    else:
+        sensor = Sensor.of(Motion(RATE, axes=order.choice(["both", "rotation"])))
+        writer = store.writer(label, sensor, session=f"s{order.randrange(3)}")
+        samples = drawn(number, order.randrange(1, 50), sensor.channels)
+        writer.write(samples[:20])
+        if order.random() < 0.5:
+            writer.gap(4)
+        writer.write(samples[20:])
+        name, kept = f"{label}/{writer.paths[0].stem}", samples.tobytes()
+        if kind == "record":
+            writer.close()
+        else:
+            writer._lock.release()
+            cut = order.randrange(0, 30)
+            size = max(wave.HEADER + len(kept) - cut, 0)
+            os.truncate(writer.paths[0], size)
+            os.close(writer._file)
+            frame = 2 * sensor.channels
+            kept = kept[: max(size - wave.HEADER, 0) // frame * frame]
+        if kept:
+            known[name] = kept
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_random_histories(tmp_path: Path, seed: int) -> None:
+    """Whatever happens in whatever order, every sample that was written is in one segment."""
+    order = random.Random(seed)
+    known: dict[str, bytes] = {}
+    for number in range(25):
+        _random_step(Store(tmp_path), order, number, known)
+        store = Store(tmp_path)
+        if order.random() < 0.3:
+            store.repair()
+            found = {one.name: one.read().tobytes() for one in store.segments()}
+            assert found == known
+    store.repair()
+    assert {one.name: one.read().tobytes() for one in store.segments()} == known
+    assert store.repair() == ()

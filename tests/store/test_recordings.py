@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.store.motions import SENSOR, SOURCE, drawn, record
+from tflm_ext.cli.export import _calibration
 from tflm_ext.errors import ConfigError
 from tflm_ext.signals import Frames, HighPass, Motion, Pipeline, Raw, Recording, Statistics, Zscore
 from tflm_ext.signals.parts import Part
@@ -88,6 +90,16 @@ def test_recordings_with_labels(tmp_path: Path) -> None:
     assert store.labelled(["wave", "rest"]) == ([*parts, rest.path], [0, 0, 0, 1])
     assert store.labelled(segments=[rest]) == ([rest.path], [0])
     assert store.labelled(["wave"], segments=[rest]) == ([], [])
+
+
+def test_the_command_line_calibrates_with_a_folder(tmp_path: Path) -> None:
+    torn(Store(tmp_path))
+    (tmp_path / "other.npy").touch()
+    path = str(tmp_path / "wave" / "torn-1.wav")
+    given = argparse.Namespace(recording=[str(tmp_path), path], calibration=None)
+    found = _calibration(given)
+    assert [type(own) for own in found[1:]] == [Part, Part, Part, str]
+    assert _calibration(argparse.Namespace(recording=None, calibration=None)) is None
 
 
 def _refused(path: Path, source: Any) -> str:

@@ -12,6 +12,7 @@ from tflm_ext.errors import ConfigError
 from tflm_ext.near import did_you_mean
 from tflm_ext.signals.described import Description, Sensor, described
 from tflm_ext.signals.parts import Part
+from tflm_ext.signals.recordings_bytes import not_read
 from tflm_ext.storage import as_path, not_written, require_folders, shown
 from tflm_ext.store import names, wave
 from tflm_ext.store.files import files_in, folders_in
@@ -116,11 +117,15 @@ class Store:
         return [path for path, ours in self._files() if not ours]
 
     def _files(self) -> Iterator[tuple[Path, bool]]:
-        """Yield every WAV file, and whether it is a segment."""
+        """Yield every WAV file, and whether it is a segment.
+
+        One that was killed before its first sample is left out: repair() removes it.
+        """
         for label in self.labels():
             for path in files_in(self.folder / label, ".wav"):
-                ours = names.split_name(path.stem) is not None and described(path) is not None
-                yield path, ours
+                said = described(path) if names.split_name(path.stem) else None
+                if said is None or said.complete or _has_header(path):
+                    yield path, said is not None
 
     def segment(self, name: str) -> Segment:
         """Return a segment by its name.
@@ -274,3 +279,10 @@ class Store:
                     if name is not None and name[0].casefold() == session.casefold():
                         found.append(name[1])
         return found
+
+
+def _has_header(path: Path) -> bool:
+    try:
+        return path.stat().st_size >= wave.HEADER
+    except OSError as error:
+        raise not_read(shown(path), error) from error
