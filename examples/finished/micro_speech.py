@@ -1,4 +1,4 @@
-"""Put a model that others trained behind its front end: "yes" and "no" by TensorFlow Lite Micro.
+"""Use a model that others trained after its front end: "yes" and "no" by TensorFlow Lite Micro.
 
     python examples/finished/micro_speech.py micro_speech_quantized.tflite yes.wav ... [-o FOLDER]
 
@@ -30,7 +30,7 @@ PIPELINE = sense.Pipeline(
 
 
 def export(model: Path, recordings: list[Path], folder: Path) -> tflm_ext.ExportResult:
-    """Return the project of the model behind its front end, which is proven on the recordings."""
+    """Return the project of the model after its front end, which is proven on the recordings."""
     return tflm_ext.export(
         model,
         folder,

@@ -1,4 +1,4 @@
-"""examples/finished/: models of TFLM's own examples behind pipelines, equal to its interpreter.
+"""examples/finished/: models of TFLM's own examples after pipelines, equal to its interpreter.
 
 They are not part of the repository; see tests/test_models.py for their folder.
 """

@@ -102,7 +102,7 @@ def test_verify_and_inspect(exported: Path, capsys: pytest.CaptureFixture[str]) 
     assert f"equal to NumPy on this computer: {found.frames:,} frames" in capsys.readouterr().out
     assert main(["inspect", str(exported)]) == 0
     text = capsys.readouterr().out
-    assert "ms from a sound to its event" in text
+    assert "ms from a cause to its event" in text
     assert "MACs" not in text
     assert inspect_project(exported).pipeline is not None
 

@@ -57,7 +57,7 @@ class PipelineFigures:
         "the frame and the stack, in milliseconds of signal."
     )
     delay_ms: float = entry(
-        "From the beginning of a lasting sound to its event, as in the report of the export."
+        "From the beginning of a lasting cause to its event, as in the report of the export."
     )
     stages: tuple[StageFigures, ...] = entry("In the order of a hop.")
 
@@ -113,7 +113,7 @@ class PipelineFigures:
         )
         yield f"{'stack':14}{self.stack_bytes:>12,}  bytes, with the model's"
         yield (
-            f"{'delay':14}{f'{self.delay_ms:,g} ms':>12}  from a sound to its event, without "
+            f"{'delay':14}{f'{self.delay_ms:,g} ms':>12}  from a cause to its event, without "
             f"computing; {self.window_ms:,g} ms of it are the window"
         )
 

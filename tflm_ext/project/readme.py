@@ -38,7 +38,7 @@ class _PipelineView:
         decides: whether a step may find an event.
         context_bytes: RAM without the model's.
         ring_bytes: of these, samples that wait.
-        delay_ms: from a sound to its event.
+        delay_ms: from a cause to its event.
     """
 
     stages: tuple[tuple[str, str], ...]

@@ -42,7 +42,7 @@ def milliseconds(pipeline: Pipeline) -> float:
 
 
 def delay_ms(pipeline: Pipeline) -> float:
-    """Return the time from the beginning of a lasting sound to its event, without computing."""
+    """Return the time from the beginning of a lasting cause to its event, without computing."""
     windows = 0 if pipeline.decide is None else pipeline.decide.delay
     return round(milliseconds(pipeline) + float(1000 * windows / pipeline.out.rate), 3)
 
@@ -68,7 +68,7 @@ class PipelinePart:
         of=lambda proof: milliseconds(proof.pipeline),
     )
     delay_ms: float | None = entry(
-        "Milliseconds from the beginning of a lasting sound to its event, without the time to "
+        "Milliseconds from the beginning of a lasting cause to its event, without the time to "
         "compute it: the window, `average` - 1 windows in which a running mean takes over 63 % of "
         "the change, and `needed` - 1, or half of a majority; the window alone without a decision. "
         "Absent in reports of earlier versions.",

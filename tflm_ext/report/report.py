@@ -128,7 +128,7 @@ class Report:
             words += [f"{found['instructions_per_second']:,} per second"]
             if found["clock_share"] is not None:
                 words += [f"{100 * found['clock_share']:.2f} % of the clock"]
-        words += [f"{delay_ms(proof.pipeline):,g} ms from a sound to its event"]
+        words += [f"{delay_ms(proof.pipeline):,g} ms from a cause to its event"]
         yield f"pipeline: {', '.join(words)}"
         if found is None:
             yield "tflm-ext bench measures flash and instructions"

@@ -154,7 +154,7 @@ def _pipeline(report: Report) -> Iterator[tuple[str, str, str]]:
         return
     ring = f"bytes, exact, of which {proof.ring_bytes:,} for samples that wait"
     yield "pipeline, RAM", f"{proof.context_bytes:,}", ring
-    yield "pipeline, delay", f"{delay_ms(proof.pipeline):,g}", "ms from a sound to its event"
+    yield "pipeline, delay", f"{delay_ms(proof.pipeline):,g}", "ms from a cause to its event"
     yield "pipeline, compared", f"{proof.frames:,}", "frames with NumPy, 0 mismatches"
     if report.bench is not None and not report.facts.inputs:
         yield from _measured_pipeline(report.bench["pipeline"])
