@@ -22,6 +22,7 @@ from tflm_ext.signals.recordings import read_recording
 from tflm_ext.store import Segment, Sensor, Store
 from tflm_ext.store.exports import export_file, export_folder, export_npz
 from tflm_ext.store.imports import import_file
+from tflm_ext.store.incoming import rate_of
 
 RATES: list[Any] = [50, "104/3", 62.5, "119", 16_000, "125000/3"]
 SOURCES: list[Any] = [
@@ -245,6 +246,12 @@ def test_cbor_as_devices_write_it(tmp_path: Path) -> None:
         Store(tmp_path / "a"), path, "wave", source=Recording(RATES[0], 1, "g", 2.0**-10)
     )
     assert found.read().tolist() == [[1024], [-512], [-1024]]
+
+
+@pytest.mark.parametrize("rate", [100 * 3.14159265, 0.0123456789, 99.99999, 1 / 3])
+def test_rates_that_are_not_simple(rate: float) -> None:
+    assert abs(float(rate_of(rate)) / rate - 1) < 1e-4
+    assert rate < 1 or abs(float(rate_of(rate)) / rate - 1) < 1e-7
 
 
 # ---------------------------------------------------------------- WAV

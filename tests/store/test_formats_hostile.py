@@ -86,6 +86,7 @@ def test_random_bytes(tmp_path: Path, name: str) -> None:
     [
         (b"", "cut off"), (b"\x9b" + b"\xff" * 8, "cut off"), (b"\x7b" + b"\xff" * 8, "cut off"),
         (b"\x81" * 5000 + b"\x00", "nested deeply"), (b"\x9f" * 5000, "nested deeply"),
+        (b"\x81" * 20 + b"\x00", "nested deeply"),
         (b"\xc2\x41\x00", "bytes or tags"), (b"\xd8\x1c\x80", "bytes or tags"),
         (b"\x41\x00", "bytes or tags"), (b"\x5f\xff", "kind"), (b"\x7f\x61a\xff", "in pieces"),
         (b"\xff", "an end where"), (b"\x81\xff", "an end where"), (b"\x00\x00", "follow its end"),
@@ -130,14 +131,21 @@ def _escaping(archive: zipfile.ZipFile) -> None:
     archive.writestr("../../up/a-1.npy", file.getvalue())
 
 
-@pytest.mark.parametrize("fill", [_bomb, _objects, lambda archive: None], ids=["bomb", "o", "e"])
+@pytest.mark.parametrize(
+    ("fill", "why"),
+    [(_bomb, "1 GiB"), (_objects, "integers or floats"), (lambda archive: None, "no arrays")],
+    ids=["bomb", "objects", "empty"],
+)
 def test_hostile_archives(
-    tmp_path: Path, fill: Callable[[zipfile.ZipFile], None], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    fill: Callable[[zipfile.ZipFile], None],
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("tflm_ext.store.arrays._MOST_BYTES", 1 << 20)
     path = tmp_path / "a.npz"
     path.write_bytes(_zip(fill))
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=why):
         import_file(Store(tmp_path / "store"), path, "wave", source=SOURCE)
     assert not (tmp_path / "store").exists()
 

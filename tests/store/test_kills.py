@@ -28,6 +28,7 @@ def _killed(folder: Path, samples: int) -> Path:
     writer.write(drawn(7, samples // 2), time_us=1000)
     writer.gap(5)
     writer.write(drawn(8, samples - samples // 2), time_us=1000 + 20_000 * (samples // 2 + 5))
+    writer.gap(2)
     writer._lock.release()
     os.close(writer._file)
     return writer.paths[0]
@@ -57,8 +58,9 @@ def test_a_kill_at_every_byte(tmp_path: Path) -> None:
         assert own.stat().st_size == wave.HEADER + whole * FRAME
         assert wave.size_of(own.read_bytes()[: wave.HEADER]) == whole * FRAME
         assert (segment.description.complete, segment.description.note) == (False, "cut short")
-        assert segment.description.gaps == (((30, 5),) if whole >= 30 else ())
-        assert all(sample < whole for sample, _ in segment.description.clock)
+        gaps = ((30, 5), (60, 2))
+        assert segment.description.gaps == tuple(gap for gap in gaps if gap[0] <= whole)
+        assert [at for at, _ in segment.description.clock] == ([0, 30] if whole > 30 else [0])
         before = contents(folder)
         assert store.repair() == ()
         assert contents(folder) == before
@@ -88,6 +90,13 @@ def test_a_json_without_a_wav_file_and_a_temporary_file(tmp_path: Path) -> None:
     (path.parent / "c-1.wav").write_bytes(b"RIFF")
     assert [one.name for one in Store(tmp_path).repair()] == ["wave/a-1"]
     assert sorted(contents(tmp_path)) == ["wave/b-1.json", "wave/c-1.json", "wave/c-1.wav"]
+
+
+def test_the_json_of_a_file_that_was_removed_remains(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    record(store, "wave", drawn(0, 4), "a").path.unlink()
+    assert store.repair() == ()
+    assert sorted(contents(tmp_path)) == ["wave/a-1.json"]
 
 
 @pytest.mark.parametrize("renames", [0, 1])

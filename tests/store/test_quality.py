@@ -86,6 +86,14 @@ def test_the_clock(tmp_path: Path, late_us: int, period_us: int, wanted: tuple[s
     assert _remarks(Segment.open(writer.paths[0])) == wanted
 
 
+def test_missing_samples_do_not_slow_the_clock(tmp_path: Path) -> None:
+    with Store(tmp_path).writer("a", SENSOR) as writer:
+        writer.write(quiet(0), time_us=0)
+        writer.gap(200)
+        writer.write(quiet(1), time_us=400 * 20_000)
+    assert measure(Segment.open(writer.paths[0])).clock_rate == 50
+
+
 def test_an_incomplete_segment(tmp_path: Path) -> None:
     store = Store(tmp_path)
     writer = store.writer("a", SENSOR)
@@ -187,6 +195,25 @@ def test_short_and_still_recordings_are_duplicates_only_as_a_whole(tmp_path: Pat
     record(store, "a", slow, "s5")
     pairs = [(one.first, one.second, one.samples) for one in duplicates(store.segments())]
     assert pairs == [("a/s2-1", "a/s5-1", 500), ("a/s3-1", "a/s4-1", 20)]
+
+
+def test_still_sensors_are_not_duplicates(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for level in range(80):
+        for length in (90, 100):
+            samples = np.full((length, 3), level, np.int16)
+            samples[length // 2, 0] += length  # not equal from beginning to end
+            record(store, "a", samples, f"s{level}x{length}")
+    assert duplicates(store.segments()) == ()
+
+
+def test_equal_hashes_of_different_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = (np.array([7], np.uint64), np.array([0]))
+    monkeypatch.setattr("tflm_ext.store.duplicates._hashed", lambda samples: one)
+    store = Store(tmp_path)
+    record(store, "a", quiet(0), "one")
+    record(store, "a", quiet(1), "other")
+    assert duplicates(store.segments()) == ()
 
 
 def test_noise_of_few_values_has_no_duplicates(tmp_path: Path) -> None:

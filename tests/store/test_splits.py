@@ -57,6 +57,8 @@ def test_the_share_is_near(tmp_path: Path) -> None:
         found = split(store, share)
         lengths = [sum(one.samples for one in side) for side in (found.test, found.train)]
         assert abs(lengths[0] / sum(lengths) - share) < 0.03
+    for seed in range(5):
+        assert split(store, 0.5, seed=seed) == split(store, 0.5, seed=seed)
     choices = {tuple(one.name for one in split(store, 0.5, seed=seed).test) for seed in range(5)}
     assert len(choices) > 1
 
@@ -89,6 +91,16 @@ def test_a_class_with_one_session(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match="one day only, 2026-04-01"):
         split(filled(tmp_path / "b", 2), by="day")
+
+
+def test_a_rare_class_is_on_both_sides(tmp_path: Path) -> None:
+    """Also where the share would be nearer without it."""
+    store = filled(tmp_path)
+    for session in ("s0", "s5"):
+        record(store, "jump", drawn(ord(session[1]), 50), session)
+    for seed in range(5):
+        found = split(store, 0.05, seed=seed)
+        assert {one.label for one in found.test} == {"rest", "wave", "jump"}
 
 
 def test_given_sides_that_leak(tmp_path: Path) -> None:

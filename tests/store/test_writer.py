@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import wave
 from dataclasses import replace
@@ -15,6 +16,7 @@ from tests.store.motions import SENSOR, contents, drawn, failing, record
 from tflm_ext.errors import ConfigError, StorageError
 from tflm_ext.signals import Image
 from tflm_ext.store import Segment, Sensor, Store
+from tflm_ext.store.lock import Lock
 
 
 def test_other_programs_read_the_file(tmp_path: Path) -> None:
@@ -96,6 +98,19 @@ def test_the_clock_keeps_some_times_and_the_largest_jitter(tmp_path: Path) -> No
     assert 20 < len(found.clock) <= 64
     assert all((t - start) == i * 20_000 for i, t in found.clock)
     assert found.jitter_us == 1500
+    steps = np.diff([sample for sample, _ in found.clock[:-1]])
+    assert steps.max() <= 2 * steps.min()
+
+
+def test_the_clock_continues_over_a_gap_and_in_the_next_segment(tmp_path: Path) -> None:
+    with Store(tmp_path).writer("wave", SENSOR, most_bytes=20 * 6) as writer:
+        writer.write(drawn(0, 10), time_us=0)
+        writer.gap(5)
+        writer.write(drawn(1, 10), time_us=300_000)
+        writer.write(drawn(2, 10), time_us=500_700)
+    found = [Segment.open(path).description for path in writer.paths]
+    assert [own.jitter_us for own in found] == [0, 700]
+    assert [own.clock for own in found] == [((0, 0), (10, 300_000)), ((0, 500_700),)]
 
 
 def test_sessions_continue_and_are_numbered_over_all_labels(tmp_path: Path) -> None:
@@ -126,6 +141,46 @@ def test_a_label_that_another_writer_removes(tmp_path: Path) -> None:
         assert not (tmp_path / "wave").exists()
         one.write(drawn(0, 5))
     assert [own.samples for own in store.segments()] == [5]
+
+
+def test_sessions_that_differ_in_case_are_one(tmp_path: Path) -> None:
+    """Some disks do not tell their files apart."""
+    store = Store(tmp_path)
+    assert record(store, "wave", drawn(0, 5), "A").name == "wave/A-1"
+    assert record(store, "wave", drawn(0, 5), "a").name == "wave/a-2"
+    with store.writer("wave", SENSOR, session="A"), pytest.raises(ConfigError, match="Another"):
+        store.writer("wave", SENSOR, session="a")
+
+
+def test_a_lock_whose_file_the_holder_removes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening it and locking it: what is locked then is no longer in the folder."""
+    flock, paths = fcntl.flock, [tmp_path / ".tflm_ext" / "a.lock"]
+
+    def remove_first(file: int, operation: int) -> None:
+        if paths:
+            paths.pop().unlink()
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", remove_first)
+    lock = Lock.take(tmp_path, "a")
+    assert lock is not None
+    assert Lock.take(tmp_path, "a") is None
+    lock.release()
+    lock.release()
+    again = Lock.take(tmp_path, "a")
+    assert again is not None
+    again.release()
+
+
+def test_chunks_after_the_samples_are_not_samples(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    segment = record(store, "wave", drawn(0, 9))
+    with segment.path.open("ab") as file:
+        file.write(b"LIST\x0c\0\0\0abcdefghijkl")
+    assert store.segments()[0].samples == 9
+    assert np.array_equal(store.segments()[0].read(), drawn(0, 9))
 
 
 def test_nothing_is_left_of_a_recording_without_samples(tmp_path: Path) -> None:
@@ -177,9 +232,18 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: in
             break
         written += 1
     monkeypatch.undo()
+    if written:
+        assert writer.paths[-1].stat().st_size == 44 + 10 * 6 * written
+        writer.write(drawn(written, 10))
+        writer.close()
+        (segment,) = store.segments()
+        assert np.array_equal(
+            segment.read(), np.concatenate([drawn(i, 10) for i in range(written + 1)])
+        )
+        return
     writer.close()
     store.repair()
-    assert sum(own.samples for own in store.segments()) == 10 * written
+    assert store.segments() == ()
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,8 @@ class SegmentWriter:
         if time_us is not None:
             _require_time(time_us)
         self._begin()
+        if self._samples == self._most:
+            self._roll()
         if time_us is not None:
             self._clock.mark(self._samples, time_us)
         while len(block):
@@ -211,7 +213,7 @@ class SegmentWriter:
         found = replace(
             self._like,
             gaps=tuple(self._gaps),
-            clock=tuple(self._clock.marks),
+            clock=tuple(mark for mark in self._clock.marks if mark[0] < self._samples),
             jitter_us=self._clock.jitter_us,
             complete=complete,
             note=joined(self._like.note, note) if note else self._like.note,
