@@ -200,7 +200,7 @@ def test_short_and_still_recordings_are_duplicates_only_as_a_whole(tmp_path: Pat
 def test_still_sensors_are_not_duplicates(tmp_path: Path) -> None:
     store = Store(tmp_path)
     for level in range(80):
-        for length in (90, 100):
+        for length in (200, 220):
             samples = np.full((length, 3), level, np.int16)
             samples[length // 2, 0] += length  # not equal from beginning to end
             record(store, "a", samples, f"s{level}x{length}")

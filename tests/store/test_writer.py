@@ -213,7 +213,7 @@ def test_an_error_of_the_caller_leaves_an_incomplete_segment(tmp_path: Path) -> 
         writer.write(drawn(0, 1))
 
 
-@pytest.mark.parametrize("number", range(1, 8))
+@pytest.mark.parametrize("number", [1, 4, 8, 11, 14, 20, 25, 31])
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     store = Store(tmp_path)
     writer = store.writer("wave", SENSOR)
