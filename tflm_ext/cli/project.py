@@ -1,4 +1,4 @@
-"""The commands build, test, verify and replay, which work on an exported project."""
+"""The commands new, build, test, verify and replay, which make a project or work on one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,18 @@ from tflm_ext.errors import VerificationError
 
 def add_commands(commands: Any) -> None:
     """Add them to the parser."""
+    new = add_command(
+        commands, "new", _new, "write a training script with a pipeline, which runs as it is"
+    )
+    new.add_argument("name", metavar="NAME", help="name of the model, a C identifier")
+    new.add_argument(
+        "--from",
+        dest="kind",
+        required=True,
+        metavar="KIND",
+        help="machine (sound), keyword, activity (motion) or image",
+    )
+    new.add_argument("-o", "--output", metavar="DIR", help="folder; default: NAME")
     for name, run, text in (
         ("build", _build, "build a project with pio, and print the sizes"),
         ("test", _test, "run a project's tests with pio"),
@@ -63,6 +75,15 @@ def add_commands(commands: Any) -> None:
     )
     replay.add_argument("--picture", metavar="FILE", help="write a picture: .png, .svg or .pdf")
     add_json(replay)
+
+
+def _new(options: argparse.Namespace) -> int:
+    from tflm_ext.project.starter import write_starter
+
+    given = None if options.output is None else Path(options.output)
+    folder = write_starter(options.name, options.kind, given)
+    print(f"{printable(str(folder))} has data.py, train.py and README.md. Run train.py there.")
+    return 0
 
 
 def _build(options: argparse.Namespace) -> int:
