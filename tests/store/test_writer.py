@@ -269,7 +269,7 @@ def test_other_samples(tmp_path: Path, samples: Any) -> None:
     "options",
     [{"event": {"score": float("nan")}}, {"event": {"a": object()}}, {"event": {"a": "b" * 5000}},
      {"when": "yesterday"}, {"who": "a\nb"}, {"note": 7}, {"firmware": None}],
-    ids=str,
+    ids=["nan", "object", "long", "when", "who", "note", "firmware"],
 )  # fmt: skip
 def test_other_descriptions(tmp_path: Path, options: Any) -> None:
     with pytest.raises(ConfigError, match="Description"):
