@@ -36,7 +36,7 @@ SECONDS := 60
 ROUNDS := 20
 FRAMES := 1000000
 DEBIAN_PACKAGES := gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib \
-	qemu-system-arm cppcheck clang cmake arduino-builder arduino-ctags
+	qemu-system-arm cppcheck clang cmake arduino-builder arduino-ctags espeak-ng
 
 # What the user's shell says about Python is about another environment.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONOPTIMIZE \

@@ -32,6 +32,7 @@ TOOLS = (
     "clang",
     "cmake",
     "cppcheck",
+    "espeak-ng",
     "gcc",
     "qemu-system-arm",
 )

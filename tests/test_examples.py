@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import tflm_ext
+from tflm_ext.replay import replay_project
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
@@ -160,10 +161,55 @@ def test_features_of_machine_sounds() -> None:
     assert scaling.windows(frames[np.newaxis] + 90, 3).max() == 4.0
 
 
+@pytest.mark.tool("cc", "qemu-system-arm", "arm-none-eabi-gcc", "arm-none-eabi-g++")
+def test_the_committed_words_are_heard() -> None:
+    """On host and core; test_platformio_projects_are_what_the_exporter_writes() has the rest."""
+    found = report(COMMITTED / "keyword")
+    assert found["accuracy"]["int8_c"] >= 0.93
+    for environment in ("native", "cortex_m4"):
+        replay = replay_project(COMMITTED / "keyword", EXAMPLES / "keyword/words.wav", environment)
+        assert [event.name for event in replay.events] == ["stop", "start"]
+
+
+@pytest.mark.tool("cc", "espeak-ng")
+def test_words_of_unseen_voices() -> None:
+    """Streams that the committed model was neither trained nor shown with."""
+    module = runpy.run_path(str(EXAMPLES / "keyword/train.py"))
+    rate = module["RATE"]
+    spoken = module["streams"](8, 99, unseen=True)
+    x, y = module["windows"](spoken[0])
+    assert x.shape == (len(y), 49, 40)
+    assert 0 < (y > 0).sum() < (y == 0).sum()
+    replay = replay_project(COMMITTED / "keyword", np.concatenate([s.samples for s in spoken]))
+    events = [(event.seconds, event.label) for event in replay.events]
+    words = [
+        (label, (last + number * len(own.samples)) / rate)
+        for number, own in enumerate(spoken)
+        for label, _, last in own.words
+    ]
+    heard = [[own for time, own in events if end - 0.2 <= time <= end + 1] for _, end in words]
+    right = sum(label in own for (label, _), own in zip(words, heard, strict=True))
+    near = {time for _, end in words for time, _ in events if end - 0.2 <= time <= end + 1}
+    assert len(words) >= 25
+    assert right >= 0.7 * len(words)
+    assert len(events) - len(near) <= 6
+
+
+@pytest.mark.tool("espeak-ng")
+def test_words_are_learnt() -> None:
+    """A short form of the training."""
+    module = runpy.run_path(str(EXAMPLES / "keyword/train.py"))
+    x, y = module["dataset"](module["streams"](10, 7), np.random.default_rng(0))
+    model = module["fit"](x, y, epochs=25, progress=False)
+    found = model.predict(x, verbose=0).argmax(axis=1)
+    for label in range(3):
+        assert (found[y == label] == label).mean() >= 0.8
+
+
 @pytest.mark.tool("cc")
 def test_platformio_projects_are_what_the_exporter_writes(tmp_path: Path) -> None:
     run("regenerate.py", tmp_path)
-    for name in ("digits", "vibration"):
+    for name in ("digits", "keyword", "vibration"):
         files = {f["path"] for f in report(tmp_path / name)["files"]} | {"report.json"}
         for path in sorted(files):
             fresh, committed = tmp_path / name / path, COMMITTED / name / path
@@ -181,4 +227,9 @@ def test_platformio_projects_are_what_the_exporter_writes(tmp_path: Path) -> Non
             for path in listed.split("\0")
             if path
         }
-        assert tracked == files
+        # The user's file is written once, so reports do not list it.
+        users = {"src/app.cpp"} if (COMMITTED / name / "src/app.cpp").exists() else set()
+        assert tracked == files | users
+        for path in users:
+            fresh = (tmp_path / name / path).read_bytes()
+            assert (COMMITTED / name / path).read_bytes() == fresh, f"{path}: run `make examples`"
