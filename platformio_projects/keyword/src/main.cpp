@@ -89,7 +89,6 @@ static const int8_t *output(size_t index)
     return keyword_output(&context, index);
 }
 
-
 /* Sends all characters of a text to the other side. */
 static void send(const char *text, size_t length);
 
