@@ -187,7 +187,7 @@ docs: $(READY)
 format: $(READY)
 	$(PYTHON) -m ruff check --fix --quiet .
 	$(PYTHON) -m ruff format --quiet .
-	$(VENV)/bin/clang-format -i templates/kernels/*.h templates/apps/*.h docs/how-to/operator_template/*.h
+	$(VENV)/bin/clang-format -i templates/kernels/*.h templates/apps/*.h templates/sensors/*.h docs/how-to/operator_template/*.h
 
 dist: $(READY)
 	$(PYTHON) -m build --quiet .

@@ -30,7 +30,7 @@ from typing import Any
 from unittest import mock
 
 import tflm_ext
-from tflm_ext import errors, sense
+from tflm_ext import errors, sense, store
 from tflm_ext.bench.bench import Bench
 from tflm_ext.bench.compare import Comparison
 from tflm_ext.chosen import make_options
@@ -60,6 +60,9 @@ from tflm_ext.report import Accuracy
 from tflm_ext.report.commands import BoardPart, BuildPart, TestPart
 from tflm_ext.report.parts import Envelope, ReportDocument
 from tflm_ext.signals.calibration import Calibration, CurvePoint
+from tflm_ext.store.duplicates import Duplicate
+from tflm_ext.store.quality import ClassQuality, Quality, SegmentQuality
+from tflm_ext.store.repair import Repaired
 from tflm_ext.targets import cores, default_board
 from tflm_ext.verify.compare import compare_tensors
 from tflm_ext.verify.float_model import check_drop
@@ -115,6 +118,10 @@ PIPELINE = (
     "to_json",
     "from_json",
 )
+STORE = ("writer", "segments", "segment", "recordings", "labelled", "relabel", "repair")
+SEGMENT = ("read", "pieces", "recordings")
+STORED = ("split", "quality", "import_file", "export_npz", "export_file", "export_folder")
+QUALITY = (Quality, SegmentQuality, ClassQuality, Duplicate)
 ENCODING = ("encode", "EncodingResult", "EncodedTensor", "PlainTensor")
 
 
@@ -150,6 +157,26 @@ def api() -> str:
         _object("Replay", Replay, "###"),
         _object("Replay.picture", Replay.picture, "###"),
         _declared("Event", Event),
+        (
+            "\n## tflm_ext.store\n\n"
+            "`from tflm_ext.store import Store` provides recordings in a folder: "
+            "[collect recordings](../how-to/collect-recordings.md).\n"
+        ),
+        _object("Store", store.Store, "###"),
+        *(_object(f"Store.{name}", getattr(store.Store, name), "###") for name in STORE),
+        _object("SegmentWriter", store.SegmentWriter, "###"),
+        *(
+            _object(f"SegmentWriter.{name}", getattr(store.SegmentWriter, name), "###")
+            for name in ("write", "gap", "close")
+        ),
+        _object("Segment", store.Segment, "###"),
+        *(_object(f"Segment.{name}", getattr(store.Segment, name), "###") for name in SEGMENT),
+        _declared("Sensor", store.Sensor),
+        _object("Sensor.of", store.Sensor.of, "###"),
+        _declared("Description", store.Description),
+        *(_object(name, getattr(store, name), "###") for name in STORED),
+        _object("Split", store.Split, "###"),
+        *map(_declared, ("Quality", "SegmentQuality", "ClassQuality", "Duplicate"), QUALITY),
         "\n## What build() and test() return\n",
         _object("BuildResult", pio.BuildResult, "###"),
         _object("TestResult", pio.TestResult, "###"),
@@ -613,6 +640,9 @@ DOCUMENTS: tuple[tuple[str, str, Any], ...] = (
     ("build", "build", BuildPart),
     ("test", "test", TestPart),
     ("verify", "verify", Recheck),
+    ("recordings", "recordings", Quality),
+    ("recordings --repair", "repaired", tuple[Repaired, ...]),
+    ("recordings --export", "exported", tuple[str, ...]),
     ("doctor", "findings", tuple[Finding, ...]),
     ("boards", "boards", tuple[BoardPart, ...]),
 )

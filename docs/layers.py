@@ -39,6 +39,7 @@ PACKAGES: Mapping[str, str] = {
     "report": "report.json and text",
     "emit": "prints the model as C",
     "plan": "chooses kernels, places tensors, checks the budget",
+    "store": "keeps recordings in a folder",
     "signals": "from samples to features, in NumPy and C",
     "kernels": "ways to run an operator, as calls of C functions",
     "passes": "proven rewrites",

@@ -36,6 +36,7 @@ from tflm_ext.project.parts import Parts
 from tflm_ext.project.platformio_tree import platformio_files
 from tflm_ext.project.readme import readme_files
 from tflm_ext.project.sense import sense_example, sense_firmware_files
+from tflm_ext.project.sensors import Sensor, sensor_for
 from tflm_ext.report import Report
 from tflm_ext.report.report import digest, digests
 from tflm_ext.runtimes import Compiled, DeviceModel, NoModel, Progress, Runtime
@@ -254,10 +255,9 @@ def make_project(
     progress("planning")
     analysis = analyse(int8, options, progress)
     graph, facts, on_device = analysis.graph, analysis.facts, analysis.on_device
-    pipeline, ram = options.pipeline, on_device.footprint.context_bytes
-    seconds = options.capture_seconds
-    warnings = (*int8.warnings, *calibration_warnings(int8, pipeline))
-    report = describe(analysis, options, warnings)
+    pipeline, seconds = options.pipeline, options.capture_seconds
+    ram = on_device.footprint.context_bytes
+    report = describe(analysis, options, (*int8.warnings, *calibration_warnings(int8, pipeline)))
     check_budget(analysis.plan, on_device.footprint, options.budget, options.board)
     check_pipeline(facts, pipeline, ram, options.budget, options.board, capture_seconds=seconds)
     vectors, notes = _vectors(analysis, samples)
@@ -346,9 +346,10 @@ def _assemble(
     """Return all files of a project; the report, which has the digests of the others, is last."""
     facts = report.facts
     parts = analysis.on_device.parts(facts)
+    sensor = sensor_for(facts, options.pipeline, options.board) if parts.for_board else None
     files = (
-        *platformio_files(facts, options.board, parts),
-        *_programs(facts, options.pipeline, (*sources, *sensed.sources), sensed, parts),
+        *platformio_files(facts, options.board, parts, sensor),
+        *_programs(facts, options.pipeline, (*sources, *sensed.sources), sensed, parts, sensor),
         *readme_files(report, options.board, parts),
         *parts.files,
         *sensed.files,
@@ -368,15 +369,16 @@ def _programs(
     sources: tuple[RenderedFile, ...],
     sensed: Sensed,
     parts: Parts,
+    sensor: Sensor | None,
 ) -> tuple[RenderedFile, ...]:
     """Return the firmware and the library with its example, which run the model if there is one."""
     seconds = 0.0 if sensed.proof is None else sensed.proof.capture_seconds
     if pipeline is None or sensed.golden is None or facts.outputs:
-        firmware = firmware_files(facts, parts, pipeline, seconds)
-        return (*firmware, *arduino_files(facts, sources, parts))
-    firmware = sense_firmware_files(facts, pipeline, sensed.golden, parts, seconds)
+        firmware = firmware_files(facts, parts, pipeline, sensor, seconds)
+        return (*firmware, *arduino_files(facts, sources, parts, sensor=sensor))
+    firmware = sense_firmware_files(facts, pipeline, sensed.golden, parts, sensor, seconds)
     example = sense_example(facts, pipeline, sensed.golden, parts)
-    return (*firmware, *arduino_files(facts, sources, parts, example))
+    return (*firmware, *arduino_files(facts, sources, parts, example, sensor))
 
 
 def write(

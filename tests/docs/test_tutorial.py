@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-PAGES = Path(__file__).resolve().parents[2] / "docs" / "tutorial"
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ROOT / "docs" / "tutorial"
+EXAMPLES = ROOT / "examples"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAME = re.compile(r"^(?:#|/\*) (\w+\.\w+)")
 
@@ -78,6 +81,26 @@ def test_tutorial_on_a_machine(tmp_path: Path) -> None:
     assert stages == ["push", "Frames", "LogMel", "Zscore", "Reconstruction", "Alarm"]
     assert (tmp_path / "threshold.png").stat().st_size > 10_000
     assert (tmp_path / "evening.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.tool("cc", "arm-none-eabi-gcc", "arm-none-eabi-g++", "qemu-system-arm", "espeak-ng")
+def test_tutorial_on_a_word(tmp_path: Path) -> None:
+    """With the model that is committed; tests/test_examples.py trains one."""
+    folder = shutil.copytree(EXAMPLES / "keyword", tmp_path / "keyword")
+    script = folder / "train.py"
+    script.write_text(shortened(script.read_text(), {"TEST_STREAMS = 40": "TEST_STREAMS = 4"}))
+    printed = follow("word.md", folder, {})
+    defined = run("python -c 'import pipeline; print(pipeline.pipeline.to_json())'", folder)
+    assert defined.partition("\n")[2].strip() == (folder / "pipeline.json").read_text().strip()
+    assert re.search(
+        r"^pipeline, compared +2,\d{3}  frames with NumPy, 0 mism", printed, re.MULTILINE
+    )
+    events = re.findall(r"^ +(\d\.\d{3}) s  (\w+)  score 0\.\d+$", printed, re.MULTILINE)
+    assert events == [("1.290", "stop"), ("3.590", "start")] * 2
+    heard = re.search(r"^(\d+) of (\d+) words found .* in 1\.6 minutes", printed, re.MULTILINE)
+    assert heard is not None
+    assert int(heard[1]) >= 0.6 * int(heard[2]) > 0
 
 
 def follow(page: str, folder: Path, shorter: Mapping[str, str]) -> str:

@@ -50,7 +50,7 @@ def program_of(project: Path, *options: str) -> Path:
         objects.append(str(source.with_suffix(".o")))
         command = ["gcc", "-std=c99", "-O1", "-c", source.name, "-o", objects[-1]]
         subprocess.run(command, cwd=library, check=True)
-    units = [str(project / "src" / name) for name in ("main.cpp", "app.cpp")]
+    units = sorted(str(unit) for unit in (project / "src").glob("*.cpp"))
     program = project.parent / "program"
     flags = ["-std=c++11", *FLAGS, f"-I{library}", *options]
     subprocess.run(["g++", *flags, *units, *objects, "-o", str(program)], check=True)
@@ -74,7 +74,15 @@ def board_of(project: Path, *, samples: int, clock: int = 1) -> Path:
 
 
 LOOP = """
+#include <Arduino_BMI270_BMM150.h>
+#include <PDM.h>
+#include <Wire.h>
+
 SerialPort Serial;
+TwoWire Wire1;
+BoschSensorClass IMU_BMI270_BMM150;
+PDMClass PDM;
+int16_t (*simulated_sound)(uint32_t k) = NULL;
 
 int main()
 {

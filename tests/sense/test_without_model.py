@@ -60,7 +60,7 @@ def program_of(project: Path) -> Path:
     program = project.parent / "program"
     unit = library / "fan_sense.c"
     subprocess.run(["gcc", "-std=c99", "-O1", "-c", unit, "-o", "fan.o"], cwd=project, check=True)
-    sources = [*(str(project / "src" / name) for name in ("main.cpp", "app.cpp"))]
+    sources = [*(str(project / "src" / name) for name in ("main.cpp", "app.cpp", "sensor.cpp"))]
     sources.append(str(project / "fan.o"))
     subprocess.run([*CXX, f"-I{library}", *sources, "-o", str(program)], check=True)
     return program

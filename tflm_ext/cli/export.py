@@ -50,7 +50,8 @@ def _add_pipeline(export: argparse.ArgumentParser) -> None:
         "--recording",
         metavar="FILE",
         action="append",
-        help="WAV, CSV or .npy file that calibrates the model after --pipeline; may be repeated",
+        help="WAV, CSV or .npy file, or a folder of recordings, that calibrates the model after "
+        "--pipeline; may be repeated",
     )
     export.add_argument(
         "--capture-seconds",
@@ -174,7 +175,16 @@ def _calibration(options: argparse.Namespace) -> Any:
         )
     if options.calibration:
         return load_npz(options.calibration).x
-    return options.recording
+    return _of_folders(options.recording)
+
+
+def _of_folders(given: Sequence[str] | None) -> list[Any] | None:
+    """Return recordings, and those in folders; None if there are none."""
+    from tflm_ext.signals.given import as_recordings
+
+    if not given:
+        return None
+    return [own for path in given for own in as_recordings(path, "--recording")]
 
 
 def _print_losses(losses: Sequence[str]) -> None:

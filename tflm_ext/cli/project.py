@@ -15,18 +15,7 @@ from tflm_ext.errors import VerificationError
 
 def add_commands(commands: Any) -> None:
     """Add them to the parser."""
-    new = add_command(
-        commands, "new", _new, "write a training script with a pipeline, which runs as it is"
-    )
-    new.add_argument("name", metavar="NAME", help="name of the model, a C identifier")
-    new.add_argument(
-        "--from",
-        dest="kind",
-        required=True,
-        metavar="KIND",
-        help="machine (sound), keyword, activity (motion) or image",
-    )
-    new.add_argument("-o", "--output", metavar="DIR", help="folder; default: NAME")
+    _add_new(commands)
     for name, run, text in (
         ("build", _build, "build a project with pio, and print the sizes"),
         ("test", _test, "run a project's tests with pio"),
@@ -75,6 +64,21 @@ def add_commands(commands: Any) -> None:
     )
     replay.add_argument("--picture", metavar="FILE", help="write a picture: .png, .svg or .pdf")
     add_json(replay)
+
+
+def _add_new(commands: Any) -> None:
+    new = add_command(
+        commands, "new", _new, "write a training script with a pipeline, which runs as it is"
+    )
+    new.add_argument("name", metavar="NAME", help="name of the model, a C identifier")
+    new.add_argument(
+        "--from",
+        dest="kind",
+        required=True,
+        metavar="KIND",
+        help="machine (sound), keyword, activity (motion) or image",
+    )
+    new.add_argument("-o", "--output", metavar="DIR", help="folder; default: NAME")
 
 
 def _new(options: argparse.Namespace) -> int:

@@ -1,8 +1,8 @@
 """lib/<Name>/ of a generated project, a PlatformIO and Arduino library, and its .zip.
 
-library.properties never has a `depends` line: the IDE would look for TensorFlow Lite Micro in the
+library.properties has no `depends` line for TensorFlow Lite Micro: the IDE would look for it in the
 Library Manager, which no longer has it. The sketch and the README of runtime "tflm" say where to
-get it.
+get it. A library that the driver of a sensor needs is there, so it has a line.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.builds import build_files
 from tflm_ext.project.parts import Parts
+from tflm_ext.project.sensors import Sensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class _LibraryView:
     what: str
     paragraph: str
     pipeline: str
+    depends: str
     runtime: Any
 
 
@@ -97,6 +99,7 @@ def arduino_files(
     library_sources: tuple[RenderedFile, ...],
     parts: Parts,
     example: tuple[RenderedFile, ...] | None = None,
+    sensor: Sensor | None = None,
 ) -> tuple[RenderedFile, ...]:
     """Return the library around a model's C, and its .zip.
 
@@ -104,12 +107,17 @@ def arduino_files(
         library_sources: C or C++ of the model; paths are relative to the library's src/.
         parts: what the runtime contributes.
         example: a sketch and its files; by default, model_example().
+        sensor: of the board, for the pipeline; its drivers and an example are added.
 
     Returns:
         lib/<Name>/, including the sources; if the board can run the model, also the files that
         Arduino needs there, and arduino/<Name>.zip.
     """
-    view = _library_view(facts, parts)
+    view = _library_view(facts, parts, sensor)
+    if sensor is not None:
+        paths = {file.path for file in library_sources}
+        added = tuple(file for file in sensor.files if file.path not in paths)
+        library_sources = (*library_sources, *added)
     folder = f"lib/{facts.library}"
     library = (
         RenderedFile.text(f"{folder}/library.json", _library_json(view)),
@@ -126,6 +134,10 @@ def arduino_files(
     folder = f"{folder}/examples/{facts.library}"
     shown = model_example(facts, parts) if example is None else example
     library += tuple(RenderedFile(f"{folder}/{file.path}", file.content) for file in shown)
+    if sensor is not None:
+        name = f"{facts.library}Sensor"
+        path = f"lib/{facts.library}/examples/{name}/{name}.ino"
+        library += (RenderedFile.text(path, sensor.sketch),)
     return (*library, RenderedFile(f"arduino/{facts.library}.zip", _zip(library)))
 
 
@@ -173,7 +185,7 @@ def _keywords(facts: ModelFacts, interface: str) -> _KeywordsView:
     )
 
 
-def _library_view(facts: ModelFacts, parts: Parts) -> _LibraryView:
+def _library_view(facts: ModelFacts, parts: Parts, sensor: Sensor | None) -> _LibraryView:
     return _LibraryView(
         name=facts.name,
         upper=facts.upper,
@@ -199,6 +211,7 @@ def _library_view(facts: ModelFacts, parts: Parts) -> _LibraryView:
         what=parts.what,
         paragraph=parts.paragraph,
         pipeline=facts.pipeline,
+        depends="" if sensor is None else sensor.depends,
         runtime=parts.view,
     )
 

@@ -20,6 +20,7 @@ from tflm_ext.emit.sense import capture_bytes
 from tflm_ext.ir.facts import GoldenVector, ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.parts import Parts
+from tflm_ext.project.sensors import Sensor
 from tflm_ext.signals import Pipeline
 from tflm_ext.signals.spec import Form
 from tflm_ext.signals.written import written
@@ -51,6 +52,7 @@ class AppView:
         samples: what arrives from the sensor, in words.
         several: whether there is more than one channel.
         digest: of the pipeline.
+        sensor: that the firmware can start.
         item_bytes: of a sample of all channels.
         source: JSON of the pipeline's source, in hexadecimal digits.
         capture_bytes: of the ring of samples that may be sent; 0 if the firmware sends none.
@@ -67,6 +69,7 @@ class AppView:
     several: bool
     rate: str
     digest: str
+    sensor: Sensor | None
     item_bytes: int
     source: str
     capture_bytes: int
@@ -93,6 +96,7 @@ def firmware_files(
     facts: ModelFacts,
     parts: Parts,
     pipeline: Pipeline | None = None,
+    sensor: Sensor | None = None,
     capture_seconds: float = 0.0,
 ) -> tuple[RenderedFile, ...]:
     """Return the files of src/.
@@ -101,13 +105,14 @@ def firmware_files(
         facts: the model, with at least one golden vector.
         parts: what the runtime contributes.
         pipeline: before the model.
+        sensor: of the board, for the pipeline.
         capture_seconds: for how long samples are remembered, which may be sent; 0 if none may.
 
     Returns:
-        src/main.cpp, src/protocol.h and src/golden.h; with a pipeline also app.h and app.cpp; and
-        what sends samples if they may be sent.
+        src/main.cpp, src/protocol.h and src/golden.h; with a pipeline also app.h, app.cpp and
+        sensor.cpp; and what sends samples if they may be sent.
     """
-    app = None if pipeline is None else app_view(facts, pipeline, capture_seconds)
+    app = None if pipeline is None else app_view(facts, pipeline, sensor, capture_seconds)
     main = MainView(
         name=facts.name,
         upper=facts.upper,
@@ -136,7 +141,9 @@ def protocol_files(view: AppView | None) -> tuple[RenderedFile, ...]:
     return tuple(RenderedFile(f"src/{name}", verbatim(f"apps/{name}")) for name in names)
 
 
-def app_view(facts: ModelFacts, pipeline: Pipeline, capture_seconds: float) -> AppView:
+def app_view(
+    facts: ModelFacts, pipeline: Pipeline, sensor: Sensor | None, capture_seconds: float = 0.0
+) -> AppView:
     """Return what the firmware says about a pipeline."""
     source = pipeline.source.spec
     image, several = source.form is Form.IMAGE, source.size > 1
@@ -158,6 +165,7 @@ def app_view(facts: ModelFacts, pipeline: Pipeline, capture_seconds: float) -> A
         several=several,
         rate=f"{float(source.rate):g}",
         digest=pipeline.sha256,
+        sensor=sensor,
         item_bytes=source.size * source.dtype.size,
         source=json.dumps(written(pipeline.source)).encode().hex().upper(),
         capture_bytes=capture_bytes(pipeline, capture_seconds),
@@ -165,8 +173,9 @@ def app_view(facts: ModelFacts, pipeline: Pipeline, capture_seconds: float) -> A
 
 
 def app_files(view: AppView) -> tuple[RenderedFile, ...]:
-    """Return src/app.h, and src/app.cpp, which is the user's."""
+    """Return src/app.h, src/sensor.cpp, and src/app.cpp, which is the user's."""
     return (
+        RenderedFile.text("src/sensor.cpp", render("apps/sensor.cpp.j2", view)),
         RenderedFile.text("src/app.h", render("apps/app.h.j2", view)),
         RenderedFile.text("src/app.cpp", render("apps/app.cpp.j2", view), once=True),
     )

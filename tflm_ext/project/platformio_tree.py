@@ -13,6 +13,7 @@ from tflm_ext.emit.render import render, verbatim
 from tflm_ext.ir.facts import GoldenVector, ModelFacts, Port
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.parts import Parts
+from tflm_ext.project.sensors import Sensor
 from tflm_ext.targets import STDIO_BYTES, Board, Core
 
 
@@ -66,6 +67,7 @@ class _IniView:
     qemu_arguments: tuple[str, ...]
     for_board: bool
     emulated_only: bool
+    sensor_library: str
     runtime: Any
 
 
@@ -91,13 +93,16 @@ class _GoldenView:
     tables: tuple[ElementsView, ...]
 
 
-def platformio_files(facts: ModelFacts, board: Board, parts: Parts) -> tuple[RenderedFile, ...]:
+def platformio_files(
+    facts: ModelFacts, board: Board, parts: Parts, sensor: Sensor | None = None
+) -> tuple[RenderedFile, ...]:
     """Return the files that `pio run` and `pio test` need in addition to lib/ and src/.
 
     Args:
         facts: the model, with at least one golden vector.
         board: determines environments and memory sizes.
         parts: what the runtime contributes.
+        sensor: of the board, for the pipeline.
 
     Returns:
         platformio.ini, .gitignore, platforms/tflm_ext_<core>_<hash>/ and test/.
@@ -118,6 +123,7 @@ def platformio_files(facts: ModelFacts, board: Board, parts: Parts) -> tuple[Ren
         qemu_arguments=qemu_arguments(board.core),
         for_board=parts.for_board,
         emulated_only=board.emulated_only,
+        sensor_library="" if sensor is None else sensor.lib_deps,
         runtime=parts.view,
     )
     ignored = "".join(f"{line}\n" for line in parts.ignored).encode()

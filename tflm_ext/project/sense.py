@@ -14,6 +14,7 @@ from tflm_ext.ir.facts import ModelFacts
 from tflm_ext.ir.rendered import RenderedFile
 from tflm_ext.project.firmware import AppView, app_files, app_view, protocol_files
 from tflm_ext.project.parts import Parts
+from tflm_ext.project.sensors import Sensor
 from tflm_ext.signals import Pipeline
 from tflm_ext.verify.golden_recording import GoldenRecording
 
@@ -84,10 +85,11 @@ def sense_firmware_files(
     pipeline: Pipeline,
     golden: GoldenRecording,
     parts: Parts,
+    sensor: Sensor | None = None,
     capture_seconds: float = 0.0,
 ) -> tuple[RenderedFile, ...]:
     """Return src/ of a project without a model; see firmware_files()."""
-    program = _program_view(facts, pipeline, capture_seconds)
+    program = _program_view(facts, pipeline, sensor, capture_seconds)
     main = render(parts.template("main.cpp.j2"), program)
     view = _recording_view(facts, pipeline, golden, f"{facts.upper}_GOLDEN_H")
     return (
@@ -111,7 +113,10 @@ def sense_example(
 
 
 def _program_view(
-    facts: ModelFacts, pipeline: Pipeline, capture_seconds: float = 0.0
+    facts: ModelFacts,
+    pipeline: Pipeline,
+    sensor: Sensor | None = None,
+    capture_seconds: float = 0.0,
 ) -> _ProgramView:
     return _ProgramView(
         name=facts.name,
@@ -120,7 +125,7 @@ def _program_view(
         version=facts.version,
         sha256=facts.sha256,
         decides=pipeline.decide is not None,
-        pipeline=app_view(facts, pipeline, capture_seconds),
+        pipeline=app_view(facts, pipeline, sensor, capture_seconds),
     )
 
 

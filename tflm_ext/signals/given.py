@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tflm_ext.errors import ConfigError
+from tflm_ext.signals.parts import Part, parts_of
 from tflm_ext.signals.recordings_bytes import RAW, recordings_in
 from tflm_ext.storage import as_path
 
@@ -19,10 +20,11 @@ def as_recordings(given: Any, what: str) -> list[Any]:
     Args:
         given: a recording: an array, the path of a file, or "-" for the standard input; a folder,
             of which all files that can be recordings are taken, in the order of their names, with
-            those in its folders; or an iterable of recordings.
+            those in its folders, and those of a store in the parts between their gaps; a part of
+            a recording; or an iterable of recordings.
 
     Raises:
-        ConfigError: there are none.
+        ConfigError: there are none, or a description in a store is damaged.
         StorageError: a folder cannot be read.
     """
     if isinstance(given, str | os.PathLike):
@@ -30,8 +32,10 @@ def as_recordings(given: Any, what: str) -> list[Any]:
         if isinstance(name, str) and (name == "-" or name.startswith(RAW)):
             return [given]
         path = as_path(what, given)
-        return list(recordings_in(path)) if os.path.isdir(path) else [given]
-    if hasattr(given, "__array__"):
+        if not os.path.isdir(path):
+            return [given]
+        return [part for own in recordings_in(path) for part in parts_of(own)]
+    if isinstance(given, Part) or hasattr(given, "__array__"):
         return [given]
     if isinstance(given, Mapping | bytes) or not isinstance(given, Iterable):
         raise ConfigError(

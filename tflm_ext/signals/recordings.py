@@ -10,6 +10,7 @@ import numpy as np
 
 from tflm_ext.errors import ConfigError
 from tflm_ext.signals.given import as_recordings
+from tflm_ext.signals.parts import Part, require_description
 from tflm_ext.signals.recordings_arrays import samples_of
 from tflm_ext.signals.recordings_bytes import (
     FORMATS,
@@ -59,9 +60,13 @@ def read_recording(given: Any, source: Source) -> Array:
               file;
             - "-": the standard input, whose content tells what it is: WAV, .npy, or else a CSV; of
               images, .npy, a picture, or else raw pixels;
+            - a Part of a WAV file, as Store.recordings() gives it;
             - "raw:PATH" or "raw:-": raw samples, as in a .raw file: little-endian values of the
               source's type, whose channels alternate.
         source: a source of tflm_ext.sense.
+
+    If a JSON of a store is next to a WAV file, it must fit the source, too: its exact rate, units
+    and scales, and it must not tell of missing samples, which Store.recordings() leaves out.
 
     Returns:
         (samples, channels) of the source's type; of images, (images, height, width, channels).
@@ -89,6 +94,8 @@ def read_recordings(given: Any, source: Source) -> Iterator[Array]:
 
 
 def _read(given: Any, source: Source, where: str) -> Array:
+    if isinstance(given, Part):
+        return _part(given, source)
     if not isinstance(given, str | os.PathLike):
         if given is None or isinstance(given, Mapping | bytes):
             raise ConfigError(
@@ -105,8 +112,17 @@ def _read(given: Any, source: Source, where: str) -> Array:
             return _content(file, source, STDIN, "", raw)
     path = as_path(where, name)
     suffix = path.suffix.lower()
+    if not raw:
+        require_description(path, source, shown(path), whole=True)
     with opened(path) as file:
         return _content(file, source, shown(path), suffix, raw or suffix in _RAW_SUFFIXES)
+
+
+def _part(part: Part, source: Source) -> Array:
+    where = shown(part.path)
+    require_description(part.path, source, where, whole=False)
+    with opened(part.path) as file:
+        return read_wav(file, file.read(_HEAD), source, where, (part.start, part.stop))
 
 
 def _content(file: BinaryIO, source: Source, where: str, suffix: str, raw: bool) -> Array:

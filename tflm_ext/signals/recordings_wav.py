@@ -6,19 +6,22 @@ extensible headers, and it believes what a header says about sizes.
 
 from __future__ import annotations
 
+import os
 import shlex
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from tflm_ext.errors import ConfigError
 from tflm_ext.signals.recordings_arrays import from_counts, from_real, missing_channels
-from tflm_ext.signals.recordings_bytes import STDIN, read_up_to, skip
+from tflm_ext.signals.recordings_bytes import STDIN, opened, read_up_to, skip
 from tflm_ext.signals.sources import FULL_SCALE, Channel, Source
 from tflm_ext.signals.stage import Array
+from tflm_ext.storage import shown
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _GUID = bytes.fromhex("000000001000800000aa00389b71")  # of a format, after its number
@@ -58,7 +61,13 @@ class _Format:
     bits: int
 
 
-def read_wav(file: BinaryIO, start: bytes, source: Source, where: str) -> Array:
+def read_wav(
+    file: BinaryIO,
+    start: bytes,
+    source: Source,
+    where: str,
+    part: tuple[int, int] | None = None,
+) -> Array:
     """Return the samples of a WAV file.
 
     Samples of 16 bits are taken as they are. Others are converted so that full scale is 32768:
@@ -68,6 +77,7 @@ def read_wav(file: BinaryIO, start: bytes, source: Source, where: str) -> Array:
         file: after its first bytes; a file or a pipe.
         start: its first eight bytes.
         where: its name, for messages.
+        part: the first sample to return, and the one after the last; None for all.
 
     Returns:
         (samples, channels), int16.
@@ -78,6 +88,10 @@ def read_wav(file: BinaryIO, start: bytes, source: Source, where: str) -> Array:
     form, size = _to_data(file, start, where)
     _check(form, source, where)
     piped = size >= _UNKNOWN_SIZE
+    if part is not None:
+        first, end = (min(at * form.frame, size) for at in part)
+        skip(file, first, where)
+        size, piped = end - first, False
     data = read_up_to(file, None if piped else size, where)
     cut = len(data) % form.frame
     if piped:
@@ -89,6 +103,39 @@ def read_wav(file: BinaryIO, start: bytes, source: Source, where: str) -> Array:
             f"Copy the file again, or repair it: {_command(form.rate, source, where)}.",
         )
     return _samples(data, form, source, where)
+
+
+def rate_and_channels(path: Path) -> tuple[int, int]:
+    """Return the samples of each channel per second, and the channels, by a file's header.
+
+    Raises:
+        ConfigError: it is damaged.
+        StorageError: it cannot be read.
+    """
+    where = shown(path)
+    with opened(path) as file:
+        form, _ = _to_data(file, file.read(8), where)
+    if not form.rate or not form.channels:
+        raise _damaged(
+            where, f"it has {form.rate:,} samples per second of {form.channels} channels"
+        )
+    return form.rate, form.channels
+
+
+def samples_in(path: Path) -> int:
+    """Return the samples of each channel that a WAV file has.
+
+    Raises:
+        ConfigError: it is damaged.
+        StorageError: it cannot be read.
+    """
+    where = shown(path)
+    with opened(path) as file:
+        form, size = _to_data(file, file.read(8), where)
+        there = os.fstat(file.fileno()).st_size - file.tell()
+    if not form.frame:
+        raise _damaged(where, "its samples have 0 bytes")
+    return max(min(size, there), 0) // form.frame
 
 
 def _to_data(file: BinaryIO, start: bytes, where: str) -> tuple[_Format, int]:

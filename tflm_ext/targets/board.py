@@ -25,6 +25,7 @@ _NUMBERS = (
 )
 _PLATFORMIO = ("environment", "platform", "board", "framework")
 _FLAGS = ("machine", "common", "c", "cxx")
+_SENSORS = ("motion", "microphone", "environment")
 STDIO_BYTES = 4096
 """Heap of the emulated core, where newlib allocates its FILEs and buffers; reserved RAM."""
 
@@ -47,6 +48,8 @@ class Board:
         platform, platformio_board, framework: PlatformIO's names; "" without a board.
         machine_flags: compiler flags that select the core and its floating-point unit.
         common_flags, c_flags, cxx_flags: of the framework's compilers.
+        sensors: of those of the Nano 33 BLE Sense, for which there are drivers: "motion",
+            "microphone", "environment".
         source: text of the file, if it is the user's own.
     """
 
@@ -68,6 +71,7 @@ class Board:
     common_flags: tuple[str, ...]
     c_flags: tuple[str, ...]
     cxx_flags: tuple[str, ...]
+    sensors: tuple[str, ...] = ()
     source: str | None = field(default=None, repr=False)
 
     @property
@@ -162,6 +166,7 @@ def _machine(own: Core) -> Board:
         platform="",
         platformio_board="",
         framework="",
+        sensors=(),
     )
 
 
@@ -188,6 +193,10 @@ def _problem(name: str, data: Mapping[str, Any]) -> str | None:
     wanted |= {f"platformio.{key}": str for key in _PLATFORMIO}
     wanted |= {f"flags.{key}": list for key in _FLAGS}
     flat = {key: value for key, value in data.items() if not isinstance(value, dict)}
+    sensors = flat.pop("sensors", [])
+    if not isinstance(sensors, list) or any(one not in _SENSORS for one in sensors):
+        known = ", ".join(f'"{one}"' for one in _SENSORS)
+        return f"has sensors = {sensors!r:.80}, which is not a list of some of {known}"
     for table, value in data.items():
         if isinstance(value, dict):
             flat |= {f"{table}.{key}": inner for key, inner in value.items()}
@@ -235,5 +244,6 @@ def _parse(name: str, data: Mapping[str, Any], source: str | None) -> Board:
         common_flags=tuple(flags["common"]),
         c_flags=tuple(flags["c"]),
         cxx_flags=tuple(flags["cxx"]),
+        sensors=tuple(data.get("sensors", ())),
         source=source,
     )

@@ -15,7 +15,8 @@
 
 void app_begin()
 {
-    /* Start the sensor, and call push_samples() where its samples arrive. */
+    /* For another sensor, start that one, and call push_samples() where its samples arrive. */
+    start_sensor();
 }
 
 void on_result(const keyword_event_t *event)

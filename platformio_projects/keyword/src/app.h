@@ -20,6 +20,23 @@ extern keyword_sense_t pipeline;
  */
 void push_samples(const int16_t *samples, uint32_t count);
 
+/*
+ * Counts samples of each channel that the driver lost. Call it where you call push_samples().
+ */
+void lose_samples(uint32_t count);
+
+/*
+ * Starts the microphone, and returns whether it runs.
+ * It calls the two functions above. If it does not run yet, or stops, it is started again.
+ */
+bool start_sensor();
+
+/* The true rate of that sensor by the clock of the board, in thousandths of a hertz; 0: unknown. */
+uint32_t sensor_millihertz();
+
+/* Lets that sensor do what is due. main.cpp calls it, again and again. */
+void poll_sensor();
+
 /* These are in app.cpp. All are called from the main loop. */
 
 /* Starts the sensor. Called once on a board, after the self-test; never on a computer. */

@@ -102,6 +102,13 @@ void push_samples(const int16_t *samples, uint32_t count)
     }
 }
 
+void lose_samples(uint32_t count)
+{
+    if (!borrowed) {
+        pipeline.lost = pipeline.lost + count;
+    }
+}
+
 /* Computes what the samples so far complete, and tells the app; false if it failed. */
 static bool step()
 {
@@ -206,6 +213,7 @@ void loop()
         protocol_receive(&connection, &device, static_cast<char>(Serial.read()));
         heard = now_microseconds();
     }
+    poll_sensor();
     if (!borrowed) {
         (void)step();
     } else if (now_microseconds() - heard > 10000000u) {
