@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # What each package does, short enough for its box.
 PACKAGES: Mapping[str, str] = {
     "cli": "the command line",
-    "replay": "runs recordings through exported projects",
+    "replay": "runs recordings in projects",
+    "collect": "records devices, and listens",
     "bench": "counts instructions",
     "doctor": "finds missing tools",
     "recheck": "verifies and inspects exported projects",

@@ -277,11 +277,9 @@ def export(
         pipeline=pipeline,
         alone=model is None,
     )
-    _require_data(max_accuracy_drop, test_data)
-    _require_flash_tools(options)
+    _require_means(options, test_data)
     with show_progress(progress) as say, warm_python():
-        known = known_of(given, earlier)
-        project = _made(model, calibration_data, test_data, options, known, say)
+        project = _made(model, calibration_data, test_data, options, known_of(given, earlier), say)
         kept = _written(project, options, target, overwrite, given, say)
     for loss in project.report.losses:
         warnings.warn(loss, AccuracyWarning, stacklevel=2)
@@ -350,18 +348,15 @@ def _written(
     return kept
 
 
-def _require_data(max_accuracy_drop: float | None, test_data: Any) -> None:
-    if max_accuracy_drop is not None and test_data is None:
+def _require_means(options: Options, test_data: Any) -> None:
+    """Require what the limits of the user are measured with."""
+    from tflm_ext.bench import require_tools
+
+    if options.max_accuracy_drop is not None and test_data is None:
         raise ConfigError(
             "max_accuracy_drop needs test_data to measure the loss through int8.",
             "Pass test_data=(x, y), or --data on the command line; or omit the limit.",
         )
-
-
-def _require_flash_tools(options: Options) -> None:
-    """Require what measures the flash of a pipeline, if the budget limits it."""
-    from tflm_ext.bench import require_tools
-
     limited = options.budget.flash_bytes is not None and options.runtime.own_code
     if options.pipeline is not None and limited:
         require_tools()

@@ -182,12 +182,7 @@ def replay_port(
     facts = opened.analysis.facts
     upload = upload_command(folder, opened.options.board)
     with Device.on_port(port, upload=upload) as device:
-        device.expect(facts.name, facts.sha256)
-        if device.info().pipeline != pipeline.sha256:
-            raise ConfigError(
-                f"The pipeline of the board at {port} is not that of the project.",
-                f"Upload the project's firmware{f': {upload}' if upload else '.'}",
-            )
+        device.expect_pipeline(facts.name, facts.sha256, pipeline.sha256)
         data = np.ascontiguousarray(samples).tobytes()
         found = device.replay(data, lambda at: progress(f"{at:,} of {len(data):,} bytes"))
     rows = check.after[0][-1] if pipeline.decide is not None else np.zeros((0, 3), np.int32)

@@ -7,7 +7,15 @@ import itertools
 import sys
 from typing import Any, NoReturn
 
-from tflm_ext.cli import compression, export, measurement, project, recordings, system
+from tflm_ext.cli import (
+    compression,
+    devices,
+    export,
+    measurement,
+    project,
+    recordings,
+    system,
+)
 from tflm_ext.cli.output import print_error
 from tflm_ext.errors import ConfigError
 from tflm_ext.near import did_you_mean
@@ -83,6 +91,6 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"tflm-ext {VERSION}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for group in (export, project, recordings, compression, measurement, system):
+    for group in (export, project, devices, recordings, compression, measurement, system):
         group.add_commands(commands)
     return parser

@@ -125,6 +125,19 @@ class Device:
                 f"Upload the project's firmware{self._upload}",
             )
 
+    def expect_pipeline(self, model: str, sha256: str, pipeline: str) -> None:
+        """Check that the device runs exactly this model and this pipeline.
+
+        Raises:
+            ConfigError: it runs something else.
+        """
+        self.expect(model, sha256)
+        if self.info().pipeline != pipeline:
+            raise ConfigError(
+                f"The pipeline of {self._stream.name} is not that of the project.",
+                f"Upload the project's firmware{self._upload}",
+            )
+
     def selftest(self) -> SelfTest:
         """Return the result of the golden vectors when the device started."""
         values = self._request("SELFTEST")
