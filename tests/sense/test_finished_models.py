@@ -82,6 +82,8 @@ def test_person_detect(tmp_path: Path) -> None:
     result = tflm_ext.export(
         path, tmp_path / "person", pipeline=pipeline, labels=module["LABELS"], progress=False
     )
+    assert result.report.pipeline is not None
+    assert result.report.pipeline.frames >= 2000
     expected = real_outputs(path, (images ^ 0x80).view(np.int8))
     for environment in ("native", "cortex_m4"):
         found = result.replay(images, environment)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Sequence
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,7 +32,7 @@ _NEW = 0xFFFFFFFF
 LEAST_FRAMES = 2000
 _MOST_FRAMES = 20_000
 _DRAWN = 5  # kinds of drawn recordings
-_MOST_PIXELS = 1 << 24  # of drawn images, of which there may then be fewer
+_MOST_PIXELS = 1 << 24  # of images that are drawn and compared at once
 
 Run: TypeAlias = Callable[[ModelFacts, Sequence[RenderedFile], Pipeline, bytes], bytes]
 """Runs the C on blocks of samples, as test/sense_harness.c.j2 reads them, and returns its trace."""
@@ -71,6 +73,10 @@ class SenseCheck:
     outputs: tuple[Array, ...] = field(default=(), compare=False, repr=False)
     after: tuple[tuple[Array, ...], ...] = field(default=(), compare=False, repr=False)
 
+    def with_more(self, other: SenseCheck) -> SenseCheck:
+        """Return the proof on the recordings of both, without what they gave."""
+        return SenseCheck(self.frames + other.frames, self.bytes + other.bytes)
+
 
 def check_sense(
     facts: ModelFacts,
@@ -98,7 +104,11 @@ def check_sense(
     ring = ring_samples(facts, pipeline)
     random = np.random.default_rng(seed)
     data = b"".join(part for own in recordings for part in _blocks(own, ring, random))
-    traces = _split((run or _run_here)(facts, sources, pipeline, data))
+    if run is None:
+        with _compiled(facts, sources, pipeline) as here:
+            traces = _split(here(facts, sources, pipeline, data))
+    else:
+        traces = _split(run(facts, sources, pipeline, data))
     compared = frames = 0
     windows, results, outputs = [], [], []
     after: list[tuple[Array, ...]] = []
@@ -203,14 +213,22 @@ def prove_sense(
     most = first + int(_MOST_FRAMES // max(len(recordings), 1) * hop)
     own = [recording[:most] for recording in recordings]
     frames = sum(max(int((len(recording) - first) // hop), 0) for recording in own)
-    missing = LEAST_FRAMES - frames
-    if missing > 0:
-        samples = int((missing + 8) * hop) + _DRAWN * first
-        if pipeline.source.spec.form is Form.IMAGE:
-            samples = min(samples, max(_MOST_PIXELS // pipeline.source.spec.size, 16))
-        seed = int(pipeline.sha256[:8], 16) if seed is None else seed
-        own += drawn_recordings(pipeline.source.spec, samples, seed=seed)
-    return check_sense(facts, sources, pipeline, own, seed=seed or 0, model=model)
+    seed = int(pipeline.sha256[:8], 16) if seed is None else seed
+    spec, missing = pipeline.source.spec, LEAST_FRAMES - frames
+    with _compiled(facts, sources, pipeline) as run:
+        check = functools.partial(check_sense, facts, sources, pipeline, run=run)
+        if spec.form is Form.IMAGE:
+            found = check(own, seed=seed, model=model) if own else SenseCheck(0, 0)
+            most = max(_MOST_PIXELS // spec.size, 1)
+            for at in range(0, missing, most):
+                drawn = drawn_recordings(spec, min(missing - at, most), seed=seed + at)
+                rest = model if found.frames < _MOST_WINDOWS else None
+                found = found.with_more(check(drawn, seed=seed + at, model=rest))
+            return found
+        if missing > 0:
+            samples = int((missing + 8) * hop) + _DRAWN * first
+            own += drawn_recordings(spec, samples, seed=seed)
+        return check(own, seed=seed, model=model)
 
 
 def drawn_recordings(spec: Spec, samples: int, *, seed: int) -> list[Array]:
@@ -273,11 +291,11 @@ def _blocks(recording: Array, ring: int, random: np.random.Generator) -> list[by
     return parts
 
 
-def _run_here(
-    facts: ModelFacts, sources: Sequence[RenderedFile], pipeline: Pipeline, data: bytes
-) -> bytes:
-    """Return what the harness writes on this computer, without and with optimisation."""
-    seconds = _SECONDS + len(data) * _SECONDS_PER_BYTE
+@contextlib.contextmanager
+def _compiled(
+    facts: ModelFacts, sources: Sequence[RenderedFile], pipeline: Pipeline
+) -> Iterator[Run]:
+    """Compile a pipeline for this computer, without and with optimisation; yields what runs it."""
     compiler = find_compiler()
     ways = (("-O0", *SANITIZE), ("-O2",))
     with scratch_folder() as root:
@@ -285,17 +303,25 @@ def _run_here(
         view = HarnessView(facts.name, facts.upper, pipeline.source.spec.dtype.c)
         Path(root, "harness.c").write_text(render("test/sense_harness.c.j2", view), "utf-8")
         units = [file.path for file in sources if file.path.endswith(".c")]
-        outputs = []
+        programs = []
         for number, flags in enumerate(ways):
             options = ("-std=c99", *flags, *WARNINGS, "-I", ".", f"-D{facts.upper}_SENSE_TRACE")
             program = f"harness{number}"
             compile_c((compiler, *options, "harness.c", *units, "-o", program), root)
-            outputs.append(run_c((str(root / program),), data, seconds))
-    if outputs[0] != outputs[1]:
-        raise VerificationError(
-            "The C gives other results with optimisation than without on this computer.", _HINT
-        )
-    return outputs[0]
+            programs.append(str(root / program))
+
+        def run(*given: Any) -> bytes:
+            data = given[-1]
+            seconds = _SECONDS + len(data) * _SECONDS_PER_BYTE
+            first, second = (run_c((program,), data, seconds) for program in programs)
+            if first != second:
+                raise VerificationError(
+                    "The C gives other results with optimisation than without on this computer.",
+                    _HINT,
+                )
+            return first
+
+        yield run
 
 
 def _split(data: bytes) -> list[dict[int, list[bytes]]]:
