@@ -60,6 +60,14 @@ def draw(path: str | os.PathLike[str], fill: Callable[[Any], None]) -> Path:
     return target
 
 
+def legend_above(axes: Any) -> None:
+    """Put the legend above the axes, where it covers nothing; without one if nothing has a name."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
+        axes.legend(handles, labels, ncols=6, fontsize=8, frameon=False, **place)
+
+
 def _metadata(suffix: str) -> Mapping[str, None]:
     """Return what keeps dates out of a file, so that equal pictures are equal files."""
     return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})

@@ -17,7 +17,7 @@ from tflm_ext.emit.escape import printable
 from tflm_ext.emit.sense import after_model
 from tflm_ext.errors import ConfigError, VerificationError
 from tflm_ext.ir.rendered import RenderedFile
-from tflm_ext.pictures import draw
+from tflm_ext.pictures import draw, legend_above
 from tflm_ext.project.pio import upload_command
 from tflm_ext.recheck import Opened, open_project
 from tflm_ext.signals import Pipeline
@@ -28,6 +28,7 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 NATIVE = "native"
 _MOST_EVENTS = 20  # in a text
+_MOST_NAMED = 12  # in the legend of a picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,12 @@ class Replay:
     thresholds: tuple[float, ...] = field(default=(), kw_only=True)
     labels: tuple[str, ...] = field(default=(), kw_only=True)
 
+    @property
+    def scored(self) -> bool:
+        """Whether there is one score, and not one output of the model for each class."""
+        classes = bool(self.labels) and self.outputs.shape[1:] == (len(self.labels),)
+        return len(self.scores) > 0 and not classes
+
     def to_dict(self) -> dict[str, Any]:
         """Return its part of report.schema.json."""
         return to_json(Replay, self)
@@ -107,7 +114,7 @@ class Replay:
 
 
 def _draw(axes: Any, replay: Replay) -> None:
-    if len(replay.scores):
+    if replay.scored:
         axes.plot(replay.times, replay.scores, linewidth=0.8, label="score")
     else:
         for number, values in enumerate(replay.outputs.T):
@@ -118,14 +125,15 @@ def _draw(axes: Any, replay: Replay) -> None:
         axes.axhline(threshold, linestyle="--", linewidth=0.8, color="gray")
         axes.annotate(name, (0, threshold), xycoords=("axes fraction", "data"), fontsize=8)
     for event in replay.events:
-        axes.axvline(event.seconds, color="tab:red", linewidth=0.8)
+        axes.axvline(event.seconds, color="black", linewidth=0.8)
+        above = {"xycoords": ("data", "axes fraction"), "va": "top", "rotation": 90}
+        axes.annotate(f" {event.name}", (event.seconds, 0.98), fontsize=8, **above)
     if replay.events:
-        axes.plot([], [], color="tab:red", linewidth=0.8, label="event")
+        axes.plot([], [], color="black", linewidth=0.8, label="event")
     axes.set_xlabel("seconds")
     axes.set_xlim(0, max(replay.duration, 1e-9))
-    handles, labels = axes.get_legend_handles_labels()
-    if handles and len(handles) <= 12:
-        axes.legend(handles, labels, loc="upper right", fontsize=8)
+    if replay.scored or len(replay.outputs.T) <= _MOST_NAMED:
+        legend_above(axes)
 
 
 def replay_project(folder: Path, recording: Any, environment: str = NATIVE) -> Replay:

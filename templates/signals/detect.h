@@ -18,10 +18,11 @@ typedef struct {
     uint32_t quiet;     /* windows without the class before the next event, at least 1 */
 } tflm_ext_detect_t;
 
-/* The largest mean, the next one, and the class of the largest. */
+/* The two largest means, the class of the first, and the least sum whose mean is above the second. */
 typedef struct {
     int32_t best;
     int32_t second;
+    int32_t limit;
     int32_t label;
 } tflm_ext_detect_largest_t;
 
@@ -32,16 +33,20 @@ static inline void tflm_ext_detect_mean(const tflm_ext_detect_t *op, bool begins
 {
     const int32_t sum = begins ? (input[i] * ((int32_t)1 << op->average))
                                : ((sums[i] - (sums[i] >> op->average)) + input[i]);
-    const int32_t mean = sum >> op->average;
 
     sums[i] = sum;
-    if (mean > largest->second) {
+    if (sum >= largest->limit) {
+        const int32_t mean = sum >> op->average;
+
         if (mean > largest->best) {
             largest->second = largest->best;
             largest->best = mean;
             largest->label = i;
         } else {
             largest->second = mean;
+        }
+        if (largest->second > INT32_MIN) {
+            largest->limit = (largest->second + 1) * ((int32_t)1 << op->average);
         }
     }
 }
@@ -54,7 +59,7 @@ static inline int32_t tflm_ext_detect_class(const tflm_ext_detect_t *op, bool be
                                             const int8_t *input, int32_t *sums, int32_t active,
                                             int32_t *mean)
 {
-    tflm_ext_detect_largest_t largest = { INT32_MIN, INT32_MIN, 0 };
+    tflm_ext_detect_largest_t largest = { INT32_MIN, INT32_MIN, INT32_MIN, 0 };
     int32_t i = 0;
 
     if (begins) {

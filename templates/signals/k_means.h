@@ -66,6 +66,20 @@ static inline void tflm_ext_k_means_four(const int32_t **words, int32_t *four)
 #endif
 }
 
+/* Stores two words; GCC would use two instructions. */
+static inline void tflm_ext_k_means_store(uint32_t **words, uint32_t first, uint32_t second)
+{
+#if TFLM_EXT_DSP
+    uint32_t *next = *words;
+    __asm__("strd %1, %2, [%0], #8" : "+r"(next) : "r"(first), "r"(second) : "memory");
+    *words = next;
+#else
+    (*words)[0] = first;
+    (*words)[1] = second;
+    *words = &(*words)[2];
+#endif
+}
+
 /* Limited to 12 or 9 bits with a sign. */
 static inline int32_t tflm_ext_k_means_limited(int32_t value, int32_t bits)
 {
@@ -113,12 +127,19 @@ static inline int32_t tflm_ext_k_means_least(const uint32_t *sums)
                         tflm_ext_min((int32_t)sums[2], (int32_t)sums[3]));
 }
 
-/* Turns two features into coordinates, and adds their squares. */
-static inline void tflm_ext_k_means_next(const tflm_ext_k_means_int16_t *op, uint32_t two,
-                                         const int32_t **lines, uint32_t *pair, uint32_t *squares)
+/* Turns four features into coordinates, and adds their squares. */
+static inline void tflm_ext_k_means_next(const tflm_ext_k_means_int16_t *op, const void *features,
+                                         bool narrow, int32_t i, const int32_t **lines,
+                                         uint32_t **pairs, uint32_t *squares)
 {
-    *pair = tflm_ext_k_means_pair(op, two, lines);
-    *squares = tflm_ext_smlad(*pair, *pair, *squares);
+    uint32_t first;
+    uint32_t second;
+
+    tflm_ext_feature_pairs(features, narrow, i, &first, &second);
+    first = tflm_ext_k_means_pair(op, first, lines);
+    second = tflm_ext_k_means_pair(op, second, lines);
+    *squares = tflm_ext_smlad(second, second, tflm_ext_smlad(first, first, *squares));
+    tflm_ext_k_means_store(pairs, first, second);
 }
 
 /* Turns features into `pairs` of coordinates, and returns the sum of their squares. */
@@ -131,28 +152,21 @@ static inline uint32_t tflm_ext_k_means_pairs(const tflm_ext_k_means_int16_t *op
     int32_t i = 0;
 
     for (int32_t left = whole / 4; left > 0; --left) {
-        uint32_t first;
-        uint32_t second;
-
-        tflm_ext_feature_pairs(features, narrow, 2 * i, &first, &second);
-        tflm_ext_k_means_next(op, first, &lines, &pairs[i], &squares);
-        tflm_ext_k_means_next(op, second, &lines, &pairs[i + 1], &squares);
-        tflm_ext_feature_pairs(features, narrow, (2 * i) + 4, &first, &second);
-        tflm_ext_k_means_next(op, first, &lines, &pairs[i + 2], &squares);
-        tflm_ext_k_means_next(op, second, &lines, &pairs[i + 3], &squares);
+        tflm_ext_k_means_next(op, features, narrow, 2 * i, &lines, &pairs, &squares);
+        tflm_ext_k_means_next(op, features, narrow, (2 * i) + 4, &lines, &pairs, &squares);
         i += 4;
     }
     for (int32_t left = whole % 4; left > 0; --left) {
-        const uint32_t own = tflm_ext_feature_pair(features, narrow, 2 * i);
-
-        tflm_ext_k_means_next(op, own, &lines, &pairs[i], &squares);
+        *pairs = tflm_ext_k_means_pair(op, tflm_ext_feature_pair(features, narrow, 2 * i), &lines);
+        squares = tflm_ext_smlad(*pairs, *pairs, squares);
+        ++pairs;
         ++i;
     }
     if ((op->count % 2) != 0) {
         const int32_t last = tflm_ext_feature(features, narrow, op->count - 1);
 
-        pairs[whole] = tflm_ext_k_means_pair(op, tflm_ext_pair(last, 0), &lines);
-        squares = tflm_ext_smlad(pairs[whole], pairs[whole], squares);
+        *pairs = tflm_ext_k_means_pair(op, tflm_ext_pair(last, 0), &lines);
+        squares = tflm_ext_smlad(*pairs, *pairs, squares);
     }
     return squares;
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tflm_ext.bench.pipeline import front_end, measure_pipeline
-from tflm_ext.pictures import draw
+from tflm_ext.pictures import draw, legend_above
 from tflm_ext.signals.frames import FramesBlock, StackBlock
 from tflm_ext.signals.pipeline import Pipeline
 from tflm_ext.signals.spec import Spec
@@ -154,6 +154,13 @@ def _draw(axes: Any, stages: Sequence[ShownStage]) -> None:
             color="tab:orange",
             label="takes, instructions per second",
         )
-    axes.set_yticks(places, [f"{s.name}\n{'x'.join(map(str, s.out.shape))}" for s in stages])
+    axes.set_yticks(places, [_caption(stage) for stage in stages], fontsize=8)
     axes.set_xscale("log")
-    axes.legend(loc="lower right", fontsize=8)
+    legend_above(axes)
+
+
+def _caption(stage: ShownStage) -> str:
+    """Name, shape, rate and sizes."""
+    shape = "x".join(map(str, stage.out.shape))
+    sizes = f"{stage.table_bytes:,} B tables, {stage.memory_bytes:,} B RAM"
+    return f"{stage.name}: {shape}, {float(stage.out.rate):,.6g} per second\n{sizes}"

@@ -18,7 +18,7 @@ import numpy as np
 
 from tflm_ext.document import Count, entry
 from tflm_ext.errors import ConfigError
-from tflm_ext.pictures import draw
+from tflm_ext.pictures import draw, legend_above
 from tflm_ext.signals.spec import Form, Spec
 from tflm_ext.signals.stage import Array
 
@@ -134,7 +134,7 @@ def _draw(axes: Any, calibration: Calibration) -> None:
     axes.set_yscale("log")
     axes.set_xlabel("threshold")
     axes.set_ylabel("per day")
-    axes.legend(loc="upper right", fontsize=8)
+    legend_above(axes)
     if calibration.events:
         share = axes.twinx()
         found = [point.found for point in curve]
