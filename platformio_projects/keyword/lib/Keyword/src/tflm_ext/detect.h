@@ -18,7 +18,7 @@ typedef struct {
     uint32_t quiet;     /* windows without the class before the next event, at least 1 */
 } tflm_ext_detect_t;
 
-/* The two largest means, the class of the first, and the least sum whose mean is above the second. */
+/* The two largest means, the class of the first, and the least sum with a mean above the second. */
 typedef struct {
     int32_t best;
     int32_t second;
