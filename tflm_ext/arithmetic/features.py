@@ -136,31 +136,6 @@ def real_deviations(values: Array, means: Array, factors: Array) -> Array:
 
 # ---------------------------------------------------------------- statistics
 
-MEASURES = (
-    "mean",
-    "rms",
-    "variance",
-    "deviation",
-    "peak",
-    "peak_to_peak",
-    "zero_crossings",
-    "energy",
-    "skew",
-    "kurtosis",
-    "crest",
-)
-"""What statistics() computes, in the order of the numbers that the C gives them."""
-
-
-def moment_bits(length: int) -> int:
-    """Return bits of deviations from the mean so that the sum of fourth powers fits 64 bits.
-
-    Args:
-        length: samples that are added, at most 2**16.
-    """
-    return (64 - (length - 1).bit_length()) // 4
-
-
 RISING = (
     "mean",
     "rms",
@@ -172,6 +147,18 @@ RISING = (
     "energy",
 )
 """Measures that are functions of one integer each, see rising_measure()."""
+
+MEASURES = (*RISING, "skew", "kurtosis", "crest")
+"""What statistics() computes, in the order of the numbers that the C gives them."""
+
+
+def moment_bits(length: int) -> int:
+    """Return bits of deviations from the mean so that the sum of fourth powers fits 64 bits.
+
+    Args:
+        length: samples that are added, at most 2**16.
+    """
+    return (64 - (length - 1).bit_length()) // 4
 
 
 def rising_measure(name: str, integers: Array, length: int) -> Array:
