@@ -133,8 +133,9 @@ class Device:
         """
         self.expect(model, sha256)
         if self.info().pipeline != pipeline:
+            whose = "the board at " if isinstance(self._stream, PortStream) else ""
             raise ConfigError(
-                f"The pipeline of {self._stream.name} is not that of the project.",
+                f"The pipeline of {whose}{self._stream.name} is not that of the project.",
                 f"Upload the project's firmware{self._upload}",
             )
 
